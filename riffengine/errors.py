@@ -1,0 +1,81 @@
+"""The one error tree. Every message says what was wrong, what is allowed, and what to do.
+
+RiffError
+├── PresetError            a preset file is refused (file, line, key)
+├── ParameterError         a value for the parameter tree is refused
+│   ├── UnknownParameter
+│   ├── WrongType
+│   └── OutOfRange
+├── ControlError           a message from outside (OSC, MIDI) cannot be understood
+├── DeviceError            a sound device, or the library that drives it, is not usable
+├── RendererError          a loop could not be rendered
+│   ├── RenderCancelled    newer intent replaced the job; not a fault
+│   └── RendererDied       the renderer process ended
+├── ModelError             weights or a checkpoint are missing, damaged or of another kind
+├── LoopStoreError         shared memory for loops is missing, full or of another session
+└── AudioFileError         an audio file cannot be read or written
+"""
+
+from __future__ import annotations
+
+
+class RiffError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class PresetError(RiffError):
+    """A preset is refused; nothing starts. ``where`` is ``file:line`` and ``key`` the dotted key."""
+
+    def __init__(self, where: str, key: str, problem: str) -> None:
+        super().__init__(f"{where}: {key}: {problem}" if key else f"{where}: {problem}")
+        self.where = where
+        self.key = key
+        self.problem = problem
+
+
+class ParameterError(RiffError):
+    """A value for the parameter tree is refused; the state is as it was."""
+
+
+class UnknownParameter(ParameterError):
+    """No parameter has this path."""
+
+
+class WrongType(ParameterError):
+    """The value's type does not fit the parameter."""
+
+
+class OutOfRange(ParameterError):
+    """The value lies outside what the parameter allows."""
+
+
+class ControlError(RiffError):
+    """A message from a controller, a DAW or a patch cannot be understood."""
+
+
+class DeviceError(RiffError):
+    """A sound or MIDI device, or the library that drives it, cannot be used."""
+
+
+class RendererError(RiffError):
+    """A loop could not be rendered."""
+
+
+class RenderCancelled(RendererError):
+    """Newer intent replaced this job between two denoising steps."""
+
+
+class RendererDied(RendererError):
+    """The renderer process ended while it had work."""
+
+
+class ModelError(RiffError):
+    """Weights or a checkpoint are missing, damaged, or of another kind."""
+
+
+class LoopStoreError(RiffError):
+    """Shared memory for loops is missing, full, or belongs to another session."""
+
+
+class AudioFileError(RiffError):
+    """An audio file cannot be read or written."""

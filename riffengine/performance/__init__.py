@@ -1,0 +1,1 @@
+"""What the performer wants: the one parameter tree, the frozen state, the walk, the journal."""

@@ -1,0 +1,53 @@
+"""Command and its answers: the only way in for every hand, DAW, browser and script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Value = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class Command:
+    """Set the parameter at ``path`` (for example ``deck/a/prompt``) to ``value``.
+
+    ``source`` names who asked (``osc:127.0.0.1:9001``, ``midi:nanoKONTROL2``, ``walk``, ``preset``).
+    ``stamp_ns`` is the monotonic time at which the gesture arrived, 0 when unknown.
+    """
+
+    path: str
+    value: Value
+    source: str = ""
+    stamp_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Landing:
+    """When a change will be heard: on ``beat``, in ``seconds`` from now. Immediate changes have ``seconds`` ≈ 0."""
+
+    path: str
+    beat: float
+    seconds: float
+    moved: bool = False  # true when an earlier answer named another beat
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The state now holds ``value`` (clipped to the range when ``clipped``)."""
+
+    command: Command
+    value: Value
+    landing: Landing | None = None
+    clipped: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Nothing changed; ``reason`` says what was wrong, what is allowed and what to do."""
+
+    command: Command
+    reason: str
+
+
+Reply = Accepted | Rejected
