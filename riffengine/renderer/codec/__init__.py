@@ -1,1 +1,6 @@
-"""codec."""
+"""Loops to mel images and back: circular, deterministic, at any tempo."""
+
+from riffengine.renderer.codec.codec import Codec
+from riffengine.renderer.codec.params import CodecParams
+
+__all__ = ["Codec", "CodecParams"]

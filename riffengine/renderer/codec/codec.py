@@ -1,0 +1,104 @@
+"""Codec: loops to mel images and back, circular, deterministic, at any tempo."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+from riffengine.errors import RendererError
+from riffengine.renderer.codec.filterbank import Filterbank
+from riffengine.renderer.codec.frames import CircularFrames
+from riffengine.renderer.codec.params import CodecParams
+from riffengine.renderer.codec.phase import griffin_lim, predicted_phase, with_magnitude
+
+_MOMENTUM = 0.99
+_MEL_UPDATES = 4
+_TINY = 1e-8
+_LENGTHS_KEPT = 8  # loop lengths (tempi) whose geometry is kept; one costs two megabytes at 60 bpm
+
+
+class Codec:
+    """Turns loops into mel images and mel images into loops, for one ``CodecParams`` on one torch device.
+
+    Nothing is drawn at random: equal input gives equal samples, bit for bit, with the same number of threads. Lives in
+    the renderer process; one thread at a time.
+    """
+
+    def __init__(self, params: CodecParams, device: str | torch.device = "cpu") -> None:
+        self.params = params
+        self.device = torch.device(device)
+        self._filterbank = Filterbank(params, self.device)
+        self._geometries: OrderedDict[int, CircularFrames] = OrderedDict()
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """Mel images ``(batch, T, n_mels) float32`` of circular loops ``(batch, L) float32`` in -1..1.
+
+        Raises ``RendererError`` for another shape or type, a length that does not fit, NaN or infinity.
+        """
+        if audio.ndim != 2 or not audio.is_floating_point():
+            raise RendererError(f"encode needs (batch, samples) float32; got {tuple(audio.shape)} {audio.dtype}")
+        _refuse_not_finite(audio, "the audio to encode")
+        frames = self._frames(audio.shape[1])
+        spectra = frames.spectra(audio.to(self.device, torch.float32))
+        return self._filterbank.bands(spectra.abs() * frames.gain).pow(self.params.power)
+
+    @torch.no_grad()
+    def decode(self, mel: Tensor, frames: int, phase_from: Tensor | None = None, iterations: int = 12) -> Tensor:
+        """Loops ``(batch, frames) float32`` for mel images ``(batch, T, n_mels)``; another length is another tempo.
+
+        ``phase_from`` warm-starts the phase: the ``(batch, frames)`` audio of a neighbouring rendition of the same
+        length, or its complex ``(batch, T, bins)`` spectra. ``iterations`` counts Griffin-Lim rounds.
+        Raises ``RendererError`` for another shape, a length that does not fit, NaN or infinity.
+        """
+        geometry = self._frames(frames)
+        magnitudes = self.magnitudes(mel)
+        if phase_from is None:
+            start = torch.polar(magnitudes, predicted_phase(magnitudes, geometry))
+        else:
+            start = with_magnitude(self._spectra_of(phase_from, magnitudes, geometry), magnitudes)
+        spectra = griffin_lim(magnitudes, start, geometry, iterations, _MOMENTUM)
+        return geometry.audio(spectra).div_(geometry.gain)
+
+    @torch.no_grad()
+    def magnitudes(self, mel: Tensor) -> Tensor:
+        """FFT magnitudes ``(batch, T, bins)`` whose bands are those of ``mel``: back-projection, then a few updates.
+
+        The multiplicative updates are those of non-negative least squares (Lee, Seung 2001).
+        """
+        shape = (self.params.frames, self.params.n_mels)
+        if mel.ndim != 3 or tuple(mel.shape[1:]) != shape:
+            raise RendererError(f"decode needs a mel of (batch, {shape[0]}, {shape[1]}); got {tuple(mel.shape)}")
+        _refuse_not_finite(mel, "the mel to decode")
+        bank = self._filterbank
+        bands = mel.to(self.device, torch.float32).clamp_min(0.0).pow(1.0 / self.params.power)
+        wanted = bank.bins(bands)
+        guess = bank.bins(bands / bank.band_sums) / bank.bin_sums.clamp_min(_TINY)
+        for _ in range(_MEL_UPDATES):
+            guess *= wanted / bank.bins(bank.bands(guess)).clamp_min_(_TINY)
+        return guess
+
+    def _spectra_of(self, phase_from: Tensor, magnitudes: Tensor, geometry: CircularFrames) -> Tensor:
+        _refuse_not_finite(phase_from, "phase_from")
+        if phase_from.is_complex() and phase_from.shape == magnitudes.shape:
+            return phase_from.to(self.device, torch.complex64)
+        if not phase_from.is_complex() and tuple(phase_from.shape) == (len(magnitudes), geometry.length):
+            return geometry.spectra(phase_from.to(self.device, torch.float32))
+        raise RendererError(
+            f"phase_from is {tuple(phase_from.shape)} {phase_from.dtype}; audio ({len(magnitudes)}, {geometry.length}) "
+            f"or complex spectra {tuple(magnitudes.shape)} of the same loop length are needed"
+        )
+
+    def _frames(self, length: int) -> CircularFrames:
+        if length not in self._geometries:
+            self._geometries[length] = CircularFrames(self.params, length, self.device)
+            if len(self._geometries) > _LENGTHS_KEPT:
+                self._geometries.popitem(last=False)
+        self._geometries.move_to_end(length)
+        return self._geometries[length]
+
+
+def _refuse_not_finite(values: Tensor, what: str) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise RendererError(f"{what} holds NaN or infinity; every value must be finite; see what produced it")

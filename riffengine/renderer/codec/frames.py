@@ -1,0 +1,60 @@
+"""CircularFrames: a loop seen as equally spaced windows that wrap around its end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from riffengine.errors import RendererError
+from riffengine.renderer.codec.params import CodecParams
+
+
+class CircularFrames:
+    """Frame ``t`` of ``T`` is centred on sample ``t * L / T`` of a loop of ``L`` samples, rounded to a whole sample.
+
+    Rounding moves a centre by at most half a sample, which a window of thousands does not see, and the phase follows
+    the rounded centres exactly; so the hop may be any fraction and the overlap-add is still exact. There is no padding
+    and no edge: indices wrap. Raises ``RendererError`` where ``L`` is too short or too long for the windows.
+    """
+
+    def __init__(self, params: CodecParams, length: int, device: torch.device) -> None:
+        if not params.shortest_loop <= length <= params.longest_loop:
+            rate = params.sample_rate
+            raise RendererError(
+                f"a loop of {length} samples ({length / rate:.2f} s) does not fit the codec; {params.shortest_loop} to "
+                f"{params.longest_loop} samples ({params.longest_loop / rate:.2f} s) are possible with {params.frames} "
+                f"windows of {params.n_fft}; choose another tempo or number of beats"
+            )
+        self.length = length
+        self._n_fft = params.n_fft
+        count = params.frames
+        self.centres: list[int] = [(2 * t * length + count) // (2 * count) for t in range(count)]
+        follow = [*self.centres[1:], length]
+        self.hops: list[int] = [after - now for now, after in zip(self.centres, follow, strict=True)]
+        self._window = torch.hann_window(params.n_fft, periodic=True, device=device)
+        self.gain = 2.0 / float(self._window.sum())  # a full-scale sine has magnitude 1
+        squares = (self._window**2).expand(1, count, -1)
+        self._inverse_overlap = 1.0 / self._overlap(squares)
+
+    def spectra(self, audio: Tensor) -> Tensor:
+        """``(batch, L) float32`` to ``(batch, T, bins) complex64``, phases counted from each window's first sample."""
+        half = self._n_fft // 2
+        wrapped = torch.cat([audio[:, -half:], audio, audio[:, :half]], dim=1)
+        windows = torch.stack([wrapped[:, centre : centre + self._n_fft] for centre in self.centres], dim=1)
+        return torch.fft.rfft(windows * self._window)
+
+    def audio(self, spectra: Tensor) -> Tensor:
+        """``(batch, T, bins) complex64`` to the ``(batch, L)`` audio whose spectra are nearest (least squares)."""
+        windows = torch.fft.irfft(spectra, n=self._n_fft).mul_(self._window)
+        return self._overlap(windows).mul_(self._inverse_overlap)
+
+    def _overlap(self, windows: Tensor) -> Tensor:
+        half = self._n_fft // 2
+        line = windows.new_zeros((windows.shape[0], self.length + self._n_fft))
+        # Frame by frame in a fixed order: the sum is the same bit for bit, which an atomic scatter would not promise.
+        for centre, window in zip(self.centres, windows.unbind(1), strict=True):
+            line[:, centre : centre + self._n_fft] += window
+        loop = line[:, half : half + self.length]
+        loop[:, -half:] += line[:, :half]
+        loop[:, :half] += line[:, self.length + half :]
+        return loop
