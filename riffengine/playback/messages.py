@@ -73,7 +73,7 @@ class FreeLoop:
 class SetControl:
     """Move a mixer control to ``value`` along a straight ramp of ``ramp_frames``.
 
-    Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0 or 1),
+    Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
     ``deck/<d>/alpha`` (0..1), ``crossfader`` (0 = first deck … 1 = second, equal power), ``fade`` (0..1, fade-in/out).
     """
 
@@ -159,5 +159,12 @@ class PlayerFailed:
     reason: str
 
 
+@dataclass(frozen=True)
+class PlayerNotice:
+    """Something went wrong that does not stop the sound, say a full disk; ``reason`` is for a person."""
+
+    reason: str
+
+
 ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer
-FromPlayer = PlayerReady | Status | BankLanded | LoopFreed | Audible | PlayerFailed
+FromPlayer = PlayerReady | Status | BankLanded | LoopFreed | Audible | PlayerFailed | PlayerNotice

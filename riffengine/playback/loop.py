@@ -1,0 +1,103 @@
+"""Loop and Shelf: the finished loops the player knows, and how alike any two of them sound.
+
+A loop is weighed when it is put on the shelf, by the control thread; the audio thread only looks numbers up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.playback.messages import LoopRef
+
+Samples = NDArray[np.float32]
+
+_SKETCH_POINTS = 8192  # r of noise errs by 1/sqrt(8192) = 0.011, 0.05 dB of level in the middle of a crossfade
+_LOUDEST = 1000.0  # +60 dBFS: above this a loop is damaged, not loud
+_GOLDEN = 0.6180339887498949
+
+
+class Loop:
+    """A loop that can be read: ``samples`` ``(stems, frames, channels) float32``."""
+
+    __slots__ = ("_sketch", "energy", "likeness", "ref", "samples")
+
+    def __init__(self, ref: LoopRef, samples: Samples) -> None:
+        self.ref = ref
+        self.samples = samples
+        # The same 8192 musical instants in every loop, spread without a period (golden ratio), all stems in one.
+        phases = (np.arange(_SKETCH_POINTS) * _GOLDEN) % 1.0
+        picked = samples[:, (phases * ref.frames).astype(np.int64), :]
+        self._sketch: NDArray[np.float64] = picked.sum(axis=(0, 2), dtype=np.float64)
+        self.energy = float((self._sketch * self._sketch).sum())
+        self.likeness: dict[int, float] = {}
+
+    def product(self, other: Loop) -> float:
+        """The inner product of the two loops' sketches; their correlation is this over the root of both energies."""
+        if other is self:
+            return self.energy
+        known = self.likeness.get(other.ref.loop)
+        if known is None:
+            known = other.likeness.get(self.ref.loop)
+        if known is None:
+            known = float(np.sum(self._sketch * other._sketch))
+            self.likeness[other.ref.loop] = known
+        return known
+
+
+def correlation(one: Sequence[tuple[Loop, float]], other: Sequence[tuple[Loop, float]]) -> float:
+    """How alike two weighted mixes of loops are: 0 (strangers, opposites or silence) to 1 (the same)."""
+    cross = sum(w * v * a.product(b) for a, w in one for b, v in other)
+    power_one = sum(w * v * a.product(b) for a, w in one for b, v in one)
+    power_other = sum(w * v * a.product(b) for a, w in other for b, v in other)
+    if cross <= 0.0 or power_one <= 0.0 or power_other <= 0.0:
+        return 0.0
+    return min(1.0, cross / math.sqrt(power_one * power_other))
+
+
+class Shelf:
+    """Every loop the player may read, by its session-wide number.
+
+    ``admit`` is called by the control thread before the message that needs the loop; all else by the audio thread.
+    """
+
+    def __init__(self, samples: Callable[[LoopRef], Samples], channels: int) -> None:
+        self._samples = samples
+        self._channels = channels
+        self._loops: dict[int, Loop] = {}
+        self.unusable = 0
+
+    def admit(self, ref: LoopRef) -> Loop | None:
+        """Attach and weigh a loop; ``None``, and counted, when it cannot be played.
+
+        Refused: not finite or louder than +60 dBFS, a shape other than ``ref`` says, or channels the mixer has not.
+        """
+        loop = self._loops.get(ref.loop)
+        if loop is not None:
+            return loop
+        samples = self._samples(ref)
+        shape = (len(ref.stems), ref.frames, ref.channels)
+        fits = samples.shape == shape and min(shape) > 0 and ref.beats > 0 and ref.channels in (1, self._channels)
+        # A comparison with NaN is false, so one test finds NaN, Inf and absurd levels.
+        if not fits or not (float(samples.max()) <= _LOUDEST and float(samples.min()) >= -_LOUDEST):
+            self.unusable += 1
+            return None
+        loop = Loop(ref, samples)
+        for other in list(self._loops.values()):
+            loop.product(other)
+        self._loops[ref.loop] = loop
+        return loop
+
+    def get(self, loop: int) -> Loop | None:
+        """The loop with this number, if it is on the shelf."""
+        return self._loops.get(loop)
+
+    def drop(self, loop: int) -> None:
+        """Forget a loop that nothing reads any more."""
+        self._loops.pop(loop, None)
+
+    def __len__(self) -> int:
+        return len(self._loops)

@@ -1,0 +1,351 @@
+"""Mixer: finished loops in, one continuous signal out. No I/O, no clock: time is the count of frames pulled.
+
+A block is cut wherever something begins or ends (a message, a ramp, a crossfade), and every value inside a piece is
+computed from absolute frames. So what is heard does not depend on the size of the blocks, to the last bit.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.playback import limiter
+from riffengine.playback.deck import Deck, Landing
+from riffengine.playback.interpolator import Interpolator, Span
+from riffengine.playback.limiter import Limiter
+from riffengine.playback.loop import Samples, Shelf
+from riffengine.playback.messages import (
+    Audible,
+    BankLanded,
+    FreeLoop,
+    FromPlayer,
+    LaunchBank,
+    LoopFreed,
+    LoopRef,
+    PlaceLoop,
+    RemoveLoop,
+    SetControl,
+    SetGrid,
+    ToPlayer,
+)
+from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
+from riffengine.playback.ramp import Gain, Ramp, equal_power
+from riffengine.transport.grid import BeatGrid
+
+MIX_AHEAD_FRAMES = limiter.DELAY
+"""The mix is this far ahead of what is handed out, so that limited sound still comes on the frame asked for."""
+
+_PIECE_FRAMES = 1024  # longer pieces leave the processor's cache (4 stems of 32 taps: 1 MB)
+_MUTE_SECONDS = 0.005
+_GRID_FADE_FRAMES = 2048
+_MOST_GAIN = 16.0  # +24 dB
+
+Block = NDArray[np.float32]
+
+
+@dataclass
+class MixerCounters:
+    """What went wrong so far, for a person to see."""
+
+    late_messages: int = 0
+    refused_messages: int = 0
+    unusable_loops: int = 0
+    damaged_frames: int = 0
+
+
+class Mixer:
+    """Plays loops on a beat grid.
+
+    ``samples`` gives ``(stems, frames, channels) float32`` for a loop; it is asked once for each, by ``admit``. That
+    may run in another thread (the player's control thread); all else belongs to the thread that pulls. Mono loops
+    sound in all channels. The control ``fade`` starts at 0: nothing is heard until it is raised.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        grid: BeatGrid,
+        samples: Callable[[LoopRef], Samples],
+        decks: tuple[str, ...] = ("a", "b"),
+        channels: int = 2,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self._playheads = Playheads(grid)
+        self._shelf = Shelf(samples, channels)
+        self._decks = {name: Deck(name, self._playheads) for name in decks}
+        self._master = Ramp(1.0)
+        self._fade = Ramp(0.0)
+        self._cross = Ramp(0.0)
+        self._limiter = Limiter(sample_rate, channels)
+        self._interpolator = Interpolator()
+        self._scratch = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
+        self._inbox: list[ToPlayer] = []
+        self._due: list[tuple[int, int, ToPlayer]] = []
+        self._sequence = 0
+        self._freeing: dict[int, int] = {}
+        self._reports: list[FromPlayer] = []
+        self._counters = MixerCounters()
+        self._mixed = 0
+        self._frame = 0
+
+    @property
+    def frame(self) -> int:
+        """The next frame that ``pull`` hands out."""
+        return self._frame
+
+    @property
+    def horizon(self) -> int:
+        """The earliest frame on which a message can still act: ``frame`` and the limiter's look-ahead."""
+        return self._mixed
+
+    @property
+    def grid(self) -> BeatGrid:
+        """The grid that rules now."""
+        return self._playheads.grid
+
+    @property
+    def counters(self) -> MixerCounters:
+        """What was refused, late or damaged so far."""
+        self._counters.unusable_loops = self._shelf.unusable
+        self._counters.damaged_frames = self._limiter.damaged_frames
+        return self._counters
+
+    def sounding(self, deck: str) -> int | None:
+        """The bank that ``deck`` sounds, or ``None`` before its first launch."""
+        return self._decks[deck].sounding
+
+    def fade_ended(self) -> bool:
+        """Whether the control ``fade`` rests at 0 and the last of the sound has been handed out."""
+        end = self._fade.end_frame
+        return end is None and self._fade.target == 0.0 and self._frame >= self._fade.start_frame + MIX_AHEAD_FRAMES
+
+    def admit(self, message: ToPlayer) -> bool:
+        """Attach and weigh the loop of a ``PlaceLoop`` ahead of ``schedule``, in any thread; costs about 1 ms.
+
+        ``False`` when the loop cannot be played (not finite, wrong shape); ``schedule`` then refuses the message.
+        """
+        return not isinstance(message, PlaceLoop) or self._shelf.admit(message.loop) is not None
+
+    def schedule(self, message: ToPlayer) -> None:
+        """Take a message. It acts on its frame, or at the start of the next block if it has none or comes late.
+
+        Messages for one frame act in the order they came. What cannot be done is refused: counted, and nothing changes.
+        """
+        self._inbox.append(message)
+
+    def pull(self, frames: int) -> Block:
+        """The next ``frames`` of sound, ``(frames, channels) float32``, never above −0.3 dBFS."""
+        if self._inbox:
+            self._sort_inbox()
+        if self._mixed == 0 and frames > 0:
+            self._limiter.process(self._mix(MIX_AHEAD_FRAMES))
+        block = self._limiter.process(self._mix(frames))
+        self._frame += frames
+        return block
+
+    def reports(self) -> list[FromPlayer]:
+        """What happened since the last call. ``Audible.host_ns`` is 0: only the output knows the clock."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    def _sort_inbox(self) -> None:
+        inbox, self._inbox = self._inbox, []
+        for message in inbox:
+            asked = getattr(message, "at_frame", None)
+            if asked is not None and asked < self._mixed:
+                self._counters.late_messages += 1
+            frame = self._mixed if asked is None else max(asked, self._mixed)
+            heapq.heappush(self._due, (frame, self._sequence, message))
+            self._sequence += 1
+
+    def _act(self, message: ToPlayer, frame: int) -> None:
+        if isinstance(message, SetControl):
+            done = self._set_control(message, frame)
+        elif isinstance(message, SetGrid):
+            done = message.grid.bpm > 0 and message.grid.sample_rate == self.sample_rate
+            if done:
+                self._playheads = Playheads(message.grid)
+                for deck in self._decks.values():
+                    deck.follow(self._playheads, frame, _GRID_FADE_FRAMES)
+        elif isinstance(message, FreeLoop):
+            done = self._free(message.loop)
+        elif isinstance(message, PlaceLoop | RemoveLoop | LaunchBank):
+            deck_or_none = self._decks.get(message.deck)
+            done = deck_or_none is not None and self._change_deck(deck_or_none, message, frame)
+        else:
+            done = False
+        if not done:
+            self._counters.refused_messages += 1
+
+    def _change_deck(self, deck: Deck, message: PlaceLoop | RemoveLoop | LaunchBank, frame: int) -> bool:
+        if isinstance(message, LaunchBank):
+            return deck.launch(Landing(message.bank, message.at_frame), frame, message.fade_frames)
+        if not math.isfinite(message.alpha):
+            return False
+        if isinstance(message, RemoveLoop):
+            return deck.remove(message.bank, message.alpha, frame, message.fade_frames)
+        loop = self._shelf.admit(message.loop)
+        # A loop that is being given back may be overwritten soon: it cannot be placed again.
+        if loop is None or message.loop.loop in self._freeing:
+            return False
+        deck.place(message.bank, message.alpha, loop, frame, message.fade_frames)
+        return True
+
+    def _free(self, number: int) -> bool:
+        loop = self._shelf.get(number)
+        if loop is None:
+            return False
+        self._freeing[number] = loop.ref.slot
+        self._due = [
+            entry for entry in self._due if not (isinstance(entry[2], PlaceLoop) and entry[2].loop.loop == number)
+        ]
+        heapq.heapify(self._due)
+        for deck in self._decks.values():
+            deck.forget(number)
+            deck.changed = True
+        return True
+
+    def _set_control(self, message: SetControl, frame: int) -> bool:
+        if not math.isfinite(message.value):
+            return False
+        value, ramp_frames = float(message.value), message.ramp_frames
+        ramp, most = self._control(message.name)
+        if ramp is None:
+            return False
+        value = min(max(value, 0.0), most)
+        if message.name.endswith("/mute"):
+            value, ramp_frames = 1.0 - value, round(_MUTE_SECONDS * self.sample_rate)
+        ramp.move(value, frame, ramp_frames)
+        if message.stamp_ns:
+            self._reports.append(Audible(message.name, message.stamp_ns, max(frame, self._frame), 0))
+        return True
+
+    def _control(self, name: str) -> tuple[Ramp | None, float]:
+        """The ramp behind a control's name and the largest value it takes; no ramp if there is no such control."""
+        if name == "master/gain":
+            return self._master, _MOST_GAIN
+        if name == "fade":
+            return self._fade, 1.0
+        if name == "crossfader":
+            return self._cross, 1.0
+        words = name.split("/")
+        deck = self._decks.get(words[1]) if len(words) > 2 and words[0] == "deck" else None
+        if deck is None:
+            return None, 0.0
+        if words[2:] == ["gain"]:
+            return deck.gain, _MOST_GAIN
+        if words[2:] == ["mute"]:
+            return deck.unmuted, 1.0
+        if words[2:] == ["alpha"]:
+            return deck.alpha, 1.0
+        if len(words) == 5 and words[2] == "stem" and words[4] == "gain":
+            return deck.stems.setdefault(words[3], Ramp(1.0)), _MOST_GAIN
+        return None, 0.0
+
+    # --- sound ------------------------------------------------------------------------------------------------------
+
+    def _mix(self, frames: int) -> Block:
+        bus = np.zeros((frames, self.channels), dtype=np.float32)
+        done = 0
+        while done < frames:
+            start = self._mixed
+            self._settle(start)
+            while self._due and self._due[0][0] <= start:
+                self._act(heapq.heappop(self._due)[2], start)
+            self._report_landings()
+            end = self._piece_end(start, start + frames - done)
+            for deck in self._decks.values():
+                self._add_deck(deck, bus[done : done + end - start], start)
+            done += end - start
+            self._mixed = end
+        return bus
+
+    def _settle(self, frame: int) -> None:
+        for ramp in (self._master, self._fade, self._cross):
+            ramp.settle(frame)
+        for deck in self._decks.values():
+            deck.settle(frame)
+
+    def _report_landings(self) -> None:
+        changed = False
+        for deck in self._decks.values():
+            for landing, frame in deck.landed:
+                self._reports.append(BankLanded(deck.name, landing.bank, frame, landing.asked_frame))
+            deck.landed.clear()
+            changed = changed or deck.changed
+            deck.changed = False
+        if changed and self._freeing:
+            for number, slot in list(self._freeing.items()):
+                if not any(deck.holds(number) for deck in self._decks.values()):
+                    del self._freeing[number]
+                    self._shelf.drop(number)
+                    self._reports.append(LoopFreed(number, slot))
+
+    def _piece_end(self, start: int, end: int) -> int:
+        """The first frame after ``start`` on which anything begins or ends, at most ``end``."""
+        end = min(end, start + _PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
+        if self._due:
+            end = min(end, self._due[0][0])
+        for ramp in (self._master, self._fade, self._cross):
+            if ramp.end_frame is not None:
+                end = min(end, ramp.end_frame)
+        for deck in self._decks.values():
+            deck_end = deck.next_end()
+            if deck_end is not None:
+                end = min(end, deck_end)
+        return end
+
+    def _add_deck(self, deck: Deck, bus: Block, frame: int) -> None:
+        frames = len(bus)
+        level = self._deck_level(deck, frame, frames)
+        if isinstance(level, float) and level == 0.0:
+            return
+        for loop, playheads, share in deck.voices(frame, frames):
+            gain = level * share
+            if isinstance(gain, float) and gain == 0.0:
+                continue
+            span = playheads.of(loop.ref.frames, loop.ref.beats).span(frame, frames)
+            ramps = [deck.stems.get(stem) for stem in loop.ref.stems]
+            stem_gains: list[Gain] = [1.0 if ramp is None else ramp.over(frame, frames) for ramp in ramps]
+            if span.taps is None:
+                for index, stem_gain in enumerate(stem_gains):
+                    self._add_whole(bus, loop.samples[index], span, gain * stem_gain)
+                continue
+            resting = [stem_gain for stem_gain in stem_gains if isinstance(stem_gain, float)]
+            if len(resting) == len(stem_gains):
+                self._add(bus, self._interpolator.read_mixed(loop.samples, span, resting)[0], gain)
+                continue
+            read = self._interpolator.read(loop.samples, span)
+            for index, stem_gain in enumerate(stem_gains):
+                self._add(bus, read[index], gain * stem_gain)
+
+    def _deck_level(self, deck: Deck, frame: int, frames: int) -> Gain:
+        level = self._master.over(frame, frames) * self._fade.over(frame, frames)
+        level = level * deck.gain.over(frame, frames) * deck.unmuted.over(frame, frames)
+        names = list(self._decks)
+        if len(names) > 1 and deck.name in names[:2]:
+            level = level * equal_power(self._cross.over(frame, frames), 0.0)[names.index(deck.name)]
+        return level
+
+    def _add_whole(self, bus: Block, samples: Samples, span: Span, gain: Gain) -> None:
+        """Add one stem that is read sample by sample, going round its end."""
+        done, position, length = 0, span.first, len(samples)
+        while done < span.frames:
+            run = min(span.frames - done, length - position)
+            part = gain if isinstance(gain, float) else gain[done : done + run]
+            self._add(bus[done : done + run], samples[position : position + run], part)
+            done, position = done + run, 0
+
+    def _add(self, bus: Block, sound: Samples, gain: Gain) -> None:
+        scale = gain if isinstance(gain, float) else gain.astype(np.float32)[:, None]
+        scratch = self._scratch[: len(bus), : sound.shape[1]]
+        np.multiply(sound, scale, out=scratch)
+        np.add(bus, scratch, out=bus)
