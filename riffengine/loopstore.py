@@ -6,6 +6,7 @@ again. The engine alone decides which slot is free; the renderer writes a slot, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -34,9 +35,10 @@ class LoopStore:
         self._owner = owner
         self.slots = slots
         self.slot_floats = slot_floats
-        self._all: Samples = np.frombuffer(memory.buf, dtype=np.float32, count=slots * slot_floats).reshape(
-            slots, slot_floats
-        )
+        if memory.buf is None:
+            raise LoopStoreError(f"shared memory {memory.name!r} is closed; attach to it again")
+        floats = np.frombuffer(memory.buf, dtype=np.float32, count=slots * slot_floats)
+        self._all: Samples = floats.reshape(slots, slot_floats)
 
     @classmethod
     def create(cls, slots: int, slot_floats: int) -> LoopStore:
@@ -53,7 +55,9 @@ class LoopStore:
         except FileNotFoundError:
             raise LoopStoreError(f"shared memory {name!r} does not exist: the engine that made it has ended") from None
         if memory.size < slots * slot_floats * 4:
-            raise LoopStoreError(f"shared memory {name!r} holds {memory.size} bytes, {slots * slot_floats * 4} expected")
+            raise LoopStoreError(
+                f"shared memory {name!r} holds {memory.size} bytes, {slots * slot_floats * 4} expected"
+            )
         return cls(memory, slots, slot_floats, owner=False)
 
     @property
@@ -76,21 +80,26 @@ class LoopStore:
     def close(self) -> None:
         """Leave the segment; the engine also removes it. Every view must be gone by then."""
         self._all = np.zeros((0, 0), dtype=np.float32)
-        try:
+        with contextlib.suppress(BufferError):  # a view is still held: the mapping goes with the process
             self._memory.close()
-        except BufferError:  # a view is still held: the mapping goes with the process
-            pass
         if self._owner:
             self._memory.unlink()
 
 
-def sweep_stale_segments() -> list[str]:
-    """Remove segments whose engine no longer lives (after a power cut or kill -9); returns their names."""
-    removed = []
+def stale_segments() -> list[Path]:
+    """Segments whose engine no longer lives (after a power cut or kill -9)."""
+    stale = []
     for path in _SHM_FOLDER.glob("riffengine-*") if _SHM_FOLDER.is_dir() else ():
         match = _NAME.match(path.name)
         if match and not Path(f"/proc/{match.group(1)}").exists():
-            path.unlink(missing_ok=True)
-            removed.append(path.name)
-    return removed
+            stale.append(path)
+    return stale
 
+
+def sweep_stale_segments() -> list[str]:
+    """Remove the stale segments; returns their names."""
+    removed = []
+    for path in stale_segments():
+        path.unlink(missing_ok=True)
+        removed.append(path.name)
+    return removed

@@ -24,21 +24,23 @@ riffengine_missing_packages() {
     done
 }
 
-# Runs apt-get as root, or through sudo where it asks for no password; 1 where neither is possible.
-riffengine_apt() {
+# True where apt-get can be run as root, directly or through a sudo that asks for no password.
+riffengine_may_install() {
     command -v apt-get >/dev/null 2>&1 || return 1
-    if [ "$(id -u)" = 0 ]; then
-        DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"
-    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"
-    else
-        return 1
-    fi
+    [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; }
+}
+
+riffengine_apt() {
+    local sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"
 }
 
 # Package lists are only fetched when the install fails without it (a fresh machine has none).
 riffengine_apt_install() {
     local log
+    riffengine_may_install || return 1
+    riffengine_say "Installing system packages: $*"
     log=$(mktemp) || return 1
     if riffengine_apt install --no-install-recommends "$@" >"$log" 2>&1 </dev/null \
         || { riffengine_apt update >"$log" 2>&1 </dev/null \
@@ -59,7 +61,6 @@ riffengine_system_packages() {
     # shellcheck disable=SC2086
     missing=$(riffengine_missing_packages $packages)
     if [ -n "$missing" ] && [ "$try" = yes ]; then
-        riffengine_say "Installing system packages: $missing"
         # shellcheck disable=SC2086
         riffengine_apt_install $missing && missing=""
     fi
@@ -99,7 +100,6 @@ riffengine_make_venv() {
     local python=$1 package
     if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
         package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-        riffengine_say "Installing system package: $package"
         if ! riffengine_apt_install "$package" || ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
             riffengine_say "$python cannot make virtual environments. Install $package and start again:"
             riffengine_say "    sudo apt-get install $package"

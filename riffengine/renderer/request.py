@@ -67,7 +67,7 @@ class RenderCost:
     @property
     def total(self) -> float:
         """Seconds for the whole loop."""
-        return sum(getattr(self, f.name) for f in fields(self))
+        return float(sum(getattr(self, f.name) for f in fields(self)))
 
 
 # --- engine → renderer ------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def prepare_for_transformers() -> None:
 
 
 def torchaudio_case() -> TorchaudioCase:
-    """How torchaudio stands in this process: ``real`` extension, ``stand-in``, ``missing``, or unusable (``broken``)."""
+    """How torchaudio stands here: its ``real`` extension, the ``stand-in``, ``missing``, or ``broken`` altogether."""
     if importlib.util.find_spec("torchaudio") is None:
         return "missing"
     try:

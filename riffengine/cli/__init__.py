@@ -1,0 +1,37 @@
+"""The command line: words a performer types, turned into calls. Each verb imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from riffengine.cli.arguments import build_parser
+from riffengine.cli.verbs import run
+from riffengine.errors import RiffError
+
+__all__ = ["main"]
+
+FAILED = 2  # the same as argparse gives for arguments it does not understand
+INTERRUPTED = 130  # 128 + SIGINT, as shells expect
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``riffengine`` with ``argv`` (the process's own arguments when ``None``) and return the exit status.
+
+    0 is success, 2 an error that was explained on stderr, 130 an interrupt that the verb did not turn into an end.
+    """
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.verb is None:
+        parser.print_help()
+        return 0
+    try:
+        return run(arguments)
+    except RiffError as error:
+        print(f"riffengine: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `riffengine words | head`
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,235 @@
+"""What each verb does: arguments in, calls into the engine, exit status out.
+
+Every import of a room stands inside its verb, so that ``riffengine --help`` is instant and ``words`` needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from riffengine.performance.command import Command, Value
+
+if TYPE_CHECKING:
+    from riffengine.offline import RenderJob
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the verb that was typed and return its exit status."""
+    return VERBS[arguments.verb](arguments)
+
+
+def play(arguments: argparse.Namespace) -> int:
+    """Play until the time is up or Ctrl-C; the engine turns Ctrl-C into a fade-out and status 0."""
+    from riffengine.engine import PlayOptions, run_play
+    from riffengine.session import default_session, load_session
+
+    session = load_session(arguments.preset) if arguments.preset else default_session()
+    return run_play(
+        session,
+        PlayOptions(
+            output=arguments.output,
+            device=arguments.device,
+            block_frames=arguments.block,
+            record=arguments.record,
+            seconds=arguments.seconds,
+            osc_port=arguments.osc_port,
+            osc=not arguments.no_osc,
+            midi=not arguments.no_midi,
+            journal=arguments.journal,
+            commands=tuple(parameter_commands(arguments)),
+        ),
+    )
+
+
+def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterator[Command]:
+    """The music options of ``play`` that were given, as commands to the parameter tree (which checks their range)."""
+    paths: dict[str, Value | None] = {
+        "transport/tempo": arguments.bpm,
+        "key": arguments.key,
+        f"deck/{deck}/prompt": arguments.prompt,
+        f"deck/{deck}/to": arguments.to,
+        f"deck/{deck}/negative": arguments.negative,
+        f"deck/{deck}/seed": arguments.seed,
+        f"deck/{deck}/alpha": arguments.alpha,
+        f"deck/{deck}/drift": arguments.drift,
+    }
+    for path, value in paths.items():
+        if value is not None:
+            yield Command(path, value, source="cli")
+
+
+def render(arguments: argparse.Namespace) -> int:
+    """Render a loop or a journey to a file; progress on stderr, the report on stdout."""
+    job = render_job(arguments)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from riffengine.offline import render_file
+    from riffengine.renderer.families import load_family
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("loading the model", total=None)
+        family = load_family(job.model)
+        report = render_file(
+            job, family, lambda done, of: bar.update(task, description="rendering", completed=done, total=of)
+        )
+    if report.unknown_words:
+        print(f"not understood: {', '.join(report.unknown_words)} (see `riffengine words`)", file=sys.stderr)
+    if arguments.json:
+        print_json(asdict(report))
+    else:
+        spent = sum(report.render_seconds)
+        print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
+        print(
+            f"{report.renditions} loops rendered in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}"
+        )
+    return 0
+
+
+def render_job(arguments: argparse.Namespace) -> RenderJob:
+    """What the options of ``render`` ask for; ``ParameterError`` for a value that no performance could have either."""
+    from riffengine.offline import RenderJob
+    from riffengine.performance.parameters import standard_tree
+    from riffengine.renderer.request import Point
+
+    tree = standard_tree()
+    to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
+    strength = arguments.strength if arguments.init else 1.0
+    for path, value in {
+        "transport/tempo": arguments.bpm,
+        "steps": arguments.steps,
+        "deck/a/prompt": arguments.prompt,
+        "deck/a/to": arguments.to,
+        "deck/a/negative": arguments.negative,
+        "deck/a/seed": arguments.seed,
+        "deck/a/to_seed": to_seed,
+        "deck/a/alpha": arguments.alpha or 0.0,
+        "deck/a/guidance": arguments.guidance,
+        "deck/a/strength": strength,
+    }.items():
+        tree.check(path, value)
+    key, _ = tree.check("key", arguments.key)
+    start = Point(arguments.prompt, arguments.seed, arguments.negative, arguments.guidance, strength)
+    return RenderJob(
+        output=arguments.out,
+        start=start,
+        end=replace(start, prompt=arguments.to or arguments.prompt, seed=to_seed),
+        alpha=arguments.alpha or 0.0,
+        bars=arguments.bars or 0,
+        bpm=arguments.bpm,
+        key=str(key),
+        steps=arguments.steps,
+        init=str(arguments.init or ""),
+        sample_rate=arguments.rate,
+    )
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure the renderer on this machine."""
+    from riffengine.bench import run_bench
+
+    result = run_bench(arguments.loops, arguments.steps, arguments.threads)
+    if arguments.json:
+        print_json(result)
+        return 0
+    print(
+        f"{result['loops']} loops of {result['loop_seconds']} s, {result['steps']} steps, {result['threads']} threads"
+    )
+    print(f"{'seconds':12}{'median':>10}{'p95':>10}{'least':>10}{'most':>10}")
+    for part, spread in result["parts"].items():
+        print(f"{part:12}" + "".join(f"{spread[column]:10.4f}" for column in ("median_s", "p95_s", "min_s", "max_s")))
+    for name, value in result["machine"].items():
+        print(f"{name:12}{value}")
+    return 0
+
+
+def rehearse(arguments: argparse.Namespace) -> int:
+    """Play a preset on virtual time with a scripted renderer; status 1 when the music stopped anywhere."""
+    from riffengine.rehearsal import run_rehearsal
+    from riffengine.session import load_session
+
+    result = run_rehearsal(
+        load_session(arguments.preset), hours=arguments.hours, block_frames=arguments.block, seed=arguments.seed
+    )
+    if arguments.json:
+        print_json(result)
+    else:
+        for name, value in result.items():
+            print(f"{name:24} {value}")
+    return 1 if result["gaps"] else 0
+
+
+def devices(arguments: argparse.Namespace) -> int:
+    """List sound outputs and MIDI ports, and what to do where there are none."""
+    from riffengine.doctor import observe_midi, observe_outputs
+
+    outputs = observe_outputs()
+    print("Sound outputs")
+    for line in outputs.names:
+        print(f"  {line}")
+    if not outputs.names:
+        print(f"  none: {outputs.problem or 'this machine has no sound device'}")
+        print(
+            "  The engine still plays: `riffengine play --output paced --record FILE.flac` keeps what would be heard."
+        )
+    midi = observe_midi()
+    print(f"MIDI ({', '.join(midi.apis) or 'no driver'})")
+    for line in midi.ports:
+        print(f"  {line}")
+    if not midi.ports:
+        print(f"  none: {midi.problem or 'no controller is connected'}")
+        print("  Connect one and look again, or steer by OSC: the engine listens while it plays.")
+    return 0
+
+
+def words(arguments: argparse.Namespace) -> int:
+    """List the vocabulary of the bundled model by role."""
+    from riffengine.renderer.bundled.vocabulary import ROLES, Vocabulary
+
+    vocabulary = Vocabulary.load()
+    for role in ROLES:
+        print(f"{role}: {', '.join(vocabulary.with_role(role))}\n")
+    print("Many other ways to say them are understood. (word) weighs more, [word] less, (word:1.3) as much as you say.")
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Check the installation; status 1 when not even the paced output could play."""
+    from riffengine.doctor import examine, observe, playable
+
+    findings = examine(observe())
+    if arguments.json:
+        print_json({"playable": playable(findings), "findings": [asdict(finding) for finding in findings]})
+        return 0 if playable(findings) else 1
+    for finding in findings:
+        print(f"{finding.state:8}{finding.topic:20}{finding.found}")
+        if finding.state != "ok":
+            print(f"{'':8}{'':20}{finding.meaning}")
+            if finding.remedy:
+                print(f"{'':8}{'':20}→ {finding.remedy}")
+    print()
+    print("Ready to play." if playable(findings) else "Not ready: see what is missing above.")
+    return 0 if playable(findings) else 1
+
+
+def print_json(result: object) -> None:
+    """``result`` on stdout, one indented JSON document; paths become text."""
+    json.dump(result, sys.stdout, indent=2, default=str, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "play": play,
+    "render": render,
+    "devices": devices,
+    "words": words,
+    "doctor": doctor,
+    "bench": bench,
+    "rehearse": rehearse,
+}
