@@ -12,6 +12,7 @@ RiffError
 │   ├── RenderCancelled    newer intent replaced the job; not a fault
 │   └── RendererDied       the renderer process ended
 ├── ModelError             weights or a checkpoint are missing, damaged or of another kind
+├── JournalError           a journal cannot be begun or read
 ├── LoopStoreError         shared memory for loops is missing, full or of another session
 └── AudioFileError         an audio file cannot be read or written
 """
@@ -24,13 +25,18 @@ class RiffError(Exception):
 
 
 class PresetError(RiffError):
-    """A preset is refused; nothing starts. ``where`` is ``file:line`` and ``key`` the dotted key."""
+    """A preset is refused; nothing starts. ``where`` is ``file:line`` and ``key`` the dotted key.
 
-    def __init__(self, where: str, key: str, problem: str) -> None:
-        super().__init__(f"{where}: {key}: {problem}" if key else f"{where}: {problem}")
+    ``others`` are the further problems of the same file; the message has one line for each.
+    """
+
+    def __init__(self, where: str, key: str, problem: str, others: tuple[PresetError, ...] = ()) -> None:
+        first = f"{where}: {key}: {problem}" if key else f"{where}: {problem}"
+        super().__init__("\n".join([first, *map(str, others)]))
         self.where = where
         self.key = key
         self.problem = problem
+        self.others = others
 
 
 class ParameterError(RiffError):
@@ -71,6 +77,10 @@ class RendererDied(RendererError):
 
 class ModelError(RiffError):
     """Weights or a checkpoint are missing, damaged, or of another kind."""
+
+
+class JournalError(RiffError):
+    """A journal cannot be begun, or a file is not a journal that this version reads."""
 
 
 class LoopStoreError(RiffError):

@@ -1,0 +1,308 @@
+"""ParameterTree: every control in one place; OSC, MIDI, presets and the web page are projections of it.
+
+Pure: no I/O and no clock. Any process may use it; only the engine process holds the state that it changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from riffengine.errors import OutOfRange, ParameterError, UnknownParameter, WrongType
+from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
+from riffengine.performance.state import PerformanceState
+
+Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
+
+QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
+KEY_CHOICES = (
+    "",
+    *(
+        f"{tonic} {mode}"
+        for mode in ("major", "minor")
+        for tonic in ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+    ),
+)
+MAX_SEED = 2**31 - 1  # the largest integer that an OSC `i` carries, so every surface can send every seed
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_LONGEST_QUOTE = 40  # characters of a refused value that an error message repeats
+
+
+class ControlClass(StrEnum):
+    """When a change can be heard."""
+
+    IMMEDIATE = "immediate"  # the next audio block
+    MORPH = "morph"  # the next audio block while the morph bank covers it
+    QUANTISED = "quantised"  # rendered, then spliced on the next quantum
+    STRUCTURAL = "structural"  # the renderer restarts; never during play without being asked
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One control: what it is called, what it may be, and when a change of it can be heard.
+
+    ``low`` and ``high`` are inclusive and in ``unit``. A trigger has no value: it fires. ``default`` is valid by itself.
+    """
+
+    path: str
+    kind: Kind
+    default: Value
+    control: ControlClass
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    max_length: int = 400
+
+    @property
+    def allowed(self) -> str:
+        """What the parameter accepts, in words for an error message or a table."""
+        match self.kind:
+            case "bool":
+                return "true or false"
+            case "trigger":
+                return "no value (it fires)"
+            case "choice":
+                return "one of " + ", ".join(choice or '""' for choice in self.choices)
+            case "str":
+                return f"text of at most {self.max_length} characters"
+            case _:
+                what = "a whole number" if self.kind == "int" else "a number"
+                unit = f" {self.unit}" if self.unit else ""
+                return f"{what} from {_plain(self.low)} to {_plain(self.high)}{unit}"
+
+    def check(self, value: object, clip: bool = False) -> tuple[Value, bool]:
+        """``value`` as this parameter holds it, and whether it was clipped; ``clip`` moves numbers into the range.
+
+        Integers and floats stand for each other where nothing is lost; 0 and 1 stand for false and true. Raises
+        ``WrongType`` or ``OutOfRange``.
+        """
+        match self.kind:
+            case "float" | "int":
+                return self._number(value, clip)
+            case "str":
+                return self._text(value), False
+            case "choice":
+                return self._choice(value), False
+            case "bool":
+                return self._truth(value), False
+            case "trigger":
+                return self._fires(value), False
+
+    def _number(self, value: object, clip: bool) -> tuple[Value, bool]:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            raise self._wrong_type(value)
+        # Compared before the conversion: an int may be too large to become a float at all.
+        if not self.low <= value <= self.high:
+            if not clip:
+                raise self._out_of_range(value)
+            bound = self.low if value < self.low else self.high
+            return (int(bound) if self.kind == "int" else float(bound)), True
+        if self.kind == "float":
+            return float(value), False
+        if value != int(value):
+            raise self._wrong_type(value)
+        return int(value), False
+
+    def _text(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self._wrong_type(value)
+        if len(value) > self.max_length:
+            raise OutOfRange(f"{self.path}: {len(value)} characters is too long; allowed is {self.allowed}")
+        # Not printable: control characters would break the status line, lone surrogates cannot be sent over OSC.
+        if not value.isprintable():
+            raise WrongType(f"{self.path}: {_quoted(value)} holds characters that cannot be shown; remove them")
+        return str(value)
+
+    def _choice(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self._wrong_type(value)
+        for choice in self.choices:
+            if choice.lower() == value.lower():
+                return choice
+        raise self._out_of_range(value)
+
+    def _truth(self, value: object) -> bool:
+        if isinstance(value, int | float) and value in (0, 1):
+            return bool(value)
+        raise self._wrong_type(value)
+
+    def _fires(self, value: object) -> bool:
+        # Touch surfaces send a number with every button, and 0 when it is let go.
+        if isinstance(value, int | float) and value == value:
+            return bool(value)
+        raise self._wrong_type(value)
+
+    def _wrong_type(self, value: object) -> WrongType:
+        return WrongType(f"{self.path}: {_quoted(value)} is of the wrong type; allowed is {self.allowed}")
+
+    def _out_of_range(self, value: object) -> OutOfRange:
+        return OutOfRange(f"{self.path}: {_quoted(value)} is out of range; allowed is {self.allowed}")
+
+
+class ParameterRow(NamedTuple):
+    """One line of the reference table; every field is text."""
+
+    path: str
+    kind: str
+    allowed: str
+    default: str
+    control: str
+    help: str
+
+
+class ParameterTree:
+    """The parameters of a session by path, and the rules by which a command changes the state.
+
+    Immutable and pure. The engine process alone applies commands; others may check and describe.
+    """
+
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
+        by_path: dict[str, Parameter] = {}
+        for parameter in parameters:
+            if parameter.path in by_path:
+                raise ParameterError(f"{parameter.path} is declared twice; every path names one parameter")
+            parameter.check(parameter.default)
+            by_path[parameter.path] = parameter
+        self.parameters: Mapping[str, Parameter] = MappingProxyType(by_path)
+
+    def __getitem__(self, path: str) -> Parameter:
+        """The parameter at ``path``; ``UnknownParameter`` names those with a similar path."""
+        try:
+            return self.parameters[path]
+        except KeyError:
+            raise UnknownParameter(unknown("parameter", path, self.parameters)) from None
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.parameters
+
+    def initial_state(self) -> PerformanceState:
+        """The defaults, at revision 0. Triggers hold no value."""
+        return PerformanceState(MappingProxyType({p.path: p.default for p in self.values}))
+
+    @property
+    def values(self) -> tuple[Parameter, ...]:
+        """The parameters that hold a value: all but the triggers."""
+        return tuple(p for p in self.parameters.values() if p.kind != "trigger")
+
+    def check(self, path: str, value: object, clip: bool = False) -> tuple[Value, bool]:
+        """``value`` as ``path`` holds it, and whether it was clipped; ``ParameterError`` when it is refused."""
+        return self[path].check(value, clip)
+
+    def apply(self, state: PerformanceState, command: Command, clip: bool = False) -> tuple[PerformanceState, Reply]:
+        """The state after ``command`` and the answer to its sender; a refused command leaves the very same state.
+
+        An accepted trigger changes no value; it fires when the answer's ``value`` is true.
+        """
+        try:
+            parameter = self[command.path]
+            value, clipped = parameter.check(command.value, clip)
+        except ParameterError as error:
+            return state, Rejected(command, str(error))
+        if parameter.kind == "trigger":
+            return state, Accepted(command, value, note="" if value else "released; nothing fired")
+        if state.values.get(command.path) == value:
+            return state, Accepted(command, value, clipped=clipped, note="already so")
+        return state.with_value(command.path, value), Accepted(command, value, clipped=clipped)
+
+    def describe(self) -> list[ParameterRow]:
+        """The reference table, in the order of the tree."""
+        return [
+            ParameterRow(
+                path=p.path,
+                kind="text" if p.kind == "str" else p.kind,
+                allowed=p.allowed,
+                default="" if p.kind == "trigger" else _shown(p.default),
+                control=str(p.control),
+                help=p.help,
+            )
+            for p in self.parameters.values()
+        ]
+
+
+def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",)) -> ParameterTree:
+    """The tree of a session with these decks, on a model with these stems."""
+    for name in (*decks, *stems):
+        if not _NAME.fullmatch(name):
+            raise ParameterError(f"{name!r} cannot name a deck or a stem; use lower-case letters, digits, - and _")
+    rows = [*_session_rows()]
+    for deck in decks:
+        rows += _deck_rows(f"deck/{deck}", stems)
+    return ParameterTree(rows)
+
+
+def _session_rows() -> list[Parameter]:
+    now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
+    return [
+        Parameter("transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm"),
+        Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
+        Parameter("key", "choice", "", later, 'Key of the set; "" lets the seed choose', choices=KEY_CHOICES),
+        Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
+        Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
+        Parameter("master/gain", "float", 0.0, now, "Level of everything, before the limiter", -60, 6, "dB"),
+        Parameter("crossfader", "float", 0.0, now, "0 is the first deck, 1 the second", 0, 1),
+        Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
+        Parameter("next", "trigger", False, later, "Take the next seed now"),
+    ]
+
+
+def _deck_rows(at: str, stems: Sequence[str]) -> list[Parameter]:
+    now, morph, later = ControlClass.IMMEDIATE, ControlClass.MORPH, ControlClass.QUANTISED
+    return [
+        Parameter(f"{at}/prompt", "str", "ambient piano", later, "What is dreamt at alpha 0"),
+        Parameter(f"{at}/to", "str", "", later, 'What is dreamt at alpha 1; "" is the prompt'),
+        Parameter(f"{at}/seed", "int", 0, later, "The noise at alpha 0", 0, MAX_SEED),
+        Parameter(f"{at}/to_seed", "int", 1, later, "The noise at alpha 1", 0, MAX_SEED),
+        Parameter(f"{at}/alpha", "float", 0.0, morph, "The morph from prompt and seed to their ends", 0, 1),
+        Parameter(f"{at}/negative", "str", "", later, "What to stay away from"),
+        Parameter(f"{at}/guidance", "float", 2.0, later, "How strictly the prompt is followed", 1, 10),
+        Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is dreamt anew; 1 forgets it", 0, 1),
+        Parameter(f"{at}/init", "str", "", later, 'Audio file to start from; "" for none'),
+        Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
+        Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
+        Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
+        *(Parameter(f"{at}/stem/{s}/gain", "float", 0.0, now, f"Level of the {s}", -60, 6, "dB") for s in stems),
+    ]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence that refuses ``name`` and offers the nearest of ``known``, or all of them when they are few."""
+    names = list(known)
+    same_end = [n for n in names if "/" in n and n.rsplit("/", 1)[-1] == name.rsplit("/", 1)[-1]]
+    # 100 characters: the comparison is quadratic, and no path comes near it.
+    close = same_end[:3] or (difflib.get_close_matches(name, names, n=2) if len(name) <= 100 else [])
+    if close:
+        return f"no {what} is called {_quoted(name)}; did you mean {' or '.join(close)}?"
+    rest = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return f"no {what} is called {_quoted(name)}; there are: {', '.join(names[:12])}{rest}"
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value or '""'
+    return _plain(value)
+
+
+def _quoted(value: object) -> str:
+    """``value`` for an error message: short whatever it is, and printable."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**_LONGEST_QUOTE:
+        return "a number of more than 40 digits"  # repr() refuses integers beyond 4300 digits
+    if isinstance(value, bytes | list | tuple | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value[: _LONGEST_QUOTE + 1]) if isinstance(value, str) else repr(value)
+    shown = text if len(text) <= _LONGEST_QUOTE + 2 else text[:_LONGEST_QUOTE] + "…"
+    # repr() leaves lone surrogates escaped, but an object's own repr may hold anything.
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
