@@ -10,7 +10,7 @@ from riffengine import __version__
 
 _DESCRIPTION = """\
 Riffengine: latent diffusion that can be played. Type what you want to hear; it dreams loops that never leave the beat
-and lets you morph between them with MIDI, OSC or the keys of this command line.
+and lets you morph between them while they play, with a MIDI controller or by OSC.
 """
 
 _EXAMPLES = """\
@@ -26,8 +26,8 @@ start here:
 
 _PLAY_EXAMPLES = """\
 examples:
-  riffengine play presets/ambient.yaml                 a preset as it is
-  riffengine play presets/ambient.yaml --bpm 72 --record tonight.flac
+  riffengine play presets/first-sound.yaml             a preset as it is
+  riffengine play presets/first-sound.yaml --bpm 72 --record tonight.flac
   riffengine play --output paced --seconds 60 --record sketch.wav      without any sound device
 
 While it plays, every parameter is an OSC address:  /deck/a/prompt "dub techno"   /deck/a/alpha 0.4

@@ -86,9 +86,7 @@ def render(arguments: argparse.Namespace) -> int:
     else:
         spent = sum(report.render_seconds)
         print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
-        print(
-            f"{report.renditions} loops rendered in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}"
-        )
+        print(f"{report.renditions} loops in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
     return 0
 
 
