@@ -47,7 +47,8 @@ def band_weights(params: CodecParams) -> NDArray[np.float64]:
     rise = np.clip(edges - low, 0.0, mid - low)
     fall = np.clip(high - edges, 0.0, high - mid)
     area = rise**2 / (2 * (mid - low)) + ((high - mid) ** 2 - fall**2) / (2 * (high - mid))
-    return np.diff(area, axis=1) / bin_hz
+    weights: NDArray[np.float64] = np.diff(area, axis=1) / bin_hz
+    return weights
 
 
 class Filterbank:

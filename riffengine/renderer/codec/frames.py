@@ -26,7 +26,8 @@ class CircularFrames:
                 f"windows of {params.n_fft}; choose another tempo or number of beats"
             )
         self.length = length
-        self._n_fft = params.n_fft
+        self.n_fft = params.n_fft
+        self._bins = params.bins
         count = params.frames
         self.centres: list[int] = [(2 * t * length + count) // (2 * count) for t in range(count)]
         follow = [*self.centres[1:], length]
@@ -38,22 +39,23 @@ class CircularFrames:
 
     def spectra(self, audio: Tensor) -> Tensor:
         """``(batch, L) float32`` to ``(batch, T, bins) complex64``, phases counted from each window's first sample."""
-        half = self._n_fft // 2
+        half = self.n_fft // 2
         wrapped = torch.cat([audio[:, -half:], audio, audio[:, :half]], dim=1)
-        windows = torch.stack([wrapped[:, centre : centre + self._n_fft] for centre in self.centres], dim=1)
-        return torch.fft.rfft(windows * self._window)
+        windows = torch.stack([wrapped[:, centre : centre + self.n_fft] for centre in self.centres], dim=1)
+        spectra: Tensor = torch.fft.rfft(windows * self._window)
+        return spectra[..., : self._bins]
 
     def audio(self, spectra: Tensor) -> Tensor:
         """``(batch, T, bins) complex64`` to the ``(batch, L)`` audio whose spectra are nearest (least squares)."""
-        windows = torch.fft.irfft(spectra, n=self._n_fft).mul_(self._window)
+        windows = torch.fft.irfft(spectra, n=self.n_fft).mul_(self._window)
         return self._overlap(windows).mul_(self._inverse_overlap)
 
     def _overlap(self, windows: Tensor) -> Tensor:
-        half = self._n_fft // 2
-        line = windows.new_zeros((windows.shape[0], self.length + self._n_fft))
+        half = self.n_fft // 2
+        line = windows.new_zeros((windows.shape[0], self.length + self.n_fft))
         # Frame by frame in a fixed order: the sum is the same bit for bit, which an atomic scatter would not promise.
         for centre, window in zip(self.centres, windows.unbind(1), strict=True):
-            line[:, centre : centre + self._n_fft] += window
+            line[:, centre : centre + self.n_fft] += window
         loop = line[:, half : half + self.length]
         loop[:, -half:] += line[:, :half]
         loop[:, :half] += line[:, self.length + half :]

@@ -59,8 +59,8 @@ class CodecParams:
 
     @property
     def bins(self) -> int:
-        """FFT bins from 0 Hz to half the sample rate."""
-        return self.n_fft // 2 + 1
+        """FFT bins that carry sound: from 0 Hz to the first above ``fmax``."""
+        return min(self.n_fft // 2, math.ceil(self.fmax * self.n_fft / self.sample_rate)) + 1
 
     @property
     def shortest_loop(self) -> int:

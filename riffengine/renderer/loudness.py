@@ -1,0 +1,100 @@
+"""Loudness of loops: ITU-R BS.1770-4, computed circularly, and the gain that brings a loop to a target."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.errors import RendererError
+
+PEAK_CEILING_DB = -1.0
+"""Highest sample peak that ``level`` leaves, in dBFS; the rest is headroom for the mixer's crossfades."""
+
+_BLOCK_SECONDS = 0.4
+_STEP_SECONDS = 0.1
+_ABSOLUTE_GATE_LUFS = -70.0
+_RELATIVE_GATE_LU = -10.0
+_OFFSET_LUFS = -0.691
+
+
+def level(audio: NDArray[np.float32], target_lufs: float, sample_rate: int) -> tuple[NDArray[np.float32], float, float]:
+    """Bring a loop to ``target_lufs`` by one gain for all stems; returns (audio, loudness in LUFS, peak) after it.
+
+    ``audio`` is ``(stems, frames, channels) float32``; loudness and peak are those of the mix, the sum of the stems.
+    Where the mix would pass -1 dBFS the gain is lowered and the loop stays softer; nothing is ever clipped. Raises
+    ``RendererError`` for another shape, NaN or infinity, or a loop with nothing above -70 LUFS. Renderer process.
+    """
+    if audio.ndim != 3 or 0 in audio.shape:
+        raise RendererError(f"level needs (stems, frames, channels); got {audio.shape}")
+    if not np.isfinite(audio).all():
+        raise RendererError("the loop holds NaN or infinity; it is not played; render it again or check the weights")
+    if not math.isfinite(target_lufs):
+        raise RendererError(f"target loudness is {target_lufs} LUFS; a finite number such as -16 is needed")
+    mix = audio.sum(axis=0, dtype=np.float64)
+    found = loop_loudness(mix, sample_rate)
+    if found == -math.inf:
+        raise RendererError(
+            f"the loop is silent: no 0.4 s of it is above {_ABSOLUTE_GATE_LUFS:g} LUFS; try another prompt or seed"
+        )
+    peak = float(np.abs(mix).max())
+    gain = min(10.0 ** ((target_lufs - found) / 20.0), 10.0 ** (PEAK_CEILING_DB / 20.0) / peak)
+    return (audio * gain).astype(np.float32), found + 20.0 * math.log10(gain), peak * gain
+
+
+def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
+    """Integrated loudness in LUFS of a loop ``(frames, channels)`` that repeats for ever; ``-inf`` if all is gated.
+
+    The K filter is applied as a product of spectra and the gating blocks wrap, so it does not matter where the loop
+    begins. Every channel weighs 1 (mono or stereo). A loop shorter than 0.4 s is one block.
+    """
+    frames = mix.shape[0]
+    response = _k_weighting(np.arange(frames // 2 + 1) / frames, sample_rate)
+    weighted = np.fft.irfft(np.fft.rfft(mix, axis=0) * response[:, None], n=frames, axis=0)
+    power = (weighted**2).sum(axis=1)
+    block = min(frames, round(_BLOCK_SECONDS * sample_rate))
+    running = np.concatenate([[0.0], np.cumsum(np.concatenate([power, power[:block]]))])
+    starts = np.arange(0, frames, max(1, round(_STEP_SECONDS * sample_rate)))
+    blocks = np.maximum((running[starts + block] - running[starts]) / block, 0.0)
+    gated = blocks[blocks > _power_of(_ABSOLUTE_GATE_LUFS)]
+    if not gated.size:
+        return -math.inf
+    gated = gated[gated > gated.mean() * 10.0 ** (_RELATIVE_GATE_LU / 10.0)]
+    return _OFFSET_LUFS + 10.0 * math.log10(float(gated.mean()))
+
+
+def _power_of(lufs: float) -> float:
+    return float(10.0 ** ((lufs - _OFFSET_LUFS) / 10.0))
+
+
+def _k_weighting(cycles_per_sample: NDArray[np.floating], sample_rate: int) -> NDArray[np.complex128]:
+    """Response of the head shelf and the high-pass at any sample rate.
+
+    The standard prints coefficients for 48 kHz only; these are the analogue parameters behind them, mapped by the
+    bilinear transform, and give the printed ones at 48 kHz.
+    """
+    z = np.exp(-2j * math.pi * cycles_per_sample)
+    tangent = math.tan(math.pi * 1681.974450955533 / sample_rate)
+    quality, high = 0.7071752369554196, 10.0 ** (3.999843853973347 / 20.0)
+    band = high**0.4996667741545416
+    shelf = (
+        (high + band * tangent / quality + tangent**2)
+        + 2.0 * (tangent**2 - high) * z
+        + (high - band * tangent / quality + tangent**2) * z**2
+    ) / _denominator(z, tangent, quality)
+    quality = 0.5003270373238773
+    tangent = math.tan(math.pi * 38.13547087602444 / 48000)
+    scale = 1.0 + tangent / quality + tangent**2  # the printed numerator is 1, -2, 1: 0.04 dB high, at 48 kHz
+    tangent = math.tan(math.pi * 38.13547087602444 / sample_rate)
+    response: NDArray[np.complex128] = shelf * (1.0 - z) ** 2 * scale / _denominator(z, tangent, quality)
+    return response
+
+
+def _denominator(z: NDArray[np.complex128], tangent: float, quality: float) -> NDArray[np.complex128]:
+    result: NDArray[np.complex128] = (
+        (1.0 + tangent / quality + tangent**2)
+        + 2.0 * (tangent**2 - 1.0) * z
+        + (1.0 - tangent / quality + tangent**2) * z**2
+    )
+    return result
