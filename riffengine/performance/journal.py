@@ -1,7 +1,7 @@
 """Journal: every command, answer and landing of a set at its musical time, as JSON Lines that only ever grow.
 
-A person reads it as a log, the replay reads it to play the set again. Belongs to the engine process; the moment of every
-entry is passed in. One entry is one line and reaches the file at once, so that a crash loses at most the line in hand.
+A person reads it as a log, the replay reads it to play the set again. Belongs to the engine process; the moment of
+every entry is passed in. One entry is one line and reaches the file at once, so a crash loses at most that line.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Recording:
 class Journal:
     """Writes one set. Give it a path for a new file, or any text stream.
 
-    A disk that fails must not stop the music: entries that cannot be written are counted in ``lost`` and the set goes on.
+    A disk that fails must not stop the music: what cannot be written is counted in ``lost`` and the set goes on.
     Raises ``JournalError`` when the file exists already or cannot be made.
     """
 

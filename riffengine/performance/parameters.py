@@ -47,7 +47,7 @@ class ControlClass(StrEnum):
 class Parameter:
     """One control: what it is called, what it may be, and when a change of it can be heard.
 
-    ``low`` and ``high`` are inclusive and in ``unit``. A trigger has no value: it fires. ``default`` is valid by itself.
+    ``low`` and ``high`` are inclusive and in ``unit``. A trigger has no value: it fires. ``default`` is valid.
     """
 
     path: str
