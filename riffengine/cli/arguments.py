@@ -30,7 +30,8 @@ examples:
   riffengine play presets/first-sound.yaml --bpm 72 --record tonight.flac
   riffengine play --output paced --seconds 60 --record sketch.wav      without any sound device
 
-While it plays, every parameter is an OSC address:  /deck/a/prompt "dub techno"   /deck/a/alpha 0.4
+While it plays, every parameter is an OSC address:
+  oscsend localhost 9000 /riff/deck/a/prompt s "dub techno"
 """
 
 _RENDER_EXAMPLES = """\

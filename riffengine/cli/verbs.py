@@ -41,7 +41,7 @@ def play(arguments: argparse.Namespace) -> int:
             osc=not arguments.no_osc,
             midi=not arguments.no_midi,
             journal=arguments.journal,
-            commands=tuple(parameter_commands(arguments)),
+            commands=tuple(parameter_commands(arguments, session.decks[0])),
         ),
     )
 

@@ -5,6 +5,7 @@ A process of its own: it may import torch. Nothing that is missing raises; that 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes.util
 import hashlib
 import importlib
@@ -14,7 +15,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,13 +134,24 @@ def observe_outputs() -> OutputFacts:
 
 
 def observe_midi() -> MidiFacts:
-    """The MIDI drivers of this machine and the ports that controllers offer."""
+    """The MIDI drivers that answer on this machine, and the ports that controllers offer; opens none."""
     try:
         rtmidi = importlib.import_module("rtmidi")
     except ImportError as error:
-        return MidiFacts(problem=_first_line(error))
-    apis = tuple(rtmidi.get_api_display_name(api) for api in rtmidi.get_compiled_api())
-    return MidiFacts(apis)
+        return MidiFacts(problem=f"python-rtmidi does not load: {_first_line(error)}")
+    apis, ports, problems = [], [], []
+    for api in rtmidi.get_compiled_api():
+        name = rtmidi.get_api_display_name(api)
+        try:
+            with _libraries_quiet():
+                probe = rtmidi.MidiIn(api, name="riffengine-doctor")
+                ports += [f"{port} ({name})" for port in probe.get_ports()]
+                probe.delete()
+        except rtmidi.RtMidiError as error:
+            problems.append(f"{name}: {_first_line(error)}")
+        else:
+            apis.append(name)
+    return MidiFacts(tuple(apis), tuple(ports), "" if apis else "; ".join(problems))
 
 
 def _version(name: str) -> str | None:
@@ -204,5 +216,19 @@ def _observe_weights() -> tuple[Weights, ...]:
     )
 
 
+@contextlib.contextmanager
+def _libraries_quiet() -> Iterator[None]:
+    """Keep what libasound and libjack write to file descriptor 2, where there is no server, out of the table."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
