@@ -1,0 +1,114 @@
+"""What the Conductor asks its shell to do, and the figures it works by. Frozen; no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from riffengine.performance.command import Command, Landing, Reply, Value
+from riffengine.playback.messages import ToPlayer
+from riffengine.renderer.request import Cancel, Render
+from riffengine.transport.grid import Moment
+
+
+@dataclass(frozen=True)
+class ToRendererMessage:
+    """Send ``message`` to the renderer."""
+
+    message: Render | Cancel
+
+
+@dataclass(frozen=True)
+class ToPlayerMessage:
+    """Send ``message`` to the player."""
+
+    message: ToPlayer
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell ``source`` that its change lands elsewhere than it was told."""
+
+    landing: Landing
+    source: str
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A command that nobody sent: the walk or ``next`` made it. It belongs in the journal."""
+
+    command: Command
+    reply: Reply
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Log:
+    """One line for the log; ``values`` for machines, ``text`` for a person."""
+
+    kind: str
+    text: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+Action = ToRendererMessage | ToPlayerMessage | Announce | Applied | Log
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The figures the Conductor works by. Seconds are converted to whole frames once."""
+
+    # A player message sent this long before its frame is never late: 20 ms tick + queue + one block of 46 ms.
+    lead_seconds: float = 0.1
+    settle_seconds: float = 0.15  # a hand that has not moved for this long is at rest
+    fade_seconds: float = 2048 / 44100  # in phase, so short is enough
+    fade_in_seconds: float = 1.0
+    panic_seconds: float = 0.02
+    control_ramp_seconds: float = 0.01
+    alphas: int = 9  # points of a full bank, 2**n + 1
+    loop_beats: int = 8
+    draft_prior_seconds: float = 0.6  # render times until they have been measured
+    full_prior_seconds: float = 1.0
+    renderer_start_seconds: float = 8.0  # what a landing is told to wait for while no renderer is there
+    retries: int = 3
+    retry_beats: float = 1.0  # doubled with each failure of the same loop
+
+
+@dataclass(frozen=True)
+class DeckStatus:
+    """One deck on the status line. ``coverage`` is the share of the bank's points that are placed."""
+
+    deck: str
+    prompt: str
+    to: str
+    alpha: float
+    seed: int
+    coverage: float
+    runway_seconds: float  # infinite while the deck does not walk
+    landing_beat: float | None  # of the change that is on its way
+    sounding: bool
+
+
+@dataclass(frozen=True)
+class ConductorStatus:
+    """Everything the status line shows, at one moment."""
+
+    moment: Moment
+    decks: tuple[DeckStatus, ...]
+    renderer_ready: bool
+    draft_p50_seconds: float
+    draft_p95_seconds: float
+    full_p50_seconds: float
+    full_p95_seconds: float
+    jobs_started: int
+    jobs_delivered: int
+    jobs_heard: int
+    jobs_cancelled: int
+    jobs_failed: int
+    jobs_lost: int
+    famines: int
+    launches: int
+    landings_moved: int
+    landing_error_frames_max: int
+    slots_free: int
+    panicked: bool

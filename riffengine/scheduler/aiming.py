@@ -1,0 +1,237 @@
+"""Aiming: which bank each deck works towards, and on which beat it will land.
+
+The rule for a moving hand: the first change of a gesture is rendered at once; while the hand goes on moving, what is
+being rendered is finished and heard, and the next render begins as late as it can and still make the next boundary.
+When the hand rests, its last value is rendered at once. So every render that runs is heard, and the newest wins.
+"""
+
+from __future__ import annotations
+
+from riffengine.performance.command import Landing
+from riffengine.scheduler.actions import Action, Announce
+from riffengine.scheduler.bank import BankKey, motif, nearest_point
+from riffengine.scheduler.launching import Launching
+from riffengine.scheduler.part import Part, Promise, Target
+from riffengine.scheduler.plan import Purpose
+from riffengine.scheduler.stage import Stage
+
+_SAME_BEAT = 0.01  # beats; a landing that differs by less (5 ms at 120 bpm) has not moved
+_LATE_START_SHARE = 1.5  # of the p95 render time: how long before a boundary a moving hand's render begins
+
+
+class Aiming:
+    """Chooses targets, keeps their due beats, and tells senders when a landing moves."""
+
+    def __init__(self, stage: Stage, launching: Launching) -> None:
+        self._stage = stage
+        self._launching = launching
+
+    def groups(self) -> list[list[Part]]:
+        """Decks that must launch on one frame: all that change tempo or key go together, the others alone."""
+        bound = [p for p in self._stage.parts.values() if p.current and p.want.together != p.current.key.together]
+        return [[p] for p in self._stage.parts.values() if p not in bound] + ([bound] if bound else [])
+
+    def step(self, frame: int) -> list[Action]:
+        """Aim, launch what is due, move what cannot make it."""
+        stage = self._stage
+        actions: list[Action] = []
+        for group in self.groups():
+            for part in group:
+                if part.target is not None:
+                    part.target.ready = stage.shelf.best(motif(part.target.key, part.target.alpha)) is not None
+            actions += self._aim(group, frame)
+            actions += self._launch_or_slip(group, frame)
+        for part in stage.parts.values():
+            actions += self._announce(part, frame)
+        return actions
+
+    def next_wakeup(self, frame: int) -> list[int]:
+        """Frames at which ``step`` may decide otherwise than now, though nothing has happened."""
+        stage, wakeups = self._stage, []
+        for group in self.groups():
+            targets = [part.target for part in group if part.target is not None]
+            if targets:
+                due = stage.timeline.frame_of(max(target.due_beat for target in targets))
+                wakeups += [due - stage.lead_frames, due - stage.margin_frames + 1]
+            if self._needy(group):
+                wakeups += [part.changed_frame + stage.settle_frames for part in group]
+                if not targets:
+                    wakeups.append(self._latest_start(group, frame))
+        for part in stage.parts.values():
+            wakeups += [stage.timeline.frame_of(p.beat) - stage.margin_frames + 1 for p in part.promises.values()]
+        return wakeups
+
+    def requantise(self, frame: int) -> None:
+        """The quantum has changed: targets that are not launched yet land by the new one."""
+        for part in self._stage.parts.values():
+            if part.target is not None:
+                part.target.due_beat = self._due_beat(part, part.target.key, part.target.alpha, frame)
+
+    def landing(self, part: Part, path: str, source: str, frame: int) -> Landing:
+        """When the newest change of ``part`` will be heard; remembered, so that a move can be announced."""
+        beat = self._landing_beat(part, part.serial, frame)
+        if beat is None:
+            return Landing(path, self._stage.timeline.beat_at(frame), 0.0)
+        part.promises[path] = Promise(path, source, part.serial, beat)
+        return self._at(path, beat, frame)
+
+    # --- deciding ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _needy(group: list[Part]) -> list[Part]:
+        def aimed_at(part: Part) -> BankKey | None:
+            if part.target is not None:
+                return part.target.key
+            return part.current.key if part.current is not None else None
+
+        return [part for part in group if part.want != aimed_at(part) and part.want != part.refused]
+
+    def _aim(self, group: list[Part], frame: int) -> list[Action]:
+        stage = self._stage
+        needy = self._needy(group)
+        # What was wanted and is not any more, because the hand came back to what sounds.
+        for part in group:
+            if part.target is not None and part.settled and not part.moving(frame, stage.settle_frames):
+                part.target = None
+                part.unheard_since = None
+                part.promises.clear()
+        if not needy:
+            return []
+        moving = any(part.moving(frame, stage.settle_frames) for part in group)
+        targets = [part.target for part in group if part.target is not None]
+        if not targets:
+            if moving and any(p.gesture_rendered for p in needy) and frame < self._latest_start(group, frame):
+                return []
+            self._set_targets(group, frame)
+            return []
+        if moving:
+            return []
+        old_due = max(target.due_beat for target in targets)
+        new_due = max(self._due_beat(part, part.want, self._point(part), frame) for part in needy)
+        if new_due <= old_due + _SAME_BEAT or not self._worth_finishing(group, frame):
+            self._set_targets(group, frame)
+            return []
+        if all(target.ready for target in targets) and self._launching.fits(group):
+            # The newer one cannot make this boundary: settle this launch now, so that the newer may be rendered.
+            actions = self._launching.commit(group, old_due, frame)
+            self._set_targets(group, frame)
+            return actions
+        return []
+
+    def _worth_finishing(self, group: list[Part], frame: int) -> bool:
+        """Whether an older render is let finish although a newer change waits."""
+        stage = self._stage
+        if all(part.target is None or part.target.ready for part in group):
+            return True
+        p95 = stage.desk.times(stage.fineness.urgent, stage.fineness).p95
+        unheard_since = min((p.unheard_since for p in group if p.unheard_since is not None), default=frame)
+        starving = frame - unheard_since >= stage.frames(p95)
+        return starving or stage.desk.remaining_seconds(frame, stage.fineness) <= p95 / 2
+
+    def _set_targets(self, group: list[Part], frame: int) -> None:
+        for part in group:
+            if part.settled or part.want == part.refused:
+                part.target = None
+            elif part.target is None or part.target.key != part.want:
+                point = self._point(part)
+                due = self._due_beat(part, part.want, point, frame)
+                ready = self._stage.shelf.best(motif(part.want, point)) is not None
+                part.target = Target(part.want, part.serial, point, due, ready)
+                part.gesture_rendered = True
+            else:
+                part.target.serial = part.serial
+
+    def _launch_or_slip(self, group: list[Part], frame: int) -> list[Action]:
+        stage = self._stage
+        aimed = [part for part in group if part.target is not None]
+        if not aimed:
+            return []
+        targets = [part.target for part in aimed if part.target is not None]
+        due = max(target.due_beat for target in targets)
+        if all(part.current is None for part in aimed):  # nothing of theirs is heard yet: the sooner the better
+            due = min(due, max(self._due_beat(p, p.target.key, p.target.alpha, frame) for p in aimed if p.target))
+        due_frame = stage.timeline.frame_of(due)
+        ready = all(target.ready for target in targets) and self._launching.fits(aimed)
+        if ready and stage.quantum <= 0:
+            first = max((p.launching.frame + 1 for p in aimed if p.launching is not None), default=0)
+            soonest = max(frame + stage.margin_frames, first)
+            return self._launching.commit(aimed, stage.timeline.beat_at(soonest), frame)
+        if ready and due_frame - stage.lead_frames <= frame <= due_frame - stage.margin_frames:
+            return self._launching.commit(aimed, due, frame)
+        if frame > due_frame - stage.margin_frames:
+            due = max(self._due_beat(part, part.target.key, part.target.alpha, frame) for part in aimed if part.target)
+        for target in targets:
+            target.due_beat = due
+        return []
+
+    # --- estimating -------------------------------------------------------------------------------------------------
+
+    def _point(self, part: Part) -> float:
+        return nearest_point(part.want, self._stage.alpha(part), self._stage.policy.alphas)
+
+    def _render_seconds(self, part: Part, key: BankKey, alpha: float, frame: int) -> float:
+        """Seconds until the rendition is there, by the 95th percentile; 0 when it lies on the shelf."""
+        stage = self._stage
+        if stage.shelf.best(motif(key, alpha)) is not None:
+            return 0.0
+        p95 = stage.desk.times(stage.fineness.urgent, stage.fineness).p95
+        seconds = 0.0 if stage.desk.ready else stage.policy.renderer_start_seconds
+        running = stage.desk.running
+        launching = running.wish if running is not None and running.wish.purpose is Purpose.LAUNCH else None
+        remaining = stage.desk.remaining_seconds(frame, stage.fineness)
+        seconds += remaining if launching is not None and launching.motif == motif(key, alpha) else p95
+        for other in stage.parts.values():
+            if other is part or other.target is None or other.target.ready:
+                continue
+            # The decks before this one are served first, and so is one that is being served.
+            if launching is not None and launching.deck == other.name:
+                seconds += remaining
+            elif list(stage.parts).index(other.name) < list(stage.parts).index(part.name):
+                seconds += p95
+        return seconds
+
+    def _due_beat(self, part: Part, key: BankKey, alpha: float, frame: int) -> float:
+        stage = self._stage
+        from_frame = frame + stage.lead_frames + stage.frames(self._render_seconds(part, key, alpha, frame))
+        if part.launching is not None:
+            from_frame = max(from_frame, part.launching.frame + 1)
+        return stage.timeline.boundary(from_frame, stage.quantum)
+
+    def _latest_start(self, group: list[Part], frame: int) -> int:
+        """The frame at which a moving hand's next render begins."""
+        stage = self._stage
+        p95 = stage.desk.times(stage.fineness.urgent, stage.fineness).p95
+        due = max(self._due_beat(part, part.want, self._point(part), frame) for part in group)
+        early = stage.frames(_LATE_START_SHARE * p95 * len(group)) + stage.lead_frames
+        return stage.timeline.frame_of(due) - early
+
+    # --- telling ----------------------------------------------------------------------------------------------------
+
+    def _landing_beat(self, part: Part, serial: int, frame: int) -> float | None:
+        """The beat on which change ``serial`` is expected; ``None`` when it is heard already."""
+        if part.target is not None and part.target.serial >= serial:
+            return part.target.due_beat
+        if part.launching is not None and part.launching.serial >= serial:
+            return part.launching.beat
+        if part.settled or part.want == part.refused:
+            return None
+        return self._due_beat(part, part.want, self._point(part), frame)
+
+    def _announce(self, part: Part, frame: int) -> list[Action]:
+        stage = self._stage
+        actions: list[Action] = []
+        for promise in part.promises.values():
+            aimed = part.target is not None and part.target.serial >= promise.serial
+            missed = stage.timeline.frame_of(promise.beat) - stage.margin_frames < frame
+            if not aimed and not missed:
+                continue
+            beat = self._landing_beat(part, promise.serial, frame)
+            if beat is not None and abs(beat - promise.beat) > _SAME_BEAT:
+                promise.beat = beat
+                stage.counters.landings_moved += 1
+                actions.append(Announce(self._at(promise.path, beat, frame, moved=True), promise.source))
+        return actions
+
+    def _at(self, path: str, beat: float, frame: int, moved: bool = False) -> Landing:
+        frames = self._stage.timeline.frame_of(beat) - frame
+        return Landing(path, beat, max(0.0, frames / self._stage.facts.sample_rate), moved)

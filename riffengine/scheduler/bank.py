@@ -1,0 +1,134 @@
+"""MorphBank: the renditions of one deck along alpha, and the intent that determines them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from riffengine.performance.state import DeckIntent, PerformanceState
+from riffengine.renderer.request import Point, RenderRequest
+from riffengine.scheduler.shelf import FinishedLoop
+
+
+@dataclass(frozen=True)
+class BankKey:
+    """Everything that determines a bank's renditions, but for their place on alpha and their denoising steps."""
+
+    start: Point
+    end: Point
+    bpm: float
+    beats: int
+    sample_rate: int
+    key: str = ""
+    init: str = ""
+    model: str = "bundled"
+
+    def request(self, alpha: float, steps: int) -> RenderRequest:
+        """The canonical request for the rendition at ``alpha``."""
+        return RenderRequest(
+            start=self.start,
+            end=self.end,
+            alpha=alpha,
+            steps=steps,
+            bpm=self.bpm,
+            beats=self.beats,
+            sample_rate=self.sample_rate,
+            key=self.key,
+            init=self.init,
+            model=self.model,
+        ).canonical()
+
+    @property
+    def together(self) -> tuple[float, str]:
+        """What all sounding decks must share at any time: tempo and key."""
+        return self.bpm, self.key
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What is the same for every bank of a session: loop length, sample rate, model family."""
+
+    beats: int
+    sample_rate: int
+    model: str
+
+
+def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts) -> BankKey:
+    """The bank that ``intent`` asks for under the session-wide parameters in ``state``."""
+    # Without a sound to start from the strength changes nothing, so it must not cause a render.
+    strength = intent.strength if intent.init else 1.0
+
+    def point(prompt: str, seed: int) -> Point:
+        return Point(prompt, seed, intent.negative, intent.guidance, strength)
+
+    return BankKey(
+        start=point(intent.prompt, intent.seed),
+        end=point(intent.to or intent.prompt, intent.to_seed),
+        bpm=state.number("transport/tempo"),
+        beats=session.beats,
+        sample_rate=session.sample_rate,
+        key=state.text("key"),
+        init=intent.init,
+        model=session.model,
+    )
+
+
+@lru_cache(maxsize=8192)
+def motif(key: BankKey, alpha: float) -> str:
+    """A name for what sounds at ``alpha``, whatever the number of denoising steps.
+
+    Banks share motifs: alpha 1 of one bank is alpha 0 of the bank that follows it.
+    """
+    return key.request(alpha, 0).digest()
+
+
+@lru_cache(maxsize=64)
+def coarse_to_fine(alphas: int) -> tuple[tuple[float, int], ...]:
+    """``(alpha, level)`` for a bank of ``2**n + 1`` points: the ends are level 0, the middle 1, the quarters 2 …"""
+    points = [(0.0, 0), (1.0, 0)]
+    count, level = 1, 1
+    while len(points) < alphas:
+        points += [((2 * i + 1) / (2 * count), level) for i in range(count)]
+        count, level = count * 2, level + 1
+    return tuple(points)
+
+
+def points_of(key: BankKey, alphas: int) -> tuple[tuple[float, int], ...]:
+    """The points of the bank; one whose ends are equal has a single point."""
+    return ((0.0, 0),) if key.start == key.end else coarse_to_fine(alphas)
+
+
+def nearest_point(key: BankKey, alpha: float, alphas: int) -> float:
+    """The point of the bank nearest to ``alpha``."""
+    if key.start == key.end:
+        return 0.0
+    return round(alpha * (alphas - 1)) / (alphas - 1)
+
+
+@dataclass
+class MorphBank:
+    """A bank that the player knows. ``frame`` is when it begins to sound, ``serial`` the newest change in it."""
+
+    number: int
+    key: BankKey
+    serial: int
+    frame: int
+    beat: float
+    placed: dict[float, FinishedLoop] = field(default_factory=dict)
+    seen_version: int = -1  # of the shelf, when it was last arranged
+
+    def sounding_at(self, alpha: float) -> tuple[FinishedLoop, ...]:
+        """The one or two loops that are heard with the knob at ``alpha``."""
+        if not self.placed:
+            return ()
+        points = sorted(self.placed)
+        right = bisect_left(points, alpha)
+        if right < len(points) and points[right] == alpha:
+            return (self.placed[alpha],)
+        return tuple(self.placed[p] for p in points[max(0, right - 1) : right + 1])
+
+    @property
+    def reach(self) -> float:
+        """The largest alpha that is placed."""
+        return max(self.placed, default=0.0)

@@ -1,0 +1,144 @@
+"""RenderDesk: the one job the renderer has in hand, how long such jobs take, and which loops will not render."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from riffengine.renderer.request import Cancel, Render
+from riffengine.scheduler.actions import Policy
+from riffengine.scheduler.estimate import RenderTimes
+from riffengine.scheduler.plan import Fineness, Wish
+
+_LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the loop is given up
+
+
+@dataclass
+class Job:
+    """A wish at the renderer, to be written into ``slot``."""
+
+    number: int
+    wish: Wish
+    slot: int
+    sent_frame: int
+    cancelled: bool = False
+
+
+@dataclass
+class _Trouble:
+    failures: int = 0
+    losses: int = 0
+    retry_beat: float = 0.0
+
+
+@dataclass
+class JobCounts:
+    """What became of the jobs so far."""
+
+    started: int = 0
+    delivered: int = 0
+    heard: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    lost: int = 0
+
+
+class RenderDesk:
+    """One job in flight, plus those that are told to stop and have not answered yet."""
+
+    def __init__(self, policy: Policy, sample_rate: int) -> None:
+        self._policy = policy
+        self._sample_rate = sample_rate
+        self._times: dict[int, RenderTimes] = {}
+        self._trouble: dict[tuple[str, int], _Trouble] = {}
+        self._next_job = 1
+        self.ready = False
+        self.jobs: dict[int, Job] = {}
+        self.counts = JobCounts()
+
+    @property
+    def running(self) -> Job | None:
+        """The job that is wanted, if there is one in flight."""
+        return next((job for job in self.jobs.values() if not job.cancelled), None)
+
+    def times(self, steps: int, fineness: Fineness) -> RenderTimes:
+        """The measured render times of jobs with ``steps`` steps."""
+        if steps not in self._times:
+            draft = steps <= fineness.draft_steps
+            self._times[steps] = RenderTimes(
+                self._policy.draft_prior_seconds if draft else self._policy.full_prior_seconds
+            )
+        return self._times[steps]
+
+    def remaining_seconds(self, frame: int, fineness: Fineness) -> float:
+        """What the running job still needs by the 95th percentile; at least 50 ms while there is one."""
+        job = self.running
+        if job is None:
+            return 0.0
+        elapsed = (frame - job.sent_frame) / self._sample_rate
+        return max(0.05, self.times(job.wish.steps, fineness).p95 - elapsed)
+
+    def send(self, wish: Wish, slot: int, frame: int) -> Render:
+        """Take ``wish`` in hand."""
+        job = Job(self._next_job, wish, slot, frame)
+        self._next_job += 1
+        self.jobs[job.number] = job
+        self.counts.started += 1
+        return Render(job.number, wish.key.request(wish.alpha, wish.steps), slot)
+
+    def cancel(self, job: Job) -> Cancel:
+        """Ask the renderer to stop; its slot stays taken until it answers."""
+        job.cancelled = True
+        return Cancel(job.number)
+
+    def finished(self, number: int, frame: int, fineness: Fineness) -> Job | None:
+        """The job that was delivered, and its time learnt; ``None`` when it belongs to a renderer that is gone."""
+        job = self.jobs.pop(number, None)
+        if job is not None:
+            self.counts.delivered += 1
+            self.times(job.wish.steps, fineness).add((frame - job.sent_frame) / self._sample_rate)
+            self._trouble.pop((job.wish.motif, job.wish.steps), None)
+        return job
+
+    def stopped(self, number: int) -> Job | None:
+        """The job that was cancelled."""
+        job = self.jobs.pop(number, None)
+        if job is not None:
+            self.counts.cancelled += 1
+        return job
+
+    def failed(self, number: int, beat: float) -> tuple[Job, bool] | None:
+        """The job that failed and whether it is given up; otherwise it is retried after a musical pause."""
+        job = self.jobs.pop(number, None)
+        if job is None:
+            return None
+        self.counts.failed += 1
+        trouble = self._trouble.setdefault((job.wish.motif, job.wish.steps), _Trouble())
+        trouble.failures += 1
+        trouble.retry_beat = beat + self._policy.retry_beats * 2 ** (trouble.failures - 1)
+        return job, self.refuses(job.wish)
+
+    def lost(self) -> list[Job]:
+        """Every job that went down with the renderer."""
+        jobs, self.jobs = list(self.jobs.values()), {}
+        self.ready = False
+        self.counts.lost += len(jobs)
+        for job in jobs:
+            if not job.cancelled:
+                self._trouble.setdefault((job.wish.motif, job.wish.steps), _Trouble()).losses += 1
+        return jobs
+
+    def refuses(self, wish: Wish) -> bool:
+        """Whether ``wish`` has failed too often."""
+        trouble = self._trouble.get((wish.motif, wish.steps))
+        return trouble is not None and (
+            trouble.failures > self._policy.retries or trouble.losses >= _LOSSES_BEFORE_BLAME
+        )
+
+    def must_wait(self, wish: Wish, beat: float) -> bool:
+        """Whether ``wish`` failed and its pause is not over."""
+        trouble = self._trouble.get((wish.motif, wish.steps))
+        return trouble is not None and beat < trouble.retry_beat
+
+    def next_retry_beat(self, beat: float) -> float | None:
+        """The first beat after ``beat`` on which a failed job may be tried again."""
+        return min((t.retry_beat for t in self._trouble.values() if t.retry_beat > beat), default=None)

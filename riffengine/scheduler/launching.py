@@ -1,0 +1,130 @@
+"""Launching: banks onto the player, loops into banks, finer loops for coarser ones."""
+
+from __future__ import annotations
+
+from riffengine.performance.command import Landing
+from riffengine.playback.messages import FreeLoop, LaunchBank, PlaceLoop, SetControl, SetGrid, ToPlayer
+from riffengine.scheduler.actions import Action, Announce, Log, ToPlayerMessage
+from riffengine.scheduler.bank import BankKey, MorphBank, motif, points_of
+from riffengine.scheduler.part import Part
+from riffengine.scheduler.shelf import FinishedLoop
+from riffengine.scheduler.stage import Stage
+
+
+class Launching:
+    """Speaks to the player about banks and loops."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._next_bank = 1
+
+    def fits(self, group: list[Part]) -> bool:
+        """Whether the group's targets can sound on the grid as it is, or change it together."""
+        bpm = self._stage.timeline.latest.bpm
+        together = {part.target.key.together for part in group if part.target is not None}
+        sounding = any(part.current is not None for part in group)
+        # A deck that is silent cannot change the tempo of those that sound; it joins when they have changed.
+        return len(together) <= 1 and (sounding or all(tempo == bpm for tempo, _ in together))
+
+    def commit(self, group: list[Part], beat: float, frame: int) -> list[Action]:
+        """Launch every target of ``group`` on ``beat``, with a new grid if they have another tempo."""
+        stage = self._stage
+        at_frame = stage.timeline.frame_of(beat)
+        actions: list[Action] = []
+        for part in group:
+            target = part.target
+            if target is None:
+                continue
+            if target.key.bpm != stage.timeline.latest.bpm:
+                grid = stage.timeline.latest.with_tempo(target.key.bpm, at_frame)
+                stage.timeline.announce(grid)
+                actions.append(ToPlayerMessage(SetGrid(grid, at_frame)))
+            actions += self.launch(part, target.key, target.serial, at_frame, stage.fade_frames)
+            if part.jump:
+                part.jump = False
+                name = f"deck/{part.name}/alpha"
+                # Over the length of the crossfade: what fades out must not jump.
+                actions.append(ToPlayerMessage(SetControl(name, stage.alpha(part), at_frame, stage.fade_frames)))
+            part.target = None
+            actions += self._keep_promises(part, target.serial, beat, frame)
+        return actions
+
+    def launch(self, part: Part, key: BankKey, serial: int, at_frame: int, fade_frames: int) -> list[Action]:
+        """Place all there is of the bank ``key`` and sound it from ``at_frame`` on."""
+        stage = self._stage
+        bank = MorphBank(self._next_bank, key, serial, at_frame, stage.timeline.beat_at(at_frame))
+        self._next_bank += 1
+        messages: list[ToPlayer] = []
+        for alpha, _ in points_of(key, stage.policy.alphas):
+            loop = stage.shelf.best(motif(key, alpha))
+            if loop is not None:
+                messages.append(self._place(part, bank, alpha, loop))
+        bank.seen_version = stage.shelf.version
+        messages.append(LaunchBank(part.name, bank.number, at_frame, fade_frames))
+        if not stage.anything_sounds:
+            messages += stage.console.open(at_frame)
+        if part.launching is not None:
+            part.sounding = part.launching
+        part.launching = bank
+        stage.counters.launches += 1
+        return [ToPlayerMessage(message) for message in messages]
+
+    def settle(self, frame: int) -> None:
+        """What was launched for a frame that has come is what sounds."""
+        for part in self._stage.parts.values():
+            if part.launching is not None and frame >= part.launching.frame:
+                part.sounding, part.launching = part.launching, None
+
+    def arrange(self, frame: int) -> list[Action]:
+        """New loops into the newest bank of each deck, finer ones in place of coarser, and let go of the coarser."""
+        stage = self._stage
+        actions: list[Action] = []
+        for part in stage.parts.values():
+            bank = part.current
+            if bank is None or bank.seen_version == stage.shelf.version:
+                continue
+            bank.seen_version = stage.shelf.version
+            heard = bank.sounding_at(stage.alpha(part))
+            for alpha, _ in points_of(bank.key, stage.policy.alphas):
+                loop = stage.shelf.best(motif(bank.key, alpha))
+                if loop is not None and bank.placed.get(alpha) is not loop:
+                    actions.append(ToPlayerMessage(self._place(part, bank, alpha, loop)))
+            if bank.sounding_at(stage.alpha(part)) != heard:
+                part.swapped_frame = frame
+        for loop in stage.shelf.superseded():
+            if not stage.on_stage(loop):
+                actions += self.let_go(loop)
+        return actions
+
+    def let_go(self, loop: FinishedLoop) -> list[Action]:
+        """Give up ``loop``; its slot comes back when the player has answered."""
+        return [ToPlayerMessage(FreeLoop(loop.ref.loop))] if self._stage.shelf.drop(loop) else []
+
+    def mark_heard(self) -> None:
+        """Count the loops that sound now for the first time."""
+        for part in self._stage.parts.values():
+            if part.sounding is None:
+                continue
+            for loop in part.sounding.sounding_at(self._stage.alpha(part)):
+                if not loop.heard:
+                    loop.heard = True
+                    self._stage.desk.counts.heard += 1
+
+    def _place(self, part: Part, bank: MorphBank, alpha: float, loop: FinishedLoop) -> PlaceLoop:
+        bank.placed[alpha] = loop
+        loop.known_to_player = True
+        return PlaceLoop(part.name, bank.number, alpha, loop.ref, None, self._stage.fade_frames)
+
+    def _keep_promises(self, part: Part, serial: int, beat: float, frame: int) -> list[Action]:
+        stage = self._stage
+        actions: list[Action] = []
+        for promise in [p for p in part.promises.values() if p.serial <= serial]:
+            del part.promises[promise.path]
+            if abs(promise.beat - beat) > 0.01:
+                seconds = (stage.timeline.frame_of(beat) - frame) / stage.facts.sample_rate
+                stage.counters.landings_moved += 1
+                actions.append(Announce(Landing(promise.path, beat, seconds, moved=True), promise.source))
+        part.unheard_since = None if part.serial <= serial else frame
+        text = f"deck {part.name} lands on beat {beat:g}"
+        actions.append(Log("launch", text, {"deck": part.name, "beat": beat, "frame": stage.timeline.frame_of(beat)}))
+        return actions

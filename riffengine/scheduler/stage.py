@@ -1,0 +1,104 @@
+"""Stage: everything the Conductor knows at one moment, shared by those who decide for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from riffengine.performance.command import Accepted, Command, Reply
+from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.state import PerformanceState
+from riffengine.scheduler.actions import Policy
+from riffengine.scheduler.bank import BankKey, SessionFacts, bank_key
+from riffengine.scheduler.console import Console
+from riffengine.scheduler.desk import RenderDesk
+from riffengine.scheduler.part import Part
+from riffengine.scheduler.plan import Fineness
+from riffengine.scheduler.shelf import FinishedLoop, Shelf
+from riffengine.transport.quantum import quantum_beats
+from riffengine.transport.timeline import Timeline
+
+
+@dataclass
+class Counters:
+    """What happened so far, for the status line and the Report."""
+
+    famines: int = 0
+    launches: int = 0
+    landings_moved: int = 0
+    landing_error_frames_max: int = 0
+
+
+@dataclass
+class Stage:
+    """The state, the decks, the loops and the renderer, with the figures everybody needs."""
+
+    tree: ParameterTree
+    state: PerformanceState
+    facts: SessionFacts
+    timeline: Timeline
+    parts: dict[str, Part]
+    shelf: Shelf
+    desk: RenderDesk
+    console: Console
+    policy: Policy
+    counters: Counters = field(default_factory=Counters)
+
+    def __post_init__(self) -> None:
+        self.lead_frames = self.frames(self.policy.lead_seconds)
+        # What is decided later than this before its frame might reach the player late.
+        self.margin_frames = self.lead_frames // 2
+        self.settle_frames = self.frames(self.policy.settle_seconds)
+        self.fade_frames = self.frames(self.policy.fade_seconds)
+
+    def frames(self, seconds: float) -> int:
+        """``seconds`` in whole frames."""
+        return round(seconds * self.facts.sample_rate)
+
+    @property
+    def fineness(self) -> Fineness:
+        """How fine loops are to be rendered now."""
+        values = self.state.values
+        return Fineness(int(values["draft_steps"]), int(values["steps"]), self.policy.alphas)
+
+    @property
+    def quantum(self) -> float:
+        """Beats between two boundaries; 0 while nothing sounds, because then nothing is interrupted."""
+        if not self.anything_sounds:
+            return 0.0
+        return quantum_beats(self.state.text("transport/quantum"), self.facts.beats)
+
+    @property
+    def anything_sounds(self) -> bool:
+        """Whether the player was told to sound any bank."""
+        return any(part.current is not None for part in self.parts.values())
+
+    def alpha(self, part: Part) -> float:
+        """Where the part's knob stands."""
+        return float(self.state.values[f"deck/{part.name}/alpha"])
+
+    def drift(self, part: Part) -> float:
+        """Alpha per loop that the part walks."""
+        return float(self.state.values[f"deck/{part.name}/drift"])
+
+    def wanted_key(self, part: Part) -> BankKey:
+        """The bank the state asks for on this deck."""
+        return bank_key(self.state.deck(part.name), self.state, self.facts)
+
+    def apply(self, command: Command) -> Reply:
+        """Change the state."""
+        before = self.state
+        self.state, reply = self.tree.apply(before, command)
+        if isinstance(reply, Accepted) and command.path.endswith("/alpha"):
+            part = self.parts[command.path.split("/")[1]]
+            travel = self.state.number(command.path) - before.number(command.path)
+            part.direction = (travel > 0) - (travel < 0) or part.direction
+        return reply
+
+    def on_stage(self, loop: FinishedLoop) -> bool:
+        """Whether a bank that sounds or is about to has ``loop``."""
+        return any(
+            loop in bank.placed.values()
+            for part in self.parts.values()
+            for bank in (part.sounding, part.launching)
+            if bank is not None
+        )
