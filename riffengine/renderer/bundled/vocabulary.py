@@ -1,0 +1,183 @@
+"""Vocabulary: the words the bundled model knows, and how a prompt becomes weighted words.
+
+Emphasis follows what players of text-to-image models are used to: ``(word)`` weighs 1.1, ``[word]`` 1/1.1, brackets
+nest, and ``(word:1.3)`` weighs 1.3. A bracket without its partner is read as if it were not there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+EMPHASIS = 1.1
+HEAVIEST = 4.0  # beyond this an embedding sum is one word shouting; a typo such as 11 for 1.1 lands here too
+LONGEST_PROMPT = 2000  # characters; the rest is not read, so that a pasted book cannot stall the engine
+
+ROLES = ("genre", "instrument", "mood", "mode", "drums")
+
+_SYNTAX = re.compile(r"\\(.)|([()\[\]])|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|([^\\()\[\]:]+)|(.)", re.DOTALL)
+_TOKEN = re.compile(r"[^\W_]+|[,.;:|/\n!?]", re.UNICODE)
+_BREAK = frozenset(",.;:|/\n!?")
+
+
+@dataclass(frozen=True)
+class ParsedPrompt:
+    """A prompt as the model takes it: ``weights`` are (word index, weight), one for each word, by index.
+
+    ``unknown`` are the words the model does not know, as typed but in lower case, in order, each once.
+    """
+
+    weights: tuple[tuple[int, float], ...]
+    unknown: tuple[str, ...]
+
+
+def _tokens(text: str) -> list[str]:
+    """Lower case, no accents, no apostrophes or hyphens; ``&`` and ``+`` are read as ``and``."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’`")
+    return _TOKEN.findall(re.sub(r"[&+]", " and ", plain))
+
+
+def _singular(token: str) -> str:
+    """The token without a plural ending; ``bass`` and ``brass`` are not plurals."""
+    if len(token) > 4 and token.endswith(("ches", "shes", "xes")):
+        return token[:-2]
+    if len(token) > 3 and token.endswith("s") and not token.endswith("ss"):
+        return token[:-1]
+    return token
+
+
+def _weighted_tokens(prompt: str) -> list[tuple[str, float]]:
+    tokens: list[str] = []
+    weights: list[float] = []
+    brackets: list[tuple[str, int]] = []
+
+    def add(text: str) -> None:
+        found = _tokens(text)
+        tokens.extend(found)
+        weights.extend([1.0] * len(found))
+
+    def close(kind: str, factor: float) -> None:
+        if not brackets or brackets[-1][0] != kind:
+            return
+        _, since = brackets.pop()
+        for i in range(since, len(weights)):
+            weights[i] *= factor
+
+    for escaped, bracket, number, text, other in _SYNTAX.findall(prompt[:LONGEST_PROMPT]):
+        if bracket in ("(", "["):
+            brackets.append((bracket, len(tokens)))
+        elif bracket == ")":
+            close("(", EMPHASIS)
+        elif bracket == "]":
+            close("[", 1.0 / EMPHASIS)
+        elif number:
+            close("(", float(number))
+        else:
+            add(text or other or escaped)
+    return list(zip(tokens, weights, strict=True))
+
+
+class Vocabulary:
+    """The canonical words in the fixed order of the model's embedding, with their roles and synonyms."""
+
+    def __init__(self, sections: Mapping[str, Any]) -> None:
+        """``sections`` is the content of ``vocabulary.yaml``: one section per role, ``several`` and ``stop``."""
+        self._role: dict[str, str] = {}
+        self._parts: dict[str, tuple[str, ...]] = {}
+        synonyms: dict[str, list[str]] = {}
+        for role in ROLES:
+            for word, entry in sections[role].items():
+                self._role[word] = role
+                if isinstance(entry, Mapping):
+                    self._parts[word] = tuple(entry["parts"])
+                    synonyms[word] = [str(name) for name in entry["also"]]
+                else:
+                    synonyms[word] = [str(name) for name in entry]
+        self.words: tuple[str, ...] = tuple(self._role)
+        self._index = {word: i for i, word in enumerate(self.words)}
+        self._stop = frozenset(str(word) for word in sections["stop"])
+        # Later entries win: synonyms first, then phrases for several words, then the words themselves.
+        self._meaning: dict[tuple[str, ...], tuple[int, ...]] = {}
+        for word, names in synonyms.items():
+            for name in names:
+                self._meaning[tuple(_tokens(name))] = (self._index[word],)
+        for phrase, words in sections["several"].items():
+            self._meaning[tuple(_tokens(phrase))] = tuple(self._index[word] for word in words)
+        for word in self.words:
+            self._meaning[tuple(_tokens(word))] = (self._index[word],)
+        self._longest = max(len(phrase) for phrase in self._meaning)
+
+    @classmethod
+    def load(cls) -> Vocabulary:
+        """The vocabulary that ships with the package."""
+        return _packaged()
+
+    def __len__(self) -> int:
+        """How many canonical words there are."""
+        return len(self.words)
+
+    def index(self, word: str) -> int:
+        """The place of a canonical word in ``words``; KeyError for any other word."""
+        return self._index[word]
+
+    def role(self, word: str) -> str:
+        """``genre``, ``instrument``, ``mood``, ``mode`` or ``drums``; KeyError for a word that is not canonical."""
+        return self._role[word]
+
+    def parts(self, word: str) -> tuple[str, ...]:
+        """What an instrument word plays: some of ``lead``, ``comp``, ``bass``, ``drums``; empty for other words."""
+        return self._parts.get(word, ())
+
+    def with_role(self, role: str) -> tuple[str, ...]:
+        """The canonical words of one role, in order."""
+        return tuple(word for word in self.words if self._role[word] == role)
+
+    def parse(self, prompt: str) -> ParsedPrompt:
+        """Read a prompt; never raises. The longest phrase wins, a repeated word keeps its largest weight."""
+        tokens = _weighted_tokens(prompt)
+        weights: dict[int, float] = {}
+        unknown: dict[str, None] = {}
+        at = 0
+        while at < len(tokens):
+            length, meaning = self._longest_phrase([token for token, _ in tokens[at : at + self._longest]])
+            if length:
+                weight = sum(w for _, w in tokens[at : at + length]) / length
+                for index in meaning:
+                    weights[index] = max(weights.get(index, 0.0), min(max(weight, 0.0), HEAVIEST))
+            elif not self._skipped(tokens[at][0]):
+                unknown[tokens[at][0]] = None
+            at += max(length, 1)
+        return ParsedPrompt(tuple(sorted(weights.items())), tuple(unknown))
+
+    def suggest(self, word: str) -> tuple[str, ...]:
+        """At most three canonical words that ``word`` may have meant, best first."""
+        phrases = {" ".join(phrase): meaning for phrase, meaning in self._meaning.items()}
+        close = difflib.get_close_matches(" ".join(_tokens(word[:80])), phrases, n=6, cutoff=0.7)
+        found = dict.fromkeys(self.words[index] for phrase in close for index in phrases[phrase])
+        return tuple(found)[:3]
+
+    def _longest_phrase(self, tokens: Sequence[str]) -> tuple[int, tuple[int, ...]]:
+        for length in range(len(tokens), 0, -1):
+            exact = tuple(tokens[:length])
+            for phrase in (exact, (*exact[:-1], _singular(exact[-1])), tuple(_singular(t) for t in exact)):
+                if phrase in self._meaning:
+                    return length, self._meaning[phrase]
+        return 0, ()
+
+    def _skipped(self, token: str) -> bool:
+        return token in _BREAK or token in self._stop or token.isdigit()
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> Vocabulary:
+    text = resources.files(__package__).joinpath("vocabulary.yaml").read_text(encoding="utf-8")
+    return Vocabulary(yaml.safe_load(text))
