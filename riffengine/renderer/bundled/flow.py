@@ -1,0 +1,150 @@
+"""FlowTransformer: velocity of a rectified flow over the 16th notes of a loop, circular in time.
+
+Rectified flow: x_t = (1 - t) x_0 + t ε, v = ε - x_0, sampled from t = 1 (noise) to t = 0 by Euler steps
+(Liu et al. 2022, "Flow Straight and Fast"; Lipman et al. 2022, "Flow Matching"). Conditioning by adaLN-zero
+(Peebles & Xie 2022, "Scalable Diffusion Models with Transformers").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class FlowShape:
+    """Sizes of one FlowTransformer; travels with the weights."""
+
+    channels: int  # of one token of x
+    context: int  # of one token of the per-token condition; 0 for none
+    words: int  # vocabulary size
+    width: int = 256
+    depth: int = 6
+    heads: int = 4
+    bar: int = 16  # tokens in a bar: positions repeat with it
+    scalars: int = 2  # tempo and mode
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers for a checkpoint's metadata."""
+        return asdict(self)
+
+
+def time_features(t: Tensor, width: int = 128) -> Tensor:
+    """Sinusoidal features of ``t`` in 0..1, ``(batch,)`` → ``(batch, width)``."""
+    frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), width // 2, device=t.device))
+    angles = t[:, None] * frequencies[None, :]
+    return torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1)
+
+
+def circular_rotation(tokens: int, half: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine ``(tokens, half)`` of rotary angles whose frequencies close over the loop.
+
+    Rotary position embedding (Su et al. 2021) with whole turns per loop: the last token is as near to the first as any
+    two neighbours are, so attention knows no edge.
+    """
+    turns = torch.arange(half, device=device) % (tokens // 2)
+    angles = 2 * math.pi * torch.arange(tokens, device=device)[:, None] * turns[None, :] / tokens
+    return torch.cos(angles), torch.sin(angles)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.expand = nn.Linear(width, 4 * width)
+        self.contract = nn.Linear(4 * width, width)
+        self.modulation = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+        batch, tokens, width = x.shape
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(condition)[:, None, :].chunk(6, dim=-1)
+        h = F.layer_norm(x, (width,)) * (1 + scale_a) + shift_a
+        q, k, v = self.qkv(h).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        cos, sin = rotation
+        h = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v)
+        x = x + gate_a * self.out(h.transpose(1, 2).reshape(batch, tokens, width))
+        h = F.layer_norm(x, (width,)) * (1 + scale_m) + shift_m
+        return x + gate_m * self.contract(F.gelu(self.expand(h), approximate="tanh"))
+
+
+class FlowTransformer(nn.Module):
+    """Predicts the flow's velocity for ``(batch, tokens, channels)``; ``tokens`` may be any multiple of a bar.
+
+    Conditions: ``text`` ``(batch, width)`` from ``embed_words``, ``scalars`` ``(batch, scalars)``, and, where the shape
+    has a context, ``context`` ``(batch, tokens, context)``.
+    """
+
+    def __init__(self, shape: FlowShape) -> None:
+        super().__init__()
+        self.shape = shape
+        width = shape.width
+        self.word_vectors = nn.Parameter(torch.randn(shape.words + 1, width) * 0.5)  # the last row: no prompt at all
+        self.inlet = nn.Linear(shape.channels, width)
+        self.context_inlet = nn.Linear(shape.context, width) if shape.context else None
+        self.position = nn.Parameter(torch.randn(shape.bar, width) * 0.02)
+        self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+        self.text = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.scalar = nn.Linear(shape.scalars, width)
+        self.blocks = nn.ModuleList(_Block(width, shape.heads) for _ in range(shape.depth))
+        self.final_modulation = nn.Linear(width, 2 * width)
+        self.outlet = nn.Linear(width, shape.channels)
+        for layer in (self.final_modulation, self.outlet):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def embed_words(self, weights: Tensor) -> Tensor:
+        """``(batch, words)`` weights (0 where a word is absent) → ``(batch, width)``; no word at all is its own vector."""
+        nothing = (weights.abs().sum(dim=1, keepdim=True) == 0).to(weights.dtype)
+        return torch.cat([weights, nothing], dim=1) @ self.word_vectors
+
+    def forward(self, x: Tensor, t: Tensor, text: Tensor, scalars: Tensor, context: Tensor | None = None) -> Tensor:
+        """Velocity ``(batch, tokens, channels)`` at flow time ``t`` ``(batch,)`` in 0..1."""
+        tokens = x.shape[1]
+        h = self.inlet(x) + self.position.repeat(tokens // self.shape.bar, 1)
+        if self.context_inlet is not None and context is not None:
+            h = h + self.context_inlet(context)
+        condition = F.silu(self.time(time_features(t)) + self.text(text) + self.scalar(scalars))
+        rotation = circular_rotation(tokens, self.shape.width // self.shape.heads // 2, x.device)
+        for block in self.blocks:
+            h = block(h, condition, rotation)
+        shift, scale = self.final_modulation(condition)[:, None, :].chunk(2, dim=-1)
+        return self.outlet(F.layer_norm(h, (self.shape.width,)) * (1 + scale) + shift)
+
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+
+
+def flow_times(steps: int, start: float, shift: float) -> list[float]:
+    """``steps + 1`` falling times from ``start`` to 0; ``shift`` > 1 spends more of them near the noise."""
+    times = [start * (1 - i / steps) for i in range(steps + 1)]
+    return [shift * t / (1 + (shift - 1) * t) for t in times]
+
+
+def euler(
+    velocity: Velocity, noise: Tensor, steps: int, init: Tensor | None = None, strength: float = 1.0, shift: float = 1.0
+) -> Iterator[Tensor]:
+    """Sample the flow by Euler steps; yields the state after every step, so that a caller may stop between two.
+
+    With ``init`` the path begins at flow time ``strength`` on the line between ``init`` and the noise (img2img).
+    """
+    times = flow_times(steps, 1.0 if init is None else strength, shift)
+    x = noise if init is None else (1 - times[0]) * init + times[0] * noise
+    for now, then in zip(times[:-1], times[1:], strict=True):
+        t = torch.full((x.shape[0],), now, device=x.device)
+        x = x + (then - now) * velocity(x, t)
+        yield x

@@ -1,0 +1,70 @@
+"""The two stages of the bundled model: words dream a score, words and score dream a sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from riffengine.renderer.bundled import score as sheet
+from riffengine.renderer.bundled.flow import FlowTransformer, Velocity, euler
+
+SCORE_SCALE = 2.0  # a sounding note lies two noise deviations from a silent one
+SCORE_SHIFT = 2.0  # notes are decided early in the flow, so more of its steps are spent there
+
+
+def score_to_flow(scores: Tensor) -> Tensor:
+    """Score columns 0..1 as targets of the flow."""
+    return scores * SCORE_SCALE
+
+
+def score_from_flow(x: Tensor) -> Tensor:
+    """The score that ``x`` ``(batch, steps, columns)`` means: notes on or off, drum velocities 0..1.
+
+    A note is on above half way; a note that is on without an onset before it is given one, so that every note begins.
+    """
+    soft = (x / SCORE_SCALE).clamp(0.0, 1.0)
+    out = torch.zeros_like(soft)
+    drums = soft[..., sheet.DRUMS]
+    out[..., sheet.DRUMS] = torch.where(drums > 0.25, drums, 0.0)
+    for part, columns in enumerate((sheet.BASS, sheet.COMP, sheet.LEAD)):
+        active = (soft[..., columns] > 0.5).float()
+        begins = ((active - active.roll(1, dims=1)) > 0).any(dim=2).float()
+        column = sheet.ONSETS.start + part
+        told = (soft[..., column] > 0.5).float() * active.amax(dim=2)
+        out[..., columns] = active
+        out[..., column] = torch.maximum(told, begins)
+    return out
+
+
+def guided(
+    net: FlowTransformer, text: Tensor, empty: Tensor, scalars: Tensor, context: Tensor | None, guidance: float
+) -> Velocity:
+    """Velocity under classifier-free guidance (Ho & Salimans 2022); one half of the work when ``guidance`` is 1."""
+    if guidance == 1.0:
+        return lambda x, t: net(x, t, text, scalars, context)
+    both_text, both_scalars = torch.cat([text, empty]), torch.cat([scalars, scalars])
+    both_context = None if context is None else torch.cat([context, context])
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        toward, away = net(torch.cat([x, x]), torch.cat([t, t]), both_text, both_scalars, both_context).chunk(2)
+        return away + guidance * (toward - away)
+
+    return velocity
+
+
+def run(
+    velocity: Velocity,
+    noise: Tensor,
+    steps: int,
+    check: Callable[[], None],
+    init: Tensor | None = None,
+    strength: float = 1.0,
+    shift: float = 1.0,
+) -> Tensor:
+    """Sample a flow to its end; ``check`` is called between steps and may raise to stop."""
+    x = noise
+    for x in euler(velocity, noise, steps, init, strength, shift):  # noqa: B007
+        check()
+    return x

@@ -1,0 +1,44 @@
+"""Loops as audio: a file becomes one, and one becomes another sample rate without gaining an edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from riffengine.errors import AudioFileError
+
+LONGEST_SECONDS = 60.0  # read from the head of the file; a loop needs at most 8 s
+
+
+def read_loop(path: str, beats: int, bpm: float, sample_rate: int) -> NDArray[np.float32]:
+    """The first ``beats`` beats at ``bpm`` of the file at ``path``, mono ``(frames,) float32``; a shorter file repeats.
+
+    Raises ``AudioFileError`` when it cannot be read, is empty, silent, or holds numbers that are not finite.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            samples = file.read(int(LONGEST_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise AudioFileError(f"{Path(path).name} cannot be read as audio: {error}") from error
+    if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
+        raise AudioFileError(f"{Path(path).name} holds no sound: it is empty, silent, or not finite")
+    frames = round(beats * 60 * sample_rate / bpm)
+    samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
+    return np.resize(samples, frames).astype(np.float32)
+
+
+def resample_loop(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """``(…, old frames)`` → ``(…, frames)`` of the same periodic signal, by its Fourier series: exact, and no edge."""
+    old = samples.shape[-1]
+    if old == frames:
+        return samples
+    spectrum = np.fft.rfft(samples)
+    kept = min(old, frames) // 2 + 1
+    out = np.zeros((*samples.shape[:-1], frames // 2 + 1), complex)
+    out[..., :kept] = spectrum[..., :kept]
+    return (np.fft.irfft(out, frames) * (frames / old)).astype(np.float32)

@@ -1,0 +1,46 @@
+"""Rendition, and the protocol that every model family follows. In the renderer process only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.renderer.request import RenderCost, RenderRequest
+
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """A rendered loop with everything it was made from.
+
+    ``audio`` ``(stems, frames, channels) float32``, exactly ``request.beats`` beats long, its end meeting its start;
+    ``mel`` ``(frames, bands) float32`` of the mix; ``score`` ``(steps, columns) float32`` at sounding pitch, or ``None``
+    where the family knows no notes.
+    """
+
+    request: RenderRequest
+    audio: NDArray[np.float32]
+    mel: NDArray[np.float32]
+    score: NDArray[np.float32] | None
+    loudness_lufs: float
+    peak: float
+    cost: RenderCost
+    unknown_words: tuple[str, ...] = ()
+
+
+class Family(Protocol):
+    """A model family behind the renderer: the scheduler knows no more of it than this."""
+
+    name: str
+    stems: tuple[str, ...]
+    channels: int
+    vocabulary: tuple[str, ...]
+    weights_digest: str
+
+    def render(self, request: RenderRequest, check: Check) -> Rendition:
+        """Render one loop; ``check`` is called between denoising steps and may raise ``RenderCancelled``."""

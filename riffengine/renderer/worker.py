@@ -1,0 +1,232 @@
+"""The renderer process: one model, one job at a time, newest intent wins.
+
+Runs in a process of its own, so that torch never shares an interpreter with the audio, and so that it may die. A thread
+reads the pipe while the main thread renders: a cancel reaches the job in hand between two denoising steps.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection
+
+from riffengine.errors import LoopStoreError, RenderCancelled, RiffError
+from riffengine.loopstore import LoopStore
+from riffengine.renderer.rendition import Family
+from riffengine.renderer.request import (
+    Cancel,
+    Cancelled,
+    Delivery,
+    Failed,
+    FromRenderer,
+    Ready,
+    Render,
+    RenderRequest,
+    Shutdown,
+    ToRenderer,
+)
+
+
+@dataclass(frozen=True)
+class RendererOptions:
+    """What the renderer process is started with. ``threads`` is torch's; more than one only helps on an idle machine."""
+
+    store: str
+    slots: int
+    slot_floats: int
+    model: str = "bundled"
+    threads: int = 1
+    warm: RenderRequest | None = None  # rendered once before Ready, so that the first real loop is not the slow one
+
+
+class _Inbox:
+    """Jobs not yet begun and the cancels that may concern the one in hand; filled by the reader thread."""
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+        self.jobs: deque[Render] = deque()
+        self.cancelled: set[int] = set()
+        self.dropped: list[int] = []
+        self.closed = False
+
+    def put(self, message: ToRenderer) -> None:
+        with self.condition:
+            if isinstance(message, Render):
+                self.jobs.append(message)
+            elif isinstance(message, Cancel):
+                waiting = [job for job in self.jobs if job.job == message.job]
+                for job in waiting:
+                    self.jobs.remove(job)
+                    self.dropped.append(job.job)
+                if not waiting:
+                    self.cancelled.add(message.job)
+            elif isinstance(message, Shutdown):
+                self.closed = True
+            self.condition.notify()
+
+    def close(self) -> None:
+        with self.condition:
+            self.closed = True
+            self.condition.notify()
+
+
+def _read(connection: Connection, inbox: _Inbox) -> None:
+    try:
+        while not inbox.closed:
+            inbox.put(connection.recv())
+    except (EOFError, OSError):  # the engine has ended: so do we
+        inbox.close()
+        os._exit(0)
+
+
+def renderer_main(options: RendererOptions, connection: Connection) -> None:
+    """Body of the renderer process. Ends when told to, or when the engine's end of the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to answer: it fades out first
+    try:  # the player and the DAW go first
+        os.nice(5)
+    except OSError:
+        pass
+    inbox = _Inbox()
+    began = time.perf_counter()
+    try:
+        store = LoopStore.attach(options.store, options.slots, options.slot_floats)
+        import torch
+
+        torch.set_num_threads(options.threads)
+        from riffengine.renderer.families import load_family
+
+        family = load_family(options.model)
+        if options.warm is not None:
+            family.render(options.warm, lambda: None)
+    except RiffError as error:
+        connection.send(Failed(-1, str(error)))
+        return
+    connection.send(
+        Ready(
+            model=family.name,
+            stems=family.stems,
+            channels=family.channels,
+            vocabulary=family.vocabulary,
+            load_seconds=time.perf_counter() - began,
+            weights_digest=family.weights_digest,
+        )
+    )
+    threading.Thread(target=_read, args=(connection, inbox), name="pipe", daemon=True).start()
+    while True:
+        with inbox.condition:
+            inbox.condition.wait_for(lambda: inbox.jobs or inbox.dropped or inbox.closed)
+            dropped, inbox.dropped = inbox.dropped, []
+            render = inbox.jobs.popleft() if inbox.jobs else None
+            if inbox.closed and render is None:
+                break
+        for job in dropped:
+            connection.send(Cancelled(job))
+        if render is not None:
+            connection.send(_work(render, inbox, store, family))
+    store.close()
+
+
+def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family) -> FromRenderer:
+    def check() -> None:
+        if render.job in inbox.cancelled or inbox.closed:
+            raise RenderCancelled(f"job {render.job} was cancelled")
+
+    try:
+        rendition = family.render(render.request, check)
+        check()
+        store.write(render.slot, rendition.audio)
+    except RenderCancelled:
+        return Cancelled(render.job)
+    except (RiffError, LoopStoreError, ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+        return Failed(render.job, f"{type(error).__name__}: {error}")
+    finally:
+        with inbox.condition:
+            inbox.cancelled.discard(render.job)
+    _, frames, channels = rendition.audio.shape
+    return Delivery(
+        job=render.job,
+        slot=render.slot,
+        request=render.request,
+        frames=frames,
+        channels=channels,
+        stems=family.stems,
+        loudness_lufs=rendition.loudness_lufs,
+        peak=rendition.peak,
+        cost=rendition.cost,
+        unknown_words=rendition.unknown_words,
+    )
+
+
+class RendererProcess:
+    """The engine's handle on a renderer process: start, send, receive, and notice when it is gone."""
+
+    def __init__(self, options: RendererOptions) -> None:
+        self.options = options
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+
+    def start(self) -> None:
+        """Start the process; returns at once, ``Ready`` follows through ``receive``."""
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=renderer_main, args=(self.options, theirs), name="riffengine-renderer", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, for those who want to kill it."""
+        return self._process.pid if self._process else None
+
+    def fileno(self) -> int:
+        """The pipe's descriptor: readable when a message waits or the process has ended."""
+        if self._connection is None:
+            raise ValueError("the renderer process is not started")
+        return self._connection.fileno()
+
+    def send(self, message: ToRenderer) -> bool:
+        """Hand over ``message``; false when the process is gone."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.send(message)
+        except (BrokenPipeError, OSError):
+            return False
+        return True
+
+    def receive(self) -> tuple[list[FromRenderer], bool]:
+        """Every message that waits, and whether the process still holds its end of the pipe. Never blocks."""
+        messages: list[FromRenderer] = []
+        if self._connection is None:
+            return messages, False
+        try:
+            while self._connection.poll():
+                messages.append(self._connection.recv())
+        except (EOFError, OSError):
+            return messages, False
+        return messages, True
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Ask it to end, then make it."""
+        self.send(Shutdown())
+        if self._process is not None:
+            self._process.join(timeout)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(timeout)
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None

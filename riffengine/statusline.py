@@ -1,0 +1,44 @@
+"""StatusLine: one line that stays in place on a terminal, and the events that scroll above it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import TextIO
+
+
+class StatusLine:
+    """Writes to a terminal; on anything else the line is printed only every ``every`` updates, as plain text."""
+
+    def __init__(self, stream: TextIO, every: int = 50) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._every = every
+        self._updates = 0
+        self._shown = ""
+
+    def say(self, text: str) -> None:
+        """Print ``text`` on a line of its own, above the status."""
+        if self._live:
+            self._stream.write(f"\r\x1b[2K{text}\n{self._shown}")
+        else:
+            self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def update(self, fields: Mapping[str, str]) -> None:
+        """Show ``fields`` as the status; cut to the width of the terminal."""
+        line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
+        self._updates += 1
+        if self._live:
+            self._shown = line[: shutil.get_terminal_size().columns - 1]
+            self._stream.write(f"\r\x1b[2K{self._shown}")
+            self._stream.flush()
+        elif self._updates % self._every == 1:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    def end(self) -> None:
+        """Leave the last status where it is and begin a new line."""
+        if self._live and self._shown:
+            self._stream.write("\n")
+            self._stream.flush()

@@ -1,0 +1,42 @@
+"""Join the trained parts into the weights that ship: ``python -m tools.train.export --runs DIR --features DIR --out FILE``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.latents import LappedPca
+from riffengine.renderer.bundled.score import STEPS
+from riffengine.renderer.bundled.weights import Networks, packaged_weights, write_weights
+from riffengine.renderer.codec import CodecParams
+
+
+def averaged(path: Path) -> FlowTransformer:
+    """The running average of a training run's weights."""
+    state = torch.load(path, weights_only=True)
+    net = FlowTransformer(FlowShape(**state["shape"]))
+    net.load_state_dict(state["average"])
+    print(f"{path.name}: step {state['step']}")
+    return net
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=packaged_weights())
+    args = parser.parse_args()
+    codec = CodecParams()
+    score, render = averaged(args.runs / "score.pt"), averaged(args.runs / "render.pt")
+    lapped = LappedPca(codec.frames // STEPS, codec.n_mels, render.shape.channels)
+    lapped.load_state_dict(load_file(args.features / "lapped.safetensors"))
+    write_weights(args.out, Networks(score, render, lapped, codec, ""))
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
