@@ -41,7 +41,7 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
     if character.density < 0.15:
         style = "sparse"
     rhythm, letters = _rhythm(rng, character, style)
-    contours = {letter: _contour(rng, character, style) for letter in set(letters)}
+    contours = {letter: _contour(rng, character, style) for letter in sorted(set(letters))}
     scale = _scale(rng, harmony, style)
     notes: list[Note] = []
     pitch = nearest(rng.choice(harmony.at[0].tones), centre + rng.choice((-4, 0, 3)))
