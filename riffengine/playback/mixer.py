@@ -121,9 +121,8 @@ class Mixer:
         return self._decks[deck].sounding
 
     def fade_ended(self) -> bool:
-        """Whether the control ``fade`` rests at 0 and the last of the sound has been handed out."""
-        end = self._fade.end_frame
-        return end is None and self._fade.target == 0.0 and self._frame >= self._fade.start_frame + MIX_AHEAD_FRAMES
+        """Whether the control ``fade`` has come to 0 and the last of the sound has been handed out."""
+        return self._fade.target == 0.0 and self._frame >= self._fade.rest_frame
 
     def admit(self, message: ToPlayer) -> bool:
         """Attach and weigh the loop of a ``PlaceLoop`` ahead of ``schedule``, in any thread; costs about 1 ms.
@@ -144,10 +143,18 @@ class Mixer:
         if self._inbox:
             self._sort_inbox()
         if self._mixed == 0 and frames > 0:
-            self._limiter.process(self._mix(MIX_AHEAD_FRAMES))
-        block = self._limiter.process(self._mix(frames))
+            self._mix(MIX_AHEAD_FRAMES)
+        block = self._mix(frames)
         self._frame += frames
         return block
+
+    def skip(self, frame: int) -> None:
+        """Go on at ``frame`` after ``pull`` raised, with silence for what was not mixed: the beat stays where it is."""
+        self._frame = max(frame, self._frame)
+        missing = self._frame + MIX_AHEAD_FRAMES - self._mixed
+        if missing > 0:
+            self._limiter.process(np.zeros((missing, self.channels), dtype=np.float32))
+            self._mixed += missing
 
     def reports(self) -> list[FromPlayer]:
         """What happened since the last call. ``Audible.host_ns`` is 0: only the output knows the clock."""
@@ -253,8 +260,18 @@ class Mixer:
     # --- sound ------------------------------------------------------------------------------------------------------
 
     def _mix(self, frames: int) -> Block:
+        """The next ``frames`` of the mix through the limiter; whatever is raised, mix and limiter stay in step."""
         bus = np.zeros((frames, self.channels), dtype=np.float32)
-        done = 0
+        end = self._mixed + frames
+        try:
+            self._mix_into(bus)
+        finally:
+            self._mixed = end
+            limited = self._limiter.process(bus)
+        return limited
+
+    def _mix_into(self, bus: Block) -> None:
+        done, frames = 0, len(bus)
         while done < frames:
             start = self._mixed
             self._settle(start)
@@ -266,7 +283,6 @@ class Mixer:
                 self._add_deck(deck, bus[done : done + end - start], start)
             done += end - start
             self._mixed = end
-        return bus
 
     def _settle(self, frame: int) -> None:
         for ramp in (self._master, self._fade, self._cross):

@@ -51,6 +51,11 @@ class Ramp:
         """The frame on which the last move began."""
         return self._start
 
+    @property
+    def rest_frame(self) -> int:
+        """The frame from which on the value is ``target``."""
+        return self._start + self._frames
+
     def move(self, value: float, frame: int, frames: int) -> None:
         """Go from wherever the value is at ``frame`` to ``value`` in ``frames``; no jump unless ``frames`` is 0."""
         self._from = self.at(frame)

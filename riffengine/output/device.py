@@ -1,0 +1,131 @@
+"""Device: the sound card, through PortAudio. Only this module touches ``sounddevice``, and loads it when asked to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.errors import DeviceError
+
+_SANE_LATENCY_SECONDS = 10.0  # PipeWire's JACK has been seen to report 88478 s
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One output device as PortAudio sees it; ``index`` or ``name`` choose it."""
+
+    index: int
+    name: str
+    api: str
+    channels: int
+    default_sample_rate: int
+    is_default: bool
+
+
+def list_devices() -> list[DeviceInfo]:
+    """Every device that can play; ``DeviceError`` when PortAudio itself is missing."""
+    sd = _portaudio()
+    default = sd.default.device[1]
+    apis = sd.query_hostapis()
+    return [
+        DeviceInfo(
+            index,
+            device["name"],
+            apis[device["hostapi"]]["name"],
+            device["max_output_channels"],
+            round(device["default_samplerate"]),
+            index == default,
+        )
+        for index, device in enumerate(sd.query_devices())
+        if device["max_output_channels"] > 0
+    ]
+
+
+class DeviceOutput:
+    """A stream on a sound device, which drives time. ``fill`` is called in PortAudio's thread.
+
+    ``fill(out, underrun)`` writes ``(frames, channels) float32``; ``underrun`` says that the device starved before.
+    """
+
+    def __init__(
+        self,
+        fill: Callable[[NDArray[np.float32], bool], None],
+        sample_rate: int,
+        block_frames: int,
+        channels: int,
+        device: str | int | None,
+    ) -> None:
+        sd = _portaudio()
+        outputs = list_devices()
+        if not outputs:
+            raise DeviceError(
+                "no sound device that can play; connect one, start JACK or PipeWire, or use output: paced"
+            )
+
+        def callback(out: NDArray[np.float32], frames: int, when: Any, status: Any) -> None:
+            fill(out, bool(status.output_underflow))
+
+        try:
+            self._stream = sd.OutputStream(
+                samplerate=sample_rate,
+                blocksize=block_frames,
+                device=device,
+                channels=channels,
+                dtype="float32",
+                callback=callback,
+            )
+        except (sd.PortAudioError, ValueError) as error:
+            names = ", ".join(f"{d.index} {d.name!r} ({d.default_sample_rate} Hz)" for d in outputs)
+            chosen = "the default device" if device is None else f"device {device!r}"
+            raise DeviceError(
+                f"{chosen} cannot play {channels} channels at {sample_rate} Hz: {error}; choose one of {names}, "
+                "or another sample rate"
+            ) from error
+        info = sd.query_devices(self._stream.device)
+        self.name = f"{info['name']} ({sd.query_hostapis(info['hostapi'])['name']})"
+        latency = float(self._stream.latency)
+        self.latency_seconds = latency if 0 <= latency < _SANE_LATENCY_SECONDS else block_frames / sample_rate
+        self._sd = sd
+
+    def start(self) -> None:
+        """Let the device pull; ``DeviceError`` when it refuses."""
+        try:
+            self._stream.start()
+        except self._sd.PortAudioError as error:
+            raise DeviceError(
+                f"{self.name} does not start: {error}; close what else uses it, or choose another"
+            ) from error
+
+    @property
+    def running(self) -> bool:
+        """False once the device has gone (unplugged, sound server ended)."""
+        return bool(self._stream.active)
+
+    def stop(self) -> None:
+        """Play what was handed over, then close."""
+        try:
+            self._stream.stop()
+            self._stream.close()
+        except self._sd.PortAudioError as error:
+            raise DeviceError(f"{self.name} did not close: {error}") from error
+
+
+def _portaudio() -> Any:
+    """The module ``sounddevice``; ``DeviceError`` says what to install."""
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise DeviceError(
+            f"the Python package sounddevice is missing ({error}); install it with: pip install sounddevice"
+        ) from error
+    except OSError as error:  # the package is there, the library is not
+        hint = (
+            "apt-get install libportaudio2" if sys.platform.startswith("linux") else "pip install --force sounddevice"
+        )
+        raise DeviceError(f"PortAudio cannot be loaded ({error}); install it with: {hint}") from error
+    return sounddevice

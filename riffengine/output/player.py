@@ -1,0 +1,371 @@
+"""Player: the process that plays. numpy and the sound device, nothing heavy, no garbage collection while it runs.
+
+The engine holds a ``PlayerProcess``; the process itself is ``player_main``. Whatever happens to the engine, the player
+fades out before it goes.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol
+
+from riffengine.clock import SystemClock
+from riffengine.errors import AudioFileError, DeviceError, LoopStoreError
+from riffengine.loopstore import LoopStore, Samples
+from riffengine.output.device import DeviceOutput
+from riffengine.output.feed import Feed
+from riffengine.output.paced import PacedOutput
+from riffengine.output.recorder import Recorder
+from riffengine.playback.messages import (
+    Audible,
+    FromPlayer,
+    LoopRef,
+    PlayerFailed,
+    PlayerNotice,
+    PlayerReady,
+    SetControl,
+    StopPlayer,
+    ToPlayer,
+)
+from riffengine.playback.mixer import Mixer
+from riffengine.transport.grid import BeatGrid
+
+_STATUS_SECONDS = 1 / 30
+_ORPHAN_FADE_SECONDS = 0.5  # when the engine has died
+_PRIORITY = 10  # SCHED_FIFO; below what sound servers take (JACK 20 and more)
+_NICE = -10
+_SWITCH_SECONDS = 0.0005  # the control thread yields to the audio thread this soon (Python's default is 5 ms)
+
+
+@dataclass(frozen=True)
+class PlayerOptions:
+    """Everything the player must know before it starts.
+
+    ``output``: ``device`` (or fail), ``paced`` (no device), ``auto`` (a device, or else paced). ``device`` is a name
+    or index of PortAudio, ``None`` the default. ``record`` is a .wav or .flac path. ``store_…`` is the loop store.
+    """
+
+    sample_rate: int
+    grid: BeatGrid
+    store_name: str
+    store_slots: int
+    store_slot_floats: int
+    block_frames: int = 512
+    channels: int = 2
+    output: str = "auto"
+    device: str | int | None = None
+    record: str | None = None
+    decks: tuple[str, ...] = ("a", "b")
+
+
+class Output(Protocol):
+    """What drives time: a device or the clock."""
+
+    name: str
+    latency_seconds: float
+
+    @property
+    def running(self) -> bool:
+        """Whether blocks are still being asked for."""
+
+    def start(self) -> None:
+        """Begin to ask for blocks."""
+
+    def stop(self) -> None:
+        """Ask no more."""
+
+
+# --- in the player process ------------------------------------------------------------------------------------------
+
+
+def player_main(options: PlayerOptions, connection: Connection) -> None:
+    """The body of the player process: play until told to stop, or until the engine is gone. Target of ``spawn``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which asks for a fade
+    try:
+        player = _Player(options, connection)
+        player.start()
+    except (DeviceError, AudioFileError, LoopStoreError) as error:
+        _Line(connection).send(PlayerFailed(str(error)))
+        return
+    player.run()
+
+
+class _Line:
+    """The player's end of the pipe. It never waits for the engine: what does not fit now is kept or dropped."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._kept: deque[FromPlayer] = deque()
+        self.open = True
+
+    def send(self, message: FromPlayer, droppable: bool = False) -> None:
+        """Send in order; a ``droppable`` one (a status) is left out while the engine does not read."""
+        if droppable and self._kept:
+            self.flush()
+            if self._kept:
+                return
+        self._kept.append(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what was kept as far as the pipe takes it."""
+        while self.open and self._kept and _writable(self._connection):
+            try:
+                self._connection.send(self._kept[0])
+            except (BrokenPipeError, ConnectionResetError):
+                self.open = False
+                return
+            self._kept.popleft()
+
+    def receive(self, timeout_seconds: float) -> ToPlayer | None:
+        """The next message, or ``None``; ``open`` turns false when the engine has gone."""
+        try:
+            if self._connection.poll(timeout_seconds):
+                message: ToPlayer = self._connection.recv()
+                return message
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            self.open = False
+        return None
+
+
+class _Player:
+    """Control thread of the player: pipe, loops, status. The audio thread is the output's own."""
+
+    def __init__(self, options: PlayerOptions, connection: Connection) -> None:
+        self._options = options
+        self._line = _Line(connection)
+        self._clock = SystemClock()
+        self._store = LoopStore.attach(options.store_name, options.store_slots, options.store_slot_floats)
+        self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels)
+        self._recorder: Recorder | None = None
+        if options.record is not None:
+            self._recorder = Recorder(Path(options.record), options.sample_rate, options.channels)
+        self._feed = Feed(self._mixer, self._recorder, self._clock)
+        self._told: set[str] = set()
+        self._give_up_ns: int | None = None
+
+    def _loop(self, ref: LoopRef) -> Samples:
+        return self._store.view(ref.slot, len(ref.stems), ref.frames, ref.channels)
+
+    def start(self) -> None:
+        """Open and start the output; ``DeviceError`` when there is none that was asked for."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        _raise_priority()
+        self._output, name = self._open_output()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._output.start()
+        options = self._options
+        self._line.send(PlayerReady(name, options.sample_rate, options.block_frames, self._output.latency_seconds))
+
+    def run(self) -> None:
+        """Serve the engine until the sound has faded out for good."""
+        next_status_ns = self._clock.now_ns()
+        while not self._finished():
+            now_ns = self._clock.now_ns()
+            if now_ns >= next_status_ns:
+                next_status_ns = max(next_status_ns + round(_STATUS_SECONDS * 1e9), now_ns)
+                self._report()
+            wait = max(0.0, (next_status_ns - self._clock.now_ns()) / 1e9)
+            if self._line.open:
+                message = self._line.receive(wait)
+                if message is not None:
+                    self._take(message)
+            elif self._give_up_ns is None:
+                self._begin_end(round(_ORPHAN_FADE_SECONDS * self._options.sample_rate))
+            else:
+                time.sleep(wait)
+        self._close()
+
+    def _open_output(self) -> tuple[Output, str]:
+        options = self._options
+        if options.output not in ("auto", "device", "paced"):
+            raise DeviceError(f"output is {options.output!r}; it must be auto, device or paced")
+        shape = (options.sample_rate, options.block_frames, options.channels)
+        note = ""
+        if options.output != "paced":
+            try:
+                device = DeviceOutput(self._feed.fill, *shape, options.device)
+                return device, device.name
+            except DeviceError as error:
+                if options.output == "device":
+                    raise
+                note = f" (no sound device: {error})"
+        return PacedOutput(self._feed.fill, *shape, self._clock), f"paced{note}"
+
+    def _take(self, message: ToPlayer) -> None:
+        if isinstance(message, StopPlayer):
+            self._begin_end(message.fade_frames)
+            return
+        if not self._mixer.admit(message):
+            self._tell(f"a loop was refused: it is damaged or has another shape than {message}")
+        self._feed.inbox.append(message)
+
+    def _begin_end(self, fade_frames: int) -> None:
+        if self._give_up_ns is None:
+            self._feed.inbox.append(SetControl("fade", 0.0, None, fade_frames))
+            seconds = fade_frames / self._options.sample_rate + 2.0  # the device may have stopped asking
+            self._give_up_ns = self._clock.now_ns() + round(seconds * 1e9)
+
+    def _finished(self) -> bool:
+        if self._give_up_ns is None:
+            if self._output.running:
+                return False
+            self._line.send(PlayerFailed(f"the output {self._output.name} has stopped: was the device unplugged?"))
+            return True
+        faded = not self._feed.inbox and self._mixer.fade_ended()
+        return faded or self._clock.now_ns() > self._give_up_ns or not self._output.running
+
+    def _report(self) -> None:
+        while self._feed.outbox:
+            report, host_ns = self._feed.outbox.popleft()
+            self._line.send(replace(report, host_ns=host_ns) if isinstance(report, Audible) else report)
+        if self._recorder is not None and self._recorder.failure is not None:
+            self._tell(self._recorder.failure)
+        if self._feed.last_failure is not None:
+            self._tell(f"blocks were silenced because the mixer failed: {self._feed.last_failure}")
+        self._line.send(self._feed.status(), droppable=True)
+
+    def _tell(self, reason: str) -> None:
+        """Send a notice, once for each reason."""
+        if reason not in self._told:
+            self._told.add(reason)
+            self._line.send(PlayerNotice(reason))
+
+    def _close(self) -> None:
+        try:
+            self._output.stop()
+        except DeviceError as error:
+            self._tell(str(error))
+        if self._recorder is not None:
+            self._recorder.close()
+        self._report()
+
+
+def _raise_priority() -> None:
+    """Ask for real-time scheduling for this thread and all it starts; else for a better nice value; else do without."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+    except (AttributeError, OSError):  # no such call on this system, or not allowed: both are ordinary
+        try:
+            os.nice(_NICE)
+        except (AttributeError, OSError):
+            return
+
+
+def _writable(connection: Connection) -> bool:
+    if sys.platform == "win32":
+        return True
+    return bool(select.select([], [connection.fileno()], [], 0)[1])
+
+
+# --- in the engine process ------------------------------------------------------------------------------------------
+
+
+class PlayerProcess:
+    """The engine's handle on the player. No call waits for the player but ``stop``; one thread only.
+
+    ``start`` may be called again after the player has ended (with the same loop store it takes up where it is told).
+    """
+
+    def __init__(self, options: PlayerOptions) -> None:
+        self.options = options
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._unsent: deque[ToPlayer] = deque()
+
+    def start(self) -> None:
+        """Start the process; ``PlayerReady`` or ``PlayerFailed`` follows by ``receive``."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=player_main, args=(self.options, theirs), name="riffengine-player", daemon=True
+        )
+        self._process.start()
+        theirs.close()  # so that either side sees the other's death as the end of the pipe
+        self._connection = ours
+        self._unsent.clear()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while there is one."""
+        return None if self._process is None else self._process.pid
+
+    def fileno(self) -> int:
+        """For ``loop.add_reader``; ``DeviceError`` before ``start``."""
+        if self._connection is None:
+            raise DeviceError("the player has not been started; call start() first")
+        return self._connection.fileno()
+
+    def send(self, message: ToPlayer) -> None:
+        """Hand over a message in order; what the pipe does not take now goes with the next call."""
+        self._unsent.append(message)
+        self._flush()
+
+    def receive(self) -> list[FromPlayer]:
+        """Everything the player has said since the last call; empty when nothing, or when it is gone."""
+        self._flush()
+        found: list[FromPlayer] = []
+        if self._connection is None:
+            return found
+        try:
+            while self._connection.poll():
+                found.append(self._connection.recv())
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            self._hang_up()
+        return found
+
+    def stop(self, fade_frames: int = 22050, timeout: float = 10.0) -> list[FromPlayer]:
+        """Fade out, wait at most ``timeout`` seconds for the process, end it by force after that.
+
+        Returns what the player said on its way out.
+        """
+        process = self._process
+        if process is None:
+            return []
+        self.send(StopPlayer(fade_frames))
+        clock = SystemClock()
+        deadline_ns = clock.now_ns() + round(timeout * 1e9)
+        said: list[FromPlayer] = []
+        while process.is_alive() and clock.now_ns() < deadline_ns:
+            said += self.receive()  # a full pipe would keep the player from ending
+            process.join(0.02)
+        said += self.receive()
+        if process.is_alive():
+            process.terminate()
+            process.join(1.0)
+        if process.is_alive():
+            process.kill()
+            process.join(1.0)
+        self._hang_up()
+        return said
+
+    def _flush(self) -> None:
+        while self._connection is not None and self._unsent and _writable(self._connection):
+            try:
+                self._connection.send(self._unsent[0])
+            except (BrokenPipeError, ConnectionResetError):
+                self._hang_up()
+                return
+            self._unsent.popleft()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

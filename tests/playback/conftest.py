@@ -1,0 +1,12 @@
+"""A rack at 120 bpm and 44.1 kHz: a beat is 22050 frames, a whole number."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.playback.rack import Rack
+
+
+@pytest.fixture
+def rack() -> Rack:
+    return Rack()
