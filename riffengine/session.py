@@ -41,7 +41,7 @@ _SHORT = {
 class Session:
     """What a preset says. ``parameters`` holds only what it sets, by path; ``state`` fills in the defaults.
 
-    ``midi_ports`` are parts of port names, empty for every controller. ``record`` is the file to keep, or ``None``.
+    ``midi_ports`` are parts of port names, ``None`` for every one. ``record`` is the file to keep, or ``None``.
     """
 
     name: str = "untitled"
@@ -61,7 +61,7 @@ class Session:
     osc_host: str = "127.0.0.1"
     osc_port: int = 9000
     midi_enabled: bool = True
-    midi_ports: tuple[str, ...] = ()
+    midi_ports: tuple[str, ...] | None = None
     midi_virtual: bool = True
     midi: tuple[Binding, ...] = ()
 
@@ -219,7 +219,7 @@ class _Reader:
         facts: dict[str, Any] = {}
         for key, value in self._entries(node, at, [*kinds, "channel", "set", "low", "high", "curve", "mode", "values"]):
             full = f"{at}.{key}"
-            plain = self._plain(value, full)
+            plain = None if key == "values" else self._plain(value, full)
             if key in kinds:
                 if "kind" in facts:
                     self._refuse(value, full, f"one control a line; this one has {facts['kind']} already")

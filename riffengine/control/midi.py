@@ -42,7 +42,7 @@ class MidiCounters:
 
 
 class MidiInput:
-    """Hears every input port whose name holds one of ``ports`` (all, when it is empty) and one virtual port.
+    """Hears every input port whose name holds one of ``ports`` (every one for ``None``) and one virtual port.
 
     ``start`` and ``close`` belong to the event loop's thread, as do ``submit`` and ``current``. ``notes`` tells a
     person what is open and what is missing.
@@ -55,7 +55,7 @@ class MidiInput:
         submit: Callable[[Command], Reply],
         current: Callable[[], PerformanceState],
         clock: Clock,
-        ports: Sequence[str] = (),
+        ports: Sequence[str] | None = None,
         virtual: bool = True,
     ) -> None:
         self.counters = MidiCounters()
@@ -66,7 +66,7 @@ class MidiInput:
         self._submit = submit
         self._current = current
         self._clock = clock
-        self._wanted = [normalised(name) for name in ports]
+        self._wanted = None if ports is None else [normalised(name) for name in ports]
         self._virtual = virtual
         self._inputs: list[Any] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -136,7 +136,7 @@ class MidiInput:
             plain = normalised(name)
             chosen = (
                 any(wanted in plain for wanted in self._wanted)
-                if self._wanted
+                if self._wanted is not None
                 else not any(ours in plain for ours in _OURS)
             )
             if chosen:
@@ -162,10 +162,10 @@ class MidiInput:
 
     def _tell_what_is_open(self, api: str) -> None:
         controllers = [name for name in self.opened if name != CLIENT]
-        for wanted in self._wanted:
+        for wanted in self._wanted or ():
             if not any(wanted in name for name in controllers):
                 self.notes.append(f"no MIDI port is called {wanted!r}; `riffengine devices` lists what is there")
-        if not controllers:
+        if not controllers and self._wanted is None:
             self.notes.append(f"no MIDI controller is connected ({api})")
         if self.opened:
             self.notes.append(f"MIDI in ({api}): {', '.join(self.opened)}")

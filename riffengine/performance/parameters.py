@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -275,10 +276,14 @@ def _deck_rows(at: str, stems: Sequence[str]) -> list[Parameter]:
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The sentence that refuses ``name`` and offers the nearest of ``known``, or all of them when they are few."""
     names = list(known)
-    same_end = [n for n in names if "/" in n and n.rsplit("/", 1)[-1] == name.rsplit("/", 1)[-1]]
-    # 100 characters: the comparison is quadratic, and no path comes near it.
-    close = same_end[:3] or (difflib.get_close_matches(name, names, n=2) if len(name) <= 100 else [])
-    if close:
+    # Last words are compared, not whole paths: forty long comparisons take 1.4 ms, which a flood of typos would feel.
+    ends: dict[str, list[str]] = {}
+    for path in names:
+        ends.setdefault(path.rsplit("/", 1)[-1], []).append(path)
+    nearest = difflib.get_close_matches(name.rsplit("/", 1)[-1][:40], ends, n=1)
+    if nearest:
+        words = name.split("/")
+        close = sorted(ends[nearest[0]], key=lambda path: -sum(map(operator.eq, path.split("/"), words)))[:2]
         return f"no {what} is called {_quoted(name)}; did you mean {' or '.join(close)}?"
     rest = f" and {len(names) - 12} more" if len(names) > 12 else ""
     return f"no {what} is called {_quoted(name)}; there are: {', '.join(names[:12])}{rest}"

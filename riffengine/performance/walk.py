@@ -26,11 +26,10 @@ def stride(drift: float, loop_beats: int) -> float:
     return drift * STEP_BEATS / loop_beats
 
 
-def step(deck: str, intent: DeckIntent, loop_beats: int) -> Command:
-    """The command that moves alpha by one sixteenth note, never past 1."""
+def step(deck: str, alpha: float, drift: float, loop_beats: int) -> Command:
+    """The command that moves ``alpha`` on by one sixteenth note, never past 1."""
     # Nine digits: 0.1 added ten times must reach 1 and not 0.9999999999999999.
-    alpha = min(1.0, round(intent.alpha + stride(intent.drift, loop_beats), 9))
-    return Command(f"deck/{deck}/alpha", alpha, SOURCE)
+    return Command(f"deck/{deck}/alpha", min(1.0, round(alpha + stride(drift, loop_beats), 9)), SOURCE)
 
 
 def after_rollover(intent: DeckIntent) -> DeckIntent:

@@ -1,0 +1,149 @@
+"""OSC with liblo's own programs: oscsend speaks, oscdump listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.control.osc import OscServer
+from riffengine.control.osc_wire import decode, encode
+from tests.control.engine import Stage
+
+pytestmark = pytest.mark.wire
+
+
+@pytest.fixture(autouse=True)
+def liblo() -> None:
+    missing = [name for name in ("oscsend", "oscdump") if not shutil.which(name)]
+    if missing:
+        message = f"{' and '.join(missing)} missing: install liblo-tools"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+
+
+class Booth:
+    """A server on a thread of its own, and a socket to ask it from."""
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.loop = asyncio.new_event_loop()
+        self.server = OscServer(self.stage.tree, self.stage.submit, lambda: self.stage.state, SystemClock(), port=0)
+        self.loop.run_until_complete(self.server.start())
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", self.server.port))
+
+    def oscsend(self, *words: str) -> None:
+        """Send with liblo, and return when the server has worked it off."""
+        subprocess.run(["oscsend", "127.0.0.1", str(self.server.port), *words], check=True, timeout=20)
+        assert self.ask("/riff/sync", 5) == ("/riff/synced", 5)
+
+    def ask(self, address: str, *values: float | int | str) -> tuple[object, ...]:
+        self.socket.send(encode(address, *values))
+        (answer,) = decode(self.socket.recv(65536))
+        return (answer.address, *answer.arguments)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.server.close)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def booth() -> Iterator[Booth]:
+    booth = Booth()
+    yield booth
+    booth.close()
+
+
+def test_oscsend_sets_prompt_seed_and_alpha_in_every_number_type(booth: Booth) -> None:
+    booth.oscsend("/riff/deck/a/prompt", "s", "techno, dark")
+    booth.oscsend("/riff/deck/a/seed", "i", "42")
+    assert booth.stage.state.deck("a").prompt == "techno, dark"
+    assert booth.stage.state["deck/a/seed"] == 42
+    for tag, word, value in [("f", "0.3", 0.3), ("d", "0.7", 0.7), ("i", "1", 1.0)]:
+        booth.oscsend("/riff/deck/a/alpha", tag, word)
+        assert booth.stage.state["deck/a/alpha"] == value
+    booth.oscsend("/riff/deck/b/seed", "f", "7")
+    booth.oscsend("/riff/deck/b/seed", "h", "8")
+    assert booth.stage.state["deck/b/seed"] == 8
+    booth.oscsend("/riff/deck/a/mute", "T")
+    assert booth.stage.state["deck/a/mute"] is True
+    booth.oscsend("/riff/next")
+    assert booth.stage.commands[-1].path == "next"
+    assert booth.server.counters.rejected == 0
+
+
+def test_what_oscsend_sends_wrong_changes_nothing(booth: Booth) -> None:
+    before = booth.stage.state
+    for words in (
+        ("/riff/deck/a/alpha", "s", "much"),
+        ("/riff/deck/a/alpha", "f", "1.5"),
+        ("/riff/deck/a/seed", "f", "1.5"),
+        ("/riff/deck/a/prompt", "i", "3"),
+        ("/riff/deck/a/prompt", "ss", "two", "words"),
+        ("/riff/deck/z/alpha", "f", "0.5"),
+        ("/riff/deck/a/alpha", "N"),
+    ):
+        booth.oscsend(*words)
+    assert booth.stage.state is before
+    assert booth.server.counters.rejected == 7
+    booth.socket.send(b"\x00garbage")
+    (answer,) = decode(booth.socket.recv(65536))
+    assert (answer.address, answer.arguments[0]) == ("/riff/error", "")
+    assert booth.server.counters.garbage == 1
+
+
+def test_oscdump_understands_every_answer(booth: Booth) -> None:
+    """oscdump is subscribed by a datagram from its own port, then hears the values and the changes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scout:
+        scout.bind(("127.0.0.1", 0))
+        port = scout.getsockname()[1]
+        scout.settimeout(10)
+        scout.sendto(encode("/riff/notify", 1), ("127.0.0.1", booth.server.port))
+        for _ in range(1 + len(booth.stage.tree.values)):
+            scout.recv(65536)
+    dump = subprocess.Popen(["oscdump", "-L", str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert dump.stdout is not None
+        heard: list[str] = []
+        reader = threading.Thread(target=lambda: heard.extend(_until(dump, "deck/b/mute")))
+        reader.start()
+        for _ in range(100):  # oscdump says nothing when its socket is ready
+            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/prompt", "déjà vu")
+            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/alpha", 0.25)
+            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/seed", 42)
+            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/b/mute", True)
+            reader.join(0.1)
+            if not reader.is_alive():
+                break
+        said = "".join(heard)
+        assert "/riff/deck/a/alpha f 0.25" in said and "/riff/deck/a/seed i 42" in said and "déjà vu" in said
+        assert "/riff/deck/b/mute T" in said or "/riff/deck/b/mute #T" in said
+    finally:
+        dump.terminate()
+        dump.wait(10)
+        reader.join(10)
+        dump.stdout.close()  # type: ignore[union-attr]
+
+
+def _until(dump: subprocess.Popen[str], word: str) -> list[str]:
+    lines: list[str] = []
+    assert dump.stdout is not None
+    for line in dump.stdout:
+        lines.append(line)
+        if word in line:
+            break
+    return lines
