@@ -54,7 +54,7 @@ class RendererScript:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the script: at ``seconds`` (or, when given, on ``beat``) somebody sends ``commands`` together."""
+    """One line of the script: at ``seconds`` of virtual time somebody sends ``commands`` together."""
 
     commands: tuple[Command, ...]
     seconds: float = 0.0
@@ -82,7 +82,7 @@ class Report:
     renders_cancelled: int = 0
     renders_failed: int = 0
     renders_lost: int = 0
-    repeated_renders: int = 0  # the same request rendered while its loop was still there
+    repeated_renders: int = 0  # renders of a loop that was there already, as fine or finer
     crashes: int = 0
     replies: list[Reply] = field(default_factory=list)
     announced: list[Announce] = field(default_factory=list)
@@ -144,7 +144,6 @@ class ScriptedRenderer:
         self._crash_frame = self._next_crash(0)
         self._tones: dict[tuple[int, int], Samples] = {}
         self.crashes = 0
-        self.requests: list[str] = []
 
     def next_frame(self) -> int:
         """The next frame on which something happens here."""
@@ -196,7 +195,6 @@ class ScriptedRenderer:
     def _deliver(self, render: Render) -> Delivery:
         request = render.request
         digest = request.digest()
-        self.requests.append(digest)
         frames = BeatGrid(self._sample_rate, request.bpm).loop_frames(request.beats)
         self._store.write(render.slot, self._tone(frames, int(digest, 16) % _TONES))
         return Delivery(render.job, render.slot, request, frames, 1, ("mix",), -14.0, 0.25, RenderCost())
@@ -263,9 +261,9 @@ class _Ear:
             return
         self._close_gap(self._silent_frames + int(sounding[0]))
         limit = GAP_SECONDS * self._sample_rate
-        for run in np.diff(sounding) - 1:
-            if run > limit:
-                self._close_gap(int(run))
+        runs = np.diff(sounding) - 1
+        for run in runs[runs > limit]:
+            self._close_gap(int(run))
         self._silent_frames = len(level) - 1 - int(sounding[-1])
 
     def _close_gap(self, frames: int) -> None:
@@ -305,7 +303,6 @@ class Rehearsal:
         self.sample_rate = sample_rate
         self.report = Report()
         self._block_frames = block_frames
-        # The limiter looks ahead by a fixed number of frames, which at a low rate is a long time.
         grid = BeatGrid(sample_rate, state.number("transport/tempo"))
         self._store = WatchedStore(slots)
         self._renderer = ScriptedRenderer(renderer or RendererScript(), sample_rate, self._store)
@@ -316,7 +313,6 @@ class Rehearsal:
         self._order = 0
         self._expected_answers = 0
         self._poll_frame = -1
-        self._live: dict[int, str] = {}  # slot → request that lies in it
         for line in script:
             self._at(round(line.seconds * sample_rate), line)
 
@@ -355,7 +351,6 @@ class Rehearsal:
             self._expected_answers -= 1
             if isinstance(message, LoopFreed):
                 self._store.freed(message)
-                self._live.pop(message.slot, None)
             else:
                 self.report.landings.append((getattr(message, "deck", ""), getattr(message, "frame", 0)))
             self._do(self.conductor.reported(now, message), now)
@@ -385,10 +380,7 @@ class Rehearsal:
         if isinstance(message, Failed):
             return self.conductor.failed(now, message)
         assert isinstance(message, Delivery)
-        digest = message.request.digest()
-        self._live.pop(message.slot, None)
-        self.report.repeated_renders += digest in self._live.values()
-        self._live[message.slot] = digest
+        self.report.repeated_renders += self.conductor.holds(message.request)
         return self.conductor.delivered(now, message)
 
     def _do(self, actions: Sequence[Action], now: int) -> None:

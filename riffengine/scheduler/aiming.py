@@ -61,8 +61,8 @@ class Aiming:
             wakeups += [stage.timeline.frame_of(p.beat) - stage.margin_frames + 1 for p in part.promises.values()]
         return wakeups
 
-    def requantise(self, frame: int) -> None:
-        """The quantum has changed: targets that are not launched yet land by the new one."""
+    def estimate_anew(self, frame: int) -> None:
+        """The quantum has changed or a renderer has come: targets that are not launched yet get a new beat."""
         for part in self._stage.parts.values():
             if part.target is not None:
                 part.target.due_beat = self._due_beat(part, part.target.key, part.target.alpha, frame)

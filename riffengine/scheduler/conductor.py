@@ -18,7 +18,7 @@ from riffengine.performance.command import Accepted, Command, Landing, Reply, Va
 from riffengine.performance.parameters import ControlClass, ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import BankLanded, FromPlayer, LoopFreed, SetControl, SetGrid
-from riffengine.renderer.request import Cancelled, Delivery, Failed, Ready
+from riffengine.renderer.request import Cancelled, Delivery, Failed, Ready, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
     Announce,
@@ -105,6 +105,11 @@ class Conductor:
         """``frame`` in every unit."""
         return self._stage.timeline.moment(frame)
 
+    def holds(self, request: RenderRequest) -> bool:
+        """Whether a loop as fine as ``request`` or finer is there already."""
+        loop = self._stage.shelf.best(replace(request, steps=0).digest())
+        return loop is not None and loop.steps >= request.steps
+
     def start(self, frame: int) -> list[Action]:
         """The first call: sets the player's grid and every control, silent until the first loop is there."""
         messages = self._stage.console.initial(self._stage.state)
@@ -165,6 +170,7 @@ class Conductor:
     def renderer_ready(self, frame: int, ready: Ready) -> list[Action]:
         """A renderer has loaded its model and takes jobs."""
         self._stage.desk.ready = True
+        self._aiming.estimate_anew(frame)  # landings had been put off for the time a start takes
         self._dispatch.reconsider()
         text = f"renderer ready: {ready.model}, loaded in {ready.load_seconds:.1f} s"
         return [Log("renderer ready", text, {"model": ready.model}), *self._advance(frame)]
@@ -226,7 +232,12 @@ class Conductor:
             stage.counters.landing_error_frames_max = max(stage.counters.landing_error_frames_max, abs(error))
             beat = stage.timeline.beat_at(message.frame)
             text = f"deck {message.deck} landed on beat {beat:.3f}, {error} frames late"
-            values: dict[str, Value] = {"deck": message.deck, "beat": beat, "frame": message.frame, "error_frames": error}
+            values: dict[str, Value] = {
+                "deck": message.deck,
+                "beat": beat,
+                "frame": message.frame,
+                "error_frames": error,
+            }
             actions.append(Log("landed", text, values))
         else:
             return actions
@@ -286,7 +297,7 @@ class Conductor:
             messages = stage.console.panic(command.stamp_ns) if command.value else []
             return [ToPlayerMessage(message) for message in messages]
         if command.path == "transport/quantum":
-            self._aiming.requantise(frame)
+            self._aiming.estimate_anew(frame)
             return []
         ramp_frames = stage.frames(stage.policy.control_ramp_seconds)
         message = control_message(command.path, command.value, ramp_frames, command.stamp_ns)

@@ -18,6 +18,7 @@ class Walking:
     def __init__(self, stage: Stage, launching: Launching) -> None:
         self._stage = stage
         self._launching = launching
+        self._ahead: dict[str, tuple[BankKey, BankKey]] = {}  # by deck: a wanted bank and the one after it
 
     def step(self, frame: int) -> list[Action]:
         """Every sixteenth note that is due within the lead."""
@@ -45,8 +46,11 @@ class Walking:
 
     def ahead(self, part: Part) -> BankKey:
         """The bank that follows the one the part wants."""
-        intent = walk.after_rollover(self._stage.state.deck(part.name))
-        return bank_key(intent, self._stage.state, self._stage.facts)
+        known = self._ahead.get(part.name)
+        if known is None or known[0] is not part.want:  # alpha, which moves all the time, is not in it
+            intent = walk.after_rollover(self._stage.state.deck(part.name))
+            known = self._ahead[part.name] = (part.want, bank_key(intent, self._stage.state, self._stage.facts))
+        return known[1]
 
     def _one_step(self, part: Part, beat: float, at_frame: int, frame: int) -> list[Action]:
         stage = self._stage
@@ -57,7 +61,7 @@ class Walking:
             actions = self._roll_over(part, at_frame, frame)
             if stage.alpha(part) >= 1.0:
                 return actions
-        command = walk.step(part.name, stage.state.deck(part.name), stage.facts.beats)
+        command = walk.step(part.name, stage.alpha(part), stage.drift(part), stage.facts.beats)
         actions.append(self._apply(command, at_frame))
         ramp_frames = stage.timeline.frame_of(beat + walk.STEP_BEATS) - at_frame
         actions.append(ToPlayerMessage(SetControl(command.path, float(command.value), at_frame, ramp_frames)))

@@ -1,0 +1,25 @@
+import pytest
+
+from riffengine.performance.parameters import QUANTUM_CHOICES
+from riffengine.transport.quantum import boundary_after, quantum_beats
+
+
+def test_every_choice_of_the_parameter_has_a_length():
+    beats = {name: quantum_beats(name, 8) for name in QUANTUM_CHOICES}
+    assert beats == {"off": 0.0, "beat": 1.0, "bar": 4.0, "2bars": 8.0, "4bars": 16.0, "loop": 8.0}
+
+
+def test_a_loop_quantum_follows_the_loop():
+    assert quantum_beats("loop", 16) == 16.0
+
+
+def test_an_unknown_quantum_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"'fortnight'.*bar"):
+        quantum_beats("fortnight", 8)
+
+
+@pytest.mark.parametrize(
+    ("beat", "every", "expected"), [(0.0, 4.0, 4.0), (3.9, 4.0, 4.0), (4.0, 4.0, 8.0), (5.5, 1.0, 6.0), (5.5, 0.0, 5.5)]
+)
+def test_the_boundary_after_a_beat_is_strictly_later(beat, every, expected):
+    assert boundary_after(beat, every) == expected
