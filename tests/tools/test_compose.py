@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import random
+import subprocess
+import sys
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +16,7 @@ from riffengine.errors import RendererError
 from riffengine.renderer.bundled.score import HIGHEST, LOWEST, notes_from_score, score_from_notes
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.compose import Composition, compose
-from tools.train.compose.character import _CHANGES, MOODS, Sound, fitting
+from tools.train.compose.character import _CHANGES, MOODS, Character, Sound, fitting
 from tools.train.compose.effects import TARGET_LOUDNESS_DB, apply, loudness_db
 from tools.train.compose.genres import GENRES
 from tools.train.compose.instruments import INSTRUMENTS, KITS
@@ -122,6 +125,22 @@ def test_moods_change_what_is_played() -> None:
     assert mean([p.minor for p in pieces() if "happy" in p.words]) == 0.0
 
 
+def test_every_process_composes_the_same() -> None:
+    """String hashes differ between processes: an iteration over a set of words would show here."""
+    program = "from tools.train.compose import compose; print([repr(compose(seed)) for seed in range(50)])"
+    root = Path(__file__).parents[2]
+    heard = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": str(root)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    }
+    assert len(heard) == 1
+
+
 def test_equal_seeds_compose_equally() -> None:
     for seed in (0, 1, 2, 12345):
         first, second = compose(seed), compose(seed)
@@ -151,10 +170,6 @@ def moving_tone(frames: int = 44100) -> np.ndarray:
 @pytest.mark.parametrize("mood", MOODS)
 def test_effects_are_circular(mood: str) -> None:
     sound = Sound(room=0.35)
-    import random
-
-    from tools.train.compose.character import Character
-
     _CHANGES[mood](Character((mood,), sound=sound), random.Random(1))
     samples = moving_tone()
     by = 4096 * 4  # whole crush steps

@@ -41,7 +41,7 @@ BASSLINES: dict[str, tuple[str, ...]] = {
     "8082": ("1------1--1---8-", "1-----1-..1---p-", "1--1------1-----1--1--1---8-----"),
     "8083": ("1---------------1-----1---1-----", "1---..1-..1---7-", "1-------....1-8-"),
     "two feel": ("1---..--5---....", "1--.....5--.....", "1-----..5---..s-"),
-    "boogie": ("1-1-3-3-5-5-7-5-", "1-8-7-5-1-8-7-5-", "1-3-5-6-8-6-5-3-".replace("6", "7")),
+    "boogie": ("1-1-3-3-5-5-7-5-", "1-8-7-5-1-8-7-5-", "1-3-5-7-8-7-5-3-"),
     "shuffle walk": ("1---3---5---7---", "1---5---8---s---", "1-.13-.35-.57-.5"),
     "funk": ("1..1....8.1..p7.", "1.....8.71.1..p1", "1..8..1...1.78.s", "1-..1.81....p.71"),
     "funk2": ("1.1...8...1.p.7.1.1.....8.7.5.p.", "1...8.1..1..7.8.", "11..8..1.p..5.78"),
@@ -62,8 +62,6 @@ BASSLINES: dict[str, tuple[str, ...]] = {
     "afro2": ("1--1--5-..7-5-..", "..1.1...5.3.1.p.", "1.....1.3.5...7.1.....1.5.3....."),
 }  # fmt: skip
 
-_DEGREES = {"1": 0, "8": 0}
-
 
 def write(rng: random.Random, harmony: Harmony, character: Character, style: str, centre: int) -> list[Note]:
     """A bassline of one style around the MIDI pitch ``centre``, with the mood's own rhythm where it has one."""
@@ -77,7 +75,7 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
     bars = pattern * (STEPS // len(pattern))
     answer = rng.random() < 0.4 and len(pattern) == 16 and not character.static_harmony
     if answer:  # the second bar ends differently
-        bars = bars[:24] + rng.choice(BASSLINES[style])[-8:].replace("-", "-")
+        bars = bars[:24] + rng.choice(BASSLINES[style])[-8:]
     return _read(rng, bars, harmony, centre)
 
 

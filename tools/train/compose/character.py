@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MOODS = (
-    "calm", "driving", "dark", "bright", "sparse", "dense", "warm", "punchy", "dreamy", "lo-fi", "echo", "spacious", "dry",
-    "aggressive", "soft", "happy", "sad", "hypnotic", "arpeggio", "staccato", "legato", "syncopated", "pumping",
+    "calm", "driving", "dark", "bright", "sparse", "dense", "warm", "punchy", "dreamy", "lo-fi", "echo", "spacious",
+    "dry", "aggressive", "soft", "happy", "sad", "hypnotic", "arpeggio", "staccato", "legato", "syncopated", "pumping",
     "filtered", "distorted", "solo",
 )  # fmt: skip
 
@@ -237,8 +237,8 @@ def _solo(c: Character, rng: random.Random) -> None:
 
 _CHANGES = {
     "calm": _calm, "driving": _driving, "dark": _dark, "bright": _bright, "sparse": _sparse, "dense": _dense,
-    "warm": _warm, "punchy": _punchy, "dreamy": _dreamy, "lo-fi": _lofi, "echo": _echo, "spacious": _spacious, "dry": _dry,
-    "aggressive": _aggressive, "soft": _soft, "happy": _happy, "sad": _sad, "hypnotic": _hypnotic,
+    "warm": _warm, "punchy": _punchy, "dreamy": _dreamy, "lo-fi": _lofi, "echo": _echo, "spacious": _spacious,
+    "dry": _dry, "aggressive": _aggressive, "soft": _soft, "happy": _happy, "sad": _sad, "hypnotic": _hypnotic,
     "arpeggio": _arpeggio, "staccato": _staccato, "legato": _legato, "syncopated": _syncopated, "pumping": _pumping,
     "filtered": _filtered, "distorted": _distorted, "solo": _solo,
 }  # fmt: skip

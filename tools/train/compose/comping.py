@@ -1,8 +1,8 @@
 """Comping: how the chords are played, from pads and stabs to strums, arpeggios and montunos.
 
 One character is one sixteenth. ``X``/``x``/``o`` the whole chord, accented, plain or light; ``0``–``7`` one tone of the
-voicing from below (running on into the next octave); ``r`` the root below; ``f`` the fifth below; ``h`` the upper notes;
-``-`` hold, ``.`` rest. Held chords are struck anew where the harmony changes.
+voicing from below (running on into the next octave); ``r`` the root below; ``f`` the fifth below; ``h`` the upper
+notes; ``-`` hold, ``.`` rest. Held chords are struck anew where the harmony changes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ COMPING: dict[str, tuple[str, ...]] = {
     "pop push": ("X-----x-----x---", "x--x--x---x-x---", "X--x--x---------"),
     "skank": ("....x.......x...", "..x...x...x...x.", "....xx......xx..", "..x...x...x...xo"),
     "bubble": ("..h.x.h...h.x.h.", "r.h.x.hor.h.x.ho"),
-    "dub stab": ("....x.......x...", "....x...........", "..............x.....x...........", "....x.......x......."[:16]),
+    "dub stab": ("....x.......x...", "....x...........", "..............x.....x...........", "....x.......x..."),
     "bossa": ("r-x-.-x-r-.-x---", "x--x--x---x--x--", "r--x-.x-r-x-.-x-"),
     "bossa2": ("r-h-.h-.r-h-.-h-", "x--x--x-..x--x--x-..x-..x--x--x-"),
     "montuno": ("0-32-3.2.3.2-30-", "r-2-3.20.3.2.3r.", "0.2.3..23.2.03.2"),

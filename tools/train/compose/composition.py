@@ -21,11 +21,11 @@ _PITCHED_MOODS = ("happy", "sad", "hypnotic", "arpeggio", "staccato", "legato", 
 # How often a part leaves the genre's own instruments for any that can play it: keeps rare words in every dozen loops.
 ADVENTURE = {"lead": 0.35, "comp": 0.2, "bass": 0.22, "drums": 0.12}
 # Instruments that few genres own, and that adventures therefore look for.
-RARE = (
-    "sitar", "violin", "cello", "oboe", "pan flute", "harpsichord", "steel drums", "oboe", "pan flute", "cello", "kalimba", "pizzicato",
-    "accordion", "whistle", "music box", "glockenspiel", "marimba", "trombone", "clavinet", "clarinet", "choir",
-    "tuba", "fretless bass", "slap bass", "acid bass",
-)  # fmt: skip
+RARE = frozenset({
+    "sitar", "violin", "cello", "oboe", "pan flute", "harpsichord", "steel drums", "kalimba", "pizzicato", "accordion",
+    "whistle", "music box", "glockenspiel", "marimba", "trombone", "clavinet", "clarinet", "choir", "tuba",
+    "fretless bass", "slap bass", "acid bass",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Composition:
     """A loop before it sounds.
 
     ``words`` are canonical words that are true of it. ``score`` is ``(32, 166) float32`` in the canonical key, and
-    ``tracks`` are played ``key_shift`` semitones (-6..5) away from it. ``minor`` is the mode; ``notes`` and ``hits`` are
-    what the score was written from; ``sound`` says what happens to the mix.
+    ``tracks`` are played ``key_shift`` semitones (-6..5) away from it. ``minor`` is the mode; ``notes`` and ``hits``
+    are what the score was written from; ``sound`` says what happens to the mix.
     """
 
     seed: int
@@ -51,7 +51,10 @@ class Composition:
 
 
 def compose(seed: int) -> Composition:
-    """The loop of a seed: equal seeds give equal loops. The genre goes round with the seed, so all are equally common."""
+    """The loop of a seed: equal seeds give equal loops, in any process.
+
+    The genre goes round with the seed, so all are equally common.
+    """
     rng = random.Random(seed)
     genre = GENRE_WORDS[seed % len(GENRE_WORDS)]
     style = GENRES[genre]

@@ -70,8 +70,8 @@ def find_soundfont(path: str | None = None) -> Path:
 class Band:
     """FluidSynth with one soundfont, for many loops; belongs to one process and one thread.
 
-    Every take is played by a new synthesiser (0.1 ms) around the soundfont that stays loaded: a used one keeps a little of
-    what it played, up to 0.5 % of full scale, and a loop would depend on the loop before it.
+    Every take is played by a new synthesiser (0.1 ms) around the soundfont that stays loaded: a used one keeps a
+    little of what it played, up to 0.5 % of full scale, and a loop would depend on the loop before it.
     """
 
     def __init__(self, soundfont: Path) -> None:
@@ -106,8 +106,8 @@ class Band:
     def render(self, piece: Composition, *, stems: bool = False) -> NDArray[np.float32]:
         """The loop as mono ``(frames,) float32``, levelled; with ``stems`` ``(4, frames)`` in the order ``STEMS``.
 
-        ``frames`` is ``loop_frames(bpm)``. Each part is played alone and balanced by its loudness while it
-        plays, since General MIDI presets differ by 20 dB. Stems share the gain of the mix; the effects that are not linear
+        ``frames`` is ``loop_frames(bpm)``. Each part is played alone and balanced by its loudness while it plays,
+        since General MIDI presets differ by 20 dB. Stems share the gain of the mix; the effects that are not linear
         (drive, punch, crush, ceiling) act on each stem alone, so their sum then only comes near the mix.
         """
         parts = np.stack([self._balanced(piece, track) for track in piece.tracks])
@@ -140,8 +140,8 @@ class Band:
     def _play(self, piece: Composition, track: Track) -> NDArray[np.float32]:
         """Play one part twice from a cold start and return the second pass, mono.
 
-        Both passes must fall alike on FluidSynth's blocks, or tails would jump at the seam; so a pass is a whole number of
-        blocks, at most 63 frames (0.05 %) too long, until ``_finished`` brings it to its exact length.
+        Both passes must fall alike on FluidSynth's blocks, or tails would jump at the seam; so a pass is a whole
+        number of blocks, at most 63 frames (0.05 %) too long, until ``_finished`` brings it to its exact length.
         """
         frames = -(-loop_frames(piece.bpm) // _BLOCK) * _BLOCK
         out = np.zeros((2 * frames, 2), np.float32)

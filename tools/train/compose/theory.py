@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from riffengine.renderer.bundled.score import STEPS
 
@@ -159,7 +160,7 @@ def voice(harmonic: Chord, centre: int, size: int, before: tuple[int, ...] = ())
         cost = 0.35 * abs(mean - centre)
         if before:
             cost += sum(min(abs(p - q) for q in before) for p in pitches)
-        if min(pitches) < 53 and any(b - a < 3 for a, b in zip(pitches, pitches[1:], strict=False)):
+        if min(pitches) < 53 and any(b - a < 3 for a, b in pairwise(pitches)):
             cost += 4.0  # seconds below F3 are mud
         if best is None or cost < best[0]:
             best = (cost, tuple(pitches))
