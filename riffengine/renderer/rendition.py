@@ -19,8 +19,8 @@ class Rendition:
     """A rendered loop with everything it was made from.
 
     ``audio`` ``(stems, frames, channels) float32``, exactly ``request.beats`` beats long, its end meeting its start;
-    ``mel`` ``(frames, bands) float32`` of the mix; ``score`` ``(steps, columns) float32`` at sounding pitch, or ``None``
-    where the family knows no notes.
+    ``mel`` ``(frames, bands) float32`` of the mix; ``score`` ``(steps, columns) float32`` at sounding pitch, or
+    ``None`` where the family knows no notes.
     """
 
     request: RenderRequest

@@ -1,4 +1,4 @@
-"""Join the trained parts into the weights that ship: ``python -m tools.train.export --runs DIR --features DIR --out FILE``."""
+"""Join the trained parts into the weights that ship: ``python -m tools.train.export --runs DIR --features DIR``."""
 
 from __future__ import annotations
 

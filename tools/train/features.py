@@ -1,12 +1,13 @@
 """Mel latents of the composed loops: ``python -m tools.train.features --data DIR --out DIR``.
 
-Reads the shards of ``make_data``, encodes every loop with the shipped codec, fits the lapped PCA on a share of them, and
-writes ``latents.npy`` (n, 32, dims) float16, the conditions beside it, and ``lapped.safetensors``.
+Reads the shards of ``make_data``, encodes every loop with the shipped codec, fits the lapped PCA on a share of them,
+and writes ``latents.npy`` (n, 32, dims) float16, the conditions beside it, and ``lapped.safetensors``.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def loops_of(folder: Path):
         shard = np.load(path)
         audio, offsets = shard["audio"], shard["offsets"]
         ends = offsets if len(offsets) > len(shard["bpm"]) else np.append(offsets, len(audio))
-        for start, end in zip(ends[:-1], ends[1:], strict=True):
+        for start, end in itertools.pairwise(ends):
             yield audio[start:end].astype(np.float32) / 32768.0
 
 

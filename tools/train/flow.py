@@ -1,7 +1,7 @@
 """Train one stage: ``python -m tools.train.flow score|render --source PATH --out DIR --steps N``.
 
-Resumable: a checkpoint is written every ``--save`` steps and picked up again, also with another ``--steps`` (the learning
-rate is constant until the last 40 % of the steps, then falls to zero, so a run can be shortened or prolonged).
+Resumable: a checkpoint is written every ``--save`` steps and picked up again, also with another ``--steps`` (the
+learning rate is constant until the last 40 % of the steps, then falls to zero, so a run can be shortened or prolonged).
 """
 
 from __future__ import annotations

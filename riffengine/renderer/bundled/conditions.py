@@ -21,7 +21,7 @@ def scalars(bpm: Tensor, mode: Tensor) -> Tensor:
 
 def _pitch_classes(active: Tensor, lowest: int) -> Tensor:
     """``(batch, steps, pitches)`` → ``(batch, steps, 12)``: which pitch classes sound within the same two beats."""
-    batch, steps, pitches = active.shape
+    pitches = active.shape[2]
     classes = torch.zeros(pitches, 12)
     classes[torch.arange(pitches), (torch.arange(pitches) + lowest) % 12] = 1.0
     chroma = (active @ classes).unflatten(1, (-1, CHORD_STEPS)).amax(dim=2).clamp(max=1.0)
@@ -31,8 +31,8 @@ def _pitch_classes(active: Tensor, lowest: int) -> Tensor:
 def score_context(scores: Tensor, known: Tensor) -> Tensor:
     """Per-token condition ``(batch, steps, CONTEXT_COLUMNS)`` of the render stage.
 
-    ``scores`` ``(batch, steps, sheet.COLUMNS)`` is at sounding pitch; ``known`` ``(batch, 5)`` says for each of ``PARTS``
-    whether it is told (1) or left to the model (0). An untold part is zero and flagged: it differs from a silent one.
+    ``scores`` ``(batch, steps, sheet.COLUMNS)`` is at sounding pitch; ``known`` ``(batch, 5)`` says for each of
+    ``PARTS`` whether it is told (1) or left to the model (0). An untold part is zero and flagged: it differs from a silent one.
     """
     drums, bass, comp, lead, chords = known[:, None, :].split(1, dim=2)
     told = scores.clone()

@@ -7,6 +7,7 @@ Rectified flow: x_t = (1 - t) x_0 + t ε, v = ε - x_0, sampled from t = 1 (nois
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -108,7 +109,7 @@ class FlowTransformer(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def embed_words(self, weights: Tensor) -> Tensor:
-        """``(batch, words)`` weights (0 where a word is absent) → ``(batch, width)``; no word at all is its own vector."""
+        """``(batch, words)`` weights (0: absent) → ``(batch, width)``; no word at all is a vector of its own."""
         nothing = (weights.abs().sum(dim=1, keepdim=True) == 0).to(weights.dtype)
         return torch.cat([weights, nothing], dim=1) @ self.word_vectors
 
@@ -144,7 +145,7 @@ def euler(
     """
     times = flow_times(steps, 1.0 if init is None else strength, shift)
     x = noise if init is None else (1 - times[0]) * init + times[0] * noise
-    for now, then in zip(times[:-1], times[1:], strict=True):
+    for now, then in itertools.pairwise(times):
         t = torch.full((x.shape[0],), now, device=x.device)
         x = x + (then - now) * velocity(x, t)
         yield x

@@ -12,7 +12,7 @@ _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 
 @dataclass(frozen=True)
 class Key:
-    """``shift`` in semitones (-6..5) from the home key; ``mode`` is ``"major"``, ``"minor"`` or ``""`` when not told."""
+    """``shift`` in semitones (-6..5) from the home key; ``mode`` is ``"major"``, ``"minor"`` or ``""``, not told."""
 
     shift: int
     mode: str

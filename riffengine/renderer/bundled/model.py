@@ -20,8 +20,8 @@ from riffengine.renderer.bundled.stages import SCORE_SHIFT, guided, run, score_f
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
 from riffengine.renderer.codec import Codec
-from riffengine.renderer.loop_audio import read_loop, resample_loop
 from riffengine.renderer.interpolation import lerp, slerp
+from riffengine.renderer.loop_audio import read_loop, resample_loop
 from riffengine.renderer.loudness import level
 from riffengine.renderer.rendition import Check, Rendition
 from riffengine.renderer.request import RenderCost, RenderRequest
@@ -81,7 +81,7 @@ class BundledModel:
         audio = self._codec.decode(mel, own_frames, iterations=PHASE_ITERATIONS).numpy()
         samples, lufs, peak = level(resample_loop(audio, frames)[:, :, None], LOUDNESS_LUFS, request.sample_rate)
         clock.append(time.perf_counter())
-        text, denoise, decode, phase = np.diff(clock)
+        text, denoise, decode, phase = (float(part) for part in np.diff(clock))
         return Rendition(
             request=request,
             audio=samples,

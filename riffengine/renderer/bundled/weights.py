@@ -1,4 +1,4 @@
-"""The weights file of the bundled model: one safetensors, half precision, everything needed to read it in its header."""
+"""The weights file of the bundled model: one safetensors, half precision, all its shapes in its header."""
 
 from __future__ import annotations
 
