@@ -91,6 +91,10 @@ class Output(Protocol):
 def player_main(options: PlayerOptions, connection: Connection) -> None:
     """The body of the player process: play until told to stop, or until the engine is gone. Target of ``spawn``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which asks for a fade
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
+    # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
+    _raise_priority()
     try:
         player = _Player(options, connection)
         player.start()
@@ -159,8 +163,6 @@ class _Player:
 
     def start(self) -> None:
         """Open and start the output; ``DeviceError`` when there is none that was asked for."""
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        _raise_priority()
         self._output, name = self._open_output()
         gc.collect()
         gc.freeze()

@@ -68,6 +68,7 @@ class Shelf:
         self._samples = samples
         self._channels = channels
         self._loops: dict[int, Loop] = {}
+        self._refused: dict[int, int] = {}
         self.unusable = 0
 
     def admit(self, ref: LoopRef) -> Loop | None:
@@ -78,11 +79,14 @@ class Shelf:
         loop = self._loops.get(ref.loop)
         if loop is not None:
             return loop
+        if ref.loop in self._refused:  # weighed once; the audio thread must not do it again
+            return None
         samples = self._samples(ref)
         shape = (len(ref.stems), ref.frames, ref.channels)
         fits = samples.shape == shape and min(shape) > 0 and ref.beats > 0 and ref.channels in (1, self._channels)
         # A comparison with NaN is false, so one test finds NaN, Inf and absurd levels.
         if not fits or not (float(samples.max()) <= _LOUDEST and float(samples.min()) >= -_LOUDEST):
+            self._refused[ref.loop] = ref.slot
             self.unusable += 1
             return None
         loop = Loop(ref, samples)
@@ -94,6 +98,10 @@ class Shelf:
     def get(self, loop: int) -> Loop | None:
         """The loop with this number, if it is on the shelf."""
         return self._loops.get(loop)
+
+    def refused_slot(self, loop: int) -> int | None:
+        """The slot of a loop that was refused, told once: nothing ever read it, so it can be given back at once."""
+        return self._refused.pop(loop, None)
 
     def drop(self, loop: int) -> None:
         """Forget a loop that nothing reads any more."""

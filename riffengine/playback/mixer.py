@@ -209,7 +209,10 @@ class Mixer:
     def _free(self, number: int) -> bool:
         loop = self._shelf.get(number)
         if loop is None:
-            return False
+            slot = self._shelf.refused_slot(number)
+            if slot is not None:
+                self._reports.append(LoopFreed(number, slot))
+            return slot is not None
         self._freeing[number] = loop.ref.slot
         self._due = [
             entry for entry in self._due if not (isinstance(entry[2], PlaceLoop) and entry[2].loop.loop == number)

@@ -96,6 +96,10 @@ def test_a_damaged_loop_never_reaches_the_ear(rack: Rack, poison: float) -> None
     assert np.array_equal(pull_all(mixer, 22_050), rack.loops[0][0])
     assert mixer.counters.unusable_loops == 1
     assert mixer.counters.refused_messages == 2  # the loop, and then the launch of a bank that stayed empty
+    mixer.reports()
+    mixer.schedule(FreeLoop(bad.loop))
+    mixer.pull(64)
+    assert mixer.reports() == [LoopFreed(bad.loop, bad.slot)]  # its slot is not lost
 
 
 def test_a_loop_of_another_shape_than_promised_is_refused(rack: Rack) -> None:
