@@ -72,7 +72,7 @@ class JackServer:
         """End the server."""
         self.process.terminate()
         try:
-            self.process.wait(5)
+            self.process.wait(20)  # on a busy machine; a killed server leaves its semaphores in /dev/shm
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(5)
