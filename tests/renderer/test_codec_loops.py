@@ -116,6 +116,14 @@ def test_overlap_add_undoes_the_frames_at_the_longest_and_shortest_hop(codec: Co
         assert sum(geometry.hops) == length
 
 
+def test_a_loop_does_not_depend_on_the_others_of_its_batch(codec: Codec) -> None:
+    mel = codec.encode(torch.cat([piece(), piece().roll(L // 3, dims=1) * 2.0]))
+    together = codec.decode(mel, L, iterations=2)
+    for number in (0, 1):
+        alone = codec.decode(mel[number : number + 1], L, iterations=2)[0]
+        assert float((together[number] - alone).norm() / alone.norm()) < 1e-3
+
+
 # Mel bands are wider than a bin, so a lone sine's pitch is an estimate: 3.5 cents rms over 55 Hz .. 4 kHz, 8 at 55 Hz.
 @pytest.mark.parametrize(("hz", "cents"), [(55.0, 10.0), (440.0, 1.5), (1319.0, 5.0)])
 @pytest.mark.parametrize("other", [0.75, 1.3])
