@@ -1,0 +1,11 @@
+"""Rehearsal: a whole set played on virtual time, with the real Conductor and the real Mixer and a scripted renderer.
+
+Commands, renders and wake-ups happen on their own frame, never at the edge of a block, and every source of chance has
+its own seed. So the sound of eight hours is the same to the last bit for every block size, and takes seconds.
+"""
+
+from riffengine.rehearsal.rehearsal import Line, Rehearsal
+from riffengine.rehearsal.report import Report
+from riffengine.rehearsal.scripted import RendererScript, ScriptedRenderer, WatchedStore
+
+__all__ = ["Line", "Rehearsal", "RendererScript", "Report", "ScriptedRenderer", "WatchedStore"]

@@ -1,0 +1,198 @@
+"""Rehearsal: the shell that drives Conductor, Mixer and a scripted renderer on virtual time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.state import PerformanceState
+from riffengine.playback.messages import FreeLoop, LaunchBank, LoopFreed, SetControl, ToPlayer
+from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
+from riffengine.rehearsal.report import Ear, Report
+from riffengine.rehearsal.scripted import RendererScript, ScriptedRenderer, WatchedStore
+from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Ready
+from riffengine.scheduler.actions import Action, Announce, Log, Policy, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.conductor import Conductor
+from riffengine.transport.grid import BeatGrid
+
+_POLL_SECONDS = 0.1  # how often the player is asked for news while any is expected
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the script: at ``seconds`` of virtual time somebody sends ``commands`` together."""
+
+    commands: tuple[Command, ...]
+    seconds: float = 0.0
+
+
+class Rehearsal:
+    """Plays ``script`` from ``state`` on virtual time, on every deck of ``tree``.
+
+    ``sample_rate`` may be far below that of real sound (1000 Hz and less): no decision depends on it. One instance
+    plays once.
+    """
+
+    def __init__(
+        self,
+        tree: ParameterTree,
+        state: PerformanceState,
+        script: Sequence[Line] = (),
+        renderer: RendererScript | None = None,
+        sample_rate: int = 1000,
+        block_frames: int = 256,
+        slots: int = 48,
+        policy: Policy | None = None,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.report = Report()
+        self._block_frames = block_frames
+        decks = tuple(path.split("/")[1] for path in tree.parameters if path.endswith("/prompt"))
+        grid = BeatGrid(sample_rate, state.number("transport/tempo"))
+        self._store = WatchedStore(slots)
+        self._renderer = ScriptedRenderer(renderer or RendererScript(), sample_rate, self._store)
+        self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1)
+        self.conductor = Conductor(tree, state, grid, decks, slots, policy)
+        self._ear = Ear(sample_rate, self.report)
+        self._events: list[tuple[int, int, Line | FromRenderer | bool | None]] = []
+        self._order = 0
+        self._expected_answers = 0
+        self._poll_frame = -1
+        for line in script:
+            self._at(round(line.seconds * sample_rate), line)
+
+    def run(self, seconds: float) -> Report:
+        """Play ``seconds`` of virtual time and report."""
+        end = round(seconds * self.sample_rate)
+        sample_frames = 2 * self.sample_rate
+        next_sample = sample_frames
+        self._do(self.conductor.start(0), 0)
+        self._ear.hear(self._mixer.pull(1))  # the limiter's look-ahead is mixed by the first pull
+        now = self._mixer.horizon
+        while now < end:
+            wakeup = self.conductor.next_wakeup(now)
+            due = [self._renderer.next_frame(), next_sample, end]
+            due += [wakeup] if wakeup is not None else []
+            due += [self._events[0][0]] if self._events else []
+            now = max(now, min(due))
+            if self._expected_answers > 0:
+                self._pull_until(now)
+                self._hear_player(now)
+            self._happen(now)
+            if wakeup is not None and wakeup <= now:
+                self._do(self.conductor.tick(now), now)
+            if now >= next_sample:
+                next_sample += sample_frames
+                self._look(now)
+        return self._finish(now)
+
+    # --- one frame --------------------------------------------------------------------------------------------------
+
+    def _pull_until(self, frame: int) -> None:
+        # The mixer lags while nothing is asked of it: what it is told carries its own frame.
+        while (missing := frame - self._mixer.horizon) > 0:
+            self._ear.hear(self._mixer.pull(min(missing, self._block_frames)))
+
+    def _hear_player(self, now: int) -> None:
+        for message in self._mixer.reports():
+            self._expected_answers -= 1
+            if isinstance(message, LoopFreed):
+                self._store.freed(message)
+            else:
+                self.report.landings.append((getattr(message, "deck", ""), getattr(message, "frame", 0)))
+            self._do(self.conductor.reported(now, message), now)
+
+    def _happen(self, now: int) -> None:
+        while self._events and self._events[0][0] <= now:
+            _, _, event = heapq.heappop(self._events)
+            if isinstance(event, Line):
+                replies, actions = self.conductor.submit_all(event.commands, now)
+                self.report.replies += replies
+                self._do(actions, now)
+            elif isinstance(event, Cancelled):
+                self._do(self.conductor.cancelled(now, event), now)
+            elif isinstance(event, bool):
+                self._pull_until(now)
+                self._ear.want(event)
+            else:
+                self._poll_frame = -1
+                self._expect(0, now)
+        while self._renderer.next_frame() <= now:
+            self._do(self._hear_renderer(self._renderer.happen(now), now), now)
+
+    def _hear_renderer(self, message: FromRenderer | None, now: int) -> list[Action]:
+        if message is None:
+            return self.conductor.renderer_lost(now)
+        if isinstance(message, Ready):
+            return self.conductor.renderer_ready(now, message)
+        if isinstance(message, Failed):
+            return self.conductor.failed(now, message)
+        assert isinstance(message, Delivery)
+        self.report.repeated_renders += self.conductor.holds(message.request)
+        return self.conductor.delivered(now, message)
+
+    def _do(self, actions: Sequence[Action], now: int) -> None:
+        for action in actions:
+            if isinstance(action, ToPlayerMessage):
+                self._tell_player(action.message, now)
+            elif isinstance(action, ToRendererMessage):
+                for answer in self._renderer.tell(action.message, now):
+                    self._at(now + round(0.03 * self.sample_rate), answer)  # one denoising step
+            elif isinstance(action, Announce):
+                self.report.announced.append(action)
+            elif isinstance(action, Log):
+                self.report.logs[action.kind] = self.report.logs.get(action.kind, 0) + 1
+
+    def _tell_player(self, message: ToPlayer, now: int) -> None:
+        if getattr(message, "at_frame", None) is None:  # it acts now, so the mixer must be here
+            self._pull_until(now)
+        self._store.watch(message)
+        self._mixer.schedule(message)
+        if isinstance(message, LaunchBank | FreeLoop):
+            self._expect(1, now)
+        if isinstance(message, SetControl) and message.name == "fade":
+            if message.value > 0.0:
+                begins = now if message.at_frame is None else message.at_frame
+                self._at(begins + message.ramp_frames + MIX_AHEAD_FRAMES, True)
+            else:
+                self._pull_until(now)
+                self._ear.want(False)
+
+    def _expect(self, answers: int, now: int) -> None:
+        self._expected_answers += answers
+        if self._expected_answers > 0 and self._poll_frame < 0:
+            self._poll_frame = now + max(1, round(_POLL_SECONDS * self.sample_rate))
+            self._at(self._poll_frame, None)
+
+    def _at(self, frame: int, event: Line | FromRenderer | bool | None) -> None:
+        heapq.heappush(self._events, (frame, self._order, event))
+        self._order += 1
+
+    # --- the report -------------------------------------------------------------------------------------------------
+
+    def _look(self, now: int) -> None:
+        self._pull_until(now)
+        for deck in self.conductor.status(now).decks:
+            if deck.sounding:
+                self.report.runway_min_seconds = min(self.report.runway_min_seconds, deck.runway_seconds)
+
+    def _finish(self, now: int) -> Report:
+        self._pull_until(now)
+        report, status, counters = self.report, self.conductor.status(now), self._mixer.counters
+        report.digest = self._ear.finish(report.landings)
+        report.famines = status.famines
+        report.landing_error_frames_max = status.landing_error_frames_max
+        report.landings_moved = status.landings_moved
+        report.late_messages = counters.late_messages
+        report.refused_messages = counters.refused_messages
+        report.renders_started = status.jobs_started
+        report.renders_delivered = status.jobs_delivered
+        report.renders_heard = status.jobs_heard
+        report.renders_cancelled = status.jobs_cancelled
+        report.renders_failed = status.jobs_failed
+        report.renders_lost = status.jobs_lost
+        report.crashes = self._renderer.crashes
+        return report
