@@ -197,17 +197,18 @@ def test_the_newest_prompt_wins_and_the_older_job_is_cancelled():
     assert [r.start.prompt for f, r in hall.renders if f >= 8100][:2] == ["first", "second"]
 
 
-def test_a_fill_is_cancelled_only_if_a_landing_would_move():
-    hall = Hall(transport__quantum="beat", render_seconds=0.4).run_to(4020)
-    assert hall.running is not None
-    hall.send("deck/a/prompt", "techno")
-    assert (
-        hall.status().jobs_cancelled
-        + len([1 for _, a in hall.actions if isinstance(a, ToRendererMessage) and isinstance(a.message, Cancel)])
-        >= 1
-    )
-    hall.run_to(6000)
-    assert hall.sent(LaunchBank)[1].at_frame in (5000, 5500)
+@pytest.mark.parametrize(("quantum", "cancels"), [("4bars", 0), ("off", 1)])
+def test_a_fill_of_another_deck_is_cancelled_only_if_the_landing_would_move(quantum, cancels):
+    hall = Hall(decks=("a", "b"), deck__b__seed=9, deck__b__to_seed=10, transport__quantum=quantum).run_to(4000)
+    while hall.running.request.start.seed != 0:
+        hall.run_to(hall.frame + 10)
+    assert hall.running.request.steps == 8
+    hall.send("deck/b/prompt", "techno")
+    sent = [a.message for _, a in hall.actions if isinstance(a, ToRendererMessage) and isinstance(a.message, Cancel)]
+    assert len(sent) == cancels
+    hall.run_to(hall.frame + 20000)
+    assert hall.sent(LaunchBank)[-1].deck == "b"
+    assert hall.announced == [] or quantum == "off"
 
 
 @pytest.mark.parametrize(("quantum", "render_seconds"), [("bar", 0.4), ("bar", 3.0), ("off", 0.4), ("beat", 0.7)])

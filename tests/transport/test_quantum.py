@@ -1,7 +1,7 @@
 import pytest
 
 from riffengine.performance.parameters import QUANTUM_CHOICES
-from riffengine.transport.quantum import boundary_after, quantum_beats
+from riffengine.transport.quantum import quantum_beats
 
 
 def test_every_choice_of_the_parameter_has_a_length():
@@ -16,10 +16,3 @@ def test_a_loop_quantum_follows_the_loop():
 def test_an_unknown_quantum_names_the_known_ones():
     with pytest.raises(ValueError, match=r"'fortnight'.*bar"):
         quantum_beats("fortnight", 8)
-
-
-@pytest.mark.parametrize(
-    ("beat", "every", "expected"), [(0.0, 4.0, 4.0), (3.9, 4.0, 4.0), (4.0, 4.0, 8.0), (5.5, 1.0, 6.0), (5.5, 0.0, 5.5)]
-)
-def test_the_boundary_after_a_beat_is_strictly_later(beat, every, expected):
-    assert boundary_after(beat, every) == expected
