@@ -21,7 +21,7 @@ Argument = object  # float, int, str, bool, bytes or None, as the type tag says
 
 MAX_DEPTH = 8  # bundles inside bundles; Max, Pd, Live and SuperCollider send one or two
 MAX_MESSAGES = 512  # in one datagram; the smallest message takes 12 bytes, so 64 KiB could hold 5,461
-MAX_ARGUMENTS = 32
+MAX_ARGUMENTS = 64
 _BUNDLE = b"#bundle\x00"
 _IMMEDIATELY = 1
 _TAGS = frozenset("ihfdsbTFN")

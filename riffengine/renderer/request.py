@@ -25,7 +25,7 @@ class RenderRequest:
     """Everything that determines a loop: equal requests give equal samples on the same machine.
 
     ``alpha`` 0 is ``start``, 1 is ``end``. ``steps`` counts denoising steps. ``key`` is a tonic and mode such as
-    ``"A minor"``, or ``""`` for the key that the seed chooses. ``init`` names audio to start from, ``""`` for none.
+    ``"A minor"``, or ``""`` for C major or A minor as it comes. ``init`` names audio to start from, ``""`` for none.
     """
 
     start: Point

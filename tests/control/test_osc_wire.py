@@ -78,7 +78,7 @@ GARBAGE = {
     "address not UTF-8": b"/\xff\0\0,\0\0\0",
     "blob of negative size": b"/a\0\0,b\0\0" + struct.pack(">i", -4),
     "blob cut off": b"/a\0\0,b\0\0" + struct.pack(">i", 400) + b"abcd",
-    "too many arguments": encode("/a", *[True] * 33),
+    "too many arguments": encode("/a", *[True] * 65),
     "bundle without time": b"#bundle\0abcd",
     "bundle element of negative size": bundle() + struct.pack(">i", -4),
     "bundle element of no size": bundle() + struct.pack(">i", 0) + FLAT,

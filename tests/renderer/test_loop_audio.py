@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from riffengine.errors import AudioFileError
+from riffengine.renderer.loop_audio import read_loop, resample_loop
+
+
+def sine(cycles: int, frames: int) -> np.ndarray:
+    return np.sin(2 * np.pi * cycles * np.arange(frames) / frames).astype(np.float32)
+
+
+@pytest.mark.parametrize(("old", "new"), [(44100, 48000), (48000, 44100), (44101, 48003), (5000, 5000)])
+def test_a_periodic_signal_stays_the_same_signal(old: int, new: int) -> None:
+    again = resample_loop(sine(440, old)[None], new)
+    assert again.shape == (1, new)
+    assert again.dtype == np.float32
+    assert np.allclose(again[0], sine(440, new), atol=1e-5)
+
+
+def test_a_file_becomes_a_loop_of_the_right_length(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    stereo = np.stack([sine(48, 48000), sine(48, 48000)], axis=1)
+    soundfile.write(path, stereo, 48000)
+    loop = read_loop(str(path), beats=8, bpm=120, sample_rate=44100)
+    assert loop.shape == (176400,)  # the one second repeats four times
+    assert loop.dtype == np.float32
+    assert np.allclose(loop[1000:40000], loop[44100 + 1000 : 44100 + 40000], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "silent", "nan"])
+def test_what_is_no_sound_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "bad.wav"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("la la la")
+    elif kind == "silent":
+        soundfile.write(path, np.zeros(100), 44100)
+    elif kind == "nan":
+        soundfile.write(path, np.full(100, np.nan, np.float32), 44100, subtype="FLOAT")
+    with pytest.raises(AudioFileError, match=r"bad\.wav"):
+        read_loop(str(path), 8, 120, 44100)

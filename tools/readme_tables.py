@@ -1,0 +1,57 @@
+"""Write the README's tables from the parameter tree and the presets: ``python tools/readme_tables.py [--check]``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from riffengine.performance.parameters import standard_tree
+from riffengine.session import load_session
+
+ROOT = Path(__file__).resolve().parents[1]
+LONGEST_RANGE = 60
+
+
+def controls() -> list[str]:
+    """One row for each parameter of a deck named a."""
+    rows = ["| path | what it is | range | default | heard |", "|---|---|---|---|---|"]
+    for row in standard_tree(("a",)).describe():
+        allowed = row.allowed.removeprefix("a number ").removeprefix("a whole number ")
+        if len(allowed) > LONGEST_RANGE:
+            allowed = f"{allowed.split(', ')[0]}, {allowed.split(', ')[1]} … {allowed.split(', ')[-1]}"
+        rows.append(f"| `{row.path}` | {row.help} | {allowed} | {row.default} | {row.control} |")
+    return rows
+
+
+def presets() -> list[str]:
+    """One row for each preset that ships."""
+    rows = ["| preset | what it is |", "|---|---|"]
+    for path in sorted((ROOT / "presets").glob("*.yaml")):
+        rows.append(f"| `presets/{path.name}` | {load_session(path).description} |")
+    return rows
+
+
+def rewritten(text: str) -> str:
+    """``text`` with both tables as they should be."""
+    for name, rows in (("controls", controls()), ("presets", presets())):
+        table = "\n".join(rows)
+        pattern = re.compile(f"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)
+        text = pattern.sub(lambda _, name=name, table=table: f"<!-- {name} -->\n{table}\n<!-- /{name} -->", text)
+    return text
+
+
+def main() -> int:
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    new = rewritten(text)
+    if "--check" in sys.argv:
+        if new != text:
+            print("README.md is stale: run python tools/readme_tables.py")
+        return int(new != text)
+    readme.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
