@@ -29,6 +29,7 @@ from riffengine.playback.messages import (
     Status,
     StopPlayer,
 )
+from riffengine.playback.mixer import MIX_AHEAD_FRAMES
 from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Point, Ready, RenderRequest
 from riffengine.renderer.worker import RendererOptions, RendererProcess
 from riffengine.scheduler.actions import Action, Announce, Applied, Log, Policy, ToPlayerMessage, ToRendererMessage
@@ -137,11 +138,15 @@ class Engine:
         return self._conductor.state
 
     def frame(self) -> int:
-        """The frame that the player is about to pull, from its last report and the clock; 0 before the first report."""
+        """The first frame on which a message could still act, from the player's last report and the clock.
+
+        The mixer has already mixed a little ahead, and a block is under way. 0 before the first report.
+        """
         if self._anchor is None:
             return 0
         passed_ns = max(0, self._clock.now_ns() - self._anchor.host_ns)
-        return self._anchor.frame + passed_ns * self._rate // 1_000_000_000
+        under_way = MIX_AHEAD_FRAMES + self._session.block_frames
+        return self._anchor.frame + passed_ns * self._rate // 1_000_000_000 + under_way
 
     def now(self) -> Moment:
         """The present frame in every unit."""

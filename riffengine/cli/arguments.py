@@ -141,6 +141,22 @@ def add_rehearse_arguments(parser: argparse.ArgumentParser) -> None:
         "--block", type=_positive_int, default=512, metavar="FRAMES", help="frames per block (default 512)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the scripted renderer (default 0)")
+    parser.add_argument(
+        "--render-seconds", type=_pair, default=(0.5, 0.8), metavar="P50,P95", help="as bench prints them (0.5,0.8)"
+    )
+    parser.add_argument(
+        "--failures", type=float, default=0.01, metavar="SHARE", help="renders that fail (default 0.01)"
+    )
+    parser.add_argument(
+        "--crash-every",
+        type=float,
+        default=1800.0,
+        metavar="S",
+        help="mean seconds between deaths of the renderer, 0: none",
+    )
+    parser.add_argument(
+        "--rate", type=_positive_int, default=1000, metavar="HZ", help="sample rate: no decision depends on it (1000)"
+    )
     add_json_argument(parser)
 
 
@@ -161,6 +177,11 @@ def _positive_float(text: str) -> float:
     if not 0.0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not allowed; give a number above 0")
     return number
+
+
+def _pair(text: str) -> tuple[float, float]:
+    first, _, second = text.partition(",")
+    return float(first), float(second or first)
 
 
 def _port(text: str) -> int:

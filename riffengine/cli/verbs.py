@@ -149,12 +149,21 @@ def bench(arguments: argparse.Namespace) -> int:
 
 def rehearse(arguments: argparse.Namespace) -> int:
     """Play a preset on virtual time with a scripted renderer; status 1 when the music stopped anywhere."""
-    from riffengine.rehearsal import run_rehearsal
+    from riffengine.rehearsal import RehearsalPlan, rehearse_session
     from riffengine.session import load_session
 
-    result = run_rehearsal(
-        load_session(arguments.preset), hours=arguments.hours, block_frames=arguments.block, seed=arguments.seed
+    median, slow = arguments.render_seconds
+    plan = RehearsalPlan(
+        hours=arguments.hours,
+        block_frames=arguments.block,
+        sample_rate=arguments.rate,
+        render_p50=median,
+        render_p95=slow,
+        failure_share=arguments.failures,
+        crash_every_seconds=arguments.crash_every,
+        seed=arguments.seed,
     )
+    result = rehearse_session(load_session(arguments.preset), plan)
     if arguments.json:
         print_json(result)
     else:

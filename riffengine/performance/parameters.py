@@ -244,7 +244,9 @@ def _session_rows() -> list[Parameter]:
     return [
         Parameter("transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm"),
         Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
-        Parameter("key", "choice", "", later, 'Key of the set; "" is the home key, C major or A minor', choices=KEY_CHOICES),
+        Parameter(
+            "key", "choice", "", later, 'Key of the set; "" is the home key, C major or A minor', choices=KEY_CHOICES
+        ),
         Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
         Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
         Parameter("master/gain", "float", 0.0, now, "Level of everything, before the limiter", -60, 6, "dB"),

@@ -4,8 +4,18 @@ Commands, renders and wake-ups happen on their own frame, never at the edge of a
 its own seed. So the sound of eight hours is the same to the last bit for every block size, and takes seconds.
 """
 
+from riffengine.rehearsal.preset import RehearsalPlan, rehearse_session
 from riffengine.rehearsal.rehearsal import Line, Rehearsal
 from riffengine.rehearsal.report import Report
 from riffengine.rehearsal.scripted import RendererScript, ScriptedRenderer, WatchedStore
 
-__all__ = ["Line", "Rehearsal", "RendererScript", "Report", "ScriptedRenderer", "WatchedStore"]
+__all__ = [
+    "Line",
+    "Rehearsal",
+    "RehearsalPlan",
+    "RendererScript",
+    "Report",
+    "ScriptedRenderer",
+    "WatchedStore",
+    "rehearse_session",
+]

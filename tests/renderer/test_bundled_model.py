@@ -56,8 +56,10 @@ def test_alpha_travels_between_its_ends(model: BundledModel) -> None:
 
 
 def test_levels_are_alike(model: BundledModel) -> None:
-    found = [model.render(request(Point(prompt, seed), Point(prompt, seed)), nothing)
-             for seed, prompt in enumerate(("metal, distorted guitar", "ambient, pad", "no drums, piano", ""))]
+    found = [
+        model.render(request(Point(prompt, seed), Point(prompt, seed)), nothing)
+        for seed, prompt in enumerate(("metal, distorted guitar", "ambient, pad", "no drums, piano", ""))
+    ]
     assert all(rendition.peak <= 0.9 for rendition in found)
     loudness = [rendition.loudness_lufs for rendition in found]
     assert max(loudness) - min(loudness) < 4.0

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from riffengine.loopstore import LoopStore
-from riffengine.renderer.request import Cancel, Cancelled, Delivery, Failed, FromRenderer, Point, Ready, Render, RenderRequest
+from riffengine.renderer.request import (
+    Cancel,
+    Cancelled,
+    Delivery,
+    Failed,
+    FromRenderer,
+    Point,
+    Ready,
+    Render,
+    RenderRequest,
+)
 from riffengine.renderer.worker import RendererOptions, RendererProcess
 
 SLOTS, FLOATS = 3, 8 * 44100 * 2

@@ -1,7 +1,8 @@
 """The judge: a small network that hears audio only and names genre, drums and instruments.
 
 ``python -m tools.train.judge --data DIR [DIR …] --test DIR --out judge.safetensors``. It is trained on loops
-rendered with another soundfont, of other compositions, than the model saw, and it never sees a mel image of the model's own codec.
+rendered with another soundfont, of other compositions, than the model saw, and it never
+sees a mel image of the model's own codec.
 """
 
 from __future__ import annotations
@@ -51,8 +52,7 @@ class Judge(nn.Module):
         super().__init__()
         sizes = [1, width, width, 2 * width, 2 * width, 3 * width]
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, padding=(1, 0)), nn.BatchNorm2d(b))
-            for a, b in itertools.pairwise(sizes)
+            nn.Sequential(nn.Conv2d(a, b, 3, padding=(1, 0)), nn.BatchNorm2d(b)) for a, b in itertools.pairwise(sizes)
         )
         self.genre = nn.Linear(2 * sizes[-1], genres)
         self.words = nn.Linear(2 * sizes[-1], words)

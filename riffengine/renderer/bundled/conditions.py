@@ -32,7 +32,8 @@ def score_context(scores: Tensor, known: Tensor) -> Tensor:
     """Per-token condition ``(batch, steps, CONTEXT_COLUMNS)`` of the render stage.
 
     ``scores`` ``(batch, steps, sheet.COLUMNS)`` is at sounding pitch; ``known`` ``(batch, 5)`` says for each of
-    ``PARTS`` whether it is told (1) or left to the model (0). An untold part is zero and flagged: it differs from a silent one.
+    ``PARTS`` whether it is told (1) or left to the model (0). An untold part is zero and flagged: it
+    differs from a silent one.
     """
     drums, bass, comp, lead, chords = known[:, None, :].split(1, dim=2)
     told = scores.clone()
