@@ -17,7 +17,7 @@ from riffengine.clock import Clock, SystemClock
 from riffengine.errors import OutOfRange
 from riffengine.loopstore import LoopStore, sweep_stale_segments
 from riffengine.output.player import PlayerOptions, PlayerProcess
-from riffengine.performance.command import Command, Rejected, Reply, Value
+from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import (
     BankLanded,
@@ -48,7 +48,7 @@ TICK_SECONDS = 0.02
 STATUS_EVERY = 10  # ticks
 RESTART_SECONDS = (0.0, 0.5, 2.0, 5.0)  # before each new start of a renderer that keeps dying
 HEALTHY_SECONDS = 20.0  # a renderer that lived this long starts the series anew
-QUIET = frozenset({"render failed", "landed"})  # journalled, and on the line only in the engine's own words
+QUIET = frozenset({"landed", "unknown words"})  # journalled, and on the line only in the engine's own words
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,8 @@ class Engine:
         """Apply a command from any surface; the answer says when it will be heard."""
         moment = self.now()
         reply, actions = self._conductor.submit(command, moment.frame)
+        if isinstance(reply, Accepted) and (remark := self._surfaces.remark(command.path, reply.value)):
+            reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
         self._surfaces.replied(moment, reply, self.state)
         self._carry_out(actions)
         return reply
@@ -171,6 +173,8 @@ class Engine:
             loop.add_reader(self._player_descriptor, self._hear_player)
             self._start_renderer()
             self._carry_out(self._conductor.start(0))
+            for path, value in self.state.values.items():
+                self._surfaces.remark(path, value)
             await self._surfaces.open(self.submit, lambda: self.state, self._facts)
             await self._play(loop)
         finally:
@@ -228,8 +232,11 @@ class Engine:
                     self._log(action)
 
     def _log(self, entry: Log) -> None:
-        self._surfaces.event(self.now(), str(entry.values.get("deck", "")), entry.text)
+        path = f"deck/{entry.values['deck']}" if "deck" in entry.values else entry.kind
+        self._surfaces.event(self.now(), path, entry.text)
         if entry.kind == "landed":
+            moment = self._conductor.moment(int(entry.values["frame"]))
+            self._surfaces.landed(moment, str(entry.values["deck"]), self.state)
             deck = self.state.deck(str(entry.values["deck"]))
             self._line.say(
                 f"beat {entry.values['beat']:8.2f}  deck {entry.values['deck']}: {deck.prompt!r} "

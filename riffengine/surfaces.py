@@ -17,6 +17,7 @@ from riffengine.performance.command import Accepted, Command, Landing, Reply, Va
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
+from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.session import Session
 from riffengine.transport.grid import Moment
 
@@ -86,14 +87,26 @@ class Surfaces:
         if self._journal is not None:
             self._journal.record_event(moment, path, note)
 
-    def unknown_words(self, words: tuple[str, ...], suggest: Callable[[str], tuple[str, ...]]) -> None:
-        """Tell the performer, once for each word, that the model does not know it, and what it may have meant."""
-        for word in words:
+    def landed(self, moment: Moment, deck: str, state: PerformanceState) -> None:
+        """What ``deck`` was asked for is heard from ``moment`` on, the moment of the splice itself."""
+        if self._journal is not None:
+            path = f"deck/{deck}/prompt"
+            self._journal.record_landing(moment, path, state[path], "", state.revision)
+
+    def remark(self, path: str, text: Value) -> str:
+        """What to tell about a prompt: its words that the bundled model does not know; each is said once."""
+        if self._session.model != "bundled" or path.rpartition("/")[2] not in ("prompt", "to", "negative"):
+            return ""
+        vocabulary = Vocabulary.load()
+        remarks = []
+        for word in vocabulary.parse(str(text)).unknown:
+            close = vocabulary.suggest(word)
+            hint = f"did you mean {' or '.join(close)}?" if close else "`riffengine words` lists what it knows"
+            remarks.append(f"the model does not know {word!r}; {hint}")
             if word not in self._told_words:
                 self._told_words.add(word)
-                close = suggest(word)
-                hint = f"; did you mean {' or '.join(close)}?" if close else "; `riffengine words` lists what it knows"
-                self._say(f"the model does not know {word!r}{hint}")
+                self._say(remarks[-1])
+        return "; ".join(remarks)
 
     def close(self) -> None:
         """Close everything that was opened."""

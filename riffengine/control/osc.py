@@ -4,6 +4,7 @@ Runs on the engine's event loop and never waits: datagrams are queued as they co
 so that a flood from one sender delays neither the engine nor the answers to the others. Future time tags act at once.
 
     /riff/<path> value     set it: /riff/ok path value, then /riff/landing path beat seconds if it lands later
+                           and /riff/note path text where there is something to know about it
     /riff/<path>           ask for it: /riff/<path> value (a trigger fires)
     /riff/notify 1|0       every value now and each change from now on, to the sender's address, or no longer
     /riff/status           /riff/status.reply name value …
@@ -36,7 +37,7 @@ Sender = tuple[str, int]
 
 ROOT = "/riff/"
 REPLIES = frozenset(
-    ROOT + name for name in ("error", "ok", "landing", "synced", "notified", "status.reply", "help.reply")
+    ROOT + name for name in ("error", "ok", "note", "landing", "synced", "notified", "status.reply", "help.reply")
 )
 MAX_SENDERS = 64  # whose datagrams wait at the same time
 MAX_WAITING = 512  # datagrams of one sender; beyond, the oldest is dropped: the newest move is the one that counts
@@ -263,6 +264,8 @@ class OscServer(asyncio.DatagramProtocol):
         if isinstance(reply, Accepted):
             self.counters.accepted += 1
             self._send(sender, ROOT + "ok", command.path, reply.value)
+            if reply.note:
+                self._send(sender, ROOT + "note", command.path, reply.note[:MAX_REASON])
             if reply.landing is not None:
                 self._send_landing(sender, reply.landing)
         else:

@@ -124,6 +124,9 @@ def test_a_set_with_osc_garbage_and_a_renderer_killed_three_times(
     surface.wait_for("/riff/landing", lambda v: v[0] == "deck/a/prompt")
     surface.wait_until(lambda s: int(s["jobs_heard"]) > heard)
 
+    surface.send("/riff/deck/a/to", "techno, xylofoon")
+    assert "xylo" in str(surface.wait_for("/riff/note", lambda v: v[0] == "deck/a/to")[1])
+
     before = surface.status()["revision"]
     surface.send("/riff/deck/a/drift", 0.0)
     surface.send("/riff/deck/a/alpha", 0.25)
