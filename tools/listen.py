@@ -1,7 +1,7 @@
 """Listen to a recording by numbers: ``python tools/listen.py set.wav [--journal set.jsonl] [--bpm 120] [--json]``.
 
 Dropouts: runs of digital silence longer than 5 ms after the first sound. Clicks: the largest sample step within 64
-frames of any splice that the journal names, against the 99.99th percentile of all steps. Loop length: the shift, in frames, at
+frames of any splice that the journal names, against the 99.99th percentile of all steps. Loop length: the shift at
 which a recording made with ``--drift 0`` repeats exactly.
 """
 
