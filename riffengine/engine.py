@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from riffengine.clock import Clock, SystemClock
 from riffengine.errors import OutOfRange
 from riffengine.loopstore import LoopStore, sweep_stale_segments
+from riffengine.output.device import playable_rate
 from riffengine.output.player import PlayerOptions, PlayerProcess
 from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
 from riffengine.performance.state import PerformanceState
@@ -84,7 +85,7 @@ class Engine:
     """One performance, from the first sound to the fade-out. ``run`` returns the exit status."""
 
     def __init__(self, session: Session, options: PlayOptions, clock: Clock, line: StatusLine) -> None:
-        self._session = session = options.over(session)
+        self._session = session
         self._options, self._clock, self._line = options, clock, line
         tree = session.tree(STEMS)
         state = session.state(tree)
@@ -118,7 +119,7 @@ class Engine:
                 block_frames=session.block_frames,
                 channels=CHANNELS,
                 output=session.output,
-                device=session.device or None,
+                device=device_choice(session),
                 record=str(session.record) if session.record else None,
                 decks=session.decks,
             )
@@ -341,7 +342,6 @@ class Engine:
         shown = deck.prompt if not deck.to or deck.to == deck.prompt else f"{deck.prompt} → {deck.to}"
         self._line.update(
             {
-                "♪": shown[:56],
                 "alpha": f"{deck.alpha:.2f}",
                 "bpm": f"{status.moment.bpm:g}",
                 "beat": f"{status.moment.beat:.1f}",
@@ -349,8 +349,24 @@ class Engine:
                 "runway": runway,
                 "render": f"{status.full_p50_seconds:.2f} s",
                 "underruns": str(self._anchor.underruns if self._anchor else 0),
+                "♪": shown,  # last: what a narrow terminal cuts off is the end of the prompt
             }
         )
+
+
+def device_choice(session: Session) -> str | int | None:
+    """What PortAudio understands: a number, a part of a name, or the default device."""
+    return int(session.device) if session.device.isdecimal() else session.device or None
+
+
+def at_device_rate(session: Session, say: Callable[[str], None]) -> Session:
+    """``session`` at a sample rate that its device takes: a sound server has one and refuses every other."""
+    if session.output == "paced":
+        return session
+    rate = playable_rate(device_choice(session), session.sample_rate, CHANNELS)
+    if rate != session.sample_rate:
+        say(f"the device does not take {session.sample_rate} Hz; playing at {rate} Hz")
+    return replace(session, sample_rate=rate)
 
 
 def run_play(session: Session, options: PlayOptions) -> int:
@@ -358,6 +374,8 @@ def run_play(session: Session, options: PlayOptions) -> int:
     line = StatusLine(sys.stdout)
     for name in sweep_stale_segments():
         line.say(f"removed {name}, left behind by a session that was killed")
+
+    session = at_device_rate(options.over(session), line.say)
 
     async def play() -> int:
         return await Engine(session, options, SystemClock(), line).run()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,8 @@ from numpy.typing import NDArray
 
 from riffengine.errors import DeviceError
 
+SAMPLE_RATES = (44100, 48000)  # what loops are rendered at
+_PROBE_SECONDS = 3.0
 _SANE_LATENCY_SECONDS = 10.0  # PipeWire's JACK has been seen to report 88478 s
 
 
@@ -44,6 +49,41 @@ def list_devices() -> list[DeviceInfo]:
         for index, device in enumerate(sd.query_devices())
         if device["max_output_channels"] > 0
     ]
+
+
+def playable_rate(device: str | int | None, wanted: int, channels: int = 2) -> int:
+    """``wanted`` Hz if the device takes it, else the other of 44100 and 48000 that it takes, else ``wanted`` after all.
+
+    A sound server has one rate and refuses every other. Asked in a process of its own: PortAudio prints and may hang.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_probe_rates, args=(device, channels, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        rates: list[int] = ours.recv() if ours.poll(_PROBE_SECONDS) else []
+    except EOFError:
+        rates = []
+    process.join(0.5)
+    if process.is_alive():
+        process.kill()
+    ours.close()
+    return wanted if wanted in rates or not rates else rates[0]
+
+
+def _probe_rates(device: str | int | None, channels: int, connection: Connection) -> None:
+    """Body of the probing process: sends the rates that the device takes."""
+    rates = []
+    try:
+        sd = _portaudio()
+        for rate in SAMPLE_RATES:
+            with contextlib.suppress(sd.PortAudioError, ValueError):
+                sd.check_output_settings(device=device, channels=channels, samplerate=rate, dtype="float32")
+                rates.append(rate)
+    except DeviceError:
+        rates = []
+    connection.send(rates)
 
 
 class DeviceOutput:

@@ -35,11 +35,13 @@ def step(deck: str, alpha: float, drift: float, loop_beats: int) -> Command:
 def after_rollover(intent: DeckIntent) -> DeckIntent:
     """What a deck wants once the end of its morph has become the start of the next one.
 
-    The next seed is ``to_seed + 1``: a set can be followed on paper, and no random source is needed.
+    The two prompts change places, so an endless walk goes to and fro between them instead of staying with the second;
+    the next seed is ``to_seed + 1``: a set can be followed on paper, and no random source is needed.
     """
     return replace(
         intent,
         prompt=intent.to or intent.prompt,
+        to=intent.prompt if intent.to else "",
         seed=intent.to_seed,
         to_seed=(intent.to_seed + 1) % (MAX_SEED + 1),
         alpha=0.0,
@@ -52,4 +54,5 @@ def rollover(deck: str, intent: DeckIntent, source: str = SOURCE) -> tuple[Comma
     commands = [Command(f"deck/{deck}/seed", goal.seed, source), Command(f"deck/{deck}/to_seed", goal.to_seed, source)]
     if goal.prompt != intent.prompt:
         commands.insert(0, Command(f"deck/{deck}/prompt", goal.prompt, source))
+        commands.insert(1, Command(f"deck/{deck}/to", goal.to, source))
     return (*commands, Command(f"deck/{deck}/alpha", goal.alpha, source))

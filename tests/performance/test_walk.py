@@ -21,9 +21,11 @@ def test_the_next_step_is_strictly_later():
     assert walk.next_step_beat(1.2) == 1.25
 
 
-def test_a_rollover_takes_the_end_as_its_start():
+def test_a_rollover_takes_the_end_as_its_start_and_turns_round():
     before = intent(prompt="a", to="b", seed=3, to_seed=9, alpha=1.0)
-    assert walk.after_rollover(before) == replace(before, prompt="b", seed=9, to_seed=10, alpha=0.0)
+    after = walk.after_rollover(before)
+    assert after == replace(before, prompt="b", to="a", seed=9, to_seed=10, alpha=0.0)
+    assert walk.after_rollover(after) == replace(before, prompt="a", to="b", seed=10, to_seed=11, alpha=0.0)
 
 
 def test_a_rollover_without_a_second_prompt_keeps_the_prompt():
