@@ -320,18 +320,21 @@ class PlayerProcess:
         self._unsent.append(message)
         self._flush()
 
-    def receive(self) -> list[FromPlayer]:
-        """Everything the player has said since the last call; empty when nothing, or when it is gone."""
+    def receive(self) -> tuple[list[FromPlayer], bool]:
+        """Everything the player has said since the last call, and whether it still holds its end of the pipe.
+
+        Never waits. The descriptor stays open until ``stop``, so that who watches it can let go of it first.
+        """
         self._flush()
-        found: list[FromPlayer] = []
+        messages: list[FromPlayer] = []
         if self._connection is None:
-            return found
+            return messages, False
         try:
             while self._connection.poll():
-                found.append(self._connection.recv())
-        except (EOFError, ConnectionResetError, BrokenPipeError):
-            self._hang_up()
-        return found
+                messages.append(self._connection.recv())
+        except (EOFError, OSError):  # OSError: it was killed within a message
+            return messages, False
+        return messages, True
 
     def stop(self, fade_frames: int = 22050, timeout: float = 10.0) -> list[FromPlayer]:
         """Fade out, wait at most ``timeout`` seconds for the process, end it by force after that.
@@ -346,9 +349,9 @@ class PlayerProcess:
         deadline_ns = clock.now_ns() + round(timeout * 1e9)
         said: list[FromPlayer] = []
         while process.is_alive() and clock.now_ns() < deadline_ns:
-            said += self.receive()  # a full pipe would keep the player from ending
+            said += self.receive()[0]  # a full pipe would keep the player from ending
             process.join(0.02)
-        said += self.receive()
+        said += self.receive()[0]
         if process.is_alive():
             process.terminate()
             process.join(1.0)
@@ -362,8 +365,8 @@ class PlayerProcess:
         while self._connection is not None and self._unsent and _writable(self._connection):
             try:
                 self._connection.send(self._unsent[0])
-            except (BrokenPipeError, ConnectionResetError):
-                self._hang_up()
+            except OSError:  # the player has gone; `receive` says so, after its last words
+                self._unsent.clear()
                 return
             self._unsent.popleft()
 

@@ -64,7 +64,7 @@ def wait_for(player: PlayerProcess, said: list[FromPlayer], seen: Callable[[list
     deadline_ns = SystemClock().now_ns() + 20_000_000_000
     while not seen(said):
         assert SystemClock().now_ns() < deadline_ns, said[-5:]
-        said.extend(player.receive())
+        said.extend(player.receive()[0])
         time.sleep(0.01)
 
 
@@ -142,7 +142,7 @@ if __name__ == "__main__":
     for message in (PlaceLoop("a", 0, 0.0, LoopRef(1, 0, {FRAMES}, 2, ("drums", "bass"), 1)), LaunchBank("a", 0),
                     SetControl("fade", 1.0)):
         player.send(message)
-    while not any(isinstance(said, BankLanded) for said in player.receive()):
+    while not any(isinstance(said, BankLanded) for said in player.receive()[0]):
         time.sleep(0.01)
     print(player.pid, flush=True)
     time.sleep(60)

@@ -33,7 +33,7 @@ def receive_until(player: PlayerProcess, said: list[FromPlayer], kind: type, num
     deadline_ns = SystemClock().now_ns() + 20_000_000_000
     while sum(isinstance(message, kind) for message in said) < number:
         assert SystemClock().now_ns() < deadline_ns, said[-5:]
-        said.extend(player.receive())
+        said.extend(player.receive()[0])
         time.sleep(0.01)
 
 
