@@ -1,7 +1,9 @@
 """Judge the shipped model: ``python -m tools.train.evaluate --heldout DIR --judge FILE [--count 320] [--json FILE]``.
 
-Every score stands beside three references: real held-out loops, their reconstruction (codec and lapped transform), and
-generated loops scored against the captions of other loops. Intervals are 95 % by bootstrap over loops.
+Every score stands beside its references: real held-out loops, their reconstruction (codec and lapped transform), and
+generated loops scored against the captions of other loops (``genre shuffled``). ``genre word only`` are loops from a
+prompt of one word at the tempo of a loop of another genre: what a player types, with the tempo giving nothing away.
+Intervals are 95 % by bootstrap, over loops; for the instruments over instruments.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from riffengine.renderer.bundled.model import BundledModel
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.request import Point, RenderRequest
 from tools.train.features import load_shards, loops_of
-from tools.train.judge import Judge, hear, labels
+from tools.train.judge import Judge, hear, labels, verdicts
 from tools.train.measures import onset_grid, pitch_measures, seam_ratio
 
 TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -72,8 +74,7 @@ def score_group(
 ) -> None:
     """All audio-only scores of one group of loops."""
     genre_true, bags, drums_true = truth
-    with torch.no_grad():
-        genre, words, drums = judge(torch.stack([hear(loop) for loop in loops]))
+    genre, words, drums = verdicts(judge, torch.stack([hear(loop) for loop in loops]))
     table.add(group, "genre", (genre.argmax(1) == genre_true).numpy())
     table.add(group, "genre shuffled", (genre.argmax(1) == genre_true.roll(13)).numpy())
     table.add(group, "drums on/off", ((drums > 0).float() == drums_true).numpy())
@@ -81,10 +82,18 @@ def score_group(
     instruments = [vocabulary.index(word) for word in vocabulary.with_role("instrument")]
     areas = [auc(words[:, i].numpy(), bags[:, i].numpy()) for i in instruments if bags[:, i].sum() >= 3]
     table.add(group, "instrument AUC", areas)
+    pitches = [pitch_measures(loop) for loop in loops]
     for name in ("diatonic", "in_tune", "peaks", "chroma_bits"):
-        table.add(group, name, [pitch_measures(loop)[name] for loop in loops])
+        table.add(group, name, [measured[name] for measured in pitches])
     table.add(group, "onset grid", [onset_grid(loop) for loop in loops])
     table.add(group, "seam ratio", [seam_ratio(loop) for loop in loops])
+
+
+def single_word_loop(model: BundledModel, genre: str, row: int, bpm: float, args: argparse.Namespace) -> np.ndarray:
+    """A loop from the genre's name alone."""
+    point = Point(genre, 5000 + row, guidance=args.guidance)
+    rendition = model.render(RenderRequest(point, point, steps=args.steps, bpm=bpm), lambda: None)
+    return rendition.audio.mean(axis=(0, 2))
 
 
 def main() -> None:
@@ -92,7 +101,7 @@ def main() -> None:
     parser.add_argument("--heldout", type=Path, required=True)
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--count", type=int, default=320)
+    parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--given-score", action="store_true", help="tell the render stage the true score")
@@ -136,6 +145,11 @@ def main() -> None:
     for group, loops in zip(groups, (real, rebuilt, made), strict=True):
         score_group(table, group, loops, judge, truth)
     table.add("generated", "seconds/loop", seconds)
+    genres = vocabulary.with_role("genre")
+    single = [single_word_loop(model, genres[int(truth[0][row])], row, float(table_in["bpm"][row - 7]), args)
+              for row in range(len(real))]  # fmt: skip
+    named, _, _ = verdicts(judge, torch.stack([hear(loop) for loop in single]))
+    table.add("generated", "genre word only", (named.argmax(1) == truth[0]).numpy())
     print(
         f"{len(real)} held-out captions, {args.steps} steps, guidance {args.guidance}, weights {model.weights_digest}, "
         f"chance of genre {1 / len(vocabulary.with_role('genre')):.3f}"

@@ -26,7 +26,7 @@ from riffengine.renderer.bundled.vocabulary import Vocabulary
 class LoopSet:
     """The training loops in memory; draws batches with their augmentations."""
 
-    def __init__(self, source: Path, stage: str, cut: slice, seed: int) -> None:
+    def __init__(self, source: Path, stage: str, cut: slice, seed: list[int]) -> None:
         """``source`` is a folder of features for the render stage, a file of scores for the score stage."""
         table = np.load(source / "conditions.npz" if stage == "render" else source)
         self.stage = stage
@@ -114,21 +114,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    torch.manual_seed(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    train = LoopSet(args.source, args.stage, slice(200, None), 2)
-    held = LoopSet(args.source, args.stage, slice(0, 200), 3)
+    saved = args.out / f"{args.stage}.pt"
+    state = torch.load(saved, weights_only=True) if saved.exists() else None
+    first = state["step"] if state else 0
+    torch.manual_seed(1 + first)  # a resumed run must not draw its first batches again
+    train = LoopSet(args.source, args.stage, slice(200, None), [2, first])
+    held = LoopSet(args.source, args.stage, slice(0, 200), [3])
     dims = train.latents.shape[-1] if args.stage == "render" else sheet.COLUMNS
     context = cond.CONTEXT_COLUMNS if args.stage == "render" else 0
     net = FlowTransformer(FlowShape(dims, context, train.vocabulary, args.width, args.depth, args.width // 64))
     average = copy.deepcopy(net).requires_grad_(False)
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    saved, first = args.out / f"{args.stage}.pt", 0
-    if saved.exists():
-        state = torch.load(saved, weights_only=True)
+    if state:
         net.load_state_dict(state["net"]), average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
     exam = held.batch(0, np.arange(192))
     exam_t, exam_noise = (
         torch.linspace(0.02, 0.98, 192),

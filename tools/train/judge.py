@@ -67,6 +67,15 @@ class Judge(nn.Module):
         return self.genre(h), self.words(h), self.drums(h)[:, 0]
 
 
+def verdicts(judge: Judge, heard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The judge's three answers to many loops, 32 at a time: a batch of 300 would need gigabytes."""
+    judge.eval()
+    with torch.no_grad():
+        parts = [judge(part.float()) for part in heard.split(32)]
+    genre, words, drums = (torch.cat(column) for column in zip(*parts, strict=True))
+    return genre, words, drums
+
+
 def labels(table: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
     """Genre index, bag of words, and whether there are drums, of every loop."""
     vocabulary = Vocabulary.load()
@@ -120,10 +129,8 @@ def main() -> None:
         schedule.step()
         if step % 200 == 0:
             print(f"step {step}/{steps} loss {loss.item():.3f}", flush=True)
-    judge.eval()
     test, (genre_true, _, drums_true) = load_heard(args.test)
-    with torch.no_grad():
-        genre, _, drums = judge(test.float())
+    genre, _, drums = verdicts(judge, test)
     scores = {
         "genre": (genre.argmax(1) == genre_true).float().mean().item(),
         "drums": ((drums > 0).float() == drums_true).float().mean().item(),
