@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from riffengine.clock import Clock, SystemClock
 from riffengine.errors import OutOfRange
 from riffengine.loopstore import LoopStore, sweep_stale_segments
-from riffengine.output.device import playable_rate
+from riffengine.options import CHANNELS, PlayOptions, at_device_rate, device_choice
 from riffengine.output.player import PlayerOptions, PlayerProcess
 from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
 from riffengine.performance.state import PerformanceState
@@ -27,58 +26,33 @@ from riffengine.playback.messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    Scheduled,
     Status,
     StopPlayer,
+    ToPlayer,
 )
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES
 from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Point, Ready, RenderRequest
 from riffengine.renderer.worker import RendererOptions, RendererProcess
+from riffengine.replay.tape import Tape
 from riffengine.scheduler.actions import Action, Announce, Applied, Log, Policy, ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
-from riffengine.surfaces import Surfaces
+from riffengine.surfaces import Surfaces, open_journal
 from riffengine.transport.grid import BeatGrid, Moment
 
 LOOP_BEATS = 8
 SLOWEST_BPM = 60.0
 SLOTS = 48
-CHANNELS = 2
 STEMS = ("mix",)
 TICK_SECONDS = 0.02
 STATUS_EVERY = 10  # ticks
 RESTART_SECONDS = (0.0, 0.5, 2.0, 5.0)  # before each new start of a renderer that keeps dying
+RECORDER_SECONDS = 12.0  # a slow disk may take this long to take the rest of a recording
+FAULTS_TOLD = 5
 HEALTHY_SECONDS = 20.0  # a renderer that lived this long starts the series anew
 QUIET = frozenset({"landed", "unknown words"})  # journalled, and on the line only in the engine's own words
-
-
-@dataclass(frozen=True)
-class PlayOptions:
-    """What the command line says in place of the preset; ``None`` leaves it to the preset."""
-
-    output: str | None = None
-    device: str | None = None
-    block_frames: int | None = None
-    record: Path | None = None
-    seconds: float | None = None
-    osc_port: int | None = None
-    osc: bool = True
-    midi: bool = True
-    journal: Path | None = None
-    commands: tuple[Command, ...] = ()
-
-    def over(self, session: Session) -> Session:
-        """``session`` with what the command line says about it."""
-        said = {
-            "output": self.output,
-            "device": self.device,
-            "block_frames": self.block_frames,
-            "record": self.record,
-            "osc_port": self.osc_port,
-            "osc_enabled": None if self.osc else False,
-            "midi_enabled": None if self.midi else False,
-        }
-        return replace(session, **{name: value for name, value in said.items() if value is not None})  # type: ignore[arg-type]
 
 
 class Engine:
@@ -122,13 +96,19 @@ class Engine:
                 device=device_choice(session),
                 record=str(session.record) if session.record else None,
                 decks=session.decks,
+                tape=options.journal is not None,
             )
         )
-        self._surfaces = Surfaces(session, tree, clock, line.say)
+        self._tape = Tape(lambda frame, kind, facts: self._surfaces.played(self._moment(frame), kind, facts))
+        self._surfaces = Surfaces(session, tree, clock, line.say, open_journal(options.journal, session, state))
         self._anchor: Status | None = None
+        self._latest_frame = 0
+        self._sounding_since_ns = 0
         self._player_descriptor = -1
         self._renderer_began_ns = 0
         self._renderer_deaths = 0
+        self._renderer_was_ready = False
+        self._faults = 0
         self._stopping = asyncio.Event()
         self._hurried = False
         self._failure = ""
@@ -147,11 +127,16 @@ class Engine:
             return 0
         passed_ns = max(0, self._clock.now_ns() - self._anchor.host_ns)
         under_way = MIX_AHEAD_FRAMES + self._session.block_frames
-        return self._anchor.frame + passed_ns * self._rate // 1_000_000_000 + under_way
+        frame = self._anchor.frame + passed_ns * self._rate // 1_000_000_000 + under_way
+        self._latest_frame = max(self._latest_frame, frame)  # a report may correct the guess; time does not go back
+        return self._latest_frame
 
     def now(self) -> Moment:
         """The present frame in every unit."""
-        return self._conductor.moment(self.frame())
+        return self._moment(self.frame())
+
+    def _moment(self, frame: int) -> Moment:
+        return self._conductor.moment(frame)
 
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
@@ -168,6 +153,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._ask_to_stop)
+        loop.set_exception_handler(lambda _, context: self._fault(context.get("exception"), str(context["message"])))
         try:
             self._player.start()
             self._player_descriptor = self._player.fileno()
@@ -181,21 +167,37 @@ class Engine:
         finally:
             await self._end(loop)
         if self._failure:
-            pass
+            self._line.say(f"riffengine: {self._failure}")
         return 1 if self._failure else 0
 
     async def _play(self, loop: asyncio.AbstractEventLoop) -> None:
         ticks = 0
-        until = loop.time() + self._options.seconds if self._options.seconds else None
-        while not self._stopping.is_set() and (until is None or loop.time() < until):
-            self._carry_out(self._conductor.tick(self.frame()))
+        while not self._stopping.is_set() and not self._time_is_up():
+            try:
+                self._carry_out(self._conductor.tick(self.frame()))
+            except Exception as error:  # noqa: BLE001 (the show goes on; it is counted and told)
+                self._fault(error, "the scheduler stumbled")
             if ticks % STATUS_EVERY == 0:
                 self._show_status()
+            if not self._player.alive:
+                self._player_lost()
             ticks += 1
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
             except TimeoutError:
                 continue
+
+    def _time_is_up(self) -> bool:
+        """Whether ``--seconds`` of music have been heard."""
+        if self._options.seconds is None or not self._sounding_since_ns:
+            return False
+        return self._clock.now_ns() - self._sounding_since_ns > self._options.seconds * 1e9
+
+    def _fault(self, error: BaseException | None, where: str) -> None:
+        """An error that nobody expected: counted, told, and the music goes on."""
+        self._faults += 1
+        if self._faults <= FAULTS_TOLD:
+            self._line.say(f"{where}: {type(error).__name__}: {error}; the music goes on (please report this)")
 
     def _ask_to_stop(self) -> None:
         self._hurried = self._stopping.is_set()  # a second Ctrl-C does not wait for the fade
@@ -204,14 +206,22 @@ class Engine:
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         self._stopping.set()
         self._line.end()
-        seconds = self._session.fade_out_seconds
-        self._player.send(StopPlayer(round(seconds * self._rate)))
-        deadline = loop.time() + seconds + 2.0
+        self._surfaces.close_inputs()
+        if self._renderer.alive:
+            loop.remove_reader(self._renderer.fileno())
+        self._renderer.stop(timeout=0.1)
+        seconds = self._session.fade_out_seconds if self._sounding_since_ns else 0.0
+        self._tell_player(StopPlayer(round(seconds * self._rate)))
+        deadline = loop.time() + seconds + RECORDER_SECONDS
         while self._player.alive and loop.time() < deadline and not self._hurried:
             await asyncio.sleep(TICK_SECONDS)
+        loop.remove_reader(self._player_descriptor)
         self._surfaces.event(self.now(), "", "the end")
-        self._player.stop(fade_frames=0, timeout=0.5)
-        self._renderer.stop(timeout=0.5)
+        for message in self._player.stop(fade_frames=0):
+            if isinstance(message, Status | Scheduled):
+                self._heed_player(message)
+        if self._options.journal is not None and self._anchor is not None:
+            self._tape.end(self._anchor.frame)
         self._surfaces.close()
         self._store.close()
 
@@ -223,7 +233,7 @@ class Engine:
                 case ToRendererMessage(message):
                     self._renderer.send(message)
                 case ToPlayerMessage(message):
-                    self._player.send(message)
+                    self._tell_player(message)
                 case Announce(landing, source):
                     self._surfaces.landing_moved(self.now(), landing, source)
                     self._line.say(f"{landing.path} lands on beat {landing.beat:g} instead")
@@ -233,29 +243,40 @@ class Engine:
                     self._log(action)
 
     def _log(self, entry: Log) -> None:
-        path = f"deck/{entry.values['deck']}" if "deck" in entry.values else entry.kind
+        values = entry.values
+        path = f"deck/{values['deck']}" if "deck" in values else entry.kind
+        if entry.kind == "kept":  # a promise: this parameter's change is heard from that frame on
+            moment = self._moment(int(values["frame"]))
+            self._surfaces.landed(moment, str(values["path"]), values["value"], str(values["source"]))
+            return
         self._surfaces.event(self.now(), path, entry.text)
         if entry.kind == "landed":
-            moment = self._conductor.moment(int(entry.values["frame"]))
-            self._surfaces.landed(moment, str(entry.values["deck"]), self.state)
-            deck = self.state.deck(str(entry.values["deck"]))
             self._line.say(
-                f"beat {entry.values['beat']:8.2f}  deck {entry.values['deck']}: {deck.prompt!r} "
-                f"seed {deck.seed} → {deck.to or deck.prompt!r} seed {deck.to_seed}"
+                f"beat {values['beat']:8.2f}  deck {values['deck']}: {values['prompt']!r} seed {values['seed']}"
+                f" → {values['to']!r} seed {values['to_seed']}"
             )
         elif entry.kind not in QUIET:
             self._line.say(entry.text)
 
+    def _tell_player(self, message: ToPlayer) -> None:
+        if self._options.journal is not None:
+            self._tape.sent(message)
+        self._player.send(message)
+
     # --- what the player says ------------------------------------------------------------------------------------
 
     def _hear_player(self) -> None:
-        for message in self._player.receive():
+        messages, connected = self._player.receive()
+        for message in messages:
             self._heed_player(message)
-        if not self._player.alive:
-            asyncio.get_running_loop().remove_reader(self._player_descriptor)
-            if not self._stopping.is_set():
-                self._failure = self._failure or "the player process ended unasked; `riffengine doctor` may know why"
-                self._stopping.set()
+        if not connected:
+            self._player_lost()
+
+    def _player_lost(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._player_descriptor)
+        if not self._stopping.is_set():
+            self._failure = self._failure or "the player process ended unasked; `riffengine doctor` may know why"
+            self._stopping.set()
 
     def _heed_player(self, message: FromPlayer) -> None:
         match message:
@@ -266,7 +287,10 @@ class Engine:
                 )
             case Status():
                 self._anchor = message
+            case Scheduled():
+                self._tape.scheduled(message)
             case BankLanded() | LoopFreed():
+                self._sounding_since_ns = self._sounding_since_ns or self._clock.now_ns()
                 self._carry_out(self._conductor.reported(self.frame(), message))
             case PlayerNotice(reason):
                 self._line.say(reason)
@@ -294,15 +318,18 @@ class Engine:
         frame = self.frame()
         match message:
             case Ready():
-                self._surfaces.begin_journal(self._options.journal, self.state, message.model, message.weights_digest)
+                self._renderer_was_ready = True
                 self._carry_out(self._conductor.renderer_ready(frame, message))
             case Delivery():
+                self._tape.lies_in(message.slot, message.request)
                 self._carry_out(self._conductor.delivered(frame, message))
             case Cancelled():
                 self._carry_out(self._conductor.cancelled(frame, message))
-            case Failed(-1, reason):  # it could not even start
-                self._failure = reason
-                self._stopping.set()
+            case Failed(-1, reason):  # it could not even start; its death follows
+                self._line.say(reason)
+                if not self._renderer_was_ready:
+                    self._failure = reason
+                    self._stopping.set()
             case Failed():
                 self._carry_out(self._conductor.failed(frame, message))
 
@@ -312,9 +339,14 @@ class Engine:
         self._renderer.stop(timeout=0.1)
         if self._stopping.is_set():
             return
-        lived = (self._clock.now_ns() - self._renderer_began_ns) / 1e9
+        if (self._clock.now_ns() - self._renderer_began_ns) / 1e9 > HEALTHY_SECONDS:
+            self._renderer_deaths = 0
         wait = RESTART_SECONDS[min(self._renderer_deaths, len(RESTART_SECONDS) - 1)]
-        self._renderer_deaths = 0 if lived > HEALTHY_SECONDS else self._renderer_deaths + 1
+        self._renderer_deaths += 1
+        if not self._renderer_was_ready and self._renderer_deaths > len(RESTART_SECONDS):
+            self._failure = "the renderer never came up; `riffengine doctor` may know why"
+            self._stopping.set()
+            return
         self._line.say(f"the renderer ended; the music goes on, a new one starts in {wait:g} s")
         self._carry_out(self._conductor.renderer_lost(self.frame()))
         loop.call_later(wait, self._start_renderer)
@@ -354,21 +386,6 @@ class Engine:
         )
 
 
-def device_choice(session: Session) -> str | int | None:
-    """What PortAudio understands: a number, a part of a name, or the default device."""
-    return int(session.device) if session.device.isdecimal() else session.device or None
-
-
-def at_device_rate(session: Session, say: Callable[[str], None]) -> Session:
-    """``session`` at a sample rate that its device takes: a sound server has one and refuses every other."""
-    if session.output == "paced":
-        return session
-    rate = playable_rate(device_choice(session), session.sample_rate, CHANNELS)
-    if rate != session.sample_rate:
-        say(f"the device does not take {session.sample_rate} Hz; playing at {rate} Hz")
-    return replace(session, sample_rate=rate)
-
-
 def run_play(session: Session, options: PlayOptions) -> int:
     """Play ``session`` until the time is up or Ctrl-C; returns the exit status. Runs in the engine process."""
     line = StatusLine(sys.stdout)
@@ -381,3 +398,6 @@ def run_play(session: Session, options: PlayOptions) -> int:
         return await Engine(session, options, SystemClock(), line).run()
 
     return asyncio.run(play())
+
+
+__all__ = ["Engine", "PlayOptions", "run_play"]

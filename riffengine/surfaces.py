@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.control.midi import MidiInput
@@ -17,6 +18,7 @@ from riffengine.performance.command import Accepted, Command, Landing, Reply, Va
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
+from riffengine.renderer.bundled.package import weights_digest
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.session import Session
 from riffengine.transport.grid import Moment
@@ -28,11 +30,13 @@ Say = Callable[[str], None]
 class Surfaces:
     """Opens what the session asks for; what cannot be opened is told and left out, the music goes on."""
 
-    def __init__(self, session: Session, tree: ParameterTree, clock: Clock, say: Say) -> None:
+    def __init__(
+        self, session: Session, tree: ParameterTree, clock: Clock, say: Say, journal: Journal | None = None
+    ) -> None:
         self._session, self._tree, self._clock, self._say = session, tree, clock, say
         self._osc: OscServer | None = None
         self._midi: MidiInput | None = None
-        self._journal: Journal | None = None
+        self._journal = journal
         self._told_words: set[str] = set()
 
     async def open(
@@ -59,22 +63,19 @@ class Surfaces:
             for note in self._midi.notes:
                 self._say(note)
 
-    def begin_journal(self, path: Path | None, state: PerformanceState, model: str, digest: str) -> None:
-        """Begin writing to ``path``; ``None`` keeps no journal. ``JournalError`` when the file cannot be made."""
-        if path is None or self._journal is not None:
-            return
-        header = JournalHeader(self._session.name, model, digest, self._session.sample_rate, 0, dict(state.values))
-        self._journal = Journal(path, header)
+    def replied(self, moment: Moment, reply: Reply, state: PerformanceState, routine: bool = False) -> None:
+        """A command was answered, whoever sent it: into the journal and to every subscriber.
 
-    def replied(self, moment: Moment, reply: Reply, state: PerformanceState) -> None:
-        """A command was answered, whoever sent it: into the journal and to every subscriber."""
+        ``routine``: one of the walk's small steps, of which the journal keeps the command and not the answer.
+        """
         command = reply.command
         if isinstance(reply, Accepted) and command.path in state.values and self._osc is not None:
             self._osc.changed(command.path, reply.value)
         if self._journal is not None:
             if isinstance(reply, Accepted):
                 self._journal.record_command(moment, command, reply.value, state.revision)
-            self._journal.record_reply(moment, reply, state.revision)
+            if not routine:
+                self._journal.record_reply(moment, reply, state.revision)
 
     def landing_moved(self, moment: Moment, landing: Landing, source: str) -> None:
         """A promised landing moved: its sender hears, the journal keeps it."""
@@ -87,11 +88,15 @@ class Surfaces:
         if self._journal is not None:
             self._journal.record_event(moment, path, note)
 
-    def landed(self, moment: Moment, deck: str, state: PerformanceState) -> None:
-        """What ``deck`` was asked for is heard from ``moment`` on, the moment of the splice itself."""
+    def landed(self, moment: Moment, path: str, value: Value, source: str) -> None:
+        """``path`` is heard as ``value`` from ``moment`` on, the moment of the splice itself."""
         if self._journal is not None:
-            path = f"deck/{deck}/prompt"
-            self._journal.record_landing(moment, path, state[path], "", state.revision)
+            self._journal.record_landing(moment, path, value, source, 0)
+
+    def played(self, moment: Moment, kind: str, facts: Mapping[str, Any]) -> None:
+        """The player took a message: onto the tape."""
+        if self._journal is not None:
+            self._journal.record_player(moment, kind, facts)
 
     def remark(self, path: str, text: Value) -> str:
         """What to tell about a prompt: its words that the bundled model does not know; each is said once."""
@@ -108,8 +113,24 @@ class Surfaces:
                 self._say(remarks[-1])
         return "; ".join(remarks)
 
-    def close(self) -> None:
-        """Close everything that was opened."""
-        for surface in (self._osc, self._midi, self._journal):
+    def close_inputs(self) -> None:
+        """Hear nobody any more; the journal stays open."""
+        for surface in (self._osc, self._midi):
             if surface is not None:
                 surface.close()
+        self._osc = self._midi = None
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        self.close_inputs()
+        if self._journal is not None:
+            self._journal.close()
+
+
+def open_journal(path: Path | None, session: Session, state: PerformanceState) -> Journal | None:
+    """A new journal at ``path``; ``None`` keeps none. ``JournalError`` when the file exists or cannot be made."""
+    if path is None:
+        return None
+    digest = weights_digest(session.model)
+    header = JournalHeader(session.name, session.model, digest, session.sample_rate, 0, dict(state.values))
+    return Journal(path, header)

@@ -1,0 +1,57 @@
+"""PlayOptions: what the command line says in place of the preset, and what the sound device has to say about both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from riffengine.output.device import playable_rate
+from riffengine.performance.command import Command
+from riffengine.session import Session
+
+CHANNELS = 2
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """What the command line says in place of the preset; ``None`` leaves it to the preset."""
+
+    output: str | None = None
+    device: str | None = None
+    block_frames: int | None = None
+    record: Path | None = None
+    seconds: float | None = None  # of music: counted from the first sound
+    osc_port: int | None = None
+    osc: bool = True
+    midi: bool = True
+    journal: Path | None = None
+    commands: tuple[Command, ...] = ()
+
+    def over(self, session: Session) -> Session:
+        """``session`` with what the command line says about it."""
+        said = {
+            "output": self.output,
+            "device": self.device,
+            "block_frames": self.block_frames,
+            "record": self.record,
+            "osc_port": self.osc_port,
+            "osc_enabled": None if self.osc else False,
+            "midi_enabled": None if self.midi else False,
+        }
+        return replace(session, **{name: value for name, value in said.items() if value is not None})  # type: ignore[arg-type]
+
+
+def device_choice(session: Session) -> str | int | None:
+    """What PortAudio understands: a number, a part of a name, or the default device."""
+    return int(session.device) if session.device.isdecimal() else session.device or None
+
+
+def at_device_rate(session: Session, say: Callable[[str], None]) -> Session:
+    """``session`` at a sample rate that its device takes: a sound server has one and refuses every other."""
+    if session.output == "paced":
+        return session
+    rate = playable_rate(device_choice(session), session.sample_rate, CHANNELS)
+    if rate != session.sample_rate:
+        say(f"the device does not take {session.sample_rate} Hz; playing at {rate} Hz")
+    return replace(session, sample_rate=rate)
