@@ -26,12 +26,15 @@ from riffengine.playback.messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    Scheduled,
     Status,
     StopPlayer,
+    ToPlayer,
 )
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES
 from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Point, Ready, RenderRequest
 from riffengine.renderer.worker import RendererOptions, RendererProcess
+from riffengine.replay.tape import Tape
 from riffengine.scheduler.actions import Action, Announce, Applied, Log, Policy, ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
 from riffengine.session import Session
@@ -121,8 +124,10 @@ class Engine:
                 device=session.device or None,
                 record=str(session.record) if session.record else None,
                 decks=session.decks,
+                tape=options.journal is not None,
             )
         )
+        self._tape = Tape(lambda frame, kind, facts: self._surfaces.played(self._moment(frame), kind, facts))
         self._surfaces = Surfaces(session, tree, clock, line.say)
         self._anchor: Status | None = None
         self._player_descriptor = -1
@@ -150,7 +155,10 @@ class Engine:
 
     def now(self) -> Moment:
         """The present frame in every unit."""
-        return self._conductor.moment(self.frame())
+        return self._moment(self.frame())
+
+    def _moment(self, frame: int) -> Moment:
+        return self._conductor.moment(frame)
 
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
@@ -200,12 +208,16 @@ class Engine:
         self._stopping.set()
         self._line.end()
         seconds = self._session.fade_out_seconds
-        self._player.send(StopPlayer(round(seconds * self._rate)))
+        self._tell_player(StopPlayer(round(seconds * self._rate)))
         deadline = loop.time() + seconds + 2.0
         while self._player.alive and loop.time() < deadline and not self._hurried:
             await asyncio.sleep(TICK_SECONDS)
         self._surfaces.event(self.now(), "", "the end")
-        self._player.stop(fade_frames=0, timeout=0.5)
+        for message in self._player.stop(fade_frames=0, timeout=0.5):
+            if isinstance(message, Status | Scheduled):
+                self._heed_player(message)
+        if self._options.journal is not None and self._anchor is not None:
+            self._tape.end(self._anchor.frame)
         self._renderer.stop(timeout=0.5)
         self._surfaces.close()
         self._store.close()
@@ -218,7 +230,7 @@ class Engine:
                 case ToRendererMessage(message):
                     self._renderer.send(message)
                 case ToPlayerMessage(message):
-                    self._player.send(message)
+                    self._tell_player(message)
                 case Announce(landing, source):
                     self._surfaces.landing_moved(self.now(), landing, source)
                     self._line.say(f"{landing.path} lands on beat {landing.beat:g} instead")
@@ -237,6 +249,11 @@ class Engine:
             )
         elif entry.kind not in QUIET:
             self._line.say(entry.text)
+
+    def _tell_player(self, message: ToPlayer) -> None:
+        if self._options.journal is not None:
+            self._tape.sent(message)
+        self._player.send(message)
 
     # --- what the player says ------------------------------------------------------------------------------------
 
@@ -258,6 +275,8 @@ class Engine:
                 )
             case Status():
                 self._anchor = message
+            case Scheduled():
+                self._tape.scheduled(message)
             case BankLanded() | LoopFreed():
                 self._carry_out(self._conductor.reported(self.frame(), message))
             case PlayerNotice(reason):
@@ -289,6 +308,7 @@ class Engine:
                 self._surfaces.begin_journal(self._options.journal, self.state, message.model, message.weights_digest)
                 self._carry_out(self._conductor.renderer_ready(frame, message))
             case Delivery():
+                self._tape.lies_in(message.slot, message.request)
                 self._carry_out(self._conductor.delivered(frame, message))
             case Cancelled():
                 self._carry_out(self._conductor.cancelled(frame, message))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.control.midi import MidiInput
@@ -32,6 +33,7 @@ class Surfaces:
         self._osc: OscServer | None = None
         self._midi: MidiInput | None = None
         self._journal: Journal | None = None
+        self._early: list[tuple[Moment, str, Mapping[str, Any]]] = []  # of the tape, before the journal can begin
         self._told_words: set[str] = set()
 
     async def open(
@@ -64,6 +66,9 @@ class Surfaces:
             return
         header = JournalHeader(self._session.name, model, digest, self._session.sample_rate, 0, dict(state.values))
         self._journal = Journal(path, header)
+        for moment, kind, facts in self._early:
+            self._journal.record_player(moment, kind, facts)
+        self._early.clear()
 
     def replied(self, moment: Moment, reply: Reply, state: PerformanceState) -> None:
         """A command was answered, whoever sent it: into the journal and to every subscriber."""
@@ -85,6 +90,13 @@ class Surfaces:
         """Something that no performer asked for, or the landing of something that one did."""
         if self._journal is not None:
             self._journal.record_event(moment, path, note)
+
+    def played(self, moment: Moment, kind: str, facts: Mapping[str, Any]) -> None:
+        """The player took a message: onto the tape. Called only when a journal is to be kept."""
+        if self._journal is None:
+            self._early.append((moment, kind, facts))
+        else:
+            self._journal.record_player(moment, kind, facts)
 
     def unknown_words(self, words: tuple[str, ...], suggest: Callable[[str], tuple[str, ...]]) -> None:
         """Tell the performer, once for each word, that the model does not know it, and what it may have meant."""

@@ -39,6 +39,8 @@ examples:
   riffengine render --prompt "trap bells" --seed 7 -o bells.wav
   riffengine render --prompt "jazz piano" --to "deep house" --alpha 0.3 -o between.wav
   riffengine render --prompt "jazz piano" --to "deep house" --bars 16 --bpm 96 -o journey.flac
+  riffengine render --journal set.jsonl -o set.wav             a set played with --journal, to the same samples
+  riffengine render --journal set.jsonl --steps 24 -o finer.wav         the same set, every loop rendered finer
 
 The same arguments give the same samples.
 """
@@ -100,7 +102,9 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``render``. ``--alpha`` gives one loop, ``--bars`` a journey from alpha 0 to 1."""
-    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what is dreamt at alpha 0")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--prompt", metavar="TEXT", help="what is dreamt at alpha 0")
+    what.add_argument("--journal", type=Path, metavar="FILE", help="play this set again; only --steps goes with it")
     parser.add_argument("--to", default="", metavar="TEXT", help="what is dreamt at alpha 1; without it, the prompt")
     parser.add_argument("--negative", default="", metavar="TEXT", help="what to stay away from")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the noise at alpha 0 (default 0)")
@@ -110,7 +114,7 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--bars", type=_positive_int, metavar="N", help="N bars in which alpha travels from 0 to 1")
     parser.add_argument("--bpm", type=float, default=120.0, metavar="BPM", help="tempo, 60 to 180 (default 120)")
     parser.add_argument("--key", default="", metavar="KEY", help='for example "A minor" (default: C major or A minor)')
-    parser.add_argument("--steps", type=_positive_int, default=8, metavar="N", help="denoising steps (default 8)")
+    parser.add_argument("--steps", type=_positive_int, metavar="N", help="denoising steps (8; the set's own)")
     parser.add_argument("--guidance", type=float, default=2.0, metavar="G", help="how strictly the prompt is followed")
     parser.add_argument("--init", type=Path, metavar="FILE", help="audio to start from instead of noise alone")
     parser.add_argument(

@@ -17,6 +17,8 @@ from riffengine.performance.command import Command, Value
 if TYPE_CHECKING:
     from riffengine.offline import RenderJob
 
+DEFAULT_STEPS = 8
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb that was typed and return its exit status."""
@@ -64,7 +66,11 @@ def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterat
 
 
 def render(arguments: argparse.Namespace) -> int:
-    """Render a loop or a journey to a file; progress on stderr, the report on stdout."""
+    """Render a loop, a journey or a set's journal to a file; progress on stderr, the report on stdout."""
+    if arguments.journal:
+        from riffengine.cli.replaying import replay
+
+        return replay(arguments)
     job = render_job(arguments)
     from rich.console import Console
     from rich.progress import Progress
@@ -99,9 +105,10 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     tree = standard_tree()
     to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
     strength = arguments.strength if arguments.init else 1.0
+    steps = arguments.steps or DEFAULT_STEPS
     for path, value in {
         "transport/tempo": arguments.bpm,
-        "steps": arguments.steps,
+        "steps": steps,
         "deck/a/prompt": arguments.prompt,
         "deck/a/to": arguments.to,
         "deck/a/negative": arguments.negative,
@@ -122,7 +129,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         bars=arguments.bars or 0,
         bpm=arguments.bpm,
         key=str(key),
-        steps=arguments.steps,
+        steps=steps,
         init=str(arguments.init or ""),
         sample_rate=arguments.rate,
     )

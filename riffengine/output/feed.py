@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from riffengine.clock import Clock
 from riffengine.output.recorder import Recorder
-from riffengine.playback.messages import FromPlayer, Status, ToPlayer
+from riffengine.playback.messages import FromPlayer, Scheduled, Status, ToPlayer
 from riffengine.playback.mixer import Mixer
 
 _LOAD_SMOOTHING = 0.05  # the last 20 blocks or so
@@ -22,7 +22,7 @@ class Feed:
     the control thread. Deques pass between them: appending and popping are atomic.
     """
 
-    def __init__(self, mixer: Mixer, recorder: Recorder | None, clock: Clock) -> None:
+    def __init__(self, mixer: Mixer, recorder: Recorder | None, clock: Clock, tape: bool = False) -> None:
         self.inbox: deque[ToPlayer] = deque()
         self.outbox: deque[tuple[FromPlayer, int]] = deque()
         self.underruns = 0
@@ -31,6 +31,8 @@ class Feed:
         self._mixer = mixer
         self._recorder = recorder
         self._clock = clock
+        self._tape = tape
+        self._scheduled = 0
         self._peak = 0.0
         self._load = 0.0
         self._mark = (mixer.frame, clock.now_ns())
@@ -42,7 +44,7 @@ class Feed:
             if starved:
                 self.underruns += 1
             while self.inbox:
-                self._mixer.schedule(self.inbox.popleft())
+                self._schedule(self.inbox.popleft())
             block = self._mixer.pull(len(out))
             out[:] = block
             self._peak = max(self._peak, float(np.abs(block).max()))
@@ -59,6 +61,15 @@ class Feed:
         load = (ended - began) * self._mixer.sample_rate / (len(out) * 1e9)
         self._load += _LOAD_SMOOTHING * (load - self._load)
         self._mark = (self._mixer.frame, ended)
+
+    def _schedule(self, message: ToPlayer) -> None:
+        self._mixer.schedule(message)
+        self._scheduled += 1
+        if self._tape:
+            # The rule by which the mixer takes a message; it is pulled right after this.
+            asked, horizon = getattr(message, "at_frame", None), self._mixer.horizon
+            frame = horizon if asked is None else max(asked, horizon)
+            self.outbox.append((Scheduled(self._scheduled, frame, horizon), 0))
 
     def status(self) -> Status:
         """How it stands; the peak is the largest since the last call."""

@@ -66,6 +66,7 @@ class PlayerOptions:
     device: str | int | None = None
     record: str | None = None
     decks: tuple[str, ...] = ("a", "b")
+    tape: bool = False  # answer every message with the frame on which it takes effect
 
 
 class Output(Protocol):
@@ -154,7 +155,7 @@ class _Player:
         self._recorder: Recorder | None = None
         if options.record is not None:
             self._recorder = Recorder(Path(options.record), options.sample_rate, options.channels)
-        self._feed = Feed(self._mixer, self._recorder, self._clock)
+        self._feed = Feed(self._mixer, self._recorder, self._clock, options.tape)
         self._told: set[str] = set()
         self._give_up_ns: int | None = None
 

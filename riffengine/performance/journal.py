@@ -20,7 +20,7 @@ from riffengine.transport.grid import Moment
 FORMAT = "riffengine-journal"
 VERSION = 1
 
-EntryKind = Literal["command", "reply", "landing", "event"]
+EntryKind = Literal["command", "reply", "landing", "event", "player"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class JournalEntry:
     """One line. ``beat``, ``frame`` and ``seconds`` name the moment; a landing's moment is the one it was heard at.
 
     ``value`` of a command and of a landing is the parameter's; of a reply the accepted value or, with ``note``
-    "rejected: …", the refused one. ``revision`` is the state's after the entry.
+    "rejected: …", the refused one. ``revision`` is the state's after the entry. Of a message to the player ``path`` is
+    its kind and ``facts`` its fields; its moment is the one on which it took effect.
     """
 
     beat: float
@@ -52,6 +53,7 @@ class JournalEntry:
     source: str = ""
     revision: int = 0
     note: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,10 @@ class Journal:
         """Something that no performer asked for: an underrun, a renderer that died and came back, the end."""
         self._enter(moment, "event", path, value, "", 0, note)
 
+    def record_player(self, moment: Moment, kind: str, facts: Mapping[str, Any]) -> None:
+        """The player took a message of ``kind``, effective at ``moment``: what an exact replay needs."""
+        self._enter(moment, "player", kind, None, "", 0, "", facts)
+
     def close(self) -> None:
         """Close the file, if the journal opened it."""
         if self._owns:
@@ -135,10 +141,12 @@ class Journal:
         source: str,
         revision: int,
         note: str = "",
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
-        entry = JournalEntry(moment.beat, moment.frame, moment.seconds, kind, path, value, source, revision, note)
+        moved = (moment.beat, moment.frame, moment.seconds)
+        entry = JournalEntry(*moved, kind, path, value, source, revision, note, facts or {})
         line = asdict(entry)
-        for name, blank in (("value", None), ("source", ""), ("note", "")):
+        for name, blank in (("value", None), ("source", ""), ("note", ""), ("facts", {})):
             if line[name] == blank:
                 del line[name]
         self._write(line)
@@ -230,6 +238,6 @@ def _entry(line: dict[str, Any]) -> JournalEntry | None:
     except TypeError:
         return None
     numbers = isinstance(entry.beat, int | float) and isinstance(entry.seconds, int | float)
-    if not (numbers and isinstance(entry.frame, int) and isinstance(entry.path, str)):
+    if not (numbers and isinstance(entry.frame, int) and isinstance(entry.path, str) and isinstance(entry.facts, dict)):
         return None
     return entry if entry.kind in get_args(EntryKind) else None

@@ -153,6 +153,18 @@ class Audible:
 
 
 @dataclass(frozen=True)
+class Scheduled:
+    """The ``number``-th message since the start (from 1) takes effect on ``frame``; told when a tape is kept.
+
+    ``horizon`` was the first frame not yet mixed when it was taken: an exact replay takes it there.
+    """
+
+    number: int
+    frame: int
+    horizon: int
+
+
+@dataclass(frozen=True)
 class PlayerFailed:
     """The output cannot go on; ``reason`` is for a person."""
 
@@ -167,4 +179,4 @@ class PlayerNotice:
 
 
 ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer
-FromPlayer = PlayerReady | Status | BankLanded | LoopFreed | Audible | PlayerFailed | PlayerNotice
+FromPlayer = PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | PlayerFailed | PlayerNotice

@@ -1,0 +1,42 @@
+"""``render --journal``: a set played again into a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Play ``arguments.journal`` into ``arguments.out``; progress on stderr, the report on stdout."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from riffengine.performance.journal import read_journal
+    from riffengine.performance.parameters import standard_tree
+    from riffengine.replay import load_as_live, replay_file
+
+    if arguments.steps is not None:
+        standard_tree().check("steps", arguments.steps)
+    recording = read_journal(arguments.journal)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("playing the set", total=None)
+        report = replay_file(
+            recording,
+            arguments.out,
+            load_as_live,
+            arguments.steps,
+            lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    if arguments.steps is None and not report.same_weights:
+        print("the set was played with other weights: it will sound alike, not the same", file=sys.stderr)
+    if report.damaged_lines:
+        print(f"{report.damaged_lines} lines of the journal could not be read and were left out", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(asdict(report), ensure_ascii=False, indent=2))
+    else:
+        print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
+        print(f"{report.messages} messages, {report.renders} loops rendered, peak {report.peak:.2f}")
+    return 0

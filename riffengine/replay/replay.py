@@ -1,0 +1,181 @@
+"""Replay: the tape of a set through the real mixer, with loops from the real renderer, as fast as it goes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from riffengine.errors import AudioFileError, JournalError, RendererError
+from riffengine.output.recorder import FORMATS
+from riffengine.performance.journal import Recording
+from riffengine.playback.loop import Samples
+from riffengine.playback.messages import LoopRef, PlaceLoop, SetGrid
+from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
+from riffengine.renderer.rendition import Family
+from riffengine.renderer.request import RenderRequest
+from riffengine.replay.tape import at_steps, read_tape
+from riffengine.transport.grid import BeatGrid
+
+CHANNELS = 2
+THREADS = 1
+"""Of torch, as in the renderer process: another number may add in another order, and the last bit would differ."""
+
+_BLOCK = 4096
+_KEPT_LOOPS = 64  # 4 s of float32 stereo are 1.4 MB: 90 MB
+_LONGEST_WAV = 3_900_000_000  # bytes; beyond that RF64
+
+Load = Callable[[str], Family]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What was written, from how many messages and renders. ``same_weights`` tells whether the samples can be equal.
+
+    ``refused_messages`` are those the mixer did not take; a set has the same number of them live.
+    """
+
+    output: str
+    frames: int
+    sample_rate: int
+    seconds: float
+    messages: int
+    renders: int
+    damaged_lines: int
+    refused_messages: int
+    peak: float
+    same_weights: bool
+
+
+class Replay:
+    """Plays ``recording`` again; ``load`` gives the model family by name, ``steps`` replaces every loop's own.
+
+    With ``steps=None`` and the weights of the set the samples are those of the set, on the same machine. Raises
+    ``JournalError`` when the journal holds no tape.
+    """
+
+    def __init__(self, recording: Recording, load: Load, steps: int | None = None) -> None:
+        self._entries, self.frames, damaged = read_tape(recording)
+        self.damaged_lines = damaged + len(recording.damaged)
+        if not self._entries:
+            raise JournalError("the journal holds no sound: only sets played with --journal can be replayed")
+        header = recording.header
+        self.sample_rate = header.sample_rate
+        self.same_weights = True
+        self.renders = 0
+        self._digest, self._load, self._steps = header.model_digest, load, steps
+        self._families: dict[str, Family] = {}
+        self._requests: dict[int, RenderRequest] = {}
+        self._audio: OrderedDict[RenderRequest, Samples] = OrderedDict()
+        decks = tuple(path.split("/")[1] for path in header.parameters if path.endswith("/prompt"))
+        grids = [entry.message.grid for entry in self._entries if isinstance(entry.message, SetGrid)]
+        grid = grids[0] if grids else BeatGrid(self.sample_rate, 120.0)
+        self._mixer = Mixer(self.sample_rate, grid, self._samples, decks, CHANNELS)
+
+    @property
+    def messages(self) -> int:
+        """How many messages the player took."""
+        return len(self._entries)
+
+    @property
+    def refused_messages(self) -> int:
+        """How many of those played so far the mixer refused."""
+        return self._mixer.counters.refused_messages
+
+    def blocks(self, block_frames: int = _BLOCK) -> Iterator[NDArray[np.float32]]:
+        """The set from its first frame to its last, ``(frames, channels) float32``; loops are rendered when due."""
+        mixer = self._mixer
+        for entry in self._entries:
+            # A message is taken between the two frames where the player took it: a loop that is given back leaves the
+            # messages that wait, and only those.
+            while mixer.frame < self.frames and (ahead := entry.horizon - max(mixer.horizon, MIX_AHEAD_FRAMES)) > 0:
+                yield mixer.pull(min(block_frames, ahead, self.frames - mixer.frame))
+            if isinstance(entry.message, PlaceLoop) and entry.request is not None:
+                self._requests[entry.message.loop.loop] = at_steps(entry.request, self._steps)
+            mixer.schedule(entry.message)
+        while mixer.frame < self.frames:
+            yield mixer.pull(min(block_frames, self.frames - mixer.frame))
+
+    def _samples(self, ref: LoopRef) -> Samples:
+        request = self._requests.get(ref.loop)
+        if request is None:
+            raise JournalError(f"the journal does not say what determines loop {ref.loop}; it is damaged")
+        known = self._audio.get(request)
+        if known is None:
+            known = self._audio[request] = self._family(request.model).render(request, lambda: None).audio
+            self.renders += 1
+            if len(self._audio) > _KEPT_LOOPS:
+                self._audio.popitem(last=False)
+        self._audio.move_to_end(request)
+        if known.shape != (len(ref.stems), ref.frames, ref.channels):
+            raise RendererError(
+                f"a loop of the set was {ref.frames} frames of {len(ref.stems)} stems, its replay is "
+                f"{known.shape[1]} of {len(known)}: the model is another one"
+            )
+        return known
+
+    def _family(self, name: str) -> Family:
+        if name not in self._families:
+            family = self._families[name] = self._load(name)
+            self.same_weights = self.same_weights and family.weights_digest == self._digest
+        return self._families[name]
+
+
+def load_as_live(name: str) -> Family:
+    """The family ``name``, computing as the renderer process does; ``ModelError`` when there is none."""
+    import torch
+
+    from riffengine.renderer.families import load_family
+
+    torch.set_num_threads(THREADS)
+    return load_family(name)
+
+
+def replay_file(
+    recording: Recording,
+    output: Path,
+    load: Load,
+    steps: int | None = None,
+    progress: Progress = lambda done, of: None,
+) -> ReplayReport:
+    """Play ``recording`` into ``output``, in the formats of ``--record``: .wav float32, .flac 24 bit.
+
+    Raises ``AudioFileError`` when the file cannot be written, ``JournalError`` and what the renderer raises.
+    """
+    if output.suffix.lower() not in FORMATS:
+        raise AudioFileError(f"{output.name}: the ending must be {' or '.join(FORMATS)}")
+    replay = Replay(recording, load, steps)
+    kind, subtype = FORMATS[output.suffix.lower()]
+    if kind == "WAV" and replay.frames * CHANNELS * 4 > _LONGEST_WAV:
+        kind = "RF64"
+    peak, done = 0.0, 0
+    try:
+        with soundfile.SoundFile(
+            output, "w", samplerate=replay.sample_rate, channels=CHANNELS, format=kind, subtype=subtype
+        ) as file:
+            for block in replay.blocks():
+                file.write(block)
+                peak = max(peak, float(np.abs(block).max()))
+                done += len(block)
+                progress(done, replay.frames)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioFileError(f"{output} cannot be written: {error}") from error
+    report = ReplayReport(
+        output=str(output),
+        frames=replay.frames,
+        sample_rate=replay.sample_rate,
+        seconds=replay.frames / replay.sample_rate,
+        messages=replay.messages,
+        renders=replay.renders,
+        damaged_lines=replay.damaged_lines,
+        refused_messages=replay.refused_messages,
+        peak=peak,
+        same_weights=replay.same_weights,
+    )
+    return replace(report, same_weights=report.same_weights and steps is None)

@@ -1,0 +1,124 @@
+"""What was heard live comes out of the journal again, to the last bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from riffengine.errors import AudioFileError, JournalError
+from riffengine.performance.journal import Journal, JournalHeader, read_journal
+from riffengine.playback.messages import PlaceLoop
+from riffengine.replay import Replay, read_tape, replay_file
+from tests.replay.hall import WEIGHTS, LiveSet, NoiseFamily
+
+
+def again(path: Path, steps: int | None = None, block_frames: int = 512) -> tuple[np.ndarray, NoiseFamily]:  # type: ignore[type-arg]
+    family = NoiseFamily()
+    replay = Replay(read_journal(path), lambda name: family, steps)
+    return np.concatenate(list(replay.blocks(block_frames))), family
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_replay_is_the_live_set_to_the_last_bit_for_every_block_size(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "set.jsonl"
+    heard = LiveSet(path, seed).play(12.0)
+    assert float(np.abs(heard).max()) > 0.1 and not heard[-64:].any()  # it sounded, and faded out
+    for block_frames in (100, 512, 4096):
+        replayed, _ = again(path, block_frames=block_frames)
+        assert np.array_equal(replayed, heard)
+
+
+def test_keeping_a_tape_changes_nothing_that_is_heard(tmp_path: Path) -> None:
+    assert np.array_equal(LiveSet(None, 3).play(4.0), LiveSet(tmp_path / "j", 3).play(4.0))
+
+
+def test_two_sets_differ_and_so_do_their_replays(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        LiveSet(tmp_path / str(seed), seed).play(3.0)
+    one, two = (again(tmp_path / name)[0] for name in "12")
+    assert not np.array_equal(one[:20000], two[:20000])
+
+
+def test_a_replay_at_other_steps_is_the_same_set_of_finer_loops(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    heard = LiveSet(path, 1).play(6.0)
+    finer, family = again(path, steps=30)
+    assert len(finer) == len(heard) and not np.array_equal(finer, heard)
+    assert {request.steps for request in family.rendered} == {30}
+    assert len(set(family.rendered)) == len(family.rendered)  # nothing twice
+
+
+def test_the_tape_holds_the_request_of_every_loop_and_a_frame_for_every_message(tmp_path: Path) -> None:
+    LiveSet(tmp_path / "j", 4).play(6.0)
+    entries, frames, damaged = read_tape(read_journal(tmp_path / "j"))
+    assert damaged == 0 and frames >= 48000
+    assert sorted(entry.number for entry in entries) == list(range(1, len(entries) + 1))
+    placed = [entry for entry in entries if isinstance(entry.message, PlaceLoop)]
+    assert placed and all(entry.request is not None for entry in placed)
+    assert all(getattr(entry.message, "at_frame", entry.frame) == entry.frame for entry in entries)
+
+
+def test_a_set_cut_short_by_a_crash_replays_as_far_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    heard = LiveSet(path, 2).play(8.0)
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = lines[: len(lines) * 2 // 3]
+    path.write_bytes(b"".join(kept)[:-9])  # the last line is torn
+    recording = read_journal(path)
+    assert recording.damaged
+    replayed, _ = again(path)
+    # Messages reach the journal in the order they were sent; the first that is missing ends what can be compared.
+    numbers = {entry.number for entry in read_tape(recording)[0]}
+    frames = [json.loads(line)["frame"] for line in lines[len(kept) - 1 :] if b'"player"' in line]
+    first = min(frames)
+    assert len(numbers) > 20 and first > 4000
+    assert np.array_equal(replayed[:first], heard[:first])
+
+
+def test_files_are_those_of_the_recorder(tmp_path: Path) -> None:
+    heard = LiveSet(tmp_path / "j", 5).play(3.0)
+    family = NoiseFamily()
+    report = replay_file(read_journal(tmp_path / "j"), tmp_path / "set.wav", lambda name: family)
+    assert np.array_equal(soundfile.read(tmp_path / "set.wav", dtype="float32")[0], heard)
+    assert (report.frames, report.same_weights, report.damaged_lines) == (len(heard), True, 0)
+    assert report.renders == len(family.rendered)
+    report = replay_file(read_journal(tmp_path / "j"), tmp_path / "set.flac", lambda name: family, steps=9)
+    assert not report.same_weights
+    with pytest.raises(AudioFileError, match="ending"):
+        replay_file(read_journal(tmp_path / "j"), tmp_path / "set.mp3", lambda name: family)
+
+
+def test_other_weights_are_told(tmp_path: Path) -> None:
+    LiveSet(tmp_path / "j", 5).play(1.0)
+    family = NoiseFamily()
+    family.weights_digest = "others"  # type: ignore[misc]
+    assert family.weights_digest != WEIGHTS
+    assert not replay_file(read_journal(tmp_path / "j"), tmp_path / "o.wav", lambda name: family).same_weights
+
+
+def test_a_journal_without_a_tape_is_refused(tmp_path: Path) -> None:
+    Journal(tmp_path / "j", JournalHeader("p", "m", "w", 8000, 0, {"deck/a/prompt": "x"})).close()
+    with pytest.raises(JournalError, match="no sound"):
+        Replay(read_journal(tmp_path / "j"), lambda name: NoiseFamily())
+
+
+def test_entries_of_the_tape_that_make_no_sense_are_left_out_and_counted(tmp_path: Path) -> None:
+    LiveSet(tmp_path / "j", 1).play(1.0)
+    good = read_tape(read_journal(tmp_path / "j"))[0]
+    base = {"beat": 0.0, "seconds": 0.0, "frame": 10, "kind": "player"}
+    one = {"number": 1, "horizon": 0}
+    rubbish = [
+        {**base, "path": "Explode", "facts": one},
+        {**base, "path": "SetControl", "facts": {**one, "name": "fade", "value": "loud"}},
+        {**base, "path": "SetControl", "facts": one},
+        {**base, "path": "PlaceLoop", "facts": {**one, "deck": "a", "bank": 1, "alpha": 0, "loop": {"loop": 1}}},
+        {**base, "path": "FreeLoop", "facts": {"loop": 1}},
+    ]
+    with (tmp_path / "j").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in rubbish)
+    entries, _, damaged = read_tape(read_journal(tmp_path / "j"))
+    assert damaged == len(rubbish) and entries == good
