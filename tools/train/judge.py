@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.features import load_shards, loops_of
 
-RATE, N_FFT, BANDS, FRAMES = 44100, 2048, 96, 256
+RATE, N_FFT, BANDS, FRAMES = 44100, 2048, 96, 128
 
 
 def _filters() -> Tensor:
@@ -38,19 +38,19 @@ FILTERS = _filters()
 def hear(loop: np.ndarray) -> Tensor:
     """Log spectrum ``(BANDS, FRAMES)`` of a loop, eight beats wide whatever its tempo, level removed."""
     samples = torch.from_numpy(np.ascontiguousarray(loop, dtype=np.float32))
-    centres = (torch.arange(FRAMES) * len(samples) / FRAMES).long()
+    centres = (torch.arange(2 * FRAMES) * len(samples) / (2 * FRAMES)).long()
     index = (centres[:, None] + torch.arange(N_FFT)[None, :]) % len(samples)
     power = torch.fft.rfft(samples[index] * torch.hann_window(N_FFT)).abs().square()
-    log = torch.log10(power @ FILTERS + 1e-7)
+    log = torch.log10((power @ FILTERS).unflatten(0, (FRAMES, 2)).mean(dim=1) + 1e-7)  # two windows a column: no gap
     return ((log - log.mean()) / 1.5).T
 
 
 class Judge(nn.Module):
     """Convolutions that wrap around in time; three answers."""
 
-    def __init__(self, genres: int, words: int, width: int = 48) -> None:
+    def __init__(self, genres: int, words: int, width: int = 24) -> None:
         super().__init__()
-        sizes = [1, width, width, 2 * width, 2 * width, 3 * width]
+        sizes = [1, width, 2 * width, 3 * width, 4 * width, 6 * width]
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, padding=(1, 0)), nn.BatchNorm2d(b)) for a, b in itertools.pairwise(sizes)
         )
