@@ -31,6 +31,22 @@ class DeviceInfo:
     default_sample_rate: int
     is_default: bool
 
+    def __str__(self) -> str:
+        """One line for a person: number, name, driver, channels, rate."""
+        line = f"{self.index}  {self.name} ({self.api})  {self.channels} ch  {self.default_sample_rate} Hz"
+        return f"{line}  default" if self.is_default else line
+
+
+def look_again() -> None:
+    """Have PortAudio look for devices anew: it lists those of its start only. No stream may be open."""
+    sd = _portaudio()
+    with contextlib.suppress(sd.PortAudioError):
+        sd._terminate()
+    try:
+        sd._initialize()
+    except sd.PortAudioError as error:
+        raise DeviceError(f"PortAudio does not start again: {error}; start the player again") from error
+
 
 def list_devices() -> list[DeviceInfo]:
     """Every device that can play; ``DeviceError`` when PortAudio itself is missing."""
@@ -144,7 +160,10 @@ class DeviceOutput:
     @property
     def running(self) -> bool:
         """False once the device has gone (unplugged, sound server ended)."""
-        return bool(self._stream.active)
+        try:
+            return bool(self._stream.active)
+        except self._sd.PortAudioError:  # it is so far gone that it cannot even be asked
+            return False
 
     def stop(self) -> None:
         """Play what was handed over, then close."""

@@ -17,13 +17,13 @@ from collections import deque
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
 
 from riffengine.clock import SystemClock
 from riffengine.errors import AudioFileError, DeviceError, LoopStoreError
 from riffengine.loopstore import LoopStore, Samples
-from riffengine.output.device import DeviceOutput
+from riffengine.output.device import DeviceOutput, look_again
 from riffengine.output.feed import Feed
+from riffengine.output.outlet import OUTPUTS, Fill, Outlet, Output
 from riffengine.output.paced import PacedOutput
 from riffengine.output.recorder import Recorder
 from riffengine.playback.messages import (
@@ -44,6 +44,9 @@ _STATUS_SECONDS = 1 / 30
 _ORPHAN_FADE_SECONDS = 0.5  # when the engine has died
 _PRIORITY = 10  # SCHED_FIFO; below what sound servers take (JACK 20 and more)
 _NICE = -10
+_GRACE_SECONDS = 2.0  # after the fade; the device may have stopped asking
+_SOONER_NS = 1_000_000
+_RECORDER_SECONDS = 12.0  # a slow disk may take this long over the rest of a recording
 _SWITCH_SECONDS = 0.0005  # the control thread yields to the audio thread this soon (Python's default is 5 ms)
 
 
@@ -69,23 +72,6 @@ class PlayerOptions:
     tape: bool = False  # answer every message with the frame on which it takes effect
 
 
-class Output(Protocol):
-    """What drives time: a device or the clock."""
-
-    name: str
-    latency_seconds: float
-
-    @property
-    def running(self) -> bool:
-        """Whether blocks are still being asked for."""
-
-    def start(self) -> None:
-        """Begin to ask for blocks."""
-
-    def stop(self) -> None:
-        """Ask no more."""
-
-
 # --- in the player process ------------------------------------------------------------------------------------------
 
 
@@ -96,13 +82,22 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
     _raise_priority()
+    line = _Line(connection)
     try:
-        player = _Player(options, connection)
-        player.start()
+        player = _Player(options, line)
     except (DeviceError, AudioFileError, LoopStoreError) as error:
-        _Line(connection).send(PlayerFailed(str(error)))
+        line.send(PlayerFailed(str(error)))
         return
-    player.run()
+    signal.signal(signal.SIGTERM, lambda *_: player.hurry())
+    try:
+        player.start()
+        player.run()
+    except DeviceError as error:
+        line.send(PlayerFailed(str(error)))
+    finally:
+        player.close()
+    if player.lost_a_device:
+        os._exit(0)  # PortAudio's own end may wait for ever for a sound server that was killed
 
 
 class _Line:
@@ -146,31 +141,50 @@ class _Line:
 class _Player:
     """Control thread of the player: pipe, loops, status. The audio thread is the output's own."""
 
-    def __init__(self, options: PlayerOptions, connection: Connection) -> None:
+    def __init__(self, options: PlayerOptions, line: _Line) -> None:
         self._options = options
-        self._line = _Line(connection)
+        self._line = line
         self._clock = SystemClock()
         self._store = LoopStore.attach(options.store_name, options.store_slots, options.store_slot_floats)
         self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels)
+        if options.output not in OUTPUTS:
+            raise DeviceError(f"output is {options.output!r}; it must be auto, device or paced")
         self._recorder: Recorder | None = None
         if options.record is not None:
             self._recorder = Recorder(Path(options.record), options.sample_rate, options.channels)
         self._feed = Feed(self._mixer, self._recorder, self._clock, options.tape)
+        self._outlet = Outlet(
+            options.output, self._feed.fill, self._open_device, self._open_paced, self._notify, self._clock
+        )
         self._told: set[str] = set()
         self._give_up_ns: int | None = None
+        self._hurried = False
 
     def _loop(self, ref: LoopRef) -> Samples:
         return self._store.view(ref.slot, len(ref.stems), ref.frames, ref.channels)
 
     def start(self) -> None:
         """Open and start the output; ``DeviceError`` when there is none that was asked for."""
-        self._output, name = self._open_output()
+        self._outlet.open()
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._output.start()
-        options = self._options
-        self._line.send(PlayerReady(name, options.sample_rate, options.block_frames, self._output.latency_seconds))
+        self._outlet.start()
+        options, outlet = self._options, self._outlet
+        self._line.send(PlayerReady(outlet.name, options.sample_rate, options.block_frames, outlet.latency_seconds))
+        if self._recorder is not None and self._recorder.path != Path(options.record or ""):
+            self._notify(
+                f"{options.record} is there already and is kept; this set is recorded to {self._recorder.path}"
+            )
+
+    def hurry(self) -> None:
+        """End at once, but end well: the recording is finished. May be called from a signal handler."""
+        self._hurried = True
+
+    @property
+    def lost_a_device(self) -> bool:
+        """Whether a device went away while it was played on."""
+        return self._outlet.lost
 
     def run(self) -> None:
         """Serve the engine until the sound has faded out for good."""
@@ -180,6 +194,10 @@ class _Player:
             if now_ns >= next_status_ns:
                 next_status_ns = max(next_status_ns + round(_STATUS_SECONDS * 1e9), now_ns)
                 self._report()
+                if self._give_up_ns is None:
+                    self._outlet.watch()
+            if self._hurried:
+                self._begin_end(0)
             wait = max(0.0, (next_status_ns - self._clock.now_ns()) / 1e9)
             if self._line.open:
                 message = self._line.receive(wait)
@@ -189,46 +207,43 @@ class _Player:
                 self._begin_end(round(_ORPHAN_FADE_SECONDS * self._options.sample_rate))
             else:
                 time.sleep(wait)
-        self._close()
 
-    def _open_output(self) -> tuple[Output, str]:
+    def _open_device(self, fill: Fill, again: bool) -> Output:
+        if again:
+            look_again()
         options = self._options
-        if options.output not in ("auto", "device", "paced"):
-            raise DeviceError(f"output is {options.output!r}; it must be auto, device or paced")
-        shape = (options.sample_rate, options.block_frames, options.channels)
-        note = ""
-        if options.output != "paced":
-            try:
-                device = DeviceOutput(self._feed.fill, *shape, options.device)
-                return device, device.name
-            except DeviceError as error:
-                if options.output == "device":
-                    raise
-                note = f" (no sound device: {error})"
-        return PacedOutput(self._feed.fill, *shape, self._clock), f"paced{note}"
+        return DeviceOutput(fill, options.sample_rate, options.block_frames, options.channels, options.device)
+
+    def _open_paced(self, fill: Fill) -> Output:
+        options = self._options
+        return PacedOutput(fill, options.sample_rate, options.block_frames, options.channels, self._clock)
 
     def _take(self, message: ToPlayer) -> None:
         if isinstance(message, StopPlayer):
             self._begin_end(message.fade_frames)
             return
+        if self._give_up_ns is not None and isinstance(message, SetControl) and message.name == "fade":
+            return  # the end has begun: nothing raises the sound again
         if not self._mixer.admit(message):
             self._tell(f"a loop was refused: it is damaged or has another shape than {message}")
         self._feed.inbox.append(message)
 
     def _begin_end(self, fade_frames: int) -> None:
-        if self._give_up_ns is None:
+        """Fade out and end; once more to end sooner, never later."""
+        seconds = fade_frames / self._options.sample_rate + _GRACE_SECONDS
+        give_up_ns = self._clock.now_ns() + round(seconds * 1e9)
+        if self._give_up_ns is None or give_up_ns < self._give_up_ns - _SOONER_NS:
+            self._give_up_ns = give_up_ns
             self._feed.inbox.append(SetControl("fade", 0.0, None, fade_frames))
-            seconds = fade_frames / self._options.sample_rate + 2.0  # the device may have stopped asking
-            self._give_up_ns = self._clock.now_ns() + round(seconds * 1e9)
 
     def _finished(self) -> bool:
         if self._give_up_ns is None:
-            if self._output.running:
-                return False
-            self._line.send(PlayerFailed(f"the output {self._output.name} has stopped: was the device unplugged?"))
+            if self._outlet.running or self._outlet.on_device:
+                return False  # a device that has gone is the outlet's to replace
+            self._line.send(PlayerFailed(f"the output {self._outlet.name} has stopped; start again"))
             return True
         faded = not self._feed.inbox and self._mixer.fade_ended()
-        return faded or self._clock.now_ns() > self._give_up_ns or not self._output.running
+        return faded or self._clock.now_ns() > self._give_up_ns or not self._outlet.running
 
     def _report(self) -> None:
         while self._feed.outbox:
@@ -244,15 +259,20 @@ class _Player:
         """Send a notice, once for each reason."""
         if reason not in self._told:
             self._told.add(reason)
-            self._line.send(PlayerNotice(reason))
+            self._notify(reason)
 
-    def _close(self) -> None:
+    def _notify(self, reason: str) -> None:
+        self._line.send(PlayerNotice(reason))
+
+    def close(self) -> None:
+        """Stop the output, finish the recording, say the last words. However the set ended, the file is whole."""
         try:
-            self._output.stop()
+            self._outlet.stop()
         except DeviceError as error:
             self._tell(str(error))
-        if self._recorder is not None:
-            self._recorder.close()
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
         self._report()
 
 
@@ -340,14 +360,16 @@ class PlayerProcess:
     def stop(self, fade_frames: int = 22050, timeout: float = 10.0) -> list[FromPlayer]:
         """Fade out, wait at most ``timeout`` seconds for the process, end it by force after that.
 
-        Returns what the player said on its way out.
+        A player that records gets 12 s at least: killed before its file is finished, it leaves one that nobody can
+        read. Called again, it shortens the fade. Returns what the player said on its way out.
         """
         process = self._process
         if process is None:
             return []
         self.send(StopPlayer(fade_frames))
         clock = SystemClock()
-        deadline_ns = clock.now_ns() + round(timeout * 1e9)
+        patience = timeout if self.options.record is None else max(timeout, _RECORDER_SECONDS)
+        deadline_ns = clock.now_ns() + round(patience * 1e9)
         said: list[FromPlayer] = []
         while process.is_alive() and clock.now_ns() < deadline_ns:
             said += self.receive()[0]  # a full pipe would keep the player from ending

@@ -32,6 +32,7 @@ from riffengine.playback.messages import (
     PlayerReady,
     SetControl,
     Status,
+    StopPlayer,
     ToPlayer,
 )
 from riffengine.playback.mixer import Mixer
@@ -247,4 +248,58 @@ def test_an_engine_that_does_not_read_does_not_stop_the_music(store: LoopStore) 
     time.sleep(0.7)
     wait_for(player, said, lambda s: len(of(s, Audible)) == 3000)
     wait_for(player, said, lambda s: of(s, Status)[-1].frame > before + 22_050)
+    player.stop(0)
+
+
+@pytest.mark.parametrize("how", ["second stop", "SIGTERM"])
+def test_an_end_that_is_hurried_still_leaves_a_whole_recording(store: LoopStore, tmp_path: Path, how: str) -> None:
+    record = tmp_path / "set.flac"
+    player = PlayerProcess(options(store, record=str(record)))
+    player.start()
+    said: list[FromPlayer] = []
+    wait_for(player, said, lambda s: bool(of(s, Status)) and of(s, Status)[-1].frame > 22_050)
+    player.send(StopPlayer(60 * 44_100))
+    player.send(SetControl("fade", 1.0))  # the engine's, too late: nothing raises the sound again
+    time.sleep(0.3)
+    assert player.alive
+    began_ns = SystemClock().now_ns()
+    if how == "SIGTERM":
+        os.kill(player.pid or 0, signal.SIGTERM)
+    else:
+        player.send(StopPlayer(0))
+    while player.alive:
+        assert SystemClock().now_ns() - began_ns < 20_000_000_000, "the longer fade went on"
+        time.sleep(0.01)
+    player.stop(0)
+    heard, _ = soundfile.read(record)
+    assert 22_050 < len(heard) < 10 * 44_100
+
+
+def test_last_nights_set_is_kept_and_tonights_has_a_name_of_its_own(store: LoopStore, tmp_path: Path) -> None:
+    record = tmp_path / "set.flac"
+    record.write_bytes(b"last night")
+    player = PlayerProcess(options(store, record=str(record)))
+    player.start()
+    said: list[FromPlayer] = []
+    wait_for(player, said, lambda s: bool(of(s, PlayerNotice)))
+    wait_for(player, said, lambda s: bool(of(s, Status)) and of(s, Status)[-1].frame > 4410)
+    player.stop(0)
+    assert "set-2.flac" in of(said, PlayerNotice)[0].reason
+    assert record.read_bytes() == b"last night"
+    assert len(soundfile.read(tmp_path / "set-2.flac")[0]) > 4410
+
+
+def test_who_watches_the_pipe_hears_that_the_player_has_gone(store: LoopStore) -> None:
+    player = PlayerProcess(options(store))
+    player.start()
+    said: list[FromPlayer] = []
+    wait_for(player, said, lambda s: bool(of(s, PlayerReady)))
+    descriptor = player.fileno()
+    os.kill(player.pid or 0, signal.SIGKILL)
+    deadline_ns = SystemClock().now_ns() + 20_000_000_000
+    while player.receive()[1]:
+        assert SystemClock().now_ns() < deadline_ns
+        time.sleep(0.01)
+    player.send(SetControl("fade", 1.0))  # nobody hears it, and nothing breaks
+    assert player.fileno() == descriptor  # still open: its watcher lets go of it first
     player.stop(0)

@@ -83,3 +83,22 @@ def test_a_full_disk_is_reported_and_never_raised(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_refused_at_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(AudioFileError, match="cannot record"):
         Recorder(tmp_path / name, 44100, 2)
+
+
+def test_no_file_is_overwritten_not_even_by_a_later_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "_WAV_BYTES", 100 * 512 * 8 - 1)
+    for name in ("a.wav", "a-3.wav"):
+        (tmp_path / name).write_bytes(b"kept")
+    recorder = Recorder(tmp_path / "a.wav", 44100, 2)
+    assert recorder.path == tmp_path / "a-2.wav"
+    for block in BLOCKS:
+        recorder.put(block)
+    recorder.close()
+    assert {(tmp_path / name).read_bytes() for name in ("a.wav", "a-3.wav")} == {b"kept"}
+    parts = [soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("a-2.wav", "a-4.wav")]
+    assert np.concatenate(parts).tobytes() == np.concatenate(BLOCKS).tobytes()
+
+
+def test_a_set_that_never_began_leaves_no_file(tmp_path: Path) -> None:
+    Recorder(tmp_path / "a.flac", 44100, 2).close()
+    assert not list(tmp_path.iterdir())

@@ -19,6 +19,8 @@ from riffengine.playback.messages import (
     LaunchBank,
     LoopRef,
     PlaceLoop,
+    PlayerFailed,
+    PlayerNotice,
     PlayerReady,
     SetControl,
     Status,
@@ -88,3 +90,35 @@ def test_an_independent_capture_has_the_same_bits_as_the_players_own_recording(
     played = heard[offset : offset + last - first]
     assert played.tobytes() == own[first:last].tobytes()
     assert not heard[offset + last - first :].any()
+
+
+@pytest.mark.parametrize("output", ["auto", "device"])
+def test_when_the_sound_server_ends_the_music_goes_on(
+    output: str,
+    jack_server: Callable[[int, int], JackServer],
+    tmp_path: Path,
+) -> None:
+    server = jack_server(48000, 512)
+    store = LoopStore.create(1, 48_000)
+    record = tmp_path / "own.flac"
+    player = PlayerProcess(
+        PlayerOptions(48000, BeatGrid(48000, 120.0), store.name, 1, 48_000, 512, 2, output, record=str(record))
+    )
+    player.start()
+    try:
+        said: list[FromPlayer] = []
+        receive_until(player, said, PlayerReady, 1)
+        receive_until(player, said, Status, 5)
+        server.process.terminate()  # killed, it would leave its semaphores in /dev/shm
+        receive_until(player, said, PlayerNotice, 1)
+        before = [message.frame for message in said if isinstance(message, Status)][-1]
+        receive_until(player, said, Status, sum(isinstance(message, Status) for message in said) + 60)
+        frames = [message.frame for message in said if isinstance(message, Status)]
+        said += player.stop(fade_frames=0)
+    finally:
+        player.stop(0)
+        store.close()
+    assert not any(isinstance(message, PlayerFailed) for message in said)
+    assert frames == sorted(frames)
+    assert frames[-1] > before + 48_000
+    assert len(soundfile.read(record)[0]) >= frames[-1]
