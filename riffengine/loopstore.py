@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import secrets
+import sys
 from multiprocessing import shared_memory
 from pathlib import Path
 
@@ -18,21 +19,28 @@ from numpy.typing import NDArray
 
 from riffengine.errors import LoopStoreError
 
+if sys.platform != "win32":
+    import fcntl
+
 Samples = NDArray[np.float32]
 
 _SHM_FOLDER = Path("/dev/shm")
+_TRIES = 8
 _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
 
 class LoopStore:
     """Equal slots of ``slot_floats`` float32 each in one shared-memory segment.
 
-    ``create`` in the engine process, ``attach`` in the others. Pages that are never written cost no memory.
+    ``create`` in the engine process, ``attach`` in the others. ``slots`` says how many there are.
     """
 
-    def __init__(self, memory: shared_memory.SharedMemory, slots: int, slot_floats: int, owner: bool) -> None:
+    def __init__(
+        self, memory: shared_memory.SharedMemory, slots: int, slot_floats: int, owner: bool, lock: int = -1
+    ) -> None:
         self._memory = memory
         self._owner = owner
+        self._lock = lock
         self.slots = slots
         self.slot_floats = slot_floats
         if memory.buf is None:
@@ -41,11 +49,26 @@ class LoopStore:
         self._all: Samples = floats.reshape(slots, slot_floats)
 
     @classmethod
-    def create(cls, slots: int, slot_floats: int) -> LoopStore:
-        """A new segment, named after this process so that a later start can sweep what a crash left."""
-        name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
-        memory = shared_memory.SharedMemory(name=name, create=True, size=slots * slot_floats * 4)
-        return cls(memory, slots, slot_floats, owner=True)
+    def create(cls, slots: int, slot_floats: int, least_slots: int | None = None) -> LoopStore:
+        """A new segment of ``slots``, or of fewer where there is no room for them, by halves down to ``least_slots``.
+
+        ``LoopStoreError`` says what to do where there is room for no more than that.
+        """
+        least = slots if least_slots is None else min(least_slots, slots)
+        number = slots
+        while True:
+            try:
+                memory, lock = _reserve(number * slot_floats * 4)
+            except OSError as error:
+                if number <= least:
+                    megabytes = number * slot_floats * 4 / 2**20
+                    raise LoopStoreError(
+                        f"no shared memory for {number} loops ({megabytes:.0f} MiB): {error}; enlarge {_SHM_FOLDER} "
+                        "(docker run --shm-size=1g, or mount -o remount,size=1G) or end what fills it"
+                    ) from error
+                number = max(least, number // 2)
+                continue
+            return cls(memory, number, slot_floats, owner=True, lock=lock)
 
     @classmethod
     def attach(cls, name: str, slots: int, slot_floats: int) -> LoopStore:
@@ -54,6 +77,8 @@ class LoopStore:
             memory = shared_memory.SharedMemory(name=name)
         except FileNotFoundError:
             raise LoopStoreError(f"shared memory {name!r} does not exist: the engine that made it has ended") from None
+        except OSError as error:
+            raise LoopStoreError(f"shared memory {name!r} cannot be opened: {error}; is it another user's?") from error
         if memory.size < slots * slot_floats * 4:
             raise LoopStoreError(
                 f"shared memory {name!r} holds {memory.size} bytes, {slots * slot_floats * 4} expected"
@@ -83,16 +108,27 @@ class LoopStore:
         with contextlib.suppress(BufferError):  # a view is still held: the mapping goes with the process
             self._memory.close()
         if self._owner:
-            self._memory.unlink()
+            with contextlib.suppress(FileNotFoundError):  # somebody else has tidied up
+                self._memory.unlink()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
 def stale_segments() -> list[Path]:
-    """Segments whose engine no longer lives (after a power cut or kill -9)."""
+    """This user's segments whose engine no longer lives (after a power cut or kill -9).
+
+    A living engine holds a lock on its segment. Its process number would not do: containers may share the memory and
+    number their processes apart.
+    """
     stale = []
     for path in _SHM_FOLDER.glob("riffengine-*") if _SHM_FOLDER.is_dir() else ():
-        match = _NAME.match(path.name)
-        if match and not Path(f"/proc/{match.group(1)}").exists():
-            stale.append(path)
+        if _NAME.match(path.name):
+            with contextlib.suppress(OSError):  # gone meanwhile, or not ours to open
+                lock = _lock(path)
+                if lock is not None:
+                    os.close(lock)
+                    stale.append(path)
     return stale
 
 
@@ -100,6 +136,57 @@ def sweep_stale_segments() -> list[str]:
     """Remove the stale segments; returns their names."""
     removed = []
     for path in stale_segments():
-        path.unlink(missing_ok=True)
-        removed.append(path.name)
+        with contextlib.suppress(OSError):
+            path.unlink()
+            removed.append(path.name)
     return removed
+
+
+def _reserve(size: int) -> tuple[shared_memory.SharedMemory, int]:
+    """A segment of ``size`` bytes that are really there, and the descriptor of its lock (-1: no such folder here).
+
+    Memory that is only promised ends the process that first writes to it (SIGBUS) when the folder is full.
+    """
+    for _ in range(_TRIES):
+        name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
+        memory = shared_memory.SharedMemory(name=name, create=True, size=size)
+        path = _SHM_FOLDER / name
+        if not path.exists() or sys.platform == "win32":
+            return memory, -1
+        lock = None
+        try:
+            lock = _lock(path)
+            if lock is not None and path.exists():
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(lock, 0, size)
+                return memory, lock
+        except FileNotFoundError:  # swept as stale between its creation and its lock: once more
+            pass
+        except OSError:
+            _discard(memory, lock)
+            raise
+        _discard(memory, lock)
+    raise OSError(f"{_TRIES} segments were taken away by somebody else")
+
+
+def _discard(memory: shared_memory.SharedMemory, lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+    memory.close()
+    with contextlib.suppress(FileNotFoundError):
+        memory.unlink()
+
+
+def _lock(path: Path) -> int | None:
+    """The descriptor that locks this user's file ``path``, or ``None``: its engine lives, or it is another user's."""
+    if sys.platform == "win32":
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_uid == os.getuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+    except BlockingIOError:
+        pass
+    os.close(descriptor)
+    return None
