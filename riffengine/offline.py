@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,14 +74,33 @@ class RenderReport:
     weights: str
 
 
+def check_output(path: Path) -> None:
+    """``AudioFileError`` when ``path`` can never be written: said before anything is rendered, not after."""
+    if path.suffix.lower() not in (".wav", ".flac"):
+        raise AudioFileError(f"{path.name}: the ending must be .wav or .flac")
+    if not path.parent.is_dir():
+        raise AudioFileError(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise AudioFileError(f"{path} cannot be written: it is not allowed there; choose another folder or name")
+
+
+def load_alone(model: str) -> Family:
+    """The family ``model`` on one thread, so that the same job gives the same samples on any number of cores."""
+    import torch
+
+    from riffengine.renderer.families import load_family
+
+    torch.set_num_threads(1)
+    return load_family(model)
+
+
 def render_file(job: RenderJob, family: Family, progress: Progress = lambda done, of: None) -> RenderReport:
     """Render ``job`` into its output file: WAV 24-bit or FLAC 24-bit by the file's ending.
 
     Raises ``AudioFileError`` when the file cannot be written, ``OutOfRange`` for impossible lengths, and what the
     renderer raises.
     """
-    if job.output.suffix.lower() not in (".wav", ".flac"):
-        raise AudioFileError(f"{job.output.name}: the ending must be .wav or .flac")
+    check_output(job.output)
     if job.bars < 0 or job.bars > 1024:
         raise OutOfRange(f"bars is {job.bars}; 1 to 1024 bars can be rendered")
     renditions: list[Rendition] = []
@@ -91,7 +111,7 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         renditions.append(family.render(job.request(alpha), lambda: None))
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
-    samples = renditions[0].audio.sum(axis=0) if not job.bars else _travel(job, alphas, renditions)
+    samples = _stereo(renditions[0].audio.sum(axis=0)) if not job.bars else _travel(job, alphas, renditions)
     peak = float(np.abs(samples).max())
     try:
         soundfile.write(job.output, samples, job.sample_rate, subtype="PCM_24")
@@ -110,6 +130,10 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         unknown_words=tuple(unknown),
         weights=family.weights_digest,
     )
+
+
+def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples
 
 
 def _alphas(job: RenderJob) -> list[float]:

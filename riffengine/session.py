@@ -76,8 +76,8 @@ class Session:
 
 
 def default_session() -> Session:
-    """What plays when no preset is named."""
-    return Session()
+    """What plays when no preset is named: endless, since alpha walks."""
+    return Session(parameters=MappingProxyType({"deck/a/drift": 0.1}))
 
 
 def load_session(path: Path | str, stems: Sequence[str] = ("mix",)) -> Session:

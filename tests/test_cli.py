@@ -1,6 +1,7 @@
 """The command line: what is typed becomes what is asked for, and nonsense is refused with words."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import pytest
 from riffengine import __version__
 from riffengine.cli import main, verbs
 from riffengine.cli.arguments import build_parser
+from riffengine.output.device import DeviceInfo
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
 from riffengine.renderer.bundled.vocabulary import Vocabulary
+from riffengine.session import default_session
 
 RENDER = ["render", "--prompt", "jazz piano", "-o", "out.wav"]
 
@@ -76,7 +79,13 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
         (["play", "--seconds", "0"], "above 0"),
         (["play", "--seconds", "nan"], "above 0"),
         (["play", "--osc-port", "70000"], "1 to 65535"),
-        (["play", "--block", "-5"], "from 1 up"),
+        (["play", "--block", "-5"], "from 16 to 8192"),
+        (["play", "--block", "9000"], "from 16 to 8192"),
+        (["play", "--seconds", "soon"], "'soon' is not allowed; give a number above 0"),
+        (["play", "--osc-port", "x"], "'x' is not allowed; give a whole number"),
+        (["rehearse", "a.yaml", "--failures", "2"], "from 0 to 1"),
+        (["rehearse", "a.yaml", "--crash-every", "-1"], "from 0 up"),
+        (["rehearse", "a.yaml", "--render-seconds", "a,b"], "above 0"),
         (["play", "--record", "tape.ogg"], "neither .wav nor .flac"),
         (["play", "--osc-port", "9000", "--no-osc"], "not allowed with"),
         (["dance"], "invalid choice"),
@@ -93,7 +102,9 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
 def test_nonsense_is_refused_with_what_is_allowed(
     arguments: list[str], explanation: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert explanation in refused(arguments, capsys)
+    said = refused(arguments, capsys)
+    assert explanation in said
+    assert " _" not in said  # no name of a function
 
 
 def test_an_interrupt_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,3 +188,28 @@ def test_doctor_gives_programs_what_it_shows_people() -> None:
     shown = for_people.stdout.splitlines()
     for finding in report["findings"]:
         assert any(line.startswith(f"{finding['state']:8}{finding['topic']}") for line in shown)
+
+
+def test_a_terminal_without_unicode_is_no_reason_to_end() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "riffengine", "doctor"]
+    end = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert "UnicodeEncodeError" not in end.stderr
+    assert end.returncode in (0, 1)
+    assert end.stdout.splitlines()[-1].endswith((".", "above."))
+
+
+def test_without_a_preset_the_music_is_endless() -> None:
+    session = default_session()
+    assert session.state(session.tree()).number("deck/a/drift") == 0.1
+
+
+def test_a_device_is_shown_as_a_line_for_people() -> None:
+    shown = str(DeviceInfo(3, "HDA Intel", "ALSA", 2, 48000, True))
+    assert shown == "3  HDA Intel (ALSA)  2 ch  48000 Hz  default"
+
+
+def test_a_preset_that_records_to_another_format_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tmp_path / "set.yaml"
+    preset.write_text("deck: {a: {prompt: piano}}\noutput: {record: tape.ogg}\n")
+    assert ".wav or .flac" in refused(["play", str(preset)], capsys)

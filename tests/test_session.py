@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,8 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_mapping_is_the_default_session(tmp_path: Path) -> None:
-    assert load(tmp_path, "{}") == default_session()
+def test_an_empty_mapping_is_the_default_session_at_rest(tmp_path: Path) -> None:
+    assert load(tmp_path, "{}") == replace(default_session(), parameters={})
 
 
 REFUSED = [  # text, line, key, a part of the problem

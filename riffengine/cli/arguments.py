@@ -87,9 +87,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", choices=("auto", "device", "paced"), help="auto: the device, or paced (silent) where there is none"
     )
     sound.add_argument("--device", metavar="NAME", help="number or part of the name, see `riffengine devices`")
-    sound.add_argument(
-        "--block", type=_positive_int, metavar="FRAMES", help="frames per block: less is faster, riskier"
-    )
+    sound.add_argument("--block", type=_block, metavar="FRAMES", help="frames per block: less is faster, riskier")
     sound.add_argument("--record", type=_audio_file, metavar="FILE", help="keep what is heard: .flac or .wav")
     sound.add_argument("--seconds", type=_positive_float, metavar="S", help="end after this long; else Ctrl-C ends")
     control = parser.add_argument_group("control")
@@ -125,6 +123,7 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much of --init is dreamt anew, 0 to 1 (default 0.6)",
     )
     parser.add_argument("--rate", type=int, choices=(44100, 48000), default=44100, help="samples per second")
+    parser.add_argument("--model", default="bundled", metavar="FILE", help="weights trained by tools/train (bundled)")
     parser.add_argument("-o", "--out", type=_audio_file, required=True, metavar="FILE", help=".wav or .flac")
     add_json_argument(parser)
 
@@ -141,19 +140,17 @@ def add_rehearse_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``rehearse``."""
     parser.add_argument("preset", type=Path, metavar="PRESET", help="a YAML preset")
     parser.add_argument("--hours", type=_positive_float, default=1.0, metavar="H", help="hours to play (default 1)")
-    parser.add_argument(
-        "--block", type=_positive_int, default=512, metavar="FRAMES", help="frames per block (default 512)"
-    )
+    parser.add_argument("--block", type=_block, default=512, metavar="FRAMES", help="frames per block (default 512)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the scripted renderer (default 0)")
     parser.add_argument(
         "--render-seconds", type=_pair, default=(0.5, 0.8), metavar="P50,P95", help="as bench prints them (0.5,0.8)"
     )
     parser.add_argument(
-        "--failures", type=float, default=0.01, metavar="SHARE", help="renders that fail (default 0.01)"
+        "--failures", type=_share, default=0.01, metavar="SHARE", help="renders that fail (default 0.01)"
     )
     parser.add_argument(
         "--crash-every",
-        type=float,
+        type=_not_negative,
         default=1800.0,
         metavar="S",
         help="mean seconds between deaths of the renderer, 0: none",
@@ -170,29 +167,53 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive_int(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not allowed; give a whole number from 1 up")
+    return _whole(text, 1, None)
+
+
+def _block(text: str) -> int:
+    return _whole(text, 16, 8192)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 1, 65535)
+
+
+def _whole(text: str, least: int, most: int | None) -> int:
+    allowed = f"from {least} up" if most is None else f"from {least} to {most}"
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least or (most is not None and number > most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number {allowed}")
     return number
 
 
 def _positive_float(text: str) -> float:
-    number = float(text)
-    if not 0.0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not allowed; give a number above 0")
+    return _number(text, lambda number: 0.0 < number < float("inf"), "above 0")
+
+
+def _not_negative(text: str) -> float:
+    return _number(text, lambda number: 0.0 <= number < float("inf"), "from 0 up")
+
+
+def _share(text: str) -> float:
+    return _number(text, lambda number: 0.0 <= number <= 1.0, "from 0 to 1")
+
+
+def _number(text: str, allowed: Callable[[float], bool], range_: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not allowed(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a number {range_}")
     return number
 
 
 def _pair(text: str) -> tuple[float, float]:
     first, _, second = text.partition(",")
-    return float(first), float(second or first)
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port; give a number from 1 to 65535")
-    return number
+    return _positive_float(first), _positive_float(second or first)
 
 
 def _audio_file(text: str) -> Path:

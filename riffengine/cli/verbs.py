@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from riffengine.errors import AudioFileError
 from riffengine.performance.command import Command, Value
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def play(arguments: argparse.Namespace) -> int:
     from riffengine.session import default_session, load_session
 
     session = load_session(arguments.preset) if arguments.preset else default_session()
+    if session.record is not None and session.record.suffix.lower() not in (".wav", ".flac"):
+        raise AudioFileError(
+            f"{arguments.preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
+        )
     return run_play(
         session,
         PlayOptions(
@@ -75,13 +80,13 @@ def render(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from riffengine.offline import render_file
-    from riffengine.renderer.families import load_family
+    from riffengine.offline import check_output, load_alone, render_file
 
+    check_output(job.output)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=None)
-        family = load_family(job.model)
+        family = load_alone(job.model)
         report = render_file(
             job, family, lambda done, of: bar.update(task, description="rendering", completed=done, total=of)
         )
@@ -132,6 +137,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         steps=steps,
         init=str(arguments.init or ""),
         sample_rate=arguments.rate,
+        model=arguments.model,
     )
 
 
