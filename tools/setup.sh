@@ -60,6 +60,9 @@ riffengine_system_packages() {
     [ "$purpose" = test ] && packages=$riffengine_test_packages
     # shellcheck disable=SC2086
     missing=$(riffengine_missing_packages $packages)
+    if [ "$try" = yes ] && ! command -v dpkg-query >/dev/null 2>&1 && [ "$(uname -s)" = Linux ]; then
+        riffengine_say "A sound device needs the PortAudio library; if it is missing, install it with your package manager."
+    fi
     if [ -n "$missing" ] && [ "$try" = yes ]; then
         # shellcheck disable=SC2086
         riffengine_apt_install $missing && missing=""
