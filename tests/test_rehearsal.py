@@ -140,6 +140,22 @@ def test_few_slots_are_never_written_while_they_are_read(slots):
     check(report)
 
 
+@pytest.mark.parametrize("poison", [{1}, {2}, {5, 6}, {1, 3, 4}])
+def test_a_seed_that_will_not_render_is_walked_past(poison):
+    report = play(400, every_seconds=1e9, decks=("a",), drift=1.0, poisoned_seeds=frozenset(poison))
+    check(report)
+    assert report.logs["seed skipped"] >= len(poison)
+    assert len(report.landings) > 40  # a rollover every 4 s; three tries with their pauses take another four
+
+
+def test_a_renderer_that_hangs_is_started_anew_and_the_set_goes_on():
+    report = play(1200, every_seconds=20.0, hang_share=0.02)
+    check(report)
+    assert report.restarts >= 3
+    assert report.restarts == report.crashes
+    assert report.landings[-1][1] > 1000 * 500
+
+
 def test_a_rollover_cannot_be_heard():
     """With one seed at both ends of every bank the walk's sound must be one unbroken tone."""
     tree = standard_tree(["a"])

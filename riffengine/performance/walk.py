@@ -32,25 +32,26 @@ def step(deck: str, alpha: float, drift: float, loop_beats: int) -> Command:
     return Command(f"deck/{deck}/alpha", min(1.0, round(alpha + stride(drift, loop_beats), 9)), SOURCE)
 
 
-def after_rollover(intent: DeckIntent) -> DeckIntent:
+def after_rollover(intent: DeckIntent, skipped: int = 0) -> DeckIntent:
     """What a deck wants once the end of its morph has become the start of the next one.
 
     The two prompts change places, so an endless walk goes to and fro between them instead of staying with the second;
-    the next seed is ``to_seed + 1``: a set can be followed on paper, and no random source is needed.
+    the next seed is ``to_seed + 1``: a set can be followed on paper, and no random source is needed. ``skipped`` seeds
+    that would not render are left out.
     """
     return replace(
         intent,
         prompt=intent.to or intent.prompt,
         to=intent.prompt if intent.to else "",
         seed=intent.to_seed,
-        to_seed=(intent.to_seed + 1) % (MAX_SEED + 1),
+        to_seed=(intent.to_seed + 1 + skipped) % (MAX_SEED + 1),
         alpha=0.0,
     )
 
 
-def rollover(deck: str, intent: DeckIntent, source: str = SOURCE) -> tuple[Command, ...]:
-    """The commands, to be applied together, that take ``intent`` to ``after_rollover(intent)``."""
-    goal = after_rollover(intent)
+def rollover(deck: str, intent: DeckIntent, source: str = SOURCE, skipped: int = 0) -> tuple[Command, ...]:
+    """The commands, to be applied together, that take ``intent`` to ``after_rollover(intent, skipped)``."""
+    goal = after_rollover(intent, skipped)
     commands = [Command(f"deck/{deck}/seed", goal.seed, source), Command(f"deck/{deck}/to_seed", goal.to_seed, source)]
     if goal.prompt != intent.prompt:
         commands.insert(0, Command(f"deck/{deck}/prompt", goal.prompt, source))

@@ -14,7 +14,15 @@ from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
 from riffengine.rehearsal.report import Ear, Report
 from riffengine.rehearsal.scripted import RendererScript, ScriptedRenderer, WatchedStore
 from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Ready
-from riffengine.scheduler.actions import Action, Announce, Log, Policy, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.actions import (
+    Action,
+    Announce,
+    Log,
+    Policy,
+    RestartRenderer,
+    ToPlayerMessage,
+    ToRendererMessage,
+)
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.grid import BeatGrid
 
@@ -141,6 +149,9 @@ class Rehearsal:
             elif isinstance(action, ToRendererMessage):
                 for answer in self._renderer.tell(action.message, now):
                     self._at(now + round(0.03 * self.sample_rate), answer)  # one denoising step
+            elif isinstance(action, RestartRenderer):
+                self.report.restarts += 1
+                self._renderer.kill(now)
             elif isinstance(action, Announce):
                 self.report.announced.append(action)
             elif isinstance(action, Log):

@@ -43,6 +43,7 @@ class Report:
     renders_lost: int = 0
     repeated_renders: int = 0  # renders of a loop that was there already, as fine or finer
     crashes: int = 0
+    restarts: int = 0  # of a renderer that hung; each is a crash too
     replies: list[Reply] = field(default_factory=list)
     announced: list[Announce] = field(default_factory=list)
     logs: dict[str, int] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from riffengine.playback.messages import LoopFreed, LoopRef, PlaceLoop, ToPlayer
 from riffengine.renderer.request import Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render, RenderCost
 from riffengine.transport.grid import BeatGrid
 
+_NEVER = 1 << 62
 _TONES = 61  # different loops the scripted renderer knows; prime, so that neighbours differ
 
 Samples = NDArray[np.float32]
@@ -33,6 +34,8 @@ class RendererScript:
     crash_every_seconds: float = math.inf  # mean time between deaths of the process
     restart_seconds: float = 5.0
     first_ready_seconds: float = 1.0
+    poisoned_seeds: frozenset[int] = frozenset()  # whatever has one of these in it never renders
+    hang_share: float = 0.0  # renders that never end, and that no cancel stops
     seed: int = 0
 
 
@@ -80,6 +83,7 @@ class ScriptedRenderer:
         self._store = store
         self._chance = random.Random(f"renderer {script.seed}")
         self._crash_chance = random.Random(f"crash {script.seed}")
+        self._hang_chance = random.Random(f"hang {script.seed}")
         self._queue: list[Render] = []
         self._running: tuple[Render, int, bool] | None = None  # job, frame on which it ends, whether it fails
         self._ready_frame: int | None = round(script.first_ready_seconds * sample_rate)
@@ -99,7 +103,7 @@ class ScriptedRenderer:
             self._queue.append(message)
             self._begin(frame)
             return []
-        if self._running is not None and self._running[0].job == message.job:
+        if self._running is not None and self._running[0].job == message.job and self._running[1] < _NEVER:
             self._running = None
             self._begin(frame)
             return [Cancelled(message.job)]
@@ -124,6 +128,10 @@ class ScriptedRenderer:
         self._crash_frame = self._next_crash(self._ready_frame)
         return None
 
+    def kill(self, frame: int) -> None:
+        """The engine ends the process."""
+        self._crash_frame = frame
+
     def _begin(self, frame: int) -> None:
         if self._running is not None or not self._queue:
             return
@@ -132,7 +140,9 @@ class ScriptedRenderer:
         seconds *= math.exp(script.spread * self._chance.gauss(0.0, 1.0))
         seconds *= 10.0 if self._chance.random() < script.slow_share else 1.0
         fails = self._chance.random() < script.failure_share
-        self._running = (render, frame + max(1, round(seconds * self._sample_rate)), fails)
+        fails = fails or not script.poisoned_seeds.isdisjoint((render.request.start.seed, render.request.end.seed))
+        ends = frame + max(1, round(seconds * self._sample_rate))
+        self._running = (render, _NEVER if self._hang_chance.random() < script.hang_share else ends, fails)
 
     def _deliver(self, render: Render) -> Delivery:
         request = render.request
@@ -152,6 +162,6 @@ class ScriptedRenderer:
 
     def _next_crash(self, frame: int) -> int:
         if math.isinf(self._script.crash_every_seconds):
-            return 1 << 62
+            return _NEVER
         wait_seconds = self._crash_chance.expovariate(1.0 / self._script.crash_every_seconds)
         return frame + 1 + round(wait_seconds * self._sample_rate)

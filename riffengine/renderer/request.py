@@ -141,6 +141,7 @@ class Failed:
 
     job: int
     reason: str
+    hopeless: bool = False  # trying again cannot help: the file behind ``init`` is no sound
 
 
 ToRenderer = Render | Cancel | Shutdown

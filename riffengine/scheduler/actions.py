@@ -40,6 +40,7 @@ class Applied:
     command: Command
     reply: Reply
     moment: Moment
+    routine: bool = False  # a plain step of the walk: one comes on every sixteenth note
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,14 @@ class Log:
     values: Mapping[str, Value] = field(default_factory=dict)
 
 
-Action = ToRendererMessage | ToPlayerMessage | Announce | Applied | Log
+@dataclass(frozen=True)
+class RestartRenderer:
+    """The renderer hangs: end its process. The shell then tells ``renderer_lost``, as for any other death."""
+
+    reason: str
+
+
+Action = ToRendererMessage | ToPlayerMessage | Announce | Applied | Log | RestartRenderer
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class Policy:
     draft_prior_seconds: float = 0.6  # render times until they have been measured
     full_prior_seconds: float = 1.0
     renderer_start_seconds: float = 8.0  # what a landing is told to wait for while no renderer is there
+    hang_seconds: float = 20.0  # a job older than this, and than ten times p95, hangs
     retries: int = 3
     retry_beats: float = 1.0  # doubled with each failure of the same loop
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from riffengine.performance.command import Landing
 from riffengine.scheduler.actions import Action, Announce
-from riffengine.scheduler.bank import BankKey, motif, nearest_point
+from riffengine.scheduler.bank import BankKey, Kept, motif, nearest_point
 from riffengine.scheduler.launching import Launching
 from riffengine.scheduler.part import Part, Promise, Target
 from riffengine.scheduler.plan import Purpose
@@ -67,12 +67,12 @@ class Aiming:
             if part.target is not None:
                 part.target.due_beat = self._due_beat(part, part.target.key, part.target.alpha, frame)
 
-    def landing(self, part: Part, path: str, source: str, frame: int) -> Landing:
+    def landing(self, part: Part, path: str, source: str, frame: int, brings: tuple[Kept, ...] = ()) -> Landing:
         """When the newest change of ``part`` will be heard; remembered, so that a move can be announced."""
         beat = self._landing_beat(part, part.serial, frame)
         if beat is None:
             return Landing(path, self._stage.timeline.beat_at(frame), 0.0)
-        part.promises[path] = Promise(path, source, part.serial, beat)
+        part.promises[path] = Promise(path, source, part.serial, beat, self._stage.state.values.get(path, True), brings)
         return self._at(path, beat, frame)
 
     # --- deciding ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
 from riffengine.renderer.request import Point, RenderRequest
 from riffengine.scheduler.shelf import FinishedLoop
@@ -106,6 +107,15 @@ def nearest_point(key: BankKey, alpha: float, alphas: int) -> float:
     return round(alpha * (alphas - 1)) / (alphas - 1)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A change that a launch brings to sound."""
+
+    path: str
+    value: Value
+    source: str
+
+
 @dataclass
 class MorphBank:
     """A bank that the player knows. ``frame`` is when it begins to sound, ``serial`` the newest change in it."""
@@ -116,6 +126,7 @@ class MorphBank:
     frame: int
     beat: float
     placed: dict[float, FinishedLoop] = field(default_factory=dict)
+    kept: tuple[Kept, ...] = ()
     seen_version: int = -1  # of the shelf, when it was last arranged
 
     def sounding_at(self, alpha: float) -> tuple[FinishedLoop, ...]:

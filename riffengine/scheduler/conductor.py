@@ -8,13 +8,12 @@ is queued, so newer intent supersedes older by itself. It belongs to the engine 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from riffengine.errors import LoopStoreError
 from riffengine.performance import walk
-from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
+from riffengine.performance.command import Accepted, Command, Landing, Reply
 from riffengine.performance.parameters import ControlClass, ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import BankLanded, FromPlayer, LoopFreed, SetControl, SetGrid
@@ -24,13 +23,13 @@ from riffengine.scheduler.actions import (
     Announce,
     Applied,
     ConductorStatus,
-    DeckStatus,
     Log,
     Policy,
+    RestartRenderer,
     ToPlayerMessage,
 )
 from riffengine.scheduler.aiming import Aiming
-from riffengine.scheduler.bank import SessionFacts, bank_key, motif, points_of
+from riffengine.scheduler.bank import Kept, SessionFacts, bank_key
 from riffengine.scheduler.console import Console, control_message
 from riffengine.scheduler.desk import RenderDesk
 from riffengine.scheduler.dispatch import Dispatch
@@ -39,6 +38,7 @@ from riffengine.scheduler.part import Part
 from riffengine.scheduler.plan import Purpose
 from riffengine.scheduler.shelf import Shelf, SlotState
 from riffengine.scheduler.stage import Stage
+from riffengine.scheduler.telling import deck_status, landing_logs
 from riffengine.scheduler.walking import Walking
 from riffengine.transport.grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
@@ -163,6 +163,7 @@ class Conductor:
             *self._aiming.next_wakeup(frame),
             *self._walking.next_wakeup(),
             *self._dispatch.next_wakeup(frame),
+            stage.desk.next_hang_frame() or 0,
             *(part.launching.frame for part in stage.parts.values() if part.launching is not None),
         ]
         return min((wakeup for wakeup in wakeups if wakeup > frame), default=None)
@@ -192,7 +193,7 @@ class Conductor:
     def failed(self, frame: int, failure: Failed) -> list[Action]:
         """A rendition could not be made; it is tried again after a musical pause, three times."""
         stage = self._stage
-        outcome = stage.desk.failed(failure.job, stage.timeline.beat_at(frame))
+        outcome = stage.desk.failed(failure.job, stage.timeline.beat_at(frame), failure.hopeless)
         if outcome is None:
             return [Log("stray failure", f"job {failure.job} belongs to a renderer that is gone")]
         job, given_up = outcome
@@ -214,12 +215,14 @@ class Conductor:
         """The renderer process has ended: nobody writes its slots any more. The music goes on with what there is."""
         stage = self._stage
         lost = stage.desk.lost()
+        actions: list[Action] = [Log("renderer lost", f"the renderer ended with {len(lost)} jobs in hand")]
         for job in lost:
             stage.shelf.release(job.slot)
             if stage.desk.refuses(job.wish):
-                self._give_up(stage.parts[job.wish.deck], job.wish.purpose, "the renderer died over it")
+                part = stage.parts[job.wish.deck]
+                actions.append(self._give_up(part, job.wish.purpose, "the renderer died over it"))
         self._dispatch.reconsider()
-        return [Log("renderer lost", f"the renderer ended with {len(lost)} jobs in hand"), *self._advance(frame)]
+        return [*actions, *self._advance(frame)]
 
     def reported(self, frame: int, message: FromPlayer) -> list[Action]:
         """The player tells what really happened."""
@@ -231,14 +234,8 @@ class Conductor:
             error = 0 if message.asked_frame is None else message.frame - message.asked_frame
             stage.counters.landing_error_frames_max = max(stage.counters.landing_error_frames_max, abs(error))
             beat = stage.timeline.beat_at(message.frame)
-            text = f"deck {message.deck} landed on beat {beat:.3f}, {error} frames late"
-            values: dict[str, Value] = {
-                "deck": message.deck,
-                "beat": beat,
-                "frame": message.frame,
-                "error_frames": error,
-            }
-            actions.append(Log("landed", text, values))
+            bank = self._launching.landed(message.deck, message.bank)
+            actions += landing_logs(message, bank, beat, error)
         else:
             return actions
         return [*actions, *self._advance(frame)]
@@ -251,7 +248,7 @@ class Conductor:
         counts, counters = stage.desk.counts, stage.counters
         return ConductorStatus(
             moment=self.moment(frame),
-            decks=tuple(self._deck_status(part) for part in stage.parts.values()),
+            decks=tuple(deck_status(stage, self._walking, part) for part in stage.parts.values()),
             renderer_ready=stage.desk.ready,
             draft_p50_seconds=draft.p50,
             draft_p95_seconds=draft.p95,
@@ -279,7 +276,8 @@ class Conductor:
 
     def _advance(self, frame: int) -> list[Action]:
         self._settle(frame)
-        actions = self._walking.step(frame)
+        actions = self._end_what_hangs(frame)
+        actions += self._walking.step(frame)
         actions += self._aiming.step(frame)
         actions += self._launching.arrange(frame)
         actions += self._dispatch.step(frame)
@@ -290,6 +288,13 @@ class Conductor:
             rest = [action for action in actions if not isinstance(action, Announce)]
             actions = [*rest, *dict.fromkeys(announced)]
         return actions
+
+    def _end_what_hangs(self, frame: int) -> list[Action]:
+        job = self._stage.desk.hanging(frame)
+        if job is None:
+            return []
+        seconds = (frame - job.sent_frame) / self._stage.facts.sample_rate
+        return [RestartRenderer(f"the renderer has not answered for {seconds:.0f} s; it is started anew")]
 
     def _take_effect(self, command: Command, changed: set[str], frame: int) -> list[Action]:
         stage = self._stage
@@ -339,7 +344,12 @@ class Conductor:
             part.refused, part.target = part.target.key, None
             part.promises.clear()
             part.unheard_since = None
-        return Log("render given up", f"deck {part.name} stays with what it has: {reason}", {"deck": part.name})
+        if part.current is not None:
+            text = f"deck {part.name} stays with what it has: {reason}"
+        else:
+            cure = "init" if part.want.init else "its prompt or seed"
+            text = f"deck {part.name}: {reason}; nothing can play until you change {cure}"
+        return Log("render given up", text, {"deck": part.name})
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
@@ -357,40 +367,16 @@ class Conductor:
             beat = stage.timeline.beat_at(frame + stage.frames(seconds))
             return replace(reply, landing=Landing(command.path, beat, seconds), note="loops are refined in place")
         landings = [
-            self._aiming.landing(part, command.path, command.source, frame) for part in parts if part.name in changed
+            self._aiming.landing(part, command.path, command.source, frame, _brought(part, command, stage))
+            for part in parts
+            if part.name in changed
         ]
         return replace(reply, landing=max(landings, key=lambda landing: landing.beat, default=now))
 
-    def _deck_status(self, part: Part) -> DeckStatus:
-        stage = self._stage
-        intent = stage.state.deck(part.name)
-        bank = part.current
-        points = len(points_of(part.want, stage.policy.alphas))
-        due = [promise.beat for promise in part.promises.values()]
-        return DeckStatus(
-            deck=part.name,
-            prompt=intent.prompt,
-            to=intent.to,
-            alpha=intent.alpha,
-            seed=intent.seed,
-            coverage=0.0 if bank is None or not part.settled else len(bank.placed) / points,
-            runway_seconds=self._runway_seconds(part),
-            landing_beat=part.target.due_beat if part.target is not None else max(due, default=None),
-            sounding=bank is not None,
-        )
 
-    def _runway_seconds(self, part: Part) -> float:
-        """Seconds until the walk comes to an alpha that no finished loop covers."""
-        stage, bank = self._stage, part.current
-        if bank is None:
-            return 0.0
-        drift = stage.drift(part)
-        if drift <= 0.0:
-            return math.inf
-        reach = 1.0 if bank.key.start == bank.key.end else bank.reach
-        alphas = max(0.0, reach - stage.alpha(part))
-        if reach >= 1.0:
-            ahead = self._walking.ahead(part)
-            points = [a for a, _ in points_of(ahead, stage.policy.alphas) if stage.shelf.best(motif(ahead, a))]
-            alphas += max(points, default=0.0)
-        return alphas / drift * stage.facts.beats * 60.0 / stage.timeline.grid.bpm
+def _brought(part: Part, command: Command, stage: Stage) -> tuple[Kept, ...]:
+    """What ``next`` changes on a deck, for those who want to know when each of it landed."""
+    if command.path != "next":
+        return ()
+    paths = (f"deck/{part.name}/{name}" for name in ("prompt", "to", "seed", "to_seed"))
+    return tuple(Kept(path, stage.state[path], command.source) for path in paths)

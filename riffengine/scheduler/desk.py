@@ -9,6 +9,7 @@ from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.estimate import RenderTimes
 from riffengine.scheduler.plan import Fineness, Wish
 
+_HANG_SHARE = 10.0  # of the p95 render time
 _LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the loop is given up
 
 
@@ -28,6 +29,7 @@ class _Trouble:
     failures: int = 0
     losses: int = 0
     retry_beat: float = 0.0
+    hopeless: bool = False  # trying again cannot help, nor can another seed
 
 
 @dataclass
@@ -51,6 +53,8 @@ class RenderDesk:
         self._times: dict[int, RenderTimes] = {}
         self._trouble: dict[tuple[str, int], _Trouble] = {}
         self._next_job = 1
+        self._hangs = 0  # since the last delivery
+        self.condemned = False  # the renderer hangs and is about to be ended
         self.ready = False
         self.jobs: dict[int, Job] = {}
         self.counts = JobCounts()
@@ -77,6 +81,26 @@ class RenderDesk:
         elapsed = (frame - job.sent_frame) / self._sample_rate
         return max(0.05, self.times(job.wish.steps, fineness).p95 - elapsed)
 
+    def hanging(self, frame: int) -> Job | None:
+        """A job that is so old that its renderer must hang; told once for each renderer."""
+        job = next(iter(self.jobs.values()), None)
+        if job is None or self.condemned or frame < self._hang_frame(job):
+            return None
+        self.condemned, self._hangs = True, self._hangs + 1
+        return job
+
+    def next_hang_frame(self) -> int | None:
+        """When the oldest job will be taken for one that hangs."""
+        job = next(iter(self.jobs.values()), None)
+        return None if job is None or self.condemned else self._hang_frame(job)
+
+    def _hang_frame(self, job: Job) -> int:
+        # Doubled with each hang in a row: a machine that needs longer than this for any loop must get there once.
+        patience = self._policy.hang_seconds * 2 ** min(self._hangs, 10)
+        slowest = max((times.p95 for times in self._times.values()), default=0.0)
+        seconds = float(max(patience, _HANG_SHARE * slowest))
+        return job.sent_frame + round(seconds * self._sample_rate)
+
     def send(self, wish: Wish, slot: int, frame: int) -> Render:
         """Take ``wish`` in hand."""
         job = Job(self._next_job, wish, slot, frame)
@@ -95,6 +119,7 @@ class RenderDesk:
         job = self.jobs.pop(number, None)
         if job is not None:
             self.counts.delivered += 1
+            self._hangs, self.condemned = 0, False
             self.times(job.wish.steps, fineness).add((frame - job.sent_frame) / self._sample_rate)
             self._trouble.pop((job.wish.motif, job.wish.steps), None)
         return job
@@ -106,7 +131,7 @@ class RenderDesk:
             self.counts.cancelled += 1
         return job
 
-    def failed(self, number: int, beat: float) -> tuple[Job, bool] | None:
+    def failed(self, number: int, beat: float, hopeless: bool = False) -> tuple[Job, bool] | None:
         """The job that failed and whether it is given up; otherwise it is retried after a musical pause."""
         job = self.jobs.pop(number, None)
         if job is None:
@@ -114,13 +139,14 @@ class RenderDesk:
         self.counts.failed += 1
         trouble = self._trouble.setdefault((job.wish.motif, job.wish.steps), _Trouble())
         trouble.failures += 1
+        trouble.hopeless = hopeless
         trouble.retry_beat = beat + self._policy.retry_beats * 2 ** (trouble.failures - 1)
         return job, self.refuses(job.wish)
 
     def lost(self) -> list[Job]:
         """Every job that went down with the renderer."""
         jobs, self.jobs = list(self.jobs.values()), {}
-        self.ready = False
+        self.ready = self.condemned = False
         self.counts.lost += len(jobs)
         for job in jobs:
             if not job.cancelled:
@@ -128,11 +154,17 @@ class RenderDesk:
         return jobs
 
     def refuses(self, wish: Wish) -> bool:
-        """Whether ``wish`` has failed too often."""
+        """Whether ``wish`` has failed too often, or could never succeed."""
         trouble = self._trouble.get((wish.motif, wish.steps))
-        return trouble is not None and (
-            trouble.failures > self._policy.retries or trouble.losses >= _LOSSES_BEFORE_BLAME
-        )
+        return trouble is not None and (trouble.hopeless or self._spent(trouble))
+
+    def poisoned(self, motif: str, steps: int) -> bool:
+        """Whether this loop has failed too often, so that another seed may be better."""
+        trouble = self._trouble.get((motif, steps))
+        return trouble is not None and not trouble.hopeless and self._spent(trouble)
+
+    def _spent(self, trouble: _Trouble) -> bool:
+        return trouble.failures > self._policy.retries or trouble.losses >= _LOSSES_BEFORE_BLAME
 
     def must_wait(self, wish: Wish, beat: float) -> bool:
         """Whether ``wish`` failed and its pause is not over."""

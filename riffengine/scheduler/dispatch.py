@@ -45,7 +45,7 @@ class Dispatch:
             if running is None and stage.desk.next_retry_beat(stage.timeline.beat_at(frame)) is None:
                 self._met_version = stage.shelf.version
             return actions
-        if not stage.desk.ready:
+        if not stage.desk.ready or stage.desk.condemned:
             return actions
         actions += self._make_room()
         slot = stage.shelf.reserve()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from riffengine.performance.command import Landing
 from riffengine.playback.messages import FreeLoop, LaunchBank, PlaceLoop, SetControl, SetGrid, ToPlayer
 from riffengine.scheduler.actions import Action, Announce, Log, ToPlayerMessage
-from riffengine.scheduler.bank import BankKey, MorphBank, motif, points_of
+from riffengine.scheduler.bank import BankKey, Kept, MorphBank, motif, points_of
 from riffengine.scheduler.part import Part
 from riffengine.scheduler.shelf import FinishedLoop
 from riffengine.scheduler.stage import Stage
@@ -17,6 +17,7 @@ class Launching:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._next_bank = 1
+        self._awaited: dict[int, tuple[str, MorphBank]] = {}  # launched, and not reported as landed
 
     def fits(self, group: list[Part]) -> bool:
         """Whether the group's targets can sound on the grid as it is, or change it together."""
@@ -39,7 +40,9 @@ class Launching:
                 grid = stage.timeline.latest.with_tempo(target.key.bpm, at_frame)
                 stage.timeline.announce(grid)
                 actions.append(ToPlayerMessage(SetGrid(grid, at_frame)))
-            actions += self.launch(part, target.key, target.serial, at_frame, stage.fade_frames)
+            kept = [p for p in part.promises.values() if p.serial <= target.serial]
+            brought = tuple(k for p in kept for k in (Kept(p.path, p.value, p.source), *p.brings))
+            actions += self.launch(part, target.key, target.serial, at_frame, stage.fade_frames, brought)
             if part.jump:
                 part.jump = False
                 name = f"deck/{part.name}/alpha"
@@ -49,11 +52,14 @@ class Launching:
             actions += self._keep_promises(part, target.serial, beat, frame)
         return actions
 
-    def launch(self, part: Part, key: BankKey, serial: int, at_frame: int, fade_frames: int) -> list[Action]:
-        """Place all there is of the bank ``key`` and sound it from ``at_frame`` on."""
+    def launch(
+        self, part: Part, key: BankKey, serial: int, at_frame: int, fade_frames: int, kept: tuple[Kept, ...] = ()
+    ) -> list[Action]:
+        """Place all there is of the bank ``key`` and sound it from ``at_frame`` on; ``kept`` are the changes in it."""
         stage = self._stage
-        bank = MorphBank(self._next_bank, key, serial, at_frame, stage.timeline.beat_at(at_frame))
+        bank = MorphBank(self._next_bank, key, serial, at_frame, stage.timeline.beat_at(at_frame), kept=kept)
         self._next_bank += 1
+        self._awaited[bank.number] = (part.name, bank)
         messages: list[ToPlayer] = []
         for alpha, _ in points_of(key, stage.policy.alphas):
             loop = stage.shelf.best(motif(key, alpha))
@@ -68,6 +74,13 @@ class Launching:
         part.launching = bank
         stage.counters.launches += 1
         return [ToPlayerMessage(message) for message in messages]
+
+    def landed(self, deck: str, number: int) -> MorphBank | None:
+        """The bank that the player says has landed, told once; older ones of its deck are not awaited any more."""
+        found = self._awaited.get(number)
+        for other in [n for n, (name, _) in self._awaited.items() if name == deck and n <= number]:
+            del self._awaited[other]
+        return None if found is None else found[1]
 
     def settle(self, frame: int) -> None:
         """What was launched for a frame that has come is what sounds."""

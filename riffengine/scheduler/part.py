@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from riffengine.scheduler.bank import BankKey, MorphBank
+from riffengine.performance.command import Value
+from riffengine.scheduler.bank import BankKey, Kept, MorphBank
 from riffengine.scheduler.shelf import FinishedLoop
 
 
@@ -16,6 +17,8 @@ class Promise:
     source: str
     serial: int
     beat: float
+    value: Value = ""
+    brings: tuple[Kept, ...] = ()  # what else the change made, such as the seeds behind ``next``
 
 
 @dataclass

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from riffengine.performance import walk
 from riffengine.performance.command import Command
+from riffengine.performance.parameters import MAX_SEED
 from riffengine.playback.messages import SetControl
 from riffengine.scheduler.actions import Action, Applied, Log, ToPlayerMessage
-from riffengine.scheduler.bank import BankKey, bank_key, motif
+from riffengine.scheduler.bank import BankKey, Kept, bank_key, motif
 from riffengine.scheduler.launching import Launching
 from riffengine.scheduler.part import Part
 from riffengine.scheduler.stage import Stage
+
+
+@dataclass
+class _Ahead:
+    """What follows the bank ``want``, after ``skipped`` seeds that would not render."""
+
+    want: BankKey
+    skipped: int
+    key: BankKey
 
 
 class Walking:
@@ -18,7 +30,7 @@ class Walking:
     def __init__(self, stage: Stage, launching: Launching) -> None:
         self._stage = stage
         self._launching = launching
-        self._ahead: dict[str, tuple[BankKey, BankKey]] = {}  # by deck: a wanted bank and the one after it
+        self._ahead: dict[str, _Ahead] = {}  # by deck
 
     def step(self, frame: int) -> list[Action]:
         """Every sixteenth note that is due within the lead."""
@@ -28,6 +40,7 @@ class Walking:
             if stage.drift(part) <= 0.0 or part.current is None:
                 part.step_beat = None
                 continue
+            actions += self._skip_poison(part)
             if part.step_beat is None:
                 part.step_beat = walk.next_step_beat(stage.timeline.beat_at(frame + stage.lead_frames))
             while (at_frame := stage.timeline.frame_of(part.step_beat)) - stage.lead_frames <= frame:
@@ -46,11 +59,25 @@ class Walking:
 
     def ahead(self, part: Part) -> BankKey:
         """The bank that follows the one the part wants."""
+        return self._next(part).key
+
+    def _next(self, part: Part, skipped: int = 0) -> _Ahead:
         known = self._ahead.get(part.name)
-        if known is None or known[0] is not part.want:  # alpha, which moves all the time, is not in it
-            intent = walk.after_rollover(self._stage.state.deck(part.name))
-            known = self._ahead[part.name] = (part.want, bank_key(intent, self._stage.state, self._stage.facts))
-        return known[1]
+        if known is None or known.want is not part.want or skipped:  # alpha, which moves all the time, is not in it
+            intent = walk.after_rollover(self._stage.state.deck(part.name), skipped)
+            key = bank_key(intent, self._stage.state, self._stage.facts)
+            known = self._ahead[part.name] = _Ahead(part.want, skipped, key)
+        return known
+
+    def _skip_poison(self, part: Part) -> list[Action]:
+        """Where the bank ahead ends in a loop that will not render, the seed after it is taken."""
+        stage, known = self._stage, self._next(part)
+        if not stage.desk.poisoned(motif(known.key, 1.0), stage.fineness.urgent):
+            return []
+        seed = known.key.end.seed
+        self._next(part, known.skipped + 1)
+        text = f"deck {part.name}: seed {seed} will not render; the walk takes the next one"
+        return [Log("seed skipped", text, {"deck": part.name, "seed": seed})]
 
     def _one_step(self, part: Part, beat: float, at_frame: int, frame: int) -> list[Action]:
         stage = self._stage
@@ -62,7 +89,7 @@ class Walking:
             if stage.alpha(part) >= 1.0:
                 return actions
         command = walk.step(part.name, stage.alpha(part), stage.drift(part), stage.facts.beats)
-        actions.append(self._apply(command, at_frame))
+        actions.append(self._apply(command, at_frame, routine=True))
         ramp_frames = stage.timeline.frame_of(beat + walk.STEP_BEATS) - at_frame
         actions.append(ToPlayerMessage(SetControl(command.path, float(command.value), at_frame, ramp_frames)))
         part.sent_step_frame = at_frame
@@ -72,9 +99,13 @@ class Walking:
         """Into the next bank without a sound, if it is there; otherwise alpha is held at 1."""
         stage, bank = self._stage, part.current
         busy = part.target is not None or (part.launching is not None and part.launching.frame >= at_frame)
-        if bank is None or not part.settled or busy:
+        if bank is None or busy:
             return []
-        ahead = self.ahead(part)
+        if stage.desk.poisoned(motif(part.want, 1.0), stage.fineness.urgent):
+            return self._turn_aside(part, at_frame, frame)
+        if not part.settled:
+            return []
+        ahead = self._next(part).key
         border, goal = stage.shelf.best(motif(ahead, 0.0)), stage.shelf.best(motif(ahead, 1.0))
         if border is None or goal is None:
             if part.holding:
@@ -86,14 +117,25 @@ class Walking:
         if end is not border or frame - part.swapped_frame < stage.fade_frames:
             return []  # a finer loop is being faded in: one more sixteenth note, or the border would be heard
         part.holding = False
-        commands = walk.rollover(part.name, stage.state.deck(part.name))
+        commands = walk.rollover(part.name, stage.state.deck(part.name), skipped=self._next(part).skipped)
+        kept = tuple(Kept(c.path, c.value, c.source) for c in commands if not c.path.endswith("/alpha"))
         actions: list[Action] = [self._apply(command, at_frame) for command in commands]
         part.want = stage.wanted_key(part)
         # Both banks sound the very same loop here, so there is nothing to fade (equal power would even be 3 dB louder).
-        actions += self._launching.launch(part, part.want, part.serial, at_frame, 0)
+        actions += self._launching.launch(part, part.want, part.serial, at_frame, 0, kept)
         actions.append(ToPlayerMessage(SetControl(f"deck/{part.name}/alpha", 0.0, at_frame, 0)))
         return actions
 
-    def _apply(self, command: Command, at_frame: int) -> Applied:
+    def _turn_aside(self, part: Part, at_frame: int, frame: int) -> list[Action]:
+        """The end of the wanted bank itself will not render: walk to the seed after it."""
+        stage = self._stage
+        seed = stage.state.deck(part.name).to_seed
+        command = Command(f"deck/{part.name}/to_seed", (seed + 1) % (MAX_SEED + 1), walk.SOURCE)
+        applied = self._apply(command, at_frame)
+        part.retarget(stage.wanted_key(part), frame, stage.settle_frames)
+        text = f"deck {part.name}: seed {seed} will not render; the walk takes the next one"
+        return [applied, Log("seed skipped", text, {"deck": part.name, "seed": seed})]
+
+    def _apply(self, command: Command, at_frame: int, routine: bool = False) -> Applied:
         reply = self._stage.apply(command)
-        return Applied(command, reply, self._stage.timeline.moment(at_frame))
+        return Applied(command, reply, self._stage.timeline.moment(at_frame), routine)

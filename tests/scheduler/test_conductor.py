@@ -10,7 +10,15 @@ from riffengine.performance.command import Accepted, Command, Rejected
 from riffengine.performance.parameters import standard_tree
 from riffengine.playback.messages import BankLanded, FreeLoop, LaunchBank, LoopFreed, PlaceLoop, SetControl, SetGrid
 from riffengine.renderer.request import Cancel, Cancelled, Delivery, Failed, Ready, Render, RenderCost
-from riffengine.scheduler.actions import Announce, Applied, Log, Policy, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.actions import (
+    Announce,
+    Applied,
+    Log,
+    Policy,
+    RestartRenderer,
+    ToPlayerMessage,
+    ToRendererMessage,
+)
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.grid import BeatGrid
 
@@ -367,6 +375,88 @@ def test_a_failing_render_is_retried_three_times_with_growing_pauses_and_then_gi
     reply = hall.send("deck/a/prompt", "good")
     hall.run_to(50000)
     assert hall.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
+
+
+def logs(hall, kind):
+    return [action.values for _, action in hall.actions if isinstance(action, Log) and action.kind == kind]
+
+
+def test_what_landed_is_named_though_something_else_is_wanted_by_now():
+    hall = Hall().run_to(8100)
+    hall.send("deck/a/prompt", "techno")
+    hall.send("deck/a/seed", 7, source="osc:1")
+    hall.run_to(9950)
+    hall.send("deck/a/prompt", "dub")  # too late for beat 20
+    hall.run_to(10100)
+    landed, kept = logs(hall, "landed")[-1], logs(hall, "kept")
+    assert (landed["prompt"], landed["seed"], landed["to"], landed["to_seed"]) == ("techno", 7, "techno", 1)
+    assert (landed["deck"], landed["beat"], landed["frame"], landed["error_frames"]) == ("a", 20.0, 10000, 0)
+    assert [(k["path"], k["value"], k["source"], k["frame"]) for k in kept] == [
+        ("deck/a/prompt", "techno", "test", 10000),
+        ("deck/a/seed", 7, "osc:1", 10000),
+    ]
+    hall.run_to(20000)
+    assert logs(hall, "landed")[-1]["prompt"] == logs(hall, "kept")[-1]["value"] == "dub"
+
+
+def test_a_rollover_and_next_tell_every_seed_they_brought():
+    hall = Hall(deck__a__drift=0.5).run_to(20000)
+    seeds = [k["value"] for k in logs(hall, "kept") if k["path"] == "deck/a/seed"]
+    assert seeds and seeds == list(range(1, len(seeds) + 1))
+    hall = Hall(deck__a__to="techno").run_to(20100)
+    hall.send("next", True, source="midi")
+    hall.run_to(30000)
+    brought = {k["path"]: k["value"] for k in logs(hall, "kept")}
+    assert brought["next"] is True
+    assert (brought["deck/a/prompt"], brought["deck/a/seed"], brought["deck/a/to_seed"]) == ("techno", 1, 2)
+
+
+def test_only_the_small_steps_of_the_walk_are_routine():
+    hall = Hall(deck__a__drift=0.5).run_to(20000)
+    applied = [a for _, a in hall.actions if isinstance(a, Applied)]
+    assert {a.command.path.rsplit("/", 1)[1] for a in applied if a.routine} == {"alpha"}
+    assert {a.command.path.rsplit("/", 1)[1] for a in applied if not a.routine} == {"seed", "to_seed", "alpha"}
+
+
+def test_a_file_that_is_no_sound_is_not_tried_again():
+    hall = Hall(deck__a__init="bad.wav", deck__a__strength=0.5)
+    job = hall.running
+    hall.running = None
+    actions = hall.do(hall.conductor.failed(10, Failed(job.job, "bad.wav cannot be read", hopeless=True)))
+    hall.run_to(20000)
+    assert len(hall.renders) == 1
+    text = next(a.text for a in actions if isinstance(a, Log) and a.kind == "render given up")
+    assert text == "deck a: bad.wav cannot be read; nothing can play until you change init"
+    hall.send("deck/a/init", "")
+    hall.run_to(22000)
+    assert len(hall.sent(LaunchBank)) == 1
+
+
+def test_a_renderer_that_hangs_is_ended_once():
+    hall = Hall().run_to(20000)
+    hall.render_seconds = 1e6
+    hall.send("deck/a/prompt", "techno")
+    hall.run_to(39000)
+    assert not [a for _, a in hall.actions if isinstance(a, RestartRenderer)]
+    hall.run_to(90000)
+    restarts = [(frame, a) for frame, a in hall.actions if isinstance(a, RestartRenderer)]
+    assert [frame for frame, _ in restarts] == [40000]
+    hall.running = None
+    hall.do(hall.conductor.renderer_lost(hall.frame))
+    hall.render_seconds = 0.4
+    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
+    hall.run_to(100000)
+    assert logs(hall, "landed")[-1]["prompt"] == "techno"
+
+
+def test_a_loop_given_up_because_renderers_die_over_it_is_told():
+    hall = Hall().run_to(20000)
+    hall.send("deck/a/prompt", "techno")
+    for _ in range(5):
+        hall.running = None
+        hall.do(hall.conductor.renderer_lost(hall.frame))
+        hall.do(hall.conductor.renderer_ready(hall.frame, READY))
+    assert len(logs(hall, "render given up")) == 1
 
 
 def test_when_the_renderer_dies_its_slots_come_back_and_the_job_is_sent_again():
