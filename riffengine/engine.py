@@ -35,7 +35,16 @@ from riffengine.playback.mixer import MIX_AHEAD_FRAMES
 from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Point, Ready, RenderRequest
 from riffengine.renderer.worker import RendererOptions, RendererProcess
 from riffengine.replay.tape import Tape
-from riffengine.scheduler.actions import Action, Announce, Applied, Log, Policy, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.actions import (
+    Action,
+    Announce,
+    Applied,
+    Log,
+    Policy,
+    RestartRenderer,
+    ToPlayerMessage,
+    ToRendererMessage,
+)
 from riffengine.scheduler.conductor import Conductor
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
@@ -45,6 +54,7 @@ from riffengine.transport.grid import BeatGrid, Moment
 LOOP_BEATS = 8
 SLOWEST_BPM = 60.0
 SLOTS = 48
+SLOTS_PER_DECK = 7  # the least a deck can play with, where shared memory is small
 STEMS = ("mix",)
 TICK_SECONDS = 0.02
 STATUS_EVERY = 10  # ticks
@@ -70,14 +80,15 @@ class Engine:
         self._rate = session.sample_rate
         grid = BeatGrid(self._rate, state.number("transport/tempo"))
         floats = int(LOOP_BEATS * 60 / SLOWEST_BPM * self._rate) * CHANNELS * len(STEMS)
-        self._store = LoopStore.create(SLOTS, floats)
+        self._store = LoopStore.create(SLOTS, floats, least_slots=SLOTS_PER_DECK * len(session.decks))
+        slots = self._store.slots
         policy = Policy(fade_in_seconds=session.fade_in_seconds)
-        self._conductor = Conductor(tree, state, grid, session.decks, SLOTS, policy, session.model)
+        self._conductor = Conductor(tree, state, grid, session.decks, slots, policy, session.model)
         warm = Point("house", 0)
         self._renderer = RendererProcess(
             RendererOptions(
                 self._store.name,
-                SLOTS,
+                slots,
                 floats,
                 session.model,
                 warm=RenderRequest(warm, warm, steps=1, bpm=grid.bpm, sample_rate=self._rate),
@@ -88,7 +99,7 @@ class Engine:
                 sample_rate=self._rate,
                 grid=grid,
                 store_name=self._store.name,
-                store_slots=SLOTS,
+                store_slots=slots,
                 store_slot_floats=floats,
                 block_frames=session.block_frames,
                 channels=CHANNELS,
@@ -237,8 +248,11 @@ class Engine:
                 case Announce(landing, source):
                     self._surfaces.landing_moved(self.now(), landing, source)
                     self._line.say(f"{landing.path} lands on beat {landing.beat:g} instead")
-                case Applied(_, reply, moment):
-                    self._surfaces.replied(moment, reply, self.state)
+                case Applied():
+                    self._surfaces.replied(action.moment, action.reply, self.state, action.routine)
+                case RestartRenderer(reason):
+                    self._line.say(reason)
+                    self._renderer.kill()
                 case Log():
                     self._log(action)
 

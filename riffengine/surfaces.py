@@ -23,6 +23,8 @@ from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.session import Session
 from riffengine.transport.grid import Moment
 
+WORDS_TOLD = 3  # of one prompt: a suggestion costs up to a millisecond of the event loop
+
 Submit = Callable[[Command], Reply]
 Say = Callable[[str], None]
 
@@ -104,7 +106,7 @@ class Surfaces:
             return ""
         vocabulary = Vocabulary.load()
         remarks = []
-        for word in vocabulary.parse(str(text)).unknown:
+        for word in vocabulary.parse(str(text)).unknown[:WORDS_TOLD]:
             close = vocabulary.suggest(word)
             hint = f"did you mean {' or '.join(close)}?" if close else "`riffengine words` lists what it knows"
             remarks.append(f"the model does not know {word!r}; {hint}")

@@ -1,0 +1,105 @@
+"""How a performance ends: what cannot start says why, and Ctrl-C is heard at any time."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from riffengine.loopstore import sweep_stale_segments
+
+PATIENCE_SECONDS = 180.0
+QUIET = ["--no-osc", "--no-midi"]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "riffengine", "play", *arguments, *QUIET],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=PATIENCE_SECONDS)[0]
+    finally:
+        process.kill()
+
+
+def preset(folder: Path, text: str) -> str:
+    path = folder / "set.yaml"
+    path.write_text('deck: {a: {prompt: "techno"}}\n' + text)
+    return str(path)
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize(
+    ("text", "arguments", "reason"),
+    [
+        ("model: nowhere.safetensors", (), "nowhere.safetensors"),
+        ("output: {to: paced}", ("--record", "/nowhere/set.flac"), "/nowhere"),
+        ('output: {to: device, device: "no such card"}', (), "device"),
+    ],
+)
+def test_what_cannot_start_says_why_and_ends_with_one(
+    tmp_path: Path, text: str, arguments: tuple[str, ...], reason: str
+) -> None:
+    process = start(preset(tmp_path, text), *arguments)
+    output = finish(process)
+    assert process.returncode == 1, output
+    assert reason in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.wire
+def test_a_journal_that_exists_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    journal = tmp_path / "last-night.jsonl"
+    journal.write_text("precious")
+    process = start(preset(tmp_path, "output: {to: paced}"), "--journal", str(journal))
+    output = finish(process)
+    assert process.returncode == 2, output
+    assert "last-night.jsonl" in output
+    assert journal.read_text() == "precious"
+
+
+@pytest.mark.wire
+def test_ctrl_c_before_the_first_sound_ends_at_once_and_in_silence(tmp_path: Path) -> None:
+    record = tmp_path / "set.wav"
+    process = start(preset(tmp_path, "output: {to: paced, fade_out: 60}"), "--record", str(record))
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while not record.exists() and time.perf_counter() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert not soundfile.read(record)[0].any()
+
+
+@pytest.mark.wire
+def test_a_killed_engine_takes_everything_with_it(tmp_path: Path) -> None:
+    process = start(preset(tmp_path, "output: {to: paced}"), "--record", str(tmp_path / "set.wav"))
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while not (tmp_path / "set.wav").exists() and time.perf_counter() < deadline:
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2  # the renderer and the player
+    process.kill()
+    process.communicate(timeout=PATIENCE_SECONDS)
+    while any(_runs(child) for child in children) and time.perf_counter() < deadline:
+        time.sleep(0.2)
+    assert not any(_runs(child) for child in children)
+    sweep_stale_segments()
+    assert list(Path("/dev/shm").glob(f"riffengine-{process.pid}-*")) == []
+
+
+def _runs(pid: str) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
