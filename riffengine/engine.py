@@ -17,11 +17,14 @@ from riffengine.clock import Clock, SystemClock
 from riffengine.errors import OutOfRange
 from riffengine.loopstore import LoopStore, sweep_stale_segments
 from riffengine.output.player import PlayerOptions, PlayerProcess
-from riffengine.performance.command import Command, Rejected, Reply, Value
+from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
+from riffengine.performance.latency import Heard, KnobToEar, LatencyCsv
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import (
+    Audible,
     BankLanded,
     FromPlayer,
+    LaunchBank,
     LoopFreed,
     PlayerFailed,
     PlayerNotice,
@@ -64,6 +67,7 @@ class PlayOptions:
     osc: bool = True
     midi: bool = True
     journal: Path | None = None
+    latency_csv: Path | None = None
     commands: tuple[Command, ...] = ()
 
     def over(self, session: Session) -> Session:
@@ -86,6 +90,7 @@ class Engine:
     def __init__(self, session: Session, options: PlayOptions, clock: Clock, line: StatusLine) -> None:
         self._session = session = options.over(session)
         self._options, self._clock, self._line = options, clock, line
+        self._latency_csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
         tree = session.tree(STEMS)
         state = session.state(tree)
         for command in options.commands:
@@ -124,6 +129,8 @@ class Engine:
             )
         )
         self._surfaces = Surfaces(session, tree, clock, line.say)
+        self._ear = KnobToEar(tree)
+        self._device_ns = 0  # from a block being handed over to its first frame being heard
         self._anchor: Status | None = None
         self._player_descriptor = -1
         self._renderer_began_ns = 0
@@ -154,8 +161,9 @@ class Engine:
 
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
-        moment = self.now()
+        moment, before = self.now(), self._conductor.serials()
         reply, actions = self._conductor.submit(command, moment.frame)
+        self._follow(reply, before)
         self._surfaces.replied(moment, reply, self.state)
         self._carry_out(actions)
         return reply
@@ -208,6 +216,8 @@ class Engine:
         self._player.stop(fade_frames=0, timeout=0.5)
         self._renderer.stop(timeout=0.5)
         self._surfaces.close()
+        if self._latency_csv is not None:
+            self._latency_csv.close()
         self._store.close()
 
     # --- what the Conductor decides ------------------------------------------------------------------------------
@@ -218,6 +228,8 @@ class Engine:
                 case ToRendererMessage(message):
                     self._renderer.send(message)
                 case ToPlayerMessage(message):
+                    if isinstance(message, LaunchBank):
+                        self._ear.launched(message.deck, message.bank, message.serial)
                     self._player.send(message)
                 case Announce(landing, source):
                     self._surfaces.landing_moved(self.now(), landing, source)
@@ -229,6 +241,8 @@ class Engine:
 
     def _log(self, entry: Log) -> None:
         self._surfaces.event(self.now(), str(entry.values.get("deck", "")), entry.text)
+        if entry.kind == "render given up":
+            self._ear.dropped(str(entry.values["deck"]))
         if entry.kind == "landed":
             deck = self.state.deck(str(entry.values["deck"]))
             self._line.say(
@@ -252,19 +266,50 @@ class Engine:
     def _heed_player(self, message: FromPlayer) -> None:
         match message:
             case PlayerReady():
+                self._device_ns = round(message.latency_seconds * 1e9)
                 self._line.say(
                     f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
                     f"a block, {1000 * message.latency_seconds:.0f} ms latency"
                 )
             case Status():
                 self._anchor = message
+            case Audible():
+                self._heard([self._ear.audible(message.name, message.stamp_ns, self._heard_ns(message.frame))])
             case BankLanded() | LoopFreed():
+                if isinstance(message, BankLanded):
+                    self._heard(self._ear.landed(message.deck, message.bank, self._heard_ns(message.frame)))
                 self._carry_out(self._conductor.reported(self.frame(), message))
             case PlayerNotice(reason):
                 self._line.say(reason)
             case PlayerFailed(reason):
                 self._failure = reason
                 self._stopping.set()
+
+    # --- from knob to ear ----------------------------------------------------------------------------------------
+
+    def _follow(self, reply: Reply, before: Mapping[str, int]) -> None:
+        """Remember a change that must be rendered until it lands."""
+        command = reply.command
+        changed = {deck: n for deck, n in self._conductor.serials().items() if n != before[deck]}
+        if not isinstance(reply, Accepted) or not changed:
+            return
+        if reply.landing is not None and reply.landing.seconds > 0:
+            self._ear.asked(command.path, command.stamp_ns, changed)
+        else:  # the hand came back to what sounds
+            for deck in changed:
+                self._ear.dropped(deck)
+
+    def _heard_ns(self, frame: int) -> int:
+        """When ``frame`` leaves the device, on the monotonic clock; by the last report of the player."""
+        if self._anchor is None:
+            return self._clock.now_ns()
+        after = frame - self._anchor.frame + self._session.block_frames  # the anchor is the end of a block just filled
+        return self._anchor.host_ns + after * 1_000_000_000 // self._rate + self._device_ns
+
+    def _heard(self, gestures: Iterable[Heard]) -> None:
+        if self._latency_csv is not None:
+            for heard in gestures:
+                self._latency_csv.write(heard)
 
     # --- what the renderer says ----------------------------------------------------------------------------------
 
@@ -323,6 +368,8 @@ class Engine:
             "famines": status.famines,
             "underruns": self._anchor.underruns if self._anchor else 0,
             "load": self._anchor.load if self._anchor else 0.0,
+            "coverage": min(deck.coverage for deck in status.decks),
+            **self._ear.facts(),
             "renderer_pid": self._renderer.pid or 0,
             "player_pid": self._player.pid or 0,
         }
@@ -341,6 +388,7 @@ class Engine:
                 "bank": f"{100 * deck.coverage:.0f}%",
                 "runway": runway,
                 "render": f"{status.full_p50_seconds:.2f} s",
+                "ear": self._ear.shown(),
                 "underruns": str(self._anchor.underruns if self._anchor else 0),
             }
         )

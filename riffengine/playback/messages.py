@@ -54,12 +54,16 @@ class RemoveLoop:
 
 @dataclass(frozen=True)
 class LaunchBank:
-    """From ``at_frame`` on ``deck`` sounds ``bank``; equal-power crossfade in phase; the old bank is dropped after."""
+    """From ``at_frame`` on ``deck`` sounds ``bank``; equal-power crossfade in phase; the old bank is dropped after.
+
+    ``serial`` numbers the newest change that the bank holds; the player does not look at it.
+    """
 
     deck: str
     bank: int
     at_frame: int | None = None
     fade_frames: int = 2048
+    serial: int = 0
 
 
 @dataclass(frozen=True)
