@@ -271,6 +271,9 @@ def _deck_rows(at: str, stems: Sequence[str]) -> list[Parameter]:
         Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
+        Parameter(
+            f"{at}/filter", "float", 0.0, now, "Left a low-pass closes, right a high-pass opens, 0 is off", -1, 1
+        ),
         *(Parameter(f"{at}/stem/{s}/gain", "float", 0.0, now, f"Level of the {s}", -60, 6, "dB") for s in stems),
     ]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from riffengine.playback import limiter
 from riffengine.playback.deck import Deck, Landing
+from riffengine.playback.filter import DeckFilter
 from riffengine.playback.interpolator import Interpolator, Span
 from riffengine.playback.limiter import Limiter
 from riffengine.playback.loop import Samples, Shelf
@@ -79,12 +80,14 @@ class Mixer:
         self._playheads = Playheads(grid)
         self._shelf = Shelf(samples, channels)
         self._decks = {name: Deck(name, self._playheads) for name in decks}
+        self._filters = {name: DeckFilter(sample_rate, channels) for name in decks}
         self._master = Ramp(1.0)
         self._fade = Ramp(0.0)
         self._cross = Ramp(0.0)
         self._limiter = Limiter(sample_rate, channels)
         self._interpolator = Interpolator()
         self._scratch = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
+        self._apart = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
         self._inbox: list[ToPlayer] = []
         self._due: list[tuple[int, int, ToPlayer]] = []
         self._sequence = 0
@@ -230,7 +233,7 @@ class Mixer:
         ramp, most = self._control(message.name)
         if ramp is None:
             return False
-        value = min(max(value, 0.0), most)
+        value = min(max(value, -1.0 if message.name.endswith("/filter") else 0.0), most)
         if message.name.endswith("/mute"):
             value, ramp_frames = 1.0 - value, round(_MUTE_SECONDS * self.sample_rate)
         ramp.move(value, frame, ramp_frames)
@@ -256,6 +259,8 @@ class Mixer:
             return deck.unmuted, 1.0
         if words[2:] == ["alpha"]:
             return deck.alpha, 1.0
+        if words[2:] == ["filter"]:
+            return self._filters[deck.name].knob, 1.0
         if len(words) == 5 and words[2] == "stem" and words[4] == "gain":
             return deck.stems.setdefault(words[3], Ramp(1.0)), _MOST_GAIN
         return None, 0.0
@@ -281,6 +286,8 @@ class Mixer:
             while self._due and self._due[0][0] <= start:
                 self._act(heapq.heappop(self._due)[2], start)
             self._report_landings()
+            for own in self._filters.values():
+                own.runs(start)
             end = self._piece_end(start, start + frames - done)
             for deck in self._decks.values():
                 self._add_deck(deck, bus[done : done + end - start], start)
@@ -292,6 +299,7 @@ class Mixer:
             ramp.settle(frame)
         for deck in self._decks.values():
             deck.settle(frame)
+            self._filters[deck.name].knob.settle(frame)
 
     def _report_landings(self) -> None:
         changed = False
@@ -317,16 +325,26 @@ class Mixer:
             if ramp.end_frame is not None:
                 end = min(end, ramp.end_frame)
         for deck in self._decks.values():
-            deck_end = deck.next_end()
-            if deck_end is not None:
-                end = min(end, deck_end)
+            own = self._filters[deck.name]
+            ends = (deck.next_end(), own.knob.end_frame, own.cut(start))
+            end = min([end, *(deck_end for deck_end in ends if deck_end is not None)])
         return end
 
     def _add_deck(self, deck: Deck, bus: Block, frame: int) -> None:
         frames = len(bus)
         level = self._deck_level(deck, frame, frames)
-        if isinstance(level, float) and level == 0.0:
-            return
+        own = self._filters[deck.name]
+        if own.runs(frame):  # even when nobody hears it: it remembers
+            sound = self._apart[:frames]
+            sound[:] = 0.0
+            self._add_voices(deck, sound, frame, 1.0)
+            own.process(sound, frame)
+            self._add(bus, sound, level)
+        elif not isinstance(level, float) or level != 0.0:
+            self._add_voices(deck, bus, frame, level)
+
+    def _add_voices(self, deck: Deck, bus: Block, frame: int, level: Gain) -> None:
+        frames = len(bus)
         for loop, playheads, share in deck.voices(frame, frames):
             gain = level * share
             if isinstance(gain, float) and gain == 0.0:

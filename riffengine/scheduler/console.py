@@ -20,7 +20,7 @@ def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0
     name = path.rsplit("/", 1)[-1]
     if name == _GAIN:
         return SetControl(path, linear_gain(float(value)), None, ramp_frames, stamp_ns)
-    if name in ("mute", "alpha", "crossfader"):
+    if name in ("mute", "alpha", "filter", "crossfader"):
         return SetControl(path, float(value), None, ramp_frames, stamp_ns)
     return None
 
