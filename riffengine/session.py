@@ -22,7 +22,7 @@ from riffengine.performance.state import PerformanceState
 
 SAMPLE_RATES = (44100, 48000)
 OUTPUTS = ("auto", "device", "paced")
-DECKS = ("a", "b")  # two sides of one crossfader
+DECKS = ("a", "b", "c", "d")
 MAX_BYTES = 1 << 20  # a preset is written by hand; a megabyte of it is another file
 
 # Top-level keys that stand for a parameter of the whole session.

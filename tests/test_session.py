@@ -113,7 +113,7 @@ REFUSED = [  # text, line, key, a part of the problem
     ("deck:\n  a:\n    aplha: 0.5", 3, "deck.a.aplha", "alpha"),
     ("deck:\n  a:\n    prompt: 808", 3, "deck.a.prompt", "quotes"),
     ("deck:\n  a: techno", 2, "deck.a", "keys"),
-    ("deck:\n  c: {}", 2, "deck.c", "a, b"),
+    ("deck:\n  e: {}", 2, "deck.e", "a, b, c, d"),
     ("deck: {a: {stem: {drums: {gain: 0}}}}", 1, "deck.a.stem.drums", "mix"),
     ("deck: {a: {seed: -1}}", 1, "deck.a.seed", "2147483647"),
     ("deck: {a: {mute: maybe}}", 1, "deck.a.mute", "true or false"),

@@ -78,8 +78,8 @@ class SetControl:
     """Move a mixer control to ``value`` along a straight ramp of ``ramp_frames``.
 
     Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
-    ``deck/<d>/alpha`` (0..1), ``deck/<d>/filter`` (−1..1), ``crossfader`` (0 = first deck … 1 = second, equal power),
-    ``fade`` (0..1, fade-in/out).
+    ``deck/<d>/alpha`` (0..1), ``deck/<d>/filter`` (−1..1), ``deck/<d>/side`` (0 left, 1 right, 2 through),
+    ``crossfader`` (0 left … 1 right, equal power), ``fade`` (0..1, fade-in/out).
     """
 
     name: str

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.playback import limiter
+from riffengine.playback.crossfader import Crossfader
 from riffengine.playback.deck import Deck, Landing
 from riffengine.playback.filter import DeckFilter
 from riffengine.playback.interpolator import Interpolator, Span
@@ -35,7 +36,7 @@ from riffengine.playback.messages import (
     ToPlayer,
 )
 from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
-from riffengine.playback.ramp import Gain, Ramp, equal_power
+from riffengine.playback.ramp import Gain, Ramp
 from riffengine.transport.grid import BeatGrid
 
 MIX_AHEAD_FRAMES = limiter.DELAY
@@ -83,7 +84,7 @@ class Mixer:
         self._filters = {name: DeckFilter(sample_rate, channels) for name in decks}
         self._master = Ramp(1.0)
         self._fade = Ramp(0.0)
-        self._cross = Ramp(0.0)
+        self._cross = Crossfader(decks)
         self._limiter = Limiter(sample_rate, channels)
         self._interpolator = Interpolator()
         self._scratch = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
@@ -230,6 +231,9 @@ class Mixer:
         if not math.isfinite(message.value):
             return False
         value, ramp_frames = float(message.value), message.ramp_frames
+        if message.name.endswith("/side"):
+            deck = self._decks.get(message.name.split("/")[1])
+            return deck is not None and self._cross.assign(deck.name, round(value), frame, ramp_frames)
         ramp, most = self._control(message.name)
         if ramp is None:
             return False
@@ -248,7 +252,7 @@ class Mixer:
         if name == "fade":
             return self._fade, 1.0
         if name == "crossfader":
-            return self._cross, 1.0
+            return self._cross.position, 1.0
         words = name.split("/")
         deck = self._decks.get(words[1]) if len(words) > 2 and words[0] == "deck" else None
         if deck is None:
@@ -295,7 +299,7 @@ class Mixer:
             self._mixed = end
 
     def _settle(self, frame: int) -> None:
-        for ramp in (self._master, self._fade, self._cross):
+        for ramp in (self._master, self._fade, *self._cross.ramps):
             ramp.settle(frame)
         for deck in self._decks.values():
             deck.settle(frame)
@@ -321,7 +325,7 @@ class Mixer:
         end = min(end, start + _PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
         if self._due:
             end = min(end, self._due[0][0])
-        for ramp in (self._master, self._fade, self._cross):
+        for ramp in (self._master, self._fade, *self._cross.ramps):
             if ramp.end_frame is not None:
                 end = min(end, ramp.end_frame)
         for deck in self._decks.values():
@@ -367,10 +371,7 @@ class Mixer:
     def _deck_level(self, deck: Deck, frame: int, frames: int) -> Gain:
         level = self._master.over(frame, frames) * self._fade.over(frame, frames)
         level = level * deck.gain.over(frame, frames) * deck.unmuted.over(frame, frames)
-        names = list(self._decks)
-        if len(names) > 1 and deck.name in names[:2]:
-            level = level * equal_power(self._cross.over(frame, frames), 0.0)[names.index(deck.name)]
-        return level
+        return level * self._cross.gain(deck.name, frame, frames)
 
     def _add_whole(self, bus: Block, samples: Samples, span: Span, gain: Gain) -> None:
         """Add one stem that is read sample by sample, going round its end."""
