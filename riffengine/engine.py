@@ -126,6 +126,7 @@ class Engine:
                 device=session.device or None,
                 record=str(session.record) if session.record else None,
                 decks=session.decks,
+                cue=session.cue,
             )
         )
         self._surfaces = Surfaces(session, tree, clock, line.say)

@@ -38,7 +38,9 @@ class JackServer:
     environment: dict[str, str]
 
     @classmethod
-    def start(cls, rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False) -> JackServer:
+    def start(
+        cls, rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False, outputs: int = 2
+    ) -> JackServer:
         """Start and wait until it answers. Synchronous: a late client delays the cycle and loses nothing."""
         name = f"riff{os.getpid()}{secrets.token_hex(2)}"
         command = [
@@ -48,7 +50,7 @@ class JackServer:
             *(("-R", "-P", "60") if realtime else ("-r",)),
             *(("-S",) if synchronous else ()),
         ]
-        command += ["-d", "dummy", "-r", str(rate), "-p", str(period_frames), "-C", "2", "-P", "2"]
+        command += ["-d", "dummy", "-r", str(rate), "-p", str(period_frames), "-C", "2", "-P", str(outputs)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
         environment = os.environ | {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
         server = cls(rate, period_frames, name, process, environment)

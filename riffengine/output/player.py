@@ -66,6 +66,7 @@ class PlayerOptions:
     device: str | int | None = None
     record: str | None = None
     decks: tuple[str, ...] = ("a", "b")
+    cue: bool = False
 
 
 class Output(Protocol):
@@ -150,7 +151,7 @@ class _Player:
         self._line = _Line(connection)
         self._clock = SystemClock()
         self._store = LoopStore.attach(options.store_name, options.store_slots, options.store_slot_floats)
-        self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels)
+        self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels, options.cue)
         self._recorder: Recorder | None = None
         if options.record is not None:
             self._recorder = Recorder(Path(options.record), options.sample_rate, options.channels)
@@ -198,8 +199,14 @@ class _Player:
         note = ""
         if options.output != "paced":
             try:
+                if options.cue:
+                    try:
+                        four = DeviceOutput(self._feed.fill, *shape[:2], 2 * options.channels, options.device)
+                        return four, f"{four.name}, cue on channels 3 and 4"
+                    except DeviceError as error:
+                        note = f" (no cue: {error})"
                 device = DeviceOutput(self._feed.fill, *shape, options.device)
-                return device, device.name
+                return device, f"{device.name}{note}"
             except DeviceError as error:
                 if options.output == "device":
                     raise

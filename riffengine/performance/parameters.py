@@ -229,12 +229,12 @@ class ParameterTree:
         ]
 
 
-def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",)) -> ParameterTree:
-    """The tree of a session with these decks, on a model with these stems."""
+def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",), cue: bool = False) -> ParameterTree:
+    """The tree of a session with these decks, on a model with these stems, with or without a cue bus."""
     for name in (*decks, *stems):
         if not _NAME.fullmatch(name):
             raise ParameterError(f"{name!r} cannot name a deck or a stem; use lower-case letters, digits, - and _")
-    rows = [*_session_rows()]
+    rows = [*_session_rows(), *(_cue_rows(decks) if cue else ())]
     for number, deck in enumerate(decks):
         side = SIDE_CHOICES[min(number, 2) if len(decks) > 1 else 2]
         rows += _deck_rows(f"deck/{deck}", stems, side)
@@ -255,6 +255,15 @@ def _session_rows() -> list[Parameter]:
         Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
         Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
         Parameter("next", "trigger", False, later, "Take the next seed now"),
+    ]
+
+
+def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
+    now = ControlClass.IMMEDIATE
+    return [
+        Parameter("cue/gain", "float", 0.0, now, "Level of the headphones", -60, 6, "dB"),
+        Parameter("cue/mix", "float", 0.0, now, "Headphones: 0 is the cued decks, 1 the master", 0, 1),
+        *(Parameter(f"deck/{d}/cue", "bool", False, now, "Deck in the headphones, before its fader") for d in decks),
     ]
 
 

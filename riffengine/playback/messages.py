@@ -79,7 +79,8 @@ class SetControl:
 
     Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
     ``deck/<d>/alpha`` (0..1), ``deck/<d>/filter`` (−1..1), ``deck/<d>/side`` (0 left, 1 right, 2 through),
-    ``crossfader`` (0 left … 1 right, equal power), ``fade`` (0..1, fade-in/out).
+    ``crossfader`` (0 left … 1 right, equal power), ``fade`` (0..1, fade-in/out); where there is a cue bus
+    ``deck/<d>/cue`` (0, 1), ``cue/gain`` (linear), ``cue/mix`` (0 cued decks … 1 master, equal power).
     """
 
     name: str

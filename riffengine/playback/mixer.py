@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from riffengine.playback import limiter
 from riffengine.playback.crossfader import Crossfader
+from riffengine.playback.cue import CueBus
 from riffengine.playback.deck import Deck, Landing
 from riffengine.playback.filter import DeckFilter
 from riffengine.playback.interpolator import Interpolator, Span
@@ -65,7 +66,8 @@ class Mixer:
 
     ``samples`` gives ``(stems, frames, channels) float32`` for a loop; it is asked once for each, by ``admit``. That
     may run in another thread (the player's control thread); all else belongs to the thread that pulls. Mono loops
-    sound in all channels. The control ``fade`` starts at 0: nothing is heard until it is raised.
+    sound in all channels. The control ``fade`` starts at 0: nothing is heard until it is raised. With ``cue`` blocks
+    have ``channels`` more for the headphones, after those of the master.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Mixer:
         samples: Callable[[LoopRef], Samples],
         decks: tuple[str, ...] = ("a", "b"),
         channels: int = 2,
+        cue: bool = False,
     ) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
@@ -85,6 +88,8 @@ class Mixer:
         self._master = Ramp(1.0)
         self._fade = Ramp(0.0)
         self._cross = Crossfader(decks)
+        self._cue = CueBus(decks, sample_rate, channels) if cue else None
+        self._ramps = [self._master, self._fade, *self._cross.ramps, *(self._cue.ramps if self._cue else ())]
         self._limiter = Limiter(sample_rate, channels)
         self._interpolator = Interpolator()
         self._scratch = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
@@ -143,7 +148,7 @@ class Mixer:
         self._inbox.append(message)
 
     def pull(self, frames: int) -> Block:
-        """The next ``frames`` of sound, ``(frames, channels) float32``, never above −0.3 dBFS."""
+        """The next ``frames`` of sound, ``(frames, channels or twice as many) float32``, never above −0.3 dBFS."""
         if self._inbox:
             self._sort_inbox()
         if self._mixed == 0 and frames > 0:
@@ -157,7 +162,7 @@ class Mixer:
         self._frame = max(frame, self._frame)
         missing = self._frame + MIX_AHEAD_FRAMES - self._mixed
         if missing > 0:
-            self._limiter.process(np.zeros((missing, self.channels), dtype=np.float32))
+            self._limit(np.zeros((missing, self._width), dtype=np.float32))
             self._mixed += missing
 
     def reports(self) -> list[FromPlayer]:
@@ -251,6 +256,8 @@ class Mixer:
             return self._master, _MOST_GAIN
         if name == "fade":
             return self._fade, 1.0
+        if self._cue is not None and name in ("cue/gain", "cue/mix"):
+            return (self._cue.gain, _MOST_GAIN) if name == "cue/gain" else (self._cue.mix, 1.0)
         if name == "crossfader":
             return self._cross.position, 1.0
         words = name.split("/")
@@ -263,6 +270,8 @@ class Mixer:
             return deck.unmuted, 1.0
         if words[2:] == ["alpha"]:
             return deck.alpha, 1.0
+        if words[2:] == ["cue"] and self._cue is not None:
+            return self._cue.switches[deck.name], 1.0
         if words[2:] == ["filter"]:
             return self._filters[deck.name].knob, 1.0
         if len(words) == 5 and words[2] == "stem" and words[4] == "gain":
@@ -273,14 +282,24 @@ class Mixer:
 
     def _mix(self, frames: int) -> Block:
         """The next ``frames`` of the mix through the limiter; whatever is raised, mix and limiter stay in step."""
-        bus = np.zeros((frames, self.channels), dtype=np.float32)
+        bus = np.zeros((frames, self._width), dtype=np.float32)
         end = self._mixed + frames
         try:
             self._mix_into(bus)
         finally:
             self._mixed = end
-            limited = self._limiter.process(bus)
+            limited = self._limit(bus)
         return limited
+
+    @property
+    def _width(self) -> int:
+        return self.channels if self._cue is None else 2 * self.channels
+
+    def _limit(self, bus: Block) -> Block:
+        if self._cue is None:
+            return self._limiter.process(bus)
+        master, cued = bus[:, : self.channels], bus[:, self.channels :]
+        return np.concatenate((self._limiter.process(master), self._cue.limiter.process(cued)), axis=1)
 
     def _mix_into(self, bus: Block) -> None:
         done, frames = 0, len(bus)
@@ -293,13 +312,17 @@ class Mixer:
             for own in self._filters.values():
                 own.runs(start)
             end = self._piece_end(start, start + frames - done)
+            piece = bus[done : done + end - start]
             for deck in self._decks.values():
-                self._add_deck(deck, bus[done : done + end - start], start)
+                self._add_deck(deck, piece, start)
+            if self._cue is not None:
+                fade = self._fade.over(start, len(piece))
+                self._cue.blend(piece[:, self.channels :], piece[:, : self.channels], start, fade)
             done += end - start
             self._mixed = end
 
     def _settle(self, frame: int) -> None:
-        for ramp in (self._master, self._fade, *self._cross.ramps):
+        for ramp in self._ramps:
             ramp.settle(frame)
         for deck in self._decks.values():
             deck.settle(frame)
@@ -325,7 +348,7 @@ class Mixer:
         end = min(end, start + _PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
         if self._due:
             end = min(end, self._due[0][0])
-        for ramp in (self._master, self._fade, *self._cross.ramps):
+        for ramp in self._ramps:
             if ramp.end_frame is not None:
                 end = min(end, ramp.end_frame)
         for deck in self._decks.values():
@@ -337,12 +360,17 @@ class Mixer:
     def _add_deck(self, deck: Deck, bus: Block, frame: int) -> None:
         frames = len(bus)
         level = self._deck_level(deck, frame, frames)
-        own = self._filters[deck.name]
-        if own.runs(frame):  # even when nobody hears it: it remembers
+        own, cued = self._filters[deck.name], 0.0 if self._cue is None else self._cue.share(deck.name, frame, frames)
+        bus, cue_bus = bus[:, : self.channels], bus[:, self.channels :]
+        filtered, cue_hears = own.runs(frame), not isinstance(cued, float) or cued != 0.0
+        if filtered or cue_hears:  # a filter runs even when nobody hears it: it remembers
             sound = self._apart[:frames]
             sound[:] = 0.0
             self._add_voices(deck, sound, frame, 1.0)
-            own.process(sound, frame)
+            if filtered:
+                own.process(sound, frame)
+            if cue_hears:
+                self._add(cue_bus, sound, cued)
             self._add(bus, sound, level)
         elif not isinstance(level, float) or level != 0.0:
             self._add_voices(deck, bus, frame, level)
