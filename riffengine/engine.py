@@ -18,10 +18,13 @@ from riffengine.loopstore import LoopStore, sweep_stale_segments
 from riffengine.options import CHANNELS, PlayOptions, at_device_rate, device_choice
 from riffengine.output.player import PlayerOptions, PlayerProcess
 from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
+from riffengine.performance.latency import Heard, KnobToEar, LatencyCsv
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import (
+    Audible,
     BankLanded,
     FromPlayer,
+    LaunchBank,
     LoopFreed,
     PlayerFailed,
     PlayerNotice,
@@ -71,6 +74,7 @@ class Engine:
     def __init__(self, session: Session, options: PlayOptions, clock: Clock, line: StatusLine) -> None:
         self._session = session
         self._options, self._clock, self._line = options, clock, line
+        self._latency_csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
         tree = session.tree(STEMS)
         state = session.state(tree)
         for command in options.commands:
@@ -108,10 +112,13 @@ class Engine:
                 record=str(session.record) if session.record else None,
                 decks=session.decks,
                 tape=options.journal is not None,
+                cue=session.cue,
             )
         )
         self._tape = Tape(lambda frame, kind, facts: self._surfaces.played(self._moment(frame), kind, facts))
         self._surfaces = Surfaces(session, tree, clock, line.say, open_journal(options.journal, session, state))
+        self._ear = KnobToEar(tree)
+        self._device_ns = 0  # from a block being handed over to its first frame being heard
         self._anchor: Status | None = None
         self._latest_frame = 0
         self._sounding_since_ns = 0
@@ -151,8 +158,9 @@ class Engine:
 
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
-        moment = self.now()
+        moment, before = self.now(), self._conductor.serials()
         reply, actions = self._conductor.submit(command, moment.frame)
+        self._follow(reply, before)
         if isinstance(reply, Accepted) and (remark := self._surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
         self._surfaces.replied(moment, reply, self.state)
@@ -234,6 +242,8 @@ class Engine:
         if self._options.journal is not None and self._anchor is not None:
             self._tape.end(self._anchor.frame)
         self._surfaces.close()
+        if self._latency_csv is not None:
+            self._latency_csv.close()
         self._store.close()
 
     # --- what the Conductor decides ------------------------------------------------------------------------------
@@ -244,6 +254,8 @@ class Engine:
                 case ToRendererMessage(message):
                     self._renderer.send(message)
                 case ToPlayerMessage(message):
+                    if isinstance(message, LaunchBank):
+                        self._ear.launched(message.deck, message.bank, message.serial)
                     self._tell_player(message)
                 case Announce(landing, source):
                     self._surfaces.landing_moved(self.now(), landing, source)
@@ -264,6 +276,8 @@ class Engine:
             self._surfaces.landed(moment, str(values["path"]), values["value"], str(values["source"]))
             return
         self._surfaces.event(self.now(), path, entry.text)
+        if entry.kind == "render given up":
+            self._ear.dropped(str(values["deck"]))
         if entry.kind == "landed":
             self._line.say(
                 f"beat {values['beat']:8.2f}  deck {values['deck']}: {values['prompt']!r} seed {values['seed']}"
@@ -295,6 +309,7 @@ class Engine:
     def _heed_player(self, message: FromPlayer) -> None:
         match message:
             case PlayerReady():
+                self._device_ns = round(message.latency_seconds * 1e9)
                 self._line.say(
                     f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
                     f"a block, {1000 * message.latency_seconds:.0f} ms latency"
@@ -303,14 +318,44 @@ class Engine:
                 self._anchor = message
             case Scheduled():
                 self._tape.scheduled(message)
+            case Audible():
+                self._heard([self._ear.audible(message.name, message.stamp_ns, self._heard_ns(message.frame))])
             case BankLanded() | LoopFreed():
                 self._sounding_since_ns = self._sounding_since_ns or self._clock.now_ns()
+                if isinstance(message, BankLanded):
+                    self._heard(self._ear.landed(message.deck, message.bank, self._heard_ns(message.frame)))
                 self._carry_out(self._conductor.reported(self.frame(), message))
             case PlayerNotice(reason):
                 self._line.say(reason)
             case PlayerFailed(reason):
                 self._failure = reason
                 self._stopping.set()
+
+    # --- from knob to ear ----------------------------------------------------------------------------------------
+
+    def _follow(self, reply: Reply, before: Mapping[str, int]) -> None:
+        """Remember a change that must be rendered until it lands."""
+        command = reply.command
+        changed = {deck: n for deck, n in self._conductor.serials().items() if n != before[deck]}
+        if not isinstance(reply, Accepted) or not changed:
+            return
+        if reply.landing is not None and reply.landing.seconds > 0:
+            self._ear.asked(command.path, command.stamp_ns, changed)
+        else:  # the hand came back to what sounds
+            for deck in changed:
+                self._ear.dropped(deck)
+
+    def _heard_ns(self, frame: int) -> int:
+        """When ``frame`` leaves the device, on the monotonic clock; by the last report of the player."""
+        if self._anchor is None:
+            return self._clock.now_ns()
+        after = frame - self._anchor.frame + self._session.block_frames  # the anchor is the end of a block just filled
+        return self._anchor.host_ns + after * 1_000_000_000 // self._rate + self._device_ns
+
+    def _heard(self, gestures: Iterable[Heard]) -> None:
+        if self._latency_csv is not None:
+            for heard in gestures:
+                self._latency_csv.write(heard)
 
     # --- what the renderer says ----------------------------------------------------------------------------------
 
@@ -377,6 +422,8 @@ class Engine:
             "famines": status.famines,
             "underruns": self._anchor.underruns if self._anchor else 0,
             "load": self._anchor.load if self._anchor else 0.0,
+            "coverage": min(deck.coverage for deck in status.decks),
+            **self._ear.facts(),
             "renderer_pid": self._renderer.pid or 0,
             "player_pid": self._player.pid or 0,
         }
@@ -394,6 +441,7 @@ class Engine:
                 "bank": f"{100 * deck.coverage:.0f}%",
                 "runway": runway,
                 "render": f"{status.full_p50_seconds:.2f} s",
+                "ear": self._ear.shown(),
                 "underruns": str(self._anchor.underruns if self._anchor else 0),
                 "♪": shown,  # last: what a narrow terminal cuts off is the end of the prompt
             }

@@ -26,6 +26,7 @@ class PlayOptions:
     osc: bool = True
     midi: bool = True
     journal: Path | None = None
+    latency_csv: Path | None = None
     commands: tuple[Command, ...] = ()
 
     def over(self, session: Session) -> Session:

@@ -22,7 +22,7 @@ from riffengine.performance.state import PerformanceState
 
 SAMPLE_RATES = (44100, 48000)
 OUTPUTS = ("auto", "device", "paced")
-DECKS = ("a", "b")  # two sides of one crossfader
+DECKS = ("a", "b", "c", "d")
 MAX_BYTES = 1 << 20  # a preset is written by hand; a megabyte of it is another file
 
 # Top-level keys that stand for a parameter of the whole session.
@@ -54,6 +54,7 @@ class Session:
     device: str = ""
     sample_rate: int = 44100
     block_frames: int = 512
+    cue: bool = False  # a second pair of channels for the headphones, where the device has them
     record: Path | None = None
     fade_in_seconds: float = 0.05
     fade_out_seconds: float = 2.0
@@ -67,7 +68,7 @@ class Session:
 
     def tree(self, stems: Sequence[str] = ("mix",)) -> ParameterTree:
         """The parameter tree of this session on a model with ``stems``."""
-        return standard_tree(self.decks, stems)
+        return standard_tree(self.decks, stems, self.cue)
 
     def state(self, tree: ParameterTree) -> PerformanceState:
         """The state at the first beat: the defaults of ``tree`` and what the preset sets, at revision 0."""
@@ -147,7 +148,7 @@ class _Reader:
                 self._text(node, key, key)
         self._facts["decks"] = tuple(sorted(self._decks)) or ("a",)
         # Last: pads may pick from prompts, and targets must lie on decks that the preset has.
-        tree = standard_tree(self._facts["decks"], self._stems)
+        tree = standard_tree(self._facts["decks"], self._stems, self._facts.get("cue", False))
         for node, key in midi:
             self._midi_section(node, key, tree)
         if self._problems:
@@ -173,12 +174,14 @@ class _Reader:
                         self._parameter(level, full, f"{prefix}stem/{stem}/{control}")
 
     def _output_section(self, node: yaml.Node, at: str) -> None:
-        known = ["to", "device", "sample_rate", "block_frames", "record", "fade_in", "fade_out"]
+        known = ["to", "device", "sample_rate", "block_frames", "record", "cue", "fade_in", "fade_out"]
         for key, value in self._entries(node, at, known):
             full = f"{at}.{key}"
             match key:
                 case "to":
                     self._choice(value, full, "output", OUTPUTS)
+                case "cue":
+                    self._switch(value, full, "cue")
                 case "device":
                     self._text(value, full, "device")
                 case "sample_rate":

@@ -114,7 +114,7 @@ REFUSED = [  # text, line, key, a part of the problem
     ("deck:\n  a:\n    aplha: 0.5", 3, "deck.a.aplha", "alpha"),
     ("deck:\n  a:\n    prompt: 808", 3, "deck.a.prompt", "quotes"),
     ("deck:\n  a: techno", 2, "deck.a", "keys"),
-    ("deck:\n  c: {}", 2, "deck.c", "a, b"),
+    ("deck:\n  e: {}", 2, "deck.e", "a, b, c, d"),
     ("deck: {a: {stem: {drums: {gain: 0}}}}", 1, "deck.a.stem.drums", "mix"),
     ("deck: {a: {seed: -1}}", 1, "deck.a.seed", "2147483647"),
     ("deck: {a: {mute: maybe}}", 1, "deck.a.mute", "true or false"),
@@ -198,3 +198,13 @@ def test_no_text_raises_anything_but_a_preset_error(lines: list[str]) -> None:
             assert error.where.startswith(file.name)
         else:
             session.state(session.tree())
+
+
+def test_a_cue_bus_brings_its_controls_and_only_when_asked_for(tmp_path: Path) -> None:
+    text = "deck: {a: {}, b: {}}\noutput: {cue: %s}\nmidi: {map: [{cc: 1, set: %s}]}"
+    (tmp_path / "cue.yaml").write_text(text % ("true", "deck/b/cue"))
+    session = load_session(tmp_path / "cue.yaml")
+    assert session.cue
+    assert {"cue/gain", "cue/mix", "deck/a/cue", "deck/b/cue"} <= set(session.tree().parameters)
+    (tmp_path / "none.yaml").write_text(text % ("false", "master/gain"))
+    assert not any("cue" in path for path in load_session(tmp_path / "none.yaml").tree().parameters)

@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("devices", lambda _: None, "list sound outputs and MIDI ports")
     add("words", lambda _: None, "list the words the bundled model understands")
     add("doctor", add_json_argument, "what is installed, what is missing, what to do")
-    add("bench", add_bench_arguments, "how fast this machine renders a loop, part by part")
+    add("bench", add_bench_arguments, "how fast this machine renders a loop, or how soon a gesture is heard")
     add("rehearse", add_rehearse_arguments, "play a preset for hours in seconds, on virtual time, without a model")
     return parser
 
@@ -96,6 +96,9 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     osc.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
     control.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
+    control.add_argument(
+        "--latency-csv", type=Path, metavar="FILE", help="write how many ms every gesture took to the ear"
+    )
 
 
 def add_render_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +132,34 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``bench``."""
+    """Options of ``bench``: of the renderer's speed first, then those of ``bench latency``."""
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("render", "latency"),
+        default="render",
+        help="render: how long a loop takes (default). latency: from an OSC message to the changed sample, on a JACK "
+        "server with the dummy driver (needs jackd2 and gcc)",
+    )
+    parser.add_argument(
+        "--changes", type=_positive_int, default=30, metavar="N", help="latency: gestures of each class (default 30)"
+    )
+    parser.add_argument(
+        "--block", type=_positive_int, default=128, metavar="FRAMES", help="latency: frames a block (default 128)"
+    )
+    parser.add_argument(
+        "--idle-seconds",
+        type=_positive_float,
+        default=60.0,
+        metavar="S",
+        help="latency: how long the idle machine is watched for xruns (default 60)",
+    )
+    parser.add_argument(
+        "--classes",
+        default="gain,mute,alpha,prompt",
+        metavar="NAMES",
+        help="latency: which of gain, mute, alpha, prompt, seed (default: all but seed)",
+    )
     parser.add_argument("--loops", type=_positive_int, default=20, metavar="N", help="loops to render (default 20)")
     parser.add_argument("--steps", type=_positive_int, default=8, metavar="N", help="denoising steps (default 8)")
     parser.add_argument("--threads", type=_positive_int, default=1, metavar="N", help="torch threads (default 1)")

@@ -48,6 +48,7 @@ def play(arguments: argparse.Namespace) -> int:
             osc=not arguments.no_osc,
             midi=not arguments.no_midi,
             journal=arguments.journal,
+            latency_csv=arguments.latency_csv,
             commands=tuple(parameter_commands(arguments, session.decks[0])),
         ),
     )
@@ -142,8 +143,10 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure the renderer on this machine."""
-    from riffengine.bench import run_bench
+    """Measure the renderer on this machine, or the way from a gesture to the ear."""
+    if arguments.what == "latency":
+        return bench_latency(arguments)
+    from riffengine.bench.render import run_bench
 
     result = run_bench(arguments.loops, arguments.steps, arguments.threads)
     if arguments.json:
@@ -158,6 +161,33 @@ def bench(arguments: argparse.Namespace) -> int:
     for name, value in result["machine"].items():
         print(f"{name:12}{value}")
     return 0
+
+
+def bench_latency(arguments: argparse.Namespace) -> int:
+    """Measure knob-to-ear from outside; status 1 when a change was missed."""
+    from riffengine.bench.latency import LatencyPlan, run_latency_bench
+
+    plan = LatencyPlan(
+        arguments.changes,
+        arguments.block,
+        idle_seconds=arguments.idle_seconds,
+        classes=tuple(arguments.classes.split(",")),
+    )
+    result = run_latency_bench(plan, lambda text: print(text, file=sys.stderr))
+    missed = sum(figures["missed"] for figures in result["classes"].values())
+    if arguments.json:
+        print_json(result)
+        return 1 if missed else 0
+    columns = ("p50_ms", "p95_ms", "max_ms", "missed", "changes")
+    print(f"{'':10}" + "".join(f"{column:>10}" for column in columns))
+    for kind, figures in result["classes"].items():
+        print(f"{kind:10}" + "".join(f"{figures[column]:10}" for column in columns))
+    print(
+        f"xruns {result['xruns']} in {result['watched_s']} s; xruns_idle {result['xruns_idle']} in {result['idle_s']} s"
+    )
+    print(f"the engine's own p95: {', '.join(f'{k} {v} ms' for k, v in result['engine_p95_ms'].items())}")
+    print(f"{result['block_frames']} frames at {result['sample_rate']} Hz; {result['machine']}")
+    return 1 if missed else 0
 
 
 def rehearse(arguments: argparse.Namespace) -> int:

@@ -46,8 +46,8 @@ class Feed:
             while self.inbox:
                 self._schedule(self.inbox.popleft())
             block = self._mixer.pull(len(out))
-            out[:] = block
-            self._peak = max(self._peak, float(np.abs(block).max()))
+            out[:] = block[:, : out.shape[1]]  # a device without a second pair leaves the cue bus unheard
+            self._peak = max(self._peak, float(np.abs(block[:, : self._mixer.channels]).max()))
             for report in self._mixer.reports():
                 self.outbox.append((report, self._clock.now_ns()))
         except Exception as error:  # noqa: BLE001 - whatever it is, the device must get its block; counted and reported
@@ -56,7 +56,7 @@ class Feed:
             self.failures += 1
             self.last_failure = f"{type(error).__name__}: {error}"
         if self._recorder is not None:
-            self._recorder.put(out)
+            self._recorder.put(out[:, : self._mixer.channels])
         ended = self._clock.now_ns()
         load = (ended - began) * self._mixer.sample_rate / (len(out) * 1e9)
         self._load += _LOAD_SMOOTHING * (load - self._load)

@@ -70,6 +70,7 @@ class PlayerOptions:
     record: str | None = None
     decks: tuple[str, ...] = ("a", "b")
     tape: bool = False  # answer every message with the frame on which it takes effect
+    cue: bool = False
 
 
 # --- in the player process ------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ class _Player:
         self._line = line
         self._clock = SystemClock()
         self._store = LoopStore.attach(options.store_name, options.store_slots, options.store_slot_floats)
-        self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels)
+        self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels, options.cue)
         if options.output not in OUTPUTS:
             raise DeviceError(f"output is {options.output!r}; it must be auto, device or paced")
         self._recorder: Recorder | None = None
@@ -212,7 +213,17 @@ class _Player:
         if again:
             look_again()
         options = self._options
-        return DeviceOutput(fill, options.sample_rate, options.block_frames, options.channels, options.device)
+        shape, device = (options.sample_rate, options.block_frames), options.device
+        if not options.cue:
+            return DeviceOutput(fill, *shape, options.channels, device)
+        try:
+            four = DeviceOutput(fill, *shape, 2 * options.channels, device)
+            four.name += ", cue on channels 3 and 4"
+            return four
+        except DeviceError as error:
+            two = DeviceOutput(fill, *shape, options.channels, device)
+            two.name += f" (no cue: {error})"
+            return two
 
     def _open_paced(self, fill: Fill) -> Output:
         options = self._options

@@ -22,6 +22,7 @@ from riffengine.performance.state import PerformanceState
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
+SIDE_CHOICES = ("left", "right", "thru")  # in the order of the mixer's numbers
 KEY_CHOICES = (
     "",
     *(
@@ -228,14 +229,15 @@ class ParameterTree:
         ]
 
 
-def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",)) -> ParameterTree:
-    """The tree of a session with these decks, on a model with these stems."""
+def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",), cue: bool = False) -> ParameterTree:
+    """The tree of a session with these decks, on a model with these stems, with or without a cue bus."""
     for name in (*decks, *stems):
         if not _NAME.fullmatch(name):
             raise ParameterError(f"{name!r} cannot name a deck or a stem; use lower-case letters, digits, - and _")
-    rows = [*_session_rows()]
-    for deck in decks:
-        rows += _deck_rows(f"deck/{deck}", stems)
+    rows = [*_session_rows(), *(_cue_rows(decks) if cue else ())]
+    for number, deck in enumerate(decks):
+        side = SIDE_CHOICES[min(number, 2) if len(decks) > 1 else 2]
+        rows += _deck_rows(f"deck/{deck}", stems, side)
     return ParameterTree(rows)
 
 
@@ -250,13 +252,22 @@ def _session_rows() -> list[Parameter]:
         Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
         Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
         Parameter("master/gain", "float", 0.0, now, "Level of everything, before the limiter", -60, 6, "dB"),
-        Parameter("crossfader", "float", 0.0, now, "0 is the first deck, 1 the second", 0, 1),
+        Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
         Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
         Parameter("next", "trigger", False, later, "Take the next seed now"),
     ]
 
 
-def _deck_rows(at: str, stems: Sequence[str]) -> list[Parameter]:
+def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
+    now = ControlClass.IMMEDIATE
+    return [
+        Parameter("cue/gain", "float", 0.0, now, "Level of the headphones", -60, 6, "dB"),
+        Parameter("cue/mix", "float", 0.0, now, "Headphones: 0 is the cued decks, 1 the master", 0, 1),
+        *(Parameter(f"deck/{d}/cue", "bool", False, now, "Deck in the headphones, before its fader") for d in decks),
+    ]
+
+
+def _deck_rows(at: str, stems: Sequence[str], side: str) -> list[Parameter]:
     now, morph, later = ControlClass.IMMEDIATE, ControlClass.MORPH, ControlClass.QUANTISED
     return [
         Parameter(f"{at}/prompt", "str", "ambient piano", later, "What is dreamt at alpha 0"),
@@ -271,6 +282,10 @@ def _deck_rows(at: str, stems: Sequence[str]) -> list[Parameter]:
         Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
+        Parameter(
+            f"{at}/filter", "float", 0.0, now, "Left a low-pass closes, right a high-pass opens, 0 is off", -1, 1
+        ),
+        Parameter(f"{at}/side", "choice", side, now, "Side of the crossfader; thru passes it by", choices=SIDE_CHOICES),
         *(Parameter(f"{at}/stem/{s}/gain", "float", 0.0, now, f"Level of the {s}", -60, 6, "dB") for s in stems),
     ]
 

@@ -54,12 +54,16 @@ class RemoveLoop:
 
 @dataclass(frozen=True)
 class LaunchBank:
-    """From ``at_frame`` on ``deck`` sounds ``bank``; equal-power crossfade in phase; the old bank is dropped after."""
+    """From ``at_frame`` on ``deck`` sounds ``bank``; equal-power crossfade in phase; the old bank is dropped after.
+
+    ``serial`` numbers the newest change that the bank holds; the player does not look at it.
+    """
 
     deck: str
     bank: int
     at_frame: int | None = None
     fade_frames: int = 2048
+    serial: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ class SetControl:
     """Move a mixer control to ``value`` along a straight ramp of ``ramp_frames``.
 
     Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
-    ``deck/<d>/alpha`` (0..1), ``crossfader`` (0 = first deck … 1 = second, equal power), ``fade`` (0..1, fade-in/out).
+    ``deck/<d>/alpha`` (0..1), ``deck/<d>/filter`` (−1..1), ``deck/<d>/side`` (0 left, 1 right, 2 through),
+    ``crossfader`` (0 left … 1 right, equal power), ``fade`` (0..1, fade-in/out); where there is a cue bus
+    ``deck/<d>/cue`` (0, 1), ``cue/gain`` (linear), ``cue/mix`` (0 cued decks … 1 master, equal power).
     """
 
     name: str

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.playback import limiter
+from riffengine.playback.crossfader import Crossfader
+from riffengine.playback.cue import CueBus
 from riffengine.playback.deck import Deck, Landing
+from riffengine.playback.filter import DeckFilter
 from riffengine.playback.interpolator import Interpolator, Span
 from riffengine.playback.limiter import Limiter
 from riffengine.playback.loop import Samples, Shelf
@@ -34,7 +37,7 @@ from riffengine.playback.messages import (
     ToPlayer,
 )
 from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
-from riffengine.playback.ramp import Gain, Ramp, equal_power
+from riffengine.playback.ramp import Gain, Ramp
 from riffengine.transport.grid import BeatGrid
 
 MIX_AHEAD_FRAMES = limiter.DELAY
@@ -63,7 +66,8 @@ class Mixer:
 
     ``samples`` gives ``(stems, frames, channels) float32`` for a loop; it is asked once for each, by ``admit``. That
     may run in another thread (the player's control thread); all else belongs to the thread that pulls. Mono loops
-    sound in all channels. The control ``fade`` starts at 0: nothing is heard until it is raised.
+    sound in all channels. The control ``fade`` starts at 0: nothing is heard until it is raised. With ``cue`` blocks
+    have ``channels`` more for the headphones, after those of the master.
     """
 
     def __init__(
@@ -73,18 +77,23 @@ class Mixer:
         samples: Callable[[LoopRef], Samples],
         decks: tuple[str, ...] = ("a", "b"),
         channels: int = 2,
+        cue: bool = False,
     ) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
         self._playheads = Playheads(grid)
         self._shelf = Shelf(samples, channels)
         self._decks = {name: Deck(name, self._playheads) for name in decks}
+        self._filters = {name: DeckFilter(sample_rate, channels) for name in decks}
         self._master = Ramp(1.0)
         self._fade = Ramp(0.0)
-        self._cross = Ramp(0.0)
+        self._cross = Crossfader(decks)
+        self._cue = CueBus(decks, sample_rate, channels) if cue else None
+        self._ramps = [self._master, self._fade, *self._cross.ramps, *(self._cue.ramps if self._cue else ())]
         self._limiter = Limiter(sample_rate, channels)
         self._interpolator = Interpolator()
         self._scratch = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
+        self._apart = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
         self._inbox: list[ToPlayer] = []
         self._due: list[tuple[int, int, ToPlayer]] = []
         self._sequence = 0
@@ -139,7 +148,7 @@ class Mixer:
         self._inbox.append(message)
 
     def pull(self, frames: int) -> Block:
-        """The next ``frames`` of sound, ``(frames, channels) float32``, never above −0.3 dBFS."""
+        """The next ``frames`` of sound, ``(frames, channels or twice as many) float32``, never above −0.3 dBFS."""
         if self._inbox:
             self._sort_inbox()
         if self._mixed == 0 and frames > 0:
@@ -153,7 +162,7 @@ class Mixer:
         self._frame = max(frame, self._frame)
         missing = self._frame + MIX_AHEAD_FRAMES - self._mixed
         if missing > 0:
-            self._limiter.process(np.zeros((missing, self.channels), dtype=np.float32))
+            self._limit(np.zeros((missing, self._width), dtype=np.float32))
             self._mixed += missing
 
     def reports(self) -> list[FromPlayer]:
@@ -227,10 +236,13 @@ class Mixer:
         if not math.isfinite(message.value):
             return False
         value, ramp_frames = float(message.value), message.ramp_frames
+        if message.name.endswith("/side"):
+            deck = self._decks.get(message.name.split("/")[1])
+            return deck is not None and self._cross.assign(deck.name, round(value), frame, ramp_frames)
         ramp, most = self._control(message.name)
         if ramp is None:
             return False
-        value = min(max(value, 0.0), most)
+        value = min(max(value, -1.0 if message.name.endswith("/filter") else 0.0), most)
         if message.name.endswith("/mute"):
             value, ramp_frames = 1.0 - value, round(_MUTE_SECONDS * self.sample_rate)
         ramp.move(value, frame, ramp_frames)
@@ -244,8 +256,10 @@ class Mixer:
             return self._master, _MOST_GAIN
         if name == "fade":
             return self._fade, 1.0
+        if self._cue is not None and name in ("cue/gain", "cue/mix"):
+            return (self._cue.gain, _MOST_GAIN) if name == "cue/gain" else (self._cue.mix, 1.0)
         if name == "crossfader":
-            return self._cross, 1.0
+            return self._cross.position, 1.0
         words = name.split("/")
         deck = self._decks.get(words[1]) if len(words) > 2 and words[0] == "deck" else None
         if deck is None:
@@ -256,6 +270,10 @@ class Mixer:
             return deck.unmuted, 1.0
         if words[2:] == ["alpha"]:
             return deck.alpha, 1.0
+        if words[2:] == ["cue"] and self._cue is not None:
+            return self._cue.switches[deck.name], 1.0
+        if words[2:] == ["filter"]:
+            return self._filters[deck.name].knob, 1.0
         if len(words) == 5 and words[2] == "stem" and words[4] == "gain":
             return deck.stems.setdefault(words[3], Ramp(1.0)), _MOST_GAIN
         return None, 0.0
@@ -264,14 +282,24 @@ class Mixer:
 
     def _mix(self, frames: int) -> Block:
         """The next ``frames`` of the mix through the limiter; whatever is raised, mix and limiter stay in step."""
-        bus = np.zeros((frames, self.channels), dtype=np.float32)
+        bus = np.zeros((frames, self._width), dtype=np.float32)
         end = self._mixed + frames
         try:
             self._mix_into(bus)
         finally:
             self._mixed = end
-            limited = self._limiter.process(bus)
+            limited = self._limit(bus)
         return limited
+
+    @property
+    def _width(self) -> int:
+        return self.channels if self._cue is None else 2 * self.channels
+
+    def _limit(self, bus: Block) -> Block:
+        if self._cue is None:
+            return self._limiter.process(bus)
+        master, cued = bus[:, : self.channels], bus[:, self.channels :]
+        return np.concatenate((self._limiter.process(master), self._cue.limiter.process(cued)), axis=1)
 
     def _mix_into(self, bus: Block) -> None:
         done, frames = 0, len(bus)
@@ -281,17 +309,24 @@ class Mixer:
             while self._due and self._due[0][0] <= start:
                 self._act(heapq.heappop(self._due)[2], start)
             self._report_landings()
+            for own in self._filters.values():
+                own.runs(start)
             end = self._piece_end(start, start + frames - done)
+            piece = bus[done : done + end - start]
             for deck in self._decks.values():
-                self._add_deck(deck, bus[done : done + end - start], start)
+                self._add_deck(deck, piece, start)
+            if self._cue is not None:
+                fade = self._fade.over(start, len(piece))
+                self._cue.blend(piece[:, self.channels :], piece[:, : self.channels], start, fade)
             done += end - start
             self._mixed = end
 
     def _settle(self, frame: int) -> None:
-        for ramp in (self._master, self._fade, self._cross):
+        for ramp in self._ramps:
             ramp.settle(frame)
         for deck in self._decks.values():
             deck.settle(frame)
+            self._filters[deck.name].knob.settle(frame)
 
     def _report_landings(self) -> None:
         changed = False
@@ -313,20 +348,35 @@ class Mixer:
         end = min(end, start + _PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
         if self._due:
             end = min(end, self._due[0][0])
-        for ramp in (self._master, self._fade, self._cross):
+        for ramp in self._ramps:
             if ramp.end_frame is not None:
                 end = min(end, ramp.end_frame)
         for deck in self._decks.values():
-            deck_end = deck.next_end()
-            if deck_end is not None:
-                end = min(end, deck_end)
+            own = self._filters[deck.name]
+            ends = (deck.next_end(), own.knob.end_frame, own.cut(start))
+            end = min([end, *(deck_end for deck_end in ends if deck_end is not None)])
         return end
 
     def _add_deck(self, deck: Deck, bus: Block, frame: int) -> None:
         frames = len(bus)
         level = self._deck_level(deck, frame, frames)
-        if isinstance(level, float) and level == 0.0:
-            return
+        own, cued = self._filters[deck.name], 0.0 if self._cue is None else self._cue.share(deck.name, frame, frames)
+        bus, cue_bus = bus[:, : self.channels], bus[:, self.channels :]
+        filtered, cue_hears = own.runs(frame), not isinstance(cued, float) or cued != 0.0
+        if filtered or cue_hears:  # a filter runs even when nobody hears it: it remembers
+            sound = self._apart[:frames]
+            sound[:] = 0.0
+            self._add_voices(deck, sound, frame, 1.0)
+            if filtered:
+                own.process(sound, frame)
+            if cue_hears:
+                self._add(cue_bus, sound, cued)
+            self._add(bus, sound, level)
+        elif not isinstance(level, float) or level != 0.0:
+            self._add_voices(deck, bus, frame, level)
+
+    def _add_voices(self, deck: Deck, bus: Block, frame: int, level: Gain) -> None:
+        frames = len(bus)
         for loop, playheads, share in deck.voices(frame, frames):
             gain = level * share
             if isinstance(gain, float) and gain == 0.0:
@@ -349,10 +399,7 @@ class Mixer:
     def _deck_level(self, deck: Deck, frame: int, frames: int) -> Gain:
         level = self._master.over(frame, frames) * self._fade.over(frame, frames)
         level = level * deck.gain.over(frame, frames) * deck.unmuted.over(frame, frames)
-        names = list(self._decks)
-        if len(names) > 1 and deck.name in names[:2]:
-            level = level * equal_power(self._cross.over(frame, frames), 0.0)[names.index(deck.name)]
-        return level
+        return level * self._cross.gain(deck.name, frame, frames)
 
     def _add_whole(self, bus: Block, samples: Samples, span: Span, gain: Gain) -> None:
         """Add one stem that is read sample by sample, going round its end."""

@@ -110,6 +110,10 @@ class Conductor:
         loop = self._stage.shelf.best(replace(request, steps=0).digest())
         return loop is not None and loop.steps >= request.steps
 
+    def serials(self) -> dict[str, int]:
+        """The number of the newest change of each deck that must be rendered; ``LaunchBank`` carries it too."""
+        return {name: part.serial for name, part in self._stage.parts.items()}
+
     def start(self, frame: int) -> list[Action]:
         """The first call: sets the player's grid and every control, silent until the first loop is there."""
         messages = self._stage.console.initial(self._stage.state)
@@ -125,7 +129,7 @@ class Conductor:
         """Apply commands that belong together (a scene, a rollover): they land together, alpha too."""
         stage = self._stage
         self._settle(frame)
-        serials = {name: part.serial for name, part in stage.parts.items()}
+        serials = self.serials()
         actions: list[Action] = []
         replies: list[Reply] = []
         moved: list[Command] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from riffengine.performance.command import Value
+from riffengine.performance.parameters import SIDE_CHOICES
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import SetControl
 
@@ -20,8 +21,10 @@ def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0
     name = path.rsplit("/", 1)[-1]
     if name == _GAIN:
         return SetControl(path, linear_gain(float(value)), None, ramp_frames, stamp_ns)
-    if name in ("mute", "alpha", "crossfader"):
+    if name in ("mute", "alpha", "filter", "crossfader", "cue") or path == "cue/mix":
         return SetControl(path, float(value), None, ramp_frames, stamp_ns)
+    if name == "side":
+        return SetControl(path, float(SIDE_CHOICES.index(str(value))), None, ramp_frames, stamp_ns)
     return None
 
 

@@ -66,7 +66,7 @@ class Launching:
             if loop is not None:
                 messages.append(self._place(part, bank, alpha, loop))
         bank.seen_version = stage.shelf.version
-        messages.append(LaunchBank(part.name, bank.number, at_frame, fade_frames))
+        messages.append(LaunchBank(part.name, bank.number, at_frame, fade_frames, serial))
         if not stage.anything_sounds:
             messages += stage.console.open(at_frame)
         if part.launching is not None:

@@ -3,14 +3,18 @@
  *   jcap OUT.raw SECONDS_MAX PORT [PORT ...]
  *
  * Prints "ready" when connected; ends after SECONDS_MAX or on SIGTERM/SIGINT and prints
- * "frames N lost L xruns X". The process callback only copies into a buffer made beforehand.
+ * "frames N lost L xruns X". The process callback only copies into buffers made beforehand.
+ * OUT.raw.times holds, for every block, its first frame in OUT.raw and when its cycle began, both int64,
+ * the time in nanoseconds of CLOCK_MONOTONIC.
  */
 #include <jack/jack.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PORTS_MAX 8
@@ -19,6 +23,17 @@ static jack_port_t *ports[PORTS_MAX];
 static int count;
 static float *store;
 static size_t room, lost; /* frames */
+static int64_t *times;
+static size_t blocks_room;
+static atomic_size_t blocks;
+static jack_client_t *client;
+static int64_t offset_ns; /* CLOCK_MONOTONIC less JACK's own clock */
+
+static int64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 static atomic_size_t filled;
 static atomic_int xruns, gone;
 static volatile sig_atomic_t stop;
@@ -34,6 +49,16 @@ static int process(jack_nframes_t frames, void *unused) {
         const float *in = jack_port_get_buffer(ports[p], frames);
         float *out = store + at * count + p;
         for (jack_nframes_t i = 0; i < frames; i++, out += count) *out = in[i];
+    }
+    size_t block = atomic_load_explicit(&blocks, memory_order_relaxed);
+    if (block < blocks_room) {
+        jack_nframes_t cycle;
+        jack_time_t began_us, next_us;
+        float period_us;
+        int unknown = jack_get_cycle_times(client, &cycle, &began_us, &next_us, &period_us);
+        times[2 * block] = (int64_t)at;
+        times[2 * block + 1] = unknown ? monotonic_ns() : (int64_t)began_us * 1000 + offset_ns;
+        atomic_store_explicit(&blocks, block + 1, memory_order_release);
     }
     atomic_store_explicit(&filled, at + frames, memory_order_release);
     return 0;
@@ -61,19 +86,33 @@ int main(int argc, char **argv) {
         return 2;
     }
     count = argc - 3;
-    jack_client_t *client = jack_client_open("jcap", JackNoStartServer, NULL);
+    client = jack_client_open("jcap", JackNoStartServer, NULL);
     if (!client) {
         fprintf(stderr, "jcap: no JACK server\n");
         return 1;
     }
     room = (size_t)(atof(argv[2]) * jack_get_sample_rate(client));
     store = malloc(room * count * sizeof(float));
+    blocks_room = room / jack_get_buffer_size(client) + 1;
+    times = malloc(2 * blocks_room * sizeof(int64_t));
     FILE *file = fopen(argv[1], "wb");
-    if (!store || !file) {
+    char times_name[4096];
+    snprintf(times_name, sizeof times_name, "%s.times", argv[1]);
+    FILE *times_file = fopen(times_name, "wb");
+    if (!store || !times || !file || !times_file) {
         perror("jcap");
         return 1;
     }
     memset(store, 0, room * count * sizeof(float)); /* touch every page now, not in the callback */
+    memset(times, 0, 2 * blocks_room * sizeof(int64_t));
+    int64_t closest = INT64_MAX; /* the shortest of some readings was interrupted least */
+    for (int i = 0; i < 100; i++) {
+        int64_t before = monotonic_ns(), jack_ns = (int64_t)jack_get_time() * 1000, after = monotonic_ns();
+        if (after - before < closest) {
+            closest = after - before;
+            offset_ns = (before + after) / 2 - jack_ns;
+        }
+    }
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
     jack_set_process_callback(client, process, NULL);
@@ -100,6 +139,8 @@ int main(int argc, char **argv) {
     if (!atomic_load(&gone)) jack_deactivate(client);
     size_t frames = atomic_load(&filled);
     int written = fwrite(store, sizeof(float) * count, frames, file) == frames && !fclose(file);
+    size_t timed = atomic_load(&blocks);
+    written = written && fwrite(times, 2 * sizeof(int64_t), timed, times_file) == timed && !fclose(times_file);
     printf("frames %zu lost %zu xruns %d\n", frames, lost, atomic_load(&xruns));
     return written ? 0 : 1;
 }

@@ -1,0 +1,171 @@
+"""DeckFilter: one knob; to the left a low-pass closes, to the right a high-pass opens, in the middle nothing happens.
+
+A Butterworth filter of fourth order (24 dB per octave, flat where it passes, never louder than its input) as two state
+variable filters in series (A. Simper, Solving the continuous SVF equations using trapezoidal integration, 2013).
+
+Recursion sample by sample is too slow in Python and a convolution long enough for 60 Hz costs more than the mixer. So
+32 frames of absolute time are one product with a fixed 36 × 36 matrix: 32 inputs and 4 states give 32 outputs and the
+next 4 states. A piece that ends inside such a chunk is computed with zeros for the frames that have not come: they
+cannot reach what is heard, and the product has the same shape and order of additions for every size of block.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.playback.ramp import Ramp
+
+CHUNK_FRAMES = 32
+"""The knob acts on this grid: 0.7 ms, 1500 times a second."""
+
+_STATES = 4
+_ORDER = CHUNK_FRAMES + _STATES
+_POSITIONS = 256  # of the knob on either side: 2.3 % in frequency from one to the next
+_DRY = 1 / 16  # of the knob's way, in which the filtered sound takes the place of the dry one
+_LOWEST_HZ, _HIGHEST_HZ = 60.0, 20_000.0  # of the low-pass, at the end of the knob's way and at its beginning
+_HIGH_PASS_HZ = 20.0, 8_000.0
+_QS = 0.541196100146197, 1.306562964876377  # 1 / (2 cos 22.5°), 1 / (2 cos 67.5°)
+
+Matrix = NDArray[np.float64]
+Block = NDArray[np.float32]
+
+
+class DeckFilter:
+    """The filter of one deck, ``channels`` wide. ``knob`` is −1 … 1; at rest on 0 the sound is not touched at all.
+
+    The mixer's thread alone uses it: ``runs`` at the start of each piece, ``process`` for the piece if it does.
+    """
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.knob = Ramp(0.0)
+        self._running = False
+        self._stages = tuple(_Stage(table, channels) for table in _tables(sample_rate))
+        self._next = -1  # the frame that follows what was last processed
+
+    def runs(self, frame: int) -> bool:
+        """Whether the piece that begins at ``frame`` must pass through ``process``; changes on the grid only."""
+        if self._running and self._next != frame:  # frames were skipped: what was heard before is not known
+            self._running = False
+        if frame % CHUNK_FRAMES == 0:
+            if self._running and self._idle and all(stage.rests for stage in self._stages):
+                self._running = False
+            elif not self._running and not self._idle:
+                self._running = True
+                self._next = frame
+                for stage in self._stages:
+                    stage.reset()
+        return self._running
+
+    def cut(self, frame: int) -> int | None:
+        """The next frame on which ``runs`` may change, ``None`` while it cannot."""
+        return (frame // CHUNK_FRAMES + 1) * CHUNK_FRAMES if self._running == self._idle else None
+
+    @property
+    def _idle(self) -> bool:
+        return self.knob.end_frame is None and self.knob.target == 0.0
+
+    def process(self, sound: Block, frame: int) -> None:
+        """Filter ``(frames, channels) float32`` in place."""
+        done, frames = 0, len(sound)
+        while done < frames:
+            at = frame + done
+            offset = at % CHUNK_FRAMES
+            if offset == 0:
+                before, after = self.knob.at(at), self.knob.at(at + CHUNK_FRAMES)
+                self._stages[0].begin(max(-before, 0.0), max(-after, 0.0))
+                self._stages[1].begin(max(before, 0.0), max(after, 0.0))
+            run = min(frames - done, CHUNK_FRAMES - offset)
+            piece = sound[done : done + run]
+            for stage in self._stages:
+                if not stage.rests:
+                    piece[:] = stage.filter(piece, offset)
+            done += run
+        self._next = frame + frames
+
+
+class _Stage:
+    """Low-pass or high-pass: the frames of the chunk so far, the states at its start, and how wet it is."""
+
+    def __init__(self, table: Matrix, channels: int) -> None:
+        self._table = table
+        self._matrix = table[0]
+        self._input = np.zeros((_ORDER, channels))
+        self._output = np.zeros((_ORDER, channels))
+        self._wet: Matrix = np.zeros(CHUNK_FRAMES)
+        self._wet_end = 0.0
+        self.rests = True
+
+    def reset(self) -> None:
+        self._input[:] = 0.0
+        self._wet_end = 0.0
+        self.rests = True
+
+    def begin(self, before: float, after: float) -> None:
+        """A new chunk, in which the knob goes from ``before`` to ``after`` (0 … 1, 0 is dry)."""
+        wet = min(after / _DRY, 1.0)
+        if wet == 0.0 and self._wet_end == 0.0:
+            self.reset()
+            return
+        self.rests = False
+        # From where the last chunk ended, wherever the knob has been put meanwhile: no jump.
+        self._wet = self._wet_end + (wet - self._wet_end) * (np.arange(1, CHUNK_FRAMES + 1) / CHUNK_FRAMES)
+        self._wet_end = wet
+        self._matrix = self._table[max(round(max(before, after) * _POSITIONS), 1) - 1]
+
+    def filter(self, sound: Block, offset: int) -> Matrix:
+        """``sound`` filtered; it lies at ``offset`` in the chunk, and what came before it was filtered before."""
+        end = offset + len(sound)
+        self._input[offset:end] = sound
+        np.matmul(self._matrix, self._input, out=self._output)
+        dry, wet = self._input[offset:end], self._output[offset:end]
+        out: Matrix = dry + (wet - dry) * self._wet[offset:end, None]
+        if end == CHUNK_FRAMES:
+            self._input[CHUNK_FRAMES:] = self._output[CHUNK_FRAMES:]
+            self._input[:CHUNK_FRAMES] = 0.0
+        return out
+
+
+@lru_cache(maxsize=4)
+def _tables(sample_rate: int) -> tuple[Matrix, Matrix]:
+    """Matrices ``(positions, 36, 36)`` of the low-pass and of the high-pass, for the knob at 1/256, 2/256 … 1."""
+    way = np.arange(1, _POSITIONS + 1) / _POSITIONS
+    low, high = _HIGH_PASS_HZ
+    return (
+        _matrices(_HIGHEST_HZ * (_LOWEST_HZ / _HIGHEST_HZ) ** way, sample_rate, high_pass=False),
+        _matrices(low * (high / low) ** way, sample_rate, high_pass=True),
+    )
+
+
+def _matrices(hz: Matrix, sample_rate: int, high_pass: bool) -> Matrix:
+    """What five beginnings become in 32 frames, for every cutoff: each of the states alone, and a click."""
+    count = len(hz)
+    states = np.zeros((_STATES, count, _STATES + 1))
+    for state in range(_STATES):
+        states[state, :, state] = 1.0
+    g = np.tan(math.pi * np.minimum(hz / sample_rate, 0.45))[:, None]
+    outputs, after = np.zeros((CHUNK_FRAMES, count, _STATES + 1)), np.zeros((CHUNK_FRAMES, *states.shape))
+    for frame in range(CHUNK_FRAMES):
+        signal = np.zeros((count, _STATES + 1))
+        signal[:, _STATES] = 1.0 if frame == 0 else 0.0
+        for section, q in enumerate(_QS):
+            first, second = states[2 * section], states[2 * section + 1]
+            a1 = 1.0 / (1.0 + g * (g + 1.0 / q))
+            v3 = signal - second
+            v1 = a1 * first + g * a1 * v3
+            v2 = second + g * a1 * first + g * g * a1 * v3
+            states[2 * section], states[2 * section + 1] = 2.0 * v1 - first, 2.0 * v2 - second
+            signal = signal - v1 / q - v2 if high_pass else v2
+        outputs[frame], after[frame] = signal, states
+    matrices = np.zeros((count, _ORDER, _ORDER))
+    for column in range(CHUNK_FRAMES):
+        left = CHUNK_FRAMES - column
+        matrices[:, column:CHUNK_FRAMES, column] = outputs[:left, :, _STATES].T
+        matrices[:, CHUNK_FRAMES:, column] = after[left - 1, :, :, _STATES].T
+    for state in range(_STATES):
+        matrices[:, :CHUNK_FRAMES, CHUNK_FRAMES + state] = outputs[:, :, state].T
+        matrices[:, CHUNK_FRAMES:, CHUNK_FRAMES + state] = after[-1, :, :, state].T
+    return matrices
