@@ -19,6 +19,8 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int) -> NDArray[np
 
     Raises ``AudioFileError`` when it cannot be read, is empty, silent, or holds numbers that are not finite.
     """
+    if not Path(path).is_file():  # to open a FIFO would wait for its writer, for ever
+        raise AudioFileError(f"{Path(path).name} cannot be read as audio: there is no such regular file")
     try:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate

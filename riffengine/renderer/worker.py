@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-from riffengine.errors import LoopStoreError, RenderCancelled, RiffError
+from riffengine.errors import AudioFileError, RenderCancelled, RendererError
 from riffengine.loopstore import LoopStore
 from riffengine.renderer.rendition import Family
 from riffengine.renderer.request import (
@@ -106,9 +106,10 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
 
         family = load_family(options.model)
         if options.warm is not None:
-            family.render(options.warm, lambda: None)
-    except RiffError as error:
-        connection.send(Failed(-1, str(error)))
+            with contextlib.suppress(RendererError):  # a warm loop that is silent has warmed as well as any
+                family.render(options.warm, lambda: None)
+    except Exception as error:  # noqa: BLE001 (the border of the process: whatever it is, the engine is told why)
+        connection.send(Failed(-1, f"{type(error).__name__}: {error}"))
         return
     connection.send(
         Ready(
@@ -146,11 +147,14 @@ def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family) -> Fr
         store.write(render.slot, rendition.audio)
     except RenderCancelled:
         return Cancelled(render.job)
-    except (RiffError, LoopStoreError, ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+    except AudioFileError as error:
+        return Failed(render.job, str(error), hopeless=True)
+    except Exception as error:  # noqa: BLE001 (the border of the process: one loop that fails must not end it)
         return Failed(render.job, f"{type(error).__name__}: {error}")
     finally:
         with inbox.condition:
-            inbox.cancelled.discard(render.job)
+            # Jobs come in order, so a cancel of this one or an earlier one came too late and concerns nobody.
+            inbox.cancelled = {job for job in inbox.cancelled if job > render.job}
     _, frames, channels = rendition.audio.shape
     return Delivery(
         job=render.job,
@@ -181,7 +185,12 @@ class RendererProcess:
         self._process = context.Process(
             target=renderer_main, args=(self.options, theirs), name="riffengine-renderer", daemon=True
         )
-        self._process.start()
+        # The child inherits it: a Ctrl-C while it still imports would end it with a traceback.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
         theirs.close()
 
     @property
@@ -221,6 +230,11 @@ class RendererProcess:
         except (EOFError, OSError):
             return messages, False
         return messages, True
+
+    def kill(self) -> None:
+        """End it by force; its death is noticed like any other."""
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ask it to end, then make it."""

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_a_file_becomes_a_loop_of_the_right_length(tmp_path: Path) -> None:
     assert np.allclose(loop[1000:40000], loop[44100 + 1000 : 44100 + 40000], atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "silent", "nan"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "silent", "nan", "fifo"])
 def test_what_is_no_sound_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "bad.wav"
     if kind == "empty":
@@ -41,5 +42,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, kind: str) -> None:
         soundfile.write(path, np.zeros(100), 44100)
     elif kind == "nan":
         soundfile.write(path, np.full(100, np.nan, np.float32), 44100, subtype="FLOAT")
+    elif kind == "fifo":
+        os.mkfifo(path)
     with pytest.raises(AudioFileError, match=r"bad\.wav"):
         read_loop(str(path), 8, 120, 44100)
