@@ -37,6 +37,8 @@ from riffengine.scheduler.conductor import Conductor
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
 from riffengine.surfaces import Surfaces
+from riffengine.synchroniser import Synchroniser
+from riffengine.syncleaders import sync_leaders
 from riffengine.transport.grid import BeatGrid, Moment
 
 LOOP_BEATS = 8
@@ -124,6 +126,8 @@ class Engine:
             )
         )
         self._surfaces = Surfaces(session, tree, clock, line.say)
+        leaders = sync_leaders(session, clock, line.say)
+        self._sync = Synchroniser(self._conductor, self._rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
         self._anchor: Status | None = None
         self._player_descriptor = -1
         self._renderer_began_ns = 0
@@ -155,9 +159,10 @@ class Engine:
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
         moment = self.now()
-        reply, actions = self._conductor.submit(command, moment.frame)
+        answered = self._sync.answer(command, moment.frame)
+        reply, actions = answered or self._conductor.submit(command, moment.frame)
         self._surfaces.replied(moment, reply, self.state)
-        self._carry_out(actions)
+        self._carry_out([*actions, *self._sync.applied(reply, moment.frame)])
         return reply
 
     async def run(self) -> int:
@@ -184,6 +189,7 @@ class Engine:
         until = loop.time() + self._options.seconds if self._options.seconds else None
         while not self._stopping.is_set() and (until is None or loop.time() < until):
             self._carry_out(self._conductor.tick(self.frame()))
+            self._carry_out(self._sync.tick(self.frame()))
             if ticks % STATUS_EVERY == 0:
                 self._show_status()
             ticks += 1
@@ -208,6 +214,7 @@ class Engine:
         self._player.stop(fade_frames=0, timeout=0.5)
         self._renderer.stop(timeout=0.5)
         self._surfaces.close()
+        self._sync.close()
         self._store.close()
 
     # --- what the Conductor decides ------------------------------------------------------------------------------
@@ -252,12 +259,14 @@ class Engine:
     def _heed_player(self, message: FromPlayer) -> None:
         match message:
             case PlayerReady():
+                self._sync.player_ready(message)
                 self._line.say(
                     f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
                     f"a block, {1000 * message.latency_seconds:.0f} ms latency"
                 )
             case Status():
                 self._anchor = message
+                self._sync.player_status(message)
             case BankLanded() | LoopFreed():
                 self._carry_out(self._conductor.reported(self.frame(), message))
             case PlayerNotice(reason):

@@ -40,7 +40,7 @@ class FollowPolicy:
     """The figures the follower works by."""
 
     varispeed: float = 0.01  # the most that loops are read faster or slower to catch up: 17 cents
-    catch_up_seconds: float = 1.0
+    catch_up_seconds: float = 0.5  # an error of 1 ms bends the pitch by 3 cents
     jump_seconds: float = 0.02  # an error that is larger is jumped over: at 1 % it would be heard for 2 s
     start_jump_seconds: float = 0.002  # after Start and Song Position, where a jump is expected
     every_seconds: float = 0.25  # between two grids
@@ -84,7 +84,7 @@ class Follower:
         self._fold = fold(pace.bpm, self._fold)
         bpm = pace.bpm * self._fold
         actions: list[FollowAction] = self._retune(at_frame, bpm, loops_bpm, pace.steady)
-        moved = self._epoch != pace.epoch
+        moved, self._epoch = self._epoch != pace.epoch, pace.epoch
         if at_frame < self._next_grid and not moved:
             return actions
         policy = self._policy
@@ -101,7 +101,6 @@ class Follower:
             if still and abs(wanted / grid.bpm - 1.0) < policy.still_share:
                 return actions
             pursuit = Pursue(grid.with_tempo(wanted, at_frame), jumps=False)
-        self._epoch = pace.epoch
         self._next_grid = at_frame + round(policy.every_seconds * self._rate)
         return [pursuit, *actions]
 

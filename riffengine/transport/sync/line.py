@@ -14,7 +14,7 @@ import numpy as np
 class Line:
     """Fits ``y`` (nanoseconds) over ``x`` (ticks or frames). Integers come in, so nothing is lost after days.
 
-    With fewer than ``trusted`` points the slope stays ``slope`` as it was given (if any), and only the height is fitted.
+    With fewer than ``trusted`` points the slope stays as given (if it was), and only the height is fitted.
     """
 
     def __init__(self, window: int, trusted: int, slope: float | None = None) -> None:

@@ -7,6 +7,7 @@ the line is laid anew through the ticks since. Source: MIDI 1.0 Detailed Specifi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -201,7 +202,7 @@ class MidiClock:
         """Whether these ticks look like a tempo."""
         if len(times) < _RUN:
             return False
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         middle = median(gaps)
         tolerance = max(0.3 * middle, 2.0 * _LEAST_GATE_NS)
         return _SHORTEST_TICK_NS <= middle <= _LONGEST_TICK_NS and all(abs(g - middle) <= tolerance for g in gaps)
