@@ -197,3 +197,13 @@ def test_no_text_raises_anything_but_a_preset_error(lines: list[str]) -> None:
             assert error.where.startswith(file.name)
         else:
             session.state(session.tree())
+
+
+def test_a_preset_says_who_leads(tmp_path: Path) -> None:
+    session = load(tmp_path, "sync: {source: midi, offset: 12.5, ramp: 8, start_stop: true, port: Digitakt}\n")
+    assert (session.sync_start_stop, session.sync_port) == (True, "Digitakt")
+    assert session.parameters["transport/sync"] == "midi"
+    assert session.parameters["transport/offset"] == 12.5
+    assert session.parameters["transport/ramp"] == 8.0
+    with pytest.raises(PresetError, match=r"sync\.source: 'ableton' is out of range; allowed is one of internal"):
+        load(tmp_path, "sync: {source: ableton}\n")

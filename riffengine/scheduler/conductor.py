@@ -307,8 +307,7 @@ class Conductor:
             self._aiming.estimate_anew(frame)
             return []
         ramp_frames = stage.frames(stage.policy.control_ramp_seconds)
-        message = control_message(command.path, command.value, ramp_frames, command.stamp_ns)
-        if message is None:
+        if (message := control_message(command.path, command.value, ramp_frames, command.stamp_ns)) is None:
             return []
         actions: list[Action] = [ToPlayerMessage(message)]
         if command.path == "master/gain":
@@ -324,12 +323,9 @@ class Conductor:
 
     def _retune_in_silence(self, frame: int) -> list[Action]:
         """Nothing sounds, so nothing can be torn: a new tempo rules at once."""
-        timeline, bpm = self._stage.timeline, self._stage.state.number("transport/tempo")
-        if timeline.latest.bpm == bpm or self._stage.led:
-            return []
-        timeline.announce(timeline.latest.with_tempo(bpm, frame))
-        timeline.settle(frame)
-        return [ToPlayerMessage(SetGrid(timeline.grid, frame))]
+        actions = [] if self._stage.led else self.pacing.release(frame)
+        self._stage.timeline.settle(frame)
+        return actions
 
     def _land_stranded_alphas(self) -> list[Action]:
         """An alpha that should have moved with a launch moves now if that launch will not come."""

