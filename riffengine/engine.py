@@ -52,6 +52,8 @@ from riffengine.scheduler.conductor import Conductor
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
 from riffengine.surfaces import Surfaces, open_journal
+from riffengine.synchroniser import Synchroniser
+from riffengine.syncleaders import sync_leaders
 from riffengine.transport.grid import BeatGrid, Moment
 
 LOOP_BEATS = 8
@@ -119,6 +121,8 @@ class Engine:
         self._surfaces = Surfaces(session, tree, clock, line.say, open_journal(options.journal, session, state))
         self._ear = KnobToEar(tree)
         self._device_ns = 0  # from a block being handed over to its first frame being heard
+        leaders = sync_leaders(session, clock, line.say)
+        self._sync = Synchroniser(self._conductor, self._rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
         self._anchor: Status | None = None
         self._latest_frame = 0
         self._sounding_since_ns = 0
@@ -159,12 +163,13 @@ class Engine:
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
         moment, before = self.now(), self._conductor.serials()
-        reply, actions = self._conductor.submit(command, moment.frame)
+        answered = self._sync.answer(command, moment.frame)
+        reply, actions = answered or self._conductor.submit(command, moment.frame)
         self._follow(reply, before)
         if isinstance(reply, Accepted) and (remark := self._surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
         self._surfaces.replied(moment, reply, self.state)
-        self._carry_out(actions)
+        self._carry_out([*actions, *self._sync.applied(reply, moment.frame)])
         return reply
 
     async def run(self) -> int:
@@ -194,6 +199,7 @@ class Engine:
         while not self._stopping.is_set() and not self._time_is_up():
             try:
                 self._carry_out(self._conductor.tick(self.frame()))
+                self._carry_out(self._sync.tick(self.frame()))
             except Exception as error:  # noqa: BLE001 (the show goes on; it is counted and told)
                 self._fault(error, "the scheduler stumbled")
             if ticks % STATUS_EVERY == 0:
@@ -244,6 +250,7 @@ class Engine:
         self._surfaces.close()
         if self._latency_csv is not None:
             self._latency_csv.close()
+        self._sync.close()
         self._store.close()
 
     # --- what the Conductor decides ------------------------------------------------------------------------------
@@ -310,12 +317,14 @@ class Engine:
         match message:
             case PlayerReady():
                 self._device_ns = round(message.latency_seconds * 1e9)
+                self._sync.player_ready(message)
                 self._line.say(
                     f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
                     f"a block, {1000 * message.latency_seconds:.0f} ms latency"
                 )
             case Status():
                 self._anchor = message
+                self._sync.player_status(message)
             case Scheduled():
                 self._tape.scheduled(message)
             case Audible():

@@ -36,12 +36,20 @@ _SHORT = {
     "crossfader": "crossfader",
 }
 
+# Keys of the section sync that stand for a parameter.
+_SYNC = {
+    "source": "transport/sync",
+    "offset": "transport/offset",
+    "ramp": "transport/ramp",
+}
+
 
 @dataclass(frozen=True)
 class Session:
     """What a preset says. ``parameters`` holds only what it sets, by path; ``state`` fills in the defaults.
 
     ``midi_ports`` are parts of port names, ``None`` for every one. ``record`` is the file to keep, or ``None``.
+    ``sync_port`` is part of the name of the port that MIDI clock comes from, "" for one of our own that others send to.
     """
 
     name: str = "untitled"
@@ -65,6 +73,8 @@ class Session:
     midi_ports: tuple[str, ...] | None = None
     midi_virtual: bool = True
     midi: tuple[Binding, ...] = ()
+    sync_start_stop: bool = False
+    sync_port: str = ""
 
     def tree(self, stems: Sequence[str] = ("mix",)) -> ParameterTree:
         """The parameter tree of this session on a model with ``stems``."""
@@ -133,6 +143,7 @@ class _Reader:
             "deck": self._deck_section,
             "output": self._output_section,
             "osc": self._osc_section,
+            "sync": self._sync_section,
             "midi": lambda node, key: midi.append((node, key)),
         }
         known = ["name", "description", "model", "prompts", *_SHORT, *sections]
@@ -203,6 +214,15 @@ class _Reader:
                 self._text(value, f"{at}.{key}", "osc_host")
             else:
                 self._number(value, f"{at}.{key}", "osc_port", "int", (0, 65535, ""))
+
+    def _sync_section(self, node: yaml.Node, at: str) -> None:
+        for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port"]):
+            if key in _SYNC:
+                self._parameter(value, f"{at}.{key}", _SYNC[key])
+            elif key == "port":
+                self._text(value, f"{at}.{key}", "sync_port")
+            else:
+                self._switch(value, f"{at}.{key}", "sync_start_stop")
 
     def _midi_section(self, node: yaml.Node, at: str, tree: ParameterTree) -> None:
         for key, value in self._entries(node, at, ["enabled", "ports", "virtual", "map"]):

@@ -67,7 +67,8 @@ def test_the_processes_that_must_stay_light_do() -> None:
 def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=!\[; ]", line)[0].lower() for line in project["dependencies"]}
-    declared |= {re.split(r"[<>=!\[; ]", line)[0].lower() for line in project["optional-dependencies"]["riffusion"]}
+    for extra in ("riffusion", "link"):
+        declared |= {re.split(r"[<>=!\[; ]", line)[0].lower() for line in project["optional-dependencies"][extra]}
     distributions = packages_distributions()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

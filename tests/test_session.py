@@ -208,3 +208,13 @@ def test_a_cue_bus_brings_its_controls_and_only_when_asked_for(tmp_path: Path) -
     assert {"cue/gain", "cue/mix", "deck/a/cue", "deck/b/cue"} <= set(session.tree().parameters)
     (tmp_path / "none.yaml").write_text(text % ("false", "master/gain"))
     assert not any("cue" in path for path in load_session(tmp_path / "none.yaml").tree().parameters)
+
+
+def test_a_preset_says_who_leads(tmp_path: Path) -> None:
+    session = load(tmp_path, "sync: {source: midi, offset: 12.5, ramp: 8, start_stop: true, port: Digitakt}\n")
+    assert (session.sync_start_stop, session.sync_port) == (True, "Digitakt")
+    assert session.parameters["transport/sync"] == "midi"
+    assert session.parameters["transport/offset"] == 12.5
+    assert session.parameters["transport/ramp"] == 8.0
+    with pytest.raises(PresetError, match=r"sync\.source: 'ableton' is out of range; allowed is one of internal"):
+        load(tmp_path, "sync: {source: ableton}\n")

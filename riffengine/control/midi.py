@@ -86,7 +86,7 @@ class MidiInput:
             if api not in compiled:
                 continue
             try:
-                with _libraries_quiet():
+                with libraries_quiet():
                     self._open(rtmidi, api)
             except rtmidi.RtMidiError as error:
                 self._close_inputs()
@@ -185,7 +185,7 @@ def normalised(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _libraries_quiet() -> Iterator[None]:
+def libraries_quiet() -> Iterator[None]:
     """Keep the six lines that libasound and libjack print when there is no server out of the status line."""
     try:
         sys.stderr.flush()

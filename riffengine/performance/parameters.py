@@ -23,6 +23,7 @@ Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
 SIDE_CHOICES = ("left", "right", "thru")  # in the order of the mixer's numbers
+SYNC_CHOICES = ("internal", "midi", "link")
 KEY_CHOICES = (
     "",
     *(
@@ -246,6 +247,7 @@ def _session_rows() -> list[Parameter]:
     return [
         Parameter("transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm"),
         Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
+        *_sync_rows(),
         Parameter(
             "key", "choice", "", later, 'Key of the set; "" is the home key, C major or A minor', choices=KEY_CHOICES
         ),
@@ -255,6 +257,17 @@ def _session_rows() -> list[Parameter]:
         Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
         Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
         Parameter("next", "trigger", False, later, "Take the next seed now"),
+    ]
+
+
+def _sync_rows() -> list[Parameter]:
+    now = ControlClass.IMMEDIATE
+    return [
+        Parameter("transport/sync", "choice", "internal", now, "Who leads tempo and beat", choices=SYNC_CHOICES),
+        Parameter("transport/tap", "trigger", False, now, "Tap the tempo; the third tap counts"),
+        Parameter("transport/nudge", "float", 0.0, now, "Shift the beat; back if negative", -200, 200, "ms"),
+        Parameter("transport/ramp", "float", 0.0, now, "How long a new tempo takes to be reached", 0, 256, "beats"),
+        Parameter("transport/offset", "float", 0.0, now, "Play this much earlier than the leader", -500, 500, "ms"),
     ]
 
 

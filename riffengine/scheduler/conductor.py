@@ -34,6 +34,7 @@ from riffengine.scheduler.console import Console, control_message
 from riffengine.scheduler.desk import RenderDesk
 from riffengine.scheduler.dispatch import Dispatch
 from riffengine.scheduler.launching import Launching
+from riffengine.scheduler.pacing import Pacing
 from riffengine.scheduler.part import Part
 from riffengine.scheduler.plan import Purpose
 from riffengine.scheduler.shelf import Shelf, SlotState
@@ -88,6 +89,7 @@ class Conductor:
         self._aiming = Aiming(self._stage, self._launching)
         self._walking = Walking(self._stage, self._launching)
         self._dispatch = Dispatch(self._stage, self._launching, self._walking)
+        self.pacing = Pacing(self._stage, self._aiming)
 
     # --- what the shell calls ---------------------------------------------------------------------------------------
 
@@ -95,6 +97,11 @@ class Conductor:
     def state(self) -> PerformanceState:
         """What the performer wants now."""
         return self._stage.state
+
+    @property
+    def tree(self) -> ParameterTree:
+        """What the performer may ask for."""
+        return self._stage.tree
 
     @property
     def grid(self) -> BeatGrid:
@@ -309,8 +316,7 @@ class Conductor:
             self._aiming.estimate_anew(frame)
             return []
         ramp_frames = stage.frames(stage.policy.control_ramp_seconds)
-        message = control_message(command.path, command.value, ramp_frames, command.stamp_ns)
-        if message is None:
+        if (message := control_message(command.path, command.value, ramp_frames, command.stamp_ns)) is None:
             return []
         actions: list[Action] = [ToPlayerMessage(message)]
         if command.path == "master/gain":
@@ -326,12 +332,9 @@ class Conductor:
 
     def _retune_in_silence(self, frame: int) -> list[Action]:
         """Nothing sounds, so nothing can be torn: a new tempo rules at once."""
-        timeline, bpm = self._stage.timeline, self._stage.state.number("transport/tempo")
-        if timeline.latest.bpm == bpm:
-            return []
-        timeline.announce(timeline.latest.with_tempo(bpm, frame))
-        timeline.settle(frame)
-        return [ToPlayerMessage(SetGrid(timeline.grid, frame))]
+        actions = [] if self._stage.led else self.pacing.release(frame)
+        self._stage.timeline.settle(frame)
+        return actions
 
     def _land_stranded_alphas(self) -> list[Action]:
         """An alpha that should have moved with a launch moves now if that launch will not come."""

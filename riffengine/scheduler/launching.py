@@ -25,7 +25,8 @@ class Launching:
         together = {part.target.key.together for part in group if part.target is not None}
         sounding = any(part.current is not None for part in group)
         # A deck that is silent cannot change the tempo of those that sound; it joins when they have changed.
-        return len(together) <= 1 and (sounding or all(tempo == bpm for tempo, _ in together))
+        # Where somebody else leads, the grid is never theirs to change, and any tempo can be read on it.
+        return len(together) <= 1 and (sounding or self._stage.led or all(tempo == bpm for tempo, _ in together))
 
     def commit(self, group: list[Part], beat: float, frame: int) -> list[Action]:
         """Launch every target of ``group`` on ``beat``, with a new grid if they have another tempo."""
@@ -36,7 +37,7 @@ class Launching:
             target = part.target
             if target is None:
                 continue
-            if target.key.bpm != stage.timeline.latest.bpm:
+            if target.key.bpm != stage.timeline.latest.bpm and not stage.led:
                 grid = stage.timeline.latest.with_tempo(target.key.bpm, at_frame)
                 stage.timeline.announce(grid)
                 actions.append(ToPlayerMessage(SetGrid(grid, at_frame)))

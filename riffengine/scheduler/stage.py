@@ -42,6 +42,7 @@ class Stage:
     console: Console
     policy: Policy
     counters: Counters = field(default_factory=Counters)
+    led: bool = False  # somebody else sets the pace of the grid (see pacing)
 
     def __post_init__(self) -> None:
         self.lead_frames = self.frames(self.policy.lead_seconds)

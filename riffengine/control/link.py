@@ -1,0 +1,76 @@
+"""Ableton Link, through the optional extra ``riffengine[link]`` (GPL, so it is loaded only when it is asked for).
+
+Source: Ableton Link's documentation of SessionState; tempo, beat, phase and start/stop are read for a host time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from riffengine.clock import Clock
+from riffengine.errors import ControlError
+from riffengine.transport.sync.source import Pace
+
+QUANTUM_BEATS = 4.0
+_SLOWEST_BPM, _FASTEST_BPM = 20.0, 999.0  # what a Link session may have
+
+
+class LinkLeader:
+    """A leader of the Synchroniser: the Link session of the local network. One thread.
+
+    Joining takes over the session's tempo and beat and changes neither; ``bpm`` counts only while nobody else is there.
+    ``start_stop`` shares the transport's state with peers that opted in too. Without peers the session is ours alone,
+    and its beat runs on. ``ControlError`` when the extra is not installed.
+    """
+
+    name = "Link session"
+
+    def __init__(self, bpm: float, clock: Clock, start_stop: bool = False) -> None:
+        self._clock = clock
+        self._link: Any = _library().Link(bpm)
+        self._start_stop = start_stop
+        self._link.startStopSyncEnabled = start_stop
+        self._link.enabled = True
+
+    @property
+    def peers(self) -> int:
+        """How many others are in the session."""
+        return int(self._link.numPeers())
+
+    def pace(self, host_ns: int) -> Pace | None:
+        """Where the session will be at ``host_ns``."""
+        state = self._link.captureSessionState()
+        micros = self._micros(host_ns)
+        return Pace(
+            beat=float(state.beatAtTime(micros, QUANTUM_BEATS)),
+            bpm=float(state.tempo()),
+            playing=bool(state.isPlaying()) if self._start_stop else True,
+            phase_beats=QUANTUM_BEATS,
+        )
+
+    def propose(self, bpm: float) -> bool:
+        """Set the session's tempo, for all peers."""
+        state = self._link.captureSessionState()
+        state.setTempo(min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), self._link.clock().micros())
+        self._link.commitSessionState(state)
+        return True
+
+    def close(self) -> None:
+        """Leave the session."""
+        self._link.enabled = False
+
+    def _micros(self, host_ns: int) -> int:
+        # Link counts CLOCK_MONOTONIC_RAW on Linux, which nobody disciplines: both clocks are read side by side.
+        return int(self._link.clock().micros()) + (host_ns - self._clock.now_ns()) // 1000
+
+
+def _library() -> Any:
+    try:
+        import link
+    except ImportError as error:
+        raise ControlError(
+            f"Ableton Link is not installed ({error}); it is GPL and optional: pip install 'riffengine[link]'"
+        ) from error
+    if not hasattr(link, "Link"):
+        raise ControlError("the Python package called link is another one; pip install 'riffengine[link]'")
+    return link

@@ -1,0 +1,61 @@
+"""Pacing: the grid follows somebody else, and the Conductor does not fight it.
+
+While somebody leads, ``transport/tempo`` is the tempo that loops are rendered at, and the grid goes as fast as its
+leader. A launch then brings loops of another tempo without touching the grid, which is on the beat already.
+"""
+
+from __future__ import annotations
+
+from riffengine.playback.messages import SetGrid
+from riffengine.scheduler.actions import Action, ToPlayerMessage
+from riffengine.scheduler.aiming import Aiming
+from riffengine.scheduler.stage import Stage
+from riffengine.transport.grid import BeatGrid
+
+
+class Pacing:
+    """What a leader may do to the timeline. Belongs to the Conductor's thread; calls come in order of ``frame``."""
+
+    def __init__(self, stage: Stage, aiming: Aiming) -> None:
+        self._stage = stage
+        self._aiming = aiming
+
+    def free_at(self, frame: int) -> bool:
+        """Whether a new grid may be announced: one at a time, and a change of tempo under way is let finish."""
+        self._stage.timeline.settle(frame)
+        return self._stage.timeline.upcoming is None
+
+    def grid_at(self, frame: int) -> BeatGrid:
+        """The grid that would rule at ``frame`` if nobody interfered."""
+        self._stage.timeline.settle(frame)
+        return self._stage.timeline.latest
+
+    def follow(self, grid: BeatGrid, jumps: bool, frame: int) -> list[Action]:
+        """``grid`` rules from its anchor frame; when the beat ``jumps``, what waits for a beat is reckoned anew."""
+        stage = self._stage
+        stage.led = True
+        stage.timeline.settle(frame)
+        stage.timeline.announce(grid)
+        if jumps:
+            for part in stage.parts.values():
+                part.step_beat = None  # or the walk would take all steps that were jumped over at once
+            self._aiming.estimate_anew(frame)
+        return [ToPlayerMessage(SetGrid(grid, grid.anchor_frame))]
+
+    def release(self, at_frame: int) -> list[Action]:
+        """Nobody leads any more: from ``at_frame`` the grid has the tempo of the parameter again."""
+        stage = self._stage
+        stage.led = False
+        timeline, bpm = stage.timeline, stage.state.number("transport/tempo")
+        if timeline.latest.bpm == bpm or timeline.upcoming is not None:
+            return []
+        grid = timeline.latest.with_tempo(bpm, at_frame)
+        timeline.announce(grid)
+        return [ToPlayerMessage(SetGrid(grid, at_frame))]
+
+    def hush(self, silent: bool) -> list[Action]:
+        """The leader has stopped or starts again: fade as a panic does."""
+        console = self._stage.console
+        if not silent:
+            return [ToPlayerMessage(message) for message in console.restore(0)]
+        return [] if console.panicked else [ToPlayerMessage(message) for message in console.panic(0)]

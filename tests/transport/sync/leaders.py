@@ -1,0 +1,58 @@
+"""Leaders on simulated time: a MIDI cable, and a Link session with peers in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from riffengine.clock import VirtualClock
+from riffengine.transport.sync.midi_clock import MidiClock
+from riffengine.transport.sync.source import Pace
+
+
+class Cable:
+    """Bytes that arrive at their time, read when the beat is asked for, as the real port does."""
+
+    name = "MIDI clock"
+
+    def __init__(self, clock: VirtualClock, messages: Iterable[tuple[int, tuple[int, ...]]]) -> None:
+        self.core = MidiClock()
+        self._clock = clock
+        self._messages = iter(messages)
+        self._next = next(self._messages, None)
+
+    def pace(self, host_ns: int) -> Pace | None:
+        while self._next is not None and self._next[0] <= self._clock.now_ns():
+            self.core.take(self._next[1], self._next[0])
+            self._next = next(self._messages, None)
+        return self.core.pace(host_ns)
+
+    def propose(self, bpm: float) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._next = None
+
+
+class Peers:
+    """A Link session: everybody shares tempo and bar; whoever proposes a tempo is followed from then on."""
+
+    name = "Link session"
+
+    def __init__(self, clock: VirtualClock, bpm: float, beat: float = 0.0) -> None:
+        self._clock = clock
+        self.bpm, self._beat, self._at = bpm, beat, clock.now_ns()
+        self.playing, self.left = True, False
+
+    def propose(self, bpm: float) -> bool:
+        now = self._clock.now_ns()
+        self._beat, self._at, self.bpm = self.beat_at(now), now, bpm
+        return True
+
+    def beat_at(self, host_ns: float) -> float:
+        return self._beat + (host_ns - self._at) * self.bpm / 60e9
+
+    def pace(self, host_ns: int) -> Pace | None:
+        return Pace(self.beat_at(host_ns), self.bpm, self.playing, phase_beats=4.0)
+
+    def close(self) -> None:
+        self.left = True

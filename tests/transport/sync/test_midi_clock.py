@@ -1,0 +1,150 @@
+"""The MIDI clock core: what it makes of jitter, loss, doubling and every way a tempo can move."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, START, STOP, MidiClock
+from tests.transport.sync.sender import SECOND, Sender
+
+TICK = (CLOCK,)
+
+
+def errors(sender: Sender, clock: MidiClock, jitter: float, lose=(), double=(), seed: int = 1):  # type: ignore[no-untyped-def]
+    """(seconds, phase error in seconds, tempo) after every tick."""
+    clock.take((START,), 0)
+    found = []
+    for tick, ns in sender.arrivals(jitter, seed):
+        if tick not in lose:
+            clock.take(TICK, ns)
+        if tick in double:
+            clock.take(TICK, ns + 300_000)
+        pace = clock.pace(ns)
+        if pace is not None:
+            found.append((ns / SECOND - 1.0, sender.error_seconds(pace.beat, pace.bpm, ns), pace.bpm))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("bpm", [20.0, 61.0, 120.0, 174.0, 300.0])
+def test_one_millisecond_of_jitter_leaves_less_than_one_millisecond_of_error(bpm: float) -> None:
+    found = errors(Sender.steady(bpm, 180.0), MidiClock(), 0.001)
+    settled = found[found[:, 0] > 24 * 60 / bpm]
+    assert np.abs(settled[:, 1]).max() < 0.001
+    assert np.abs(settled[:, 2] / bpm - 1).max() < 0.001
+
+
+def test_999_bpm_is_followed_though_its_ticks_are_as_close_as_the_jitter_is_wide() -> None:
+    found = errors(Sender.steady(999.0, 60.0), MidiClock(), 0.0002)
+    assert np.abs(found[found[:, 0] > 2.0, 1]).max() < 0.001
+
+
+def test_lost_ticks_are_counted_and_doubled_ones_are_dropped() -> None:
+    clock = MidiClock()
+    rng = np.random.default_rng(4)
+    lose, double = (set(rng.integers(100, 5000, 50)) for _ in range(2))
+    found = errors(Sender.steady(120.0, 110.0), clock, 0.001, lose, double - lose)
+    assert np.abs(found[found[:, 0] > 4.0, 1]).max() < 0.001
+    assert clock.counters.lost == len(lose)
+    assert clock.counters.doubled == len(double - lose)
+    assert clock.counters.relocks == 0
+
+
+def test_a_stall_of_the_machine_costs_no_tick() -> None:
+    clock, sender = MidiClock(), Sender.steady(120.0, 60.0)
+    clock.take((START,), 0)
+    worst = 0.0
+    for tick, ns in sender.arrivals(0.0005):
+        stalled = 20 * SECOND < ns < 20 * SECOND + 150_000_000
+        clock.take(TICK, 20 * SECOND + 150_000_000 + tick if stalled else ns)
+        pace = clock.pace(ns)
+        if pace is not None and tick > 96:
+            worst = max(worst, abs(sender.error_seconds(pace.beat, pace.bpm, ns)))
+    assert worst < 0.001
+
+
+def test_a_ramp_is_followed_within_three_milliseconds() -> None:
+    sender = Sender(lambda t: 120 + 8 * min(max(t - 20, 0) / 16, 1), 60.0)
+    found = errors(sender, MidiClock(), 0.001)
+    assert np.abs(found[found[:, 0] > 5.0, 1]).max() < 0.003
+    assert found[-1, 2] == pytest.approx(128, rel=1e-3)
+
+
+@pytest.mark.parametrize(("before", "after"), [(120.0, 90.0), (120.0, 60.0), (60.0, 150.0), (120.0, 121.0)])
+def test_a_jump_of_tempo_is_found_within_a_beat_and_no_tick_is_lost(before: float, after: float) -> None:
+    sender = Sender(lambda t: before if t < 20 else after, 60.0)
+    found = errors(sender, MidiClock(), 0.001)
+    beat = 60 / after
+    calm = (found[:, 0] < 20) & (found[:, 0] > 8)
+    later = found[found[:, 0] > 20 + beat]
+    assert np.abs(found[calm, 1]).max() < 0.001
+    assert np.abs(later[:, 1]).max() < 0.005
+    assert np.abs(found[found[:, 0] > 20 + 8 * beat, 1]).max() < 0.0015
+    assert found[-1, 2] == pytest.approx(after, rel=1e-3)
+
+
+def test_only_the_tempo_is_known_until_start() -> None:
+    clock = MidiClock()
+    for number in range(100):
+        clock.take(TICK, number * 20_000_000)
+    pace = clock.pace(99 * 20_000_000)
+    assert pace is not None
+    assert pace.bpm == pytest.approx(125.0)
+    assert (pace.playing, pace.phase_beats) == (False, 0.0)
+
+
+def test_start_stop_continue_and_song_position() -> None:
+    clock = MidiClock()
+    now = 0
+
+    def ticks(count: int) -> None:
+        nonlocal now
+        for _ in range(count):
+            now += 20_000_000
+            clock.take(TICK, now)
+
+    def beat() -> float:
+        pace = clock.pace(now)
+        assert pace is not None
+        return pace.beat
+
+    ticks(30)
+    clock.take((START,), now + 1)
+    ticks(1)
+    assert beat() == pytest.approx(0.0, abs=1e-9)
+    ticks(48)
+    assert beat() == pytest.approx(2.0)
+    first = clock.pace(now)
+    clock.take((STOP,), now + 1)
+    ticks(11)
+    assert clock.pace(now).playing is False  # type: ignore[union-attr]
+    clock.take((CONTINUE,), now + 1)
+    ticks(1)
+    assert beat() == pytest.approx(2.0 + 1 / 24)  # the tick after the last one that was played
+    clock.take((STOP,), now + 1)
+    clock.take((0xF2, 0x10, 0x02), now + 2)  # (2·128 + 16) sixteenths = beat 68
+    ticks(3)
+    clock.take((CONTINUE,), now + 1)
+    ticks(1)
+    assert beat() == pytest.approx(68.0)
+    assert clock.pace(now).epoch == first.epoch + 2  # type: ignore[union-attr]
+
+
+def test_a_clock_that_has_stopped_leads_nobody_and_may_come_back() -> None:
+    clock = MidiClock()
+    clock.take((START,), 0)
+    for number in range(100):
+        clock.take(TICK, number * 20_000_000)
+    end = 99 * 20_000_000
+    assert clock.pace(end + 400_000_000) is not None
+    assert clock.pace(end + 600_000_000) is None
+    for number in range(30):
+        clock.take(TICK, end + 5 * SECOND + number * 25_000_000)
+    assert clock.pace(end + 5 * SECOND + 29 * 25_000_000).bpm == pytest.approx(100.0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("message", [(), (0x90, 1, 2), (0xF2, 1), (0xFE,), (0xFF,)])
+def test_whatever_is_not_of_the_clock_is_ignored(message: tuple[int, ...]) -> None:
+    clock = MidiClock()
+    clock.take(message, 5)
+    assert clock.pace(5) is None

@@ -1,0 +1,60 @@
+"""MIDI clock through a real server: python-rtmidi in another process sends it over JACK."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.control.midi_clock import MidiClockInput
+from riffengine.errors import ControlError
+from tests.wire.test_midi_jack import jack
+
+__all__ = ["jack"]
+
+pytestmark = pytest.mark.wire
+
+SENDER = """
+import time, rtmidi
+out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="sequencer")
+found = [n for n, name in enumerate(out.get_ports()) if "riffengine clock" in name]
+out.open_port(found[0])
+time.sleep(0.3)
+out.send_message([0xFA])
+start = time.monotonic()
+for number in range(24 * 8):
+    time.sleep(max(0.0, start + number * 0.02 - time.monotonic()))
+    out.send_message([0xF8])
+time.sleep(0.3)
+out.send_message([0xFC])
+time.sleep(0.5)
+"""
+
+
+@pytest.mark.usefixtures("jack")
+def test_every_tick_of_a_clock_over_jack_is_heard() -> None:
+    leader = MidiClockInput.open("", SystemClock())
+    sender = subprocess.Popen([sys.executable, "-c", SENDER])
+    try:
+        seen = []
+        while sender.poll() is None:
+            pace = leader.pace(SystemClock().now_ns())
+            if pace is not None:
+                seen.append(pace)
+            time.sleep(0.01)
+        assert sender.wait() == 0
+        assert leader.core.counters.ticks == 24 * 8
+        assert seen[-1].epoch == 1
+        # The machine may be busy: the tempo is only looked at roughly, the position exactly.
+        assert any(pace.playing and abs(pace.bpm - 125.0) < 12.0 for pace in seen)
+    finally:
+        leader.close()
+
+
+@pytest.mark.usefixtures("jack")
+def test_a_port_that_is_not_there_is_named() -> None:
+    with pytest.raises(ControlError, match="no MIDI port is called 'nowhere'"):
+        MidiClockInput.open("nowhere", SystemClock())
