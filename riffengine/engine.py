@@ -37,6 +37,7 @@ from riffengine.renderer.worker import RendererOptions, RendererProcess
 from riffengine.replay.tape import Tape
 from riffengine.scheduler.actions import Action, Announce, Applied, Log, Policy, ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.director import Director
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
 from riffengine.surfaces import Surfaces
@@ -101,6 +102,7 @@ class Engine:
         self._store = LoopStore.create(SLOTS, floats)
         policy = Policy(fade_in_seconds=session.fade_in_seconds)
         self._conductor = Conductor(tree, state, grid, session.decks, SLOTS, policy, session.model)
+        self._director = Director(self._conductor, session.scenes)
         warm = Point("house", 0)
         self._renderer = RendererProcess(
             RendererOptions(
@@ -163,7 +165,7 @@ class Engine:
     def submit(self, command: Command) -> Reply:
         """Apply a command from any surface; the answer says when it will be heard."""
         moment = self.now()
-        reply, actions = self._conductor.submit(command, moment.frame)
+        reply, actions = self._director.submit(command, moment.frame)
         self._surfaces.replied(moment, reply, self.state)
         self._carry_out(actions)
         return reply
@@ -191,7 +193,7 @@ class Engine:
         ticks = 0
         until = loop.time() + self._options.seconds if self._options.seconds else None
         while not self._stopping.is_set() and (until is None or loop.time() < until):
-            self._carry_out(self._conductor.tick(self.frame()))
+            self._carry_out(self._director.tick(self.frame()))
             if ticks % STATUS_EVERY == 0:
                 self._show_status()
             ticks += 1

@@ -27,8 +27,13 @@ class Aiming:
         self._launching = launching
 
     def groups(self) -> list[list[Part]]:
-        """Decks that must launch on one frame: all that change tempo or key go together, the others alone."""
-        bound = [p for p in self._stage.parts.values() if p.current and p.want.together != p.current.key.together]
+        """Decks that must launch on one frame: all that change tempo, key or scene go together, the others alone."""
+        sounding = [p for p in self._stage.parts.values() if p.current]
+        bound = [
+            p
+            for p in sounding
+            if (p.current and p.want.together != p.current.key.together) or (p.bound and not p.settled)
+        ]
         return [[p] for p in self._stage.parts.values() if p not in bound] + ([bound] if bound else [])
 
     def step(self, frame: int) -> list[Action]:
