@@ -32,6 +32,7 @@ from riffengine.playback.messages import (
     ToPlayer,
 )
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES
+from riffengine.recovery import Recovery
 from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Point, Ready, RenderRequest
 from riffengine.renderer.worker import RendererOptions, RendererProcess
 from riffengine.replay.tape import Tape
@@ -69,6 +70,7 @@ class PlayOptions:
     midi: bool = True
     journal: Path | None = None
     commands: tuple[Command, ...] = ()
+    recovery: Recovery | None = None
 
     def over(self, session: Session) -> Session:
         """``session`` with what the command line says about it."""
@@ -92,6 +94,10 @@ class Engine:
         self._options, self._clock, self._line = options, clock, line
         tree = session.tree(STEMS)
         state = session.state(tree)
+        self._recovery = options.recovery
+        scenes = session.scenes
+        if self._recovery is not None:
+            state, scenes = self._recovery.state(tree, state), self._recovery.scenes(scenes)
         for command in options.commands:
             state, reply = tree.apply(state, command)
             if isinstance(reply, Rejected):
@@ -102,7 +108,7 @@ class Engine:
         self._store = LoopStore.create(SLOTS, floats)
         policy = Policy(fade_in_seconds=session.fade_in_seconds)
         self._conductor = Conductor(tree, state, grid, session.decks, SLOTS, policy, session.model)
-        self._director = Director(self._conductor, session.scenes)
+        self._director = Director(self._conductor, scenes)
         warm = Point("house", 0)
         self._renderer = RendererProcess(
             RendererOptions(
@@ -180,6 +186,12 @@ class Engine:
             self._player_descriptor = self._player.fileno()
             loop.add_reader(self._player_descriptor, self._hear_player)
             self._start_renderer()
+            if self._recovery is not None and self._recovery.advice:
+                self._line.say(self._recovery.advice)
+            if self._recovery is not None:
+                restored = self._recovery.restore(self._conductor.stage, self._store, self._tape.lies_in)
+                if restored:
+                    self._line.say(f"resumed: {restored} loops of the last set sound while the model loads")
             self._carry_out(self._conductor.start(0))
             await self._surfaces.open(self.submit, lambda: self.state, self._facts)
             await self._play(loop)
@@ -196,11 +208,21 @@ class Engine:
             self._carry_out(self._director.tick(self.frame()))
             if ticks % STATUS_EVERY == 0:
                 self._show_status()
+                self._keep()
             ticks += 1
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
             except TimeoutError:
                 continue
+
+    def _keep(self) -> None:
+        if self._recovery is not None and self._anchor is not None:
+            store, stage = self._store, self._conductor.stage
+            now_seconds = SystemClock().unix_seconds()
+            self._recovery.keep(now_seconds, stage, self._director, store, self._tape.request_in)
+            if self._recovery.failure:
+                self._line.say(self._recovery.failure)
+                self._recovery = None
 
     def _ask_to_stop(self) -> None:
         self._hurried = self._stopping.is_set()  # a second Ctrl-C does not wait for the fade
@@ -222,6 +244,8 @@ class Engine:
             self._tape.end(self._anchor.frame)
         self._renderer.stop(timeout=0.5)
         self._surfaces.close()
+        if self._recovery is not None:
+            self._recovery.goodbye()
         self._store.close()
 
     # --- what the Conductor decides ------------------------------------------------------------------------------
