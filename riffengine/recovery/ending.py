@@ -93,6 +93,8 @@ def begin_run(folder: Path, now_seconds: float, lives: Callable[[int], bool] = p
     start = Start(len(crashes), resumable, safe=len(crashes) >= MOST_CRASHES)
     ending = Ending(folder, crashes)
     try:
+        for partial in folder.glob(".*.*"):  # what a crash in the middle of a write has left
+            partial.unlink(missing_ok=True)
         ending.alive(now_seconds)
     except OSError:
         ending.keeps = False

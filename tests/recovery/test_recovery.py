@@ -139,9 +139,11 @@ def test_only_a_run_that_said_no_goodbye_can_be_resumed(tmp_path: Path) -> None:
     start, ending = begin_run(tmp_path, 0.0, dead)
     assert (start.crashes, start.resumable, start.advice(False)) == (0, False, "")
     write_keepsake(tmp_path, kept(loops=()), {})
+    (tmp_path / f".{STATE_FILE}.123").write_text("half")
     ending.clean()
     start, _ = begin_run(tmp_path, 10.0, dead)
     assert not start.resumable
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE, RUN_FILE]
     start, ending = begin_run(tmp_path, 20.0, dead)  # the one before never ended
     assert start.resumable and "--resume" in start.advice(False) and start.advice(True) == ""
 
