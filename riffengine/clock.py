@@ -20,6 +20,10 @@ class SystemClock:
         """Nanoseconds of ``CLOCK_MONOTONIC``: the same in every process of the machine."""
         return time.monotonic_ns()
 
+    def unix_seconds(self) -> float:
+        """Seconds since 1970, for what outlives a start of the machine; may jump when the clock is set."""
+        return time.time_ns() / 1e9
+
 
 class VirtualClock:
     """A clock that stands still until it is moved."""

@@ -49,6 +49,7 @@ from riffengine.scheduler.actions import (
     ToRendererMessage,
 )
 from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.director import Director
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
 from riffengine.surfaces import Surfaces, open_journal
@@ -79,6 +80,10 @@ class Engine:
         self._latency_csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
         tree = session.tree(STEMS)
         state = session.state(tree)
+        self._recovery = options.recovery
+        scenes = session.scenes
+        if self._recovery is not None:
+            state, scenes = self._recovery.state(tree, state), self._recovery.scenes(scenes)
         for command in options.commands:
             state, reply = tree.apply(state, command)
             if isinstance(reply, Rejected):
@@ -90,6 +95,7 @@ class Engine:
         slots = self._store.slots
         policy = Policy(fade_in_seconds=session.fade_in_seconds)
         self._conductor = Conductor(tree, state, grid, session.decks, slots, policy, session.model)
+        self._director = Director(self._conductor, scenes)
         warm = Point("house", 0)
         self._renderer = RendererProcess(
             RendererOptions(
@@ -164,7 +170,7 @@ class Engine:
         """Apply a command from any surface; the answer says when it will be heard."""
         moment, before = self.now(), self._conductor.serials()
         answered = self._sync.answer(command, moment.frame)
-        reply, actions = answered or self._conductor.submit(command, moment.frame)
+        reply, actions = answered or self._director.submit(command, moment.frame)
         self._follow(reply, before)
         if isinstance(reply, Accepted) and (remark := self._surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
@@ -183,6 +189,12 @@ class Engine:
             self._player_descriptor = self._player.fileno()
             loop.add_reader(self._player_descriptor, self._hear_player)
             self._start_renderer()
+            if self._recovery is not None and self._recovery.advice:
+                self._line.say(self._recovery.advice)
+            if self._recovery is not None:
+                restored = self._recovery.restore(self._conductor.stage, self._store, self._tape.lies_in)
+                if restored:
+                    self._line.say(f"resumed: {restored} loops of the last set sound while the model loads")
             self._carry_out(self._conductor.start(0))
             for path, value in self.state.values.items():
                 self._surfaces.remark(path, value)
@@ -198,12 +210,13 @@ class Engine:
         ticks = 0
         while not self._stopping.is_set() and not self._time_is_up():
             try:
-                self._carry_out(self._conductor.tick(self.frame()))
+                self._carry_out(self._director.tick(self.frame()))
                 self._carry_out(self._sync.tick(self.frame()))
             except Exception as error:  # noqa: BLE001 (the show goes on; it is counted and told)
                 self._fault(error, "the scheduler stumbled")
             if ticks % STATUS_EVERY == 0:
                 self._show_status()
+                self._keep()
             if not self._player.alive:
                 self._player_lost()
             ticks += 1
@@ -223,6 +236,15 @@ class Engine:
         self._faults += 1
         if self._faults <= FAULTS_TOLD:
             self._line.say(f"{where}: {type(error).__name__}: {error}; the music goes on (please report this)")
+
+    def _keep(self) -> None:
+        if self._recovery is not None and self._anchor is not None:
+            store, stage = self._store, self._conductor.stage
+            now_seconds = SystemClock().unix_seconds()
+            self._recovery.keep(now_seconds, stage, self._director, store, self._tape.request_in)
+            if self._recovery.failure:
+                self._line.say(self._recovery.failure)
+                self._recovery = None
 
     def _ask_to_stop(self) -> None:
         self._hurried = self._stopping.is_set()  # a second Ctrl-C does not wait for the fade
@@ -251,6 +273,8 @@ class Engine:
         if self._latency_csv is not None:
             self._latency_csv.close()
         self._sync.close()
+        if self._recovery is not None:
+            self._recovery.goodbye()
         self._store.close()
 
     # --- what the Conductor decides ------------------------------------------------------------------------------

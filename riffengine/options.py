@@ -8,6 +8,7 @@ from pathlib import Path
 
 from riffengine.output.device import playable_rate
 from riffengine.performance.command import Command
+from riffengine.recovery import Recovery
 from riffengine.session import Session
 
 CHANNELS = 2
@@ -28,6 +29,7 @@ class PlayOptions:
     journal: Path | None = None
     latency_csv: Path | None = None
     commands: tuple[Command, ...] = ()
+    recovery: Recovery | None = None
 
     def over(self, session: Session) -> Session:
         """``session`` with what the command line says about it."""

@@ -18,7 +18,9 @@ from riffengine.control.binding import Binding, BindingKind, Curve, Mode
 from riffengine.errors import ControlError, ParameterError, PresetError
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree, unknown
+from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.setlist import SetlistReader
 
 SAMPLE_RATES = (44100, 48000)
 OUTPUTS = ("auto", "device", "paced")
@@ -57,6 +59,7 @@ class Session:
     decks: tuple[str, ...] = ("a",)
     parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     prompts: tuple[str, ...] = ()
+    scenes: tuple[Scene, ...] = ()
     model: str = "bundled"
     output: str = "auto"
     device: str = ""
@@ -139,12 +142,14 @@ class _Reader:
 
     def session(self, root: yaml.Node) -> Session:
         midi: list[tuple[yaml.Node, str]] = []
+        scenes: list[tuple[yaml.Node, str]] = []
         sections: dict[str, Callable[[yaml.Node, str], None]] = {
             "deck": self._deck_section,
             "output": self._output_section,
             "osc": self._osc_section,
             "sync": self._sync_section,
             "midi": lambda node, key: midi.append((node, key)),
+            "scenes": lambda node, key: scenes.append((node, key)),
         }
         known = ["name", "description", "model", "prompts", *_SHORT, *sections]
         for key, node in self._entries(root, "", known):
@@ -158,6 +163,11 @@ class _Reader:
             else:
                 self._text(node, key, key)
         self._facts["decks"] = tuple(sorted(self._decks)) or ("a",)
+        for node, key in scenes:
+            reader = SetlistReader(
+                standard_tree(self._facts["decks"], self._stems), _SHORT, self._checked, self._refuse
+            )
+            self._facts["scenes"] = reader.scenes(node, key)
         # Last: pads may pick from prompts, and targets must lie on decks that the preset has.
         tree = standard_tree(self._facts["decks"], self._stems, self._facts.get("cue", False))
         for node, key in midi:
@@ -285,6 +295,10 @@ class _Reader:
             prompts: tuple[str, ...] = self._facts.get("prompts", ())
             self._want(bool(prompts), node, at, "the preset has no prompts: list them at its top level")
             return prompts
+        if isinstance(node, yaml.ScalarNode) and node.value == "scenes":
+            scenes: tuple[Scene, ...] = self._facts.get("scenes", ())
+            self._want(bool(scenes), node, at, "the preset has no scenes: name them at its top level")
+            return tuple(scene.name for scene in scenes)
         found = [self._plain(n, k) for n, k in self._items(node, at)]
         return tuple(v for v in found if isinstance(v, float | int | str))
 

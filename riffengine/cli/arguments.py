@@ -73,6 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``play``. What is not given (``None``) is left to the preset."""
     parser.add_argument("preset", nargs="?", type=Path, metavar="PRESET", help="a YAML preset; without it, defaults")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where the last set was, its loops sounding before the model loads"
+    )
     music = parser.add_argument_group("music (in place of what the preset says, on its first deck)")
     music.add_argument("--prompt", metavar="TEXT", help="what is dreamt at alpha 0")
     music.add_argument("--to", metavar="TEXT", help="what is dreamt at alpha 1")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
 
 if TYPE_CHECKING:
@@ -28,30 +30,41 @@ def run(arguments: argparse.Namespace) -> int:
 
 def play(arguments: argparse.Namespace) -> int:
     """Play until the time is up or Ctrl-C; the engine turns Ctrl-C into a fade-out and status 0."""
+    from riffengine.clock import SystemClock
     from riffengine.engine import PlayOptions, run_play
+    from riffengine.recovery import Recovery
     from riffengine.session import default_session, load_session
 
-    session = load_session(arguments.preset) if arguments.preset else default_session()
-    if session.record is not None and session.record.suffix.lower() not in (".wav", ".flac"):
-        raise AudioFileError(
-            f"{arguments.preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
+    recovery = Recovery.open(os.environ, SystemClock().unix_seconds(), arguments.resume)
+    try:
+        kept = recovery.keepsake.preset if recovery.keepsake else ""
+        preset = arguments.preset or (Path(kept) if kept else None)
+        session = load_session(preset) if preset else default_session()
+        if session.record is not None and session.record.suffix.lower() not in (".wav", ".flac"):
+            raise AudioFileError(
+                f"{preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
+            )
+        recovery.preset = str(preset.resolve()) if preset else ""
+        return run_play(
+            session,
+            PlayOptions(
+                output=arguments.output,
+                device=arguments.device,
+                block_frames=arguments.block,
+                record=arguments.record,
+                seconds=arguments.seconds,
+                osc_port=arguments.osc_port,
+                osc=not arguments.no_osc,
+                midi=not arguments.no_midi,
+                journal=arguments.journal,
+                latency_csv=arguments.latency_csv,
+                commands=tuple(parameter_commands(arguments, session.decks[0])),
+                recovery=recovery,
+            ),
         )
-    return run_play(
-        session,
-        PlayOptions(
-            output=arguments.output,
-            device=arguments.device,
-            block_frames=arguments.block,
-            record=arguments.record,
-            seconds=arguments.seconds,
-            osc_port=arguments.osc_port,
-            osc=not arguments.no_osc,
-            midi=not arguments.no_midi,
-            journal=arguments.journal,
-            latency_csv=arguments.latency_csv,
-            commands=tuple(parameter_commands(arguments, session.decks[0])),
-        ),
-    )
+    except RiffError:
+        recovery.goodbye()  # what was explained is no crash
+        raise
 
 
 def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterator[Command]:

@@ -257,6 +257,13 @@ def _session_rows() -> list[Parameter]:
         Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
         Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
         Parameter("next", "trigger", False, later, "Take the next seed now"),
+        Parameter("undo", "trigger", False, later, "Take the last change back; unheard if it has not landed"),
+        Parameter("redo", "trigger", False, later, "Make the change again that was taken back"),
+        Parameter("scene/recall", "str", "", later, "Go to this scene: its name, or its number in the setlist"),
+        Parameter("scene/store", "str", "", now, "Keep what is wanted now as a scene of this name"),
+        Parameter("scene/next", "trigger", False, later, "Go to the next scene of the setlist"),
+        Parameter("scene/previous", "trigger", False, later, "Go to the scene before this one"),
+        Parameter("scene/morph_bars", "float", 0.0, now, "Bars on the way to a scene; 0 is no way", 0, 64, "bars"),
     ]
 
 

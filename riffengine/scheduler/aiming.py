@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from riffengine.performance.command import Landing
 from riffengine.scheduler.actions import Action, Announce
-from riffengine.scheduler.bank import BankKey, Kept, motif, nearest_point
+from riffengine.scheduler.bank import BankKey, Kept, motif, nearest_point, points_of
 from riffengine.scheduler.launching import Launching
 from riffengine.scheduler.part import Part, Promise, Target
 from riffengine.scheduler.plan import Purpose
@@ -27,8 +27,13 @@ class Aiming:
         self._launching = launching
 
     def groups(self) -> list[list[Part]]:
-        """Decks that must launch on one frame: all that change tempo or key go together, the others alone."""
-        bound = [p for p in self._stage.parts.values() if p.current and p.want.together != p.current.key.together]
+        """Decks that must launch on one frame: all that change tempo, key or scene go together, the others alone."""
+        sounding = [p for p in self._stage.parts.values() if p.current]
+        bound = [
+            p
+            for p in sounding
+            if (p.current and p.want.together != p.current.key.together) or (p.bound and not p.settled)
+        ]
         return [[p] for p in self._stage.parts.values() if p not in bound] + ([bound] if bound else [])
 
     def step(self, frame: int) -> list[Action]:
@@ -167,7 +172,13 @@ class Aiming:
     # --- estimating -------------------------------------------------------------------------------------------------
 
     def _point(self, part: Part) -> float:
-        return nearest_point(part.want, self._stage.alpha(part), self._stage.policy.alphas)
+        stage, alphas = self._stage, self._stage.policy.alphas
+        nearest = nearest_point(part.want, stage.alpha(part), alphas)
+        if stage.desk.ready or part.current is not None or stage.shelf.best(motif(part.want, nearest)) is not None:
+            return nearest
+        # Before the model is loaded whatever is left of the last set may sound, the nearest first.
+        there = [point for point, _ in points_of(part.want, alphas) if stage.shelf.best(motif(part.want, point))]
+        return min(there, key=lambda point: abs(point - stage.alpha(part)), default=nearest)
 
     def _render_seconds(self, part: Part, key: BankKey, alpha: float, frame: int) -> float:
         """Seconds until the rendition is there, by the 95th percentile; 0 when it lies on the shelf."""

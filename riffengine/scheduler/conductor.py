@@ -108,6 +108,11 @@ class Conductor:
         """The grid that rules now."""
         return self._stage.timeline.grid
 
+    @property
+    def stage(self) -> Stage:
+        """All that is known now, for those who decide beside the Conductor; to be read."""
+        return self._stage
+
     def moment(self, frame: int) -> Moment:
         """``frame`` in every unit."""
         return self._stage.timeline.moment(frame)
@@ -132,8 +137,13 @@ class Conductor:
         replies, actions = self.submit_all((command,), frame)
         return replies[0], actions
 
-    def submit_all(self, commands: Sequence[Command], frame: int) -> tuple[list[Reply], list[Action]]:
-        """Apply commands that belong together (a scene, a rollover): they land together, alpha too."""
+    def submit_all(
+        self, commands: Sequence[Command], frame: int, as_one: bool = False
+    ) -> tuple[list[Reply], list[Action]]:
+        """Apply commands that belong together (a scene, a rollover): they land together, alpha too.
+
+        ``as_one``: no hand that may still be moving, and all decks launch on one frame (a scene, undo).
+        """
         stage = self._stage
         self._settle(frame)
         serials = self.serials()
@@ -153,7 +163,8 @@ class Conductor:
         for part in stage.parts.values():
             want = stage.wanted_key(part)
             if want != part.want:
-                part.retarget(want, frame, stage.settle_frames)
+                part.retarget(want, frame - stage.settle_frames * as_one, stage.settle_frames)
+                part.bound = as_one
         changed = {name for name, part in stage.parts.items() if part.serial != serials[name]}
         for command in moved:
             actions += self._take_effect(command, changed, frame)

@@ -49,6 +49,7 @@ class Part:
     refused: BankKey | None = None  # would not render; not tried again until something changes
     direction: int = 0
     jump: bool = False
+    bound: bool = False  # its last change came with those of other decks, and lands with them
     step_beat: float | None = None  # the walk's next sixteenth note
     sent_step_frame: int = -1  # the last frame for which the walk has already sent an alpha
     holding: bool = False  # the walk waits at alpha 1 for the next bank

@@ -21,10 +21,10 @@ osc: {enabled: false}
 """
 
 
-def riffengine(folder: Path, *arguments: str) -> str:
+def riffengine(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "riffengine", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=280, check=False,
+        capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -35,12 +35,14 @@ def riffengine(folder: Path, *arguments: str) -> str:
 @pytest.mark.timeout(900)
 def test_the_replay_of_a_live_set_is_its_recording_to_the_last_bit(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(PRESET)
+    journal = str(tmp_path / "set.jsonl")
     riffengine(
-        tmp_path, "play", "set.yaml", "--record", "set.wav", "--journal", "set.jsonl", "--seconds", "40",
+        "play", str(tmp_path / "set.yaml"), "--record", str(tmp_path / "set.wav"),
+        "--journal", journal, "--seconds", "40",
     )  # fmt: skip
     replays = []
     for name in ("one.wav", "two.wav"):
-        replays.append(json.loads(riffengine(tmp_path, "render", "--journal", "set.jsonl", "-o", name, "--json")))
+        replays.append(json.loads(riffengine("render", "--journal", journal, "-o", str(tmp_path / name), "--json")))
     live, _ = soundfile.read(tmp_path / "set.wav", dtype="float32")
     one, _ = soundfile.read(tmp_path / "one.wav", dtype="float32")
     two, _ = soundfile.read(tmp_path / "two.wav", dtype="float32")

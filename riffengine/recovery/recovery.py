@@ -1,0 +1,111 @@
+"""Recovery as the engine uses it: what to start from, what to keep while it plays, and the goodbye."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from riffengine.loopstore import LoopStore
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.scenes import Scene
+from riffengine.performance.state import PerformanceState
+from riffengine.recovery.autosave import Autosave
+from riffengine.recovery.ending import begin_run
+from riffengine.recovery.keepsake import Keepsake, KeptLoop, Samples, load_keepsake, read_loop, state_folder
+from riffengine.renderer.request import RenderRequest
+from riffengine.scheduler.director import Director
+from riffengine.scheduler.heirloom import adopt, reserve, sounding_loops
+from riffengine.scheduler.stage import Stage
+
+LiesIn = Callable[[int, RenderRequest], None]
+RequestIn = Callable[[int], RenderRequest | None]
+
+
+class Recovery:
+    """One run's recovery, in the engine process. ``resume`` asks to go on where the last set was; Unix seconds."""
+
+    def __init__(self, folder: Path, now_seconds: float, resume: bool) -> None:
+        self._folder = folder
+        self.start, ending = begin_run(folder, now_seconds)
+        self._autosave = Autosave(ending)
+        wanted = resume and not self.start.safe and not self.start.busy
+        self.keepsake: Keepsake | None = load_keepsake(folder) if wanted else None
+        self.advice = self.start.advice(resume)
+        if wanted and self.keepsake is None:
+            self.advice = "there is no state to resume: starting anew"
+        self.preset = ""
+
+    @classmethod
+    def open(cls, environment: Mapping[str, str], now_seconds: float, resume: bool) -> Recovery:
+        """In the user's state folder."""
+        return cls(state_folder(environment), now_seconds, resume)
+
+    @property
+    def failure(self) -> str:
+        """Why nothing is kept any more, ``""`` while all is well."""
+        return self._autosave.failure
+
+    def state(self, tree: ParameterTree, state: PerformanceState) -> PerformanceState:
+        """``state`` with the values that were kept; those that this session does not take are left out."""
+        for path, value in (self.keepsake.parameters if self.keepsake else {}).items():
+            state, _ = tree.apply(state, Command(path, value, "resume"))
+        return PerformanceState(state.values)
+
+    def scenes(self, scenes: tuple[Scene, ...]) -> tuple[Scene, ...]:
+        """The scenes that were kept, or else ``scenes``."""
+        return self.keepsake.scenes if self.keepsake and self.keepsake.scenes else scenes
+
+    def restore(self, stage: Stage, store: LoopStore, lies_in: LiesIn) -> int:
+        """Put the kept loops into ``store`` and on the shelf; returns how many. Before the Conductor starts."""
+        restored = 0
+        for loop in self.keepsake.loops if self.keepsake else ():
+            if loop.request.sample_rate != stage.facts.sample_rate or loop.request.model != stage.facts.model:
+                continue
+            audio = read_loop(self._folder, loop)
+            if audio is None or audio.size > store.slot_floats:
+                continue
+            slot = reserve(stage)
+            if slot is None:
+                break
+            store.write(slot, audio)
+            lies_in(slot, loop.request)
+            adopt(stage, loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
+            restored += 1
+        return restored
+
+    def keep(
+        self, now_seconds: float, stage: Stage, director: Director, store: LoopStore, request_in: RequestIn
+    ) -> None:
+        """Keep this moment if it is time; costs a copy of the loops that are new, about 1 ms each."""
+        if not self._autosave.due(now_seconds):
+            return
+        slots: dict[str, int] = {}
+        loops: list[KeptLoop] = []
+        for ref in sounding_loops(stage):
+            request = request_in(ref.slot)
+            if request is not None:
+                loop = KeptLoop(request, ref.frames, ref.channels, ref.stems)
+                slots[loop.file] = ref.slot
+                loops.append(loop)
+        if not loops:  # a start that has not sounded yet keeps what the last set left
+            return
+        keepsake = Keepsake(
+            preset=self.preset,
+            sample_rate=stage.facts.sample_rate,
+            decks=tuple(stage.parts),
+            saved_at=now_seconds,
+            parameters=dict(stage.state.values),
+            scenes=director.book.scenes,
+            scene=director.book.current,
+            loops=tuple(loops),
+        )
+
+        def samples(loop: KeptLoop) -> Samples:
+            return store.view(slots[loop.file], len(loop.stems), loop.frames, loop.channels)
+
+        self._autosave.offer(keepsake, samples)
+
+    def goodbye(self) -> None:
+        """The run ends as it should."""
+        self._autosave.finish()

@@ -1,0 +1,202 @@
+"""What survives a crash, with the real files, store, Conductor and mixer messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from riffengine.loopstore import LoopStore
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import standard_tree
+from riffengine.performance.scenes import Scene
+from riffengine.playback.messages import LaunchBank, PlaceLoop
+from riffengine.recovery import Keepsake, KeptLoop, Recovery, begin_run, load_keepsake, read_loop, state_folder
+from riffengine.recovery.ending import RUN_FILE
+from riffengine.recovery.keepsake import STATE_FILE, write_keepsake
+from riffengine.renderer.request import Delivery, Point, Ready, Render, RenderCost, RenderRequest
+from riffengine.scheduler.actions import ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.director import Director
+from riffengine.transport.grid import BeatGrid
+
+RATE, FRAMES, SLOTS = 1000, 4000, 16
+READY = Ready("scripted", ("mix",), 1, (), 0.0, "")
+
+
+def dead(pid: int) -> bool:
+    return False
+
+
+def kept(**values: object) -> Keepsake:
+    request = RenderRequest(Point("house", 3), Point("house", 3), sample_rate=RATE)
+    loop = KeptLoop(request, FRAMES, 1, ("mix",))
+    facts = {"preset": "/p.yaml", "sample_rate": RATE, "decks": ("a",), "saved_at": 5.5, "parameters": {"steps": 9}}
+    return Keepsake(**{**facts, "scenes": (Scene("s", {"key": ""}),), "scene": "s", "loops": (loop,), **values})  # type: ignore[arg-type]
+
+
+def noise(seed: int) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(seed).standard_normal((1, FRAMES, 1)).astype(np.float32)
+
+
+class Machine:
+    """A Conductor with a loop store, and a renderer that answers at once when it is there."""
+
+    def __init__(self, recovery: Recovery, model: bool, **values: object) -> None:
+        tree = standard_tree(("a",))
+        state = tree.initial_state()
+        for path, value in values.items():
+            state, _ = tree.apply(state, Command(path.replace("__", "/"), value))  # type: ignore[arg-type]
+        self.recovery, self.model, self.requests = recovery, model, {}
+        self.store = LoopStore.create(SLOTS, FRAMES)
+        self.conductor = Conductor(tree, recovery.state(tree, state), BeatGrid(RATE, 120.0), ("a",), SLOTS)
+        self.director = Director(self.conductor, recovery.scenes(()))
+        self.player: list[object] = []
+        self.restored = recovery.restore(self.conductor.stage, self.store, self.requests.__setitem__)
+        self.do(self.conductor.start(0), 0)
+        if model:
+            self.do(self.conductor.renderer_ready(0, READY), 0)
+
+    def do(self, actions: object, frame: int) -> None:
+        for action in actions:  # type: ignore[attr-defined]
+            if isinstance(action, ToPlayerMessage):
+                self.player.append(action.message)
+            elif isinstance(action, ToRendererMessage) and isinstance(action.message, Render):
+                render = action.message
+                self.store.write(render.slot, noise(int(render.request.digest(), 16)))
+                self.requests[render.slot] = render.request
+                delivery = Delivery(
+                    render.job, render.slot, render.request, FRAMES, 1, ("mix",), -14.0, 1.0, RenderCost()
+                )
+                self.do(self.conductor.delivered(frame, delivery), frame)
+
+    def play(self, seconds: float) -> None:
+        for frame in range(0, round(seconds * RATE), 20):
+            self.do(self.director.tick(frame), frame)
+
+    def keep(self, now_seconds: float) -> None:
+        stage = self.conductor.stage
+        self.recovery.keep(now_seconds, stage, self.director, self.store, self.requests.get)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, alpha: float) -> None:
+    before = Machine(Recovery(tmp_path, 100.0, resume=False), model=True, deck__a__alpha=alpha, deck__a__to="dub")
+    before.play(3.0)
+    before.director.submit(Command("scene/store", "here"), 3000)
+    before.keep(103.0)
+    before.recovery._autosave._thread.join()  # type: ignore[union-attr]
+    assert before.recovery._autosave.saves == 1
+    sounding = {r.digest() for r in (loop.request for loop in load_keepsake(tmp_path).loops)}  # type: ignore[union-attr]
+    assert sounding
+    facts = json.loads((tmp_path / RUN_FILE).read_text())
+    (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 2**22 + 1}))  # nobody has that number
+
+    recovery = Recovery(tmp_path, 110.0, resume=True)
+    after = Machine(recovery, model=False)
+    assert after.restored == len(sounding)
+    after.play(1.0)
+    placed = [m for m in after.player if isinstance(m, PlaceLoop)]
+    assert {after.requests[m.loop.slot].digest() for m in placed} == sounding
+    assert len([m for m in after.player if isinstance(m, LaunchBank)]) == 1
+    for message in placed:  # the very samples, to the last bit
+        want = noise(int(after.requests[message.loop.slot].digest(), 16))
+        assert np.array_equal(after.store.view(message.loop.slot, 1, FRAMES, 1), want)
+    assert after.conductor.state["deck/a/alpha"] == alpha and after.director.book.scenes[0].name == "here"
+    after.do(after.conductor.renderer_ready(1000, READY), 1000)
+    assert len(after.conductor.stage.parts["a"].current.placed) > 1  # type: ignore[union-attr]
+    for machine in (before, after):
+        machine.store.close()
+
+
+def test_a_keepsake_reads_back_and_old_loops_go(tmp_path: Path) -> None:
+    one = kept()
+    write_keepsake(tmp_path, one, {one.loops[0].file: noise(1)})
+    assert load_keepsake(tmp_path) == one
+    assert np.array_equal(read_loop(tmp_path, one.loops[0]), noise(1))  # type: ignore[arg-type]
+    write_keepsake(tmp_path, kept(loops=()), {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE]
+
+
+def test_what_is_damaged_is_as_good_as_nothing(tmp_path: Path) -> None:
+    one = kept()
+    write_keepsake(tmp_path, one, {one.loops[0].file: noise(1)})
+    whole = (tmp_path / STATE_FILE).read_bytes()
+    for cut in range(0, len(whole) - 1, 7):
+        (tmp_path / STATE_FILE).write_bytes(whole[:cut])
+        assert load_keepsake(tmp_path) is None
+    for text in ("[]", "3", '{"version": 2}', '{"version": 1, "loops": 3}', "\xff"):
+        (tmp_path / STATE_FILE).write_text(text)
+        assert load_keepsake(tmp_path) is None
+    for data in (b"", b"123", noise(1).tobytes()[:-4], np.full(FRAMES, np.nan, "f4").tobytes()):
+        (tmp_path / one.loops[0].file).write_bytes(data)
+        assert read_loop(tmp_path, one.loops[0]) is None
+
+
+def test_only_a_run_that_said_no_goodbye_can_be_resumed(tmp_path: Path) -> None:
+    start, ending = begin_run(tmp_path, 0.0, dead)
+    assert (start.crashes, start.resumable, start.advice(False)) == (0, False, "")
+    write_keepsake(tmp_path, kept(loops=()), {})
+    (tmp_path / f".{STATE_FILE}.123").write_text("half")
+    ending.clean()
+    start, _ = begin_run(tmp_path, 10.0, dead)
+    assert not start.resumable
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE, RUN_FILE]
+    start, ending = begin_run(tmp_path, 20.0, dead)  # the one before never ended
+    assert start.resumable and "--resume" in start.advice(False) and start.advice(True) == ""
+
+
+def test_three_crashes_within_ten_minutes_start_safe_and_a_clean_end_forgives(tmp_path: Path) -> None:
+    write_keepsake(tmp_path, kept(loops=()), {})
+    crashes = []
+    for now in (0.0, 100.0, 200.0, 300.0):
+        start, ending = begin_run(tmp_path, now, dead)
+        crashes.append(start.crashes)
+    assert crashes == [0, 1, 2, 3] and start.safe and "safe" in start.advice(True)
+    ending.clean()
+    assert not begin_run(tmp_path, 310.0, dead)[0].safe
+
+
+def test_crashes_long_ago_do_not_count(tmp_path: Path) -> None:
+    for now in (0.0, 400.0, 800.0, 1200.0, 1600.0):
+        start, _ = begin_run(tmp_path, now, dead)
+        assert not start.safe
+
+
+def test_a_safe_start_takes_nothing_from_the_last_set(tmp_path: Path) -> None:
+    write_keepsake(tmp_path, kept(), {})
+    (tmp_path / RUN_FILE).write_text(json.dumps({"pid": 2**22 + 1, "clean": False, "seen": 90, "crashes": [80, 85]}))
+    recovery = Recovery(tmp_path, 100.0, resume=True)
+    assert recovery.keepsake is None and "safe" in recovery.advice
+    tree = standard_tree()
+    assert dict(recovery.state(tree, tree.initial_state()).values) == dict(tree.initial_state().values)
+
+
+def test_two_engines_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    begin_run(tmp_path, 0.0, dead)
+    facts = json.loads((tmp_path / RUN_FILE).read_text())
+    (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 1}))
+    before = (tmp_path / RUN_FILE).read_text()
+    start, ending = begin_run(tmp_path, 1.0, lambda pid: pid == 1)
+    ending.alive(2.0)
+    ending.clean()
+    assert start.busy and (tmp_path / RUN_FILE).read_text() == before
+
+
+def test_a_folder_that_cannot_be_written_costs_the_keepsake_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    recovery = Recovery(tmp_path / "file" / "riffengine", 0.0, resume=True)
+    machine = Machine(recovery, model=True)
+    machine.play(1.0)
+    machine.keep(10.0)
+    recovery.goodbye()
+    assert "no state to resume" in recovery.advice
+    machine.store.close()
+
+
+def test_the_folder_is_where_the_specification_puts_it() -> None:
+    assert state_folder({"XDG_STATE_HOME": "/x", "HOME": "/h"}) == Path("/x/riffengine")
+    assert state_folder({"XDG_STATE_HOME": "x", "HOME": "/h"}) == Path("/h/.local/state/riffengine")
+    assert state_folder({"HOME": "/h"}) == Path("/h/.local/state/riffengine")

@@ -1,0 +1,77 @@
+"""kill -9 of every process, and a start that goes on where it was, with a model that cannot even load yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+PATIENCE_SECONDS = 180.0
+PRESET = """
+tempo: 120
+quantum: beat
+deck: {a: {prompt: "techno, driving", seed: 3, drift: 0.0}}
+output: {to: paced, fade_in: 0.02, fade_out: 0.2}
+midi: {enabled: false}
+osc: {enabled: false}
+"""
+
+
+def children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_set_killed_whole_goes_on_with_its_loops(tmp_path: Path, own_state_folder: Path) -> None:
+    (tmp_path / "set.yaml").write_text(PRESET)
+    play = [sys.executable, "-m", "riffengine", "play"]
+    with (tmp_path / "log").open("w") as log:
+        first = subprocess.Popen([*play, str(tmp_path / "set.yaml"), "--prompt", "dub"], stdout=log, stderr=log)
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        state = own_state_folder / "last.json"
+        while not (state.exists() and json.loads(state.read_text())["loops"]):
+            assert first.poll() is None and time.perf_counter() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        for pid in (*children(first.pid), first.pid):
+            os.kill(pid, signal.SIGKILL)
+        first.wait()
+    kept = json.loads(state.read_text())
+    assert kept["parameters"]["deck/a/prompt"] == "dub" and kept["preset"] == str(tmp_path / "set.yaml")
+
+    told = subprocess.run(
+        [*play, str(tmp_path / "set.yaml"), "--seconds", "0.5"], capture_output=True, text=True, timeout=180, check=True
+    )
+    assert "play --resume" in told.stdout
+
+    record, journal = tmp_path / "again.wav", tmp_path / "again.jsonl"
+    again = subprocess.run(
+        [*play, "--resume", "--record", str(record), "--journal", str(journal), "--seconds", "25"],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stdout + again.stderr
+    lines = again.stdout
+    assert "resumed: 1 loops" in lines and "Traceback" not in lines
+    heard = soundfile.read(record, dtype="float32")[0]
+    assert float(np.abs(heard).max()) > 0.01
+    rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+    if rows:  # the model came in time: the first loop was placed before it
+        assert next(r["facts"]["request"]["start"]["prompt"] for r in rows if r.get("path") == "PlaceLoop") == "dub"
+        ready = next(r["frame"] for r in rows if "renderer ready" in r.get("note", ""))
+        assert next(r["frame"] for r in rows if r.get("path") == "LaunchBank") < ready
+        replayed = tmp_path / "replayed.wav"
+        subprocess.run(
+            [sys.executable, "-m", "riffengine", "render", "--journal", str(journal), "-o", str(replayed)],
+            capture_output=True, timeout=300, check=True,
+        )  # fmt: skip
+        assert np.array_equal(soundfile.read(replayed, dtype="float32")[0], heard)  # kept loops included
+    assert json.loads((own_state_folder / "run.json").read_text())["clean"] is True
