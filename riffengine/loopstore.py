@@ -29,6 +29,14 @@ _TRIES = 8
 _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
 
+class _Segment(shared_memory.SharedMemory):
+    """A segment that a process may leave at its end while a view of it is still alive, without a word on stderr."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(BufferError, OSError):
+            self.close()
+
+
 class LoopStore:
     """Equal slots of ``slot_floats`` float32 each in one shared-memory segment.
 
@@ -74,7 +82,7 @@ class LoopStore:
     def attach(cls, name: str, slots: int, slot_floats: int) -> LoopStore:
         """The engine's segment, seen from another process."""
         try:
-            memory = shared_memory.SharedMemory(name=name)
+            memory = _Segment(name=name)
         except FileNotFoundError:
             raise LoopStoreError(f"shared memory {name!r} does not exist: the engine that made it has ended") from None
         except OSError as error:
@@ -149,7 +157,7 @@ def _reserve(size: int) -> tuple[shared_memory.SharedMemory, int]:
     """
     for _ in range(_TRIES):
         name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
-        memory = shared_memory.SharedMemory(name=name, create=True, size=size)
+        memory = _Segment(name=name, create=True, size=size)
         path = _SHM_FOLDER / name
         if not path.exists() or sys.platform == "win32":
             return memory, -1

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from multiprocessing import shared_memory
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import riffengine
+from riffengine import loopstore
 from riffengine.errors import LoopStoreError
 from riffengine.loopstore import LoopStore, stale_segments, sweep_stale_segments
 
@@ -102,7 +102,7 @@ def test_without_the_folder_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatc
     def missing(**_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
-    monkeypatch.setattr(shared_memory, "SharedMemory", missing)
+    monkeypatch.setattr(loopstore, "_Segment", missing)
     with pytest.raises(LoopStoreError, match="/dev/shm"):
         LoopStore.create(4, 1024, least_slots=1)
 

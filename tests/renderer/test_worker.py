@@ -41,13 +41,25 @@ def renderer(store: LoopStore) -> Iterator[RendererProcess]:
     renderer.stop()
 
 
+class Listener:
+    """Hands out what a renderer says, one message at a time; fails when it says nothing for two minutes."""
+
+    def __init__(self, renderer: RendererProcess) -> None:
+        self.renderer = renderer
+        self.waiting: list[FromRenderer] = []
+
+    def next(self) -> FromRenderer:
+        while not self.waiting:
+            assert select.select([self.renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer said nothing"
+            messages, connected = self.renderer.receive()
+            assert messages or connected, "the renderer is gone"
+            self.waiting += messages
+        return self.waiting.pop(0)
+
+
 def wait(renderer: RendererProcess) -> FromRenderer:
-    """The next message; fails when there is none for two minutes."""
-    assert select.select([renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer said nothing"
-    messages, connected = renderer.receive()
-    assert messages, f"the renderer is {'silent' if connected else 'gone'}"
-    assert len(messages) == 1
-    return messages[0]
+    """Its first message."""
+    return Listener(renderer).next()
 
 
 def request(seed: int, steps: int = 1, key: str = "") -> RenderRequest:
@@ -56,7 +68,8 @@ def request(seed: int, steps: int = 1, key: str = "") -> RenderRequest:
 
 
 def test_it_renders_cancels_fails_and_goes_on(renderer: RendererProcess, store: LoopStore) -> None:
-    ready = wait(renderer)
+    listener = Listener(renderer)
+    ready = listener.next()
     assert isinstance(ready, Ready)
     assert "techno" in ready.vocabulary
     renderer.send(Render(1, request(1, steps=50), slot=0))
@@ -65,9 +78,9 @@ def test_it_renders_cancels_fails_and_goes_on(renderer: RendererProcess, store: 
     renderer.send(Cancel(1))  # in hand
     renderer.send(Render(3, request(3, key="no key"), slot=1))
     renderer.send(Render(4, request(4), slot=2))
-    said = [wait(renderer)]
+    said = [listener.next()]
     while not isinstance(said[-1], Delivery):
-        said.append(wait(renderer))
+        said.append(listener.next())
     assert {message.job for message in said if isinstance(message, Cancelled)} == {1, 2}
     failed = [message for message in said if isinstance(message, Failed)]
     assert [message.job for message in failed] == [3]

@@ -50,7 +50,7 @@ def play(player: PlayerProcess, store: LoopStore, seconds: float) -> list[FromPl
     said: list[FromPlayer] = []
     bar = round(4 * GRID.frames_per_beat)
     while not any(isinstance(message, Status) for message in said):
-        said += player.receive()
+        said += player.receive()[0]
         time.sleep(0.01)
     player.send(SetControl("crossfader", 0.5))
     player.send(SetControl("fade", 1.0, None, RATE))
@@ -62,7 +62,7 @@ def play(player: PlayerProcess, store: LoopStore, seconds: float) -> list[FromPl
             player.send(SetControl(f"deck/{deck}/alpha", (step % 5) / 4, RATE + step * bar, bar // 2))
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
-        said += player.receive()
+        said += player.receive()[0]
         time.sleep(0.05)
     return said
 
@@ -103,7 +103,7 @@ def measure(
             player.start()
             said: list[FromPlayer] = []
             while not any(isinstance(message, PlayerReady) for message in said):
-                said += player.receive()
+                said += player.receive()[0]
                 if not player.alive:
                     raise SystemExit(f"the player ended: {said}")
                 time.sleep(0.05)

@@ -27,7 +27,7 @@ from riffengine.renderer.rendition import Check, Rendition
 from riffengine.renderer.request import RenderCost, RenderRequest
 
 SCORE_STEPS = 12  # never fewer for a draft: a draft and its refinement must play the same notes
-SCORE_GUIDANCE = 1.5
+SCORE_GUIDANCE = 2.5
 LOUDNESS_LUFS = -16.0
 PHASE_ITERATIONS = 8
 _KEPT = 64  # scores and mels kept, so that a new tempo, key or step count does not dream what it dreamt before
