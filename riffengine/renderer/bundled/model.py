@@ -30,7 +30,7 @@ SCORE_STEPS = 12  # never fewer for a draft: a draft and its refinement must pla
 SCORE_GUIDANCE = 2.5
 LOUDNESS_LUFS = -16.0
 PHASE_ITERATIONS = 8
-_KEPT = 64  # scores and mels kept, so that a new tempo, key or step count does not dream what it dreamt before
+_KEPT = 64  # scores kept: a new tempo, key or step count plays the tune that was dreamt before
 _SCORE_STREAM, _SOUND_STREAM = 0, 1
 
 

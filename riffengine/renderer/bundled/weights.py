@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,12 @@ from torch import Tensor, nn
 from riffengine.errors import ModelError
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.latents import LappedPca
+from riffengine.renderer.bundled.package import packaged_weights
 from riffengine.renderer.bundled.score import STEPS
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.codec import CodecParams
+
+__all__ = ["Networks", "packaged_weights", "read_weights", "write_weights"]
 
 FORMAT = "riffengine-bundled-1"
 
@@ -33,11 +35,6 @@ class Networks:
     lapped: LappedPca
     codec: CodecParams
     digest: str
-
-
-def packaged_weights() -> Path:
-    """Where the weights that ship with the package lie."""
-    return Path(str(resources.files("riffengine") / "weights" / "bundled.safetensors"))
 
 
 def vocabulary_digest(words: tuple[str, ...]) -> str:
@@ -80,10 +77,13 @@ def read_weights(path: Path) -> Networks:
         raise ModelError(f"{path} is not a whole safetensors file ({error}): reinstall riffengine") from error
     if header.get("format") != FORMAT:
         raise ModelError(f"{path} holds {header.get('format', 'no known format')!r}; this version reads {FORMAT!r}")
-    if header["vocabulary"] != vocabulary_digest(Vocabulary.load().words):
+    if header.get("vocabulary") != vocabulary_digest(Vocabulary.load().words):
         raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
-    codec = CodecParams.from_dict(json.loads(header["codec"]))
-    score, render = (FlowTransformer(_shape(header[name])) for name in ("score", "render"))
+    try:
+        codec = CodecParams.from_dict(json.loads(header["codec"]))
+        score, render = (FlowTransformer(_shape(header[name])) for name in ("score", "render"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
     lapped = LappedPca(codec.frames // STEPS, codec.n_mels, render.shape.channels)
     for name, part in (("score", score), ("render", render), ("lapped", lapped)):
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
