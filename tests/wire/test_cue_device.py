@@ -23,7 +23,7 @@ if __name__ == "__main__":
     player.start()
     said = []
     while not any(isinstance(m, PlayerReady | PlayerFailed) for m in said):
-        said += player.receive()
+        said += player.receive()[0]
         time.sleep(0.02)
     print(said[0])
     player.stop(0)
