@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,10 +49,13 @@ def test_a_set_killed_whole_goes_on_with_its_loops(tmp_path: Path, own_state_fol
     kept = json.loads(state.read_text())
     assert kept["parameters"]["deck/a/prompt"] == "dub" and kept["preset"] == str(tmp_path / "set.yaml")
 
+    shutil.copytree(own_state_folder, tmp_path / "after the crash")
     told = subprocess.run(
         [*play, str(tmp_path / "set.yaml"), "--seconds", "0.5"], capture_output=True, text=True, timeout=180, check=True
     )
     assert "play --resume" in told.stdout
+    shutil.rmtree(own_state_folder)  # that start has played, and so kept a state of its own
+    shutil.copytree(tmp_path / "after the crash", own_state_folder)
 
     record, journal = tmp_path / "again.wav", tmp_path / "again.jsonl"
     again = subprocess.run(

@@ -151,7 +151,8 @@ class BundledModel:
         net = self._networks.render
         text, empty = self._blend(net.embed_words, request, bags), self._blend(net.embed_words, request, negatives)
         init = None
-        known = torch.ones(1, len(cond.PARTS))
+        # a score without a note would sound as silence: then the words alone say what to play
+        known = torch.full((1, len(cond.PARTS)), float(score.any()))
         if request.init:
             own = self._networks.codec.sample_rate
             loop = read_loop(request.init, request.beats, request.bpm, own)
