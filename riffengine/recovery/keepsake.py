@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.request import RenderRequest
 
 STATE_FILE = "last.json"
 VERSION = 1
@@ -115,7 +115,9 @@ def read_loop(folder: Path, loop: KeptLoop) -> Samples | None:
 
 def _keepsake(facts: dict[str, Any]) -> Keepsake:
     loops = [
-        KeptLoop(_request(loop["request"]), int(loop["frames"]), int(loop["channels"]), tuple(loop["stems"]))
+        KeptLoop(
+            RenderRequest.from_facts(loop["request"]), int(loop["frames"]), int(loop["channels"]), tuple(loop["stems"])
+        )
         for loop in facts["loops"]
     ]
     scenes = [Scene(str(scene["name"]), dict(scene["values"])) for scene in facts["scenes"]]
@@ -129,7 +131,3 @@ def _keepsake(facts: dict[str, Any]) -> Keepsake:
         scene=str(facts["scene"]),
         loops=tuple(loops),
     )
-
-
-def _request(facts: dict[str, Any]) -> RenderRequest:
-    return RenderRequest(**{**facts, "start": Point(**facts["start"]), "end": Point(**facts["end"])})

@@ -6,7 +6,9 @@ No torch here: the scheduler imports this module.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,30 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Redream:
+    """Part of a loop is dreamt again: ``stems`` on the ``beats`` whose bit is set (bit k is beat k), all else stays.
+
+    ``take`` (from 1) names the noise: another take, another idea; the same take, the same samples.
+    """
+
+    stems: tuple[str, ...]
+    beats: int
+    take: int
+
+    def covers(self, other: Redream) -> bool:
+        """Whether nothing that ``other`` dreams is left after this one."""
+        return set(other.stems) <= set(self.stems) and not other.beats & ~self.beats
+
+
+@dataclass(frozen=True)
 class RenderRequest:
     """Everything that determines a loop: equal requests give equal samples on the same machine.
 
     ``alpha`` 0 is ``start``, 1 is ``end``. ``steps`` counts denoising steps. ``key`` is a tonic and mode such as
-    ``"A minor"``, or ``""`` for C major or A minor as it comes. ``init`` names audio to start from, ``""`` for none.
+    ``"A minor"``, or ``""`` for C major or A minor as it comes; ``transpose`` moves it by semitones. ``init`` names
+    audio to start from, ``""`` for none. ``density``, ``brightness`` and ``energy`` are -1..1, 0 is as the words say.
+    ``harmony`` holds chords that share the loop equally, each as MIDI pitches from the bass up; none lets the model
+    choose. ``redreams`` are applied in their order to the loop as it is dreamt without them.
     """
 
     start: Point
@@ -38,21 +59,70 @@ class RenderRequest:
     key: str = ""
     init: str = ""
     model: str = "bundled"
+    density: float = 0.0
+    brightness: float = 0.0
+    energy: float = 0.0
+    transpose: int = 0
+    harmony: tuple[tuple[int, ...], ...] = ()
+    redreams: tuple[Redream, ...] = ()
 
     def canonical(self) -> RenderRequest:
-        """The same loop written one way: an end that alpha does not reach is replaced by the one it sits on."""
+        """The same loop written one way: an end that alpha does not reach is replaced by the one it sits on, and what
+        is dreamt again only to be dreamt over at once is left out."""
+        plain = replace(self, redreams=_needed(self.redreams, self.beats))
         if self.alpha <= 0.0:
-            return replace(self, end=self.start, alpha=0.0)
+            return replace(plain, end=self.start, alpha=0.0)
         if self.alpha >= 1.0:
-            return replace(self, start=self.end, alpha=0.0)
+            return replace(plain, start=self.end, alpha=0.0)
         if self.start == self.end:
-            return replace(self, alpha=0.0)
-        return self
+            return replace(plain, alpha=0.0)
+        return plain
 
     def digest(self) -> str:
         """Sixteen hex digits that name the canonical request."""
         text = repr(self.canonical())
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @staticmethod
+    def from_facts(facts: Mapping[str, Any]) -> RenderRequest:
+        """The request that ``dataclasses.asdict`` and JSON made ``facts`` of; what they do not name has its default.
+
+        Raises ``TypeError``, ``ValueError`` or ``KeyError`` where they are no request's.
+        """
+        plain = dict(facts)
+        start, end = Point(**plain.pop("start")), Point(**plain.pop("end"))
+        harmony = tuple(tuple(int(pitch) for pitch in chord) for chord in plain.pop("harmony", ()))
+        redreams = tuple(
+            Redream(tuple(str(stem) for stem in again["stems"]), int(again["beats"]), int(again["take"]))
+            for again in plain.pop("redreams", ())
+        )
+        request = RenderRequest(start, end, **plain, harmony=harmony, redreams=redreams)
+        for point in (start, end):
+            _check(point)
+        _check(request)
+        return request
+
+
+def _needed(redreams: tuple[Redream, ...], beats: int) -> tuple[Redream, ...]:
+    """``redreams`` within ``beats``, stems sorted, without those that touch nothing or are covered by the next one."""
+    kept: list[Redream] = []
+    for again in redreams:
+        once = Redream(tuple(sorted(set(again.stems))), again.beats & ((1 << beats) - 1), again.take)
+        if not once.stems or not once.beats:
+            continue
+        while kept and once.covers(kept[-1]):  # only neighbours: one between them may have listened to the first
+            kept.pop()
+        kept.append(once)
+    return tuple(kept)
+
+
+def _check(whole: Point | RenderRequest) -> None:
+    """``ValueError`` where a number or a text of ``whole`` is something else."""
+    kinds: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,)}
+    for fact in fields(whole):
+        value, kind = getattr(whole, fact.name), kinds.get(str(fact.type))
+        if kind is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise ValueError(f"{fact.name} is {value!r}, a {fact.type} is needed")
 
 
 @dataclass(frozen=True)

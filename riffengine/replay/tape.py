@@ -117,7 +117,7 @@ def _entry(name: str, frame: int, facts: Mapping[str, Any]) -> TapeEntry:
     message = _build(kind, rest)
     if kind is PlaceLoop and request is None:
         raise ValueError("a loop that nothing determines")
-    return TapeEntry(number, frame, horizon, message, None if request is None else _build(RenderRequest, request))
+    return TapeEntry(number, frame, horizon, message, None if request is None else RenderRequest.from_facts(request))
 
 
 def _build(kind: Any, facts: Mapping[str, Any]) -> Any:

@@ -1,0 +1,88 @@
+"""A request is one loop: written one way, named by one digest, and the same after a trip through JSON."""
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from riffengine.renderer.request import Point, Redream, RenderRequest
+
+PLAIN = RenderRequest(Point("house", 3), Point("jazz", 4), alpha=0.25)
+FULL = replace(
+    PLAIN,
+    density=-0.5,
+    brightness=1.0,
+    energy=0.25,
+    transpose=-3,
+    harmony=((45, 60, 64), (41, 60, 65)),
+    redreams=(Redream(("drums",), 0b1111, 1), Redream(("bass", "harmony"), 0b11110000, 2)),
+)
+
+
+def test_a_request_survives_json() -> None:
+    for request in (PLAIN, FULL):
+        assert RenderRequest.from_facts(json.loads(json.dumps(asdict(request)))) == request
+
+
+def test_a_journal_from_before_there_were_stems_still_reads() -> None:
+    facts = asdict(PLAIN)
+    for name in ("density", "brightness", "energy", "transpose", "harmony", "redreams"):
+        del facts[name]
+    assert RenderRequest.from_facts(facts) == PLAIN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"density": "much"},
+        {"transpose": 0.5},
+        {"harmony": [["A"]]},
+        {"harmony": 7},
+        {"redreams": [{"stems": ["drums"], "beats": 3}]},
+        {"start": {"prompt": "x", "seed": "1"}},
+        {"start": None},
+        {"fortissimo": 1},
+    ],
+)
+def test_what_is_no_request_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        RenderRequest.from_facts({**asdict(FULL), **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"density": 0.5},
+        {"brightness": 0.5},
+        {"energy": 0.5},
+        {"transpose": 1},
+        {"harmony": ((45, 60, 64),)},
+        {"redreams": ()},
+        {"redreams": FULL.redreams[::-1]},
+        {"redreams": (Redream(("drums",), 0b1111, 2), FULL.redreams[1])},
+    ],
+)
+def test_every_control_has_its_own_digest(change: dict[str, Any]) -> None:
+    assert replace(FULL, **change).digest() != FULL.digest()
+
+
+def test_what_is_dreamt_over_at_once_is_left_out() -> None:
+    drums, all_drums = Redream(("drums",), 0b11, 1), Redream(("drums",), 0xFF, 2)
+    both = Redream(("drums", "bass"), 0xFF, 3)
+    assert replace(PLAIN, redreams=(drums, all_drums)).canonical().redreams == (all_drums,)
+    assert replace(PLAIN, redreams=(drums, all_drums, both)).canonical().redreams == (
+        Redream(("bass", "drums"), 0xFF, 3),
+    )
+
+
+def test_what_another_part_has_listened_to_stays() -> None:
+    first, bass, again = Redream(("drums",), 0xFF, 1), Redream(("bass",), 0xFF, 1), Redream(("drums",), 0xFF, 2)
+    assert replace(PLAIN, redreams=(first, bass, again)).canonical().redreams == (first, bass, again)
+
+
+def test_beats_past_the_end_and_nothing_at_all_are_no_redream() -> None:
+    beyond, nobody = Redream(("drums",), 0xFF00, 1), Redream((), 0xFF, 1)
+    assert replace(PLAIN, redreams=(beyond, nobody)).digest() == PLAIN.digest()
+    wide, exact = Redream(("drums",), 0xFFFF, 1), Redream(("drums",), 0xFF, 1)
+    assert replace(PLAIN, redreams=(wide,)).digest() == replace(PLAIN, redreams=(exact,)).digest()
