@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.playback import limiter
+from riffengine.playback.controls import Controls
 from riffengine.playback.crossfader import Crossfader
 from riffengine.playback.cue import CueBus
 from riffengine.playback.deck import Deck, Landing
 from riffengine.playback.filter import DeckFilter
-from riffengine.playback.interpolator import Interpolator, Span
 from riffengine.playback.limiter import Limiter
 from riffengine.playback.loop import Samples, Shelf
 from riffengine.playback.messages import (
@@ -37,17 +37,13 @@ from riffengine.playback.messages import (
     ToPlayer,
 )
 from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
-from riffengine.playback.ramp import Gain, Ramp
+from riffengine.playback.summing import PIECE_FRAMES, Summing
 from riffengine.transport.grid import BeatGrid
 
 MIX_AHEAD_FRAMES = limiter.DELAY
 """The mix is this far ahead of what is handed out, so that limited sound still comes on the frame asked for."""
 
-_PIECE_FRAMES = 1024  # longer pieces leave the processor's cache (4 stems of 32 taps: 1 MB)
-_MUTE_SECONDS = 0.005
 _GRID_FADE_FRAMES = 2048
-_MOST_GAIN = 16.0  # +24 dB
-
 Block = NDArray[np.float32]
 
 
@@ -85,15 +81,10 @@ class Mixer:
         self._shelf = Shelf(samples, channels)
         self._decks = {name: Deck(name, self._playheads) for name in decks}
         self._filters = {name: DeckFilter(sample_rate, channels) for name in decks}
-        self._master = Ramp(1.0)
-        self._fade = Ramp(0.0)
-        self._cross = Crossfader(decks)
         self._cue = CueBus(decks, sample_rate, channels) if cue else None
-        self._ramps = [self._master, self._fade, *self._cross.ramps, *(self._cue.ramps if self._cue else ())]
+        self._controls = Controls(self._decks, self._filters, Crossfader(decks), self._cue, sample_rate)
+        self._summing = Summing(channels, self._cue)
         self._limiter = Limiter(sample_rate, channels)
-        self._interpolator = Interpolator()
-        self._scratch = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
-        self._apart = np.zeros((_PIECE_FRAMES, channels), dtype=np.float32)
         self._inbox: list[ToPlayer] = []
         self._due: list[tuple[int, int, ToPlayer]] = []
         self._sequence = 0
@@ -131,7 +122,8 @@ class Mixer:
 
     def fade_ended(self) -> bool:
         """Whether the control ``fade`` has come to 0 and the last of the sound has been handed out."""
-        return self._fade.target == 0.0 and self._frame >= self._fade.rest_frame
+        fade = self._controls.fade
+        return fade.target == 0.0 and self._frame >= fade.rest_frame
 
     def admit(self, message: ToPlayer) -> bool:
         """Attach and weigh the loop of a ``PlaceLoop`` ahead of ``schedule``, in any thread; costs about 1 ms.
@@ -184,7 +176,9 @@ class Mixer:
 
     def _act(self, message: ToPlayer, frame: int) -> None:
         if isinstance(message, SetControl):
-            done = self._set_control(message, frame)
+            done = self._controls.move(message, frame)
+            if done and message.stamp_ns and not message.name.endswith("/side"):
+                self._reports.append(Audible(message.name, message.stamp_ns, max(frame, self._frame), 0))
         elif isinstance(message, SetGrid):
             done = message.grid.bpm > 0 and message.grid.sample_rate == self.sample_rate
             if done:
@@ -232,52 +226,6 @@ class Mixer:
             deck.changed = True
         return True
 
-    def _set_control(self, message: SetControl, frame: int) -> bool:
-        if not math.isfinite(message.value):
-            return False
-        value, ramp_frames = float(message.value), message.ramp_frames
-        if message.name.endswith("/side"):
-            deck = self._decks.get(message.name.split("/")[1])
-            return deck is not None and self._cross.assign(deck.name, round(value), frame, ramp_frames)
-        ramp, most = self._control(message.name)
-        if ramp is None:
-            return False
-        value = min(max(value, -1.0 if message.name.endswith("/filter") else 0.0), most)
-        if message.name.endswith("/mute"):
-            value, ramp_frames = 1.0 - value, round(_MUTE_SECONDS * self.sample_rate)
-        ramp.move(value, frame, ramp_frames)
-        if message.stamp_ns:
-            self._reports.append(Audible(message.name, message.stamp_ns, max(frame, self._frame), 0))
-        return True
-
-    def _control(self, name: str) -> tuple[Ramp | None, float]:
-        """The ramp behind a control's name and the largest value it takes; no ramp if there is no such control."""
-        if name == "master/gain":
-            return self._master, _MOST_GAIN
-        if name == "fade":
-            return self._fade, 1.0
-        if self._cue is not None and name in ("cue/gain", "cue/mix"):
-            return (self._cue.gain, _MOST_GAIN) if name == "cue/gain" else (self._cue.mix, 1.0)
-        if name == "crossfader":
-            return self._cross.position, 1.0
-        words = name.split("/")
-        deck = self._decks.get(words[1]) if len(words) > 2 and words[0] == "deck" else None
-        if deck is None:
-            return None, 0.0
-        if words[2:] == ["gain"]:
-            return deck.gain, _MOST_GAIN
-        if words[2:] == ["mute"]:
-            return deck.unmuted, 1.0
-        if words[2:] == ["alpha"]:
-            return deck.alpha, 1.0
-        if words[2:] == ["cue"] and self._cue is not None:
-            return self._cue.switches[deck.name], 1.0
-        if words[2:] == ["filter"]:
-            return self._filters[deck.name].knob, 1.0
-        if len(words) == 5 and words[2] == "stem" and words[4] == "gain":
-            return deck.stems.setdefault(words[3], Ramp(1.0)), _MOST_GAIN
-        return None, 0.0
-
     # --- sound ------------------------------------------------------------------------------------------------------
 
     def _mix(self, frames: int) -> Block:
@@ -314,19 +262,18 @@ class Mixer:
             end = self._piece_end(start, start + frames - done)
             piece = bus[done : done + end - start]
             for deck in self._decks.values():
-                self._add_deck(deck, piece, start)
+                level = self._controls.level(deck, start, len(piece))
+                self._summing.add_deck(deck, self._filters[deck.name], level, piece, start)
             if self._cue is not None:
-                fade = self._fade.over(start, len(piece))
+                fade = self._controls.fade.over(start, len(piece))
                 self._cue.blend(piece[:, self.channels :], piece[:, : self.channels], start, fade)
             done += end - start
             self._mixed = end
 
     def _settle(self, frame: int) -> None:
-        for ramp in self._ramps:
-            ramp.settle(frame)
+        self._controls.settle(frame)
         for deck in self._decks.values():
             deck.settle(frame)
-            self._filters[deck.name].knob.settle(frame)
 
     def _report_landings(self) -> None:
         changed = False
@@ -345,73 +292,10 @@ class Mixer:
 
     def _piece_end(self, start: int, end: int) -> int:
         """The first frame after ``start`` on which anything begins or ends, at most ``end``."""
-        end = min(end, start + _PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
+        end = min(end, start + PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
         if self._due:
             end = min(end, self._due[0][0])
-        for ramp in self._ramps:
-            if ramp.end_frame is not None:
-                end = min(end, ramp.end_frame)
+        ends = [self._controls.next_end()]
         for deck in self._decks.values():
-            own = self._filters[deck.name]
-            ends = (deck.next_end(), own.knob.end_frame, own.cut(start))
-            end = min([end, *(deck_end for deck_end in ends if deck_end is not None)])
-        return end
-
-    def _add_deck(self, deck: Deck, bus: Block, frame: int) -> None:
-        frames = len(bus)
-        level = self._deck_level(deck, frame, frames)
-        own, cued = self._filters[deck.name], 0.0 if self._cue is None else self._cue.share(deck.name, frame, frames)
-        bus, cue_bus = bus[:, : self.channels], bus[:, self.channels :]
-        filtered, cue_hears = own.runs(frame), not isinstance(cued, float) or cued != 0.0
-        if filtered or cue_hears:  # a filter runs even when nobody hears it: it remembers
-            sound = self._apart[:frames]
-            sound[:] = 0.0
-            self._add_voices(deck, sound, frame, 1.0)
-            if filtered:
-                own.process(sound, frame)
-            if cue_hears:
-                self._add(cue_bus, sound, cued)
-            self._add(bus, sound, level)
-        elif not isinstance(level, float) or level != 0.0:
-            self._add_voices(deck, bus, frame, level)
-
-    def _add_voices(self, deck: Deck, bus: Block, frame: int, level: Gain) -> None:
-        frames = len(bus)
-        for loop, playheads, share in deck.voices(frame, frames):
-            gain = level * share
-            if isinstance(gain, float) and gain == 0.0:
-                continue
-            span = playheads.of(loop.ref.frames, loop.ref.beats).span(frame, frames)
-            ramps = [deck.stems.get(stem) for stem in loop.ref.stems]
-            stem_gains: list[Gain] = [1.0 if ramp is None else ramp.over(frame, frames) for ramp in ramps]
-            if span.taps is None:
-                for index, stem_gain in enumerate(stem_gains):
-                    self._add_whole(bus, loop.samples[index], span, gain * stem_gain)
-                continue
-            resting = [stem_gain for stem_gain in stem_gains if isinstance(stem_gain, float)]
-            if len(resting) == len(stem_gains):
-                self._add(bus, self._interpolator.read_mixed(loop.samples, span, resting)[0], gain)
-                continue
-            read = self._interpolator.read(loop.samples, span)
-            for index, stem_gain in enumerate(stem_gains):
-                self._add(bus, read[index], gain * stem_gain)
-
-    def _deck_level(self, deck: Deck, frame: int, frames: int) -> Gain:
-        level = self._master.over(frame, frames) * self._fade.over(frame, frames)
-        level = level * deck.gain.over(frame, frames) * deck.unmuted.over(frame, frames)
-        return level * self._cross.gain(deck.name, frame, frames)
-
-    def _add_whole(self, bus: Block, samples: Samples, span: Span, gain: Gain) -> None:
-        """Add one stem that is read sample by sample, going round its end."""
-        done, position, length = 0, span.first, len(samples)
-        while done < span.frames:
-            run = min(span.frames - done, length - position)
-            part = gain if isinstance(gain, float) else gain[done : done + run]
-            self._add(bus[done : done + run], samples[position : position + run], part)
-            done, position = done + run, 0
-
-    def _add(self, bus: Block, sound: Samples, gain: Gain) -> None:
-        scale = gain if isinstance(gain, float) else gain.astype(np.float32)[:, None]
-        scratch = self._scratch[: len(bus), : sound.shape[1]]
-        np.multiply(sound, scale, out=scratch)
-        np.add(bus, scratch, out=bus)
+            ends += [deck.next_end(), self._filters[deck.name].cut(start)]
+        return min([end, *(found for found in ends if found is not None)])

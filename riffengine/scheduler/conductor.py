@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from riffengine.errors import LoopStoreError
 from riffengine.performance import walk
-from riffengine.performance.command import Accepted, Command, Landing, Reply
-from riffengine.performance.parameters import ControlClass, ParameterTree
+from riffengine.performance.command import Accepted, Command, Reply
+from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
-from riffengine.playback.messages import BankLanded, FromPlayer, LoopFreed, SetControl, SetGrid
+from riffengine.playback.messages import BankLanded, FromPlayer, LoopFreed, SetGrid
 from riffengine.renderer.request import Cancelled, Delivery, Failed, Ready, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
@@ -29,17 +29,18 @@ from riffengine.scheduler.actions import (
     ToPlayerMessage,
 )
 from riffengine.scheduler.aiming import Aiming
-from riffengine.scheduler.bank import Kept, SessionFacts, bank_key
-from riffengine.scheduler.console import Console, control_message
+from riffengine.scheduler.answers import Answers
+from riffengine.scheduler.bank import SessionFacts, bank_key
+from riffengine.scheduler.console import Console
 from riffengine.scheduler.desk import RenderDesk
 from riffengine.scheduler.dispatch import Dispatch
+from riffengine.scheduler.effects import Effects, give_up
 from riffengine.scheduler.launching import Launching
 from riffengine.scheduler.pacing import Pacing
 from riffengine.scheduler.part import Part
-from riffengine.scheduler.plan import Purpose
-from riffengine.scheduler.shelf import Shelf, SlotState
+from riffengine.scheduler.shelf import Shelf
 from riffengine.scheduler.stage import Stage
-from riffengine.scheduler.telling import deck_status, landing_logs
+from riffengine.scheduler.telling import conductor_status, landing_logs
 from riffengine.scheduler.walking import Walking
 from riffengine.transport.grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
@@ -90,6 +91,8 @@ class Conductor:
         self._walking = Walking(self._stage, self._launching)
         self._dispatch = Dispatch(self._stage, self._launching, self._walking)
         self.pacing = Pacing(self._stage, self._aiming)
+        self._effects = Effects(self._stage, self._aiming, self.pacing)
+        self._answers = Answers(self._stage, self._aiming)
 
     # --- what the shell calls ---------------------------------------------------------------------------------------
 
@@ -167,11 +170,11 @@ class Conductor:
                 part.bound = as_one
         changed = {name for name, part in stage.parts.items() if part.serial != serials[name]}
         for command in moved:
-            actions += self._take_effect(command, changed, frame)
+            actions += self._effects.of(command, changed, frame)
         if changed and not stage.anything_sounds:
-            actions += self._retune_in_silence(frame)
+            actions += self._effects.retune_in_silence(frame)
         actions += self._advance(frame)
-        replies = [self._with_landing(r, changed, frame) if isinstance(r, Accepted) else r for r in replies]
+        replies = [self._answers.with_landing(r, changed, frame) if isinstance(r, Accepted) else r for r in replies]
         return replies, actions
 
     def tick(self, frame: int) -> list[Action]:
@@ -223,7 +226,7 @@ class Conductor:
         self._dispatch.reconsider()
         actions: list[Action] = [Log("render failed", f"deck {job.wish.deck}: {failure.reason}")]
         if given_up:
-            actions.append(self._give_up(stage.parts[job.wish.deck], job.wish.purpose, failure.reason))
+            actions.append(give_up(stage.parts[job.wish.deck], job.wish.purpose, failure.reason))
         return [*actions, *self._advance(frame)]
 
     def cancelled(self, frame: int, cancelled: Cancelled) -> list[Action]:
@@ -242,7 +245,7 @@ class Conductor:
             stage.shelf.release(job.slot)
             if stage.desk.refuses(job.wish):
                 part = stage.parts[job.wish.deck]
-                actions.append(self._give_up(part, job.wish.purpose, "the renderer died over it"))
+                actions.append(give_up(part, job.wish.purpose, "the renderer died over it"))
         self._dispatch.reconsider()
         return [*actions, *self._advance(frame)]
 
@@ -264,31 +267,7 @@ class Conductor:
 
     def status(self, frame: int) -> ConductorStatus:
         """Everything a status line shows; changes nothing."""
-        stage = self._stage
-        draft = stage.desk.times(stage.fineness.urgent, stage.fineness)
-        full = stage.desk.times(stage.fineness.full_steps, stage.fineness)
-        counts, counters = stage.desk.counts, stage.counters
-        return ConductorStatus(
-            moment=self.moment(frame),
-            decks=tuple(deck_status(stage, self._walking, part) for part in stage.parts.values()),
-            renderer_ready=stage.desk.ready,
-            draft_p50_seconds=draft.p50,
-            draft_p95_seconds=draft.p95,
-            full_p50_seconds=full.p50,
-            full_p95_seconds=full.p95,
-            jobs_started=counts.started,
-            jobs_delivered=counts.delivered,
-            jobs_heard=counts.heard,
-            jobs_cancelled=counts.cancelled,
-            jobs_failed=counts.failed,
-            jobs_lost=counts.lost,
-            famines=counters.famines,
-            launches=counters.launches,
-            landings_moved=counters.landings_moved,
-            landing_error_frames_max=counters.landing_error_frames_max,
-            slots_free=stage.shelf.count(SlotState.FREE),
-            panicked=stage.console.panicked,
-        )
+        return conductor_status(self._stage, self._walking, frame)
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
@@ -303,7 +282,7 @@ class Conductor:
         actions += self._aiming.step(frame)
         actions += self._launching.arrange(frame)
         actions += self._dispatch.step(frame)
-        actions += self._land_stranded_alphas()
+        actions += self._effects.land_stranded_alphas()
         self._launching.mark_heard()
         announced = [action for action in actions if isinstance(action, Announce)]
         if len(announced) > 1:  # decks that land together move together: the sender hears it once
@@ -317,84 +296,3 @@ class Conductor:
             return []
         seconds = (frame - job.sent_frame) / self._stage.facts.sample_rate
         return [RestartRenderer(f"the renderer has not answered for {seconds:.0f} s; it is started anew")]
-
-    def _take_effect(self, command: Command, changed: set[str], frame: int) -> list[Action]:
-        stage = self._stage
-        if command.path == "panic":
-            messages = stage.console.panic(command.stamp_ns) if command.value else []
-            return [ToPlayerMessage(message) for message in messages]
-        if command.path == "transport/quantum":
-            self._aiming.estimate_anew(frame)
-            return []
-        ramp_frames = stage.frames(stage.policy.control_ramp_seconds)
-        if (message := control_message(command.path, command.value, ramp_frames, command.stamp_ns)) is None:
-            return []
-        actions: list[Action] = [ToPlayerMessage(message)]
-        if command.path == "master/gain":
-            actions += [ToPlayerMessage(m) for m in stage.console.restore(command.stamp_ns)]
-        if command.path.endswith("/alpha"):
-            part = stage.parts[command.path.split("/")[1]]
-            if part.name in changed and stage.anything_sounds:
-                part.jump = True
-                return []
-            if part.sent_step_frame >= frame:  # the walk's next step is on its way and would undo the gesture
-                actions.append(ToPlayerMessage(SetControl(message.name, message.value, part.sent_step_frame, 0)))
-        return actions
-
-    def _retune_in_silence(self, frame: int) -> list[Action]:
-        """Nothing sounds, so nothing can be torn: a new tempo rules at once."""
-        actions = [] if self._stage.led else self.pacing.release(frame)
-        self._stage.timeline.settle(frame)
-        return actions
-
-    def _land_stranded_alphas(self) -> list[Action]:
-        """An alpha that should have moved with a launch moves now if that launch will not come."""
-        actions: list[Action] = []
-        for part in self._stage.parts.values():
-            if part.jump and part.target is None and (part.settled or part.want == part.refused):
-                part.jump = False
-                path, alpha = f"deck/{part.name}/alpha", self._stage.alpha(part)
-                actions.append(ToPlayerMessage(SetControl(path, alpha, None, self._stage.fade_frames)))
-        return actions
-
-    def _give_up(self, part: Part, purpose: Purpose, reason: str) -> Log:
-        if purpose is Purpose.LAUNCH and part.target is not None:
-            part.refused, part.target = part.target.key, None
-            part.promises.clear()
-            part.unheard_since = None
-        if part.current is not None:
-            text = f"deck {part.name} stays with what it has: {reason}"
-        else:
-            cure = "init" if part.want.init else "its prompt or seed"
-            text = f"deck {part.name}: {reason}; nothing can play until you change {cure}"
-        return Log("render given up", text, {"deck": part.name})
-
-    # --- telling ----------------------------------------------------------------------------------------------------
-
-    def _with_landing(self, reply: Accepted, changed: set[str], frame: int) -> Accepted:
-        stage, command = self._stage, reply.command
-        control = stage.tree[command.path].control
-        now = Landing(command.path, stage.timeline.beat_at(frame), 0.0)
-        words = command.path.split("/")
-        parts = [stage.parts[words[1]]] if words[0] == "deck" else list(stage.parts.values())
-        jumps = control is ControlClass.MORPH and any(part.jump for part in parts)
-        if control is not ControlClass.QUANTISED and not jumps:
-            return replace(reply, landing=now)
-        if command.path in ("steps", "draft_steps"):
-            seconds = stage.desk.times(stage.fineness.full_steps, stage.fineness).p95
-            beat = stage.timeline.beat_at(frame + stage.frames(seconds))
-            return replace(reply, landing=Landing(command.path, beat, seconds), note="loops are refined in place")
-        landings = [
-            self._aiming.landing(part, command.path, command.source, frame, _brought(part, command, stage))
-            for part in parts
-            if part.name in changed
-        ]
-        return replace(reply, landing=max(landings, key=lambda landing: landing.beat, default=now))
-
-
-def _brought(part: Part, command: Command, stage: Stage) -> tuple[Kept, ...]:
-    """What ``next`` changes on a deck, for those who want to know when each of it landed."""
-    if command.path != "next":
-        return ()
-    paths = (f"deck/{part.name}/{name}" for name in ("prompt", "to", "seed", "to_seed"))
-    return tuple(Kept(path, stage.state[path], command.source) for path in paths)

@@ -6,9 +6,10 @@ import math
 
 from riffengine.performance.command import Value
 from riffengine.playback.messages import BankLanded
-from riffengine.scheduler.actions import DeckStatus, Log
+from riffengine.scheduler.actions import ConductorStatus, DeckStatus, Log
 from riffengine.scheduler.bank import MorphBank, motif, points_of
 from riffengine.scheduler.part import Part
+from riffengine.scheduler.shelf import SlotState
 from riffengine.scheduler.stage import Stage
 from riffengine.scheduler.walking import Walking
 
@@ -39,6 +40,34 @@ def landing_logs(message: BankLanded, bank: MorphBank | None, beat: float, error
         for k in bank.kept
     )
     return [Log("landed", text, values), *kept]
+
+
+def conductor_status(stage: Stage, walking: Walking, frame: int) -> ConductorStatus:
+    """Everything a status line shows at ``frame``; changes nothing."""
+    draft = stage.desk.times(stage.fineness.urgent, stage.fineness)
+    full = stage.desk.times(stage.fineness.full_steps, stage.fineness)
+    counts, counters = stage.desk.counts, stage.counters
+    return ConductorStatus(
+        moment=stage.timeline.moment(frame),
+        decks=tuple(deck_status(stage, walking, part) for part in stage.parts.values()),
+        renderer_ready=stage.desk.ready,
+        draft_p50_seconds=draft.p50,
+        draft_p95_seconds=draft.p95,
+        full_p50_seconds=full.p50,
+        full_p95_seconds=full.p95,
+        jobs_started=counts.started,
+        jobs_delivered=counts.delivered,
+        jobs_heard=counts.heard,
+        jobs_cancelled=counts.cancelled,
+        jobs_failed=counts.failed,
+        jobs_lost=counts.lost,
+        famines=counters.famines,
+        launches=counters.launches,
+        landings_moved=counters.landings_moved,
+        landing_error_frames_max=counters.landing_error_frames_max,
+        slots_free=stage.shelf.count(SlotState.FREE),
+        panicked=stage.console.panicked,
+    )
 
 
 def deck_status(stage: Stage, walking: Walking, part: Part) -> DeckStatus:

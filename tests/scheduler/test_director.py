@@ -9,7 +9,7 @@ from riffengine.performance.scenes import Scene
 from riffengine.playback.messages import LaunchBank
 from riffengine.scheduler.actions import Applied
 from riffengine.scheduler.director import Director
-from tests.scheduler.test_conductor import Hall
+from tests.scheduler.hall import Hall
 
 DROP = Scene("drop", {"deck/a/prompt": "techno", "deck/b/prompt": "acid", "deck/a/gain": -6.0, "deck/a/alpha": 0.0})
 

@@ -1,0 +1,126 @@
+"""The Conductor when renders are late, fail, hang or die, and when slots are few."""
+
+import itertools
+
+import pytest
+
+from riffengine.errors import LoopStoreError
+from riffengine.playback.messages import LaunchBank
+from riffengine.renderer.request import Delivery, Failed, RenderCost
+from riffengine.scheduler.actions import (
+    Log,
+    RestartRenderer,
+)
+from tests.scheduler.hall import READY, Hall, logs
+
+
+def test_a_late_render_moves_the_landing_and_says_so():
+    hall = Hall().run_to(8100)
+    hall.render_seconds = 5.0
+    reply = hall.send("deck/a/prompt", "techno", source="osc:1")
+    assert reply.landing.beat == 20.0
+    hall.run_to(20000)
+    launch = hall.sent(LaunchBank)[1]
+    assert launch.at_frame == 14000  # ready at 13100, the next bar
+    assert hall.announced[-1].landing.beat == 28.0
+    assert hall.announced[-1].source == "osc:1"
+    assert all(a.landing.moved and a.landing.path == "deck/a/prompt" for a in hall.announced)
+    assert [a.landing.beat for a in hall.announced] == sorted({a.landing.beat for a in hall.announced})
+
+
+def test_a_failing_render_is_retried_three_times_with_growing_pauses_and_then_given_up():
+    hall = Hall().run_to(20000)
+    hall.fail = lambda request: request.start.prompt == "bad"
+    hall.send("deck/a/prompt", "bad")
+    hall.run_to(40000)
+    tries = [f for f, r in hall.renders if r.start.prompt == "bad"]
+    assert len(tries) == 4
+    pauses = [b - a for a, b in itertools.pairwise(tries)]
+    assert pauses == sorted(pauses)
+    assert "render given up" in [a.kind for _, a in hall.actions if isinstance(a, Log)]
+    reply = hall.send("deck/a/prompt", "good")
+    hall.run_to(50000)
+    assert hall.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
+
+
+def test_a_file_that_is_no_sound_is_not_tried_again():
+    hall = Hall(deck__a__init="bad.wav", deck__a__strength=0.5)
+    job = hall.running
+    hall.running = None
+    actions = hall.do(hall.conductor.failed(10, Failed(job.job, "bad.wav cannot be read", hopeless=True)))
+    hall.run_to(20000)
+    assert len(hall.renders) == 1
+    text = next(a.text for a in actions if isinstance(a, Log) and a.kind == "render given up")
+    assert text == "deck a: bad.wav cannot be read; nothing can play until you change init"
+    hall.send("deck/a/init", "")
+    hall.run_to(22000)
+    assert len(hall.sent(LaunchBank)) == 1
+
+
+def test_a_renderer_that_hangs_is_ended_once():
+    hall = Hall().run_to(20000)
+    hall.render_seconds = 1e6
+    hall.send("deck/a/prompt", "techno")
+    hall.run_to(39000)
+    assert not [a for _, a in hall.actions if isinstance(a, RestartRenderer)]
+    hall.run_to(90000)
+    restarts = [(frame, a) for frame, a in hall.actions if isinstance(a, RestartRenderer)]
+    assert [frame for frame, _ in restarts] == [40000]
+    hall.running = None
+    hall.do(hall.conductor.renderer_lost(hall.frame))
+    hall.render_seconds = 0.4
+    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
+    hall.run_to(100000)
+    assert logs(hall, "landed")[-1]["prompt"] == "techno"
+
+
+def test_a_loop_given_up_because_renderers_die_over_it_is_told():
+    hall = Hall().run_to(20000)
+    hall.send("deck/a/prompt", "techno")
+    for _ in range(5):
+        hall.running = None
+        hall.do(hall.conductor.renderer_lost(hall.frame))
+        hall.do(hall.conductor.renderer_ready(hall.frame, READY))
+    assert len(logs(hall, "render given up")) == 1
+
+
+def test_when_the_renderer_dies_its_slots_come_back_and_the_job_is_sent_again():
+    hall = Hall().run_to(20000)
+    hall.send("deck/a/prompt", "techno")
+    hall.run_to(20100)
+    free = hall.status().slots_free
+    assert hall.running is not None
+    hall.running = None
+    hall.do(hall.conductor.renderer_lost(hall.frame))
+    assert hall.status().slots_free == free + 1
+    hall.run_to(25000)
+    assert len(hall.sent(LaunchBank)) == 1
+    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
+    assert hall.renders[-1][1].start.prompt == "techno"
+    hall.run_to(30000)
+    assert len(hall.sent(LaunchBank)) == 2
+
+
+def test_a_delivery_from_a_dead_renderer_is_not_used():
+    hall = Hall().run_to(100)
+    job = hall.running
+    hall.running = None
+    hall.do(hall.conductor.renderer_lost(hall.frame))
+    delivery = Delivery(job.job, job.slot, job.request, 4000, 1, ("mix",), -14.0, 0.3, RenderCost())
+    actions = hall.conductor.delivered(hall.frame, delivery)
+    assert [a.kind for a in actions if isinstance(a, Log)] == ["stray delivery"]
+    assert hall.sent(LaunchBank) == []
+
+
+def test_few_slots_are_shared_out_and_never_block_a_change():
+    hall = Hall(slots=7).run_to(20000)
+    for change in range(30):
+        reply = hall.send("deck/a/seed", 100 + change)
+        hall.run_to(hall.frame + 4000)
+        assert hall.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
+    assert hall.status().slots_free >= 1
+
+
+def test_too_few_slots_are_refused_with_the_number_that_is_enough():
+    with pytest.raises(LoopStoreError, match="use 14 or more"):
+        Hall(decks=("a", "b"), slots=13)
