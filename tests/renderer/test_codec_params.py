@@ -23,7 +23,7 @@ def test_params_survive_json_and_string_metadata(params: CodecParams) -> None:
     [
         ({"n_fft": 1001}, "n_fft"),
         ({"fmax": 30000.0}, "fmax"),
-        ({"fmin": 0.0}, "fmin"),
+        ({"fmin": -1.0}, "fmin"),
         ({"power": 0.0}, "power"),
         ({"axis": "bark"}, "axis"),
         ({"frames": 2}, "frames"),

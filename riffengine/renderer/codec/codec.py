@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.renderer.codec.filterbank import Filterbank
+from riffengine.renderer.codec.filterbank import Filterbank, band_weights
 from riffengine.renderer.codec.frames import CircularFrames
 from riffengine.renderer.codec.params import CodecParams
 from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, with_magnitude
@@ -28,7 +28,7 @@ class Codec:
     def __init__(self, params: CodecParams, device: str | torch.device = "cpu") -> None:
         self.params = params
         self.device = torch.device(device)
-        self._filterbank = Filterbank(params, self.device)
+        self._filterbank = Filterbank(band_weights(params), self.device)
         self._geometries: OrderedDict[int, CircularFrames] = OrderedDict()
 
     def encode(self, audio: Tensor) -> Tensor:

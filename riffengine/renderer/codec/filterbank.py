@@ -52,13 +52,12 @@ def band_weights(params: CodecParams) -> NDArray[np.float64]:
 
 
 class Filterbank:
-    """The band weights as dense blocks along the diagonal: ``bands`` projects bins, ``bins`` spreads bands back."""
+    """Band weights ``(n_mels, bins)`` as blocks along the diagonal: ``bands`` projects bins, ``bins`` spreads back."""
 
-    def __init__(self, params: CodecParams, device: torch.device) -> None:
-        weights = band_weights(params)
-        self._n_bins = params.bins
+    def __init__(self, weights: NDArray[np.float64], device: torch.device) -> None:
+        self._n_bins = weights.shape[1]
         self._blocks: list[tuple[slice, slice, Tensor]] = []
-        for start in range(0, params.n_mels, _BAND_GROUP):
+        for start in range(0, len(weights), _BAND_GROUP):
             rows = weights[start : start + _BAND_GROUP]
             used = np.flatnonzero(rows.any(axis=0))
             columns = slice(int(used[0]), int(used[-1]) + 1)

@@ -38,7 +38,7 @@ class CodecParams:
             raise ModelError(f"codec: n_fft is {self.n_fft}; an even number of at least 64 is needed")
         if self.n_mels < 8 or self.frames < 8:
             raise ModelError(f"codec: {self.n_mels} bands x {self.frames} frames; at least 8 x 8 are needed")
-        if not 0.0 < self.fmin < self.fmax <= self.sample_rate / 2:
+        if not 0.0 <= self.fmin < self.fmax <= self.sample_rate / 2 or (self.axis == "log" and self.fmin == 0.0):
             raise ModelError(
                 f"codec: fmin {self.fmin} Hz and fmax {self.fmax} Hz; "
                 f"0 < fmin < fmax <= {self.sample_rate / 2:g} Hz (half the sample rate) is needed"

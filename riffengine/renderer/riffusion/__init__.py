@@ -1,0 +1,1 @@
+"""The Riffusion family: Stable-Diffusion-1.5-shaped checkpoints that dream spectrograms as pictures."""
