@@ -6,13 +6,15 @@ Lives on the engine's event loop. What one surface changes, the others hear.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.control.midi import MidiInput
 from riffengine.control.osc import OscServer
+from riffengine.control.surface import Surface
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
 from riffengine.performance.journal import Journal, JournalHeader
@@ -29,6 +31,46 @@ Submit = Callable[[Command], Reply]
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Stagebox:
+    """What a surface is plugged into."""
+
+    session: Session
+    tree: ParameterTree
+    clock: Clock
+    say: Say
+    submit: Submit
+    current: Callable[[], PerformanceState]
+    status: Callable[[], Mapping[str, Value]]
+
+
+async def _open_osc(box: Stagebox) -> Surface | None:
+    session = box.session
+    if not session.osc_enabled:
+        return None
+    server = OscServer(box.tree, box.submit, box.current, box.clock, session.osc_host, session.osc_port, box.status)
+    await server.start()
+    box.say(f"OSC: {server.host}:{server.port}, addresses /riff/…" + (f"  {server.note}" if server.note else ""))
+    return server
+
+
+async def _open_midi(box: Stagebox) -> Surface | None:
+    session = box.session
+    if not session.midi_enabled:
+        return None
+    midi = MidiInput(
+        session.midi, box.tree, box.submit, box.current, box.clock, session.midi_ports, session.midi_virtual
+    )
+    midi.start(asyncio.get_running_loop())
+    for note in midi.notes:
+        box.say(note)
+    return midi
+
+
+OPENERS: Mapping[str, Callable[[Stagebox], Awaitable[Surface | None]]] = {"OSC": _open_osc, "MIDI": _open_midi}
+"""How each surface is opened, in this order; ``None`` where the session wants none. A new one is a line here."""
+
+
 class Surfaces:
     """Opens what the session asks for; what cannot be opened is told and left out, the music goes on."""
 
@@ -36,34 +78,23 @@ class Surfaces:
         self, session: Session, tree: ParameterTree, clock: Clock, say: Say, journal: Journal | None = None
     ) -> None:
         self._session, self._tree, self._clock, self._say = session, tree, clock, say
-        self._osc: OscServer | None = None
-        self._midi: MidiInput | None = None
+        self._open: list[Surface] = []
         self._journal = journal
         self._told_words: set[str] = set()
 
     async def open(
         self, submit: Submit, current: Callable[[], PerformanceState], status: Callable[[], Mapping[str, Value]]
     ) -> None:
-        """Open OSC and MIDI as the session says."""
-        session = self._session
-        if session.osc_enabled:
-            server = OscServer(self._tree, submit, current, self._clock, session.osc_host, session.osc_port, status)
+        """Open every surface that the session says."""
+        box = Stagebox(self._session, self._tree, self._clock, self._say, submit, current, status)
+        for name, opener in OPENERS.items():
             try:
-                await server.start()
+                surface = await opener(box)
             except ControlError as error:
-                self._say(f"no OSC: {error}")
-            else:
-                self._osc = server
-                self._say(
-                    f"OSC: {server.host}:{server.port}, addresses /riff/…" + (f"  {server.note}" if server.note else "")
-                )
-        if session.midi_enabled:
-            self._midi = MidiInput(
-                session.midi, self._tree, submit, current, self._clock, session.midi_ports, session.midi_virtual
-            )
-            self._midi.start(asyncio.get_running_loop())
-            for note in self._midi.notes:
-                self._say(note)
+                self._say(f"no {name}: {error}")
+                continue
+            if surface is not None:
+                self._open.append(surface)
 
     def replied(self, moment: Moment, reply: Reply, state: PerformanceState, routine: bool = False) -> None:
         """A command was answered, whoever sent it: into the journal and to every subscriber.
@@ -71,8 +102,10 @@ class Surfaces:
         ``routine``: one of the walk's small steps, of which the journal keeps the command and not the answer.
         """
         command = reply.command
-        if isinstance(reply, Accepted) and command.path in state.values and self._osc is not None:
-            self._osc.changed(command.path, reply.value)
+        for surface in self._open:
+            if isinstance(reply, Accepted) and command.path in state.values:
+                surface.changed(command.path, reply.value)
+            surface.replied(moment, reply)
         if self._journal is not None:
             if isinstance(reply, Accepted):
                 self._journal.record_command(moment, command, reply.value, state.revision)
@@ -81,17 +114,21 @@ class Surfaces:
 
     def landing_moved(self, moment: Moment, landing: Landing, source: str) -> None:
         """A promised landing moved: its sender hears, the journal keeps it."""
-        if self._osc is not None:
-            self._osc.announce(landing, source)
+        for surface in self._open:
+            surface.announce(landing, source)
         self.event(moment, landing.path, f"landing moved to beat {landing.beat:.3f}")
 
     def event(self, moment: Moment, path: str, note: str) -> None:
         """Something that no performer asked for, or the landing of something that one did."""
+        for surface in self._open:
+            surface.event(moment, path, note)
         if self._journal is not None:
             self._journal.record_event(moment, path, note)
 
     def landed(self, moment: Moment, path: str, value: Value, source: str) -> None:
         """``path`` is heard as ``value`` from ``moment`` on, the moment of the splice itself."""
+        for surface in self._open:
+            surface.landed(moment, path, value)
         if self._journal is not None:
             self._journal.record_landing(moment, path, value, source, 0)
 
@@ -117,10 +154,9 @@ class Surfaces:
 
     def close_inputs(self) -> None:
         """Hear nobody any more; the journal stays open."""
-        for surface in (self._osc, self._midi):
-            if surface is not None:
-                surface.close()
-        self._osc = self._midi = None
+        for surface in self._open:
+            surface.close()
+        self._open.clear()
 
     def close(self) -> None:
         """Close everything that was opened."""

@@ -18,6 +18,7 @@ from typing import Any
 from riffengine.clock import Clock
 from riffengine.control.binding import Binding
 from riffengine.control.midi_event import MidiEvent, decode
+from riffengine.control.surface import Surface
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Reply
 from riffengine.performance.parameters import ParameterTree
@@ -41,7 +42,7 @@ class MidiCounters:
     unbound: int = 0  # nothing is mapped to them
 
 
-class MidiInput:
+class MidiInput(Surface):
     """Hears every input port whose name holds one of ``ports`` (every one for ``None``) and one virtual port.
 
     ``start`` and ``close`` belong to the event loop's thread, as do ``submit`` and ``current``. ``notes`` tells a

@@ -25,6 +25,7 @@ from typing import Any, cast
 
 from riffengine.clock import Clock
 from riffengine.control.osc_wire import OscRequest, decode, encode
+from riffengine.control.surface import Surface
 from riffengine.errors import ControlError, ParameterError, WrongType
 from riffengine.performance.command import Accepted, Command, Landing, Value
 from riffengine.performance.command import Reply as CommandReply
@@ -64,7 +65,7 @@ class OscCounters:
     unsent: int = 0  # answers that could not be sent
 
 
-class OscServer(asyncio.DatagramProtocol):
+class OscServer(asyncio.DatagramProtocol, Surface):
     """Hears OSC on ``host:port`` and answers each sender at the address it sent from.
 
     ``submit`` applies a command and must not block; ``current`` is the state; ``status`` may add lines to /riff/status.

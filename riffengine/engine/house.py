@@ -1,0 +1,135 @@
+"""House: everything in the engine's process that a performance is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from riffengine.clock import Clock
+from riffengine.engine.ear import Ear
+from riffengine.engine.playclock import PlayClock
+from riffengine.errors import OutOfRange
+from riffengine.loopstore import LoopStore
+from riffengine.options import CHANNELS, PlayOptions, device_choice
+from riffengine.output.player import PlayerOptions
+from riffengine.performance.command import Rejected
+from riffengine.performance.latency import LatencyCsv
+from riffengine.performance.state import PerformanceState
+from riffengine.recovery import Recovery
+from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.worker import RendererOptions
+from riffengine.replay.tape import Tape
+from riffengine.scheduler.actions import Policy
+from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.director import Director
+from riffengine.session import Session
+from riffengine.surfaces import Surfaces, open_journal
+from riffengine.synchroniser import Synchroniser
+from riffengine.syncleaders import sync_leaders
+from riffengine.transport.grid import BeatGrid, Moment
+
+LOOP_BEATS = 8
+SLOWEST_BPM = 60.0
+SLOTS = 48
+SLOTS_PER_DECK = 7  # the least a deck can play with, where shared memory is small
+STEMS = ("mix",)
+
+
+@dataclass(frozen=True)
+class House:
+    """What the parts of the engine share. One thread, the event loop's."""
+
+    session: Session
+    options: PlayOptions
+    clock: Clock
+    store: LoopStore
+    conductor: Conductor
+    director: Director
+    sync: Synchroniser
+    playclock: PlayClock
+    ear: Ear
+    tape: Tape
+    surfaces: Surfaces
+    say: Callable[[str], None]
+
+    @property
+    def state(self) -> PerformanceState:
+        """What the performer wants right now."""
+        return self.conductor.state
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What is kept for the case of a crash."""
+        return self.options.recovery
+
+    def now(self) -> Moment:
+        """The present frame in every unit."""
+        return self.conductor.moment(self.playclock.frame())
+
+    def renderer_options(self) -> RendererOptions:
+        """What the renderer process is started with."""
+        session, store = self.session, self.store
+        warm = Point("house", 0)
+        bpm = self.state.number("transport/tempo")
+        request = RenderRequest(warm, warm, steps=1, bpm=bpm, sample_rate=session.sample_rate)
+        return RendererOptions(store.name, store.slots, slot_floats(session), session.model, warm=request)
+
+    def player_options(self) -> PlayerOptions:
+        """What the player process is started with."""
+        session, store = self.session, self.store
+        return PlayerOptions(
+            sample_rate=session.sample_rate,
+            grid=BeatGrid(session.sample_rate, self.state.number("transport/tempo")),
+            store_name=store.name,
+            store_slots=store.slots,
+            store_slot_floats=slot_floats(session),
+            block_frames=session.block_frames,
+            channels=CHANNELS,
+            output=session.output,
+            device=device_choice(session),
+            record=str(session.record) if session.record else None,
+            decks=session.decks,
+            tape=self.options.journal is not None,
+            cue=session.cue,
+        )
+
+
+def slot_floats(session: Session) -> int:
+    """What one loop takes at the slowest tempo, in samples."""
+    return int(LOOP_BEATS * 60 / SLOWEST_BPM * session.sample_rate) * CHANNELS * len(STEMS)
+
+
+def build_house(session: Session, options: PlayOptions, clock: Clock, say: Callable[[str], None]) -> House:
+    """Put everything together. Raises what a file, a preset or a command line cannot be blamed for later."""
+    # The first of what may refuse: whatever is made before it would be left behind.
+    csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
+    tree = session.tree(STEMS)
+    state, scenes = session.state(tree), session.scenes
+    if options.recovery is not None:
+        state, scenes = options.recovery.state(tree, state), options.recovery.scenes(scenes)
+    for command in options.commands:
+        state, reply = tree.apply(state, command)
+        if isinstance(reply, Rejected):
+            raise OutOfRange(reply.reason)
+    rate, decks = session.sample_rate, session.decks
+    store = LoopStore.create(SLOTS, slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
+    grid = BeatGrid(rate, state.number("transport/tempo"))
+    policy = Policy(fade_in_seconds=session.fade_in_seconds)
+    conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)
+    surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
+    leaders = sync_leaders(session, clock, say)
+    playclock = PlayClock(rate, session.block_frames, clock)
+    return House(
+        session=session,
+        options=options,
+        clock=clock,
+        store=store,
+        conductor=conductor,
+        director=Director(conductor, scenes),
+        sync=Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop),
+        playclock=playclock,
+        ear=Ear(tree, conductor, playclock, csv),
+        tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),
+        surfaces=surfaces,
+        say=say,
+    )
