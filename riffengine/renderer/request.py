@@ -46,7 +46,8 @@ class RenderRequest:
     ``"A minor"``, or ``""`` for C major or A minor as it comes; ``transpose`` moves it by semitones. ``init`` names
     audio to start from, ``""`` for none. ``density``, ``brightness`` and ``energy`` are -1..1, 0 is as the words say.
     ``harmony`` holds chords that share the loop equally, each as MIDI pitches from the bass up; none lets the model
-    choose. ``redreams`` are applied in their order to the loop as it is dreamt without them.
+    choose. ``redreams`` are applied in their order to the loop as it is dreamt without them. The mel is dreamt at
+    ``dreamt_bpm`` (0: at ``bpm``) and becomes audio at ``bpm``: another tempo of the same dream is synthesis alone.
     """
 
     start: Point
@@ -65,11 +66,18 @@ class RenderRequest:
     transpose: int = 0
     harmony: tuple[tuple[int, ...], ...] = ()
     redreams: tuple[Redream, ...] = ()
+    dreamt_bpm: float = 0.0
+
+    @property
+    def tempo_dreamt(self) -> float:
+        """The tempo at which the mel is dreamt, bpm."""
+        return self.dreamt_bpm or self.bpm
 
     def canonical(self) -> RenderRequest:
         """The same loop written one way: an end that alpha does not reach is replaced by the one it sits on, and what
         is dreamt again only to be dreamt over at once is left out."""
-        plain = replace(self, redreams=_needed(self.redreams, self.beats))
+        dreamt_bpm = 0.0 if self.dreamt_bpm == self.bpm else self.dreamt_bpm
+        plain = replace(self, redreams=_needed(self.redreams, self.beats), dreamt_bpm=dreamt_bpm)
         if self.alpha <= 0.0:
             return replace(plain, end=self.start, alpha=0.0)
         if self.alpha >= 1.0:

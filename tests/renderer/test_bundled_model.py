@@ -72,6 +72,19 @@ def test_the_tune_stays_when_tempo_steps_or_key_change(model: BundledModel) -> N
     assert np.array_equal(score, model.render(request(steps=3), nothing).score)
 
 
+def test_another_tempo_of_a_dream_is_synthesis_alone(model: BundledModel) -> None:
+    slow = model.render(request(HOUSE, HOUSE, bpm=100.0), nothing)
+
+    def refuse() -> None:
+        raise AssertionError("a denoising step")
+
+    fast = model.render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), refuse)
+    assert np.array_equal(fast.mel, slow.mel)
+    assert fast.audio.shape[1] == round(8 * 60 * 44100 / 137)
+    afresh = BundledModel.load().render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), nothing)
+    assert np.array_equal(fast.audio, afresh.audio)
+
+
 def test_a_negative_prompt_and_guidance_are_heard(model: BundledModel) -> None:
     plain = model.render(request(HOUSE, HOUSE), nothing)
     without = model.render(request(replace(HOUSE, negative="piano"), replace(HOUSE, negative="piano")), nothing)

@@ -57,6 +57,7 @@ def test_what_is_no_request_is_refused(change: dict[str, Any]) -> None:
         {"brightness": 0.5},
         {"energy": 0.5},
         {"transpose": 1},
+        {"dreamt_bpm": 100.0},
         {"harmony": ((45, 60, 64),)},
         {"redreams": ()},
         {"redreams": FULL.redreams[::-1]},
@@ -65,6 +66,11 @@ def test_what_is_no_request_is_refused(change: dict[str, Any]) -> None:
 )
 def test_every_control_has_its_own_digest(change: dict[str, Any]) -> None:
     assert replace(FULL, **change).digest() != FULL.digest()
+
+
+def test_a_loop_dreamt_at_its_own_tempo_is_written_one_way() -> None:
+    assert replace(PLAIN, dreamt_bpm=PLAIN.bpm).digest() == PLAIN.digest()
+    assert replace(PLAIN, bpm=140.0, dreamt_bpm=PLAIN.bpm).digest() != replace(PLAIN, bpm=140.0).digest()
 
 
 def test_what_is_dreamt_over_at_once_is_left_out() -> None:

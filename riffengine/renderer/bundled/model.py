@@ -30,7 +30,7 @@ SCORE_STEPS = 12  # never fewer for a draft: a draft and its refinement must pla
 SCORE_GUIDANCE = 2.5
 LOUDNESS_LUFS = -16.0
 PHASE_ITERATIONS = 8
-_KEPT = 64  # scores kept: a new tempo, key or step count plays the tune that was dreamt before
+_KEPT = 64  # scores and mels kept: a new tempo, key or step count plays the tune that was dreamt before
 _SCORE_STREAM, _SOUND_STREAM = 0, 1
 
 
@@ -54,6 +54,7 @@ class BundledModel:
         self.weights_digest = networks.digest
         self._codec = Codec(networks.codec)
         self._scores: OrderedDict[RenderRequest, Tensor] = OrderedDict()
+        self._mels: OrderedDict[RenderRequest, tuple[Tensor, Tensor]] = OrderedDict()
 
     @classmethod
     def load(cls, path: Path | None = None) -> BundledModel:
@@ -71,10 +72,20 @@ class BundledModel:
         weights, empty, unknown = self._read_prompts(request)
         key = parse_key(request.key)
         clock.append(time.perf_counter())
-        score = self._dream_score(request, weights, empty, key, check) if tune is None else _sounding(tune, key)
-        latents = self._dream_sound(request, weights, empty, score, check)
-        clock.append(time.perf_counter())
-        mel = self._networks.lapped.decode(latents)
+        dream = replace(request, bpm=request.tempo_dreamt, dreamt_bpm=0.0, sample_rate=0)
+        kept = self._mels.pop(dream, None) if tune is None else None
+        if kept is None:
+            score = self._dream_score(request, weights, empty, key, check) if tune is None else _sounding(tune, key)
+            latents = self._dream_sound(request, weights, empty, score, check)
+            clock.append(time.perf_counter())
+            mel = self._networks.lapped.decode(latents)
+        else:  # only the tempo is another
+            mel, score = kept
+            clock.append(time.perf_counter())
+        if tune is None:
+            self._mels[dream] = mel, score
+            if len(self._mels) > _KEPT:
+                self._mels.popitem(last=False)
         clock.append(time.perf_counter())
         frames = round(request.beats * 60 * request.sample_rate / request.bpm)
         own_frames = round(frames * self._codec.params.sample_rate / request.sample_rate)
@@ -127,7 +138,9 @@ class BundledModel:
         check: Check,
     ) -> Tensor:
         """The score ``(steps, columns)`` at sounding pitch. Tempo and step count do not change a tune."""
-        named = replace(request, bpm=120.0, steps=0, sample_rate=0, key="" if not key.mode else key.mode)
+        named = replace(
+            request, bpm=120.0, dreamt_bpm=0.0, steps=0, sample_rate=0, key="" if not key.mode else key.mode
+        )
         if named not in self._scores:
             net = self._networks.score
             text, empty = self._blend(net.embed_words, request, bags), self._blend(net.embed_words, request, negatives)
@@ -155,11 +168,11 @@ class BundledModel:
         known = torch.full((1, len(cond.PARTS)), float(score.any()))
         if request.init:
             own = self._networks.codec.sample_rate
-            loop = read_loop(request.init, request.beats, request.bpm, own)
+            loop = read_loop(request.init, request.beats, request.tempo_dreamt, own)
             init = self.encode(loop)
             known = torch.zeros_like(known)  # the notes are those of the audio, which nobody has written down
         context = cond.score_context(score[None], known)
-        scalars = cond.scalars(torch.tensor([request.bpm]), torch.zeros(1))
+        scalars = cond.scalars(torch.tensor([request.tempo_dreamt]), torch.zeros(1))
         start = self._noise(request, (1, sheet.STEPS, net.shape.channels), _SOUND_STREAM)
         guidance = lerp(request.start.guidance, request.end.guidance, request.alpha)
         strength = lerp(request.start.strength, request.end.strength, request.alpha)
