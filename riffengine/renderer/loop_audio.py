@@ -10,13 +10,18 @@ import soxr
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError
+from riffengine.renderer.beat_tracking import beat_loop
 
-LONGEST_SECONDS = 60.0  # read from the head of the file; a loop needs at most 8 s
+LONGEST_SECONDS = 60.0  # read from the head of the file; a loop needs at most 10 s
+_SLOWEST_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
 
 
 def read_loop(path: str, beats: int, bpm: float, sample_rate: int) -> NDArray[np.float32]:
-    """The first ``beats`` beats at ``bpm`` of the file at ``path``, mono ``(frames,) float32``; a shorter file repeats.
+    """``beats`` whole beats of the file at ``path`` from a bar line on, mono ``(frames,) float32``, without an edge.
 
+    The loop has the tempo that it was played at, or twice or half that, whichever is nearer to ``bpm``: to encode it
+    brings it to the tempo of the session, because a mel image has as many frames whatever the tempo, and pitch stays.
+    Where no beat is found it is the first ``beats`` at ``bpm``; a shorter file repeats.
     Raises ``AudioFileError`` when it cannot be read, is empty, silent, or holds numbers that are not finite.
     """
     if not Path(path).is_file():  # to open a FIFO would wait for its writer, for ever
@@ -29,9 +34,9 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int) -> NDArray[np
         raise AudioFileError(f"{Path(path).name} cannot be read as audio: {error}") from error
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
         raise AudioFileError(f"{Path(path).name} holds no sound: it is empty, silent, or not finite")
-    frames = round(beats * 60 * sample_rate / bpm)
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
-    return np.resize(samples, frames).astype(np.float32)
+    loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_BPM))
+    return loop
 
 
 def resample_loop(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
