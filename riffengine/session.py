@@ -21,6 +21,7 @@ from riffengine.performance.command import Value
 from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.renderer.bundled.package import model_stems
 from riffengine.setlist import SetlistReader
 
 SAMPLE_RATES = (44100, 48000)
@@ -33,6 +34,7 @@ _SHORT = {
     "tempo": "transport/tempo",
     "quantum": "transport/quantum",
     "key": "key",
+    "chords": "chords",
     "steps": "steps",
     "draft_steps": "draft_steps",
     "gain": "master/gain",
@@ -80,9 +82,9 @@ class Session:
     sync_start_stop: bool = False
     sync_port: str = ""
 
-    def tree(self, stems: Sequence[str] = ("mix",)) -> ParameterTree:
-        """The parameter tree of this session on a model with ``stems``."""
-        return standard_tree(self.decks, stems, self.cue)
+    def tree(self, stems: Sequence[str] | None = None) -> ParameterTree:
+        """The parameter tree of this session on a model with ``stems``, by default those of its own model."""
+        return standard_tree(self.decks, stems or model_stems(self.model), self.cue)
 
     def state(self, tree: ParameterTree) -> PerformanceState:
         """The state at the first beat: the defaults of ``tree`` and what the preset sets, at revision 0."""
@@ -95,10 +97,21 @@ def default_session() -> Session:
     return Session(parameters=MappingProxyType({"deck/a/drift": 0.1}))
 
 
-def load_session(path: Path | str, stems: Sequence[str] = ("mix",)) -> Session:
-    """The session in the preset ``path``; ``PresetError`` with every problem found in it (the rest in ``others``)."""
+def load_session(path: Path | str, stems: Sequence[str] | None = None) -> Session:
+    """The session in the preset ``path``; ``PresetError`` with every problem found in it (the rest in ``others``).
+
+    ``stems`` are those of its model, which are looked up by default.
+    """
     path = Path(path)
-    return _Reader(str(path), stems).session(read_nodes(path, _SMALLEST))
+    root = read_nodes(path, _SMALLEST)
+    return _Reader(str(path), stems or model_stems(_model(root))).session(root)
+
+
+def _model(root: yaml.Node) -> str:
+    """The model that a preset names, before anything else of it is read."""
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    named = [str(value.value) for key, value in pairs if key.value == "model" and isinstance(value, yaml.ScalarNode)]
+    return named[0] if named else "bundled"
 
 
 class _Reader(NodeReader):
@@ -153,14 +166,15 @@ class _Reader(NodeReader):
         for deck, inside in self._entries(node, at, DECKS):
             self._decks.append(deck)
             prefix = f"deck/{deck}/"
-            names = [p.removeprefix(prefix) for p in self._tree.parameters if p.startswith(prefix)]
-            known = [name for name in names if "/" not in name]
+            names = [p.path.removeprefix(prefix) for p in self._tree.values if p.path.startswith(prefix)]
+            known = [name for name in names if not name.startswith("stem/")]
+            controls_of_a_stem = list(dict.fromkeys(n.rsplit("/", 1)[1] for n in names if n.startswith("stem/")))
             for key, value in self._entries(inside, f"{at}.{deck}", [*known, "stem"]):
                 if key != "stem":
                     self._parameter(value, f"{at}.{deck}.{key}", prefix + key)
                     continue
                 for stem, controls in self._entries(value, f"{at}.{deck}.stem", self._stems):
-                    for control, level in self._entries(controls, f"{at}.{deck}.stem.{stem}", ["gain"]):
+                    for control, level in self._entries(controls, f"{at}.{deck}.stem.{stem}", controls_of_a_stem):
                         full = f"{at}.{deck}.stem.{stem}.{control}"
                         self._parameter(level, full, f"{prefix}stem/{stem}/{control}")
 

@@ -16,6 +16,7 @@ from riffengine.performance.command import Rejected
 from riffengine.performance.latency import LatencyCsv
 from riffengine.performance.state import PerformanceState
 from riffengine.recovery import Recovery
+from riffengine.renderer.bundled.package import model_shape
 from riffengine.renderer.request import Point, RenderRequest
 from riffengine.renderer.worker import RendererOptions
 from riffengine.replay.tape import Tape
@@ -32,7 +33,7 @@ LOOP_BEATS = 8
 SLOWEST_BPM = 60.0
 SLOTS = 48
 SLOTS_PER_DECK = 7  # the least a deck can play with, where shared memory is small
-STEMS = ("mix",)
+STORE_BYTES = 256 << 20  # of all loops together: 48 of three mono stems at 48 kHz and the slowest tempo are 221 MB
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,23 @@ class House:
 
 
 def slot_floats(session: Session) -> int:
-    """What one loop takes at the slowest tempo, in samples."""
-    return int(LOOP_BEATS * 60 / SLOWEST_BPM * session.sample_rate) * CHANNELS * len(STEMS)
+    """What one loop of the session's model takes at the slowest tempo, in samples."""
+    shape = model_shape(session.model)
+    channels = min(shape.channels, CHANNELS)
+    return int(LOOP_BEATS * 60 / SLOWEST_BPM * session.sample_rate) * channels * len(shape.stems)
+
+
+def slots_for(session: Session) -> int:
+    """How many loops are kept: as many as the memory is worth, and never too few to play with."""
+    least = SLOTS_PER_DECK * len(session.decks)
+    return max(least, min(SLOTS, STORE_BYTES // (4 * slot_floats(session))))
 
 
 def build_house(session: Session, options: PlayOptions, clock: Clock, say: Callable[[str], None]) -> House:
     """Put everything together. Raises what a file, a preset or a command line cannot be blamed for later."""
     # The first of what may refuse: whatever is made before it would be left behind.
     csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
-    tree = session.tree(STEMS)
+    tree = session.tree()
     state, scenes = session.state(tree), session.scenes
     if options.recovery is not None:
         state, scenes = options.recovery.state(tree, state), options.recovery.scenes(scenes)
@@ -112,7 +121,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
         if isinstance(reply, Rejected):
             raise OutOfRange(reply.reason)
     rate, decks = session.sample_rate, session.decks
-    store = LoopStore.create(SLOTS, slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
+    store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
     grid = BeatGrid(rate, state.number("transport/tempo"))
     policy = Policy(fade_in_seconds=session.fade_in_seconds)
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)

@@ -15,8 +15,9 @@ from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
 
 BEATS_PER_BAR = 4
-_WORDS = ("prompt", "to", "seed", "to_seed", "negative", "guidance", "strength", "init")  # what a bank depends on
-_SHARED = ("negative", "guidance", "strength", "init")  # what both ends of a bank have in common
+_CONTROLS = ("density", "brightness", "energy", "transpose", "chords", "takes")
+_SHARED = ("negative", "guidance", "strength", "init", *_CONTROLS)  # what both ends of a bank have in common
+_WORDS = ("prompt", "to", "seed", "to_seed", *_SHARED)  # what a bank depends on
 
 
 @dataclass(frozen=True)

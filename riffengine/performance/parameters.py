@@ -5,9 +5,7 @@ Pure: no I/O and no clock. Any process may use it; only the engine process holds
 
 from __future__ import annotations
 
-import difflib
 import math
-import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +14,12 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from riffengine.errors import OutOfRange, ParameterError, UnknownParameter, WrongType
+from riffengine.performance import harmony, takes
 from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
+from riffengine.performance.form import Form
 from riffengine.performance.state import PerformanceState
+from riffengine.performance.wording import plain, quoted, shown
+from riffengine.performance.wording import unknown as unknown
 
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
 
@@ -34,7 +36,6 @@ KEY_CHOICES = (
 )
 MAX_SEED = 2**31 - 1  # the largest integer that an OSC `i` carries, so every surface can send every seed
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_LONGEST_QUOTE = 40  # characters of a refused value that an error message repeats
 
 
 class ControlClass(StrEnum):
@@ -50,7 +51,8 @@ class ControlClass(StrEnum):
 class Parameter:
     """One control: what it is called, what it may be, and when a change of it can be heard.
 
-    ``low`` and ``high`` are inclusive and in ``unit``. A trigger has no value: it fires. ``default`` is valid.
+    ``low`` and ``high`` are inclusive and in ``unit``. A trigger has no value: it fires. ``default`` is valid. ``form``
+    is what a text has to say.
     """
 
     path: str
@@ -63,6 +65,7 @@ class Parameter:
     unit: str = ""
     choices: tuple[str, ...] = ()
     max_length: int = 400
+    form: Form | None = None
 
     @property
     def allowed(self) -> str:
@@ -75,11 +78,11 @@ class Parameter:
             case "choice":
                 return "one of " + ", ".join(choice or '""' for choice in self.choices)
             case "str":
-                return f"text of at most {self.max_length} characters"
+                return self.form.allowed if self.form else f"text of at most {self.max_length} characters"
             case _:
                 what = "a whole number" if self.kind == "int" else "a number"
                 unit = f" {self.unit}" if self.unit else ""
-                return f"{what} from {_plain(self.low)} to {_plain(self.high)}{unit}"
+                return f"{what} from {plain(self.low)} to {plain(self.high)}{unit}"
 
     def check(self, value: object, clip: bool = False) -> tuple[Value, bool]:
         """``value`` as this parameter holds it, and whether it was clipped; ``clip`` moves numbers into the range.
@@ -121,7 +124,12 @@ class Parameter:
             raise OutOfRange(f"{self.path}: {len(value)} characters is too long; allowed is {self.allowed}")
         # Not printable: control characters would break the status line, lone surrogates cannot be sent over OSC.
         if not value.isprintable():
-            raise WrongType(f"{self.path}: {_quoted(value)} holds characters that cannot be shown; remove them")
+            raise WrongType(f"{self.path}: {quoted(value)} holds characters that cannot be shown; remove them")
+        if self.form is not None:
+            try:
+                self.form.read(value)
+            except ValueError as error:
+                raise OutOfRange(f"{self.path}: {error}") from None
         return str(value)
 
     def _choice(self, value: object) -> str:
@@ -144,10 +152,10 @@ class Parameter:
         raise self._wrong_type(value)
 
     def _wrong_type(self, value: object) -> WrongType:
-        return WrongType(f"{self.path}: {_quoted(value)} is of the wrong type; allowed is {self.allowed}")
+        return WrongType(f"{self.path}: {quoted(value)} is of the wrong type; allowed is {self.allowed}")
 
     def _out_of_range(self, value: object) -> OutOfRange:
-        return OutOfRange(f"{self.path}: {_quoted(value)} is out of range; allowed is {self.allowed}")
+        return OutOfRange(f"{self.path}: {quoted(value)} is out of range; allowed is {self.allowed}")
 
 
 class ParameterRow(NamedTuple):
@@ -222,7 +230,7 @@ class ParameterTree:
                 path=p.path,
                 kind="text" if p.kind == "str" else p.kind,
                 allowed=p.allowed,
-                default="" if p.kind == "trigger" else _shown(p.default),
+                default="" if p.kind == "trigger" else shown(p.default),
                 control=str(p.control),
                 help=p.help,
             )
@@ -250,6 +258,14 @@ def _session_rows() -> list[Parameter]:
         *_sync_rows(),
         Parameter(
             "key", "choice", "", later, 'Key of the set; "" is the home key, C major or A minor', choices=KEY_CHOICES
+        ),
+        Parameter(
+            "chords",
+            "str",
+            "",
+            later,
+            'Chords that every deck follows; "" leaves them to the model',
+            form=harmony.CHORDS,
         ),
         Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
         Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
@@ -306,45 +322,31 @@ def _deck_rows(at: str, stems: Sequence[str], side: str) -> list[Parameter]:
             f"{at}/filter", "float", 0.0, now, "Left a low-pass closes, right a high-pass opens, 0 is off", -1, 1
         ),
         Parameter(f"{at}/side", "choice", side, now, "Side of the crossfader; thru passes it by", choices=SIDE_CHOICES),
-        *(Parameter(f"{at}/stem/{s}/gain", "float", 0.0, now, f"Level of the {s}", -60, 6, "dB") for s in stems),
+        Parameter(f"{at}/density", "float", 0.0, later, "Few notes or many; 0 is as the words say", -1, 1),
+        Parameter(f"{at}/brightness", "float", 0.0, later, "Dark or bright; 0 is as the words say", -1, 1),
+        Parameter(f"{at}/energy", "float", 0.0, later, "Calm or driving; 0 is as the words say", -1, 1),
+        Parameter(f"{at}/transpose", "int", 0, later, "On top of the key", -12, 12, "semitones"),
+        Parameter(
+            f"{at}/chords",
+            "str",
+            "",
+            later,
+            'Chords it follows; "" are those of all decks, off none',
+            form=harmony.CHORDS,
+        ),
+        Parameter(f"{at}/again", "trigger", False, later, "Dream all that is not frozen again"),
+        Parameter(f"{at}/freeze/beats", "str", "", now, "Beats that again leaves as they are", form=takes.BEATS),
+        Parameter(f"{at}/takes", "str", "", later, 'What was dreamt again; "" is the first dream', form=takes.TAKES),
+        *(row for stem in stems for row in _stem_rows(f"{at}/stem/{stem}", stem)),
     ]
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence that refuses ``name`` and offers the nearest of ``known``, or all of them when they are few."""
-    names = list(known)
-    # Last words are compared, not whole paths: forty long comparisons take 1.4 ms, which a flood of typos would feel.
-    ends: dict[str, list[str]] = {}
-    for path in names:
-        ends.setdefault(path.rsplit("/", 1)[-1], []).append(path)
-    nearest = difflib.get_close_matches(name.rsplit("/", 1)[-1][:40], ends, n=1)
-    if nearest:
-        words = name.split("/")
-        close = sorted(ends[nearest[0]], key=lambda path: -sum(map(operator.eq, path.split("/"), words)))[:2]
-        return f"no {what} is called {_quoted(name)}; did you mean {' or '.join(close)}?"
-    rest = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    return f"no {what} is called {_quoted(name)}; there are: {', '.join(names[:12])}{rest}"
-
-
-def _plain(number: float) -> str:
-    return str(int(number)) if number == int(number) else str(number)
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return value or '""'
-    return _plain(value)
-
-
-def _quoted(value: object) -> str:
-    """``value`` for an error message: short whatever it is, and printable."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**_LONGEST_QUOTE:
-        return "a number of more than 40 digits"  # repr() refuses integers beyond 4300 digits
-    if isinstance(value, bytes | list | tuple | dict):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value[: _LONGEST_QUOTE + 1]) if isinstance(value, str) else repr(value)
-    shown = text if len(text) <= _LONGEST_QUOTE + 2 else text[:_LONGEST_QUOTE] + "…"
-    # repr() leaves lone surrogates escaped, but an object's own repr may hold anything.
-    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
+def _stem_rows(at: str, stem: str) -> list[Parameter]:
+    now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
+    return [
+        Parameter(f"{at}/gain", "float", 0.0, now, f"Level of the {stem}", -60, 6, "dB"),
+        Parameter(f"{at}/mute", "bool", False, now, f"Silence the {stem}"),
+        Parameter(f"{at}/solo", "bool", False, now, f"Hear the {stem} and what else is solo"),
+        Parameter(f"{at}/again", "trigger", False, later, f"Dream the {stem} again"),
+        Parameter(f"{at}/freeze", "bool", False, now, f"Keep the {stem} when the rest is dreamt again"),
+    ]

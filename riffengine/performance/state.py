@@ -23,6 +23,12 @@ class DeckIntent:
     strength: float
     init: str
     drift: float  # alpha per loop that the deck walks by itself; 0 stands still
+    density: float = 0.0
+    brightness: float = 0.0
+    energy: float = 0.0
+    transpose: int = 0
+    chords: str = ""  # those that rule: the deck's own, or the session's
+    takes: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,4 +68,10 @@ class PerformanceState:
             strength=self.number(f"{at}/strength"),
             init=self.text(f"{at}/init"),
             drift=self.number(f"{at}/drift"),
+            density=self.number(f"{at}/density"),
+            brightness=self.number(f"{at}/brightness"),
+            energy=self.number(f"{at}/energy"),
+            transpose=int(self.values[f"{at}/transpose"]),
+            chords=self.text(f"{at}/chords") or self.text("chords"),
+            takes=self.text(f"{at}/takes"),
         )

@@ -10,6 +10,7 @@ from riffengine.performance.command import Command
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.performance.takes import stems_of
 from riffengine.recovery.autosave import Autosave
 from riffengine.recovery.ending import begin_run
 from riffengine.recovery.keepsake import Keepsake, KeptLoop, Samples, load_keepsake, read_loop, state_folder
@@ -58,9 +59,11 @@ class Recovery:
 
     def restore(self, stage: Stage, store: LoopStore, lies_in: LiesIn) -> int:
         """Put the kept loops into ``store`` and on the shelf; returns how many. Before the Conductor starts."""
-        restored = 0
+        restored, stems = 0, stems_of(stage.state.values, next(iter(stage.parts)))
         for loop in self.keepsake.loops if self.keepsake else ():
             if loop.request.sample_rate != stage.facts.sample_rate or loop.request.model != stage.facts.model:
+                continue
+            if loop.stems != stems:  # the model has become another under the same name
                 continue
             audio = read_loop(self._folder, loop)
             if audio is None or audio.size > store.slot_floats:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
+from riffengine.performance.takes import stems_of
 from riffengine.playback.messages import FreeLoop, LaunchBank, LoopFreed, SetControl, ToPlayer
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
 from riffengine.rehearsal.report import Ear, Report
@@ -61,7 +62,9 @@ class Rehearsal:
         decks = tuple(path.split("/")[1] for path in tree.parameters if path.endswith("/prompt"))
         grid = BeatGrid(sample_rate, state.number("transport/tempo"))
         self._store = WatchedStore(slots)
-        self._renderer = ScriptedRenderer(renderer or RendererScript(), sample_rate, self._store)
+        self._renderer = ScriptedRenderer(
+            renderer or RendererScript(), sample_rate, self._store, stems_of(state.values, decks[0])
+        )
         self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1)
         self.conductor = Conductor(tree, state, grid, decks, slots, policy)
         self._ear = Ear(sample_rate, self.report)

@@ -77,8 +77,11 @@ class WatchedStore:
 class ScriptedRenderer:
     """A renderer process as seen from the engine: takes one job after the other, is slow, fails and dies on cue."""
 
-    def __init__(self, script: RendererScript, sample_rate: int, store: WatchedStore) -> None:
+    def __init__(
+        self, script: RendererScript, sample_rate: int, store: WatchedStore, stems: tuple[str, ...] = ("mix",)
+    ) -> None:
         self._script = script
+        self._stems = stems
         self._sample_rate = sample_rate
         self._store = store
         self._chance = random.Random(f"renderer {script.seed}")
@@ -115,7 +118,7 @@ class ScriptedRenderer:
         """What happens on ``next_frame``: ready, delivered, failed, or (``None``) the process dies."""
         if self._ready_frame is not None:
             self._ready_frame = None
-            return Ready("scripted", ("mix",), 1, (), self._script.restart_seconds, "")
+            return Ready("scripted", self._stems, 1, (), self._script.restart_seconds, "")
         if self._running is not None and frame >= self._running[1]:
             render, _, fails = self._running
             self._running = None
@@ -149,7 +152,7 @@ class ScriptedRenderer:
         digest = request.digest()
         frames = BeatGrid(self._sample_rate, request.bpm).loop_frames(request.beats)
         self._store.write(render.slot, self._tone(frames, int(digest, 16) % _TONES))
-        return Delivery(render.job, render.slot, request, frames, 1, ("mix",), -14.0, 0.25, RenderCost())
+        return Delivery(render.job, render.slot, request, frames, 1, self._stems, -14.0, 0.25, RenderCost())
 
     def _tone(self, frames: int, number: int) -> Samples:
         known = self._tones.get((frames, number))
@@ -157,7 +160,9 @@ class ScriptedRenderer:
             # A whole number of cycles per loop, so it has no seam, between 3 and 33 Hz: any sample rate carries it.
             cycles = 13 + 2 * number
             wave = 0.25 * np.sin(2 * np.pi * cycles * (np.arange(frames) + 0.37) / frames)
-            known = self._tones[frames, number] = wave.astype(np.float32).reshape(1, frames, 1)
+            stems = len(self._stems)
+            each = (wave / stems).astype(np.float32).reshape(1, frames, 1)
+            known = self._tones[frames, number] = np.repeat(each, stems, axis=0)
         return known
 
     def _next_crash(self, frame: int) -> int:

@@ -45,9 +45,10 @@ class RenderRequest:
     ``alpha`` 0 is ``start``, 1 is ``end``. ``steps`` counts denoising steps. ``key`` is a tonic and mode such as
     ``"A minor"``, or ``""`` for C major or A minor as it comes; ``transpose`` moves it by semitones. ``init`` names
     audio to start from, ``""`` for none. ``density``, ``brightness`` and ``energy`` are -1..1, 0 is as the words say.
-    ``harmony`` holds chords that share the loop equally, each as MIDI pitches from the bass up; none lets the model
-    choose. ``redreams`` are applied in their order to the loop as it is dreamt without them. The mel is dreamt at
-    ``dreamt_bpm`` (0: at ``bpm``) and becomes audio at ``bpm``: another tempo of the same dream is synthesis alone.
+    ``harmony`` holds chords that share the loop equally, each as MIDI pitches from the bass up, as they shall sound
+    (they are not transposed again); none lets the model choose. ``redreams`` are applied in their order to the loop as
+    it is dreamt without them. The mel is dreamt at ``dreamt_bpm`` (0: at ``bpm``) and becomes audio at ``bpm``: another
+    tempo of the same dream is synthesis alone.
     """
 
     start: Point

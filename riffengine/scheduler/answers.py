@@ -41,8 +41,11 @@ class Answers:
 
 
 def _brought(part: Part, command: Command, stage: Stage) -> tuple[Kept, ...]:
-    """What ``next`` changes on a deck, for those who want to know when each of it landed."""
-    if command.path != "next":
-        return ()
-    paths = (f"deck/{part.name}/{name}" for name in ("prompt", "to", "seed", "to_seed"))
+    """What ``next`` or ``again`` changes on a deck, for those who want to know when each of it landed."""
+    names: tuple[str, ...] = ()
+    if command.path == "next":
+        names = ("prompt", "to", "seed", "to_seed")
+    elif command.path.endswith("/again"):
+        names = ("takes",)
+    paths = (f"deck/{part.name}/{name}" for name in names)
     return tuple(Kept(path, stage.state[path], command.source) for path in paths)

@@ -6,9 +6,10 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from riffengine.performance import harmony, takes
 from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.request import Point, Redream, RenderRequest
 from riffengine.scheduler.shelf import FinishedLoop
 
 
@@ -24,6 +25,12 @@ class BankKey:
     key: str = ""
     init: str = ""
     model: str = "bundled"
+    density: float = 0.0
+    brightness: float = 0.0
+    energy: float = 0.0
+    transpose: int = 0
+    harmony: tuple[tuple[int, ...], ...] = ()
+    redreams: tuple[Redream, ...] = ()
 
     def request(self, alpha: float, steps: int) -> RenderRequest:
         """The canonical request for the rendition at ``alpha``."""
@@ -38,6 +45,12 @@ class BankKey:
             key=self.key,
             init=self.init,
             model=self.model,
+            density=self.density,
+            brightness=self.brightness,
+            energy=self.energy,
+            transpose=self.transpose,
+            harmony=self.harmony,
+            redreams=self.redreams,
         ).canonical()
 
     @property
@@ -72,6 +85,12 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
         key=state.text("key"),
         init=intent.init,
         model=session.model,
+        density=intent.density,
+        brightness=intent.brightness,
+        energy=intent.energy,
+        transpose=intent.transpose,
+        harmony=harmony.transposed(harmony.parse_chords(intent.chords), intent.transpose),  # a transposer moves it all
+        redreams=tuple(Redream(take.stems, take.beats, take.number) for take in takes.parse_takes(intent.takes)),
     )
 
 

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from riffengine.errors import LoopStoreError
-from riffengine.performance import walk
-from riffengine.performance.command import Accepted, Command, Reply
+from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import BankLanded, FromPlayer, LoopFreed, SetGrid
@@ -47,6 +46,8 @@ from riffengine.transport.timeline import Timeline
 
 # For each deck: two loops that sound, two of the bank that is launched, the one rendered, two on their way back.
 _SLOTS_PER_DECK = 7
+
+_FOR_ALL = ("chords",)  # what every deck follows, and all on one frame; tempo and key find together by themselves
 
 
 class Conductor:
@@ -155,19 +156,19 @@ class Conductor:
         moved: list[Command] = []
         for command in commands:
             reply = stage.apply(command)
+            made = stage.made_by(command) if isinstance(reply, Accepted) and reply.value else []
+            reply = made if isinstance(made, Rejected) else reply
             replies.append(reply)
-            if not isinstance(reply, Accepted):
+            if not isinstance(reply, Accepted) or isinstance(made, Rejected):
                 continue
             moved.append(replace(command, value=reply.value))
-            if command.path == "next" and reply.value:
-                made = [c for p in stage.parts for c in walk.rollover(p, stage.state.deck(p), command.source)]
-                actions += [Applied(c, stage.apply(c), self.moment(frame)) for c in made]
-                moved += made
+            actions += [Applied(c, stage.apply(c), self.moment(frame)) for c in made]
+            moved += made
         for part in stage.parts.values():
             want = stage.wanted_key(part)
             if want != part.want:
                 part.retarget(want, frame - stage.settle_frames * as_one, stage.settle_frames)
-                part.bound = as_one
+                part.bound = as_one or any(command.path in _FOR_ALL for command in moved)
         changed = {name for name, part in stage.parts.items() if part.serial != serials[name]}
         for command in moved:
             actions += self._effects.of(command, changed, frame)

@@ -6,7 +6,7 @@ from riffengine.performance.command import Command
 from riffengine.playback.messages import SetControl
 from riffengine.scheduler.actions import Action, Log, ToPlayerMessage
 from riffengine.scheduler.aiming import Aiming
-from riffengine.scheduler.console import control_message
+from riffengine.scheduler.console import control_message, stem_messages
 from riffengine.scheduler.pacing import Pacing
 from riffengine.scheduler.part import Part
 from riffengine.scheduler.plan import Purpose
@@ -29,6 +29,8 @@ class Effects:
             self._aiming.estimate_anew(frame)
             return []
         ramp_frames = stage.frames(stage.policy.control_ramp_seconds)
+        if "/stem/" in command.path:
+            return [ToPlayerMessage(stem) for stem in stem_messages(command, stage.state, ramp_frames)]
         if (message := control_message(command.path, command.value, ramp_frames, command.stamp_ns)) is None:
             return []
         actions: list[Action] = [ToPlayerMessage(message)]

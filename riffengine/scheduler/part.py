@@ -53,6 +53,7 @@ class Part:
     step_beat: float | None = None  # the walk's next sixteenth note
     sent_step_frame: int = -1  # the last frame for which the walk has already sent an alpha
     holding: bool = False  # the walk waits at alpha 1 for the next bank
+    last_take: int = 0  # the highest number of a take so far
     swapped_frame: int = -(10**9)  # when a sounding loop was last exchanged
 
     @property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from riffengine.performance.command import Accepted, Command, Reply
+from riffengine.errors import ParameterError
+from riffengine.performance import takes, walk
+from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.scheduler.actions import Policy
@@ -94,6 +96,26 @@ class Stage:
             travel = self.state.number(command.path) - before.number(command.path)
             part.direction = (travel > 0) - (travel < 0) or part.direction
         return reply
+
+    def made_by(self, command: Command) -> list[Command] | Rejected:
+        """What else ``command``, a trigger that fires, changes: ``next`` the prompts and seeds, ``again`` the takes.
+
+        Rejected where nothing may be dreamt again.
+        """
+        words = command.path.split("/")
+        if command.path == "next":
+            return [c for p in self.parts for c in walk.rollover(p, self.state.deck(p), command.source)]
+        if words[0] != "deck" or words[-1] != "again":
+            return []
+        values, part = self.state.values, self.parts[words[1]]
+        wanted = (words[3],) if words[2] == "stem" else takes.stems_of(values, part.name)
+        number = max(part.last_take, takes.last_number(values, part.name)) + 1
+        try:
+            text = takes.again(values, part.name, wanted, number)
+        except ParameterError as error:
+            return Rejected(command, str(error))
+        part.last_take = number  # never the same noise again, not even after an undo
+        return [Command(f"deck/{part.name}/takes", text, command.source)]
 
     def on_stage(self, loop: FinishedLoop) -> bool:
         """Whether a bank that sounds or is about to has ``loop``."""

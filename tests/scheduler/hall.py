@@ -18,8 +18,9 @@ BAR = 2000  # frames at 120 bpm
 class Hall:
     """A conductor, and everything around it, in a world without surprises."""
 
-    def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, **values):
-        tree = standard_tree(decks)
+    def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), **values):
+        tree = standard_tree(decks, stems)
+        self.stems = stems
         state = tree.initial_state()
         for path, value in values.items():
             state, reply = tree.apply(state, Command(path.replace("__", "/"), value))
@@ -80,7 +81,7 @@ class Hall:
         self.running = None
         if self.fail(event.request):
             return self.conductor.failed(self.frame, Failed(event.job, "no"))
-        delivery = Delivery(event.job, event.slot, event.request, 4000, 1, ("mix",), -14.0, 0.3, RenderCost())
+        delivery = Delivery(event.job, event.slot, event.request, 4000, 1, self.stems, -14.0, 0.3, RenderCost())
         return self.conductor.delivered(self.frame, delivery)
 
     def run_to(self, frame):

@@ -1,0 +1,129 @@
+"""Takes: what of a deck's loop was dreamt again, as text that state, scenes, journal and undo can hold.
+
+``drums:1-8:1 bass+harmony:5-8:2`` – first the drums of all eight beats with the noise of take 1, then bass and harmony
+of the second bar with that of take 2. Pure; nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from riffengine.errors import OutOfRange
+from riffengine.performance.command import Value
+from riffengine.performance.form import Form
+
+LOOP_BEATS = 8
+ALL_BEATS = (1 << LOOP_BEATS) - 1
+MOST_TAKES = 12
+"""Every one is another pass of the model over the loop. Beyond them the oldest that is hidden is let go."""
+
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_STEM = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Take:
+    """``stems`` on ``beats`` (bit k is beat k + 1 of the text) dreamt with the noise ``number``, from 1."""
+
+    stems: tuple[str, ...]
+    beats: int
+    number: int
+
+    def covers(self, other: Take) -> bool:
+        """Whether nothing is left to hear of ``other`` after this one."""
+        return set(other.stems) <= set(self.stems) and not other.beats & ~self.beats
+
+
+@lru_cache(maxsize=256)
+def parse_beats(text: str) -> int:
+    """The beats of ``1-4,7`` as bits, beat 1 the lowest; ``""`` is none. ``ValueError`` says what is wrong."""
+    beats = 0
+    for part in re.split(r"[\s,]+", text.strip(" ,")) if text.strip(" ,") else ():
+        found = _RANGE.fullmatch(part)
+        first = int(found[1]) if found else 0
+        last = int(found[2] or found[1]) if found else 0
+        if not 1 <= first <= last <= LOOP_BEATS:
+            raise ValueError(f"{part[:20]!r} is no beat of the loop; write 1 to {LOOP_BEATS}, such as 1-4,7")
+        for beat in range(first, last + 1):
+            beats |= 1 << (beat - 1)
+    return beats
+
+
+def beats_text(beats: int) -> str:
+    """``beats`` as ``parse_beats`` reads them."""
+    runs: list[list[int]] = []
+    for beat in range(1, LOOP_BEATS + 1):
+        if not beats >> (beat - 1) & 1:
+            continue
+        if runs and runs[-1][-1] == beat - 1:
+            runs[-1].append(beat)
+        else:
+            runs.append([beat])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+@lru_cache(maxsize=256)
+def parse_takes(text: str) -> tuple[Take, ...]:
+    """The takes of ``text`` in their order; ``ValueError`` says which of them is none."""
+    takes = []
+    for word in text.split():
+        stems, _, rest = word.partition(":")
+        beats, _, number = rest.partition(":")
+        names = tuple(stems.split("+"))
+        if not all(_STEM.fullmatch(name) for name in names) or not number.isdecimal() or int(number) < 1 or not beats:
+            raise ValueError(f"{word[:30]!r} is no take; write stems:beats:number, such as drums+bass:1-4:2")
+        takes.append(Take(names, parse_beats(beats), int(number)))
+    if len(takes) > MOST_TAKES:
+        raise ValueError(f"{len(takes)} takes are too many; at most {MOST_TAKES} are kept")
+    return tuple(takes)
+
+
+def takes_text(takes: Iterable[Take]) -> str:
+    """``takes`` as ``parse_takes`` reads them."""
+    return " ".join(f"{'+'.join(take.stems)}:{beats_text(take.beats)}:{take.number}" for take in takes)
+
+
+BEATS = Form(f"beats of the loop, such as 1-4,7 (1 to {LOOP_BEATS})", parse_beats)
+TAKES = Form("what again writes, such as drums:1-8:1; clear it with no text", parse_takes)
+
+
+def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:
+    """The stems of ``deck``, in the order of the tree."""
+    prefix, suffix = f"deck/{deck}/stem/", "/gain"
+    return tuple(
+        p.removeprefix(prefix).removesuffix(suffix) for p in values if p.startswith(prefix) and p.endswith(suffix)
+    )
+
+
+def again(values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int) -> str:
+    """The takes of ``deck`` after ``wanted`` of its stems were dreamt again as take ``number``, as text.
+
+    Frozen stems and frozen beats stay as they are. ``OutOfRange`` when that leaves nothing to dream.
+    """
+    at = f"deck/{deck}"
+    free = tuple(stem for stem in wanted if not values[f"{at}/stem/{stem}/freeze"])
+    beats = ALL_BEATS & ~parse_beats(str(values[f"{at}/freeze/beats"]))
+    if not free:
+        frozen = " and ".join(wanted)
+        raise OutOfRange(
+            f"{at}: {frozen} cannot be dreamt again while frozen; set {at}/stem/{wanted[0]}/freeze to false"
+        )
+    if not beats:
+        raise OutOfRange(f"{at}: every beat is frozen, nothing can be dreamt again; thaw some in {at}/freeze/beats")
+    new = Take(free, beats, number)
+    takes = list(parse_takes(str(values[f"{at}/takes"])))
+    while takes and new.covers(takes[-1]):  # only the last: one between them has listened to the one before it
+        takes.pop()
+    takes.append(new)
+    if len(takes) > MOST_TAKES:
+        hidden = (n for n, take in enumerate(takes) if any(later.covers(take) for later in takes[n + 1 :]))
+        del takes[next(hidden, 0)]
+    return takes_text(takes)
+
+
+def last_number(values: Mapping[str, Value], deck: str) -> int:
+    """The highest number of any take of ``deck``, 0 when nothing was dreamt again."""
+    return max((take.number for take in parse_takes(str(values[f"deck/{deck}/takes"]))), default=0)

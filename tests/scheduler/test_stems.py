@@ -1,0 +1,206 @@
+"""Stems on virtual time: what is muted, dreamt again and kept, and chords that all decks follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from riffengine.performance.command import Accepted, Command, Rejected
+from riffengine.performance.parameters import standard_tree
+from riffengine.performance.takes import ALL_BEATS
+from riffengine.playback.messages import LaunchBank, PlaceLoop
+from riffengine.renderer.request import Redream
+from riffengine.scheduler.actions import Applied
+from tests.scheduler.hall import Hall
+from tests.scheduler.test_director import DirectedHall
+
+STEMS = ("drums", "bass", "harmony")
+
+
+def hall(kind=Hall, decks=("a",), **values):
+    return kind(decks, stems=STEMS, **values).run_to(20000)
+
+
+def heard(room, deck="a"):
+    """The gains of the stems as the mixer has them."""
+    return [room.controls(f"deck/{deck}/stem/{stem}/gain")[-1].value for stem in STEMS]
+
+
+def takes(room, deck="a"):
+    return room.conductor.state[f"deck/{deck}/takes"]
+
+
+def test_mute_and_solo_reach_the_mixer_at_once_and_solos_add():
+    room = hall(deck__a__stem__bass__gain=-6.0)
+    half = pytest.approx(0.501, abs=1e-3)
+    assert heard(room) == [1.0, half, 1.0]
+    for path, value, expected in (
+        ("drums/mute", True, [0.0, half, 1.0]),
+        ("bass/solo", True, [0.0, half, 0.0]),
+        ("harmony/solo", True, [0.0, half, 1.0]),
+        ("drums/solo", True, [0.0, half, 1.0]),  # muted all the same
+        ("drums/mute", False, [1.0, half, 1.0]),
+        ("bass/solo", False, [1.0, 0.0, 1.0]),
+        ("bass/gain", 0.0, [1.0, 0.0, 1.0]),  # a fader that is moved in silence
+        ("drums/solo", False, [0.0, 0.0, 1.0]),
+        ("harmony/solo", False, [1.0, 1.0, 1.0]),
+    ):
+        before = len(room.player)
+        reply = room.send(f"deck/a/stem/{path}", value)
+        assert isinstance(reply, Accepted) and reply.landing.seconds == 0.0
+        assert all(message.at_frame is None for _, message in room.player[before:])
+        assert heard(room) == expected, path
+
+
+def test_a_muted_stem_is_muted_from_the_first_frame():
+    room = Hall(stems=STEMS, deck__a__stem__drums__mute=True)
+    assert heard(room) == [0.0, 1.0, 1.0]
+    assert room.controls("deck/a/stem/drums/mute") == []
+
+
+def test_a_gesture_is_followed_to_the_ear_once():
+    room = hall()
+    _, actions = room.conductor.submit(Command("deck/a/stem/bass/solo", True, "test", 77), room.frame)
+    assert [action.message.stamp_ns for action in actions] == [0, 77, 0]
+
+
+def test_a_stem_that_is_dreamt_again_lands_on_the_bar_and_everything_else_stays():
+    room = hall()
+    before = {request for _, request in room.renders}
+    reply = room.send("deck/a/stem/drums/again", True)
+    assert isinstance(reply, Accepted) and reply.landing.beat == 44.0 and reply.landing.seconds > 0
+    room.run_to(30000)
+    launch = room.sent(LaunchBank)[-1]
+    assert launch.at_frame == 22000
+    renders = [request for frame, request in room.renders if frame >= 20000]
+    assert {request.redreams for request in renders} == {(Redream(("drums",), ALL_BEATS, 1),)}
+    assert {replace(request, redreams=()) for request in renders} <= before
+    made = {action.command.path: action.command.value for _, action in room.actions if isinstance(action, Applied)}
+    assert made == {"deck/a/takes": "drums:1-8:1"}
+
+
+def test_again_and_again_is_another_take_and_one_pass():
+    room = hall()
+    for _ in range(3):
+        room.send("deck/a/stem/drums/again", True)
+        room.run_to(room.frame + 4000)
+    assert room.renders[-1][1].redreams == (Redream(("drums",), ALL_BEATS, 3),)
+
+
+def test_a_key_let_go_dreams_nothing():
+    room = hall()
+    reply = room.send("deck/a/again", 0)
+    assert isinstance(reply, Accepted) and takes(room) == ""
+
+
+def test_again_dreams_what_is_not_frozen():
+    room = hall()
+    room.send("deck/a/stem/drums/freeze", True)
+    room.send("deck/a/freeze/beats", "1-4")
+    renders = len(room.renders)
+    room.run_to(24000)
+    assert len(room.renders) == renders  # freezing alone changes nothing to hear
+    room.send("deck/a/again", True)
+    room.run_to(30000)
+    assert room.renders[-1][1].redreams == (Redream(("bass", "harmony"), 0b11110000, 1),)
+
+
+def test_what_is_frozen_is_refused_and_changes_nothing():
+    room = hall()
+    room.send("deck/a/stem/drums/freeze", True)
+    before, sent = room.conductor.state, len(room.actions)
+    reply = room.send("deck/a/stem/drums/again", True)
+    assert isinstance(reply, Rejected) and "set deck/a/stem/drums/freeze to false" in reply.reason
+    assert room.conductor.state is before and len(room.actions) == sent
+
+
+def test_undo_brings_the_take_before_back_without_a_render_and_another_again_is_a_new_one():
+    room = hall(DirectedHall)
+    room.send("deck/a/stem/bass/again", True)
+    room.run_to(26000)
+    room.send("deck/a/stem/bass/again", True)
+    room.run_to(40000)
+    assert takes(room) == "bass:1-8:2"
+    renders = len(room.renders)
+    room.send("undo", True)
+    assert takes(room) == "bass:1-8:1"
+    room.run_to(44000)
+    assert not [request for _, request in room.renders[renders:] if request.steps == 4]  # drafts of it are there still
+    room.send("deck/a/stem/bass/again", True)
+    assert takes(room) == "bass:1-8:3"
+
+
+def test_a_scene_holds_the_takes():
+    room = hall(DirectedHall)
+    room.send("deck/a/again", True)
+    room.run_to(26000)
+    room.send("scene/store", "liked")
+    room.send("deck/a/again", True)
+    room.run_to(32000)
+    room.send("scene/recall", "liked")
+    assert takes(room) == "drums+bass+harmony:1-8:1"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field", "expected"),
+    [
+        ("deck/a/density", 0.5, "density", 0.5),
+        ("deck/a/brightness", -1.0, "brightness", -1.0),
+        ("deck/a/energy", 0.25, "energy", 0.25),
+        ("deck/a/transpose", -3, "transpose", -3),
+        ("deck/a/chords", "Am F", "harmony", ((45, 57, 60, 64), (41, 53, 57, 60))),
+        ("chords", "Am F", "harmony", ((45, 57, 60, 64), (41, 53, 57, 60))),
+    ],
+)
+def test_the_performers_controls_are_rendered_and_land_on_the_bar(path, value, field, expected):
+    room = hall()
+    reply = room.send(path, value)
+    assert reply.landing.beat == 44.0
+    room.run_to(30000)
+    assert room.sent(LaunchBank)[-1].at_frame == 22000
+    assert getattr(room.renders[-1][1], field) == expected
+
+
+def test_a_decks_own_chords_stand_before_those_of_all_and_off_is_none():
+    room = hall(decks=("a", "b"))
+    room.send("chords", "Am")
+    room.send("deck/b/chords", "F")
+    key = {name: part.want.harmony for name, part in room.conductor.stage.parts.items()}
+    assert key == {"a": ((45, 57, 60, 64),), "b": ((41, 53, 57, 60),)}
+    room.send("deck/b/chords", "off")
+    assert room.conductor.stage.parts["b"].want.harmony == ()
+
+
+def test_chords_for_all_decks_land_on_one_frame():
+    room = hall(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
+    room.send("chords", "Dm7 G7")
+    room.run_to(30000)
+    frames = {message.at_frame for message in room.sent(LaunchBank) if message.at_frame > 20000}
+    assert len(frames) == 1
+
+
+def test_a_transposer_moves_the_chords_as_well():
+    room = hall(deck__a__chords="Am")
+    room.send("deck/a/transpose", 2)
+    assert room.conductor.stage.parts["a"].want.harmony == ((47, 59, 62, 66),)
+
+
+def test_a_chord_that_is_none_is_refused_and_nothing_is_rendered():
+    room = hall()
+    renders, state = len(room.renders), room.conductor.state
+    reply = room.send("deck/a/chords", "Am Q")
+    assert isinstance(reply, Rejected) and "'Q' is no chord; write names such as Am7" in reply.reason
+    assert room.conductor.state is state and len(room.renders) == renders
+
+
+def test_loops_are_placed_with_the_stems_of_the_model():
+    room = hall()
+    assert {message.loop.stems for message in room.sent(PlaceLoop)} == {STEMS}
+
+
+def test_the_tree_shows_every_stem():
+    paths = [path for path in standard_tree(("a",), STEMS).parameters if "/stem/" in path]
+    assert paths == [
+        f"deck/a/stem/{stem}/{name}" for stem in STEMS for name in ("gain", "mute", "solo", "again", "freeze")
+    ]
