@@ -24,6 +24,8 @@ class PlayOptions:
     record: Path | None = None
     seconds: float | None = None  # of music: counted from the first sound
     osc_port: int | None = None
+    osc_host: str | None = None
+    osc_allow: tuple[str, ...] | None = None
     osc: bool = True
     midi: bool = True
     journal: Path | None = None
@@ -39,6 +41,8 @@ class PlayOptions:
             "block_frames": self.block_frames,
             "record": self.record,
             "osc_port": self.osc_port,
+            "osc_host": self.osc_host,
+            "osc_allow": self.osc_allow,
             "osc_enabled": None if self.osc else False,
             "midi_enabled": None if self.midi else False,
         }

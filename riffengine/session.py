@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 from riffengine.control.binding import Binding
+from riffengine.control.osc_listeners import parse_network
+from riffengine.errors import ControlError
 from riffengine.midimap import BindingReader
 from riffengine.nodes import NodeReader, read_nodes
 from riffengine.performance.command import Value
@@ -75,6 +77,9 @@ class Session:
     osc_enabled: bool = True
     osc_host: str = "127.0.0.1"
     osc_port: int = 9000
+    osc_allow: tuple[str, ...] = ()  # addresses and networks that may play; empty is everybody who reaches osc_host
+    osc_query: bool = True
+    osc_announce: bool = True
     midi_enabled: bool = True
     midi_ports: tuple[str, ...] | None = None
     midi_virtual: bool = True
@@ -201,13 +206,23 @@ class _Reader(NodeReader):
                     self._number(value, full, f"{key}_seconds", "float", (0, 60, "seconds"))
 
     def _osc_section(self, node: yaml.Node, at: str) -> None:
-        for key, value in self._entries(node, at, ["enabled", "host", "port"]):
-            if key == "enabled":
-                self._switch(value, f"{at}.{key}", "osc_enabled")
+        for key, value in self._entries(node, at, ["enabled", "host", "port", "allow", "query", "announce"]):
+            if key in ("enabled", "query", "announce"):
+                self._switch(value, f"{at}.{key}", f"osc_{key}")
+            elif key == "allow":
+                self._facts["osc_allow"] = tuple(self._network(n, k) for n, k in self._items(value, f"{at}.{key}"))
             elif key == "host":
                 self._text(value, f"{at}.{key}", "osc_host")
             else:
                 self._number(value, f"{at}.{key}", "osc_port", "int", (0, 65535, ""))
+
+    def _network(self, node: yaml.Node, at: str) -> str:
+        found = str(self._plain(node, at))
+        try:
+            parse_network(found)
+        except ControlError as error:
+            self._refuse(node, at, str(error))
+        return found
 
     def _sync_section(self, node: yaml.Node, at: str) -> None:
         for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port"]):

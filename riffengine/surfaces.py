@@ -13,9 +13,10 @@ from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.control.midi import MidiInput
-from riffengine.control.osc import OscServer
+from riffengine.control.osc import OscServer, Schedule
 from riffengine.control.surface import Surface
 from riffengine.errors import ControlError
+from riffengine.oscsurface import OscSurface, osc_options
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.parameters import ParameterTree
@@ -42,16 +43,18 @@ class Stagebox:
     submit: Submit
     current: Callable[[], PerformanceState]
     status: Callable[[], Mapping[str, Value]]
+    schedule: Schedule | None = None
 
 
 async def _open_osc(box: Stagebox) -> Surface | None:
     session = box.session
     if not session.osc_enabled:
         return None
-    server = OscServer(box.tree, box.submit, box.current, box.clock, session.osc_host, session.osc_port, box.status)
-    await server.start()
-    box.say(f"OSC: {server.host}:{server.port}, addresses /riff/…" + (f"  {server.note}" if server.note else ""))
-    return server
+    options = osc_options(session)
+    server = OscServer(box.tree, box.submit, box.current, box.clock, options, box.status, box.schedule)
+    surface = OscSurface(server, box.say)
+    await surface.start(box.tree, box.current)
+    return surface
 
 
 async def _open_midi(box: Stagebox) -> Surface | None:
@@ -83,10 +86,14 @@ class Surfaces:
         self._told_words: set[str] = set()
 
     async def open(
-        self, submit: Submit, current: Callable[[], PerformanceState], status: Callable[[], Mapping[str, Value]]
+        self,
+        submit: Submit,
+        current: Callable[[], PerformanceState],
+        status: Callable[[], Mapping[str, Value]],
+        schedule: Schedule | None = None,
     ) -> None:
-        """Open every surface that the session says."""
-        box = Stagebox(self._session, self._tree, self._clock, self._say, submit, current, status)
+        """Open every surface that the session says. ``schedule`` keeps commands whose time is still to come."""
+        box = Stagebox(self._session, self._tree, self._clock, self._say, submit, current, status, schedule)
         for name, opener in OPENERS.items():
             try:
                 surface = await opener(box)

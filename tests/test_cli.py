@@ -82,6 +82,7 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
         (["play", "--block", "-5"], "from 16 to 8192"),
         (["play", "--block", "9000"], "from 16 to 8192"),
         (["play", "--seconds", "soon"], "'soon' is not allowed; give a number above 0"),
+        (["play", "--osc-allow", "my house"], "192.168.1.0/24"),
         (["play", "--osc-port", "x"], "'x' is not allowed; give a whole number"),
         (["rehearse", "a.yaml", "--failures", "2"], "from 0 to 1"),
         (["rehearse", "a.yaml", "--crash-every", "-1"], "from 0 up"),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "riffengine"
 HEAVY = {"torch", "torchaudio", "diffusers", "transformers", "safetensors"}
 AUDIO = {"sounddevice", "soundfile"}
-WIRE = {"pythonosc", "rtmidi"}
+WIRE = {"pythonosc", "rtmidi", "zeroconf"}
 OTHERS = {"numpy", "yaml", "soxr", "rich"}
 
 

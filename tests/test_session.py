@@ -59,7 +59,7 @@ deck:
       init: loop.wav, drift: 0.25, gain: -3, mute: no, stem: {mix: {gain: -1}}}
   b: {prompt: jazz}
 output: {to: paced, device: "USB", sample_rate: 48000, block_frames: 256, record: set.flac, fade_in: 1, fade_out: 3.5}
-osc: {enabled: yes, host: 0.0.0.0, port: 9100}
+osc: {enabled: yes, host: 0.0.0.0, port: 9100, allow: [192.168.1.0/24, 10.0.0.7], query: no, announce: no}
 midi:
   enabled: true
   ports: [nanoKONTROL]
@@ -79,6 +79,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert (session.sample_rate, session.block_frames, session.record) == (48000, 256, Path("set.flac"))
     assert (session.fade_in_seconds, session.fade_out_seconds) == (1.0, 3.5)
     assert (session.osc_enabled, session.osc_host, session.osc_port) == (True, "0.0.0.0", 9100)
+    assert session.osc_allow == ("192.168.1.0/24", "10.0.0.7") and not (session.osc_query or session.osc_announce)
     assert (session.midi_enabled, session.midi_ports, session.midi_virtual) == (True, ("nanoKONTROL",), False)
     assert session.prompts == ("house", "techno", "808")
     state = session.state(session.tree())
@@ -123,6 +124,7 @@ REFUSED = [  # text, line, key, a part of the problem
     ("output: {block_frames: 8}", 1, "output.block_frames", "16 to 8192"),
     ("output: {fade_out: -1}", 1, "output.fade_out", "0 to 60"),
     ("osc: {port: 70000}", 1, "osc.port", "65535"),
+    ("osc: {allow: [my house]}", 1, "osc.allow[0]", "192.168.1.0/24"),
     ("osc: {enabled: 5}", 1, "osc.enabled", "true or false"),
     ("midi: {ports: nano}", 1, "midi.ports", "list"),
     ("midi:\n  map:\n    - {cc: 1}", 3, "midi.map[0]", "set"),

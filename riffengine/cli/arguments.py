@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine import __version__
+from riffengine.errors import ControlError
 
 _DESCRIPTION = """\
 Riffengine: latent diffusion that can be played. Type what you want to hear; it dreams loops that never leave the beat
@@ -97,6 +98,16 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     osc = control.add_mutually_exclusive_group()
     osc.add_argument("--osc-port", type=_port, metavar="PORT", help="UDP port to listen for OSC on")
     osc.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
+    control.add_argument(
+        "--osc-bind", metavar="HOST", help="hear OSC on this address; 0.0.0.0 is all: anybody in the network can play"
+    )
+    control.add_argument(
+        "--osc-allow",
+        action="append",
+        type=_network,
+        metavar="NET",
+        help="who else may play, such as 192.168.1.20 or 192.168.1.0/24; again for another",
+    )
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
     control.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
     control.add_argument(
@@ -242,6 +253,16 @@ def _number(text: str, allowed: Callable[[float], bool], range_: str) -> float:
     if not allowed(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a number {range_}")
     return number
+
+
+def _network(text: str) -> str:
+    from riffengine.control.osc_listeners import parse_network
+
+    try:
+        parse_network(text)
+    except ControlError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -54,6 +54,8 @@ def play(arguments: argparse.Namespace) -> int:
                 record=arguments.record,
                 seconds=arguments.seconds,
                 osc_port=arguments.osc_port,
+                osc_host=arguments.osc_bind,
+                osc_allow=tuple(arguments.osc_allow) if arguments.osc_allow else None,
                 osc=not arguments.no_osc,
                 midi=not arguments.no_midi,
                 journal=arguments.journal,

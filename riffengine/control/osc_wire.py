@@ -21,7 +21,8 @@ Argument = object  # float, int, str, bool, bytes or None, as the type tag says
 
 MAX_DEPTH = 8  # bundles inside bundles; Max, Pd, Live and SuperCollider send one or two
 MAX_MESSAGES = 512  # in one datagram; the smallest message takes 12 bytes, so 64 KiB could hold 5,461
-MAX_ARGUMENTS = 64
+MAX_ARGUMENTS = 256  # /riff/status.reply has more than sixty
+_NTP_OF_1970 = 2_208_988_800
 _BUNDLE = b"#bundle\x00"
 _IMMEDIATELY = 1
 _TAGS = frozenset("ihfdsbTFN")
@@ -143,3 +144,16 @@ def _readable(tag: str, value: object) -> Argument:
 
 def _cause(error: Exception) -> str:
     return "text is not UTF-8" if isinstance(error, UnicodeDecodeError) else "its arguments are cut off"
+
+
+def unix_seconds(time_tag: int) -> float:
+    """The time of a bundle in seconds since 1970. NTP's seconds count from 1900 in 32 bits and begin anew in 2036."""
+    seconds, fraction = divmod(time_tag, 1 << 32)
+    if seconds < 1 << 31:
+        seconds += 1 << 32  # after 2036
+    return seconds - _NTP_OF_1970 + fraction / (1 << 32)
+
+
+def time_tag(seconds: float) -> int:
+    """The raw NTP time of ``seconds`` since 1970."""
+    return round((seconds + _NTP_OF_1970) * (1 << 32)) % (1 << 64)

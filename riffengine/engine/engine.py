@@ -23,6 +23,7 @@ from riffengine.performance.state import PerformanceState
 from riffengine.scheduler.actions import Action
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
+from riffengine.timetable import on_time, pinned
 from riffengine.transport.grid import Moment
 
 TICK_SECONDS = 0.02
@@ -86,8 +87,11 @@ class Engine:
 
     # --- what a surface asks ---------------------------------------------------------------------------------------
 
-    def submit(self, command: Command) -> Reply:
-        """Apply a command from any surface; the answer says when it will be heard."""
+    def submit(self, command: Command, at_frame: int | None = None) -> Reply:
+        """Apply a command from any surface; the answer says when it will be heard.
+
+        ``at_frame``: what the mixer would do at once it does on that frame.
+        """
         house = self._house
         moment, before = house.now(), house.conductor.serials()
         answered = house.sync.answer(command, moment.frame)
@@ -95,8 +99,9 @@ class Engine:
         house.ear.replied(reply, before)
         if isinstance(reply, Accepted) and (remark := house.surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
+        reply = on_time(reply, at_frame, moment, house.conductor.moment)
         house.surfaces.replied(moment, reply, self.state)
-        self.carry_out([*actions, *house.sync.applied(reply, moment.frame)])
+        self.carry_out([*pinned(actions, at_frame), *house.sync.applied(reply, moment.frame)])
         return reply
 
     # --- the performance -------------------------------------------------------------------------------------------
@@ -114,7 +119,7 @@ class Engine:
             self.carry_out(house.conductor.start(0))
             for path, value in self.state.values.items():
                 house.surfaces.remark(path, value)
-            await house.surfaces.open(self.submit, lambda: self.state, self._telling.facts)
+            await house.surfaces.open(self.submit, lambda: self.state, self._telling.facts, house.timetable.enter)
             await self._play()
         finally:
             await self._end()
@@ -141,6 +146,8 @@ class Engine:
 
     def _tick(self) -> None:
         """Whoever must act as time passes, fifty times a second."""
+        for due in self._house.timetable.due(self.frame()):
+            due.tell(self.submit(due.command, due.at_frame))
         self.carry_out(self._house.director.tick(self.frame()))
         self.carry_out(self._house.sync.tick(self.frame()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from riffengine.clock import Clock
+from riffengine.clock import Clock, SystemClock
 from riffengine.engine.ear import Ear
 from riffengine.engine.playclock import PlayClock
 from riffengine.errors import OutOfRange
@@ -27,6 +27,7 @@ from riffengine.session import Session
 from riffengine.surfaces import Surfaces, open_journal
 from riffengine.synchroniser import Synchroniser
 from riffengine.syncleaders import sync_leaders
+from riffengine.timetable import Timetable
 from riffengine.transport.grid import BeatGrid, Moment
 
 LOOP_BEATS = 8
@@ -51,6 +52,7 @@ class House:
     ear: Ear
     tape: Tape
     surfaces: Surfaces
+    timetable: Timetable
     say: Callable[[str], None]
 
     @property
@@ -128,6 +130,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
     leaders = sync_leaders(session, clock, say)
     playclock = PlayClock(rate, session.block_frames, clock)
+    sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
     return House(
         session=session,
         options=options,
@@ -135,10 +138,11 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
         store=store,
         conductor=conductor,
         director=Director(conductor, scenes),
-        sync=Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop),
+        sync=sync,
         playclock=playclock,
         ear=Ear(tree, conductor, playclock, csv),
         tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),
         surfaces=surfaces,
+        timetable=Timetable(tree, sync.frames, rate, clock, SystemClock().unix_seconds, conductor.moment),
         say=say,
     )

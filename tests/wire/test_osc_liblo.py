@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.osc import OscServer
+from riffengine.control.osc import OscOptions, OscServer
 from riffengine.control.osc_wire import decode, encode
 from tests.control.engine import Stage
 
@@ -34,7 +34,9 @@ class Booth:
     def __init__(self) -> None:
         self.stage = Stage()
         self.loop = asyncio.new_event_loop()
-        self.server = OscServer(self.stage.tree, self.stage.submit, lambda: self.stage.state, SystemClock(), port=0)
+        self.server = OscServer(
+            self.stage.tree, self.stage.submit, lambda: self.stage.state, SystemClock(), OscOptions(port=0)
+        )
         self.loop.run_until_complete(self.server.start())
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
@@ -90,7 +92,7 @@ def test_what_oscsend_sends_wrong_changes_nothing(booth: Booth) -> None:
     before = booth.stage.state
     for words in (
         ("/riff/deck/a/alpha", "s", "much"),
-        ("/riff/deck/a/alpha", "f", "1.5"),
+        ("/riff/deck/a/alpha", "s", "1.5"),
         ("/riff/deck/a/seed", "f", "1.5"),
         ("/riff/deck/a/prompt", "i", "3"),
         ("/riff/deck/a/prompt", "ss", "two", "words"),
