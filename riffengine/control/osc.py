@@ -5,7 +5,7 @@ a step of each sender in turn, so that a flood from one delays neither the engin
 
     /riff/<path> value     set it: /riff/ok path value, then /riff/landing path beat seconds if it lands later
                            and /riff/note path text where there is something to know about it (it was clipped, say)
-    /riff/<path>           ask for it: /riff/<path> value (a trigger fires)
+    /riff/<path>           ask for it: /riff/<path> value, truth as 1 and 0 (a trigger fires)
     /riff/notify 1 [port]  every value now and each change from now on, to the sender's address, or to that port of
                            its host, where all its answers go then; 0 ends it
     /riff/status           /riff/status.reply name value …
@@ -151,7 +151,7 @@ class OscServer(Surface):
     def changed(self, path: str, value: Value) -> None:
         """``path`` became ``value``, whoever asked: every subscriber hears it."""
         if subscribers := self._listeners.subscribers:
-            datagram = encode(ROOT + path, value)
+            datagram = encode(ROOT + path, _plain(value))
             for subscriber in subscribers:
                 self._dispatch(datagram, subscriber)
 
@@ -350,7 +350,7 @@ class OscServer(Surface):
         self._answer(sender, ROOT + "error", address[:MAX_REASON], reason[:MAX_REASON])
 
     def _answer(self, sender: Sender, address: str, *values: Value) -> None:
-        self._dispatch(encode(address, *values), self._listeners.answer_to(sender))
+        self._dispatch(encode(address, *map(_plain, values)), self._listeners.answer_to(sender))
 
     def _dispatch(self, datagram: bytes, to: Sender) -> None:
         if self.send is None or not self.send(datagram, to):
@@ -359,6 +359,11 @@ class OscServer(Surface):
 
 def _landing(landing: Landing) -> bytes:
     return encode(ROOT + "landing", landing.path, float(landing.beat), float(landing.seconds))
+
+
+def _plain(value: Value) -> Value:
+    """``value`` as every program reads it: Pure Data refuses a whole message for the tags T and F."""
+    return int(value) if isinstance(value, bool) else value
 
 
 def _only(request: OscRequest, default: object = None) -> object:
@@ -370,6 +375,8 @@ def _only(request: OscRequest, default: object = None) -> object:
 
 def _value(request: OscRequest, parameter: Parameter) -> tuple[Value, str]:
     """The value that ``request`` sets, and what to tell about it. Numbers beyond the range are clipped to it."""
+    if parameter.kind == "str" and len(request.arguments) > 1 and all(isinstance(w, str) for w in request.arguments):
+        return parameter.check(" ".join(map(str, request.arguments)))[0], ""  # Max and Pd send every word by itself
     sent = _only(request, True if parameter.kind == "trigger" else None)
     if sent is None and parameter.kind == "trigger":
         sent = True  # nil, as OSCQuery clients send it

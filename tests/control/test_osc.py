@@ -50,7 +50,7 @@ REFUSED = [
     (encode("/riff/deck/a/alpha", float("inf")), "/riff/deck/a/alpha", "from 0 to 1"),
     (encode("/riff/deck/a/alpha", float("nan")), "/riff/deck/a/alpha", "wrong type"),
     (encode("/riff/steps", 2.5), "/riff/steps", "whole number"),
-    (encode("/riff/deck/a/prompt", "two", "words"), "/riff/deck/a/prompt", "quotes"),
+    (encode("/riff/deck/a/prompt", "two", 2), "/riff/deck/a/prompt", "quotes"),
     (encode("/riff/deck/a/aplha", 0.5), "/riff/deck/a/aplha", "/riff/deck/a/alpha"),
     (encode("/deck/a/alpha", 0.5), "/deck/a/alpha", "/riff/deck/a/alpha"),
     (encode("/riff/notify", "please"), "/riff/notify", "1 to subscribe"),
@@ -156,6 +156,14 @@ def test_numbers_stand_for_each_other_where_nothing_is_lost(room: Room) -> None:
     ]:
         assert room.say(f"/riff/{path}", sent)[0] == ("/riff/ok", path, held)
         assert type(room.stage.state[path]) is type(held)
+
+
+def test_the_words_of_a_text_may_come_one_by_one(room: Room) -> None:
+    assert room.say("/riff/deck/a/prompt", "dub", "techno,", "warm")[0] == (
+        "/riff/ok",
+        "deck/a/prompt",
+        "dub techno, warm",
+    )
 
 
 def test_beyond_the_range_is_clipped_and_the_sender_is_told(room: Room) -> None:

@@ -1,0 +1,17 @@
+"""The OSC reference and the clients are written from the tree; whoever changes the tree runs the command that is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("command", [["tools/osc_reference.py"], ["-m", "tools.clients"]])
+def test_what_is_written_from_the_tree_is_fresh(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, *command, "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nrun: python {' '.join(command)}"

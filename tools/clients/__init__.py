@@ -1,0 +1,1 @@
+"""The ready-made clients under presets/clients/, written from the parameter tree: ``python -m tools.clients [--check]``."""

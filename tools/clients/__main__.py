@@ -1,0 +1,38 @@
+"""``python -m tools.clients [--check]``: write the clients, or say which of them is stale."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tools.clients.pure_data import pure_data
+
+FOLDER = Path(__file__).resolve().parents[2] / "presets" / "clients"
+COMMAND = "python -m tools.clients"
+
+FILES: Mapping[str, Callable[[], bytes]] = {
+    "riffengine.pd": lambda: pure_data().encode(),
+}
+
+
+def stale() -> list[str]:
+    """The files that are not what the tree says."""
+    return [
+        name for name, make in FILES.items() if not (FOLDER / name).exists() or (FOLDER / name).read_bytes() != make()
+    ]
+
+
+def main() -> int:
+    if "--check" in sys.argv:
+        for name in stale():
+            print(f"presets/clients/{name} is stale: run {COMMAND}")
+        return int(bool(stale()))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in FILES.items():
+        (FOLDER / name).write_bytes(make())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

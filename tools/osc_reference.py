@@ -1,0 +1,209 @@
+"""Write docs/osc.md from the parameter tree: ``python tools/osc_reference.py [--check]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from riffengine.control.osc import DRAIN_STEPS, REST_SECONDS
+from riffengine.control.osc_inbox import MAX_WAITING
+from riffengine.control.osc_listeners import MAX_SUBSCRIBERS
+from riffengine.control.osc_wire import MAX_MESSAGES
+from riffengine.control.oscquery import TYPES
+from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
+from riffengine.renderer.bundled.package import model_stems
+from riffengine.timetable import MAX_AHEAD_SECONDS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "osc.md"
+COMMAND = "python tools/osc_reference.py"
+LONGEST_RANGE = 70
+
+
+def reference() -> str:
+    """The whole page."""
+    tree = standard_tree(("a",), model_stems("bundled"), cue=True)
+    shown = [tree[path] for path in ("deck/a/prompt", "deck/a/alpha", "deck/a/seed", "deck/a/mute", "panic")]
+    return "\n".join([_head(), *_table(tree), _clients(shown), _answers(), _limits()])
+
+
+def _head() -> str:
+    return f"""\
+# OSC reference
+
+*Written by `{COMMAND}` from the parameter tree. Do not edit it here.*
+
+UDP on `127.0.0.1:9000`; another port with `--osc-port` or `osc: {{port: …}}` in the preset. Every parameter is the
+address `/riff/` and its path. Send a value to set it; send nothing to ask for it (a trigger fires). Deck `a` stands for
+every deck of the session (`a` to `d`), the stems are those of the bundled model, `cue` addresses exist where the preset
+has `output: {{cue: true}}`.
+
+- The type is what is sent back, truth as `i` 1 and 0 because not every program reads `T` and `F`. `i`, `h`, `f`, `d`, `T` and `F` stand for each other where nothing is lost; the words of
+  a text may come as one string or one by one.
+- A number beyond the range is clipped, and `/riff/note` says so.
+- Patterns set and ask many at once: `/riff/deck/*/mute`, `/riff/deck/{{a,b}}/alpha`.
+- A bundle with a time tag in the future is kept, and acts on the frame that is heard at that time (immediate, morph) or
+  is asked for at that time (quantised). `/riff/scheduled path beat seconds` answers at once.
+
+## Addresses
+"""
+
+
+def _table(tree: ParameterTree) -> list[str]:
+    rows = ["| address | type | range | default | heard | what it is |", "|---|---|---|---|---|---|"]
+    described = {row.path: row for row in tree.describe()}
+    for path, parameter in tree.parameters.items():
+        row = described[path]
+        allowed = row.allowed.removeprefix("a number ").removeprefix("a whole number ")
+        if len(allowed) > LONGEST_RANGE and parameter.choices:
+            allowed = f"{allowed.split(', ')[0]}, {allowed.split(', ')[1]} … {allowed.split(', ')[-1]}"
+        cells = (f"`/riff/{path}`", _type(parameter), allowed, row.default, row.control, row.help)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return rows
+
+
+def _type(parameter: Parameter) -> str:
+    return {"T": "i", "N": ""}.get(TYPES[parameter.kind], TYPES[parameter.kind])
+
+
+_EXAMPLES = {"str": "dub techno, warm", "float": 0.4, "int": 77, "bool": 1, "trigger": None}
+
+
+def _clients(shown: list[Parameter]) -> str:
+    return f"""
+## Lines to copy
+
+**oscsend** (liblo)
+
+```sh
+{_lines(shown, _oscsend)}
+oscsend localhost 9000 /riff/notify i 1
+```
+
+**Python** (python-osc)
+
+```python
+from pythonosc.udp_client import SimpleUDPClient
+
+riff = SimpleUDPClient("127.0.0.1", 9000)
+{_lines(shown, _python)}
+```
+
+**SuperCollider** (the whole client: `presets/clients/riffengine.scd`)
+
+```supercollider
+n = NetAddr("127.0.0.1", 9000);
+{_lines(shown, _supercollider)}
+n.sendBundle(0.2, ["/riff/deck/a/alpha", 0.4]);  // heard 0.2 s from now, to the frame
+```
+
+**Max** (the whole client: `presets/clients/riffengine.maxpat`): message boxes into `[udpsend 127.0.0.1 9000]`. Max sends
+from a port that it does not listen on: `/riff/notify 1 7400` has every answer sent to `[udpreceive 7400]`.
+
+```
+{_lines(shown, _max)}
+/riff/notify 1 7400
+```
+
+**Pure Data** (the whole client: `presets/clients/riffengine.pd`): message boxes into `[s riff-out]` of that patch; answers
+come out of `[r riff-in]`. A comma needs a backslash.
+
+```
+{_lines(shown, _pd)}
+```
+"""
+
+
+def _lines(shown: list[Parameter], write: object) -> str:
+    return "\n".join(write(parameter, _EXAMPLES[parameter.kind]) for parameter in shown)  # type: ignore[operator]
+
+
+def _oscsend(parameter: Parameter, value: object) -> str:
+    tag = {"bool": "i", "trigger": ""}.get(parameter.kind, TYPES[parameter.kind])
+    words = f'"{value}"' if isinstance(value, str) else "" if value is None else str(value)
+    return f"oscsend localhost 9000 /riff/{parameter.path} {tag} {words}".rstrip()
+
+
+def _python(parameter: Parameter, value: object) -> str:
+    return f'riff.send_message("/riff/{parameter.path}", {[] if value is None else repr(value)})'.replace("'", '"')
+
+
+def _supercollider(parameter: Parameter, value: object) -> str:
+    words = f', "{value}"' if isinstance(value, str) else "" if value is None else f", {value}"
+    return f'n.sendMsg("/riff/{parameter.path}"{words});'
+
+
+def _max(parameter: Parameter, value: object) -> str:
+    words = f'"{value}"' if isinstance(value, str) else "" if value is None else str(value)
+    return f"/riff/{parameter.path} {words}".rstrip()
+
+
+def _pd(parameter: Parameter, value: object) -> str:
+    words = "" if value is None else str(value).replace(",", "\\,")
+    return f"/riff/{parameter.path} {words}".rstrip()
+
+
+def _answers() -> str:
+    return """\
+## Addresses that are no parameter, and answers
+
+| you send | you get |
+|---|---|
+| a value | `/riff/ok path value`; if it lands later `/riff/landing path beat seconds`; `/riff/note path text` where there is something to know |
+| nothing | the same address with its value |
+| `/riff/notify 1` | `/riff/notified 1`, the value of every parameter, and from then on every change and every landing that moves |
+| `/riff/notify 1 port` | the same, and all your answers, at that port of your host |
+| `/riff/notify 0` | `/riff/notified 0`, and no more changes |
+| `/riff/sync n` | `/riff/synced n`, when everything that you sent before has been worked off |
+| `/riff/status` | `/riff/status.reply name value name value …` |
+| `/riff/help` or `/riff/help path` | `/riff/help.reply path kind allowed help`, for all or for one |
+| a bundle with a future time tag | `/riff/scheduled path beat seconds` for each of its messages, and their other answers then |
+| what is refused | `/riff/error address reason`, to you alone; nothing has changed |
+"""
+
+
+def _limits() -> str:
+    return f"""\
+Answers go to the address that the datagram came from. What one client sends is worked off in order; of several values
+for one address that wait, the newest counts. Each client has its own line of {MAX_WAITING} datagrams (the oldest is
+dropped when it is full), and one step of each is done in turn, {DRAIN_STEPS} steps at most before the engine looks
+elsewhere for {1000 * REST_SECONDS:g} ms: a flood from one delays nobody else and touches no sample. A datagram may hold {MAX_MESSAGES} messages. A
+time tag may lie {MAX_AHEAD_SECONDS / 60:g} minutes ahead. {MAX_SUBSCRIBERS} clients may subscribe; the one that has been silent longest makes room.
+
+## OSCQuery
+
+`http://127.0.0.1:9000` describes all of this to programs that discover it (VDMX, TouchDesigner, Chataigne, libossia):
+the same port number over TCP, JSON with TYPE, RANGE, VALUE, ACCESS, DESCRIPTION, UNIT, CLIPMODE and TAGS, `?HOST_INFO`,
+and a WebSocket that takes LISTEN and IGNORE. It is announced as `_oscjson._tcp` and `_osc._udp`, on loopback only as long
+as OSC is. It tells and changes nothing. `osc: {{query: false}}` or `osc: {{announce: false}}` in the preset leave it out.
+
+```sh
+curl http://127.0.0.1:9000/riff/deck/a/alpha
+curl 'http://127.0.0.1:9000/?HOST_INFO'
+```
+
+## From another machine
+
+OSC has no password, so it is heard on this machine alone until you say otherwise:
+
+```sh
+riffengine play --osc-bind 0.0.0.0 --osc-allow 192.168.1.20 --osc-allow 10.0.0.0/24
+```
+
+or in the preset `osc: {{host: 0.0.0.0, allow: [192.168.1.20]}}`. Whoever is not on the list is neither heard nor
+answered (this machine always is). Without a list anybody in the network can play, and the start says so.
+"""
+
+
+def main() -> int:
+    text = reference()
+    if "--check" in sys.argv:
+        stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text
+        if stale:
+            print(f"docs/osc.md is stale: run {COMMAND}")
+        return int(stale)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
