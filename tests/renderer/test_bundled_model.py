@@ -38,7 +38,7 @@ def test_equal_requests_give_equal_samples_in_a_new_model(model: BundledModel) -
 @pytest.mark.parametrize("bpm", [60.0, 93.75, 123.4, 180.0])
 @pytest.mark.parametrize("rate", [44100, 48000])
 def test_a_loop_is_exactly_eight_beats_and_has_no_seam(model: BundledModel, bpm: float, rate: int) -> None:
-    audio = model.render(request(bpm=bpm, sample_rate=rate), nothing).audio[0, :, 0]
+    audio = model.render(request(bpm=bpm, sample_rate=rate), nothing).audio.sum(axis=(0, 2))
     assert len(audio) == round(8 * 60 * rate / bpm)
     steps = np.abs(np.diff(audio))
     assert abs(audio[0] - audio[-1]) <= np.quantile(steps, 0.9999)
@@ -79,7 +79,8 @@ def test_another_tempo_of_a_dream_is_synthesis_alone(model: BundledModel) -> Non
         raise AssertionError("a denoising step")
 
     fast = model.render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), refuse)
-    assert np.array_equal(fast.mel, slow.mel)
+    assert fast.score is not None and slow.score is not None and np.array_equal(fast.score, slow.score)
+    assert np.linalg.norm(fast.mel - slow.mel) < 0.2 * np.linalg.norm(slow.mel)
     assert fast.audio.shape[1] == round(8 * 60 * 44100 / 137)
     afresh = BundledModel.load().render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), nothing)
     assert np.array_equal(fast.audio, afresh.audio)
@@ -96,7 +97,7 @@ def test_a_negative_prompt_and_guidance_are_heard(model: BundledModel) -> None:
 def test_audio_to_start_from_is_kept_by_little_strength(model: BundledModel, tmp_path: Path) -> None:
     source = model.render(request(steps=8), nothing)
     path = tmp_path / "init.wav"
-    soundfile.write(path, source.audio[0], 44100, subtype="FLOAT")
+    soundfile.write(path, source.audio.sum(axis=0), 44100, subtype="FLOAT")
 
     def distance(strength: float) -> float:
         point = replace(JAZZ, strength=strength)

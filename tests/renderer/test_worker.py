@@ -88,8 +88,9 @@ def test_it_renders_cancels_fails_and_goes_on(renderer: RendererProcess, store: 
     delivery = said[-1]
     assert isinstance(delivery, Delivery)
     assert (delivery.job, delivery.slot, delivery.frames) == (4, 2, 117600)
-    loop = store.view(2, 1, delivery.frames, delivery.channels)
-    assert float(np.abs(loop).max()) == pytest.approx(delivery.peak, rel=1e-5)
+    loop = store.view(2, len(delivery.stems), delivery.frames, delivery.channels)
+    assert delivery.stems == ("drums", "bass", "harmony")
+    assert float(np.abs(loop.sum(axis=0)).max()) == pytest.approx(delivery.peak, rel=1e-5)
     assert not store.view(0, 1, 100, 1).any()  # the cancelled job wrote nothing
 
 

@@ -1,8 +1,9 @@
 """Judge the shipped model: ``python -m tools.train.evaluate --heldout DIR --judge FILE [--count 320] [--json FILE]``.
 
-Every score stands beside its references: real held-out loops, their reconstruction (codec and lapped transform), and
-generated loops scored against the captions of other loops (``genre shuffled``). ``genre word only`` are loops from a
-prompt of one word at the tempo of a loop of another genre: what a player types, with the tempo giving nothing away.
+Every score stands beside its references: real held-out loops (of the soundfont that the model learnt from), their
+reconstruction (stems → latents → mel → phase), and generated loops scored against the captions of other loops
+(``genre shuffled``). Pitches are measured on the pitched stems, all else on the mix. ``genre word only`` are loops from
+a prompt of one word at the tempo of a loop of another genre: what a player types, with the tempo giving nothing away.
 Intervals are 95 % by bootstrap, over loops; for the instruments over instruments.
 """
 
@@ -11,21 +12,29 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.keys import parse_key
 from riffengine.renderer.bundled.model import BundledModel
+from riffengine.renderer.bundled.package import packaged_weights
 from riffengine.renderer.bundled.vocabulary import Vocabulary
+from riffengine.renderer.codec import Codec, CodecParams
 from riffengine.renderer.request import Point, RenderRequest
-from tools.train.features import load_shards, loops_of
+from tools.bench.codec import closeness
+from tools.train import measures
+from tools.train.features import load_shards, stems_of
 from tools.train.judge import Judge, hear, labels, verdicts
-from tools.train.measures import onset_grid, pitch_measures, seam_ratio
+from tools.train.sweeps import alpha_steps, knob_ranks, takes_apart
+from tools.train.table import Table, auc
 
 TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+Stems = np.ndarray  # (3, frames) float32
 
 
 def key_name(shift: int, mode: int) -> str:
@@ -36,138 +45,152 @@ def key_name(shift: int, mode: int) -> str:
     return name
 
 
-def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean and 95 % bootstrap interval."""
-    draws = rng.choice(values, (1000, len(values))).mean(axis=1)
-    return float(values.mean()), float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
+class Captions:
+    """The held-out loops and what is true of them; only those whose genre can be heard have one."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.table = {key: value[:count] for key, value in load_shards(folder).items()}
+        self.stems = [stems for stems, _ in zip(stems_of(folder), range(count), strict=False)]
+        self.truth = labels(self.table)
+        vocabulary = Vocabulary.load()
+        self.words = [[vocabulary.words[w] for w in row if w >= 0] for row in self.table["words"]]
+
+    def request(self, row: int, args: argparse.Namespace) -> RenderRequest:
+        """What a player would ask for to get this loop."""
+        point = Point(", ".join(self.words[row]), 1000 + row, guidance=args.guidance)
+        key = key_name(int(self.table["key_shift"][row]), int(self.table["mode"][row]))
+        return RenderRequest(point, point, steps=args.steps, bpm=float(self.table["bpm"][row]), key=key)
+
+    def score(self, row: int) -> np.ndarray:
+        """The true score in the home key."""
+        return np.asarray(self.table["scores"][row].astype(np.float32) / 255)
+
+    def asked(self, row: int) -> np.ndarray:
+        """The notes that begin in it, at sounding pitch."""
+        return measures.written_onsets(sheet.transpose(self.score(row), int(self.table["key_shift"][row])))
 
 
-def auc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Area under the curve by ranks."""
-    order = scores.argsort().argsort() + 1
-    positive = truth > 0.5
-    n, m = positive.sum(), (~positive).sum()
-    return float((order[positive].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
-
-
-class Table:
-    """Rows of figures: what, mean, interval."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[str, object]] = {}
-        self.rng = np.random.default_rng(7)
-
-    def add(self, group: str, name: str, values: list[float] | np.ndarray) -> None:
-        mean, low, high = interval(np.asarray(values, float), self.rng)
-        self.rows.setdefault(name, {})[group] = [round(mean, 4), round(low, 4), round(high, 4)]
-
-    def show(self, groups: list[str]) -> str:
-        lines = [f"{'score':<16}" + "".join(f"{group:>26}" for group in groups)]
-        for name, row in self.rows.items():
-            cells = (f"{row[g][0]:.3f} [{row[g][1]:.3f} {row[g][2]:.3f}]" if g in row else "-" for g in groups)
-            lines.append(f"{name:<16}" + "".join(f"{cell:>26}" for cell in cells))
-        return "\n".join(lines)
-
-
-def score_group(
-    table: Table, group: str, loops: list[np.ndarray], judge: Judge, truth: tuple[torch.Tensor, ...]
-) -> None:
-    """All audio-only scores of one group of loops."""
-    genre_true, bags, drums_true = truth
+def add_judged(table: Table, group: str, loops: list[np.ndarray], judge: Judge, captions: Captions) -> None:
+    """Genre, drums and instruments, by the judge."""
+    genre_true, bags, drums_true = captions.truth
     genre, words, drums = verdicts(judge, torch.stack([hear(loop) for loop in loops]))
-    table.add(group, "genre", (genre.argmax(1) == genre_true).numpy())
-    table.add(group, "genre shuffled", (genre.argmax(1) == genre_true.roll(13)).numpy())
+    told = genre_true >= 0
+    table.add(group, "genre", (genre.argmax(1) == genre_true)[told].numpy())
+    table.add(group, "genre shuffled", (genre.argmax(1)[told] == genre_true[told].roll(13)).numpy())
     table.add(group, "drums on/off", ((drums > 0).float() == drums_true).numpy())
     vocabulary = Vocabulary.load()
     instruments = [vocabulary.index(word) for word in vocabulary.with_role("instrument")]
     areas = [auc(words[:, i].numpy(), bags[:, i].numpy()) for i in instruments if bags[:, i].sum() >= 3]
     table.add(group, "instrument AUC", areas)
-    pitches = [pitch_measures(loop) for loop in loops]
+
+
+def add_measured(table: Table, group: str, stems: list[Stems], captions: Captions) -> None:
+    """All that needs no judge."""
+    pitched = {row: part[1:].sum(axis=0) for row, part in enumerate(stems) if np.abs(part[1:]).max() > 1e-3}
+    pitches = {row: measures.pitch_measures(loop) for row, loop in pitched.items()}
     for name in ("diatonic", "in_tune", "peaks", "chroma_bits"):
-        table.add(group, name, [measured[name] for measured in pitches])
-    table.add(group, "onset grid", [onset_grid(loop) for loop in loops])
-    table.add(group, "seam ratio", [seam_ratio(loop) for loop in loops])
+        table.add(group, name, [measured[name] for measured in pitches.values()])
+    shifts = captions.table["key_shift"]
+    table.add(group, "key", [(p["scale"] - shifts[row]) % 12 == 0 for row, p in pitches.items()])
+    table.add(group, "partial crest", [measures.partial_crest(loop) for loop in pitched.values()])
+    mixes = [part.sum(axis=0) for part in stems]
+    table.add(group, "onset grid", [measures.onset_grid(loop) for loop in mixes])
+    table.add(group, "seam ratio", [measures.seam_ratio(loop) for loop in mixes])
+    table.add(group, "blockiness", [measures.blockiness(loop) for loop in mixes])
 
 
-def single_word_loop(model: BundledModel, genre: str, row: int, bpm: float, args: argparse.Namespace) -> np.ndarray:
-    """A loop from the genre's name alone."""
-    point = Point(genre, 5000 + row, guidance=args.guidance)
-    rendition = model.render(RenderRequest(point, point, steps=args.steps, bpm=bpm), lambda: None)
-    return rendition.audio.mean(axis=(0, 2))
+def add_notes(table: Table, group: str, stems: list[Stems], captions: Captions) -> None:
+    """The notes of the true score found again in the pitched stems; ``notes shuffled`` are those of another loop."""
+    heard = [measures.heard_onsets(part[1:].sum(axis=0)) for part in stems]
+    for name, shift in (("note F1", 0), ("note F1 shuffled", 7)):
+        found = [measures.note_f1(captions.asked(row), heard[(row + shift) % len(heard)]) for row in range(len(heard))]
+        table.add(group, name, [value for value in found if np.isfinite(value)])
+
+
+def nearest(loops: list[np.ndarray], others: list[np.ndarray], judge: Judge) -> np.ndarray:
+    """Cosine distance of every loop to its nearest neighbour among ``others``, on what the judge hears."""
+
+    def flat(group: list[np.ndarray]) -> torch.Tensor:
+        rows = torch.stack([hear(loop).reshape(-1) for loop in group])
+        return torch.nn.functional.normalize(rows - rows.mean(dim=1, keepdim=True), dim=1)
+
+    return (1.0 - (flat(loops) @ flat(others).T).amax(dim=1)).numpy()
+
+
+def rendered(model: BundledModel, request: RenderRequest, score: np.ndarray | None = None) -> Stems:
+    """The stems of a request, mono."""
+    return np.asarray(model.render(request, lambda: None, score).audio.mean(axis=2))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heldout", type=Path, required=True)
     parser.add_argument("--judge", type=Path, required=True)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--train", type=Path, help="training loops, for the novelty")
+    parser.add_argument("--weights", type=Path, default=packaged_weights())
+    parser.add_argument("--count", type=int, default=320)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--given-score", action="store_true", help="tell the render stage the true score")
+    parser.add_argument("--quick", action="store_true", help="only genre, drums, instruments and pitch")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--keep", type=Path, help="folder for the generated loops as WAV")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    captions = Captions(args.heldout, args.count)
     vocabulary = Vocabulary.load()
-    table_in = {key: value[: args.count] for key, value in load_shards(args.heldout).items()}
-    real = [loop for loop, _ in zip(loops_of(args.heldout), range(args.count), strict=False)]
-    truth = labels(table_in)
     judge = Judge(len(vocabulary.with_role("genre")), len(vocabulary))
     judge.load_state_dict(load_file(args.judge))
-    judge.eval()
     model = BundledModel.load(args.weights)
-    made, rebuilt, seconds = [], [], []
-    for row, loop in enumerate(real):
-        words = [vocabulary.words[w] for w in table_in["words"][row] if w >= 0]
-        point = Point(", ".join(words), 1000 + row, guidance=args.guidance)
-        request = RenderRequest(
-            point,
-            point,
-            steps=args.steps,
-            bpm=float(table_in["bpm"][row]),
-            key=key_name(int(table_in["key_shift"][row]), int(table_in["mode"][row])),
-        )
+    rows = range(len(captions.stems))
+    seconds, made = [], []
+    for row in rows:
         began = time.perf_counter()
-        score = table_in["scores"][row].astype(np.float32) / 255 if args.given_score else None
-        rendition = model.render(request, lambda: None, score)
+        made.append(rendered(model, captions.request(row, args)))
         seconds.append(time.perf_counter() - began)
-        made.append(rendition.audio.mean(axis=(0, 2)))
-        rebuilt.append(model.reconstruct(loop))
-        if args.keep:
-            import soundfile
-
-            args.keep.mkdir(parents=True, exist_ok=True)
-            soundfile.write(args.keep / f"{row:03d}.wav", made[-1], 44100)
-            soundfile.write(args.keep / f"{row:03d}-real.wav", loop, 44100)
     table = Table()
-    groups = ["real", "reconstructed", "generated"]
-    for group, loops in zip(groups, (real, rebuilt, made), strict=True):
-        score_group(table, group, loops, judge, truth)
-    table.add("generated", "seconds/loop", seconds)
-    genres = vocabulary.with_role("genre")
-    single = [single_word_loop(model, genres[int(truth[0][row])], row, float(table_in["bpm"][row - 7]), args)
-              for row in range(len(real))]  # fmt: skip
-    named, _, _ = verdicts(judge, torch.stack([hear(loop) for loop in single]))
-    table.add("generated", "genre word only", (named.argmax(1) == truth[0]).numpy())
-    print(
-        f"{len(real)} held-out captions, {args.steps} steps, guidance {args.guidance}, weights {model.weights_digest}, "
-        f"chance of genre {1 / len(vocabulary.with_role('genre')):.3f}"
-    )
-    print(table.show(groups))
+    rebuilt = [model.reconstruct(stems) for stems in captions.stems]
+    for group, stems in (("real", captions.stems), ("reconstructed", rebuilt), ("generated", made)):
+        add_judged(table, group, [part.sum(axis=0) for part in stems], judge, captions)
+        add_measured(table, group, stems, captions)
+    if not args.quick:
+        judged = Codec(CodecParams(n_fft=2048, n_mels=128, frames=512))
+        pairs = [(torch.from_numpy(a.sum(0))[None], torch.from_numpy(b.sum(0))[None])
+                 for a, b in zip(captions.stems, rebuilt, strict=True)]  # fmt: skip
+        close = np.array([closeness(judged, a, b) for a, b in pairs])
+        table.add("reconstructed", "spectral convergence", close[:, 0])
+        table.add("reconstructed", "LSD dB", close[:, 1])
+        few = range(min(120, len(rows)))
+        told = [rendered(model, captions.request(row, args), captions.score(row)) for row in few]
+        for group, stems in (("real", captions.stems[: len(few)]), ("reconstructed", rebuilt[: len(few)]),
+                             ("generated", told)):  # fmt: skip
+            add_notes(table, group, stems, captions)
+        genres = vocabulary.with_role("genre")
+        named = [row for row in few if captions.truth[0][row] >= 0]
+        single = []
+        for row in named:
+            point = Point(genres[int(captions.truth[0][row])], 5000 + row, guidance=args.guidance)
+            single.append(rendered(model, replace(captions.request(row - 7, args), start=point, end=point, key="")))
+        verdict, _, _ = verdicts(judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))
+        table.add("generated", "genre word only", (verdict.argmax(1) == captions.truth[0][named]).numpy())
+        requests = [captions.request(row, args) for row in named[:10]]
+        for knob, measure in (("density", measures.onset_count), ("brightness", measures.brightness)):
+            table.add("generated", f"{knob} rank", knob_ranks(model, requests, knob, measure))
+        table.add("generated", "alpha largest/mean step", alpha_steps(model, requests[:8]))
+        apart = takes_apart(model, requests, lambda loop: hear(loop).numpy())
+        table.add("generated", "distance of seeds", apart)
+        if args.train:
+            known = [stems.sum(axis=0) for stems, _ in zip(stems_of(args.train), range(1500), strict=False)]
+            for group, stems in (("real", captions.stems), ("generated", made)):
+                near = nearest([part.sum(axis=0) for part in stems[:100]], known, judge)
+                table.add(group, "distance to training", near)
+    table.add("generated", "seconds a loop", seconds)
+    table.add("generated", "weights MB", [args.weights.stat().st_size / 1e6])
+    print(f"{len(rows)} held-out captions, {int((captions.truth[0] >= 0).sum())} of them with a genre, {args.steps} "
+          f"steps, guidance {args.guidance}, weights {model.weights_digest}, chance of genre "
+          f"{1 / len(vocabulary.with_role('genre')):.3f}")  # fmt: skip
+    print(table.show())
     if args.json:
-        args.json.write_text(
-            json.dumps(
-                {
-                    "weights": model.weights_digest,
-                    "count": len(real),
-                    "steps": args.steps,
-                    "guidance": args.guidance,
-                    "rows": table.rows,
-                },
-                indent=1,
-            )
-        )
+        about = {"weights": model.weights_digest, "count": len(rows), "steps": args.steps, "guidance": args.guidance}
+        args.json.write_text(json.dumps({**about, "rows": table.rows}, indent=1))
 
 
 if __name__ == "__main__":

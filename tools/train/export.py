@@ -9,10 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.latents import LappedPca
-from riffengine.renderer.bundled.score import STEPS
+from riffengine.renderer.bundled.sound import STEMS, SoundSpace
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, write_weights
-from riffengine.renderer.codec import CodecParams
 
 
 def averaged(path: Path) -> FlowTransformer:
@@ -30,11 +28,10 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=packaged_weights())
     args = parser.parse_args()
-    codec = CodecParams()
-    score, render = averaged(args.runs / "score.pt"), averaged(args.runs / "render.pt")
-    lapped = LappedPca(codec.frames // STEPS, codec.n_mels, render.shape.channels)
-    lapped.load_state_dict(load_file(args.features / "lapped.safetensors"))
-    write_weights(args.out, Networks(score, render, lapped, codec, ""))
+    space = SoundSpace(STEMS)
+    space.load_state_dict(load_file(args.features / "sound.safetensors"))
+    stages = [averaged(args.runs / f"{name}.pt") for name in ("score", "render", "listener")]
+    write_weights(args.out, Networks(*stages, space, ""))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -1,79 +1,130 @@
-"""Mel latents of the composed loops: ``python -m tools.train.features --data DIR --out DIR``.
+"""Latents of the composed loops: ``python -m tools.train.features --data DIR --out DIR``.
 
-Reads the shards of ``make_data``, encodes every loop with the shipped codec, fits the lapped PCA on a share of them,
-and writes ``latents.npy`` (n, 32, dims) float16, the conditions beside it, and ``lapped.safetensors``.
+Reads the shards of ``make_data``, encodes every stem with its codec, fits the lapped transforms on a share of the
+loops, and writes ``latents.npy`` (n, 32, channels) float16, ``heard.npy`` (the mel image of the mix, for the listener),
+the conditions beside them, and ``sound.safetensors``. A run that was stopped goes on where it was; with ``--wait`` it
+keeps up with a ``make_data`` that is still running.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from riffengine.renderer.bundled.latents import LappedPca
-from riffengine.renderer.bundled.score import STEPS
-from riffengine.renderer.codec import Codec, CodecParams
+from riffengine.renderer.bundled.score import density
+from riffengine.renderer.bundled.sound import STEMS, SoundSpace
+from tools.train.measures import brightness
+
+COLUMNS = ("bpm", "key_shift", "mode", "scores", "seeds", "energy")
 
 
-def load_shards(folder: Path) -> dict[str, np.ndarray]:
+def load_shards(folder: Path, shards: list[Path] | None = None) -> dict[str, np.ndarray]:
     """Conditions of all loops of ``folder``, concatenated; ``words`` padded to one width."""
-    shards = [np.load(path) for path in sorted(folder.glob("loops-*.npz"))]
-    width = max(shard["words"].shape[1] for shard in shards)
-    out = {key: np.concatenate([s[key] for s in shards]) for key in ("bpm", "key_shift", "mode", "scores", "seeds")}
+    opened = [np.load(path) for path in shards or sorted(folder.glob("loops-*.npz"))]
+    width = max(shard["words"].shape[1] for shard in opened)
+    out = {key: np.concatenate([s[key] for s in opened]) for key in COLUMNS}
     out["words"] = np.concatenate(
-        [np.pad(s["words"], ((0, 0), (0, width - s["words"].shape[1])), constant_values=-1) for s in shards]
+        [np.pad(s["words"], ((0, 0), (0, width - s["words"].shape[1])), constant_values=-1) for s in opened]
     )
     return out
 
 
-def loops_of(folder: Path):
-    """Yield every loop's samples, float32 in -1..1."""
-    for path in sorted(folder.glob("loops-*.npz")):
+def stems_of(folder: Path, shards: list[Path] | None = None) -> Iterator[np.ndarray]:
+    """Yield every loop's stems ``(3, frames)``, float32 in -1..1."""
+    for path in shards or sorted(folder.glob("loops-*.npz")):
         shard = np.load(path)
-        audio, offsets = shard["audio"], shard["offsets"]
-        ends = offsets if len(offsets) > len(shard["bpm"]) else np.append(offsets, len(audio))
-        for start, end in itertools.pairwise(ends):
-            yield audio[start:end].astype(np.float32) / 32768.0
+        audio = shard["audio"]
+        for start, end in itertools.pairwise(shard["offsets"]):
+            yield audio[:, start:end].astype(np.float32) / 32768.0
+
+
+def loops_of(folder: Path) -> Iterator[np.ndarray]:
+    """Yield every loop as it is heard, the sum of its stems."""
+    for stems in stems_of(folder):
+        yield stems.sum(axis=0)
+
+
+def fit(space: SoundSpace, data: Path, shards: list[Path], count: int) -> None:
+    """Fit the lapped transforms on the first ``count`` loops; those of a silent stem do not count for it."""
+    images: list[list[torch.Tensor]] = [[] for _ in space.shapes]
+    for stems in itertools.islice(stems_of(data, shards), count):
+        for kept, stem, codec in zip(images, stems, space.codecs, strict=True):
+            if np.abs(stem).max() > 1e-4:
+                kept.append(codec.encode(torch.from_numpy(stem)[None])[0].half())
+    for name, lapped, kept in zip(space.names, space.lapped, images, strict=True):
+        share = lapped.fit(torch.stack(kept).float())
+        print(f"{name}: {len(kept)} loops, keeps {share:.4f} of the variance", flush=True)
+
+
+def encode_shard(space: SoundSpace, data: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Latents, images of the mix and brightness of the loops of one shard."""
+    latents, heard, bright = [], [], []
+    for stems in stems_of(data, [path]):
+        latents.append(space.encode(space.listen(torch.from_numpy(stems)))[0].half().numpy())
+        mix = stems.sum(axis=0)
+        heard.append(space.codecs[0].encode(torch.from_numpy(mix)[None])[0].half().numpy())
+        bright.append(brightness(mix))
+    return np.stack(latents), np.stack(heard), np.asarray(bright, np.float32)
+
+
+def join(out: Path, data: Path, shards: list[Path]) -> None:
+    """Put the encoded shards together, with everything that is true of their loops."""
+    parts = [np.load(out / path.name) for path in shards]
+    np.save(out / "latents.npy", np.concatenate([part["latents"] for part in parts]))
+    heard = np.lib.format.open_memmap(
+        out / "heard.npy", "w+", np.float16, (sum(len(p["heard"]) for p in parts), *parts[0]["heard"].shape[1:])
+    )
+    at = 0
+    for part in parts:
+        heard[at : at + len(part["heard"])] = part["heard"]
+        at += len(part["heard"])
+    conditions = load_shards(data, shards)
+    raw = np.concatenate([part["brightness"] for part in parts])
+    middle, spread = np.median(raw), 2.0 * raw.std()
+    conditions["brightness"] = np.clip((raw - middle) / spread, -1.0, 1.0)
+    conditions["density"] = density(conditions["scores"].astype(np.float32))
+    np.savez(out / "conditions.npz", **conditions)
+    print(f"{len(raw)} loops; brightness {middle:.2f} +- {spread / 2:.2f} octaves", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--dims", type=int, default=192)
-    parser.add_argument("--lapped", type=Path, help="use this fitted transform instead of fitting one")
-    parser.add_argument("--fit", type=int, default=1500, help="loops the transform is fitted on")
+    parser.add_argument("--fit", type=int, default=1500, help="loops the transforms are fitted on")
+    parser.add_argument("--wait", type=int, default=0, help="wait until there are this many shards")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
     torch.manual_seed(0)
-    codec = Codec(CodecParams())
-    params = codec.params
-    conditions = load_shards(args.data)
-    count = len(conditions["bpm"])
-    mels = np.lib.format.open_memmap(args.out / "mels.npy", "w+", np.float16, (count, params.frames, params.n_mels))
+    space, stored = SoundSpace(STEMS), args.out / "sound.safetensors"
+    done: set[str] = set()
     with torch.inference_mode():
-        for index, loop in enumerate(loops_of(args.data)):
-            mels[index] = codec.encode(torch.from_numpy(loop)[None])[0].half().numpy()
-            if index % 500 == 0:
-                print(f"{index}/{count} loops encoded", flush=True)
-        lapped = LappedPca(params.frames // STEPS, params.n_mels, args.dims)
-        if args.lapped:
-            lapped.load_state_dict(load_file(args.lapped))
-        else:
-            chosen = np.sort(np.random.default_rng(0).permutation(count)[: args.fit])
-            kept = lapped.fit(torch.from_numpy(mels[chosen].astype(np.float32)))
-            print(f"lapped transform keeps {kept:.4f} of the variance", flush=True)
-            save_file(lapped.state_dict(), args.out / "lapped.safetensors")
-        latents = np.lib.format.open_memmap(args.out / "latents.npy", "w+", np.float16, (count, STEPS, args.dims))
-        for start in range(0, count, 64):
-            part = torch.from_numpy(mels[start : start + 64].astype(np.float32))
-            latents[start : start + 64] = lapped.encode(part).half().numpy()
-    np.savez(args.out / "conditions.npz", **conditions)
-    print(f"{count} loops: latents rms {np.sqrt(np.mean(latents[:500].astype(np.float32) ** 2)):.3f}")
+        while True:
+            shards = sorted(args.data.glob("loops-*.npz"))
+            ready = len(shards) * 250 >= args.fit or not args.wait
+            if ready and not stored.exists():
+                fit(space, args.data, shards, args.fit)
+                save_file(space.state_dict(), stored)
+            elif ready and not done:
+                space.load_state_dict(load_file(stored))
+            for path in shards if ready else ():
+                if path.name not in done and not (args.out / path.name).exists():
+                    latents, heard, bright = encode_shard(space, args.data, path)
+                    np.savez(args.out / path.name, latents=latents, heard=heard, brightness=bright)
+                    print(f"{path.name} encoded", flush=True)
+                done.add(path.name)
+            if len(done) >= args.wait:
+                break
+            time.sleep(2.0)
+    join(args.out, args.data, shards)
 
 
 if __name__ == "__main__":

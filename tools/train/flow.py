@@ -7,9 +7,6 @@ learning rate is constant until the last 40 % of the steps, then falls to zero, 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.stages import score_to_flow
 from riffengine.renderer.bundled.vocabulary import Vocabulary
+from tools.train.loop import Loss, arguments, fit, steps_done
 
 
 class LoopSet:
@@ -32,9 +30,16 @@ class LoopSet:
         self.stage = stage
         self.rng = np.random.default_rng(seed)
         self.words, self.mode, self.scores = table["words"][cut], table["mode"][cut], table["scores"][cut]
+        told = [
+            sheet.density(self.scores.astype(np.float32)),
+            np.zeros(len(self.scores)),
+            2.0 * table["energy"][cut] - 1,
+        ]
         if stage == "render":
             self.bpm, self.shift = table["bpm"][cut], table["key_shift"][cut]
-            self.latents = np.load(source / "latents.npy", mmap_mode="r")[cut]
+            self.latents = np.load(source / "latents.npy")[cut]
+            told[1] = table["brightness"][cut]
+        self.character = np.stack(told, axis=1).astype(np.float32)
         self.vocabulary = len(Vocabulary.load().words)
 
     def __len__(self) -> int:
@@ -70,7 +75,9 @@ class LoopSet:
             bpm = np.full(len(rows), 120.0)  # a tune does not change with the tempo it is played at
         else:
             bpm, mode = self.bpm[rows], np.zeros(len(rows))  # the score tells the mode
-        scalars = cond.scalars(torch.from_numpy(bpm.astype(np.float32)), torch.from_numpy(mode.astype(np.float32)))
+        character = self.character[rows] * (self.rng.random((len(rows), 3)) > 0.4)  # 0 is the middle, and not told
+        numbers = (bpm.astype(np.float32), mode.astype(np.float32), character.astype(np.float32))
+        scalars = cond.scalars(*map(torch.from_numpy, numbers))
         weights = self.word_weights(rows)
         scores = np.stack(
             [np.roll(self.scores[r].astype(np.float32) / 255.0, t, axis=0) for r, t in zip(rows, turn, strict=True)]
@@ -94,87 +101,30 @@ def flow_loss(
     return (predicted.float() - (noise - target)).square().mean()
 
 
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Warm-up over 200 steps, constant, and a fall to zero over the last 40 %."""
-    fall = min(1.0, (steps - step) / (0.4 * steps))
-    return peak * min(1.0, (step + 1) / 200) * max(0.0, fall)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=["score", "render"])
-    parser.add_argument("--source", type=Path, required=True, help="features folder (render) or scores file (score)")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--depth", type=int, default=6)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--save", type=int, default=250)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = arguments(parser, 6000)
     saved = args.out / f"{args.stage}.pt"
-    state = torch.load(saved, weights_only=True) if saved.exists() else None
-    first = state["step"] if state else 0
+    first = steps_done(saved)
     torch.manual_seed(1 + first)  # a resumed run must not draw its first batches again
     train = LoopSet(args.source, args.stage, slice(200, None), [2, first])
     held = LoopSet(args.source, args.stage, slice(0, 200), [3])
     dims = train.latents.shape[-1] if args.stage == "render" else sheet.COLUMNS
     context = cond.CONTEXT_COLUMNS if args.stage == "render" else 0
-    net = FlowTransformer(FlowShape(dims, context, train.vocabulary, args.width, args.depth, args.width // 64))
-    average = copy.deepcopy(net).requires_grad_(False)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    if state:
-        net.load_state_dict(state["net"]), average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+    shape = FlowShape(dims, context, train.vocabulary, args.width, args.depth, args.width // 64, scalars=cond.SCALARS)
     exam = held.batch(0, np.arange(192))
-    exam_t, exam_noise = (
-        torch.linspace(0.02, 0.98, 192),
-        torch.randn(exam[0].shape, generator=torch.Generator().manual_seed(4)),
-    )
-    print(
-        f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, {len(train)} loops, from step {first}",
-        flush=True,
-    )
-    began, losses = time.perf_counter(), []
-    for step in range(first, args.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, args.steps, args.lr)
+    exam_t = torch.linspace(0.02, 0.98, 192)
+    exam_noise = torch.randn(exam[0].shape, generator=torch.Generator().manual_seed(4))
+
+    def draw() -> Loss:
         batch = train.batch(args.batch)
         t = torch.sigmoid(torch.randn(args.batch) + 0.2)
-        loss = flow_loss(net, batch, t, torch.randn_like(batch[0]))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        losses.append(loss.item())
-        decay = min(0.998, (step + 1) / (step + 10))
-        torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
-        if (step + 1) % args.save == 0 or step + 1 == args.steps:
-            with torch.no_grad():
-                exam_loss = flow_loss(average, exam, exam_t, exam_noise).item()
-            line = {
-                "step": step + 1,
-                "train": round(float(np.mean(losses)), 4),
-                "held": round(exam_loss, 4),
-                "s_per_step": round((time.perf_counter() - began) / (step + 1 - first), 3),
-            }
-            print(json.dumps(line), flush=True)
-            losses.clear()
-            part = saved.with_suffix(".part")
-            torch.save(
-                {
-                    "net": net.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
-                    "shape": net.shape.as_dict(),
-                },
-                part,
-            )
-            part.replace(saved)
+        noise = torch.randn_like(batch[0])
+        return lambda net: flow_loss(net, batch, t, noise)
+
+    print(f"{len(train)} loops", flush=True)
+    fit(saved, shape, args, draw, lambda net: flow_loss(net, exam, exam_t, exam_noise))
 
 
 if __name__ == "__main__":

@@ -77,14 +77,14 @@ def verdicts(judge: Judge, heard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def labels(table: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-    """Genre index, bag of words, and whether there are drums, of every loop."""
+    """Genre index (-1 where none can be heard), bag of words, and whether there are drums, of every loop."""
     vocabulary = Vocabulary.load()
     genres = {vocabulary.index(word): i for i, word in enumerate(vocabulary.with_role("genre"))}
     bags = np.zeros((len(table["words"]), len(vocabulary)), np.float32)
     genre = np.zeros(len(bags), np.int64)
     for row, words in enumerate(table["words"]):
         bags[row, words[words >= 0]] = 1.0
-        genre[row] = next(genres[word] for word in words if word in genres)
+        genre[row] = next((genres[word] for word in words if word in genres), -1)
     drums = (table["scores"][:, :, :8].max(axis=(1, 2)) > 0).astype(np.float32)
     return torch.from_numpy(genre), torch.from_numpy(bags), torch.from_numpy(drums)
 
@@ -119,7 +119,7 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             genre, words, drums = (y.float() for y in judge(x))
         loss = (
-            F.cross_entropy(genre, truth[0][rows], label_smoothing=0.05)
+            F.cross_entropy(genre, truth[0][rows], label_smoothing=0.05, ignore_index=-1)
             + 4 * F.binary_cross_entropy_with_logits(words, truth[1][rows])
             + 0.3 * F.binary_cross_entropy_with_logits(drums, truth[2][rows])
         )
@@ -132,7 +132,7 @@ def main() -> None:
     test, (genre_true, _, drums_true) = load_heard(args.test)
     genre, _, drums = verdicts(judge, test)
     scores = {
-        "genre": (genre.argmax(1) == genre_true).float().mean().item(),
+        "genre": (genre.argmax(1) == genre_true)[genre_true >= 0].float().mean().item(),
         "drums": ((drums > 0).float() == drums_true).float().mean().item(),
     }
     save_file(judge.state_dict(), args.out, {"scores": json.dumps(scores)})

@@ -5,13 +5,14 @@
 Each shard ``loops-XXXXX.npz`` holds up to 250 loops:
 
 ==========  ===========================  =====================================================================
-audio       (samples,) int16             all loops one after another, mono, 44.1 kHz
-offsets     (n + 1,) int64               loop i is ``audio[offsets[i]:offsets[i + 1]]``
-bpm         (n,) float32                 a loop is exactly ``round(8 * 60 / bpm * 44100)`` frames
+audio       (3, samples) int16           the stems of all loops one after another, mono, 44.1 kHz
+offsets     (n + 1,) int64               loop i is ``audio[:, offsets[i]:offsets[i + 1]]``; its sum is what is heard
+bpm         (n,) float64                 a loop is exactly ``round(8 * 60 / bpm * 44100)`` frames
 key_shift   (n,) int8                    semitones from the canonical key to what sounds, -6..5
 mode        (n,) int8                    0 major, 1 minor
 words       (n, widest) int16            vocabulary indices of the words that are true of it, padded with -1
 scores      (n, 32, 166) uint8           the canonical score times 255
+energy      (n,) float32                 how hard it is played, 0..1
 seeds       (n,) int64
 ==========  ===========================  =====================================================================
 
@@ -44,7 +45,7 @@ def make_shard(band: Band, path: Path, seeds: range) -> int:
     pieces = [compose(seed) for seed in seeds]
     sounds = []
     for piece in pieces:
-        sounds.append(np.round(band.render(piece) * 32767.0).astype(np.int16))
+        sounds.append(np.round(np.clip(band.render(piece), -1.0, 1.0) * 32767.0).astype(np.int16))
     words = np.full((len(pieces), max(len(piece.words) for piece in pieces)), -1, np.int16)
     for row, piece in zip(words, pieces, strict=True):
         row[: len(piece.words)] = [vocabulary.index(word) for word in piece.words]
@@ -52,13 +53,14 @@ def make_shard(band: Band, path: Path, seeds: range) -> int:
     with partial.open("wb") as file:
         np.savez(
             file,
-            audio=np.concatenate(sounds),
-            offsets=np.cumsum([0, *(len(sound) for sound in sounds)]).astype(np.int64),
-            bpm=np.array([piece.bpm for piece in pieces], np.float32),
+            audio=np.concatenate(sounds, axis=1),
+            offsets=np.cumsum([0, *(sound.shape[1] for sound in sounds)]).astype(np.int64),
+            bpm=np.array([piece.bpm for piece in pieces], np.float64),
             key_shift=np.array([piece.key_shift for piece in pieces], np.int8),
             mode=np.array([piece.minor for piece in pieces], np.int8),
             words=words,
             scores=np.round(np.stack([piece.score for piece in pieces]) * 255.0).astype(np.uint8),
+            energy=np.array([piece.energy for piece in pieces], np.float32),
             seeds=np.array([piece.seed for piece in pieces], np.int64),
         )
         file.flush()

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from riffengine.renderer.bundled.vocabulary import Vocabulary
-from tools.train.compose import compose
+from tools.train.compose.composition import compose
 
 WIDEST = 24  # words of one loop
 
 
-def composed(seed: int) -> tuple[np.ndarray, bool, np.ndarray]:
+def composed(seed: int) -> tuple[np.ndarray, bool, np.ndarray, float]:
     piece = compose(seed)
     vocabulary = Vocabulary.load()
     words = np.full(WIDEST, -1, np.int16)
     words[: len(piece.words)] = [vocabulary.index(word) for word in piece.words]
-    return words, piece.minor, np.round(piece.score * 255).astype(np.uint8)
+    return words, piece.minor, np.round(piece.score * 255).astype(np.uint8), piece.energy
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
     with ProcessPoolExecutor(args.jobs) as pool:
         pieces = list(pool.map(composed, seeds, chunksize=200))
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    words, minor, scores = (np.stack(column) for column in zip(*pieces, strict=True))
-    np.savez(args.out, words=words, mode=minor.astype(np.int8), scores=scores)
+    words, minor, scores, energy = (np.stack(column) for column in zip(*pieces, strict=True))
+    np.savez(args.out, words=words, mode=minor.astype(np.int8), scores=scores, energy=energy.astype(np.float32))
     print(f"{len(scores)} scores, {100 * (scores > 0).mean():.2f} % of the cells sound")
 
 

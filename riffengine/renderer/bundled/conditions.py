@@ -14,9 +14,15 @@ CHROMA_COLUMNS = 24
 CONTEXT_COLUMNS = sheet.COLUMNS + CHROMA_COLUMNS + len(PARTS)
 
 
-def scalars(bpm: Tensor, mode: Tensor) -> Tensor:
-    """``(batch, 2)``: tempo around 120 bpm; mode +1 major, -1 minor, 0 not told."""
-    return torch.stack([(bpm - 120.0) / 40.0, mode], dim=1)
+SCALARS = 5
+
+
+def scalars(bpm: Tensor, mode: Tensor, character: Tensor) -> Tensor:
+    """``(batch, 5)``: tempo around 120 bpm; mode +1 major, -1 minor, 0 not told; ``character`` ``(batch, 3)``.
+
+    The character is density, brightness and energy, each -1..1 where 0 is the middle and also "not told".
+    """
+    return torch.cat([torch.stack([(bpm - 120.0) / 40.0, mode], dim=1), character], dim=1)
 
 
 def _pitch_classes(active: Tensor, lowest: int) -> Tensor:

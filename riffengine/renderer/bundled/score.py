@@ -43,6 +43,13 @@ COLUMNS = 166
 PART_COLUMNS = {"bass": BASS, "comp": COMP, "lead": LEAD}
 ONSET_COLUMN = {part: ONSETS.start + i for i, part in enumerate(PITCHED_PARTS)}
 
+# The columns of each stem that sounds.
+STEM_COLUMNS = {
+    "drums": (DRUMS,),
+    "bass": (BASS, slice(163, 164)),
+    "harmony": (COMP, LEAD, slice(164, 166)),
+}
+
 Score = NDArray[np.float32]
 
 # A score cannot say how hard a note is played; this is the velocity of notes that are read back from one.
@@ -134,6 +141,22 @@ def notes_from_score(score: Score, threshold: float = 0.5) -> tuple[list[Note], 
         for step, voice in np.argwhere(drums >= threshold / 5)
     ]
     return notes, hits
+
+
+def events(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How many strokes and notes begin in scores ``(…, 32, 166)``: ``(…)``."""
+    strokes = (scores[..., DRUMS] > 0).sum(axis=(-1, -2))
+    begun = np.zeros(scores.shape[:-2])
+    for part, columns in PART_COLUMNS.items():
+        sounding = scores[..., columns] > 0
+        again = sounding & (scores[..., ONSET_COLUMN[part], None] > 0)
+        begun += (again | (sounding & ~np.roll(sounding, 1, axis=-2))).sum(axis=(-1, -2))
+    return np.asarray(strokes + begun, np.float64)
+
+
+def density(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How full scores ``(…, 32, 166)`` are, -1 sparse to 1 dense: 16 events to 200, by octaves."""
+    return np.asarray(np.clip(np.log2((events(scores) + 1.0) / 57.0) / 1.82, -1.0, 1.0), np.float64)
 
 
 def transpose(score: Score, semitones: int) -> Score:

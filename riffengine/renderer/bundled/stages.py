@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -54,6 +55,14 @@ def guided(
     return velocity
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a dream may not change: where ``mask`` is true, ``target`` stays (masked sampling, Lugmayr et al. 2022)."""
+
+    mask: Tensor
+    target: Tensor
+
+
 def run(
     velocity: Velocity,
     noise: Tensor,
@@ -62,9 +71,20 @@ def run(
     init: Tensor | None = None,
     strength: float = 1.0,
     shift: float = 1.0,
+    kept: Kept | None = None,
 ) -> Tensor:
-    """Sample a flow to its end; ``check`` is called between steps and may raise to stop."""
+    """Sample a flow to its end; ``check`` is called between steps and may raise to stop.
+
+    What is ``kept`` is led along the straight path from its noise to its target, so that the rest is dreamt to fit it.
+    """
+    if kept is not None:
+        velocity = _led(velocity, kept, noise)
     x = noise
     for x in euler(velocity, noise, steps, init, strength, shift):  # noqa: B007
         check()
-    return x
+    return x if kept is None else torch.where(kept.mask, kept.target, x)
+
+
+def _led(velocity: Velocity, kept: Kept, noise: Tensor) -> Velocity:
+    straight = noise - kept.target
+    return lambda x, t: torch.where(kept.mask, straight, velocity(x, t))

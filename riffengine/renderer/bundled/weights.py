@@ -1,4 +1,7 @@
-"""The weights file of the bundled model: one safetensors, half precision, all its shapes in its header."""
+"""The weights file of the bundled model: one safetensors, all its shapes in its header.
+
+The networks' matrices are stored as 8-bit whole numbers with one scale a row, all else in half precision.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,30 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.latents import LappedPca
 from riffengine.renderer.bundled.package import packaged_weights
-from riffengine.renderer.bundled.score import STEPS
+from riffengine.renderer.bundled.sound import SoundSpace, StemShape
 from riffengine.renderer.bundled.vocabulary import Vocabulary
-from riffengine.renderer.codec import CodecParams
 
 __all__ = ["Networks", "packaged_weights", "read_weights", "write_weights"]
 
-FORMAT = "riffengine-bundled-1"
+FORMAT = "riffengine-bundled-2"
+_SCALE = ".scale"
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The trained parts, in evaluation mode, float32, and the codec they were trained with."""
+    """The trained parts, in evaluation mode, float32: the two stages, the stems' latents, and the listener."""
 
     score: FlowTransformer
     render: FlowTransformer
-    lapped: LappedPca
-    codec: CodecParams
+    listener: FlowTransformer
+    space: SoundSpace
     digest: str
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts by the names they have in the file."""
+        return {"score": self.score, "render": self.render, "listener": self.listener, "sound": self.space}
 
 
 def vocabulary_digest(words: tuple[str, ...]) -> str:
@@ -43,19 +50,25 @@ def vocabulary_digest(words: tuple[str, ...]) -> str:
 
 
 def write_weights(path: Path, networks: Networks) -> None:
-    """Write ``networks`` as half precision with all shapes in the header."""
+    """Write ``networks`` in 8 and 16 bits with all shapes in the header."""
     tensors: dict[str, Tensor] = {}
-    parts: dict[str, nn.Module] = {"score": networks.score, "render": networks.render, "lapped": networks.lapped}
-    for name, part in parts.items():
+    for name, part in networks.parts.items():
         for key, tensor in part.state_dict().items():
-            tensors[f"{name}.{key}"] = tensor.to(torch.float16).contiguous()
+            whole = f"{name}.{key}"
+            if isinstance(part, FlowTransformer) and tensor.ndim == 2:
+                tensors[whole], tensors[whole + _SCALE] = _quantised(tensor)
+            else:
+                tensors[whole] = tensor.to(torch.float16).contiguous()
     header = {
         "format": FORMAT,
-        "score": json.dumps(networks.score.shape.as_dict()),
-        "render": json.dumps(networks.render.shape.as_dict()),
-        "codec": json.dumps(networks.codec.to_dict()),
+        "stems": json.dumps(networks.space.names),
+        "channels": "1",
+        "sound": json.dumps([shape.as_dict() for shape in networks.space.shapes]),
         "vocabulary": vocabulary_digest(Vocabulary.load().words),
     }
+    for name, part in networks.parts.items():
+        if isinstance(part, FlowTransformer):
+            header[name] = json.dumps(part.shape.as_dict())
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, header)
 
@@ -72,27 +85,36 @@ def read_weights(path: Path) -> Networks:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
+            stored = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is not a whole safetensors file ({error}): reinstall riffengine") from error
+    scales = {key.removesuffix(_SCALE): scale for key, scale in stored.items() if key.endswith(_SCALE)}
+    tensors = {key: tensor * scales.get(key, 1.0) for key, tensor in stored.items() if not key.endswith(_SCALE)}
     if header.get("format") != FORMAT:
         raise ModelError(f"{path} holds {header.get('format', 'no known format')!r}; this version reads {FORMAT!r}")
     if header.get("vocabulary") != vocabulary_digest(Vocabulary.load().words):
         raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
     try:
-        codec = CodecParams.from_dict(json.loads(header["codec"]))
-        score, render = (FlowTransformer(_shape(header[name])) for name in ("score", "render"))
+        score, render, listener = (FlowTransformer(_shape(header[name])) for name in ("score", "render", "listener"))
+        space = SoundSpace([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
-    lapped = LappedPca(codec.frames // STEPS, codec.n_mels, render.shape.channels)
-    for name, part in (("score", score), ("render", render), ("lapped", lapped)):
+    networks = Networks(score, render, listener, space, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    for name, part in networks.parts.items():
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         try:
             part.load_state_dict(own)
         except RuntimeError as error:
             raise ModelError(f"{path}: the {name} part does not fit its header: {error}") from error
         part.eval().requires_grad_(False)
-    return Networks(score, render, lapped, codec, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    return networks
+
+
+def _quantised(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """8-bit rows and their scales: the largest value of a row is 127."""
+    scale = matrix.abs().amax(dim=1, keepdim=True).clamp_min(1e-6) / 127.0
+    scale = scale.to(torch.float16).float()
+    return torch.round(matrix / scale).clamp(-127, 127).to(torch.int8), scale.to(torch.float16)
 
 
 def _shape(text: str) -> FlowShape:

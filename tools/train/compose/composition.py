@@ -12,6 +12,7 @@ from tools.train.compose.character import Character, Sound, character, choose_mo
 from tools.train.compose.genres import GENRES, Style
 from tools.train.compose.instruments import BRIGHT_BY_NATURE, DARK_BY_NATURE, INSTRUMENTS, KITS, words_for
 from tools.train.compose.performance import Feel, PlayedNote, Track, articulate, play, strike
+from tools.train.compose.tempo import smooth_tempo
 from tools.train.compose.theory import Harmony, harmony
 
 GENRE_WORDS = tuple(GENRES)
@@ -19,7 +20,9 @@ GENRE_WORDS = tuple(GENRES)
 # Moods that need pitched notes, or more than one player, to be heard.
 _PITCHED_MOODS = ("happy", "sad", "hypnotic", "arpeggio", "staccato", "legato", "pumping", "solo")
 # How often a part leaves the genre's own instruments for any that can play it: keeps rare words in every dozen loops.
-ADVENTURE = {"lead": 0.35, "comp": 0.2, "bass": 0.22, "drums": 0.12}
+ADVENTURE = {"lead": 0.2, "comp": 0.08, "bass": 0.08, "drums": 0.04}
+# Genres that are themselves without drums.
+DRUMLESS = frozenset({"ambient", "classical", "folk"})
 # Instruments that few genres own, and that adventures therefore look for.
 RARE = frozenset({
     "sitar", "violin", "cello", "oboe", "pan flute", "harpsichord", "steel drums", "kalimba", "pizzicato", "accordion",
@@ -32,7 +35,9 @@ RARE = frozenset({
 class Composition:
     """A loop before it sounds.
 
-    ``words`` are canonical words that are true of it. ``score`` is ``(32, 166) float32`` in the canonical key, and
+    ``words`` are canonical words that are true of it: the genre is one of them only where it can be heard (see
+    ``_genre_shows``). ``energy`` is how hard it is played, 0..1. ``score`` is ``(32, 166) float32`` in the canonical
+    key, and
     ``tracks`` are played ``key_shift`` semitones (-6..5) away from it. ``minor`` is the mode; ``notes`` and ``hits``
     are what the score was written from; ``sound`` says what happens to the mix.
     """
@@ -48,6 +53,7 @@ class Composition:
     hits: tuple[Hit, ...]
     score: Score
     sound: Sound
+    energy: float
 
 
 def compose(seed: int) -> Composition:
@@ -70,7 +76,7 @@ def compose(seed: int) -> Composition:
     feel = Feel(style.swing8, style.swing16, style.human_ms * (0.5 if "dry" in mind else 1.0), bpm)
     present = _arrangement(rng, style, mind, drums_only=drums_only)
 
-    words = [genre]
+    words: list[str] = []
     tracks: list[Track] = []
     notes: list[Note] = []
     for part in ("lead", "comp", "bass"):
@@ -99,12 +105,32 @@ def compose(seed: int) -> Composition:
     else:
         words.append("minor" if minor else "major")
     words += moods
+    if _genre_shows(genre, {track.part for track in tracks}):
+        words.append(genre)
     vocabulary = Vocabulary.load()
     ordered = tuple(sorted(dict.fromkeys(words), key=vocabulary.index))
     score = score_from_notes(notes, hits)
     return Composition(
-        seed, genre, bpm, key_shift, minor, ordered, tuple(tracks), tuple(notes), tuple(hits), score, mind.sound
+        seed,
+        genre,
+        bpm,
+        key_shift,
+        minor,
+        ordered,
+        tuple(tracks),
+        tuple(notes),
+        tuple(hits),
+        score,
+        mind.sound,
+        mind.energy,
     )
+
+
+def _genre_shows(genre: str, parts: set[str]) -> bool:
+    """Whether a listener could tell the genre: one flute alone is no house, whatever its melody was written for."""
+    if "drums" in parts:
+        return True
+    return genre in DRUMLESS and len(parts) >= 2
 
 
 def _harmony(rng: random.Random, style: Style, mind: Character, *, minor: bool) -> Harmony:
@@ -120,7 +146,7 @@ def _tempo(rng: random.Random, style: Style, mind: Character) -> float:
     low, high = style.bpm
     at = rng.random()
     at = at * 0.5 if mind.energy < 0.3 else 0.5 + at * 0.5 if mind.energy > 0.9 else at
-    return float(round(low + (high - low) * at))
+    return smooth_tempo(low + (high - low) * at)
 
 
 def _arrangement(rng: random.Random, style: Style, mind: Character, *, drums_only: bool) -> set[str]:

@@ -34,6 +34,7 @@ def _reverb_noise(frames: int, sample_rate: int) -> Samples:
     return rng.standard_normal(frames).astype(np.float32)
 
 
+@lru_cache(maxsize=48)
 def _reverb(frames: int, sample_rate: int, seconds: float) -> NDArray[np.complex64]:
     """The spectrum of an exponentially decaying, darkening noise tail folded onto the loop, at unit energy."""
     length = int(min(seconds * 1.2, 6.0) * sample_rate)
@@ -144,13 +145,20 @@ def _rumble_filter(sample_rate: int) -> NDArray[np.float32]:
     return np.asarray(butter(2, 60.0, "highpass", fs=sample_rate, output="sos"), np.float32)
 
 
-def levelled(samples: Samples, sample_rate: int = 44100) -> Samples:
-    """The loop at ``TARGET_LOUDNESS_DB``, its peaks bent softly below ``CEILING``; a silent loop stays silent."""
-    now = loudness_db(samples, sample_rate)
+def levelled(stems: Samples, sample_rate: int = 44100) -> Samples:
+    """Stems ``(n, frames)`` by one gain that brings their sum to ``TARGET_LOUDNESS_DB``.
+
+    Peaks of the sum are bent softly below ``CEILING``, and every stem by the same gain, so that the stems still add up;
+    a silent loop stays silent.
+    """
+    mix = stems.sum(axis=0)
+    now = loudness_db(mix, sample_rate)
     if now < -80.0:
-        return samples
-    loud = samples * np.float32(10.0 ** ((TARGET_LOUDNESS_DB - now) / 20.0))
-    size = np.abs(loud)
+        return stems
+    gain = np.float32(10.0 ** ((TARGET_LOUDNESS_DB - now) / 20.0))
+    size = np.abs(mix) * gain
     room = CEILING - KNEE
-    bent = KNEE + room * np.tanh((size - KNEE) / room)
-    return np.where(size > KNEE, np.copysign(bent, loud), loud).astype(np.float32)
+    over = size > KNEE
+    bent = np.ones_like(size)
+    bent[over] = (KNEE + room * np.tanh((size[over] - KNEE) / room)) / size[over]
+    return (stems * (gain * bent)).astype(np.float32)

@@ -9,16 +9,16 @@ from typing import Any
 import fluidsynth
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, rfft
 
 from riffengine.errors import RendererError
 from riffengine.renderer.bundled.score import BEATS
 from tools.train.compose import effects
 from tools.train.compose.composition import Composition
 from tools.train.compose.performance import Track
+from tools.train.compose.tempo import BLOCK, SAMPLE_RATE, loop_frames
 
-SAMPLE_RATE = 44100
-STEMS = ("drums", "bass", "comp", "lead")
+STEMS = ("drums", "bass", "harmony")
+STEM_OF = {"drums": "drums", "bass": "bass", "comp": "harmony", "lead": "harmony"}
 CHANNEL = {"drums": 9, "bass": 0, "comp": 1, "lead": 2}
 
 SOUNDFONT_FOLDERS = (
@@ -34,7 +34,6 @@ _FILTER_CUTOFF = 8  # SoundFont generator number, offset in cents
 _VOLUME, _EXPRESSION = 7, 11
 _MIX_DB = -20.0  # the loudness of a part at level 0; only the balance matters, the mix is levelled
 _MOST_GAIN_DB = 26.0  # a part that is almost inaudible (a sub below 40 Hz) is not dragged up without end
-_BLOCK = 64  # FluidSynth computes in blocks of 64 frames; its events take effect on their borders
 
 # (block, order within the block, action, channel, key or controller, velocity or value)
 Event = tuple[int, int, str, int, int, int]
@@ -43,11 +42,6 @@ Event = tuple[int, int, str, int, int, int]
 def _bound(function: Any, returns: Any, takes: list[Any]) -> Any:
     function.restype, function.argtypes = returns, takes
     return function
-
-
-def loop_frames(bpm: float) -> int:
-    """The exact length of a loop at 44.1 kHz."""
-    return round(BEATS * 60.0 / bpm * SAMPLE_RATE)
 
 
 def find_soundfont(path: str | None = None) -> Path:
@@ -103,22 +97,20 @@ class Band:
         first = _bound(library.fluid_synth_get_sfont, pointer, [pointer, ctypes.c_uint])
         self._font = first(self._keeper.synth, 0)
 
-    def render(self, piece: Composition, *, stems: bool = False) -> NDArray[np.float32]:
-        """The loop as mono ``(frames,) float32``, levelled; with ``stems`` ``(4, frames)`` in the order ``STEMS``.
+    def render(self, piece: Composition) -> NDArray[np.float32]:
+        """The loop's stems ``(3, frames) float32`` in the order ``STEMS``; their sum is the loop, levelled.
 
         ``frames`` is ``loop_frames(bpm)``. Each part is played alone and balanced by its loudness while it plays,
-        since General MIDI presets differ by 20 dB. Stems share the gain of the mix; the effects that are not linear
-        (drive, punch, crush, ceiling) act on each stem alone, so their sum then only comes near the mix.
+        since General MIDI presets differ by 20 dB. The effects act on each stem, as on the channels of a mixer.
         """
-        parts = np.stack([self._balanced(piece, track) for track in piece.tracks])
-        mix = self._finished(piece, parts.sum(axis=0))
-        if not stems:
-            return effects.levelled(mix)
-        gain = np.float32(10.0 ** ((effects.TARGET_LOUDNESS_DB - effects.loudness_db(mix)) / 20.0))
-        out = np.zeros((len(STEMS), len(mix)), np.float32)
-        for track, part in zip(piece.tracks, parts, strict=True):
-            out[STEMS.index(track.part)] = gain * self._finished(piece, part)
-        return out
+        dry = np.zeros((len(STEMS), loop_frames(piece.bpm)), np.float32)
+        for track in piece.tracks:
+            dry[STEMS.index(STEM_OF[track.part])] += self._balanced(piece, track)
+        stems = np.zeros_like(dry)
+        for stem, part in zip(stems, dry, strict=True):
+            if part.any():
+                stem[:] = effects.apply(part, piece.sound, len(part) / BEATS, SAMPLE_RATE)
+        return effects.levelled(stems)
 
     def _balanced(self, piece: Composition, track: Track) -> NDArray[np.float32]:
         dry = self._play(piece, track)
@@ -129,21 +121,13 @@ class Band:
         """Free the synthesiser and its samples."""
         self._keeper.delete()
 
-    def _finished(self, piece: Composition, dry: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Apply the piece's effects, then bring the loop to its exact length by a periodic resampling."""
-        wet = effects.apply(dry, piece.sound, len(dry) / BEATS, SAMPLE_RATE)
-        frames = loop_frames(piece.bpm)
-        if frames == len(wet):
-            return wet
-        return np.asarray(irfft(rfft(wet)[: frames // 2 + 1], n=frames) * (frames / len(wet)), np.float32)
-
     def _play(self, piece: Composition, track: Track) -> NDArray[np.float32]:
         """Play one part twice from a cold start and return the second pass, mono.
 
-        Both passes must fall alike on FluidSynth's blocks, or tails would jump at the seam; so a pass is a whole
-        number of blocks, at most 63 frames (0.05 %) too long, until ``_finished`` brings it to its exact length.
+        Both passes must fall alike on FluidSynth's blocks, or tails would jump at the seam; so the tempo of every
+        composition makes a loop a whole number of blocks (``tempo.smooth_tempo``).
         """
-        frames = -(-loop_frames(piece.bpm) // _BLOCK) * _BLOCK
+        frames = loop_frames(piece.bpm)
         out = np.zeros((2 * frames, 2), np.float32)
         synth = self._new(self._keeper.settings)
         font = self._lend(synth, self._font)
@@ -166,7 +150,7 @@ class Band:
     def _perform(self, synth: int, events: list[Event], out: NDArray[np.float32]) -> None:
         at = 0
         for block, _, action, channel, number, value in events:
-            until = min(block * _BLOCK, len(out))
+            until = min(block * BLOCK, len(out))
             if until > at:
                 self._pull(synth, out, at, until)
                 at = until
@@ -190,10 +174,10 @@ class Band:
         for lap in range(3):
             for note in track.notes:
                 start = (lap + note.start_beats / BEATS) * frames
-                first = round(max(start, 0.0) / _BLOCK)
-                if first * _BLOCK >= 2 * frames:
+                first = round(max(start, 0.0) / BLOCK)
+                if first * BLOCK >= 2 * frames:
                     continue
-                last = max(round((start + note.length_beats / BEATS * frames) / _BLOCK), first + 1)
+                last = max(round((start + note.length_beats / BEATS * frames) / BLOCK), first + 1)
                 events.append((first, 2, "on", channel, note.pitch, note.velocity))
                 events.append((last, 0, "off", channel, note.pitch, 0))
             if piece.sound.pump and track.part != "drums" and lap < 2:
@@ -204,7 +188,7 @@ class Band:
     def _ducking(self, depth: float, channel: int, lap: int, frames: int) -> list[Event]:
         """Expression that falls on every beat and comes back within 0.7 beats, as if a kick pressed it down."""
         return [
-            (int((lap + (beat + tenth / 10.0) / BEATS) * frames / _BLOCK), 1, "cc", channel, _EXPRESSION,
+            (int((lap + (beat + tenth / 10.0) / BEATS) * frames / BLOCK), 1, "cc", channel, _EXPRESSION,
              int(127 * (1.0 - depth * pressed)))
             for beat in range(BEATS)
             for tenth, pressed in enumerate((1.0, 0.9, 0.72, 0.5, 0.3, 0.14, 0.05, 0.0))
