@@ -1,4 +1,4 @@
-"""The OSC reference and the clients are written from the tree; whoever changes the tree runs the command that is named."""
+"""The OSC reference and the clients are written from the tree, by the command that the failure names."""
 
 from __future__ import annotations
 

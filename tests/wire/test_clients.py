@@ -1,4 +1,4 @@
-"""The clients that ship, run as a performer runs them: Pure Data and SuperCollider speak and hear OSC without a screen."""
+"""The clients that ship, run as a performer runs them: Pure Data and SuperCollider, without a screen."""
 
 from __future__ import annotations
 

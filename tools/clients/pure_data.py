@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tools.clients.layout import DECKS, ENGINE_PORT, PROMPTS, faders, switches, tree, triggers
 
 _COMMENT = (
@@ -23,7 +25,7 @@ class Patch:
 
     def cord(self, *path: int) -> None:
         """Connect first outlets to first inlets along ``path``."""
-        for start, end in zip(path, path[1:], strict=False):
+        for start, end in itertools.pairwise(path):
             self.wire(start, 0, end, 0)
 
     def wire(self, start: int, outlet: int, end: int, inlet: int) -> None:
