@@ -6,13 +6,19 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tools.clients.max_patch import live_device, live_patch, max_patch
 from tools.clients.pure_data import pure_data
+from tools.clients.touchosc import touchosc
 
 FOLDER = Path(__file__).resolve().parents[2] / "presets" / "clients"
 COMMAND = "python -m tools.clients"
 
 FILES: Mapping[str, Callable[[], bytes]] = {
     "riffengine.pd": lambda: pure_data().encode(),
+    "riffengine.maxpat": max_patch,
+    "riffengine-live.maxpat": live_patch,
+    "riffengine-live.amxd": live_device,
+    "riffengine.tosc": touchosc,
 }
 
 
