@@ -150,13 +150,18 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("render", "latency"),
+        choices=("render", "latency", "osc"),
         default="render",
         help="render: how long a loop takes (default). latency: from an OSC message to the changed sample, on a JACK "
-        "server with the dummy driver (needs jackd2 and gcc)",
+        "server with the dummy driver (needs jackd2 and gcc). osc: from an OSC message to its answer, alone and while "
+        "another client sends 10,000 messages a second",
     )
     parser.add_argument(
-        "--changes", type=_positive_int, default=30, metavar="N", help="latency: gestures of each class (default 30)"
+        "--changes",
+        type=_positive_int,
+        default=30,
+        metavar="N",
+        help="latency: gestures of each class (default 30). osc: above 30, gestures alone (else 1000)",
     )
     parser.add_argument(
         "--block", type=_positive_int, default=128, metavar="FRAMES", help="latency: frames a block (default 128)"

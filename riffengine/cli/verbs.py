@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from riffengine.cli.measuring import bench_osc
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
 
@@ -161,6 +162,8 @@ def bench(arguments: argparse.Namespace) -> int:
     """Measure the renderer on this machine, or the way from a gesture to the ear."""
     if arguments.what == "latency":
         return bench_latency(arguments)
+    if arguments.what == "osc":
+        return bench_osc(arguments)
     from riffengine.bench.render import run_bench
 
     result = run_bench(arguments.loops, arguments.steps, arguments.threads)

@@ -120,6 +120,11 @@ class OscServer(Surface):
             ROOT + "help": self._help,
         }
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is left to be worked off."""
+        return bool(self._inbox)
+
     async def start(self) -> None:
         """Bind the socket; port 0 takes a free one. ``ControlError`` when the address cannot be had."""
         host, port = self.options.host, self.options.port
