@@ -132,7 +132,8 @@ def _gestures(
     client: _Client, changes: int | None, seed: int, until: Callable[[], bool] = lambda: False
 ) -> dict[str, float | int]:
     """Changes at moments that keep no step with the engine's ticks, one at a time."""
-    chance, taken, lost = random.Random(seed), [], 0
+    taken: list[float] = []
+    chance, lost = random.Random(seed), 0
     while not until() and (changes is None or len(taken) + lost < changes):
         path = chance.choice(("master/gain", "crossfader", "deck/a/alpha", "deck/a/filter"))
         value = round(chance.uniform(0.0, 1.0), 4)
