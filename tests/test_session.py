@@ -56,7 +56,7 @@ model: bundled
 prompts: [house, techno, "808"]
 deck:
   a: {prompt: house, to: techno, seed: 3, to_seed: 4, alpha: 0.5, negative: dark, guidance: 3, strength: 0.5,
-      init: loop.wav, drift: 0.25, gain: -3, mute: no, stem: {mix: {gain: -1}}}
+      init: loop.wav, drift: 0.25, gain: -3, mute: no, stem: {bass: {gain: -1}}}
   b: {prompt: jazz}
 output: {to: paced, device: "USB", sample_rate: 48000, block_frames: 256, record: set.flac, fade_in: 1, fade_out: 3.5}
 osc: {enabled: yes, host: 0.0.0.0, port: 9100, allow: [192.168.1.0/24, 10.0.0.7], query: no, announce: no}
@@ -84,7 +84,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert session.prompts == ("house", "techno", "808")
     state = session.state(session.tree())
     assert (state["transport/quantum"], state["key"], state["deck/a/mute"]) == ("off", "A minor", False)
-    assert state.deck("a").drift == 0.25 and state["deck/a/stem/mix/gain"] == -1.0
+    assert state.deck("a").drift == 0.25 and state["deck/a/stem/bass/gain"] == -1.0
     assert state.deck("b").prompt == "jazz" and state["transport/tempo"] == 126.0
     assert session.midi == (
         Binding("deck/a/alpha", "cc", 1, 3, 0.25, 0.75, "exp"),
@@ -116,7 +116,7 @@ REFUSED = [  # text, line, key, a part of the problem
     ("deck:\n  a:\n    prompt: 808", 3, "deck.a.prompt", "quotes"),
     ("deck:\n  a: techno", 2, "deck.a", "keys"),
     ("deck:\n  e: {}", 2, "deck.e", "a, b, c, d"),
-    ("deck: {a: {stem: {drums: {gain: 0}}}}", 1, "deck.a.stem.drums", "mix"),
+    ("deck: {a: {stem: {choir: {gain: 0}}}}", 1, "deck.a.stem.choir", "drums"),
     ("deck: {a: {seed: -1}}", 1, "deck.a.seed", "2147483647"),
     ("deck: {a: {mute: maybe}}", 1, "deck.a.mute", "true or false"),
     ("output:\n  sample_rate: 96000", 2, "output.sample_rate", "44100, 48000"),

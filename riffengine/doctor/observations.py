@@ -35,6 +35,9 @@ DEPENDENCIES: Mapping[str, str] = {
     "python-rtmidi": "no MIDI controller can be used",
     "pyyaml": "no preset can be read",
     "rich": "there is no progress bar",
+    "aiohttp": "OSCQuery does not answer",
+    "zeroconf": "OSCQuery is not announced",
+    "ifaddr": "OSCQuery is not announced",
 }
 
 
