@@ -14,7 +14,8 @@ RiffError
 ├── ModelError             weights or a checkpoint are missing, damaged or of another kind
 ├── JournalError           a journal cannot be begun or read
 ├── LoopStoreError         shared memory for loops is missing, full or of another session
-└── AudioFileError         an audio file cannot be read or written
+├── AudioFileError         an audio file cannot be read or written
+└── PictureError           a picture of sound cannot be read or written
 """
 
 from __future__ import annotations
@@ -89,3 +90,7 @@ class LoopStoreError(RiffError):
 
 class AudioFileError(RiffError):
     """An audio file cannot be read or written."""
+
+
+class PictureError(RiffError):
+    """A picture of sound cannot be read or written."""

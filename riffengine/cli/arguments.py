@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine import __version__
+from riffengine.cli import pictures
 from riffengine.errors import ControlError
 
 _DESCRIPTION = """\
@@ -63,6 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     add("play", add_play_arguments, "play an endless stream, live", _PLAY_EXAMPLES)
     add("render", add_render_arguments, "write a loop or a morph to a file", _RENDER_EXAMPLES)
+    add("to-image", pictures.add_to_image_arguments, "write the picture of a sound file", pictures.TO_IMAGE_EXAMPLES)
+    add("to-audio", pictures.add_to_audio_arguments, "write the sound of a picture", pictures.TO_AUDIO_EXAMPLES)
     add("devices", lambda _: None, "list sound outputs and MIDI ports")
     add("words", lambda _: None, "list the words the bundled model understands")
     add("doctor", add_json_argument, "what is installed, what is missing, what to do")

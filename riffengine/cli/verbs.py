@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from riffengine.cli import pictures
 from riffengine.cli.measuring import bench_osc
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
@@ -295,6 +296,8 @@ def print_json(result: object) -> None:
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "play": play,
     "render": render,
+    "to-image": pictures.to_image,
+    "to-audio": pictures.to_audio,
     "devices": devices,
     "words": words,
     "doctor": doctor,

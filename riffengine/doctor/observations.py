@@ -38,6 +38,7 @@ DEPENDENCIES: Mapping[str, str] = {
     "aiohttp": "OSCQuery does not answer",
     "zeroconf": "OSCQuery is not announced",
     "ifaddr": "OSCQuery is not announced",
+    "pillow": "pictures are neither read nor written",
 }
 
 

@@ -93,21 +93,23 @@ def distance(before: Tensor, after: Tensor) -> tuple[float, float]:
 
 
 def measure(way: Ours | Theirs, loops: list[Tensor], repeats: int) -> dict[str, float]:
-    rows, seconds, encoding = [], [], []
+    rows, seconds, encoding, cores = [], [], [], []
     for loop in loops:
         begin = time.perf_counter()
         picture = way.encode(loop)
         encoding.append(time.perf_counter() - begin)
         for _ in range(repeats):
-            begin = time.perf_counter()
+            begin, busy = time.perf_counter(), time.process_time()
             sound = way.decode(picture)
             seconds.append(time.perf_counter() - begin)
+            cores.append(time.process_time() - busy)
         again = way.encode(torch.nn.functional.pad(sound, (0, max(0, len(loop) - len(sound)))))
         rows.append((*distance(loop, sound), float((again - picture)[:, 20:-20].abs().mean() * 255)))
     lsd, sc, mae = np.mean(rows, axis=0)
     return {
         "decode_median_s": statistics.median(seconds),
         "decode_p95_s": float(np.percentile(seconds, 95)),
+        "decode_cpu_s": statistics.median(cores),
         "encode_median_s": statistics.median(encoding),
         "lsd_db": float(lsd),
         "lsd_db_sd": float(np.std(rows, axis=0)[0]),
@@ -123,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--loops", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3, help="decodes of each picture by ours")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, nargs="+", default=[8], help="Griffin-Lim rounds of ours")
+    parser.add_argument("--rounds", type=int, nargs="+", default=[16], help="Griffin-Lim rounds of ours")
     parser.add_argument("--their-rounds", type=int, default=32)
     parser.add_argument("--soundfont")
     parser.add_argument("--out", type=Path, help="also write the result as JSON")
@@ -138,7 +140,10 @@ def main(arguments: list[str] | None = None) -> int:
         "versions": f"python {platform.python_version()}, torch {torch.__version__}, {options.loops} loops",
     }
     print("  ".join(f"{name} {value}" for name, value in machine.items()))
-    print(f"{'':28}{'decode s':>9}{'p95':>7}{'encode':>8}{'LSD dB':>8}{'sd':>6}{'SC':>7}{'MAE/255':>9}{'samples':>9}")
+    print(
+        f"{'':28}{'decode s':>9}{'p95':>7}{'cpu s':>7}{'encode':>8}{'LSD dB':>8}{'sd':>6}{'SC':>7}{'MAE/255':>9}"
+        f"{'samples':>9}"
+    )
     results = {}
     with torch.no_grad():
         ways: list[Ours | Theirs] = [Theirs(options.their_rounds), *(Ours(rounds) for rounds in options.rounds)]
@@ -146,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
             label = f"{way.name}, {rounds} rounds"
             row = results[label] = measure(way, loops, options.repeats if isinstance(way, Ours) else 1)
             print(
-                f"{label:28}{row['decode_median_s']:9.3f}{row['decode_p95_s']:7.2f}{row['encode_median_s']:8.3f}"
+                f"{label:28}{row['decode_median_s']:9.3f}{row['decode_p95_s']:7.2f}{row['decode_cpu_s']:7.2f}{row['encode_median_s']:8.3f}"
                 f"{row['lsd_db']:8.2f}{row['lsd_db_sd']:6.2f}{row['sc']:7.3f}{row['mae_255']:9.2f}{row['samples']:9.0f}",
                 flush=True,
             )
