@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from riffengine.clock import Clock, SystemClock
+from riffengine.clockwork import Clockwork
+from riffengine.control.midi_sender import MidiSender
 from riffengine.engine.ear import Ear
 from riffengine.engine.playclock import PlayClock
 from riffengine.errors import OutOfRange
@@ -48,6 +50,7 @@ class House:
     conductor: Conductor
     director: Director
     sync: Synchroniser
+    clockwork: Clockwork
     playclock: PlayClock
     ear: Ear
     tape: Tape
@@ -129,8 +132,9 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
     leaders = sync_leaders(session, clock, say)
-    playclock = PlayClock(rate, session.block_frames, clock)
     sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
+    clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
+    playclock = PlayClock(rate, session.block_frames, clock)
     return House(
         session=session,
         options=options,
@@ -139,6 +143,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
         conductor=conductor,
         director=Director(conductor, scenes),
         sync=sync,
+        clockwork=clockwork,
         playclock=playclock,
         ear=Ear(tree, conductor, playclock, csv),
         tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),
