@@ -15,12 +15,14 @@ from typing import Any
 import yaml
 
 from riffengine.control.binding import Binding
+from riffengine.control.controller_map import ControllerMap
 from riffengine.control.osc_listeners import parse_network
 from riffengine.errors import ControlError
-from riffengine.midimap import BindingReader
+from riffengine.midimap import MapLines
 from riffengine.nodes import NodeReader, read_nodes
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
+from riffengine.performance.prompts import MOST_BANKS, MOST_PROMPTS, PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
 from riffengine.renderer.bundled.package import model_stems
@@ -48,7 +50,6 @@ _SYNC = {
     "source": "transport/sync",
     "offset": "transport/offset",
     "ramp": "transport/ramp",
-    "clock_out": "transport/clock_out",
 }
 
 
@@ -57,15 +58,14 @@ class Session:
     """What a preset says. ``parameters`` holds only what it sets, by path; ``state`` fills in the defaults.
 
     ``midi_ports`` are parts of port names, ``None`` for every one. ``record`` is the file to keep, or ``None``.
-    ``sync_port`` is part of the name of the port that MIDI clock comes from, "" for one of our own that others send to;
-    ``clock_out_port`` of the one that ours goes out to, "" for one of our own that others hear.
+    ``sync_port`` is part of the name of the port that MIDI clock comes from, "" for one of our own that others send to.
     """
 
     name: str = "untitled"
     description: str = ""
     decks: tuple[str, ...] = ("a",)
     parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
-    prompts: tuple[str, ...] = ()
+    lists: PromptLists = field(default_factory=PromptLists)
     scenes: tuple[Scene, ...] = ()
     model: str = "bundled"
     output: str = "auto"
@@ -86,9 +86,11 @@ class Session:
     midi_ports: tuple[str, ...] | None = None
     midi_virtual: bool = True
     midi: tuple[Binding, ...] = ()
+    midi_maps: tuple[ControllerMap, ...] = ()
+    midi_learned: bool = True  # whether what the performer taught counts
+    midi_auto: bool = True  # whether controllers that no map was chosen for are known by their names
     sync_start_stop: bool = False
     sync_port: str = ""
-    clock_out_port: str = ""
 
     def tree(self, stems: Sequence[str] | None = None) -> ParameterTree:
         """The parameter tree of this session on a model with ``stems``, by default those of its own model."""
@@ -151,8 +153,7 @@ class _Reader(NodeReader):
             elif key in _SHORT:
                 self._parameter(node, key, _SHORT[key])
             elif key == "prompts":
-                prompt = self._tree["deck/a/prompt"]
-                self._facts["prompts"] = tuple(self._checked(n, k, prompt) for n, k in self._items(node, key))
+                self._facts["lists"] = self._prompt_lists(node, key)
             else:
                 self._text(node, key, key)
         self._facts["decks"] = tuple(sorted(self._decks)) or ("a",)
@@ -228,30 +229,43 @@ class _Reader(NodeReader):
         return found
 
     def _sync_section(self, node: yaml.Node, at: str) -> None:
-        for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port", "clock_out_port"]):
+        for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port"]):
             if key in _SYNC:
                 self._parameter(value, f"{at}.{key}", _SYNC[key])
             elif key == "port":
                 self._text(value, f"{at}.{key}", "sync_port")
-            elif key == "clock_out_port":
-                self._text(value, f"{at}.{key}", "clock_out_port")
             else:
                 self._switch(value, f"{at}.{key}", "sync_start_stop")
 
     def _midi_section(self, node: yaml.Node, at: str, tree: ParameterTree) -> None:
-        for key, value in self._entries(node, at, ["enabled", "ports", "virtual", "map"]):
+        for key, value in self._entries(node, at, ["enabled", "ports", "virtual", "learned", "map"]):
             full = f"{at}.{key}"
-            if key in ("enabled", "virtual"):
+            if key in ("enabled", "virtual", "learned"):
                 self._switch(value, full, f"midi_{key}")
             elif key == "ports":
                 name = Parameter(full, "str", "", self._tree["key"].control, "")
                 self._facts["midi_ports"] = tuple(self._checked(n, k, name) for n, k in self._items(value, full))
             else:
-                prompts = self._facts.get("prompts", ())
+                banks = self._facts.get("lists", PromptLists())
                 scenes = tuple(scene.name for scene in self._facts.get("scenes", ()))
-                reader = BindingReader(self._file, self._problems, tree, prompts, scenes)
-                found = [reader.binding(n, k) for n, k in self._items(value, full)]
-                self._facts["midi"] = tuple(b for b in found if b is not None)
+                lines = MapLines(self._file, self._problems, tree, banks.bank(1), scenes)
+                self._facts["midi"], self._facts["midi_maps"] = lines.read(value, full)
+                self._facts["midi_auto"] = False
+
+    def _prompt_lists(self, node: yaml.Node, at: str) -> PromptLists:
+        """One list, or several by name."""
+        rule = self._tree["deck/a/prompt"]
+
+        def prompts(inside: yaml.Node, key: str) -> tuple[str, ...]:
+            items = self._items(inside, key)
+            self._want(0 < len(items) <= MOST_PROMPTS, inside, key, f"needs 1 to {MOST_PROMPTS} prompts, one a line")
+            return tuple(self._checked(n, k, rule) for n, k in items)
+
+        if not isinstance(node, yaml.MappingNode):
+            return PromptLists((("", prompts(node, at)),))
+        names = [str(k.value) for k, _ in node.value]
+        self._want(0 < len(names) <= MOST_BANKS, node, at, f"needs 1 to {MOST_BANKS} lists")
+        return PromptLists(tuple((name, prompts(v, f"{at}.{name}")) for name, v in self._entries(node, at, names)))
 
     # --- single values -------------------------------------------------------------------------------------------
 

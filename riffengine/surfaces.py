@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.clock import Clock
-from riffengine.control.midi import MidiInput
 from riffengine.control.osc import OscServer, Schedule
 from riffengine.control.surface import Surface
 from riffengine.errors import ControlError
+from riffengine.midisurface import LearningMidi
 from riffengine.oscsurface import OscSurface, osc_options
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
 from riffengine.performance.journal import Journal, JournalHeader
+from riffengine.performance.outlook import Outlook
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.renderer.bundled.package import weights_digest
@@ -33,6 +34,18 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Backstage:
+    """What a surface may ask of the engine besides.
+
+    ``schedule`` keeps commands whose time is still to come; ``tell`` gets what a surface has to say about a path.
+    """
+
+    schedule: Schedule | None = None
+    outlook: Callable[[], Outlook] = Outlook
+    tell: Callable[[str, str], None] = lambda path, text: None
+
+
+@dataclass(frozen=True)
 class Stagebox:
     """What a surface is plugged into."""
 
@@ -43,7 +56,7 @@ class Stagebox:
     submit: Submit
     current: Callable[[], PerformanceState]
     status: Callable[[], Mapping[str, Value]]
-    schedule: Schedule | None = None
+    backstage: Backstage
 
 
 async def _open_osc(box: Stagebox) -> Surface | None:
@@ -51,7 +64,7 @@ async def _open_osc(box: Stagebox) -> Surface | None:
     if not session.osc_enabled:
         return None
     options = osc_options(session)
-    server = OscServer(box.tree, box.submit, box.current, box.clock, options, box.status, box.schedule)
+    server = OscServer(box.tree, box.submit, box.current, box.clock, options, box.status, box.backstage.schedule)
     surface = OscSurface(server, box.say)
     await surface.start(box.tree, box.current)
     return surface
@@ -61,12 +74,10 @@ async def _open_midi(box: Stagebox) -> Surface | None:
     session = box.session
     if not session.midi_enabled:
         return None
-    midi = MidiInput(
-        session.midi, box.tree, box.submit, box.current, box.clock, session.midi_ports, session.midi_virtual
-    )
-    midi.start(asyncio.get_running_loop())
-    for note in midi.notes:
-        box.say(note)
+    back = box.backstage
+    midi = LearningMidi(session, box.tree, box.submit, box.current, back.outlook, box.clock, box.say, back.tell)
+    await midi.start()
+    midi.begin(asyncio.ensure_future(midi.watch()))
     return midi
 
 
@@ -90,10 +101,11 @@ class Surfaces:
         submit: Submit,
         current: Callable[[], PerformanceState],
         status: Callable[[], Mapping[str, Value]],
-        schedule: Schedule | None = None,
+        backstage: Backstage | None = None,
     ) -> None:
-        """Open every surface that the session says. ``schedule`` keeps commands whose time is still to come."""
-        box = Stagebox(self._session, self._tree, self._clock, self._say, submit, current, status, schedule)
+        """Open every surface that the session says; ``backstage`` is what some of them ask of the engine besides."""
+        session, tree, clock, say = self._session, self._tree, self._clock, self._say
+        box = Stagebox(session, tree, clock, say, submit, current, status, backstage or Backstage())
         for name, opener in OPENERS.items():
             try:
                 surface = await opener(box)

@@ -36,7 +36,10 @@ def test_a_shipped_preset_loads_and_speaks_only_words_that_the_model_knows(path:
     state = session.state(session.tree())
     assert state.revision == 0 and set(session.parameters) <= set(state.values)
     vocabulary = Vocabulary.load()
-    words = [*session.prompts, *(v for b in session.midi for v in b.values if isinstance(v, str))]
+    words = [
+        *(p for _, bank in session.lists.banks for p in bank),
+        *(v for b in session.midi for v in b.values if isinstance(v, str)),
+    ]
     words += [str(v) for p, v in session.parameters.items() if p.endswith(("/prompt", "/to", "/negative"))]
     for prompt in words:
         assert vocabulary.parse(prompt).unknown == (), prompt
@@ -81,7 +84,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert (session.osc_enabled, session.osc_host, session.osc_port) == (True, "0.0.0.0", 9100)
     assert session.osc_allow == ("192.168.1.0/24", "10.0.0.7") and not (session.osc_query or session.osc_announce)
     assert (session.midi_enabled, session.midi_ports, session.midi_virtual) == (True, ("nanoKONTROL",), False)
-    assert session.prompts == ("house", "techno", "808")
+    assert session.lists.bank(1) == ("house", "techno", "808")
     state = session.state(session.tree())
     assert (state["transport/quantum"], state["key"], state["deck/a/mute"]) == ("off", "A minor", False)
     assert state.deck("a").drift == 0.25 and state["deck/a/stem/bass/gain"] == -1.0

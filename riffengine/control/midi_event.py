@@ -1,4 +1,4 @@
-"""MIDI bytes → MidiEvent, without any I/O. Source: MIDI 1.0 Detailed Specification, table 1."""
+"""MidiEvent: one channel message, or the wide value that several of them carry. Pure: bytes in, events out."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from typing import Literal
 
 from riffengine.errors import ControlError
 
-EventKind = Literal["cc", "note_on", "note_off", "program", "pitchbend"]
+EventKind = Literal[
+    "cc", "note_on", "note_off", "program", "pitchbend", "aftertouch", "polytouch", "cc14", "nrpn"
+]  # fmt: skip
+WIDE_MAX = 16383  # of fourteen bits
+_MOST_REMEMBERED = 2048  # controls of one port whose upper bits are kept
 
 _KINDS: dict[int, tuple[EventKind, int]] = {  # status nibble → kind, number of data bytes
     0x80: ("note_off", 2),
     0x90: ("note_on", 2),
+    0xA0: ("polytouch", 2),
     0xB0: ("cc", 2),
     0xC0: ("program", 1),
+    0xD0: ("aftertouch", 1),
     0xE0: ("pitchbend", 2),
 }
 
 
 @dataclass(frozen=True)
 class MidiEvent:
-    """One channel message. ``channel`` is 1..16; ``number`` the controller, note or program, 0 for pitch bend.
+    """One gesture. ``channel`` is 1..16; ``number`` the controller, note or program, 0 where there is none.
 
-    ``data`` is the controller's value or the velocity, 0..127; for pitch bend 0..16383 with 8192 in the middle.
+    ``data`` is the controller's value, the velocity or the pressure, 0..127; 0..16383 for ``pitchbend`` (8192 in the
+    middle), ``cc14`` and ``nrpn``, whose ``number`` is 0..16383 too.
     """
 
     kind: EventKind
@@ -33,7 +40,7 @@ class MidiEvent:
 
 
 def decode(message: Sequence[int]) -> MidiEvent | None:
-    """The event in ``message``, or ``None`` for kinds that nothing is bound to (pressure, clock, SysEx).
+    """The event in ``message``, or ``None`` for kinds that nothing is bound to (clock, SysEx).
 
     A note-on of velocity 0 is a note-off. ``ControlError`` when the bytes are no MIDI message. Running status does not
     occur: the drivers expand it.
@@ -45,13 +52,83 @@ def decode(message: Sequence[int]) -> MidiEvent | None:
         return None
     kind, length = _KINDS[status & 0xF0]
     data = message[1:]
-    if len(data) != length or any(byte > 127 for byte in data):
+    if len(data) != length or any(not 0 <= byte <= 127 for byte in data):
         raise ControlError(f"a {kind} message takes {length} data bytes from 0 to 127, not {list(data)[:8]}")
     channel = (status & 0x0F) + 1
     if kind == "pitchbend":
         return MidiEvent(kind, channel, 0, data[0] | data[1] << 7)
     if kind == "program":
         return MidiEvent(kind, channel, data[0])
+    if kind == "aftertouch":
+        return MidiEvent(kind, channel, 0, data[0])
     if kind == "note_on" and data[1] == 0:
         kind = "note_off"
     return MidiEvent(kind, channel, data[0], data[1])
+
+
+class WideValues:
+    """Puts the halves of fourteen-bit controllers and NRPNs together, for one port. Not thread-safe.
+
+    Source: MIDI 1.0 Detailed Specification: controllers 0..31 carry the upper seven bits and 32..63 the lower ones;
+    99 and 98 choose an NRPN, 6 and 38 enter its value, 96 and 97 step it, 101 and 100 choose an RPN instead.
+    """
+
+    def __init__(self) -> None:
+        self._upper: dict[tuple[int, int], int] = {}  # (channel, controller 0..31 or an NRPN + 32) → upper seven bits
+        self._fine: set[tuple[int, int]] = set()  # what is known to send lower bits too
+        self._selected: dict[int, list[int]] = {}  # channel → the NRPN chosen, upper and lower bits; -1 unknown
+        self._entered: dict[int, tuple[int, int]] = {}  # channel → NRPN and value entered last
+
+    def take(self, event: MidiEvent) -> list[MidiEvent]:
+        """What ``event`` completes, besides being itself: at most a ``cc14`` and an ``nrpn``.
+
+        Upper bits alone count until the control has once sent lower ones; from then on it speaks when both are there.
+        """
+        if event.kind != "cc" or event.number > 101:
+            return []
+        found = []
+        if event.number < 64:
+            value = self._joined((event.channel, event.number % 32), event.number >= 32, event.data)
+            if value is not None:
+                found.append(MidiEvent("cc14", event.channel, event.number % 32, value))
+        if (nrpn := self._nrpn(event)) is not None:
+            found.append(nrpn)
+        return found
+
+    def _joined(self, control: tuple[int, int], lower: bool, data: int) -> int | None:
+        if not lower:
+            if len(self._upper) >= _MOST_REMEMBERED:  # garbage on the line, or thousands of NRPNs: begin anew
+                self._upper.clear()
+                self._fine.clear()
+            self._upper[control] = data
+            return None if control in self._fine else data << 7 | data  # 127 alone is the very top
+        if control not in self._upper:
+            return None
+        self._fine.add(control)
+        return self._upper[control] << 7 | data
+
+    def _nrpn(self, event: MidiEvent) -> MidiEvent | None:
+        channel, number = event.channel, event.number
+        if number in (100, 101):
+            self._selected.pop(channel, None)
+        elif number in (98, 99):
+            self._selected.setdefault(channel, [-1, -1])[99 - number] = event.data
+        elif number in (6, 38, 96, 97) and (chosen := self._chosen(channel)) is not None:
+            value = self._entry(channel, chosen, number, event.data)
+            if value is not None:
+                self._entered[channel] = chosen, value
+                return MidiEvent("nrpn", channel, chosen, value)
+        return None
+
+    def _chosen(self, channel: int) -> int | None:
+        upper, lower = self._selected.get(channel, (-1, -1))
+        if upper < 0 or lower < 0 or (upper, lower) == (127, 127):  # 127, 127 chooses none
+            return None
+        return upper << 7 | lower
+
+    def _entry(self, channel: int, chosen: int, number: int, data: int) -> int | None:
+        if number in (6, 38):
+            return self._joined((channel, 32 + chosen), number == 38, data)
+        step = (data or 1) if number == 96 else -(data or 1)
+        last, value = self._entered.get(channel, (chosen, 0))
+        return max(0, min((value if last == chosen else 0) + step, WIDE_MAX))

@@ -23,6 +23,7 @@ from riffengine.performance.state import PerformanceState
 from riffengine.scheduler.actions import Action
 from riffengine.session import Session
 from riffengine.statusline import StatusLine
+from riffengine.surfaces import Backstage
 from riffengine.timetable import on_time, pinned
 from riffengine.transport.grid import Moment
 
@@ -119,7 +120,8 @@ class Engine:
             self.carry_out(house.conductor.start(0))
             for path, value in self.state.values.items():
                 house.surfaces.remark(path, value)
-            await house.surfaces.open(self.submit, lambda: self.state, self._telling.facts, house.timetable.enter)
+            backstage = Backstage(house.timetable.enter, house.outlook, self._tell)
+            await house.surfaces.open(self.submit, lambda: self.state, self._telling.facts, backstage)
             await self._play()
         finally:
             await self._end()
@@ -150,7 +152,6 @@ class Engine:
             due.tell(self.submit(due.command, due.at_frame))
         self.carry_out(self._house.director.tick(self.frame()))
         self.carry_out(self._house.sync.tick(self.frame()))
-        self._house.clockwork.tick(self.frame(), self._house.clock.now_ns(), self._house.sync.hushed)
 
     def _time_is_up(self) -> bool:
         """Whether ``--seconds`` of music have been heard."""
@@ -185,6 +186,11 @@ class Engine:
             self.say(self._recovery.failure)
             self._recovery = None
 
+    def _tell(self, path: str, text: str) -> None:
+        """A surface has something to say about ``path``: the performer reads it, the other surfaces hear it."""
+        self.say(text)
+        self._house.surfaces.event(self.now(), path, text)
+
     def _ask_to_stop(self) -> None:
         self._hurried = self.stopping  # a second Ctrl-C does not wait for the fade
         self._stopping.set()
@@ -195,7 +201,6 @@ class Engine:
         self._line.end()
         house.surfaces.close_inputs()
         self._renderer.stop()
-        house.clockwork.close()
         await self._player.fade(house.session.fade_out_seconds if self._player.sounding_since_ns else 0.0)
         house.surfaces.event(house.now(), "", "the end")
         self._player.stop()

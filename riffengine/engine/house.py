@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.clockwork import Clockwork
-from riffengine.control.midi_sender import MidiSender
 from riffengine.engine.ear import Ear
 from riffengine.engine.playclock import PlayClock
 from riffengine.errors import OutOfRange
@@ -16,6 +15,7 @@ from riffengine.options import CHANNELS, PlayOptions, device_choice
 from riffengine.output.player import PlayerOptions
 from riffengine.performance.command import Rejected
 from riffengine.performance.latency import LatencyCsv
+from riffengine.performance.outlook import Outlook
 from riffengine.performance.state import PerformanceState
 from riffengine.recovery import Recovery
 from riffengine.renderer.bundled.package import model_shape
@@ -25,6 +25,8 @@ from riffengine.replay.tape import Tape
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.director import Director
+from riffengine.scheduler.outlook import outlook
+from riffengine.scheduler.picking import PromptPicker
 from riffengine.session import Session
 from riffengine.surfaces import Surfaces, open_journal
 from riffengine.synchroniser import Synchroniser
@@ -50,7 +52,6 @@ class House:
     conductor: Conductor
     director: Director
     sync: Synchroniser
-    clockwork: Clockwork
     playclock: PlayClock
     ear: Ear
     tape: Tape
@@ -67,6 +68,10 @@ class House:
     def recovery(self) -> Recovery | None:
         """What is kept for the case of a crash."""
         return self.options.recovery
+
+    def outlook(self) -> Outlook:
+        """How far every deck is with what is wanted of it."""
+        return outlook(self.conductor.stage, self.director.book)
 
     def now(self) -> Moment:
         """The present frame in every unit."""
@@ -132,18 +137,16 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
     leaders = sync_leaders(session, clock, say)
-    sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
-    clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
     playclock = PlayClock(rate, session.block_frames, clock)
+    sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
     return House(
         session=session,
         options=options,
         clock=clock,
         store=store,
         conductor=conductor,
-        director=Director(conductor, scenes),
+        director=Director(conductor, scenes, PromptPicker(session.lists, Random())),
         sync=sync,
-        clockwork=clockwork,
         playclock=playclock,
         ear=Ear(tree, conductor, playclock, csv),
         tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),

@@ -17,6 +17,7 @@ from riffengine.errors import OutOfRange, ParameterError, UnknownParameter, Wron
 from riffengine.performance import harmony, takes
 from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
 from riffengine.performance.form import Form
+from riffengine.performance.prompts import MOST_BANKS, MOST_PROMPTS
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.wording import plain, quoted, shown
 from riffengine.performance.wording import unknown as unknown
@@ -273,6 +274,7 @@ def _session_rows() -> list[Parameter]:
         Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
         Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
         Parameter("next", "trigger", False, later, "Take the next seed now"),
+        Parameter("learn", "str", "", now, 'Bind the next control that moves to this parameter; "" stops'),
         Parameter("undo", "trigger", False, later, "Take the last change back; unheard if it has not landed"),
         Parameter("redo", "trigger", False, later, "Make the change again that was taken back"),
         Parameter("scene/recall", "str", "", later, "Go to this scene: its name, or its number in the setlist"),
@@ -291,7 +293,6 @@ def _sync_rows() -> list[Parameter]:
         Parameter("transport/nudge", "float", 0.0, now, "Shift the beat; back if negative", -200, 200, "ms"),
         Parameter("transport/ramp", "float", 0.0, now, "How long a new tempo takes to be reached", 0, 256, "beats"),
         Parameter("transport/offset", "float", 0.0, now, "Play this much earlier than the leader", -500, 500, "ms"),
-        Parameter("transport/clock_out", "bool", False, now, "Send MIDI clock, so that others follow us"),
     ]
 
 
@@ -312,6 +313,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str) -> list[Parameter]:
         Parameter(f"{at}/seed", "int", 0, later, "The noise at alpha 0", 0, MAX_SEED),
         Parameter(f"{at}/to_seed", "int", 1, later, "The noise at alpha 1", 0, MAX_SEED),
         Parameter(f"{at}/alpha", "float", 0.0, morph, "The morph from prompt and seed to their ends", 0, 1),
+        *_prompt_list_rows(f"{at}/prompts"),
         Parameter(f"{at}/negative", "str", "", later, "What to stay away from"),
         Parameter(f"{at}/guidance", "float", 2.0, later, "How strictly the prompt is followed", 1, 10),
         Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is dreamt anew; 1 forgets it", 0, 1),
@@ -350,4 +352,15 @@ def _stem_rows(at: str, stem: str) -> list[Parameter]:
         Parameter(f"{at}/solo", "bool", False, now, f"Hear the {stem} and what else is solo"),
         Parameter(f"{at}/again", "trigger", False, later, f"Dream the {stem} again"),
         Parameter(f"{at}/freeze", "bool", False, now, f"Keep the {stem} when the rest is dreamt again"),
+    ]
+
+
+def _prompt_list_rows(at: str) -> list[Parameter]:
+    now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
+    return [
+        Parameter(f"{at}/bank", "int", 1, now, "Which of the preset's prompt lists is picked from", 1, MOST_BANKS),
+        Parameter(f"{at}/pick", "int", 1, later, "Take this prompt of the list, by its number", 1, MOST_PROMPTS),
+        Parameter(f"{at}/next", "trigger", False, later, "Take the next prompt of the list"),
+        Parameter(f"{at}/previous", "trigger", False, later, "Take the prompt before this one in the list"),
+        Parameter(f"{at}/random", "trigger", False, later, "Take any other prompt of the list"),
     ]

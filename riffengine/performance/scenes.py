@@ -16,7 +16,7 @@ from riffengine.performance.state import PerformanceState
 
 MOST_SCENES = 128  # a MIDI program change reaches every one
 LONGEST_NAME = 60  # characters
-_NOT_OF_A_SCENE = ("scene/", "master/", "transport/quantum", "steps", "draft_steps")
+_NOT_OF_A_SCENE = ("scene/", "master/", "transport/quantum", "steps", "draft_steps", "learn")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def belongs_to_a_scene(parameter: Parameter) -> bool:
     """Whether a scene may hold ``parameter``: it has a value, is no part of the machine, and is no scene itself."""
     if parameter.kind == "trigger" or parameter.control is ControlClass.STRUCTURAL:
         return False
-    return not parameter.path.startswith(_NOT_OF_A_SCENE)
+    return not parameter.path.startswith(_NOT_OF_A_SCENE) and "/prompts/" not in parameter.path
 
 
 def snapshot(name: str, state: PerformanceState, tree: ParameterTree) -> Scene:

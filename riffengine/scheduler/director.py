@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from random import Random
 
 from riffengine.errors import ParameterError
 from riffengine.performance import walk
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply, Value
 from riffengine.performance.glide import Glide, plan_glide
 from riffengine.performance.history import History
+from riffengine.performance.prompts import PromptLists
 from riffengine.performance.scenes import Scene, SceneBook, snapshot
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import SetControl
 from riffengine.scheduler.actions import Action, Applied, ToPlayerMessage
 from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.picking import PromptPicker
 
 _RECALLS = {"scene/next": 1, "scene/previous": -1}
 
@@ -26,8 +29,9 @@ _RECALLS = {"scene/next": 1, "scene/previous": -1}
 class Director:
     """Stands before ``conductor``. ``scenes`` is the setlist at the start, in order."""
 
-    def __init__(self, conductor: Conductor, scenes: Sequence[Scene] = ()) -> None:
+    def __init__(self, conductor: Conductor, scenes: Sequence[Scene] = (), picker: PromptPicker | None = None) -> None:
         self._conductor = conductor
+        self._picker = picker or PromptPicker(PromptLists(), Random(0))
         self._history = History()
         self._glide: Glide | None = None
         self._step_beat = 0.0
@@ -52,10 +56,14 @@ class Director:
                     return self._recall(self.book.beside(_RECALLS[command.path]), command, frame)
                 case "scene/store":
                     return self._store(str(value), command, frame)
+                case "learn" if value:
+                    _ = conductor.tree[str(value)]  # refused, with the nearest name, where there is no such parameter
                 case "undo":
                     return self._go_to(self._history.undo(), command, frame)
                 case "redo":
                     return self._go_to(self._history.redo(), command, frame)
+            if self._picker.answers(command.path):
+                return self._pick(replace(command, value=value), frame)
         except ParameterError as error:
             return Rejected(command, str(error)), []
         return self._pass_on(command, frame)
@@ -112,6 +120,18 @@ class Director:
         self.book = self.book.at(scene.name)
         return reply, actions
 
+    def _pick(self, command: Command, frame: int) -> tuple[Reply, list[Action]]:
+        """A pad of a prompt list: the prompt it stands for, answered as the pad."""
+        before = self._conductor.state
+        prompts = self._picker.commands(command, before)
+        reply, actions = self._together(command, [command, *prompts], frame, as_one=False)
+        paths = {prompt.path for prompt in prompts}
+        if self._glide is not None:
+            for path in paths:
+                self._glide = self._glide.without(path)
+        self._remember(before, paths, frame)
+        return reply, actions
+
     def _store(self, name: str, command: Command, frame: int) -> tuple[Reply, list[Action]]:
         book = self.book.stored(snapshot(name, self._conductor.state, self._conductor.stage.tree))
         reply, actions = self._conductor.submit(command, frame)
@@ -128,9 +148,11 @@ class Director:
 
     # --- as one -----------------------------------------------------------------------------------------------------
 
-    def _together(self, asked: Command, commands: Sequence[Command], frame: int) -> tuple[Reply, list[Action]]:
+    def _together(
+        self, asked: Command, commands: Sequence[Command], frame: int, as_one: bool = True
+    ) -> tuple[Reply, list[Action]]:
         """Submit ``commands`` as one change; the first of them answers what was ``asked``."""
-        replies, actions = self._conductor.submit_all(commands, frame, as_one=True)
+        replies, actions = self._conductor.submit_all(commands, frame, as_one)
         moment = self._conductor.moment(frame)
         made: list[Action] = [Applied(r.command, r, moment) for r in replies[1:]]
         first = replies[0]
@@ -144,7 +166,9 @@ class Director:
 
     def _remember(self, before: PerformanceState, paths: Iterable[str], frame: int) -> None:
         after = self._conductor.state
-        moved = [p for p in paths if p in before.values and before[p] != after[p] and not p.startswith("scene/")]
+        moved = [
+            p for p in paths if p in before.values and before[p] != after[p] and not p.startswith(("scene/", "learn"))
+        ]
         seconds = self._conductor.moment(frame).seconds
         self._history.record({p: before[p] for p in moved}, {p: after[p] for p in moved}, seconds)
 

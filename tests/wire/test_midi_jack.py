@@ -1,89 +1,220 @@
-"""MIDI through a real server: python-rtmidi in another process plays into our virtual port over JACK."""
+"""MIDI through a real server: controllers in another process play over JACK, are pulled out, and see their lamps."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import shutil
-import subprocess
+import json
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.control.binding import Binding
-from riffengine.control.midi import MidiInput
+from riffengine.control.controller_map import ControllerMap
+from riffengine.control.lamp import Show
+from riffengine.control.midi import MidiSetup, MidiSurface
+from riffengine.control.midi_event import MidiEvent
+from riffengine.performance.outlook import Outlook
+from riffengine.performance.prompts import PromptLists
 from tests.control.engine import Stage
+from tests.wire.jack_server import JackServer
 
 pytestmark = pytest.mark.wire
 
-PLAYER = """
-import sys, time, rtmidi
-out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="hands")
-found = [n for n, name in enumerate(out.get_ports()) if "riffengine" in name]
-out.open_port(found[0])
-time.sleep(0.3)
-for number in range(300):
-    out.send_message([0xB0, number // 128, number % 128])
-    time.sleep(0.002)
-out.send_message([0x90, 36, 100])
-time.sleep(0.5)
-"""
+FADERS = ("deck/a/alpha", "deck/b/alpha", "crossfader", "deck/a/filter", "deck/b/filter")
+PATIENCE = 20.0  # seconds, on a machine that does much else
+Start = Callable[[int, int], JackServer]
 
 
-@pytest.fixture
-def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if not shutil.which("jackd"):
-        message = "jackd missing: install jackd2"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    name = f"riff{secrets.token_hex(3)}"
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
-    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    words = ["jackd", "-n", name, "-r", "-S", "-d", "dummy", "-r", "48000", "-p", "256"]
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        subprocess.run(["jack_wait", "-s", name, "-w", "-t", "20"], check=True, timeout=30, stdout=subprocess.DEVNULL)
-        yield
-    finally:
-        server.terminate()
-        server.wait(20)
+class PadBox:
+    """The controller, by its process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls) -> PadBox:
+        program = str(Path(__file__).with_name("pad_box.py"))
+        pipe = asyncio.subprocess.PIPE
+        return cls(await asyncio.create_subprocess_exec(sys.executable, program, stdin=pipe, stdout=pipe))
+
+    def ask(self, **what: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(what).encode() + b"\n")
+
+    async def shown(self) -> list[int] | str:
+        """The next message that its lamps are sent, or what the process says of itself."""
+        assert self._process.stdout is not None
+        found: list[int] | str = json.loads(await asyncio.wait_for(self._process.stdout.readline(), PATIENCE))
+        return found
+
+    async def until(self, *wanted: list[int] | str) -> None:
+        """Until each of ``wanted`` has been shown, in any order and among others."""
+        left = list(wanted)
+        while left:
+            message = await self.shown()
+            if message in left:
+                left.remove(message)
+
+    async def end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
 
 
-def listening(stage: Stage, *bindings: Binding) -> MidiInput:
-    return MidiInput(bindings, stage.tree, stage.submit, lambda: stage.state, SystemClock())
+async def until(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not met():
+            await asyncio.sleep(0.005)
 
 
-def test_300_controller_moves_arrive_complete_and_in_order(jack: None) -> None:
-    stage = Stage()
-    midi = listening(
-        stage,
-        Binding("deck/a/alpha", "cc", 0),
-        Binding("deck/b/alpha", "cc", 1),
-        Binding("crossfader", "cc", 2),
-        Binding("deck/a/prompt", "note", 36, values=("techno",)),
-    )
+def _cc(number: int, data: int) -> MidiEvent:
+    return MidiEvent("cc", 1, number, data)
 
-    async def play() -> None:
-        midi.start(asyncio.get_running_loop(), apis=("ALSA", "JACK"))
-        assert any("JACK" in note and "riffengine" in note for note in midi.notes), midi.notes
-        player = await asyncio.create_subprocess_exec(sys.executable, "-c", PLAYER)
-        assert await asyncio.wait_for(player.wait(), 60) == 0
-        deadline = time.perf_counter() + 20
-        while len(stage.commands) < 301 and time.perf_counter() < deadline:
-            await asyncio.sleep(0.05)
+
+def surface(stage: Stage, setup: MidiSetup, told: list[str] | None = None) -> MidiSurface:
+    def show() -> Show:
+        return Show(stage.state, Outlook(), PromptLists())
+
+    say = [] if told is None else told
+    return MidiSurface(setup, stage.tree, stage.submit, lambda: stage.state, SystemClock(), show, say.append)
+
+
+def test_300_moves_go_and_300_come_back(jack_server: Start) -> None:
+    """Five faders are moved sixty times each; what each does is seen on the motor beside it before it moves again."""
+    jack_server(48000, 256)
+    stage, told = Stage(), list[str]()
+    lines = [Binding(path, "cc", n, channel=1) for n, path in enumerate(FADERS)]
+    motors = [Binding(path, "cc", n, channel=2, echo=True) for n, path in enumerate(FADERS)]
+    lamp = Binding("deck/a/mute", "note", 36, channel=1, mode="toggle", light="plain")
+    setup = MidiSetup(maps=(ControllerMap("box", match=("pad box",), bindings=(*lines, *motors, lamp)),))
+
+    async def play() -> MidiSurface:
+        box = await PadBox.start()
+        box.ask(come="pad box")
+        assert await box.shown() == "here"
+        midi = surface(stage, setup, told)
+        await midi.start(apis=("ALSA", "JACK"))
+        await until(lambda: "pad box" in midi.connected)
+        await box.until([0x90, 36, 0])  # lamps are told where things stand, unasked
+        for turn in range(60):
+            values = [(turn * 2 + n + 1) % 128 for n in range(len(FADERS))]
+            box.ask(send=[[0xB0, n, value] for n, value in enumerate(values)])
+            await box.until(*([0xB1, n, value] for n, value in enumerate(values)))
+        box.ask(send=[[0x90, 36, 100], [0x80, 36, 0]])
+        await box.until([0x90, 36, 127])
         midi.close()
+        await box.until([0x90, 36, 0])  # and put out at the end
+        await box.end()
+        return midi
 
-    asyncio.run(play())
-    assert midi.counters.received == 301 and midi.counters.rejected == midi.counters.garbage == 0
+    midi = asyncio.run(play())
+    assert any("JACK" in line and "pad box (map box)" in line for line in told), told
+    assert midi.counters.received == 302 and midi.counters.rejected == midi.counters.garbage == 0
+    assert midi.counters.dropped == midi.counters.superseded == 0
     moves = [(c.path, c.value) for c in stage.commands]
-    paths = ["deck/a/alpha", "deck/b/alpha", "crossfader"]
-    assert moves[:300] == [(paths[n // 128], n % 128 / 127) for n in range(300)]
-    assert moves[300] == ("deck/a/prompt", "techno")
+    tree = stage.tree
+    assert moves[:300] == [
+        (path, lines[n].value(_cc(n, (turn * 2 + n + 1) % 128), tree, stage.state))
+        for turn in range(60)
+        for n, path in enumerate(FADERS)
+    ]
+    assert moves[300:] == [("deck/a/mute", True)]
     stamps = [c.stamp_ns for c in stage.commands]
     assert stamps == sorted(stamps) and stamps[0] > 0
+
+
+def test_a_controller_is_pulled_out_and_put_back_again_and_again(jack_server: Start) -> None:
+    jack_server(48000, 256)
+    stage, told = Stage(), list[str]()
+    lines = (
+        Binding("deck/a/alpha", "cc", 0),
+        Binding("crossfader", "cc14", 1),
+        Binding("deck/a/filter", "pitchbend"),
+        Binding("deck/b/mute", "note", 36, mode="toggle", light="plain"),
+        Binding("deck/a/prompt", "program", 0, values=("techno", "jazz")),
+    )
+    setup = MidiSetup(bindings=lines, virtual=False, poll_seconds=0.01)
+    tunes = 25  # a hundred in the midst of a set: python -m tools.bench.midi_hotplug
+
+    async def play() -> MidiSurface:
+        box = await PadBox.start()
+        midi = surface(stage, setup, told)
+        await midi.start(apis=("JACK",))
+        for tune in range(tunes):
+            box.ask(come="pad box")
+            await box.until("here")
+            await until(lambda tune=tune: midi.counters.came == tune + 1)
+            muted = stage.state["deck/b/mute"]
+            await box.until([0x90, 36, 127 * bool(muted)])  # the whole state, whatever it saw before
+            value = tune % 126 + 1
+            box.ask(
+                send=[
+                    [0xB0, 0, value],
+                    [0xB0, 1, value],
+                    [0xB0, 33, value],
+                    [0xE0, 0, value],
+                    [0x90, 36, 100],
+                    [0x80, 36, 0],
+                    [0xC0, tune % 2],
+                ]
+            )
+            await box.until([0x90, 36, 127 * (not muted)])
+            await until(lambda tune=tune: stage.state["deck/a/prompt"] == ("techno", "jazz")[tune % 2])
+            assert stage.state["deck/a/alpha"] == value / 127
+            assert stage.state["crossfader"] == (value << 7 | value) / 16383
+            assert stage.state["deck/a/filter"] == pytest.approx(2 * (value << 7) / 16383 - 1)
+            box.ask(go=1)
+            await box.until("gone")
+            await until(lambda tune=tune: midi.counters.went == tune + 1)
+            assert midi.connected == ()
+        midi.close()
+        await box.end()
+        return midi
+
+    midi = asyncio.run(play())
+    assert (midi.counters.came, midi.counters.went) == (tunes, tunes)
+    assert midi.counters.received == 7 * tunes and midi.counters.garbage == 0
+    assert sum("connected: pad box" in line for line in told) == tunes
+    assert sum("gone: pad box" in line for line in told) == tunes
+
+
+def test_two_controllers_of_one_name_keep_their_places(jack_server: Start) -> None:
+    jack_server(48000, 256)
+    stage = Stage()
+    lines = (
+        Binding("deck/a/alpha", "cc", 0, port="pad box#1"),
+        Binding("deck/b/alpha", "cc", 0, port="pad box#2"),
+    )
+    setup = MidiSetup(bindings=lines, virtual=False, poll_seconds=0.01)
+
+    async def play() -> None:
+        first, second = await PadBox.start(), await PadBox.start()
+        midi = surface(stage, setup)
+        await midi.start(apis=("JACK",))
+        first.ask(come="pad box")
+        await until(lambda: midi.connected == ("pad box",))
+        second.ask(come="pad box")
+        await until(lambda: "pad box #2" in midi.connected)
+        second.ask(send=[[0xB0, 0, 127]])
+        await until(lambda: stage.state["deck/b/alpha"] == 1.0)
+        assert stage.state["deck/a/alpha"] == 0.0
+        first.ask(go=1)
+        await until(lambda: midi.connected == ("pad box #2",))
+        second.ask(send=[[0xB0, 0, 0]])
+        await until(lambda: stage.state["deck/b/alpha"] == 0.0)
+        first.ask(come="pad box")
+        await until(lambda: "pad box" in midi.connected)
+        first.ask(send=[[0xB0, 0, 127]])
+        await until(lambda: stage.state["deck/a/alpha"] == 1.0)
+        assert stage.state["deck/b/alpha"] == 0.0
+        midi.close()
+        await first.end()
+        await second.end()
+
+    asyncio.run(play())
 
 
 def test_no_midi_system_is_a_note_and_not_an_error(
@@ -91,24 +222,22 @@ def test_no_midi_system_is_a_note_and_not_an_error(
 ) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody-runs-this")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    midi = listening(Stage())
+    told: list[str] = []
+    midi = surface(Stage(), MidiSetup(), told)
 
     async def play() -> None:
-        midi.start(asyncio.get_running_loop(), apis=("JACK",))
+        await midi.start(apis=("JACK",))
         midi.close()
 
     asyncio.run(play())
-    (note,) = midi.notes
-    assert "JACK" in note and midi.opened == []
+    (note,) = told
+    assert "JACK" in note and midi.connected == () and midi.api == ""
     assert capfd.readouterr().err == ""
 
 
 def test_a_missing_library_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rtmidi", None)
-    midi = listening(Stage())
-
-    async def play() -> None:
-        midi.start(asyncio.get_running_loop())
-
-    asyncio.run(play())
-    assert "python-rtmidi" in midi.notes[0]
+    told: list[str] = []
+    midi = surface(Stage(), MidiSetup(), told)
+    asyncio.run(midi.start())
+    assert "python-rtmidi" in told[0]
