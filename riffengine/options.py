@@ -28,6 +28,7 @@ class PlayOptions:
     osc_allow: tuple[str, ...] | None = None
     osc: bool = True
     midi: bool = True
+    clock_out_port: str | None = None
     journal: Path | None = None
     latency_csv: Path | None = None
     commands: tuple[Command, ...] = ()
@@ -43,6 +44,7 @@ class PlayOptions:
             "osc_port": self.osc_port,
             "osc_host": self.osc_host,
             "osc_allow": self.osc_allow,
+            "clock_out_port": self.clock_out_port,
             "osc_enabled": None if self.osc else False,
             "midi_enabled": None if self.midi else False,
         }

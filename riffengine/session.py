@@ -50,6 +50,7 @@ _SYNC = {
     "source": "transport/sync",
     "offset": "transport/offset",
     "ramp": "transport/ramp",
+    "clock_out": "transport/clock_out",
 }
 
 
@@ -58,7 +59,8 @@ class Session:
     """What a preset says. ``parameters`` holds only what it sets, by path; ``state`` fills in the defaults.
 
     ``midi_ports`` are parts of port names, ``None`` for every one. ``record`` is the file to keep, or ``None``.
-    ``sync_port`` is part of the name of the port that MIDI clock comes from, "" for one of our own that others send to.
+    ``sync_port`` is part of the name of the port that MIDI clock comes from, "" for one of our own that others send to;
+    ``clock_out_port`` of the one that ours goes out to, "" for one of our own that others hear.
     """
 
     name: str = "untitled"
@@ -91,6 +93,7 @@ class Session:
     midi_auto: bool = True  # whether controllers that no map was chosen for are known by their names
     sync_start_stop: bool = False
     sync_port: str = ""
+    clock_out_port: str = ""
 
     def tree(self, stems: Sequence[str] | None = None) -> ParameterTree:
         """The parameter tree of this session on a model with ``stems``, by default those of its own model."""
@@ -229,11 +232,13 @@ class _Reader(NodeReader):
         return found
 
     def _sync_section(self, node: yaml.Node, at: str) -> None:
-        for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port"]):
+        for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port", "clock_out_port"]):
             if key in _SYNC:
                 self._parameter(value, f"{at}.{key}", _SYNC[key])
             elif key == "port":
                 self._text(value, f"{at}.{key}", "sync_port")
+            elif key == "clock_out_port":
+                self._text(value, f"{at}.{key}", "clock_out_port")
             else:
                 self._switch(value, f"{at}.{key}", "sync_start_stop")
 

@@ -67,6 +67,11 @@ class Synchroniser:
         self._stopped = False
         self._nudged_seconds = 0.0
 
+    @property
+    def hushed(self) -> bool:
+        """Whether the leader has stopped, and we with it."""
+        return self._stopped
+
     # --- what the player says ---------------------------------------------------------------------------------------
 
     def player_ready(self, ready: PlayerReady) -> None:

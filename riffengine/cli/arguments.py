@@ -112,6 +112,13 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
         help="who else may play, such as 192.168.1.20 or 192.168.1.0/24; again for another",
     )
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
+    control.add_argument(
+        "--clock-out",
+        nargs="?",
+        const="",
+        metavar="PORT",
+        help="send MIDI clock to PORT (without it: to a port of ours)",
+    )
     control.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
     control.add_argument(
         "--latency-csv", type=Path, metavar="FILE", help="write how many ms every gesture took to the ear"

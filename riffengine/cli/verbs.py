@@ -58,6 +58,7 @@ def play(arguments: argparse.Namespace) -> int:
                 osc_port=arguments.osc_port,
                 osc_host=arguments.osc_bind,
                 osc_allow=tuple(arguments.osc_allow) if arguments.osc_allow else None,
+                clock_out_port=arguments.clock_out or None,
                 osc=not arguments.no_osc,
                 midi=not arguments.no_midi,
                 journal=arguments.journal,
@@ -75,6 +76,7 @@ def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterat
     """The music options of ``play`` that were given, as commands to the parameter tree (which checks their range)."""
     paths: dict[str, Value | None] = {
         "transport/tempo": arguments.bpm,
+        "transport/clock_out": None if arguments.clock_out is None else True,
         "key": arguments.key,
         f"deck/{deck}/prompt": arguments.prompt,
         f"deck/{deck}/to": arguments.to,

@@ -1,4 +1,4 @@
-"""MIDI clock on real ports, through python-rtmidi: in from a sequencer, out to whoever listens.
+"""MIDI clock in on a real port, through python-rtmidi: from a sequencer, or from whoever sends to us.
 
 rtmidi calls back in a thread of its own; that thread only stamps the bytes. They are read when the beat is asked for.
 """
@@ -38,13 +38,13 @@ class MidiClockInput:
 
         ``ControlError`` when there is no MIDI here or no such port.
         """
-        rtmidi = _rtmidi()
+        rtmidi = load_rtmidi()
         tried = []
-        for api in _compiled(rtmidi):
+        for api in compiled_apis(rtmidi):
             try:
                 with libraries_quiet():
                     port = rtmidi.MidiIn(api, name=CLIENT)
-                    number = _find(port, wanted)
+                    number = find_port(port, wanted)
                     leader = cls(port, f"MIDI clock comes from {wanted or CLIENT!r}", clock)
                     if number is None:
                         port.open_virtual_port("in")
@@ -78,7 +78,8 @@ class MidiClockInput:
         self._arrived.append((event[0], self._clock.now_ns()))
 
 
-def _rtmidi() -> Any:
+def load_rtmidi() -> Any:
+    """The library; ``ControlError`` when it is not there."""
     try:
         import rtmidi
     except ImportError as error:
@@ -86,13 +87,17 @@ def _rtmidi() -> Any:
     return rtmidi
 
 
-def _compiled(rtmidi: Any) -> list[int]:
+def compiled_apis(rtmidi: Any) -> list[int]:
+    """The MIDI systems that it was built for, in the order in which they are tried."""
     found = rtmidi.get_compiled_api()
     return [api for api in (getattr(rtmidi, name) for name in _APIS) if api in found]
 
 
-def _find(port: Any, wanted: str) -> int | None:
-    """The number of the port whose name holds ``wanted``; ``None`` for "", which means a port of our own."""
+def find_port(port: Any, wanted: str) -> int | None:
+    """The number of the port whose name holds ``wanted``; ``None`` for "", which means a port of our own.
+
+    ``ControlError`` names those there are.
+    """
     if not wanted:
         return None
     names = [normalised(name) for name in port.get_ports()]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 from riffengine.clock import Clock, SystemClock
+from riffengine.clockwork import Clockwork
+from riffengine.control.midi_sender import MidiSender
 from riffengine.engine.ear import Ear
 from riffengine.engine.playclock import PlayClock
 from riffengine.errors import OutOfRange
@@ -52,6 +54,7 @@ class House:
     conductor: Conductor
     director: Director
     sync: Synchroniser
+    clockwork: Clockwork
     playclock: PlayClock
     ear: Ear
     tape: Tape
@@ -137,8 +140,9 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
     leaders = sync_leaders(session, clock, say)
-    playclock = PlayClock(rate, session.block_frames, clock)
     sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
+    clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
+    playclock = PlayClock(rate, session.block_frames, clock)
     return House(
         session=session,
         options=options,
@@ -147,6 +151,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
         conductor=conductor,
         director=Director(conductor, scenes, PromptPicker(session.lists, Random())),
         sync=sync,
+        clockwork=clockwork,
         playclock=playclock,
         ear=Ear(tree, conductor, playclock, csv),
         tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),

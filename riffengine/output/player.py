@@ -38,12 +38,12 @@ from riffengine.playback.messages import (
     ToPlayer,
 )
 from riffengine.playback.mixer import Mixer
+from riffengine.realtime import raise_priority
 from riffengine.transport.grid import BeatGrid
 
 _STATUS_SECONDS = 1 / 30
 _ORPHAN_FADE_SECONDS = 0.5  # when the engine has died
 _PRIORITY = 10  # SCHED_FIFO; below what sound servers take (JACK 20 and more)
-_NICE = -10
 _GRACE_SECONDS = 2.0  # after the fade; the device may have stopped asking
 _SOONER_NS = 1_000_000
 _RECORDER_SECONDS = 12.0  # a slow disk may take this long over the rest of a recording
@@ -82,7 +82,7 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
-    _raise_priority()
+    raise_priority(_PRIORITY)
     line = _Line(connection)
     try:
         player = _Player(options, line)
@@ -285,17 +285,6 @@ class _Player:
             if self._recorder is not None:
                 self._recorder.close()
         self._report()
-
-
-def _raise_priority() -> None:
-    """Ask for real-time scheduling for this thread and all it starts; else for a better nice value; else do without."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-    except (AttributeError, OSError):  # no such call on this system, or not allowed: both are ordinary
-        try:
-            os.nice(_NICE)
-        except (AttributeError, OSError):
-            return
 
 
 def _writable(connection: Connection) -> bool:

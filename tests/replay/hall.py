@@ -31,6 +31,8 @@ from riffengine.renderer.rendition import Rendition
 from riffengine.renderer.request import Point, RenderCost, RenderRequest
 from riffengine.replay.tape import Tape
 from riffengine.transport.grid import BeatGrid, Moment
+from riffengine.transport.sync.follower import Follower, Pursue
+from riffengine.transport.sync.source import Pace
 
 RATE = 8000
 BEATS = 2
@@ -57,8 +59,10 @@ class NoiseFamily:
 class LiveSet:
     """Sends messages at random, some without a frame and some too late, and keeps what was heard."""
 
-    def __init__(self, journal: Path | None, seed: int) -> None:
+    def __init__(self, journal: Path | None, seed: int, leader: Callable[[float], Pace] | None = None) -> None:
         self._chance = random.Random(seed)
+        self._leader, self._follower = leader, Follower(RATE, BEATS)
+        self.grids = 0
         self._slots: dict[int, NDArray[np.float32]] = {}
         self.grid = BeatGrid(RATE, 120.0)
         self._mixer = Mixer(RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2)
@@ -129,7 +133,7 @@ class LiveSet:
                 number = chance.randrange(1, self._loops + 1)
                 self.send(RemoveLoop(deck, max(1, self._banks), 0.5, self.soon()))
                 self.send(FreeLoop(number))
-            case "tempo":
+            case "tempo" if self._leader is None:
                 at = self._mixer.frame + 2000
                 self.grid = self.grid.with_tempo(chance.choice((118.0, 120.0, 133.0)), at)
                 self.send(SetGrid(self.grid, at))
@@ -142,6 +146,7 @@ class LiveSet:
         while self._mixer.frame < seconds * RATE:
             for _ in range(self._chance.choice((0, 0, 1, 3))):
                 self.gesture()
+            self.follow()
             self.pull()
         self.send(StopPlayer(1000))
         self.send(StopPlayer(0))
@@ -151,6 +156,17 @@ class LiveSet:
         if self._journal is not None:
             self._journal.close()
         return np.concatenate(self._heard)
+
+    def follow(self) -> None:
+        """Whoever leads is where they are: the grid goes after them."""
+        at = self._mixer.horizon + 400
+        if self._leader is None or self.grid.anchor_frame > self._mixer.horizon:
+            return
+        for action in self._follower.decide(at, self.grid, self._leader(at / RATE), 120.0):
+            if isinstance(action, Pursue):
+                self.grid = action.grid
+                self.grids += 1
+                self.send(SetGrid(self.grid, self.grid.anchor_frame))
 
     def pull(self) -> None:
         block = np.zeros((self._chance.choice((64, 256, 333, 1024)), 2), np.float32)

@@ -11,8 +11,9 @@ import soundfile
 
 from riffengine.errors import AudioFileError, JournalError
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
-from riffengine.playback.messages import PlaceLoop
+from riffengine.playback.messages import PlaceLoop, SetGrid
 from riffengine.replay import Replay, read_tape, replay_file
+from riffengine.transport.sync.source import Pace
 from tests.replay.hall import WEIGHTS, LiveSet, NoiseFamily
 
 
@@ -30,6 +31,30 @@ def test_a_replay_is_the_live_set_to_the_last_bit_for_every_block_size(tmp_path:
     for block_frames in (100, 512, 4096):
         replayed, _ = again(path, block_frames=block_frames)
         assert np.array_equal(replayed, heard)
+
+
+def test_a_set_that_followed_a_leader_is_replayed_on_the_very_grids_it_followed(tmp_path: Path) -> None:
+    """A tempo that wavers by 1 %, phase that jitters by 1 ms, and a jump of both: the leader is not there any more."""
+    chance = np.random.default_rng(3)
+
+    def leader(seconds: float) -> Pace:
+        beat = 2.0 * seconds + 0.02 * np.sin(seconds) + 0.002 * chance.standard_normal()
+        if seconds < 6.0:
+            return Pace(float(beat), float(120.0 + 1.2 * np.cos(seconds)))
+        return Pace(float(beat) * 1.1 + 0.7, 132.0, epoch=1)
+
+    live = LiveSet(tmp_path / "j", 7, leader)
+    heard = live.play(12.0)
+    assert live.grids > 20
+    assert live.grid.bpm == pytest.approx(132.0, rel=0.02)
+    taped = [e.message for e in read_tape(read_journal(tmp_path / "j"))[0] if isinstance(e.message, SetGrid)]
+    assert len(taped) == live.grids + 1
+    assert taped[-1].grid == live.grid  # to the last bit: JSON keeps every float
+    assert np.array_equal(again(tmp_path / "j")[0], heard)
+    family = NoiseFamily()
+    one = Replay(read_journal(tmp_path / "j"), lambda name: family)
+    one._entries = [e for e in one._entries if not isinstance(e.message, SetGrid)]
+    assert not np.array_equal(np.concatenate(list(one.blocks())), heard)  # the grids are what it takes
 
 
 def test_keeping_a_tape_changes_nothing_that_is_heard(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""Clockwork: our beat, as it is heard, for those who follow us by MIDI clock.
+
+It reads the Conductor's timeline and the player's clock at every tick of the engine and tells a sender where the beat
+is. One thread, the engine's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from riffengine.errors import ControlError
+from riffengine.scheduler.conductor import Conductor
+from riffengine.transport.grid import BeatGrid
+from riffengine.transport.sync.clock_out import Course
+from riffengine.transport.sync.frame_clock import FrameClock
+
+_SAME_BEATS = 1e-4  # 50 µs at 120 bpm: a course that leads no further from the last one need not be told
+_JUMP_BEATS = 0.02  # 10 ms at 120 bpm: no correction that is heard as one is that large
+_EVERY_TICKS = 25  # told again after half a second whatever happens: who is held up may have missed something
+
+
+class Sender(Protocol):
+    """Whoever sends the ticks."""
+
+    def send(self, order: Course) -> None:
+        """The beat takes this course from now on."""
+
+    def notes(self) -> list[str]:
+        """What a person should be told."""
+
+    def close(self) -> None:
+        """Stop the receivers and leave."""
+
+
+class Clockwork:
+    """Sends our clock while ``transport/clock_out`` is on. ``open_sender`` may raise ``ControlError``."""
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        frames: FrameClock,
+        open_sender: Callable[[], Sender],
+        say: Callable[[str], None],
+    ) -> None:
+        self._conductor, self._frames = conductor, frames
+        self._open_sender, self._say = open_sender, say
+        self._sender: Sender | None = None
+        self._refused = False
+        self._told: Course | None = None
+        self._grids: deque[tuple[BeatGrid, int]] = deque()  # what is heard now and what comes, each with its epoch
+        self._ticks = 0
+
+    def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
+        """Time has passed; ``hushed`` says that a leader has stopped us."""
+        wanted = self._conductor.state.values.get("transport/clock_out") is True
+        if not wanted:
+            self._refused = False
+            self.close()
+            return
+        if self._sender is None and not self._refused:
+            try:
+                self._sender = self._open_sender()
+            except ControlError as error:
+                self._refused = True
+                self._say(f"no MIDI clock goes out: {error}")
+            self._told = None
+        if self._sender is None:
+            return
+        for note in self._sender.notes():
+            self._say(note)
+        if self._frames.known:
+            self._tell(self._sender, frame, now_ns, hushed)
+
+    def close(self) -> None:
+        """Stop the receivers."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+
+    def _tell(self, sender: Sender, frame: int, now_ns: int, hushed: bool) -> None:
+        course = self._course(frame, now_ns, hushed)
+        self._ticks += 1
+        told = self._told
+        if told is not None and self._ticks % _EVERY_TICKS:
+            same = (told.playing, told.epoch, told.then is None) == (course.playing, course.epoch, course.then is None)
+            ahead_ns = now_ns + 500_000_000
+            apart = max(abs(told.beat_at(ns) - course.beat_at(ns)) for ns in (now_ns, ahead_ns))
+            if same and apart < _SAME_BEATS:
+                return
+        self._told = course
+        sender.send(course)
+
+    def _course(self, frame: int, now_ns: int, hushed: bool) -> Course:
+        """The lines on which the beat is heard: the one that holds now, and those that are announced."""
+        stage, grids = self._conductor.stage, self._grids
+        stage.timeline.settle(frame)
+        latest = stage.timeline.latest
+        if not grids:
+            grids.append((stage.timeline.grid, 0))
+        last, epoch = grids[-1]
+        if latest is not last:
+            at = latest.anchor_frame
+            grids.append((latest, epoch + (abs(latest.beat_at(at) - last.beat_at(at)) > _JUMP_BEATS)))
+        # What is heard now was mixed a while ago: until its anchor is heard, the grid before still holds.
+        heard_frame = self._frames.frame_heard_at(now_ns)
+        while len(grids) > 1 and grids[1][0].anchor_frame <= heard_frame:
+            grids.popleft()
+        playing = stage.anything_sounds and not hushed
+        course: Course | None = None
+        for place, (grid, epoch) in reversed(list(enumerate(grids))):
+            at_frame = heard_frame if place == 0 else grid.anchor_frame
+            heard_ns = self._frames.heard_ns(at_frame)
+            course = Course(heard_ns, grid.beat_at(at_frame), grid.bpm, playing, epoch, course)
+        assert course is not None
+        return course

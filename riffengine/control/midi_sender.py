@@ -1,0 +1,208 @@
+"""MidiSender: MIDI that goes out on time, from a process of its own.
+
+A thread beside the event loop would wait for it (the interpreter's lock, up to 5 ms); this process does nothing but
+wait for the next message. It sends our clock, and whatever else it is given with the time at which it is to be sent.
+Over JACK the driver hands messages over once a period: there the period is the jitter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import math
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from riffengine.clock import Clock, SystemClock
+from riffengine.control.midi import libraries_quiet
+from riffengine.control.midi_clock import compiled_apis, find_port, load_rtmidi
+from riffengine.errors import ControlError
+from riffengine.realtime import raise_priority
+from riffengine.transport.sync.clock_out import ClockOut, Course
+
+_PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and is late by what it waits for
+_COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
+_LONGEST_WAIT_SECONDS = 0.5
+
+Send = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Send ``message`` at ``host_ns`` of the monotonic clock, or at once when that has passed."""
+
+    host_ns: int
+    message: bytes
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """Forget every ``Timed`` that waits, and send ``messages`` now."""
+
+    messages: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The port is open; ``note`` is for a person."""
+
+    note: str
+
+
+@dataclass(frozen=True)
+class Unopened:
+    """There is no port to be had; ``reason`` is for a person."""
+
+    reason: str
+
+
+ToSender = Course | Timed | Withdraw
+FromSender = Opened | Unopened
+
+
+@dataclass(order=True)
+class _Waiting:
+    host_ns: int
+    order: int
+    message: bytes = field(compare=False)
+
+
+class Outbox:
+    """What is due when: a clock, and messages with their times. Pure; belongs to the sender's process."""
+
+    def __init__(self) -> None:
+        self.clock = ClockOut()
+        self._waiting: list[_Waiting] = []
+        self._count = itertools.count()
+
+    def take(self, order: ToSender, now_ns: int) -> list[bytes]:
+        """Heed an order of the engine; returns what must be sent at once."""
+        match order:
+            case Course():
+                return self.clock.take(order, now_ns)
+            case Timed(host_ns, message):
+                heapq.heappush(self._waiting, _Waiting(host_ns, next(self._count), message))
+                return []
+            case Withdraw(messages):
+                self._waiting.clear()
+                return list(messages)
+
+    def due(self, now_ns: int) -> list[bytes]:
+        """What must have been sent by ``now_ns``: the clock first, it is the one that is measured."""
+        messages = self.clock.due(now_ns)
+        while self._waiting and self._waiting[0].host_ns <= now_ns:
+            messages.append(heapq.heappop(self._waiting).message)
+        return messages
+
+    def next_ns(self) -> float:
+        """When something is due next; infinity when nothing is known."""
+        return min(self.clock.next_ns(), self._waiting[0].host_ns if self._waiting else math.inf)
+
+
+def sender_main(wanted: str, client: str, connection: Connection) -> None:
+    """The body of the sender process, until the engine hangs up; then receivers are stopped. Target of ``spawn``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        port, note = _open(wanted, client)
+    except ControlError as error:
+        connection.send(Unopened(str(error)))
+        return
+    raise_priority(_PRIORITY)
+    try:
+        connection.send(Opened(note))
+        _run(connection, port.send_message, SystemClock())
+    finally:
+        port.close_port()
+        port.delete()
+
+
+def _run(connection: Connection, send: Send, clock: Clock) -> None:
+    outbox = Outbox()
+    try:
+        while True:
+            wait_seconds = min((outbox.next_ns() - clock.now_ns()) / 1e9, _LONGEST_WAIT_SECONDS)
+            if connection.poll(max(0.0, wait_seconds - _COARSE_SECONDS)):
+                messages = outbox.take(connection.recv(), clock.now_ns())
+            else:
+                time.sleep(max(0.0, (min(outbox.next_ns(), clock.now_ns() + 5e6) - clock.now_ns()) / 1e9))
+                messages = []
+            for message in [*messages, *outbox.due(clock.now_ns())]:
+                send(message)
+    except (EOFError, OSError):  # the engine has gone, or says goodbye
+        for message in outbox.take(Withdraw(), 0) + outbox.clock.stop():
+            send(message)
+        time.sleep(0.05)  # a JACK client that closes at once takes what it holds with it
+
+
+def _open(wanted: str, client: str) -> tuple[Any, str]:
+    rtmidi = load_rtmidi()
+    tried = []
+    for api in compiled_apis(rtmidi):
+        try:
+            with libraries_quiet():
+                port = rtmidi.MidiOut(api, name=client)
+                number = find_port(port, wanted)
+                if number is None:
+                    port.open_virtual_port("out")
+                else:
+                    port.open_port(number)
+        except (rtmidi.RtMidiError, NotImplementedError) as error:
+            tried.append(str(error))
+            continue
+        return port, f"{client} goes out to {wanted!r}" if wanted else f"{client} goes out on the port {client!r}"
+    raise ControlError(f"no MIDI can be sent here ({'; '.join(tried)}); connect a MIDI port or start JACK")
+
+
+# --- in the engine process ------------------------------------------------------------------------------------------
+
+
+class MidiSender:
+    """The engine's handle on a sender. Opening the port takes a moment: ``notes`` tells how it went. Never waits.
+
+    ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. One thread.
+    """
+
+    def __init__(self, wanted: str, client: str = "riffengine clock") -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=sender_main, args=(wanted, client, theirs), name="riffengine-midi-out", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self.open = False
+        self.failed = False
+
+    def send(self, order: ToSender) -> None:
+        """Give an order; one to a sender that has gone is dropped."""
+        with contextlib.suppress(OSError):
+            self._connection.send(order)
+
+    def notes(self) -> list[str]:
+        """What a person should be told since the last call."""
+        found = []
+        try:
+            while not self.failed and self._connection.poll():
+                word = self._connection.recv()
+                self.open, self.failed = isinstance(word, Opened), isinstance(word, Unopened)
+                found.append(word.note if isinstance(word, Opened) else str(word.reason))
+        except (EOFError, OSError):
+            self.open, self.failed = False, True
+            found.append("the process that sends MIDI has ended; turn transport/clock_out off and on to start another")
+        return found
+
+    def close(self) -> None:
+        """Hang up: the process stops the receivers and ends by itself."""
+        self._connection.close()
+
+    def wait(self, seconds: float = 2.0) -> bool:
+        """After ``close``: whether the process has ended within ``seconds``. The only call that waits."""
+        self._process.join(seconds)
+        return not self._process.is_alive()

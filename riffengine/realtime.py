@@ -1,0 +1,21 @@
+"""Real-time scheduling for a process in which being late is heard."""
+
+from __future__ import annotations
+
+import os
+
+_NICE = -10
+
+
+def raise_priority(priority: int) -> None:
+    """Ask for real-time scheduling (FIFO at ``priority``) for this thread and all it starts.
+
+    Where that is not allowed a better nice value is asked for, and where that is not either, nothing happens.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (AttributeError, OSError):  # no such call on this system, or not allowed: both are ordinary
+        try:
+            os.nice(_NICE)
+        except (AttributeError, OSError):
+            return

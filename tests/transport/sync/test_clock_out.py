@@ -1,0 +1,195 @@
+"""Our clock as others hear it: the bytes of the sender through our own follower, on simulated time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from riffengine.clockwork import Clockwork
+from riffengine.control.midi_sender import Outbox, Timed, Withdraw
+from riffengine.transport.sync.clock_out import ClockOut, Course
+from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, SONG_POSITION, START, STOP, MidiClock
+from tests.transport.sync.leaders import Peers
+from tests.transport.sync.stage import RATE, SECOND, Stage
+
+TICK = bytes((CLOCK,))
+
+
+def play(clock: ClockOut, course: Course, until_ns: int, step_ns: int = 1_000_000) -> list[tuple[int, bytes]]:
+    """What goes out, each with the time at which a sender that wakes every millisecond sends it."""
+    now = course.host_ns
+    sent = [(now, m) for m in clock.take(course, now)]
+    while now < until_ns:
+        now += step_ns
+        sent += [(now, m) for m in clock.due(now)]
+    return sent
+
+
+class Room:
+    """An engine on simulated time whose clock goes out to a receiver that follows it."""
+
+    def __init__(self, stage: Stage, late_ns: int = 0) -> None:
+        self.stage, self.said = stage, []  # type: ignore[var-annotated]
+        self.outbox, self.follower = Outbox(), MidiClock()
+        self.sent: list[tuple[int, bytes]] = []
+        self.closed, self.courses = 0, 0
+        self.clockwork = Clockwork(stage.conductor, stage.sync.frames, lambda: self, self.said.append)
+        self.errors: list[tuple[float, float]] = []
+        self._late = np.abs(np.random.default_rng(5).standard_normal(4096)) * late_ns
+        self._done_ns = stage.clock.now_ns()
+
+    def send(self, course: Course) -> None:
+        self.courses += 1
+        self._put(self.outbox.take(course, self.stage.clock.now_ns()), self.stage.clock.now_ns())
+
+    def notes(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        self.closed += 1
+        self._put(self.outbox.clock.stop(), self.stage.clock.now_ns())
+        self.outbox = Outbox()
+
+    def _put(self, messages: list[bytes], now_ns: int) -> None:
+        for message in messages:
+            self.sent.append((now_ns, message))
+            self.follower.take(message, now_ns)
+
+    def run(self, seconds: float) -> None:
+        def watch(frame: int) -> None:
+            now = self.stage.clock.now_ns()
+            while (due_ns := self.outbox.next_ns()) <= now:
+                at = max(math.ceil(due_ns + self._late[len(self.sent) % 4096]), self._done_ns)
+                self._done_ns = at
+                self._put(self.outbox.due(at), at)
+            self.clockwork.tick(frame, now, self.stage.sync.hushed)
+            pace = self.follower.pace(now)
+            if pace is not None and pace.playing:
+                heard = self.heard_beat(now)
+                self.errors.append((frame / RATE, ((pace.beat - heard + 4.0) % 8.0 - 4.0) * 60e3 / pace.bpm))
+
+        self.stage.run(seconds, watch)
+
+    def heard_beat(self, now_ns: int) -> float:
+        """The truth: the grid that was ruling where the frame that is heard now was mixed."""
+        low, high = 0, self.stage.frame
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.stage.heard_ns(middle) <= now_ns else (low, middle)
+        told = [g for g in self.stage.grids if g.at_frame <= low]
+        return (told[-1].grid if told else self.stage.ruling).beat_at(low)
+
+    def worst_ms(self, after_seconds: float) -> float:
+        return max(abs(ms) for seconds, ms in self.errors if seconds > after_seconds)
+
+
+@pytest.mark.parametrize("bpm", [60.0, 123.4, 180.0])
+def test_a_receiver_hears_our_beat_where_the_loudspeaker_has_it(bpm: float) -> None:
+    room = Room(Stage(transport__tempo=bpm, transport__clock_out=True), late_ns=300_000)
+    room.run(40.0)
+    words = [message for _, message in room.sent if message != TICK]
+    assert words == [bytes((START,))]
+    print(f"{bpm} bpm: worst {room.worst_ms(20.0):.3f} ms")
+    assert room.worst_ms(20.0) < 1.0
+    pace = room.follower.pace(room.stage.clock.now_ns())
+    assert pace is not None
+    assert pace.bpm == pytest.approx(bpm, rel=1e-3)
+
+
+def test_a_new_tempo_of_ours_reaches_the_receiver_on_the_frame_on_which_it_sounds() -> None:
+    room = Room(Stage(transport__clock_out=True))
+    room.run(20.0)
+    room.stage.send("transport/tempo", 93.0)
+    room.run(20.0)
+    assert [m for _, m in room.sent if m != TICK] == [bytes((START,))]  # no beat is lost, nobody is stopped
+    assert room.worst_ms(38.0) < 1.0
+    pace = room.follower.pace(room.stage.clock.now_ns())
+    assert pace is not None
+    assert pace.bpm == pytest.approx(93.0, rel=1e-3)
+    ticks = sum(1 for _, m in room.sent if m == TICK)
+    assert ticks == pytest.approx(24 * room.heard_beat(room.stage.clock.now_ns()), abs=2)
+
+
+def test_who_follows_link_hands_it_on_as_a_clock_and_a_jump_as_a_song_position() -> None:
+    stage = Stage({"link": lambda bpm: Peers(stage.clock, 127.0, 2.7)}, transport__clock_out=True)
+    room = Room(stage)
+    room.run(15.0)
+    room.stage.send("transport/sync", "link")
+    room.run(30.0)
+    words = [message[0] for _, message in room.sent if message != TICK]
+    assert words == [START, STOP, SONG_POSITION, CONTINUE]  # the bar of the session is another one
+    assert room.outbox.clock.jumps == 1
+    assert room.worst_ms(35.0) < 1.5
+    position = next(m for _, m in room.sent if m[0] == SONG_POSITION)
+    assert (position[1] | position[2] << 7) % 16 == 0  # receivers go on at a bar
+
+
+def test_turning_it_off_stops_the_receivers_and_turning_it_on_starts_them() -> None:
+    room = Room(Stage())
+    room.run(2.0)
+    assert not room.sent
+    room.stage.send("transport/clock_out", True)
+    room.run(10.0)
+    room.stage.send("transport/clock_out", False)
+    room.run(1.0)
+    assert room.sent[-1][1] == bytes((STOP,))
+    assert room.closed == 1
+    room.stage.send("transport/clock_out", 1)
+    room.run(10.0)
+    assert [m[0] for _, m in room.sent if m != TICK] == [START, STOP, START]
+
+
+def test_a_steady_beat_is_told_seldom() -> None:
+    room = Room(Stage(transport__clock_out=True, jitter=0.0))
+    room.run(20.0)
+    before = room.courses
+    room.run(20.0)
+    assert room.courses - before <= 60  # of a thousand ticks of the engine
+
+
+# --- the sender's core ----------------------------------------------------------------------------------------------
+
+
+def test_start_comes_before_the_tick_of_a_loop_boundary_and_stop_at_once() -> None:
+    clock, line = ClockOut(8), Course(0, 6.5, 120.0)
+    sent = play(clock, line, 2 * SECOND)
+    at = [index for index, (_, m) in enumerate(sent) if m == bytes((START,))]
+    assert len(at) == 1
+    ns, _ = sent[at[0] + 1]
+    assert line.beat_at(ns) == pytest.approx(8.0, abs=0.003)
+    stopped = play(clock, Course(2 * SECOND, line.beat_at(2 * SECOND), 120.0, playing=False), 3 * SECOND)
+    assert stopped[0] == (2 * SECOND, bytes((STOP,)))
+    assert sum(m == TICK for _, m in stopped) in (47, 48, 49)  # the tempo is told all the same
+    assert len(stopped) <= 50
+
+
+def test_a_song_position_counts_sixteenths_since_the_start_and_begins_anew_after_1024_bars() -> None:
+    clock = ClockOut(8)
+    play(clock, Course(0, 7.9, 120.0), SECOND)  # the song begins on beat 8
+    sent = play(clock, Course(SECOND, 8.0 + 4096 + 15.9, 120.0, epoch=1), 2 * SECOND)
+    words = [m for _, m in sent if m != TICK]
+    assert words == [bytes((STOP,)), bytes((SONG_POSITION, 64, 0)), bytes((CONTINUE,))]
+
+
+def test_a_sender_that_was_held_up_catches_up_or_starts_over() -> None:
+    clock = ClockOut(8)
+    play(clock, Course(0, 7.9, 120.0), SECOND)
+    assert clock.due(SECOND + 300_000_000).count(TICK) in (14, 15)
+    words = [m[0] for m in clock.due(SECOND + 3_000_000_000) if m != TICK]
+    assert words == [STOP]
+    words = [m[0] for n in range(300) for m in clock.due(4 * SECOND + n * 10_000_000) if m != TICK]
+    assert words == [SONG_POSITION, CONTINUE]
+
+
+def test_what_is_given_with_a_time_goes_out_then_unless_it_is_withdrawn() -> None:
+    outbox = Outbox()
+    for at, message in ((30, b"\x90\x40\x40"), (10, b"\x91\x40\x40"), (10, b"\x92\x40\x40")):
+        assert outbox.take(Timed(at, message), 0) == []
+    assert outbox.next_ns() == 10
+    assert outbox.due(9) == []
+    assert outbox.due(10) == [b"\x91\x40\x40", b"\x92\x40\x40"]
+    assert outbox.take(Withdraw((b"\xb0\x7b\x00",)), 11) == [b"\xb0\x7b\x00"]
+    assert outbox.due(1000) == []
+    assert outbox.next_ns() == float("inf")
