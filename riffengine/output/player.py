@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import select
 import signal
 import sys
 import time
@@ -23,6 +22,7 @@ from riffengine.errors import AudioFileError, DeviceError, LoopStoreError
 from riffengine.loopstore import LoopStore, Samples
 from riffengine.output.device import DeviceOutput, look_again
 from riffengine.output.feed import Feed
+from riffengine.output.line import EngineLine, writable
 from riffengine.output.outlet import OUTPUTS, Fill, Outlet, Output
 from riffengine.output.paced import PacedOutput
 from riffengine.output.recorder import Recorder
@@ -33,9 +33,13 @@ from riffengine.playback.messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    SaveLast,
     SetControl,
+    StartRecording,
     StopPlayer,
+    StopRecording,
     ToPlayer,
+    ToRecorder,
 )
 from riffengine.playback.mixer import Mixer
 from riffengine.realtime import raise_priority
@@ -55,7 +59,8 @@ class PlayerOptions:
     """Everything the player must know before it starts.
 
     ``output``: ``device`` (or fail), ``paced`` (no device), ``auto`` (a device, or else paced). ``device`` is a name
-    or index of PortAudio, ``None`` the default. ``record`` is a .wav or .flac path. ``store_…`` is the loop store.
+    or index of PortAudio, ``None`` the default. ``record`` is a .wav or .flac path, recorded from the first
+    block on. ``store_…`` is the loop store.
     """
 
     sample_rate: int
@@ -71,6 +76,8 @@ class PlayerOptions:
     decks: tuple[str, ...] = ("a", "b")
     tape: bool = False  # answer every message with the frame on which it takes effect
     cue: bool = False
+    part_seconds: float = 0.0  # of ``record``; 0 is one file
+    keep_seconds: float = 0.0  # of the last of the output, in memory, for ``SaveLast``
 
 
 # --- in the player process ------------------------------------------------------------------------------------------
@@ -83,7 +90,7 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
     raise_priority(_PRIORITY)
-    line = _Line(connection)
+    line = EngineLine(connection)
     try:
         player = _Player(options, line)
     except (DeviceError, AudioFileError, LoopStoreError) as error:
@@ -101,48 +108,10 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
         os._exit(0)  # PortAudio's own end may wait for ever for a sound server that was killed
 
 
-class _Line:
-    """The player's end of the pipe. It never waits for the engine: what does not fit now is kept or dropped."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._kept: deque[FromPlayer] = deque()
-        self.open = True
-
-    def send(self, message: FromPlayer, droppable: bool = False) -> None:
-        """Send in order; a ``droppable`` one (a status) is left out while the engine does not read."""
-        if droppable and self._kept:
-            self.flush()
-            if self._kept:
-                return
-        self._kept.append(message)
-        self.flush()
-
-    def flush(self) -> None:
-        """Send what was kept as far as the pipe takes it."""
-        while self.open and self._kept and _writable(self._connection):
-            try:
-                self._connection.send(self._kept[0])
-            except (BrokenPipeError, ConnectionResetError):
-                self.open = False
-                return
-            self._kept.popleft()
-
-    def receive(self, timeout_seconds: float) -> ToPlayer | None:
-        """The next message, or ``None``; ``open`` turns false when the engine has gone."""
-        try:
-            if self._connection.poll(timeout_seconds):
-                message: ToPlayer = self._connection.recv()
-                return message
-        except (EOFError, ConnectionResetError, BrokenPipeError):
-            self.open = False
-        return None
-
-
 class _Player:
     """Control thread of the player: pipe, loops, status. The audio thread is the output's own."""
 
-    def __init__(self, options: PlayerOptions, line: _Line) -> None:
+    def __init__(self, options: PlayerOptions, line: EngineLine) -> None:
         self._options = options
         self._line = line
         self._clock = SystemClock()
@@ -150,9 +119,9 @@ class _Player:
         self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels, options.cue)
         if options.output not in OUTPUTS:
             raise DeviceError(f"output is {options.output!r}; it must be auto, device or paced")
-        self._recorder: Recorder | None = None
+        self._recorder = Recorder(options.sample_rate, options.channels, options.keep_seconds)
         if options.record is not None:
-            self._recorder = Recorder(Path(options.record), options.sample_rate, options.channels)
+            self._record_path = self._recorder.first(StartRecording(options.record, options.part_seconds))
         self._feed = Feed(self._mixer, self._recorder, self._clock, options.tape)
         self._outlet = Outlet(
             options.output, self._feed.fill, self._open_device, self._open_paced, self._notify, self._clock
@@ -173,10 +142,8 @@ class _Player:
         self._outlet.start()
         options, outlet = self._options, self._outlet
         self._line.send(PlayerReady(outlet.name, options.sample_rate, options.block_frames, outlet.latency_seconds))
-        if self._recorder is not None and self._recorder.path != Path(options.record or ""):
-            self._notify(
-                f"{options.record} is there already and is kept; this set is recorded to {self._recorder.path}"
-            )
+        if options.record is not None and self._record_path != Path(options.record):
+            self._notify(f"{options.record} is there already and is kept; this set is recorded to {self._record_path}")
 
     def hurry(self) -> None:
         """End at once, but end well: the recording is finished. May be called from a signal handler."""
@@ -233,11 +200,23 @@ class _Player:
         if isinstance(message, StopPlayer):
             self._begin_end(message.fade_frames)
             return
+        if isinstance(message, ToRecorder):
+            self._record(message)
+            return
         if self._give_up_ns is not None and isinstance(message, SetControl) and message.name == "fade":
             return  # the end has begun: nothing raises the sound again
         if not self._mixer.admit(message):
             self._tell(f"a loop was refused: it is damaged or has another shape than {message}")
         self._feed.inbox.append(message)
+
+    def _record(self, message: ToRecorder) -> None:
+        match message:
+            case StartRecording():
+                self._recorder.start(message)
+            case StopRecording():
+                self._recorder.stop()
+            case SaveLast():
+                self._recorder.save_last(message)
 
     def _begin_end(self, fade_frames: int) -> None:
         """Fade out and end; once more to end sooner, never later."""
@@ -260,8 +239,8 @@ class _Player:
         while self._feed.outbox:
             report, host_ns = self._feed.outbox.popleft()
             self._line.send(replace(report, host_ns=host_ns) if isinstance(report, Audible) else report)
-        if self._recorder is not None and self._recorder.failure is not None:
-            self._tell(self._recorder.failure)
+        for news in self._recorder.news():
+            self._line.send(news)
         if self._feed.last_failure is not None:
             self._tell(f"blocks were silenced because the mixer failed: {self._feed.last_failure}")
         self._line.send(self._feed.status(), droppable=True)
@@ -282,15 +261,8 @@ class _Player:
         except DeviceError as error:
             self._tell(str(error))
         finally:
-            if self._recorder is not None:
-                self._recorder.close()
+            self._recorder.close()
         self._report()
-
-
-def _writable(connection: Connection) -> bool:
-    if sys.platform == "win32":
-        return True
-    return bool(select.select([], [connection.fileno()], [], 0)[1])
 
 
 # --- in the engine process ------------------------------------------------------------------------------------------
@@ -385,7 +357,7 @@ class PlayerProcess:
         return said
 
     def _flush(self) -> None:
-        while self._connection is not None and self._unsent and _writable(self._connection):
+        while self._connection is not None and self._unsent and writable(self._connection):
             try:
                 self._connection.send(self._unsent[0])
             except OSError:  # the player has gone; `receive` says so, after its last words

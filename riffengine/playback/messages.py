@@ -7,6 +7,7 @@ arrives after its frame acts at the start of the next block, and the answer carr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from riffengine.transport.grid import BeatGrid
 
@@ -105,6 +106,27 @@ class StopPlayer:
     fade_frames: int = 22050
 
 
+@dataclass(frozen=True)
+class StartRecording:
+    """Record to ``path`` from the next block on, in parts of ``part_seconds`` (0: one file)."""
+
+    path: str
+    part_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StopRecording:
+    """End the recording and finish its file."""
+
+
+@dataclass(frozen=True)
+class SaveLast:
+    """Write the newest ``seconds`` of what was played to ``path``; a recording that runs goes on beside it."""
+
+    path: str
+    seconds: float
+
+
 # --- player → engine --------------------------------------------------------------------------------------------
 
 
@@ -184,5 +206,23 @@ class PlayerNotice:
     reason: str
 
 
-ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer
-FromPlayer = PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | PlayerFailed | PlayerNotice
+@dataclass(frozen=True)
+class Recorded:
+    """News of a file. ``frame`` is the output frame of its first sample; of ``ended``, the one after the last.
+
+    ``began``: a recording, in ``path``. ``part``: it goes on in ``path``. ``ended``: it is finished; ``problem`` says
+    why the disk ended it, else "". ``saved``: the last ``frames`` lie in ``path``, or ``problem`` says why not.
+    """
+
+    what: Literal["began", "part", "ended", "saved"]
+    path: str
+    frame: int
+    frames: int = 0
+    problem: str = ""
+
+
+ToRecorder = StartRecording | StopRecording | SaveLast
+ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer | ToRecorder
+FromPlayer = (
+    PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | Recorded | PlayerFailed | PlayerNotice
+)

@@ -1,9 +1,12 @@
-"""What is recorded is what was played, and a failing disk disturbs nobody."""
+"""What is recorded is what was played, the last minutes can always be had, and a failing disk disturbs nobody."""
 
 from __future__ import annotations
 
-import shutil
+import os
+import resource
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,92 +16,199 @@ import soundfile
 from riffengine.errors import AudioFileError
 from riffengine.output import recorder as recorder_module
 from riffengine.output.recorder import Recorder
+from riffengine.output.reel import Reel
+from riffengine.playback.messages import Recorded, SaveLast, StartRecording
 
 BLOCKS = [np.random.default_rng(seed).uniform(-0.9, 0.9, (512, 2)).astype(np.float32) for seed in range(200)]
+WHOLE = np.concatenate(BLOCKS)
 
 
-def test_wav_holds_the_very_bits(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "a.wav", 44100, 2)
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    made = Recorder(44100, 2, keep_seconds=1.5)
+    yield made
+    made.close()
+
+
+def play(recorder: Recorder, blocks: list[np.ndarray]) -> None:
     scratch = np.zeros((512, 2), np.float32)
-    for block in BLOCKS:
+    for block in blocks:
         scratch[:] = block  # the audio thread uses its buffer again
         recorder.put(scratch)
+
+
+def wait_for(recorder: Recorder, seen: Callable[[Recorded], bool]) -> list[Recorded]:
+    news: list[Recorded] = []
+    for _ in range(2000):
+        news += recorder.news()
+        if any(map(seen, news)):
+            return news
+        time.sleep(0.005)
+    raise AssertionError(news)
+
+
+def read(path: Path | str) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def test_a_recording_from_the_first_block_holds_every_sample(recorder: Recorder, tmp_path: Path) -> None:
+    assert recorder.first(StartRecording(str(tmp_path / "a.wav"))) == tmp_path / "a.wav"
+    play(recorder, BLOCKS)
     recorder.close()
-    assert soundfile.read(tmp_path / "a.wav", dtype="float32")[0].tobytes() == np.concatenate(BLOCKS).tobytes()
-    assert recorder.failure is None
+    assert read(tmp_path / "a.wav").tobytes() == WHOLE.tobytes()
+    path = str(tmp_path / "a.wav")
+    assert list(recorder.news()) == [
+        Recorded("began", path, 0),
+        Recorded("ended", path, len(WHOLE), len(WHOLE)),
+    ]
 
 
-def test_flac_holds_24_bits(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "a.flac", 48000, 2)
-    for block in BLOCKS:
-        recorder.put(block)
+def test_a_recording_begins_and_ends_on_the_block_it_was_asked_for(recorder: Recorder, tmp_path: Path) -> None:
+    play(recorder, BLOCKS[:50])
+    recorder.start(StartRecording(str(tmp_path / "a.wav")))
+    assert recorder.recording
+    play(recorder, BLOCKS[50:120])
+    recorder.stop()
+    assert not recorder.recording
+    play(recorder, BLOCKS[120:])
+    news = wait_for(recorder, lambda n: n.what == "ended")
+    assert [(n.what, n.frame, n.frames) for n in news] == [("began", 50 * 512, 0), ("ended", 120 * 512, 70 * 512)]
+    assert read(tmp_path / "a.wav").tobytes() == WHOLE[50 * 512 : 120 * 512].tobytes()
+
+
+def test_a_second_start_finishes_the_first_recording(recorder: Recorder, tmp_path: Path) -> None:
+    for name, blocks in (("a", BLOCKS[:30]), ("b", BLOCKS[30:40])):
+        recorder.start(StartRecording(str(tmp_path / f"{name}.wav")))
+        play(recorder, blocks)
     recorder.close()
-    heard, rate = soundfile.read(tmp_path / "a.flac", dtype="float64")
-    assert rate == 48000
-    assert np.abs(heard - np.concatenate(BLOCKS)).max() <= 2.0**-23
+    assert [(Path(n.path).stem, n.what, n.frame) for n in recorder.news()] == [
+        ("a", "began", 0),
+        ("a", "ended", 30 * 512),
+        ("b", "began", 30 * 512),
+        ("b", "ended", 40 * 512),
+    ]
+    assert read(tmp_path / "a.wav").tobytes() + read(tmp_path / "b.wav").tobytes() == WHOLE[: 40 * 512].tobytes()
 
 
-def test_a_crash_keeps_all_but_the_last_second(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "a.wav", 44100, 2)
-    for block in BLOCKS:  # 2.3 s
-        recorder.put(block)
-    copy = tmp_path / "copy.wav"
-    for _ in range(500):
-        shutil.copy(tmp_path / "a.wav", copy)
-        kept = soundfile.read(copy, dtype="float32")[0]
-        if len(kept) >= 44100:
-            break
-        time.sleep(0.01)
-    assert len(kept) >= 44100
-    assert kept.tobytes() == np.concatenate(BLOCKS)[: len(kept)].tobytes()
+def test_parts_are_told_with_their_first_frame(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.start(StartRecording(str(tmp_path / "a.flac"), 1.0))
+    play(recorder, BLOCKS)
     recorder.close()
+    news = list(recorder.news())
+    assert [n.what for n in news] == ["began", "part", "part", "ended"]
+    for part, after in zip(news[:3], news[1:], strict=True):
+        assert np.abs(read(part.path) - WHOLE[part.frame : after.frame]).max() <= 2.0**-23
 
 
-def test_a_long_recording_goes_on_in_a_second_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "_WAV_BYTES", 100 * 512 * 8 - 1)
-    recorder = Recorder(tmp_path / "a.wav", 44100, 2)
-    for block in BLOCKS:
-        recorder.put(block)
-    recorder.close()
-    parts = [soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("a.wav", "a-2.wav")]
-    assert np.concatenate(parts).tobytes() == np.concatenate(BLOCKS).tobytes()
+def test_the_last_seconds_are_there_although_nobody_recorded(recorder: Recorder, tmp_path: Path) -> None:
+    play(recorder, BLOCKS)
+    recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 1.0))
+    saved = wait_for(recorder, lambda n: n.what == "saved")[0]
+    assert (saved.frames, saved.frame, saved.problem) == (44100, len(WHOLE) - 44100, "")
+    assert read(saved.path).tobytes() == WHOLE[-44100:].tobytes()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full plays the full disk")
-def test_a_full_disk_is_reported_and_never_raised(tmp_path: Path) -> None:
-    full = tmp_path / "full.wav"
-    full.symlink_to("/dev/full")
-    try:
-        recorder = Recorder(full, 44100, 2)
-    except AudioFileError as error:
-        assert "cannot record" in str(error)
-        return
-    for block in BLOCKS:
-        recorder.put(block)
-    recorder.close()
-    assert recorder.failure is not None
-
-
-@pytest.mark.parametrize("name", ["a.mp3", "a", "folder/that/is/not/a.wav"])
-def test_what_cannot_be_written_is_refused_at_once(tmp_path: Path, name: str) -> None:
-    with pytest.raises(AudioFileError, match="cannot record"):
-        Recorder(tmp_path / name, 44100, 2)
-
-
-def test_no_file_is_overwritten_not_even_by_a_later_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "_WAV_BYTES", 100 * 512 * 8 - 1)
-    for name in ("a.wav", "a-3.wav"):
-        (tmp_path / name).write_bytes(b"kept")
-    recorder = Recorder(tmp_path / "a.wav", 44100, 2)
-    assert recorder.path == tmp_path / "a-2.wav"
-    for block in BLOCKS:
-        recorder.put(block)
-    recorder.close()
-    assert {(tmp_path / name).read_bytes() for name in ("a.wav", "a-3.wav")} == {b"kept"}
-    parts = [soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("a-2.wav", "a-4.wav")]
-    assert np.concatenate(parts).tobytes() == np.concatenate(BLOCKS).tobytes()
-
-
-def test_a_set_that_never_began_leaves_no_file(tmp_path: Path) -> None:
-    Recorder(tmp_path / "a.flac", 44100, 2).close()
+def test_before_there_is_so_much_the_last_seconds_are_what_there_is(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.save_last(SaveLast(str(tmp_path / "none.flac"), 300.0))
+    assert "nothing to save" in wait_for(recorder, lambda n: n.what == "saved")[0].problem
     assert not list(tmp_path.iterdir())
+    play(recorder, BLOCKS[:20])
+    recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 300.0))
+    saved = wait_for(recorder, lambda n: n.what == "saved")[0]
+    assert (saved.frames, saved.frame) == (20 * 512, 0)
+    assert read(saved.path).tobytes() == WHOLE[: 20 * 512].tobytes()
+
+
+def test_saving_does_not_touch_the_recording_that_runs(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.start(StartRecording(str(tmp_path / "a.wav")))
+    play(recorder, BLOCKS[:100])
+    wait_for(recorder, lambda n: n.what == "began")
+    recorder.save_last(SaveLast(str(tmp_path / "a.wav"), 1.0))  # and a name that is taken costs nothing
+    play(recorder, BLOCKS[100:])
+    wait_for(recorder, lambda n: n.what == "saved")
+    recorder.close()
+    assert read(tmp_path / "a.wav").tobytes() == WHOLE.tobytes()
+    assert read(tmp_path / "a-2.wav").tobytes() == WHOLE[100 * 512 - 44100 : 100 * 512].tobytes()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
+def test_the_reel_is_of_one_piece_whoever_reads_while_it_turns(seconds: float) -> None:
+    reel = Reel(1.0, 44100, 2)
+    ending = threading.Event()
+
+    def turn() -> None:
+        frame = 0
+        while not ending.is_set():
+            count = 700 + frame % 97
+            ramp = (np.arange(frame, frame + count) % 2**20).astype(np.float32)
+            reel.put(np.stack([ramp, -ramp], axis=1))
+            frame += count
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        for _ in range(300):
+            pieces, first = reel.last(seconds)
+            if pieces:
+                samples = np.concatenate(pieces)
+                assert np.array_equal(samples[:, 0], np.arange(first, first + len(samples)) % 2**20)
+    finally:
+        ending.set()
+        thread.join()
+
+
+def test_a_reel_of_nothing_costs_nothing() -> None:
+    reel = Reel(0.0, 44100, 2)
+    reel.put(BLOCKS[0])
+    assert reel.last(10.0)[0] == [] or not np.concatenate(reel.last(10.0)[0]).size
+
+
+def test_a_disk_that_is_full_ends_the_recording_and_neither_the_reel_nor_the_next_one(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    recorder.start(StartRecording(str(tmp_path / "full.wav")))
+    play(recorder, BLOCKS[:5])
+    wait_for(recorder, lambda n: n.what == "began")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))  # the kernel refuses every byte beyond
+    try:
+        play(recorder, BLOCKS[5:])
+        ended = wait_for(recorder, lambda n: n.what == "ended")[-1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "full.wav ended" in ended.problem
+    assert not recorder.recording
+    recorder.start(StartRecording(str(tmp_path / "next.wav")))
+    play(recorder, BLOCKS)
+    recorder.stop()
+    wait_for(recorder, lambda n: n.what == "ended" and not n.problem)
+    assert read(tmp_path / "next.wav").tobytes() == WHOLE.tobytes()
+    recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 1.0))
+    assert wait_for(recorder, lambda n: n.what == "saved")[0].problem == ""
+
+
+def test_a_disk_that_hangs_costs_the_recording_and_not_the_memory(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_LONGEST_QUEUE", 50)
+    os.mkfifo(tmp_path / "stuck.flac")
+    reader = os.open(tmp_path / "stuck.flac", os.O_RDONLY | os.O_NONBLOCK)  # a pipe takes 64 KiB, then nothing more
+    recorder.start(StartRecording(str(tmp_path / "stuck.flac")))
+    play(recorder, BLOCKS[:5])
+    wait_for(recorder, lambda n: n.what == "began")
+    play(recorder, BLOCKS)
+    assert not recorder.recording
+    recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 1.0))
+    wait_for(recorder, lambda n: n.what == "saved" and not n.problem)
+    assert read(tmp_path / "last.wav").tobytes() == WHOLE[-44100:].tobytes()
+    os.close(reader)  # the disk is pulled out
+    assert wait_for(recorder, lambda n: n.what == "ended")[-1].problem
+
+
+def test_what_cannot_be_recorded_is_told(recorder: Recorder, tmp_path: Path) -> None:
+    with pytest.raises(AudioFileError, match="cannot record"):
+        recorder.first(StartRecording("/nowhere/a.wav"))
+    recorder.start(StartRecording(str(tmp_path / "no folder" / "a.flac")))
+    play(recorder, BLOCKS[:3])
+    assert "cannot record" in wait_for(recorder, lambda n: n.what == "ended")[0].problem
+    assert not recorder.recording
