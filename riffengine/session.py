@@ -25,6 +25,7 @@ from riffengine.performance.parameters import Parameter, ParameterTree, standard
 from riffengine.performance.prompts import MOST_BANKS, MOST_PROMPTS, PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.recording.plan import RecordingPlan, RecordingReader
 from riffengine.renderer.bundled.package import model_stems
 from riffengine.setlist import SetlistReader
 
@@ -76,6 +77,7 @@ class Session:
     block_frames: int = 512
     cue: bool = False  # a second pair of channels for the headphones, where the device has them
     record: Path | None = None
+    recording: RecordingPlan = field(default_factory=RecordingPlan)
     fade_in_seconds: float = 0.05
     fade_out_seconds: float = 2.0
     osc_enabled: bool = True
@@ -149,10 +151,12 @@ class _Reader(NodeReader):
             "midi": lambda node, key: midi.append((node, key)),
             "scenes": lambda node, key: scenes.append((node, key)),
         }
-        known = ["name", "description", "model", "prompts", *_SHORT, *sections]
+        known = ["name", "description", "model", "prompts", "record", *_SHORT, *sections]
         for key, node in self._entries(root, "", known):
             if key in sections:
                 sections[key](node, key)
+            elif key == "record":
+                self._facts["recording"] = RecordingReader(self._checked, self._refuse).plan(node, key)
             elif key in _SHORT:
                 self._parameter(node, key, _SHORT[key])
             elif key == "prompts":

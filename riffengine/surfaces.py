@@ -96,6 +96,10 @@ class Surfaces:
         self._journal = journal
         self._told_words: set[str] = set()
 
+    def join(self, surface: Surface) -> None:
+        """One that needs no opening, and hears from the first moment on."""
+        self._open.append(surface)
+
     async def open(
         self,
         submit: Submit,

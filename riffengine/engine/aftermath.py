@@ -57,6 +57,7 @@ class Aftermath:
         if entry.kind == "render given up":
             self._house.ear.gestures.dropped(str(values["deck"]))
         if entry.kind == "landed":
+            self._house.recordist.bank_landed(values)
             self._shell.say(
                 f"beat {values['beat']:8.2f}  deck {values['deck']}: {values['prompt']!r} seed {values['seed']}"
                 f" → {values['to']!r} seed {values['to_seed']}"

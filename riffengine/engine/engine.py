@@ -95,7 +95,8 @@ class Engine:
         """
         house = self._house
         moment, before = house.now(), house.conductor.serials()
-        answered = house.sync.answer(command, moment.frame)
+        recorded = house.recordist.answer(command) if command.value else None
+        answered = (recorded, []) if recorded else house.sync.answer(command, moment.frame)
         reply, actions = answered or house.director.submit(command, moment.frame)
         house.ear.replied(reply, before)
         if isinstance(reply, Accepted) and (remark := house.surfaces.remark(command.path, reply.value)):
@@ -153,6 +154,7 @@ class Engine:
         self.carry_out(self._house.director.tick(self.frame()))
         self.carry_out(self._house.sync.tick(self.frame()))
         self._house.clockwork.tick(self.frame(), self._house.clock.now_ns(), self._house.sync.hushed)
+        self._house.recordist.tick(self.now())
 
     def _time_is_up(self) -> bool:
         """Whether ``--seconds`` of music have been heard."""

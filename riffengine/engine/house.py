@@ -19,6 +19,7 @@ from riffengine.performance.command import Rejected
 from riffengine.performance.latency import LatencyCsv
 from riffengine.performance.outlook import Outlook
 from riffengine.performance.state import PerformanceState
+from riffengine.recording import Recordist
 from riffengine.recovery import Recovery
 from riffengine.renderer.bundled.package import model_shape
 from riffengine.renderer.request import Point, RenderRequest
@@ -60,6 +61,7 @@ class House:
     tape: Tape
     surfaces: Surfaces
     timetable: Timetable
+    recordist: Recordist
     say: Callable[[str], None]
 
     @property
@@ -105,6 +107,8 @@ class House:
             decks=session.decks,
             tape=self.options.journal is not None,
             cue=session.cue,
+            part_seconds=60.0 * session.recording.part_minutes,
+            keep_seconds=60.0 * session.recording.keep_minutes,
         )
 
 
@@ -139,6 +143,8 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     policy = Policy(fade_in_seconds=session.fade_in_seconds)
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
+    recordist = Recordist(session.name, session.recording, rate, SystemClock().unix_seconds, say, session.record)
+    surfaces.join(recordist)
     leaders = sync_leaders(session, clock, say)
     sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
     clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
@@ -157,5 +163,6 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
         tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),
         surfaces=surfaces,
         timetable=Timetable(tree, sync.frames, rate, clock, SystemClock().unix_seconds, conductor.moment),
+        recordist=recordist,
         say=say,
     )

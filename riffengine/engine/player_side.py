@@ -16,6 +16,7 @@ from riffengine.playback.messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    Recorded,
     Scheduled,
     Status,
     StopPlayer,
@@ -35,6 +36,7 @@ class PlayerSide:
         self._shell, self._house = shell, house
         self._keeps_tape = options.tape
         self._descriptor = -1
+        house.recordist.send = self._process.send  # not onto the tape: it changes no sample
 
     @property
     def pid(self) -> int:
@@ -94,6 +96,8 @@ class PlayerSide:
                 if isinstance(message, BankLanded):
                     self._house.ear.landed(message)
                 shell.carry_out(self._house.conductor.reported(shell.frame(), message))
+            case Recorded():
+                self._house.recordist.heed(message)
             case PlayerNotice(reason):
                 shell.say(reason)
             case PlayerFailed(reason):
@@ -111,7 +115,8 @@ class PlayerSide:
         """End the process; what it still had to say about the tape is kept."""
         asyncio.get_running_loop().remove_reader(self._descriptor)
         for message in self._process.stop(fade_frames=0):
-            if isinstance(message, Status | Scheduled):
+            if isinstance(message, Status | Scheduled | Recorded):
                 self._heed(message)
         if self._keeps_tape and self._house.playclock.anchor is not None:
             self._house.tape.end(self._house.playclock.anchor.frame)
+        self._house.recordist.finish()

@@ -29,6 +29,7 @@ class Telling:
             "load": self._house.playclock.load,
             "coverage": min(deck.coverage for deck in status.decks),
             **self._house.ear.gestures.facts(),
+            **self._house.recordist.facts(),
             "renderer_pid": self._renderer.pid,
             "player_pid": self._player.pid,
         }

@@ -272,6 +272,7 @@ def _session_rows() -> list[Parameter]:
         Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
         Parameter("master/gain", "float", 0.0, now, "Level of everything, before the limiter", -60, 6, "dB"),
         Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
+        *_record_rows(),
         Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
         Parameter("next", "trigger", False, later, "Take the next seed now"),
         Parameter("learn", "str", "", now, 'Bind the next control that moves to this parameter; "" stops'),
@@ -294,6 +295,15 @@ def _sync_rows() -> list[Parameter]:
         Parameter("transport/ramp", "float", 0.0, now, "How long a new tempo takes to be reached", 0, 256, "beats"),
         Parameter("transport/offset", "float", 0.0, now, "Play this much earlier than the leader", -500, 500, "ms"),
         Parameter("transport/clock_out", "bool", False, now, "Send MIDI clock, so that others follow us"),
+    ]
+
+
+def _record_rows() -> list[Parameter]:
+    now = ControlClass.IMMEDIATE
+    return [
+        Parameter("record/start", "trigger", False, now, "Record what is heard to a new file"),
+        Parameter("record/stop", "trigger", False, now, "Finish the recording"),
+        Parameter("record/save_last", "trigger", False, now, "Save the last minutes, whether recorded or not"),
     ]
 
 

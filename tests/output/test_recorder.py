@@ -7,6 +7,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_parts_are_told_with_their_first_frame(recorder: Recorder, tmp_path: Pat
     recorder.close()
     news = list(recorder.news())
     assert [n.what for n in news] == ["began", "part", "part", "ended"]
-    for part, after in zip(news[:3], news[1:], strict=True):
+    for part, after in pairwise(news):
         assert np.abs(read(part.path) - WHOLE[part.frame : after.frame]).max() <= 2.0**-23
 
 

@@ -95,7 +95,7 @@ def test_a_full_disk_ends_the_take_in_words_and_leaves_what_was_written(tmp_path
     take = Take(tmp_path / f"a.{ending}", 44100, 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))  # the kernel refuses every byte beyond
     try:
-        with pytest.raises(AudioFileError, match="recording to .* ended"):
+        with pytest.raises(AudioFileError, match=r"recording to .* ended"):
             for block in BLOCKS * 3:
                 take.write(block)
         take.close()
