@@ -14,6 +14,7 @@ RiffError
 ├── ModelError             weights or a checkpoint are missing, damaged or of another kind
 ├── JournalError           a journal cannot be begun or read
 ├── LoopStoreError         shared memory for loops is missing, full or of another session
+├── ServiceError           a log file or a port of the service cannot be had
 ├── AudioFileError         an audio file cannot be read or written
 └── PictureError           a picture of sound cannot be read or written
 """
@@ -86,6 +87,10 @@ class JournalError(RiffError):
 
 class LoopStoreError(RiffError):
     """Shared memory for loops is missing, full, or belongs to another session."""
+
+
+class ServiceError(RiffError):
+    """A log file or a port of the service cannot be had."""
 
 
 class AudioFileError(RiffError):

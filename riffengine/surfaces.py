@@ -93,6 +93,7 @@ class Surfaces:
     ) -> None:
         self._session, self._tree, self._clock, self._say = session, tree, clock, say
         self._open: list[Surface] = []
+        self._named: dict[str, Surface] = {}
         self._journal = journal
         self._told_words: set[str] = set()
 
@@ -118,6 +119,12 @@ class Surfaces:
                 continue
             if surface is not None:
                 self._open.append(surface)
+                self._named[name] = surface
+
+    def activity(self) -> Mapping[str, int]:
+        """How much came in by each surface that counts it."""
+        counted = ((name, getattr(surface, "counters", None)) for name, surface in self._named.items())
+        return {name: int(getattr(counters, "received", 0)) for name, counters in counted if counters is not None}
 
     def replied(self, moment: Moment, reply: Reply, state: PerformanceState, routine: bool = False) -> None:
         """A command was answered, whoever sent it: into the journal and to every subscriber.

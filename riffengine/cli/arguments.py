@@ -8,6 +8,8 @@ from pathlib import Path
 
 from riffengine import __version__
 from riffengine.cli import pictures
+from riffengine.cli.serving import EXAMPLES as SERVE_EXAMPLES
+from riffengine.cli.serving import add_serve_arguments
 from riffengine.errors import ControlError
 
 _DESCRIPTION = """\
@@ -63,6 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
         add_arguments(one)
 
     add("play", add_play_arguments, "play an endless stream, live", _PLAY_EXAMPLES)
+    add(
+        "serve",
+        lambda parser: add_serve_arguments(parser, _audio_file, _port),
+        "play a preset as a service: log, health, metrics, watchdog",
+        SERVE_EXAMPLES,
+    )
     add("render", add_render_arguments, "write a loop or a morph to a file", _RENDER_EXAMPLES)
     add("to-image", pictures.add_to_image_arguments, "write the picture of a sound file", pictures.TO_IMAGE_EXAMPLES)
     add("to-audio", pictures.add_to_audio_arguments, "write the sound of a picture", pictures.TO_AUDIO_EXAMPLES)

@@ -72,6 +72,13 @@ def play(arguments: argparse.Namespace) -> int:
         raise
 
 
+def serve(arguments: argparse.Namespace) -> int:
+    """Play a preset as a service until SIGTERM."""
+    from riffengine.cli.serving import serve as run_service
+
+    return run_service(arguments)
+
+
 def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterator[Command]:
     """The music options of ``play`` that were given, as commands to the parameter tree (which checks their range)."""
     paths: dict[str, Value | None] = {
@@ -297,6 +304,7 @@ def print_json(result: object) -> None:
 
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "play": play,
+    "serve": serve,
     "render": render,
     "to-image": pictures.to_image,
     "to-audio": pictures.to_audio,

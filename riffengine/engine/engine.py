@@ -11,9 +11,11 @@ import signal
 from collections.abc import Iterable
 from dataclasses import replace
 
+from riffengine.attendants import Company
 from riffengine.clock import Clock, SystemClock
 from riffengine.engine.aftermath import Aftermath
 from riffengine.engine.house import build_house
+from riffengine.engine.observing import Observing
 from riffengine.engine.player_side import PlayerSide
 from riffengine.engine.renderer_side import RendererSide
 from riffengine.engine.telling import Telling
@@ -22,27 +24,28 @@ from riffengine.performance.command import Accepted, Command, Reply
 from riffengine.performance.state import PerformanceState
 from riffengine.scheduler.actions import Action
 from riffengine.session import Session
-from riffengine.statusline import StatusLine
 from riffengine.surfaces import Backstage
 from riffengine.timetable import on_time, pinned
 from riffengine.transport.grid import Moment
 
 TICK_SECONDS = 0.02
 STATUS_EVERY = 10  # ticks
+OBSERVED_EVERY = 5
 FAULTS_TOLD = 5
 
 
 class Engine:
     """One performance, from the first sound to the fade-out. ``run`` returns the exit status."""
 
-    def __init__(self, session: Session, options: PlayOptions, clock: Clock, line: StatusLine) -> None:
-        self._line = line
-        self._house = house = build_house(session, options, clock, line.say)
+    def __init__(self, session: Session, options: PlayOptions, clock: Clock, company: Company) -> None:
+        self._company = company
+        self._house = house = build_house(session, options, clock, company.say)
         self._recovery = house.recovery
         self._renderer = RendererSide(house.renderer_options(), self, house)
         self._player = PlayerSide(house.player_options(), self, house)
         self._aftermath = Aftermath(self, house, self._renderer, self._player)
         self._telling = Telling(house, self._renderer, self._player)
+        self._observing = Observing(house, self._renderer, self._player)
         self._faults = 0
         self._stopping = asyncio.Event()
         self._hurried = False
@@ -79,7 +82,7 @@ class Engine:
 
     def say(self, text: str) -> None:
         """Tell the performer, above the status line."""
-        self._line.say(text)
+        self._company.say(text)
 
     def fail(self, reason: str) -> None:
         """End the performance with a failure; the first reason is the one that is told."""
@@ -95,7 +98,7 @@ class Engine:
         """
         house = self._house
         moment, before = house.now(), house.conductor.serials()
-        recorded = house.recordist.answer(command) if command.value else None
+        recorded = house.recordist.answer(command)
         answered = (recorded, []) if recorded else house.sync.answer(command, moment.frame)
         reply, actions = answered or house.director.submit(command, moment.frame)
         house.ear.replied(reply, before)
@@ -123,6 +126,7 @@ class Engine:
                 house.surfaces.remark(path, value)
             backstage = Backstage(house.timetable.enter, house.outlook, self._tell)
             await house.surfaces.open(self.submit, lambda: self.state, self._telling.facts, backstage)
+            self._company.opened(self.submit, self._ask_to_stop)
             await self._play()
         finally:
             await self._end()
@@ -138,8 +142,10 @@ class Engine:
             except Exception as error:  # noqa: BLE001 (the show goes on; it is counted and told)
                 self._fault(error, "the scheduler stumbled")
             if ticks % STATUS_EVERY == 0:
-                self._line.update(self._telling.line())
+                self._company.update(self._telling.line())
                 self._keep()
+            if self._company.watching and ticks % OBSERVED_EVERY == 0:
+                self._company.observed(self._observing.look(self._faults))
             self._player.check()
             ticks += 1
             try:
@@ -201,7 +207,7 @@ class Engine:
     async def _end(self) -> None:
         house = self._house
         self._stopping.set()
-        self._line.end()
+        self._company.ending()
         house.surfaces.close_inputs()
         self._renderer.stop()
         house.clockwork.close()

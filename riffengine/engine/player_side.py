@@ -32,6 +32,7 @@ class PlayerSide:
 
     def __init__(self, options: PlayerOptions, shell: Shell, house: House) -> None:
         self.sounding_since_ns = 0  # 0 while nothing has sounded
+        self.output = ""
         self._process = PlayerProcess(options)
         self._shell, self._house = shell, house
         self._keeps_tape = options.tape
@@ -78,6 +79,7 @@ class PlayerSide:
         shell = self._shell
         match message:
             case PlayerReady():
+                self.output = message.output
                 self._house.playclock.ready(message)
                 self._house.sync.player_ready(message)
                 shell.say(

@@ -20,7 +20,8 @@ class RendererSide:
         self._process = RendererProcess(options)
         self._shell, self._house = shell, house
         self._began_ns = 0
-        self._deaths = 0
+        self.deaths = 0  # since the start
+        self._deaths = 0  # in a row
         self._was_ready = False
 
     @property
@@ -85,6 +86,7 @@ class RendererSide:
         if (self._house.clock.now_ns() - self._began_ns) / 1e9 > HEALTHY_SECONDS:
             self._deaths = 0
         wait = RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
+        self.deaths += 1
         self._deaths += 1
         if not self._was_ready and self._deaths > len(RESTART_SECONDS):
             shell.fail("the renderer never came up; `riffengine doctor` may know why")

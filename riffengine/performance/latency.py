@@ -37,6 +37,7 @@ class LatencyHistogram:
     def __init__(self) -> None:
         self._counts = [0] * _BINS
         self.count = 0
+        self.sum_ms = 0.0
         self.max_ms = 0.0
 
     def add(self, ms: float) -> None:
@@ -44,6 +45,7 @@ class LatencyHistogram:
         place = 0 if ms <= _FINEST_MS else math.ceil(_BINS_PER_OCTAVE * math.log2(ms / _FINEST_MS))
         self._counts[min(place, _BINS - 1)] += 1
         self.count += 1
+        self.sum_ms += ms
         self.max_ms = max(self.max_ms, ms)
 
     def quantile_ms(self, share: float) -> float:
@@ -55,6 +57,17 @@ class LatencyHistogram:
             if count and seen >= wanted:
                 return min(_FINEST_MS * math.exp2(place / _BINS_PER_OCTAVE), self.max_ms)
         return 0.0
+
+    def octaves(self) -> tuple[tuple[float, int], ...]:
+        """(upper bound in ms, how many do not exceed it), octave by octave from 0.1 ms up to the largest."""
+        found: list[tuple[float, int]] = []
+        seen = self._counts[0]
+        for octave in range(_BINS // _BINS_PER_OCTAVE):
+            found.append((_FINEST_MS * math.exp2(octave), seen))
+            if seen == self.count:
+                break
+            seen += sum(self._counts[octave * _BINS_PER_OCTAVE + 1 : (octave + 1) * _BINS_PER_OCTAVE + 1])
+        return tuple(found)
 
 
 class KnobToEar:

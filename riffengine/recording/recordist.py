@@ -63,20 +63,23 @@ class Recordist(Surface):
     # --- what is asked ------------------------------------------------------------------------------------------------
 
     def answer(self, command: Command) -> Reply | None:
-        """The reply to ``record/…``, ``None`` for every other command. The value is the tree's to check."""
+        """The reply to ``record/…``; ``None`` for every other command and for no press of a button."""
+        if isinstance(command.value, str) or not command.value:
+            return None
+        asked = self._take.asked if self._take is not None else ""
         match command.path:
-            case "record/start" if self._take is not None:
-                return Rejected(command, f"{command.path}: {self._take.asked} is being recorded; record/stop ends it")
+            case "record/start" if asked:
+                return Rejected(command, f"{command.path}: {asked} is being recorded; record/stop ends it")
             case "record/start":
                 path = str(self._named("riffengine"))
                 self._take = _Take(path)
                 self.send(StartRecording(path, 60.0 * self._plan.part_minutes))
                 return Accepted(command, True, note=f"recording to {path}")
-            case "record/stop" if self._take is None:
+            case "record/stop" if not asked:
                 return Rejected(command, f"{command.path}: nothing is being recorded; record/start begins")
             case "record/stop":
                 self.send(StopRecording())
-                return Accepted(command, True, note=f"{self._take.asked} is being finished")
+                return Accepted(command, True, note=f"{asked} is being finished")
             case "record/save_last" if self._plan.keep_minutes <= 0.0:
                 return Rejected(command, f"{command.path}: nothing is kept; set record: keep_minutes: in the preset")
             case "record/save_last":
@@ -131,9 +134,8 @@ class Recordist(Surface):
         prompt, to = str(facts["prompt"]), str(facts["to"])
         self._prompts[deck] = prompt if to in ("", prompt) else f"{prompt} → {to}"
         seeds = f"seed {facts['seed']} → {facts['to_seed']}"
-        self._add(
-            Cue(frame, f"beat {float(facts['beat']):.2f} deck {deck}: {self._prompts[deck]}, {seeds}", remark=True)
-        )
+        beat = float(facts["beat"])
+        self._cues.append(Cue(frame, f"beat {beat:.2f} deck {deck}: {self._prompts[deck]}, {seeds}", remark=True))
         self._title_at(frame)
 
     def landed(self, moment: Moment, path: str, value: Value) -> None:

@@ -42,6 +42,20 @@ class Recovery:
         """In the user's state folder."""
         return cls(state_folder(environment), now_seconds, resume)
 
+    def forget_if_changed(self, preset: Path) -> str:
+        """Do not go on with what another preset has left, or this one before it was edited; says why, or ``""``."""
+        kept = self.keepsake
+        if kept is None:
+            return ""
+        reason = ""
+        if kept.preset != str(preset.resolve()):
+            reason = f"the last set was played from {kept.preset or 'no preset'}: beginning anew"
+        elif preset.stat().st_mtime > kept.saved_at:
+            reason = "the preset has changed since the last set: beginning anew"
+        if reason:
+            self.keepsake, self.advice = None, ""
+        return reason
+
     @property
     def failure(self) -> str:
         """Why nothing is kept any more, ``""`` while all is well."""

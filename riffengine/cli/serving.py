@@ -1,0 +1,96 @@
+"""``serve``: a preset as an installation: a supervisor, a log, health over HTTP, and a start that resumes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from riffengine.errors import RiffError
+
+EXAMPLES = """\
+examples:
+  riffengine serve presets/ambient-endless.yaml
+  riffengine serve presets/ambient-endless.yaml --log riffengine.log --record sets/gallery.flac
+  riffengine serve presets/ambient-endless.yaml --check        is the preset good? (plays nothing)
+  curl http://127.0.0.1:9464/health        curl http://127.0.0.1:9464/metrics
+  bash tools/install-service presets/ambient-endless.yaml      prints a systemd unit; --install installs it
+
+SIGTERM fades out, finishes the recording and ends with 0; a second one ends at once. The next start goes on where this
+one was, unless the preset has changed since or --fresh is given.
+"""
+
+
+def add_serve_arguments(
+    parser: argparse.ArgumentParser, audio_file: Callable[[str], Path], port: Callable[[str], int]
+) -> None:
+    """Options of ``serve``. What is not given (``None``) is left to the preset."""
+    parser.add_argument("preset", type=Path, metavar="PRESET", help="a YAML preset")
+    parser.add_argument("--check", action="store_true", help="only say whether the preset is good")
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin with the preset's values, not where the last run was"
+    )
+    sound = parser.add_argument_group("sound")
+    sound.add_argument("--output", choices=("auto", "device", "paced"), help="as of `play`")
+    sound.add_argument("--device", metavar="NAME", help="number or part of the name, see `riffengine devices`")
+    sound.add_argument("--record", type=audio_file, metavar="FILE", help="keep what is heard: .flac or .wav")
+    sound.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
+    watch = parser.add_argument_group("log and health")
+    watch.add_argument("--log", type=Path, metavar="FILE", help="JSON lines to this file (default: to stdout)")
+    watch.add_argument("--log-mb", type=float, default=10.0, metavar="MB", help="turn the log over at this size (10)")
+    watch.add_argument("--log-keep", type=int, default=5, metavar="N", help="old logs to keep (5)")
+    watch.add_argument("--http-host", default="127.0.0.1", metavar="HOST", help="for /health and /metrics (127.0.0.1)")
+    watch.add_argument("--http-port", type=port, default=9464, metavar="PORT", help="(9464)")
+    watch.add_argument("--no-http", action="store_true", help="no /health and /metrics")
+    control = parser.add_argument_group("control")
+    control.add_argument("--osc-port", type=port, metavar="PORT", help="UDP port to listen for OSC on")
+    control.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
+    control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Play until SIGTERM; the log says everything, stdout nothing but the log."""
+    from riffengine.attendants import Company
+    from riffengine.clock import SystemClock
+    from riffengine.engine import PlayOptions, run_play
+    from riffengine.recovery import Recovery
+    from riffengine.service.caretaker import Caretaker
+    from riffengine.service.logbook import Logbook
+    from riffengine.service.notify import Supervisor
+    from riffengine.session import load_session
+
+    session = load_session(arguments.preset)
+    if arguments.check:
+        print(f"{arguments.preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: good")
+        return 0
+    clock = SystemClock()
+    log = Logbook(arguments.log, clock.unix_seconds, round(arguments.log_mb * 1e6), arguments.log_keep)
+    monitor_at = None if arguments.no_http else (arguments.http_host, arguments.http_port)
+    end_seconds = session.fade_out_seconds + 15.0  # the rest of a recording on a slow disk
+    caretaker = Caretaker(log, Supervisor(os.environ), clock, end_seconds, monitor_at)
+    recovery = Recovery.open(os.environ, clock.unix_seconds(), resume=not arguments.fresh)
+    changed = recovery.forget_if_changed(arguments.preset)
+    recovery.preset = str(arguments.preset.resolve())
+    company = Company(None, [caretaker])
+    caretaker.begin()
+    company.say(f"serving {arguments.preset}" + (f": {changed}" if changed else ""))
+    options = PlayOptions(
+        output=arguments.output,
+        device=arguments.device,
+        record=arguments.record,
+        osc_port=arguments.osc_port,
+        osc=not arguments.no_osc,
+        midi=not arguments.no_midi,
+        journal=arguments.journal,
+        recovery=recovery,
+    )
+    try:
+        return run_play(session, options, company)
+    except RiffError as error:
+        recovery.goodbye()  # what was explained is no crash
+        log.write("refused", str(error), "error")
+        log.close()
+        print(f"riffengine: {error}", file=sys.stderr)
+        return 2

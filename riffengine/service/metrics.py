@@ -1,0 +1,161 @@
+"""Metrics: the figures of a performance in Prometheus' text form, made from the last observation when they are asked.
+
+Belongs to the thread that serves them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client.core import (
+    CollectorRegistry,
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from riffengine import __version__
+from riffengine.observation import Observation
+from riffengine.service.health import Health
+from riffengine.service.processes import holding, shared_segments
+
+PREFIX = "riffengine"
+_STATES = ("starting", "ok", "degraded", "failing", "stopping")
+
+
+class Metrics(Collector):
+    """``latest`` gives the last observation, ``health`` how it is now, ``lost`` the log lines that were lost."""
+
+    def __init__(
+        self,
+        latest: Callable[[], Observation | None],
+        health: Callable[[], Health],
+        lost: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._latest, self._health, self._lost = latest, health, lost
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """The figures as Prometheus scrapes them."""
+        return bytes(generate_latest(self._registry))
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is known before it is asked for (called by the registry)."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure (called by the registry)."""
+        health = self._health()
+        yield InfoMetricFamily(PREFIX, "The program", {"version": __version__})
+        state = GaugeMetricFamily(f"{PREFIX}_health", "1 for the state of health that holds", labels=["state"])
+        for name in _STATES:
+            state.add_metric([name], float(health.state == name))
+        yield state
+        yield _counter("log_lines_lost", "Log lines that no disk took", self._lost())
+        observation = self._latest()
+        yield from _processes(observation)
+        if observation is not None:
+            yield from _sound(observation)
+            yield from _renders(observation)
+            yield from _decks(observation)
+            yield from _ear(observation)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _sound(o: Observation) -> Iterator[Metric]:
+    moment, player = o.conductor.moment, o.player
+    yield _gauge("sounding", "1 once anything has sounded", float(o.sounding))
+    yield _gauge("panicked", "1 while a panic keeps it silent", float(o.conductor.panicked))
+    yield _gauge("beat", "Beats since the start", moment.beat)
+    yield _gauge("tempo_bpm", "Tempo", moment.bpm)
+    yield _gauge("recording", "1 while a file is being recorded", float(bool(o.recording)))
+    yield _counter("recordings_failed", "Recordings and cue sheets that the disk did not take", o.recordings_failed)
+    yield _counter("saves", "Times the last minutes were saved", o.saves)
+    yield _counter("faults", "Errors nobody expected", o.faults)
+    inputs = CounterMetricFamily(f"{PREFIX}_messages", "Messages that came in", labels=["surface"])
+    for surface, count in o.activity.items():
+        inputs.add_metric([surface], count)
+    yield inputs
+    if player is not None:
+        yield _counter("frames", "Frames handed to the output", player.frame)
+        yield _counter("underruns", "Times the output starved", player.underruns)
+        yield _counter("late_messages", "Messages that reached the mixer after their frame", player.late_messages)
+        yield _gauge("peak", "Largest sample since the last report, 1 is full scale", player.peak)
+        yield _gauge("load", "Share of the block period that a block takes to compute", player.load)
+
+
+def _renders(o: Observation) -> Iterator[Metric]:
+    status = o.conductor
+    yield _gauge("renderer_ready", "1 while the renderer takes jobs", float(status.renderer_ready))
+    yield _counter("renderer_deaths", "Times the renderer ended unasked", o.renderer_deaths)
+    jobs = CounterMetricFamily(f"{PREFIX}_renders", "Loops by what became of them", labels=["outcome"])
+    for outcome in ("started", "delivered", "heard", "cancelled", "failed", "lost"):
+        jobs.add_metric([outcome], getattr(status, f"jobs_{outcome}"))
+    yield jobs
+    seconds = GaugeMetricFamily(f"{PREFIX}_render_seconds", "Time for one loop", labels=["fineness", "quantile"])
+    for fineness in ("draft", "full"):
+        for share in ("50", "95"):
+            seconds.add_metric([fineness, f"0.{share}"], getattr(status, f"{fineness}_p{share}_seconds"))
+    yield seconds
+    yield _counter("famines", "Times nothing new was ready", status.famines)
+    yield _counter("launches", "Banks launched", status.launches)
+    yield _counter("landings_moved", "Promised landings that moved", status.landings_moved)
+    yield _gauge("landing_error_frames_max", "Largest error of a landing", status.landing_error_frames_max)
+    yield _gauge("pending_changes", "Changes that have not landed", len(o.pending))
+    yield _gauge("slots_free", "Slots of shared memory that hold no loop", status.slots_free)
+
+
+def _decks(o: Observation) -> Iterator[Metric]:
+    figures = {
+        "alpha": ("Morph from prompt to its end", lambda d: d.alpha),
+        "coverage": ("Share of the bank that is rendered", lambda d: d.coverage),
+        "runway_seconds": ("Seconds of music that is ready; +Inf when it does not walk", lambda d: d.runway_seconds),
+        "deck_sounding": ("1 when the deck has a loop", lambda d: float(d.sounding)),
+    }
+    for name, (text, value) in figures.items():
+        family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=["deck"])
+        for deck in o.conductor.decks:
+            family.add_metric([deck.deck], value(deck))
+        yield family
+
+
+def _ear(o: Observation) -> Iterator[Metric]:
+    family = HistogramMetricFamily(f"{PREFIX}_knob_to_ear_seconds", "From gesture to sound", labels=["class"])
+    for control, figures in o.ear.items():
+        buckets = [(f"{bound / 1000:.6g}", float(count)) for bound, count in figures.octaves]
+        family.add_metric([control], [*buckets, ("+Inf", float(figures.count))], figures.sum_ms / 1000)
+    yield family
+
+
+def _processes(o: Observation | None) -> Iterator[Metric]:
+    pids = {"engine": os.getpid(), **({"renderer": o.renderer_pid, "player": o.player_pid} if o is not None else {})}
+    names = ("resident_bytes", "private_bytes", "descriptors", "threads")
+    families = {
+        name: GaugeMetricFamily(f"{PREFIX}_process_{name}", "Of each process, from /proc", labels=["process"])
+        for name in names
+    }
+    cpu = CounterMetricFamily(f"{PREFIX}_process_cpu_seconds", "Of each process, from /proc", labels=["process"])
+    for process, pid in pids.items():
+        held = holding(pid) if pid else None
+        if held is not None:
+            for name, family in families.items():
+                family.add_metric([process], getattr(held, name))
+            cpu.add_metric([process], held.cpu_seconds)
+    yield from families.values()
+    yield cpu
+    count, size = shared_segments()
+    yield _gauge("shared_segments", "Segments of shared memory of all riffengines here", count)
+    yield _gauge("shared_bytes", "Their size", size)
