@@ -78,7 +78,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             for name in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"riffengine"}:
-                owners = {owner.lower() for owner in distributions.get(name, [name])}
+                owners = {owner.lower().replace("_", "-") for owner in distributions.get(name, [name])}
                 assert owners & declared, f"{path.relative_to(ROOT)} imports {name}, which pyproject.toml does not name"
 
 

@@ -12,7 +12,7 @@ riffengine_say() { printf '%s\n' "$*" >&2; }
 # --- system packages ------------------------------------------------------------------------------------------------
 
 riffengine_play_packages="libportaudio2"
-riffengine_test_packages="libportaudio2 jackd2 libjack-jackd2-dev gcc libc6-dev liblo-tools puredata-core supercollider-language libfluidsynth3 musescore-general-soundfont-small"
+riffengine_test_packages="libportaudio2 jackd2 libjack-jackd2-dev gcc libc6-dev liblo-tools puredata-core supercollider-language libfluidsynth3 musescore-general-soundfont-small systemd"
 
 # Debian packages of the given ones that are not installed; empty where there is no dpkg.
 riffengine_missing_packages() {

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from riffengine import __version__
 from riffengine.observation import Observation
+from riffengine.scheduler.actions import DeckStatus
 from riffengine.service.health import Health
 from riffengine.service.processes import holding, shared_segments
 
@@ -119,7 +120,7 @@ def _renders(o: Observation) -> Iterator[Metric]:
 
 
 def _decks(o: Observation) -> Iterator[Metric]:
-    figures = {
+    figures: dict[str, tuple[str, Callable[[DeckStatus], float]]] = {
         "alpha": ("Morph from prompt to its end", lambda d: d.alpha),
         "coverage": ("Share of the bank that is rendered", lambda d: d.coverage),
         "runway_seconds": ("Seconds of music that is ready; +Inf when it does not walk", lambda d: d.runway_seconds),
