@@ -27,6 +27,11 @@ class OscSurface(Surface):
         self._say = say
         self._beside: list[Surface] = []
 
+    @property
+    def received(self) -> int:
+        """Datagrams that came in."""
+        return self.server.counters.received
+
     async def start(self, tree: ParameterTree, current: Callable[[], PerformanceState]) -> None:
         """Open all of it; ``ControlError`` when OSC itself cannot be had."""
         server = self.server

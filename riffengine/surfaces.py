@@ -122,9 +122,9 @@ class Surfaces:
                 self._named[name] = surface
 
     def activity(self) -> Mapping[str, int]:
-        """How much came in by each surface that counts it."""
-        counted = ((name, getattr(surface, "counters", None)) for name, surface in self._named.items())
-        return {name: int(getattr(counters, "received", 0)) for name, counters in counted if counters is not None}
+        """How much came in by each surface that hears anything."""
+        counts = {name: surface.received for name, surface in self._named.items()}
+        return {name: count for name, count in counts.items() if count is not None}
 
     def replied(self, moment: Moment, reply: Reply, state: PerformanceState, routine: bool = False) -> None:
         """A command was answered, whoever sent it: into the journal and to every subscriber.

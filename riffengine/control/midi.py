@@ -111,6 +111,11 @@ class MidiSurface(Surface):
         self._ports: MidiPorts | None = None
         self._started = False
 
+    @property
+    def received(self) -> int:
+        """Messages that came in, by every port."""
+        return self.counters.received
+
     async def start(self, apis: Sequence[str] = tuple(APIS)) -> None:
         """Open what is there, on the first of ``apis`` that works, and watch what comes and goes."""
         self._loop = asyncio.get_running_loop()

@@ -9,6 +9,11 @@ from riffengine.transport.grid import Moment
 class Surface:
     """Something a performer touches or looks at. Every call comes on the event loop's thread and must not wait."""
 
+    @property
+    def received(self) -> int | None:
+        """How many messages came in since it was opened; ``None`` where nothing comes in."""
+        return None
+
     def changed(self, path: str, value: Value) -> None:
         """``path`` became ``value``, whoever asked."""
 

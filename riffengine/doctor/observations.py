@@ -39,6 +39,8 @@ DEPENDENCIES: Mapping[str, str] = {
     "zeroconf": "OSCQuery is not announced",
     "ifaddr": "OSCQuery is not announced",
     "pillow": "pictures are neither read nor written",
+    "textual": "there is no dashboard",
+    "prometheus-client": "the service has no /metrics",
 }
 
 
