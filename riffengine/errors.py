@@ -14,7 +14,7 @@ RiffError
 ├── ModelError             weights or a checkpoint are missing, damaged or of another kind
 ├── JournalError           a journal cannot be begun or read
 ├── LoopStoreError         shared memory for loops is missing, full or of another session
-├── ServiceError           a log file or a port of the service cannot be had
+├── ServiceError           a log file, a port or a terminal cannot be had
 ├── AudioFileError         an audio file cannot be read or written
 └── PictureError           a picture of sound cannot be read or written
 """
@@ -90,7 +90,7 @@ class LoopStoreError(RiffError):
 
 
 class ServiceError(RiffError):
-    """A log file or a port of the service cannot be had."""
+    """A log file, a port or a terminal for those who watch cannot be had."""
 
 
 class AudioFileError(RiffError):

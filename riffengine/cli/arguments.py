@@ -88,6 +88,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on where the last set was, its loops sounding before the model loads"
     )
+    parser.add_argument("--tui", action="store_true", help="a dashboard on the terminal, with keys to play it")
     music = parser.add_argument_group("music (in place of what the preset says, on its first deck)")
     music.add_argument("--prompt", metavar="TEXT", help="what is dreamt at alpha 0")
     music.add_argument("--to", metavar="TEXT", help="what is dreamt at alpha 1")

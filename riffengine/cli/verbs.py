@@ -47,6 +47,11 @@ def play(arguments: argparse.Namespace) -> int:
                 f"{preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
             )
         recovery.preset = str(preset.resolve()) if preset else ""
+        company = None
+        if arguments.tui:
+            from riffengine.dashboard.link import open_dashboard
+
+            company = open_dashboard()
         return run_play(
             session,
             PlayOptions(
@@ -66,6 +71,7 @@ def play(arguments: argparse.Namespace) -> int:
                 commands=tuple(parameter_commands(arguments, session.decks[0])),
                 recovery=recovery,
             ),
+            company,
         )
     except RiffError:
         recovery.goodbye()  # what was explained is no crash

@@ -1,0 +1,161 @@
+"""Panels: an observation as lines of text, each as wide as it may be. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+
+from riffengine.observation import EarFigures, Observation
+from riffengine.scheduler.actions import DeckStatus
+
+_FLOOR_DB = -60.0
+_SPARKS = " ▁▂▃▄▅▆▇█"
+QUIET, LOUD, GOOD, WARN, BAD = "grey62", "bold", "green", "yellow", "bold red"
+
+
+def header(o: Observation, width: int) -> Text:
+    """Name, beat, tempo, scene, recording, output."""
+    moment = o.conductor.moment
+    place = int(moment.beat % 4)
+    dots = "".join("●" if n == place else "○" for n in range(4))
+    line = Text(f" {o.name or 'riffengine'}  ", LOUD)
+    line.append(f"{dots} beat {moment.beat:.1f}  {moment.bpm:g} bpm", "cyan")
+    if o.scene:
+        line.append(f"  scene {o.scene}")
+    if o.conductor.panicked:
+        line.append("  PANIC: silent", BAD)
+    if o.recording:
+        line.append(f"  ● REC {o.recording}", "red")
+    if not o.sounding:
+        line.append("  loading …", WARN)
+    return fitted(line, width)
+
+
+def deck(o: Observation, status: DeckStatus, chosen: bool, width: int) -> list[Text]:
+    """Two lines: what it dreams, and how far it is."""
+    values = o.values
+    at = f"deck/{status.deck}"
+    first = Text("▶" if chosen else " ", "cyan")
+    first.append(f"{status.deck} ", LOUD if chosen else "")
+    prompt = status.prompt if status.to in ("", status.prompt) else f"{status.prompt} → {status.to}"
+    away = [stem for stem in stems(values, status.deck) if values.get(f"{at}/stem/{stem}/mute")]
+    only = [stem for stem in stems(values, status.deck) if values.get(f"{at}/stem/{stem}/solo")]
+    if bool(values.get(f"{at}/mute", False)):
+        tail = Text(" MUTE", BAD)
+    else:
+        tail = Text(f" {_number(values, f'{at}/gain'):+.0f} dB", QUIET)
+    tail.append(f" {values.get(f'{at}/side', '')}", QUIET)
+    if away or only:
+        tail = Text(f" {' '.join(f'only {stem}' for stem in only) or 'no ' + ', '.join(away)}", WARN).append_text(tail)
+    first.append_text(fitted(Text(prompt), width - len(first) - len(tail), pad=True))
+    first.append_text(tail)
+    runway = "∞" if math.isinf(status.runway_seconds) else f"{status.runway_seconds:.0f} s"
+    second = Text("   alpha ")
+    second.append(_slider(status.alpha, 16), "cyan")
+    second.append(f" {status.alpha:.2f}  seed {status.seed}  bank ")
+    second.append(f"{100 * status.coverage:3.0f}%", GOOD if status.coverage >= 1 else WARN)
+    second.append("  runway ")
+    second.append(runway, BAD if status.sounding and status.runway_seconds <= 0 else GOOD)
+    if status.landing_beat is not None:
+        second.append(f"  lands {status.landing_beat:g}", WARN)
+    return [fitted(first, width), fitted(second, width)]
+
+
+def stems(values: Mapping[str, object], deck: str) -> list[str]:
+    """The deck's stems, in the order of their keys."""
+    start, end = f"deck/{deck}/stem/", "/mute"
+    return [path[len(start) : -len(end)] for path in values if path.startswith(start) and path.endswith(end)]
+
+
+def sound(o: Observation, before: Mapping[str, int], width: int) -> list[Text]:
+    """Meter, counters, renderer, activity: ``before`` are the activity's counts a moment ago."""
+    peak = o.player.peak if o.player is not None else 0.0
+    db = 20.0 * math.log10(peak) if peak > 0.001 else _FLOOR_DB
+    meter = Text("level ")
+    full = round((db - _FLOOR_DB) / -_FLOOR_DB * 20)
+    meter.append("█" * min(20, full), BAD if db > -0.2 else GOOD if db < -3 else WARN)
+    meter.append("·" * max(0, 20 - full), QUIET)
+    meter.append(f" {db:5.1f} dB" if db > _FLOOR_DB else "  silent")
+    cross = o.values.get("crossfader")
+    if cross is not None and len(o.conductor.decks) > 1:
+        meter.append("  A ").append(_slider(float(cross), 10), "cyan").append(" B")
+    player, status = o.player, o.conductor
+    counts = Text("xruns ")
+    xruns = player.underruns if player is not None else 0
+    counts.append(str(xruns), BAD if xruns else GOOD)
+    counts.append(f"  late {player.late_messages if player is not None else 0}")
+    counts.append(f"  load {100 * player.load if player is not None else 0:.0f}%  famines {status.famines}")
+    counts.append(f"  render {status.full_p50_seconds:.2f} s ")
+    counts.append("ready" if status.renderer_ready else "not there", GOOD if status.renderer_ready else BAD)
+    inputs = Text("in ")
+    for name, count in o.activity.items():
+        inputs.append(f"{name} ").append("●" if count > before.get(name, 0) else "○", GOOD).append(f" {count}  ")
+    if not o.activity:
+        inputs.append("–  ", QUIET)
+    inputs.append(f"out {o.output}" if o.output else "", QUIET)
+    return [fitted(line, width) for line in (meter, counts, inputs)]
+
+
+def landings(o: Observation, rows: int, width: int) -> list[Text]:
+    """What is on its way, the soonest first."""
+    lines = [Text("landing", LOUD)]
+    for pending in o.pending[: rows - 1]:
+        line = Text(f" {pending.path} ")
+        line.append(f"beat {pending.beat:g}, {pending.seconds:.1f} s", WARN)
+        lines.append(line)
+    if len(lines) == 1:
+        lines.append(Text(" nothing is on its way", QUIET))
+    if len(o.pending) > rows - 1:
+        lines[-1] = Text(f" and {len(o.pending) - rows + 2} more", QUIET)
+    return [fitted(line, width) for line in lines]
+
+
+def ear(o: Observation, width: int) -> list[Text]:
+    """Knob to ear, class by class: 95th percentile, the largest, and the histogram by octaves of milliseconds."""
+    lines = [Text("knob to ear   p95     max", LOUD)]
+    for control, figures in o.ear.items():
+        line = Text(f" {control:10}")
+        if figures.count:
+            line.append(f"{_ms(figures.p95_ms)} {_ms(figures.max_ms)} ")
+            line.append(sparks(figures, 9), "cyan")
+        else:
+            line.append("   –", QUIET)
+        lines.append(line)
+    return [fitted(line, width) for line in lines]
+
+
+def sparks(figures: EarFigures, most: int) -> str:
+    """The histogram as bars, one for an octave, up to the octave of the largest."""
+    counts = [count for _, count in figures.octaves]
+    single = [after - before for before, after in zip([0, *counts], counts, strict=False)][-most:]
+    top = max([1, *single])
+    return "".join(_SPARKS[math.ceil(8 * count / top)] for count in single)
+
+
+def stacked(lines: Sequence[Text]) -> Text:
+    """Lines as one text."""
+    return Text("\n").join(lines)
+
+
+def fitted(line: Text, width: int, pad: bool = False) -> Text:
+    """``line`` cut to ``width`` cells, with … where something is missing."""
+    line = line.copy()
+    line.no_wrap = True
+    line.truncate(max(1, width), overflow="ellipsis", pad=pad)
+    return line
+
+
+def _slider(share: float, width: int) -> str:
+    place = round(min(1.0, max(0.0, share)) * (width - 1))
+    return "━" * place + "●" + "─" * (width - 1 - place)
+
+
+def _ms(value: float) -> str:
+    return f"{value:5.1f} ms" if value < 100 else f"{value / 1000:5.2f} s "
+
+
+def _number(values: Mapping[str, object], path: str) -> float:
+    value = values.get(path, 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
