@@ -70,7 +70,8 @@ def test_a_set_killed_whole_goes_on_with_its_loops(tmp_path: Path, own_state_fol
     rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
     if rows:  # the model came in time: the first loop was placed before it
         assert next(r["facts"]["request"]["start"]["prompt"] for r in rows if r.get("path") == "PlaceLoop") == "dub"
-        ready = next(r["frame"] for r in rows if "renderer ready" in r.get("note", ""))
+        loaded = (r["frame"] for r in rows if "renderer ready" in r.get("note", ""))
+        ready = next(loaded, sys.maxsize)  # a machine that is loaded may not have come to it in 25 s
         assert next(r["frame"] for r in rows if r.get("path") == "LaunchBank") < ready
         replayed = tmp_path / "replayed.wav"
         subprocess.run(
