@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("play", add_play_arguments, "play an endless stream, live", _PLAY_EXAMPLES)
     add(
         "serve",
-        lambda parser: add_serve_arguments(parser, _audio_file, _port),
+        lambda parser: add_serve_arguments(parser, _audio_file, _port, _add_osc_arguments),
         "play a preset as a service: log, health, metrics, watchdog",
         SERVE_EXAMPLES,
     )
@@ -107,19 +107,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     sound.add_argument("--record", type=_audio_file, metavar="FILE", help="keep what is heard: .flac or .wav")
     sound.add_argument("--seconds", type=_positive_float, metavar="S", help="end after this long; else Ctrl-C ends")
     control = parser.add_argument_group("control")
-    osc = control.add_mutually_exclusive_group()
-    osc.add_argument("--osc-port", type=_port, metavar="PORT", help="UDP port to listen for OSC on")
-    osc.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
-    control.add_argument(
-        "--osc-bind", metavar="HOST", help="hear OSC on this address; 0.0.0.0 is all: anybody in the network can play"
-    )
-    control.add_argument(
-        "--osc-allow",
-        action="append",
-        type=_network,
-        metavar="NET",
-        help="who else may play, such as 192.168.1.20 or 192.168.1.0/24; again for another",
-    )
+    _add_osc_arguments(control)
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
     control.add_argument(
         "--clock-out",
@@ -277,6 +265,22 @@ def _number(text: str, allowed: Callable[[float], bool], range_: str) -> float:
     if not allowed(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a number {range_}")
     return number
+
+
+def _add_osc_arguments(control: argparse._ArgumentGroup) -> None:
+    osc = control.add_mutually_exclusive_group()
+    osc.add_argument("--osc-port", type=_port, metavar="PORT", help="UDP port to listen for OSC on")
+    osc.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
+    control.add_argument(
+        "--osc-bind", metavar="HOST", help="hear OSC on this address; 0.0.0.0 is all: anybody in the network can play"
+    )
+    control.add_argument(
+        "--osc-allow",
+        action="append",
+        type=_network,
+        metavar="NET",
+        help="who else may play, such as 192.168.1.20 or 192.168.1.0/24; again for another",
+    )
 
 
 def _network(text: str) -> str:

@@ -24,7 +24,10 @@ one was, unless the preset has changed since or --fresh is given.
 
 
 def add_serve_arguments(
-    parser: argparse.ArgumentParser, audio_file: Callable[[str], Path], port: Callable[[str], int]
+    parser: argparse.ArgumentParser,
+    audio_file: Callable[[str], Path],
+    port: Callable[[str], int],
+    add_osc_arguments: Callable[[argparse._ArgumentGroup], None],
 ) -> None:
     """Options of ``serve``. What is not given (``None``) is left to the preset."""
     parser.add_argument("preset", type=Path, metavar="PRESET", help="a YAML preset")
@@ -39,14 +42,15 @@ def add_serve_arguments(
     sound.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
     watch = parser.add_argument_group("log and health")
     watch.add_argument("--log", type=Path, metavar="FILE", help="JSON lines to this file (default: to stdout)")
-    watch.add_argument("--log-mb", type=float, default=10.0, metavar="MB", help="turn the log over at this size (10)")
-    watch.add_argument("--log-keep", type=int, default=5, metavar="N", help="old logs to keep (5)")
+    watch.add_argument(
+        "--log-mb", type=_size_mb, default=10.0, metavar="MB", help="turn the log over at this size (10)"
+    )
+    watch.add_argument("--log-keep", type=_count, default=5, metavar="N", help="old logs to keep (5)")
     watch.add_argument("--http-host", default="127.0.0.1", metavar="HOST", help="for /health and /metrics (127.0.0.1)")
     watch.add_argument("--http-port", type=port, default=9464, metavar="PORT", help="(9464)")
     watch.add_argument("--no-http", action="store_true", help="no /health and /metrics")
     control = parser.add_argument_group("control")
-    control.add_argument("--osc-port", type=port, metavar="PORT", help="UDP port to listen for OSC on")
-    control.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
+    add_osc_arguments(control)
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
 
 
@@ -81,6 +85,8 @@ def serve(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         record=arguments.record,
         osc_port=arguments.osc_port,
+        osc_host=arguments.osc_bind,
+        osc_allow=tuple(arguments.osc_allow) if arguments.osc_allow else None,
         osc=not arguments.no_osc,
         midi=not arguments.no_midi,
         journal=arguments.journal,
@@ -94,3 +100,19 @@ def serve(arguments: argparse.Namespace) -> int:
         log.close()
         print(f"riffengine: {error}", file=sys.stderr)
         return 2
+
+
+def _size_mb(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = float("nan")
+    if not 0.001 <= size <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give megabytes from 0.001 to 100000")
+    return size
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number from 1 to 1000")
+    return int(text)

@@ -44,7 +44,7 @@ class Caretaker(Attendant):
         self._latest: Observation | None = None
         self._health = Health("starting", live=True, ready=False)
         self._stopping = False
-        self._ready_told = False
+        self._ready_told = self._http_told = False
         self._next_status_ns = self._next_report_ns = 0
         self._metrics = Metrics(lambda: self._latest, self._examine, lambda: log.lost)
         self._metrics_made: tuple[int, bytes] = (0, b"")
@@ -53,17 +53,24 @@ class Caretaker(Attendant):
             paths = {"/health": self._tell_health, "/health/live": self._tell_live, "/metrics": self._tell_metrics}
             self.monitor = Monitor(paths, *monitor_at)
 
-    def begin(self) -> None:
-        """Open the port, before anything plays; what cannot be had is logged and left out."""
-        if self.monitor is None:
+    def begin(self, http_seconds: float = 5.0) -> None:
+        """Open the port, and wait so long for it before anything plays; what cannot be had is logged and left out."""
+        if self.monitor is not None:
+            self.monitor.start(http_seconds)
+            self._tell_http()
+
+    def _tell_http(self) -> None:
+        """Once: where it is, or why not. On a busy machine the music may begin before."""
+        if self.monitor is None or self._http_told:
             return
         try:
-            self.monitor.start()
+            self._http_told = self.monitor.settled()
         except ServiceError as error:
             self.monitor = None
             self._log.write("http", str(error), "warning")
         else:
-            self._log.write("http", f"{self.monitor.url}/health and {self.monitor.url}/metrics")
+            if self._http_told:
+                self._log.write("http", f"{self.monitor.url}/health and {self.monitor.url}/metrics")
 
     # --- what the engine tells ----------------------------------------------------------------------------------------
 
@@ -93,6 +100,7 @@ class Caretaker(Attendant):
             self._log.write("health", "; ".join(health.problems), level, {"state": health.state})
         self._health = health
         self._changes(before, observation)
+        self._tell_http()
         if now_ns >= self._next_status_ns and self._ready_told:
             self._next_status_ns = now_ns + round(STATUS_SECONDS * 1e9)
             self._supervisor.status(_line(observation))

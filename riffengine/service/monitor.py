@@ -19,8 +19,6 @@ from riffengine.errors import ServiceError
 if TYPE_CHECKING:
     from aiohttp.web import Request, StreamResponse
 
-_START_SECONDS = 10.0
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -53,15 +51,16 @@ class Monitor:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
-    def start(self) -> None:
-        """Open the port; ``ServiceError`` when it cannot be had."""
+    def start(self, wait_seconds: float = 5.0) -> bool:
+        """Open the port, and wait so long for it; whether it is settled. Loading the library takes its time."""
         self._thread.start()
-        if not self._begun.wait(_START_SECONDS):
-            raise ServiceError(
-                f"HTTP did not start on {self.url} within {_START_SECONDS:g} s; name another --http-port"
-            )
+        return self._begun.wait(wait_seconds)
+
+    def settled(self) -> bool:
+        """Whether the port is open, or false while it is on its way; ``ServiceError`` when it cannot be had."""
         if self._problem:
             raise ServiceError(self._problem)
+        return self._begun.is_set()
 
     def close(self) -> None:
         """Answer no more."""
@@ -77,6 +76,8 @@ class Monitor:
                 f"HTTP cannot listen on {self.url}: {error.strerror or error}; another program may have the port: "
                 "name another with --http-port, or none with --no-http"
             )
+        except ImportError as error:
+            self._problem = f"no HTTP: aiohttp cannot be loaded ({error}); install it for /health and /metrics"
         finally:
             self._begun.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Gallery:
         environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "4000000"}
         log = Logbook(self.log_file, lambda: 1.8e9)
         self.caretaker = Caretaker(log, Supervisor(environment), self.clock, 17.0, ("127.0.0.1", 0))
-        self.caretaker.begin()
+        self.caretaker.begin(60.0)
 
     def heard(self) -> list[str]:
         found = []
@@ -159,8 +160,34 @@ def test_it_only_tells_and_only_to_those_who_know_its_name(gallery: Gallery) -> 
 def test_a_port_that_is_taken_is_told_and_left_out(gallery: Gallery, tmp_path: Path) -> None:
     assert gallery.caretaker.monitor is not None
     second = Monitor({}, "127.0.0.1", gallery.caretaker.monitor.port)
+    assert second.start(60.0)
     with pytest.raises(ServiceError, match=r"cannot listen on .*--http-port"):
-        second.start()
+        second.settled()
+    log = Logbook(tmp_path / "second", lambda: 1.8e9)
+    other = Caretaker(log, Supervisor({}), gallery.clock, 17.0, ("127.0.0.1", gallery.caretaker.monitor.port))
+    other.begin(60.0)
+    other.observed(observation(0))
+    other.closed(0)
+    told = [line for line in (tmp_path / "second").read_text("utf-8").splitlines() if '"http"' in line]
+    assert len(told) == 1 and "cannot listen on" in told[0]
+
+
+def test_music_does_not_wait_for_a_port_that_comes_late(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    caretaker = Caretaker(Logbook(tmp_path / "log", lambda: 1.8e9), Supervisor({}), clock, 17.0, ("127.0.0.1", 0))
+    assert caretaker.monitor is not None
+    caretaker.begin(0.0)
+    caretaker.observed(observation(0))
+    deadline = time.perf_counter() + 60.0
+    while not caretaker.monitor.settled():
+        assert time.perf_counter() < deadline
+        time.sleep(0.01)
+    for _ in range(3):
+        caretaker.observed(observation(0))
+    url = caretaker.monitor.url
+    caretaker.closed(0)
+    told = [line for line in (tmp_path / "log").read_text("utf-8").splitlines() if '"http"' in line]
+    assert len(told) == 1 and f"{url}/health" in told[0] and not url.endswith(":0")
 
 
 def test_an_answer_that_fails_is_counted_and_the_next_one_comes() -> None:
@@ -168,7 +195,7 @@ def test_an_answer_that_fails_is_counted_and_the_next_one_comes() -> None:
         raise ValueError("broken")
 
     monitor = Monitor({"/broken": broken, "/good": lambda: Answer(b"good")}, port=0)
-    monitor.start()
+    assert monitor.start(60.0) and monitor.settled()
     statuses = []
     for path in ("/broken", "/good"):
         try:

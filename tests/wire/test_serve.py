@@ -111,6 +111,7 @@ class Service:
 
 @pytest.mark.wire
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_service_from_its_start_over_its_end_to_the_next_start(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(PRESET % tmp_path)
     first = Service(tmp_path)
