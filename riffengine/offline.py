@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,17 @@ import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, OutOfRange
+from riffengine.midifile import check_midi_path, journey, write_midi
 from riffengine.playback.messages import LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.playback.mixer import Mixer
+from riffengine.renderer.notes import STEPS_PER_BEAT
 from riffengine.renderer.rendition import Family, Rendition
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.request import Point, Redream, RenderRequest
 from riffengine.transport.grid import BeatGrid
 
 BEATS_PER_BAR = 4
 LOOP_BEATS = 8
+PEAK_CEILING = 0.891  # -1 dBFS, which no loop passes; stems that were raised, or that are alone, might
 FINEST_MORPH = 33  # renditions along alpha at the most; more are not heard apart
 _BLOCK = 4096
 Progress = Callable[[int, int], None]
@@ -28,7 +31,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class RenderJob:
-    """What to render offline: one loop at ``alpha``, or ``bars`` bars in which alpha travels from 0 to 1."""
+    """What to render offline: one loop at ``alpha``, or ``bars`` bars in which alpha travels from 0 to 1.
+
+    ``levels`` are linear gains of stems, 1 where none is given and 0 for silence. ``stems`` is a folder that gets every
+    stem that is heard as a file of its own, ``midi`` a file that gets the notes.
+    """
 
     output: Path
     start: Point
@@ -41,6 +48,19 @@ class RenderJob:
     init: str = ""
     sample_rate: int = 44100
     model: str = "bundled"
+    density: float = 0.0
+    brightness: float = 0.0
+    energy: float = 0.0
+    transpose: int = 0
+    harmony: tuple[tuple[int, ...], ...] = ()
+    redreams: tuple[Redream, ...] = ()
+    levels: Mapping[str, float] = field(default_factory=dict)
+    stems: Path | None = None
+    midi: Path | None = None
+
+    def level(self, stem: str) -> float:
+        """The linear gain of ``stem``."""
+        return self.levels.get(stem, 1.0)
 
     def request(self, alpha: float) -> RenderRequest:
         """The request for the rendition at ``alpha``."""
@@ -55,12 +75,21 @@ class RenderJob:
             key=self.key,
             init=self.init,
             model=self.model,
+            density=self.density,
+            brightness=self.brightness,
+            energy=self.energy,
+            transpose=self.transpose,
+            harmony=self.harmony,
+            redreams=self.redreams,
         )
 
 
 @dataclass(frozen=True)
 class RenderReport:
-    """What was written: ``frames`` at ``sample_rate``, from ``renditions`` loops, and what it cost."""
+    """What was written: ``frames`` at ``sample_rate``, from ``renditions`` loops, and what it cost.
+
+    ``loudness_lufs`` is that of the first loop with all its stems.
+    """
 
     output: str
     frames: int
@@ -72,6 +101,9 @@ class RenderReport:
     peak: float
     unknown_words: tuple[str, ...]
     weights: str
+    stems: tuple[str, ...] = ()
+    midi: str = ""
+    notes: int = 0
 
 
 def check_output(path: Path) -> None:
@@ -100,9 +132,7 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
     Raises ``AudioFileError`` when the file cannot be written, ``OutOfRange`` for impossible lengths, and what the
     renderer raises.
     """
-    check_output(job.output)
-    if job.bars < 0 or job.bars > 1024:
-        raise OutOfRange(f"bars is {job.bars}; 1 to 1024 bars can be rendered")
+    _check_job(job, family)
     renditions: list[Rendition] = []
     costs: list[float] = []
     alphas = _alphas(job)
@@ -111,12 +141,14 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         renditions.append(family.render(job.request(alpha), lambda: None))
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
-    samples = _stereo(renditions[0].audio.sum(axis=0)) if not job.bars else _travel(job, alphas, renditions)
-    peak = float(np.abs(samples).max())
-    try:
-        soundfile.write(job.output, samples, job.sample_rate, subtype="PCM_24")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFileError(f"{job.output} cannot be written: {error}") from error
+    samples = _samples(job, family, alphas, renditions, job.levels)
+    _write(job.output, samples, job.sample_rate)
+    stems = list(_write_stems(job, family, alphas, renditions))
+    notes = 0
+    if job.midi is not None:
+        steps = (job.bars * BEATS_PER_BAR or LOOP_BEATS) * STEPS_PER_BEAT
+        played = journey([rendition.notes for rendition in renditions], steps, LOOP_BEATS * STEPS_PER_BEAT)
+        notes = write_midi(job.midi, played, job.bpm, steps, job.start.prompt, lambda stem: job.level(stem) > 0.0)
     unknown = dict.fromkeys(word for rendition in renditions for word in rendition.unknown_words)
     return RenderReport(
         output=str(job.output),
@@ -126,10 +158,60 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         renditions=len(renditions),
         render_seconds=tuple(costs),
         loudness_lufs=renditions[0].loudness_lufs,
-        peak=peak,
+        peak=float(np.abs(samples).max()),
         unknown_words=tuple(unknown),
         weights=family.weights_digest,
+        stems=tuple(stems),
+        midi=str(job.midi or ""),
+        notes=notes,
     )
+
+
+def _check_job(job: RenderJob, family: Family) -> None:
+    """Raise what would be raised later anyway."""
+    check_output(job.output)
+    if job.midi is not None:
+        check_midi_path(job.midi)
+    if job.bars < 0 or job.bars > 1024:
+        raise OutOfRange(f"bars is {job.bars}; 1 to 1024 bars can be rendered")
+    named = {*job.levels, *(stem for again in job.redreams for stem in again.stems)}
+    for stem in sorted(named - set(family.stems)):
+        raise OutOfRange(f"{stem!r} is no stem of this model; it has {', '.join(family.stems)}")
+    if job.stems is not None:
+        try:
+            job.stems.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"the folder {job.stems} cannot be made: {error}; choose another") from error
+        check_output(job.stems / f"stem{job.output.suffix}")
+
+
+def _samples(
+    job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], levels: Mapping[str, float]
+) -> NDArray[np.float32]:
+    if job.bars:
+        return _travel(job, family, alphas, renditions, levels)
+    gains = np.array([levels.get(stem, 1.0) for stem in family.stems], np.float32)
+    mixed = (renditions[0].audio * gains[:, None, None]).sum(axis=0)
+    return _stereo(mixed * min(1.0, PEAK_CEILING / max(float(np.abs(mixed).max()), PEAK_CEILING)))
+
+
+def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition]) -> Iterator[str]:
+    """Every stem that is heard, at its level, as it would sound alone."""
+    if job.stems is None:
+        return
+    for stem in family.stems:
+        if job.level(stem) > 0.0:
+            path = job.stems / f"{stem}{job.output.suffix}"
+            alone = {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
+            _write(path, _samples(job, family, alphas, renditions, alone), job.sample_rate)
+            yield str(path)
+
+
+def _write(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
+    try:
+        soundfile.write(path, samples, sample_rate, subtype="PCM_24")
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioFileError(f"{path} cannot be written: {error}") from error
 
 
 def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,14 +228,18 @@ def _alphas(job: RenderJob) -> list[float]:
     return [index / (count - 1) for index in range(count)]
 
 
-def _travel(job: RenderJob, alphas: list[float], renditions: list[Rendition]) -> NDArray[np.float32]:
+def _travel(
+    job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], levels: Mapping[str, float]
+) -> NDArray[np.float32]:
     grid = BeatGrid(job.sample_rate, job.bpm)
     loops = {index: rendition.audio for index, rendition in enumerate(renditions)}
     mixer = Mixer(job.sample_rate, grid, lambda ref: loops[ref.loop], decks=("a",), channels=2)
     for index, (alpha, rendition) in enumerate(zip(alphas, renditions, strict=True)):
-        stems, frames, channels = rendition.audio.shape
-        names = tuple(str(n) for n in range(stems))
-        mixer.schedule(PlaceLoop("a", 1, alpha, LoopRef(index, index, frames, channels, names, LOOP_BEATS), at_frame=0))
+        _, frames, channels = rendition.audio.shape
+        ref = LoopRef(index, index, frames, channels, family.stems, LOOP_BEATS)
+        mixer.schedule(PlaceLoop("a", 1, alpha, ref, at_frame=0))
+    for stem, level in levels.items():
+        mixer.schedule(SetControl(f"deck/a/stem/{stem}/gain", level, at_frame=0, ramp_frames=0))
     mixer.schedule(SetControl("fade", 1.0, at_frame=0, ramp_frames=0))
     mixer.schedule(LaunchBank("a", 1, at_frame=0, fade_frames=0))
     total = grid.frame_at(job.bars * BEATS_PER_BAR)

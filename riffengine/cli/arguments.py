@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine import __version__
-from riffengine.cli import pictures
+from riffengine.cli import performing, pictures
 from riffengine.cli.serving import EXAMPLES as SERVE_EXAMPLES
 from riffengine.cli.serving import add_serve_arguments
 from riffengine.errors import ControlError
@@ -38,11 +38,12 @@ While it plays, every parameter is an OSC address:
   oscsend localhost 9000 /riff/deck/a/prompt s "dub techno"
 """
 
-_RENDER_EXAMPLES = """\
+_RENDER_EXAMPLES = f"""\
 examples:
   riffengine render --prompt "trap bells" --seed 7 -o bells.wav
   riffengine render --prompt "jazz piano" --to "deep house" --alpha 0.3 -o between.wav
   riffengine render --prompt "jazz piano" --to "deep house" --bars 16 --bpm 96 -o journey.flac
+{performing.EXAMPLES}\
   riffengine render --journal set.jsonl -o set.wav             a set played with --journal, to the same samples
   riffengine render --journal set.jsonl --steps 24 -o finer.wav         the same set, every loop rendered finer
 
@@ -116,6 +117,13 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="send MIDI clock to PORT (without it: to a port of ours)",
     )
+    control.add_argument(
+        "--notes-out",
+        nargs="?",
+        const="",
+        metavar="PORT",
+        help="send the notes of the loops that sound to PORT, for other instruments (without it: to a port of ours)",
+    )
     control.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
     control.add_argument(
         "--latency-csv", type=Path, metavar="FILE", help="write how many ms every gesture took to the ear"
@@ -149,6 +157,7 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, choices=(44100, 48000), default=44100, help="samples per second")
     parser.add_argument("--model", default="bundled", metavar="FILE", help="weights trained by tools/train (bundled)")
     parser.add_argument("-o", "--out", type=_audio_file, required=True, metavar="FILE", help=".wav or .flac")
+    performing.add_performer_arguments(parser)
     add_json_argument(parser)
 
 

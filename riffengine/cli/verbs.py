@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli import pictures
+from riffengine.cli import performing, pictures
 from riffengine.cli.measuring import bench_osc
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
@@ -64,6 +64,7 @@ def play(arguments: argparse.Namespace) -> int:
                 osc_host=arguments.osc_bind,
                 osc_allow=tuple(arguments.osc_allow) if arguments.osc_allow else None,
                 clock_out_port=arguments.clock_out or None,
+                notes_out_port=arguments.notes_out or None,
                 osc=not arguments.no_osc,
                 midi=not arguments.no_midi,
                 journal=arguments.journal,
@@ -90,6 +91,7 @@ def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterat
     paths: dict[str, Value | None] = {
         "transport/tempo": arguments.bpm,
         "transport/clock_out": None if arguments.clock_out is None else True,
+        "midi/notes_out": None if arguments.notes_out is None else True,
         "key": arguments.key,
         f"deck/{deck}/prompt": arguments.prompt,
         f"deck/{deck}/to": arguments.to,
@@ -131,6 +133,10 @@ def render(arguments: argparse.Namespace) -> int:
         spent = sum(report.render_seconds)
         print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
         print(f"{report.renditions} loops in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
+        for stem in report.stems:
+            print(stem)
+        if report.midi:
+            print(f"{report.midi}: {report.notes} notes")
     return 0
 
 
@@ -138,9 +144,10 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     """What the options of ``render`` ask for; ``ParameterError`` for a value that no performance could have either."""
     from riffengine.offline import RenderJob
     from riffengine.performance.parameters import standard_tree
+    from riffengine.renderer.bundled.package import model_stems
     from riffengine.renderer.request import Point
 
-    tree = standard_tree()
+    tree = standard_tree(("a",), model_stems(arguments.model))
     to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
     strength = arguments.strength if arguments.init else 1.0
     steps = arguments.steps or DEFAULT_STEPS
@@ -171,6 +178,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         init=str(arguments.init or ""),
         sample_rate=arguments.rate,
         model=arguments.model,
+        **performing.performed(arguments, tree),
     )
 
 

@@ -41,6 +41,7 @@ DEPENDENCIES: Mapping[str, str] = {
     "pillow": "pictures are neither read nor written",
     "textual": "there is no dashboard",
     "prometheus-client": "the service has no /metrics",
+    "mido": "notes are not written as MIDI files",
 }
 
 

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.renderer.bundled.notation import loop_notes
+from riffengine.renderer.notes import LoopNote
 from riffengine.renderer.request import RenderCost, RenderRequest
 
 Check = Callable[[], None]
@@ -31,6 +33,11 @@ class Rendition:
     peak: float
     cost: RenderCost
     unknown_words: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[LoopNote, ...]:
+        """What an instrument would play along; none where the family knows no notes."""
+        return () if self.score is None else loop_notes(self.score)
 
 
 class Family(Protocol):
