@@ -29,6 +29,7 @@ class PlayOptions:
     osc: bool = True
     midi: bool = True
     clock_out_port: str | None = None
+    notes_out_port: str | None = None
     journal: Path | None = None
     latency_csv: Path | None = None
     commands: tuple[Command, ...] = ()
@@ -45,6 +46,7 @@ class PlayOptions:
             "osc_host": self.osc_host,
             "osc_allow": self.osc_allow,
             "clock_out_port": self.clock_out_port,
+            "notes_out_port": self.notes_out_port,
             "osc_enabled": None if self.osc else False,
             "midi_enabled": None if self.midi else False,
         }

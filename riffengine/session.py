@@ -61,7 +61,7 @@ class Session:
 
     ``midi_ports`` are parts of port names, ``None`` for every one. ``record`` is the file to keep, or ``None``.
     ``sync_port`` is part of the name of the port that MIDI clock comes from, "" for one of our own that others send to;
-    ``clock_out_port`` of the one that ours goes out to, "" for one of our own that others hear.
+    ``clock_out_port`` and ``notes_out_port`` of those that ours goes out to, "" for one of our own that others hear.
     """
 
     name: str = "untitled"
@@ -96,6 +96,7 @@ class Session:
     sync_start_stop: bool = False
     sync_port: str = ""
     clock_out_port: str = ""
+    notes_out_port: str = ""
 
     def tree(self, stems: Sequence[str] | None = None) -> ParameterTree:
         """The parameter tree of this session on a model with ``stems``, by default those of its own model."""
@@ -247,10 +248,15 @@ class _Reader(NodeReader):
                 self._switch(value, f"{at}.{key}", "sync_start_stop")
 
     def _midi_section(self, node: yaml.Node, at: str, tree: ParameterTree) -> None:
-        for key, value in self._entries(node, at, ["enabled", "ports", "virtual", "learned", "map"]):
+        known = ["enabled", "ports", "virtual", "learned", "map", "notes_out", "notes_port"]
+        for key, value in self._entries(node, at, known):
             full = f"{at}.{key}"
             if key in ("enabled", "virtual", "learned"):
                 self._switch(value, full, f"midi_{key}")
+            elif key == "notes_out":
+                self._parameter(value, full, "midi/notes_out")
+            elif key == "notes_port":
+                self._text(value, full, "notes_out_port")
             elif key == "ports":
                 name = Parameter(full, "str", "", self._tree["key"].control, "")
                 self._facts["midi_ports"] = tuple(self._checked(n, k, name) for n, k in self._items(value, full))

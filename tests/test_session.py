@@ -38,7 +38,7 @@ def test_a_shipped_preset_loads_and_speaks_only_words_that_the_model_knows(path:
     vocabulary = Vocabulary.load()
     words = [
         *(p for _, bank in session.lists.banks for p in bank),
-        *(v for b in session.midi for v in b.values if isinstance(v, str)),
+        *(v for b in session.midi if not b.path.endswith("/chords") for v in b.values if isinstance(v, str)),
     ]
     words += [str(v) for p, v in session.parameters.items() if p.endswith(("/prompt", "/to", "/negative"))]
     for prompt in words:

@@ -29,6 +29,7 @@ from riffengine.transport.sync.clock_out import ClockOut, Course
 _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and is late by what it waits for
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
+_NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
 Send = Callable[[bytes], None]
 
@@ -43,9 +44,10 @@ class Timed:
 
 @dataclass(frozen=True)
 class Withdraw:
-    """Forget every ``Timed`` that waits, and send ``messages`` now."""
+    """Forget every ``Timed`` that waits for ``from_ns`` or later, and send ``messages`` now."""
 
     messages: tuple[bytes, ...] = ()
+    from_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Outbox:
         self.clock = ClockOut()
         self._waiting: list[_Waiting] = []
         self._count = itertools.count()
+        self._ringing: dict[tuple[int, int], None] = {}  # channel and pitch of every note that has begun
 
     def take(self, order: ToSender, now_ns: int) -> list[bytes]:
         """Heed an order of the engine; returns what must be sent at once."""
@@ -89,15 +92,31 @@ class Outbox:
             case Timed(host_ns, message):
                 heapq.heappush(self._waiting, _Waiting(host_ns, next(self._count), message))
                 return []
-            case Withdraw(messages):
-                self._waiting.clear()
-                return list(messages)
+            case Withdraw(messages, from_ns):
+                self._waiting = [waiting for waiting in self._waiting if waiting.host_ns < from_ns]
+                heapq.heapify(self._waiting)
+                return self._sent(list(messages))
 
     def due(self, now_ns: int) -> list[bytes]:
         """What must have been sent by ``now_ns``: the clock first, it is the one that is measured."""
-        messages = self.clock.due(now_ns)
+        messages: list[bytes] = []
         while self._waiting and self._waiting[0].host_ns <= now_ns:
             messages.append(heapq.heappop(self._waiting).message)
+        return self.clock.due(now_ns) + self._sent(messages)
+
+    def goodbye(self) -> list[bytes]:
+        """The last words, whatever happened to the engine: every note ends, receivers of the clock stop."""
+        ends = [bytes((_NOTE_OFF | channel, pitch, 0)) for channel, pitch in self._ringing]
+        self._ringing.clear()
+        self._waiting.clear()
+        return ends + self.clock.stop()
+
+    def _sent(self, messages: list[bytes]) -> list[bytes]:
+        for status, pitch, velocity in (message for message in messages if len(message) == 3):
+            if status & 0xF0 == _NOTE_ON and velocity:
+                self._ringing[status & 0x0F, pitch] = None
+            elif status & 0xF0 in (_NOTE_ON, _NOTE_OFF):
+                self._ringing.pop((status & 0x0F, pitch), None)
         return messages
 
     def next_ns(self) -> float:
@@ -136,7 +155,7 @@ def _run(connection: Connection, send: Send, clock: Clock) -> None:
             for message in [*messages, *outbox.due(clock.now_ns())]:
                 send(message)
     except (EOFError, OSError):  # the engine has gone, or says goodbye
-        for message in outbox.take(Withdraw(), 0) + outbox.clock.stop():
+        for message in outbox.goodbye():
             send(message)
         time.sleep(0.05)  # a JACK client that closes at once takes what it holds with it
 
@@ -195,7 +214,7 @@ class MidiSender:
                 found.append(word.note if isinstance(word, Opened) else str(word.reason))
         except (EOFError, OSError):
             self.open, self.failed = False, True
-            found.append("the process that sends MIDI has ended; turn transport/clock_out off and on to start another")
+            found.append("a process that sends MIDI has ended; turn its switch in the tree off and on to start another")
         return found
 
     def close(self) -> None:

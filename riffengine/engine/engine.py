@@ -159,7 +159,8 @@ class Engine:
             due.tell(self.submit(due.command, due.at_frame))
         self.carry_out(self._house.director.tick(self.frame()))
         self.carry_out(self._house.sync.tick(self.frame()))
-        self._house.clockwork.tick(self.frame(), self._house.clock.now_ns(), self._house.sync.hushed)
+        for outward in (self._house.clockwork, self._house.notework):
+            outward.tick(self.frame(), self._house.clock.now_ns(), self._house.sync.hushed)
         self._house.recordist.tick(self.now())
 
     def _time_is_up(self) -> bool:
@@ -211,6 +212,7 @@ class Engine:
         house.surfaces.close_inputs()
         self._renderer.stop()
         house.clockwork.close()
+        house.notework.close()
         await self._player.fade(house.session.fade_out_seconds if self._player.sounding_since_ns else 0.0)
         house.surfaces.event(house.now(), "", "the end")
         self._player.stop()

@@ -13,6 +13,7 @@ from riffengine.engine.ear import Ear
 from riffengine.engine.playclock import PlayClock
 from riffengine.errors import OutOfRange
 from riffengine.loopstore import LoopStore
+from riffengine.notework import Notework
 from riffengine.options import CHANNELS, PlayOptions, device_choice
 from riffengine.output.player import PlayerOptions
 from riffengine.performance.command import Rejected
@@ -38,6 +39,7 @@ from riffengine.timetable import Timetable
 from riffengine.transport.grid import BeatGrid, Moment
 
 LOOP_BEATS = 8
+NOTES_CLIENT = "riffengine notes"
 SLOWEST_BPM = 60.0
 SLOTS = 48
 SLOTS_PER_DECK = 7  # the least a deck can play with, where shared memory is small
@@ -56,6 +58,7 @@ class House:
     director: Director
     sync: Synchroniser
     clockwork: Clockwork
+    notework: Notework
     playclock: PlayClock
     ear: Ear
     tape: Tape
@@ -148,6 +151,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     leaders = sync_leaders(session, clock, say)
     sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
     clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
+    notework = Notework(conductor, sync.frames, lambda: MidiSender(session.notes_out_port, NOTES_CLIENT), say)
     playclock = PlayClock(rate, session.block_frames, clock)
     return House(
         session=session,
@@ -158,6 +162,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
         director=Director(conductor, scenes, PromptPicker(session.lists, Random())),
         sync=sync,
         clockwork=clockwork,
+        notework=notework,
         playclock=playclock,
         ear=Ear(tree, conductor, playclock, csv),
         tape=Tape(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),

@@ -67,6 +67,7 @@ class RendererSide:
                 shell.carry_out(conductor.renderer_ready(frame, message))
             case Delivery():
                 self._house.tape.lies_in(message.slot, message.request)
+                self._house.notework.lies_in(message.slot, message.notes)
                 shell.carry_out(conductor.delivered(frame, message))
             case Cancelled():
                 shell.carry_out(conductor.cancelled(frame, message))

@@ -295,6 +295,7 @@ def _sync_rows() -> list[Parameter]:
         Parameter("transport/ramp", "float", 0.0, now, "How long a new tempo takes to be reached", 0, 256, "beats"),
         Parameter("transport/offset", "float", 0.0, now, "Play this much earlier than the leader", -500, 500, "ms"),
         Parameter("transport/clock_out", "bool", False, now, "Send MIDI clock, so that others follow us"),
+        Parameter("midi/notes_out", "bool", False, now, "Send the notes of what sounds, for other instruments"),
     ]
 
 

@@ -193,6 +193,7 @@ class Delivery:
     """A finished rendition lies in ``slot``: ``(stems, frames, channels) float32``, exactly ``beats`` beats long.
 
     ``loudness_lufs`` is the integrated loudness of the mix after levelling, ``peak`` its largest absolute sample.
+    ``notes`` is what an instrument would play along, packed (see ``notes``); empty where the family knows no notes.
     """
 
     job: int
@@ -205,6 +206,7 @@ class Delivery:
     peak: float
     cost: RenderCost
     unknown_words: tuple[str, ...] = ()
+    notes: bytes = b""
 
 
 @dataclass(frozen=True)

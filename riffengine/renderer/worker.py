@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 
 from riffengine.errors import AudioFileError, RenderCancelled, RendererError
 from riffengine.loopstore import LoopStore
+from riffengine.renderer.notes import pack
 from riffengine.renderer.rendition import Family
 from riffengine.renderer.request import (
     Cancel,
@@ -167,6 +168,7 @@ def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family) -> Fr
         peak=rendition.peak,
         cost=rendition.cost,
         unknown_words=rendition.unknown_words,
+        notes=pack(rendition.notes),
     )
 
 

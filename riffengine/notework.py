@@ -1,0 +1,150 @@
+"""Notework: the notes of the loops that sound, as MIDI, in time with the sound, so that a DAW's instruments double it.
+
+It reads the Conductor's stage and the player's clock at every tick of the engine and tells a sender which message is
+due when. What is muted, turned down or faded to the other side plays no notes. One thread, the engine's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from riffengine.control.midi_sender import Timed, Withdraw
+from riffengine.errors import ControlError
+from riffengine.noteline import NoteLine, Played
+from riffengine.performance.state import PerformanceState
+from riffengine.performance.takes import stems_of
+from riffengine.renderer.notes import STEM_OF
+from riffengine.scheduler.bank import MorphBank
+from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.console import SILENT_DB, stem_audible
+from riffengine.transport.sync.frame_clock import FrameClock
+
+_AHEAD_SECONDS = 0.25  # an engine that is held up for less than this does not delay a note
+_ENDS = 0.001  # a crossfader this near to its end lets nothing through from the other side
+
+
+class Sender(Protocol):
+    """Whoever sends the notes."""
+
+    def send(self, order: Timed | Withdraw) -> None:
+        """A message is due, or all that wait from some time on are not."""
+
+    def notes(self) -> list[str]:
+        """What a person should be told."""
+
+    def close(self) -> None:
+        """End what rings, and leave."""
+
+
+class Notework:
+    """Sends notes while ``midi/notes_out`` is on. ``open_sender`` may raise ``ControlError``."""
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        frames: FrameClock,
+        open_sender: Callable[[], Sender],
+        say: Callable[[str], None],
+    ) -> None:
+        self._conductor, self._frames = conductor, frames
+        self._open_sender, self._say = open_sender, say
+        self._sender: Sender | None = None
+        self._refused = False
+        self._line = NoteLine()
+        self._slots: dict[int, bytes] = {}
+        self._sent: deque[tuple[int, int]] = deque()  # frame and host time of what the sender still has
+
+    def lies_in(self, slot: int, notes: bytes) -> None:
+        """The loop in ``slot`` of the loop store plays ``notes``, packed."""
+        self._slots[slot] = notes
+
+    def notes_in(self, slot: int) -> bytes:
+        """What the loop in ``slot`` plays."""
+        return self._slots.get(slot, b"")
+
+    def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
+        """Time has passed and ``frame`` is the first that can still be changed; ``hushed``: a leader has stopped us."""
+        if self._conductor.state.values.get("midi/notes_out") is not True:
+            self._refused = False
+            self.close()
+            return
+        if self._sender is None and not self._refused:
+            try:
+                self._sender = self._open_sender()
+            except ControlError as error:
+                self._refused = True
+                self._say(f"no notes go out: {error}")
+        if self._sender is None:
+            return
+        for note in self._sender.notes():
+            self._say(note)
+        if self._frames.known:
+            self._plan(self._sender, frame, now_ns, hushed)
+
+    def close(self) -> None:
+        """End what rings."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+        self._line = NoteLine()
+        self._sent.clear()
+
+    def _plan(self, sender: Sender, frame: int, now_ns: int, hushed: bool) -> None:
+        stage = self._conductor.stage
+        open_ = stage.console.opened and not stage.console.panicked and not hushed
+        decks = [self._played(deck, frame) if open_ else Played() for deck in stage.parts]
+        until = frame + stage.frames(_AHEAD_SECONDS)
+        withdrawn, new = self._line.plan(frame, until, stage.timeline, decks)
+        while self._sent and self._sent[0][1] < now_ns - 1_000_000_000:
+            self._sent.popleft()
+        if withdrawn is not None:
+            taken = [ns for at, ns in self._sent if at >= withdrawn.frame]
+            if taken:
+                sender.send(Withdraw(from_ns=min(taken)))
+            self._sent = deque(entry for entry in self._sent if entry[0] < withdrawn.frame)
+        for entry in new:
+            host_ns = self._frames.heard_ns(entry.frame)
+            if self._sent:  # in the order of the frames, whatever the clock has learnt meanwhile
+                host_ns = max(host_ns, self._sent[-1][1] + 1)
+            for message in entry.messages:
+                sender.send(Timed(host_ns, message))
+            self._sent.append((entry.frame, host_ns))
+
+    def _played(self, deck: str, frame: int) -> Played:
+        """What ``deck`` plays, and what of it is heard."""
+        stage = self._conductor.stage
+        part, state = stage.parts[deck], stage.state
+        if not deck_audible(state, deck):
+            return Played()
+        alpha = stage.alpha(part)
+        course = []
+        for bank in (part.sounding, part.launching):
+            if bank is not None:
+                since = 0 if bank is part.sounding or bank.frame <= frame else bank.frame
+                course.append((since, self._of(bank, alpha)))
+        silent = frozenset(
+            stem
+            for stem in stems_of(state.values, deck)
+            if state.number(f"deck/{deck}/stem/{stem}/gain") <= SILENT_DB or not stem_audible(state, deck, stem)
+        )
+        if silent >= {"mix"}:  # a model of one stem
+            silent |= frozenset(STEM_OF.values())
+        return Played(tuple(course), silent, stage.facts.beats)
+
+    def _of(self, bank: MorphBank, alpha: float) -> bytes:
+        """The notes of the loop that is nearest to the knob."""
+        if not bank.placed:
+            return b""
+        nearest = min(bank.placed, key=lambda at: (abs(at - alpha), at))
+        return self.notes_in(bank.placed[nearest].ref.slot)
+
+
+def deck_audible(state: PerformanceState, deck: str) -> bool:
+    """Whether the faders, the mutes and the crossfader let anything of ``deck`` through."""
+    at = f"deck/{deck}"
+    if state[f"{at}/mute"] or min(state.number(f"{at}/gain"), state.number("master/gain")) <= SILENT_DB:
+        return False
+    side, position = state.text(f"{at}/side"), state.number("crossfader")
+    return not (side == "left" and position >= 1.0 - _ENDS) and not (side == "right" and position <= _ENDS)
