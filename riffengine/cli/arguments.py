@@ -206,7 +206,15 @@ def add_rehearse_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", type=Path, metavar="PRESET", help="a YAML preset")
     parser.add_argument("--hours", type=_positive_float, default=1.0, metavar="H", help="hours to play (default 1)")
     parser.add_argument("--block", type=_block, default=512, metavar="FRAMES", help="frames per block (default 512)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the scripted renderer (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the scripted renderer, and the first seed")
+    parser.add_argument(
+        "--seeds",
+        type=_positive_int,
+        metavar="N",
+        help="play N sets, each with another performer's hands and other troubles of the renderer "
+        "(default: one set that nobody touches)",
+    )
+    parser.add_argument("--processes", type=_positive_int, default=2, metavar="N", help="with --seeds (default 2)")
     parser.add_argument(
         "--render-seconds", type=_pair, default=(0.5, 0.8), metavar="P50,P95", help="as bench prints them (0.5,0.8)"
     )
@@ -221,7 +229,11 @@ def add_rehearse_arguments(parser: argparse.ArgumentParser) -> None:
         help="mean seconds between deaths of the renderer, 0: none",
     )
     parser.add_argument(
-        "--rate", type=_positive_int, default=1000, metavar="HZ", help="sample rate: no decision depends on it (1000)"
+        "--rate",
+        type=_positive_int,
+        default=0,
+        metavar="HZ",
+        help="sample rate: no decision depends on it (default: near 1000, a loop being whole frames)",
     )
     add_json_argument(parser)
 

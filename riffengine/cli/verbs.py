@@ -233,8 +233,8 @@ def bench_latency(arguments: argparse.Namespace) -> int:
 
 
 def rehearse(arguments: argparse.Namespace) -> int:
-    """Play a preset on virtual time with a scripted renderer; status 1 when the music stopped anywhere."""
-    from riffengine.rehearsal import RehearsalPlan, rehearse_session
+    """Play a preset on virtual time with a scripted renderer; status 1 when anything went wrong."""
+    from riffengine.rehearsal import RehearsalPlan, rehearse_seeds, rehearse_session, went_wrong
     from riffengine.session import load_session
 
     median, slow = arguments.render_seconds
@@ -248,13 +248,18 @@ def rehearse(arguments: argparse.Namespace) -> int:
         crash_every_seconds=arguments.crash_every,
         seed=arguments.seed,
     )
-    result = rehearse_session(load_session(arguments.preset), plan)
+    session = load_session(arguments.preset)
+    if arguments.seeds:
+        said = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
+        result = rehearse_seeds(session, plan, arguments.seeds, arguments.processes, said)
+    else:
+        result = rehearse_session(session, plan)
     if arguments.json:
         print_json(result)
     else:
         for name, value in result.items():
             print(f"{name:24} {value}")
-    return 1 if result["gaps"] else 0
+    return 1 if went_wrong(result) else 0
 
 
 def devices(arguments: argparse.Namespace) -> int:

@@ -256,6 +256,7 @@ class Mixer:
             self._settle(start)
             while self._due and self._due[0][0] <= start:
                 self._act(heapq.heappop(self._due)[2], start)
+            self._foresee(start + PIECE_FRAMES)
             self._report_landings()
             for own in self._filters.values():
                 own.runs(start)
@@ -269,6 +270,13 @@ class Mixer:
                 self._cue.blend(piece[:, self.channels :], piece[:, : self.channels], start, fade)
             done += end - start
             self._mixed = end
+
+    def _foresee(self, frame: int) -> None:
+        while self._due and self._due[0][0] < frame:
+            due, _, message = self._due[0]
+            if not isinstance(message, SetControl) or not self._controls.foresee(message, due):
+                return
+            heapq.heappop(self._due)
 
     def _settle(self, frame: int) -> None:
         self._controls.settle(frame)

@@ -35,11 +35,10 @@ class Morph:
         return weights
 
     def weights(self, alpha: Gain) -> list[tuple[Loop, Gain]]:
-        """The loops that sound while alpha rests (float) or moves along a line (``(frames,) float64``)."""
+        """The loops that sound while alpha rests (float) or moves (``(frames,) float64``)."""
         if isinstance(alpha, float):
             return list(self.weights_at(alpha))
-        low, high = sorted((float(alpha[0]), float(alpha[-1])))
-        return self._between(alpha, low, high)
+        return self._between(alpha, float(alpha.min()), float(alpha.max()))
 
     def _between(self, alpha: Gain, low: float, high: float) -> list[tuple[Loop, Gain]]:
         last = len(self.alphas) - 1

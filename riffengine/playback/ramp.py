@@ -7,6 +7,9 @@ or many at once. So a block of 4096 frames and 64 blocks of 64 give the same bit
 from __future__ import annotations
 
 import math
+from bisect import insort
+from copy import copy
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +32,24 @@ def frame_count(frames: int) -> Curve:
 class Ramp:
     """A value that moves along a straight line between two absolute frames and rests otherwise.
 
-    Not thread-safe: the mixer's thread alone uses it. ``end_frame`` is ``None`` at rest.
+    Moves that are known ahead may be given ahead (``move_later``). Not thread-safe: the mixer's thread alone uses it.
+    ``end_frame`` is ``None`` at rest, when nothing is known to come.
     """
 
-    __slots__ = ("_frames", "_from", "_start", "_to", "end_frame")
+    __slots__ = ("_frames", "_from", "_later", "_start", "_stop", "_to", "end_frame")
 
     def __init__(self, value: float) -> None:
         self._from = value
         self._to = value
         self._start = 0
         self._frames = 0
+        self._stop: int | None = None  # the end of the move that has begun
+        self._later: list[tuple[int, float, int]] = []  # frame, value, frames
         self.end_frame: int | None = None
 
     @property
     def target(self) -> float:
-        """Where the value rests or will rest."""
+        """Where the value rests or will rest, of what has begun."""
         return self._to
 
     @property
@@ -58,20 +64,27 @@ class Ramp:
 
     def move(self, value: float, frame: int, frames: int) -> None:
         """Go from wherever the value is at ``frame`` to ``value`` in ``frames``; no jump unless ``frames`` is 0."""
-        self._from = self.at(frame)
-        self._to = value
-        self._start = frame
-        self._frames = max(0, frames)
-        self.end_frame = frame + frames if frames > 0 and self._from != value else None
+        self._begin(frame, value, frames)
+        self._see_end()
+
+    def move_later(self, value: float, frame: int, frames: int) -> None:
+        """As ``move``, on a frame that has not come; moves for one frame begin in the order they were given."""
+        insort(self._later, (frame, value, frames), key=itemgetter(0))
+        self._see_end()
 
     def settle(self, frame: int) -> None:
-        """Rest when ``frame`` is at or past the end of the move."""
-        if self.end_frame is not None and frame >= self.end_frame:
-            self.end_frame = None
+        """Begin what was to begin by ``frame``; rest when all is over by then."""
+        if self.end_frame is None:
+            return
+        while self._later and self._later[0][0] <= frame:
+            self._begin(*self._later.pop(0))
+        if self._stop is not None and frame >= self._stop:
+            self._stop = None
+        self._see_end()
 
     def at(self, frame: int) -> float:
-        """The value at ``frame``."""
-        if self.end_frame is None or frame >= self.end_frame:
+        """The value at ``frame``, which must not lie after a move that is to come."""
+        if self._stop is None or frame >= self._stop:
             return self._to
         return self._from + (self._to - self._from) * ((frame - self._start) / self._frames)
 
@@ -79,8 +92,43 @@ class Ramp:
         """The value over ``frames`` from ``frame``, which must not reach past ``end_frame``."""
         if self.end_frame is None:
             return self._to
+        end = frame + frames
+        if (self._later and self._later[0][0] < end) or (self._stop is not None and self._stop < end):
+            return self._over_several(frame, frames)
+        return self._along(frame, frames) if self._stop is not None else self._to
+
+    def _along(self, frame: int, frames: int) -> Curve:
         progress = (frame_count(frames) + (frame - self._start)) / self._frames
         return self._from + (self._to - self._from) * progress
+
+    def _over_several(self, frame: int, frames: int) -> Curve:
+        """The curve through moves that begin on the way; every value is that of its own straight line."""
+        curve = np.empty(frames)
+        now, done = copy(self), 0
+        bounds = [begin - frame for begin, _, _ in self._later if begin < frame + frames]
+        for until, upcoming in zip([*bounds, frames], [*self._later[: len(bounds)], None], strict=True):
+            rests = done if now._stop is None else min(max(now._stop - frame, done), until)
+            if rests > done:
+                curve[done:rests] = now._along(frame + done, rests - done)
+            curve[rests:until] = now._to
+            done = until
+            if upcoming is not None:
+                now._begin(*upcoming)
+        return curve
+
+    def _begin(self, frame: int, value: float, frames: int) -> None:
+        self._from = self.at(frame)
+        self._to = value
+        self._start = frame
+        self._frames = max(0, frames)
+        self._stop = frame + frames if frames > 0 and self._from != value else None
+
+    def _see_end(self) -> None:
+        if not self._later:
+            self.end_frame = self._stop
+            return
+        # One frame at least: a jump that is to come must be begun, too.
+        self.end_frame = max(self._stop or 0, *(begin + max(1, frames) for begin, _, frames in self._later))
 
 
 def equal_power(x: Gain, correlation: float) -> tuple[Gain, Gain]:

@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from typing import Any
 
 from riffengine.errors import OutOfRange
+from riffengine.rehearsal.performer import Performer
 from riffengine.rehearsal.rehearsal import Rehearsal
 from riffengine.rehearsal.report import Report
 from riffengine.rehearsal.scripted import RendererScript
 from riffengine.session import Session
 
+RATE_HZ = 1000
+"""About the sample rate of a rehearsal; no decision depends on it."""
+
 _P95_SIGMAS = 1.645
 _DRAFT_SHARE = 0.6  # half the steps, the same phase reconstruction
 _TOLD = {"replies", "announced", "landings", "logs"}  # too long for a table
+_WHOLE_FRAMES = 720  # a loop of a multiple of it stays whole at every tempo the performer takes
+_LOOP_BEATS = 8
+_SLOWNESS = (1.0, 1.0, 1.0, 3.0, 12.0)  # by seed: most renderers keep up, some hardly, some are slower than the music
+_HANG_SHARE = 0.003
 
 
 @dataclass(frozen=True)
 class RehearsalPlan:
-    """How a preset is rehearsed: ``render_p50`` and ``render_p95`` are seconds, as ``riffengine bench`` prints them."""
+    """How a preset is rehearsed: ``render_p50`` and ``render_p95`` are seconds, as ``riffengine bench`` prints them.
+
+    ``sample_rate`` 0 takes one near 1000 Hz at which loops are whole frames, so that nothing is read between samples.
+    ``performed``: a performer plays, and ``seed`` is theirs, too; the renderer then is slow, fails, hangs and dies
+    more or less from seed to seed.
+    """
 
     hours: float = 1.0
     block_frames: int = 512
-    sample_rate: int = 1000
+    sample_rate: int = 0
     render_p50: float = 0.5
     render_p95: float = 0.8
     failure_share: float = 0.01
     crash_every_seconds: float = 1800.0
     seed: int = 0
+    performed: bool = False
 
 
 def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
@@ -38,25 +54,47 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
     """
     if not 0.0 < plan.render_p50 <= plan.render_p95:
         raise OutOfRange(f"render seconds are {plan.render_p50},{plan.render_p95}; 0 < p50 <= p95 is needed")
-    script = RendererScript(
-        draft_seconds=_DRAFT_SHARE * plan.render_p50,
-        full_seconds=plan.render_p50,
-        spread=math.log(plan.render_p95 / plan.render_p50) / _P95_SIGMAS,
-        failure_share=plan.failure_share,
-        crash_every_seconds=plan.crash_every_seconds or math.inf,
-        seed=plan.seed,
-    )
     tree = session.tree()
-    rehearsal = Rehearsal(
-        tree, session.state(tree), renderer=script, sample_rate=plan.sample_rate, block_frames=plan.block_frames
-    )
-    report: Report = rehearsal.run(plan.hours * 3600.0)
+    state = session.state(tree)
+    rate = plan.sample_rate or whole_rate(state.number("transport/tempo"))
+    prompts = tuple(prompt for _, bank in session.lists.banks for prompt in bank)
+    performer = Performer(state, session.decks, plan.seed, prompts=prompts) if plan.performed else None
+    seconds = plan.hours * 3600.0
+    script = list(performer.lines(seconds)) if performer else ()
+    renderer = renderer_script(plan)
+    rehearsal = Rehearsal(tree, state, script, renderer, sample_rate=rate, block_frames=plan.block_frames)
+    report: Report = rehearsal.run(seconds)
     figures = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in _TOLD}
     return {
         "hours": plan.hours,
+        "seed": plan.seed,
+        "gestures": len(script),
         "block_frames": plan.block_frames,
-        "sample_rate": plan.sample_rate,
+        "sample_rate": rate,
         **figures,
         "landings": len(report.landings),
         "heard_share": round(report.heard_share, 4),
     }
+
+
+def whole_rate(bpm: float) -> int:
+    """A sample rate near ``RATE_HZ`` at which eight beats at ``bpm`` are a multiple of 720 frames, if there is one."""
+    unit = Fraction(bpm).limit_denominator(100) * _WHOLE_FRAMES / (60 * _LOOP_BEATS)
+    rate = unit * unit.denominator
+    return int(rate) * max(1, round(RATE_HZ / rate)) if rate <= 2 * RATE_HZ else RATE_HZ
+
+
+def renderer_script(plan: RehearsalPlan) -> RendererScript:
+    """The renderer of ``plan``: as it says, or with the troubles that go with its seed."""
+    chance = random.Random(f"trouble {plan.seed}")
+    slowness = _SLOWNESS[plan.seed % len(_SLOWNESS)] if plan.performed else 1.0
+    crash_every = plan.crash_every_seconds or math.inf
+    return RendererScript(
+        draft_seconds=_DRAFT_SHARE * plan.render_p50 * slowness,
+        full_seconds=plan.render_p50 * slowness,
+        spread=math.log(plan.render_p95 / plan.render_p50) / _P95_SIGMAS,
+        failure_share=plan.failure_share * (chance.choice((0.0, 1.0, 5.0)) if plan.performed else 1.0),
+        crash_every_seconds=crash_every / (chance.choice((0.2, 1.0, 10.0)) if plan.performed else 1.0),
+        hang_share=chance.choice((0.0, _HANG_SHARE)) if plan.performed else 0.0,
+        seed=plan.seed,
+    )

@@ -213,7 +213,12 @@ class Aiming:
         stage = self._stage
         p95 = stage.desk.times(stage.fineness.urgent, stage.fineness).p95
         due = max(self._due_beat(part, part.want, self._point(part), frame) for part in group)
-        early = stage.frames(_LATE_START_SHARE * p95 * len(group)) + stage.lead_frames
+        # Hands on other decks wait for the same renderer: begin so early that all make the boundary. Without that the
+        # second deck's boundary moved on whenever the first began, and it was never rendered (178 s measured).
+        waiting = sum(
+            1 for other in self.groups() if other != group and (self._needy(other) or _unready(other)) for _ in other
+        )
+        early = stage.frames(_LATE_START_SHARE * p95 * (len(group) + waiting)) + stage.lead_frames
         return stage.timeline.frame_of(due) - early
 
     # --- telling ----------------------------------------------------------------------------------------------------
@@ -246,3 +251,7 @@ class Aiming:
     def _at(self, path: str, beat: float, frame: int, moved: bool = False) -> Landing:
         frames = self._stage.timeline.frame_of(beat) - frame
         return Landing(path, beat, max(0.0, frames / self._stage.facts.sample_rate), moved)
+
+
+def _unready(group: list[Part]) -> bool:
+    return any(part.target is not None and not part.target.ready for part in group)

@@ -30,6 +30,7 @@ from riffengine.scheduler.actions import (
 from riffengine.scheduler.aiming import Aiming
 from riffengine.scheduler.answers import Answers
 from riffengine.scheduler.bank import SessionFacts, bank_key
+from riffengine.scheduler.calm import Calm
 from riffengine.scheduler.console import Console
 from riffengine.scheduler.desk import RenderDesk
 from riffengine.scheduler.dispatch import Dispatch
@@ -92,6 +93,7 @@ class Conductor:
         self._walking = Walking(self._stage, self._launching)
         self._dispatch = Dispatch(self._stage, self._launching, self._walking)
         self.pacing = Pacing(self._stage, self._aiming)
+        self._calm = Calm(self._stage)
         self._effects = Effects(self._stage, self._aiming, self.pacing)
         self._answers = Answers(self._stage, self._aiming)
 
@@ -180,11 +182,16 @@ class Conductor:
 
     def tick(self, frame: int) -> list[Action]:
         """Time has passed. Call it every 20 ms, or exactly at ``next_wakeup``."""
-        return self._advance(frame)
+        if not self._calm.lasts(frame):
+            return self._advance(frame)
+        actions = self._walking.step(frame)
+        return [*actions, *self._advance(frame)] if self._walking.eventful else actions
 
     def next_wakeup(self, frame: int) -> int | None:
         """The first frame after ``frame`` on which ``tick`` may have something to do; ``None`` when only news can."""
         stage = self._stage
+        if self._calm.lasts(frame):
+            return min([self._calm.until, *self._walking.next_wakeup()])
         wakeups = [
             *self._aiming.next_wakeup(frame),
             *self._walking.next_wakeup(),
@@ -285,6 +292,7 @@ class Conductor:
         actions += self._dispatch.step(frame)
         actions += self._effects.land_stranded_alphas()
         self._launching.mark_heard()
+        self._calm.reckon(frame)
         announced = [action for action in actions if isinstance(action, Announce)]
         if len(announced) > 1:  # decks that land together move together: the sender hears it once
             rest = [action for action in actions if not isinstance(action, Announce)]

@@ -153,6 +153,11 @@ class RenderDesk:
                 self._trouble.setdefault((job.wish.motif, job.wish.steps), _Trouble()).losses += 1
         return jobs
 
+    @property
+    def troubled(self) -> bool:
+        """Whether any loop has failed and not been rendered since."""
+        return bool(self._trouble)
+
     def refuses(self, wish: Wish) -> bool:
         """Whether ``wish`` has failed too often, or could never succeed."""
         trouble = self._trouble.get((wish.motif, wish.steps))

@@ -8,7 +8,7 @@ from riffengine.scheduler.bank import motif
 from riffengine.scheduler.desk import Job
 from riffengine.scheduler.launching import Launching
 from riffengine.scheduler.part import Part
-from riffengine.scheduler.plan import Ask, Fineness, Purpose, Wish, make_plan
+from riffengine.scheduler.plan import KNOB_STEPS, Ask, Fineness, Purpose, Wish, make_plan
 from riffengine.scheduler.shelf import FinishedLoop, SlotState
 from riffengine.scheduler.stage import Stage
 from riffengine.scheduler.walking import Walking
@@ -88,8 +88,7 @@ class Dispatch:
             bank = part.current.key
         elif target is not None and target.ready and target.key == part.want and resting:
             bank = target.key
-        # A sixteenth of the way is finer than the order of the plan depends on.
-        knob = round(stage.alpha(part) * 16) / 16
+        knob = round(stage.alpha(part) * KNOB_STEPS) / KNOB_STEPS
         drifts = stage.drift(part) > 0.0
         waits = target is not None and not target.ready
         return Ask(

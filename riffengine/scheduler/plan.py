@@ -13,6 +13,9 @@ from functools import cached_property
 
 from riffengine.scheduler.bank import BankKey, motif, nearest_point, points_of
 
+KNOB_STEPS = 16
+"""Places on alpha that the plan tells apart: finer than its order depends on."""
+
 
 class Purpose(IntEnum):
     """Why a rendition is wanted, the most urgent first."""

@@ -12,6 +12,7 @@ from riffengine.scheduler.actions import Action, Applied, Log, ToPlayerMessage
 from riffengine.scheduler.bank import BankKey, Kept, bank_key, motif
 from riffengine.scheduler.launching import Launching
 from riffengine.scheduler.part import Part
+from riffengine.scheduler.plan import KNOB_STEPS
 from riffengine.scheduler.stage import Stage
 
 
@@ -31,16 +32,20 @@ class Walking:
         self._stage = stage
         self._launching = launching
         self._ahead: dict[str, _Ahead] = {}  # by deck
+        self.eventful = False  # the last ``step`` did more than move alpha between two points of a bank
 
     def step(self, frame: int) -> list[Action]:
         """Every sixteenth note that is due within the lead."""
         stage = self._stage
         actions: list[Action] = []
+        self.eventful = False
         for part in stage.parts.values():
             if stage.drift(part) <= 0.0 or part.current is None:
                 part.step_beat = None
                 continue
-            actions += self._skip_poison(part)
+            skipped = self._skip_poison(part)
+            self.eventful = self.eventful or bool(skipped)
+            actions += skipped
             if part.step_beat is None:
                 part.step_beat = walk.next_step_beat(stage.timeline.beat_at(frame + stage.lead_frames))
             while (at_frame := stage.timeline.frame_of(part.step_beat)) - stage.lead_frames <= frame:
@@ -71,6 +76,8 @@ class Walking:
 
     def _skip_poison(self, part: Part) -> list[Action]:
         """Where the bank ahead ends in a loop that will not render, the seed after it is taken."""
+        if not self._stage.desk.troubled:
+            return []
         stage, known = self._stage, self._next(part)
         if not stage.desk.poisoned(motif(known.key, 1.0), stage.fineness.urgent):
             return []
@@ -84,12 +91,15 @@ class Walking:
         if part.jump:  # alpha is about to change with a launch; the walk goes on from there
             return []
         actions: list[Action] = []
-        if stage.alpha(part) >= 1.0:
+        before = stage.alpha(part)
+        if before >= 1.0:
+            self.eventful = True
             actions = self._roll_over(part, at_frame, frame)
             if stage.alpha(part) >= 1.0:
                 return actions
         command = walk.step(part.name, stage.alpha(part), stage.drift(part), stage.facts.beats)
         actions.append(self._apply(command, at_frame, routine=True))
+        self.eventful = self.eventful or _place(before, stage) != _place(stage.alpha(part), stage)
         ramp_frames = stage.timeline.frame_of(beat + walk.STEP_BEATS) - at_frame
         actions.append(ToPlayerMessage(SetControl(command.path, float(command.value), at_frame, ramp_frames)))
         part.sent_step_frame = at_frame
@@ -139,3 +149,9 @@ class Walking:
     def _apply(self, command: Command, at_frame: int, routine: bool = False) -> Applied:
         reply = self._stage.apply(command)
         return Applied(command, reply, self._stage.timeline.moment(at_frame), routine)
+
+
+def _place(alpha: float, stage: Stage) -> tuple[int, int, bool]:
+    """Between which points of a bank ``alpha`` is, and where for the plan: while this stays, nothing else changes."""
+    points = alpha * (stage.policy.alphas - 1)
+    return round(alpha * KNOB_STEPS), int(points), points == int(points)

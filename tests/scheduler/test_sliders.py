@@ -1,0 +1,45 @@
+"""Sliders that move on every tick for minutes: what is rendered is heard, nothing starves, nothing stalls."""
+
+import pytest
+
+from riffengine.playback.messages import LaunchBank
+from tests.scheduler.hall import Hall
+
+TICK = 20
+MINUTES = 2
+BEGIN = 60000
+
+
+def slide(hall: Hall, gestures: list[tuple[str, list[object]]]) -> None:
+    for move in range(MINUTES * 60_000 // TICK):
+        for path, values in gestures:
+            hall.send(path, values[move % len(values)])
+        hall.run_to(BEGIN + TICK * (move + 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "decks", "quantum", "render_seconds"),
+    [
+        ("guidance", ("a",), "bar", 0.4),
+        ("guidance", ("a", "b"), "bar", 3.0),
+        ("prompt", ("a",), "off", 0.4),
+        ("prompt", ("a", "b"), "bar", 0.4),
+        ("prompt", ("a", "b"), "off", 0.4),
+    ],
+)
+def test_what_begins_to_render_is_heard(kind: str, decks: tuple[str, ...], quantum: str, render_seconds: float) -> None:
+    values: dict[str, object] = {"deck__b__seed": 9, "deck__b__to_seed": 10} if "b" in decks else {}
+    hall = Hall(decks=decks, transport__quantum=quantum, render_seconds=render_seconds, **values).run_to(BEGIN)
+    before, launched = hall.status(), hall.frame
+    turns: list[object] = [f"prompt {n}" for n in range(997)] if kind == "prompt" else [1 + n / 125 for n in range(997)]
+    slide(hall, [(f"deck/{deck}/{kind}", turns) for deck in decks])
+    after = hall.status()
+    started, heard = after.jobs_started - before.jobs_started, after.jobs_heard - before.jobs_heard
+    assert heard >= 0.95 * (started - len(decks)), (started, heard)  # the last of each may be on its way
+    for deck in decks:
+        frames = [m.at_frame for m in hall.sent(LaunchBank) if m.deck == deck and m.at_frame > launched]
+        gaps = [b - a for a, b in zip([launched, *frames], [*frames, hall.frame], strict=True)]
+        period = max({"bar": 2.0, "off": 0.1}[quantum], render_seconds * len(decks))
+        assert max(gaps) <= 3000 * period, (deck, max(gaps))  # no starvation, no stall
+    hall.run_to(hall.frame + 60000)
+    assert all(part.settled for part in hall.conductor.stage.parts.values())  # the last values sound
