@@ -191,9 +191,10 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--classes",
-        default="gain,mute,alpha,prompt",
+        default="gain,mute,crossfader,alpha,stem,prompt,landing",
         metavar="NAMES",
-        help="latency: which of gain, mute, alpha, prompt, seed (default: all but seed)",
+        help="latency: which of gain, mute, crossfader, alpha, stem (the mute of one), prompt, landing (how soon it is "
+        "answered), seed (default: all but seed)",
     )
     parser.add_argument("--loops", type=_positive_int, default=20, metavar="N", help="loops to render (default 20)")
     parser.add_argument("--steps", type=_positive_int, default=8, metavar="N", help="denoising steps (default 8)")
