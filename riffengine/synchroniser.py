@@ -32,6 +32,9 @@ class Leader(SyncSource, Protocol):
 
     name: str
 
+    def seat(self, beat: float, host_ns: int) -> None:
+        """Our beat is ``beat`` at ``host_ns``: where nobody else is, nothing is to jump."""
+
     def propose(self, bpm: float) -> bool:
         """Ask for another tempo; false when this leader takes none from us."""
 
@@ -197,6 +200,8 @@ class Synchroniser:
         if mode != "internal":
             try:
                 self._leader = self._leaders[mode](self._conductor.moment(frame).bpm)
+                if self.frames.known:
+                    self._leader.seat(self._conductor.pacing.grid_at(frame).beat_at(frame), self._heard_ns(frame))
             except ControlError as error:
                 self._mode = "internal"
                 command = Command("transport/sync", "internal", _OURS)

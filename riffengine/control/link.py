@@ -48,6 +48,15 @@ class LinkLeader:
             phase_beats=QUANTUM_BEATS,
         )
 
+    def seat(self, beat: float, host_ns: int) -> None:
+        """Where nobody else is, the session's beat is ``beat`` at ``host_ns``, so that joining it is not heard.
+
+        In a session with others it says where we would like to be, and the session keeps its beat.
+        """
+        state = self._link.captureSessionState()
+        state.requestBeatAtTime(beat, self._micros(host_ns), QUANTUM_BEATS)
+        self._link.commitSessionState(state)
+
     def propose(self, bpm: float) -> bool:
         """Set the session's tempo, for all peers."""
         state = self._link.captureSessionState()

@@ -63,6 +63,9 @@ class MidiClockInput:
             self.core.take(message, stamp_ns)
         return self.core.pace(host_ns)
 
+    def seat(self, beat: float, host_ns: int) -> None:
+        """Whoever sends a clock counts for themselves."""
+
     def propose(self, bpm: float) -> bool:
         """A MIDI clock takes no tempo."""
         return False

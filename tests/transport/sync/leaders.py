@@ -26,6 +26,9 @@ class Cable:
             self._next = next(self._messages, None)
         return self.core.pace(host_ns)
 
+    def seat(self, beat: float, host_ns: int) -> None:
+        pass
+
     def propose(self, bpm: float) -> bool:
         return False
 
@@ -34,14 +37,21 @@ class Cable:
 
 
 class Peers:
-    """A Link session: everybody shares tempo and bar; whoever proposes a tempo is followed from then on."""
+    """A Link session: everybody shares tempo and bar; whoever proposes a tempo is followed from then on.
+
+    ``alone``: nobody is in it yet, so it begins where the first one is.
+    """
 
     name = "Link session"
 
-    def __init__(self, clock: VirtualClock, bpm: float, beat: float = 0.0) -> None:
-        self._clock = clock
+    def __init__(self, clock: VirtualClock, bpm: float, beat: float = 0.0, alone: bool = False) -> None:
+        self._clock, self._alone = clock, alone
         self.bpm, self._beat, self._at = bpm, beat, clock.now_ns()
         self.playing, self.left = True, False
+
+    def seat(self, beat: float, host_ns: int) -> None:
+        if self._alone:
+            self._beat, self._at = beat, host_ns
 
     def propose(self, bpm: float) -> bool:
         now = self._clock.now_ns()

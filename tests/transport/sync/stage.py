@@ -35,6 +35,7 @@ class Stage:
         jitter: float = 0.0005,
         start_stop: bool = False,
         tick_frames: int = TICK_FRAMES,
+        latency: float = LATENCY,
         **values: Any,
     ) -> None:
         self.tree = standard_tree()
@@ -44,9 +45,10 @@ class Stage:
             assert isinstance(reply, Accepted), reply
         grid = BeatGrid(RATE, state.number("transport/tempo"))
         self.conductor = Conductor(self.tree, state, grid, ("a",), 32)
-        self.clock = VirtualClock()
+        self.clock = self.make_clock()
         self.sync = Synchroniser(self.conductor, RATE, 8, self.clock, leaders or {}, start_stop)
-        self.sync.player_ready(PlayerReady("simulated", RATE, BLOCK, LATENCY))
+        self.sync.player_ready(PlayerReady("simulated", RATE, BLOCK, latency))
+        self._latency = latency
         self.frame = 0
         self.grids: list[SetGrid] = []
         self.ruling = grid
@@ -63,9 +65,12 @@ class Stage:
         self.do(self.conductor.start(0))
         self.do(self.conductor.renderer_ready(0, Ready("scripted", ("mix",), 1, (), 0.0, "")))
 
+    def make_clock(self) -> VirtualClock:
+        return VirtualClock()
+
     def heard_ns(self, frame: int) -> float:
         """The truth about when a frame is heard."""
-        return SECOND + frame * self._frame_ns + (LATENCY + BLOCK / RATE) * 1e9
+        return SECOND + frame * self._frame_ns + (self._latency + BLOCK / RATE) * 1e9
 
     def send(self, path: str, value: Any) -> Reply:
         command = Command(path, value, "test", self.clock.now_ns())

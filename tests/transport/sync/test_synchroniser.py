@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Rejected
-from riffengine.playback.messages import SetControl
+from riffengine.playback.messages import LaunchBank, SetControl
+from riffengine.session import load_session
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, START, STOP
 from tests.transport.sync.leaders import Cable, Peers
 from tests.transport.sync.sender import Sender
@@ -88,7 +91,11 @@ def test_a_jump_of_tempo_is_on_the_beat_within_a_second_and_rendered_anew_within
     bank = stage.conductor._stage.parts["a"].sounding
     assert bank is not None
     assert bank.key.bpm == pytest.approx(90.0, abs=0.2)
-    assert min(frame for frame, bpm in stage.renders if abs(bpm - 90) < 1.0) / RATE < bar
+    # From the old dreams, at the new tempo, and sounding before the bar is over in which the leader moved.
+    assert bank.key.tempo_dreamt == pytest.approx(120.0, abs=0.2)
+    swapped = min(m.at_frame for m in stage.sent if isinstance(m, LaunchBank) and m.at_frame > 30 * RATE)
+    print(f"in tune again {swapped / RATE - 30:.2f} s after the jump")
+    assert swapped / RATE < bar
 
 
 def test_song_position_and_continue_move_the_grid_there() -> None:
@@ -173,6 +180,49 @@ def test_link_leads_tempo_and_bar_and_takes_a_tempo_from_us() -> None:
     stage.run(1.0)
     assert peers.left
     assert stage.ruling.bpm == 100.0
+
+
+def jumps_ms(stage: Stage) -> float:
+    """The largest jump of the beat from one grid to the next."""
+    pairs = zip(stage.grids, stage.grids[1:], strict=False)
+    apart = [abs(b.grid.beat_at(b.at_frame) - a.grid.beat_at(b.at_frame)) * 60e3 / b.grid.bpm for a, b in pairs]
+    return max(apart, default=0.0)
+
+
+def test_to_enable_link_where_nobody_is_changes_neither_tempo_nor_beat_and_so_does_leaving() -> None:
+    stage = Stage({"link": lambda bpm: Peers(stage.clock, bpm, alone=True)}, transport__tempo=117.0)
+    stage.run(7.3)
+    started = stage.ruling.beat_at(stage.frame) - stage.frame / RATE * 117 / 60
+    for mode in ("link", "internal"):
+        stage.send("transport/sync", mode)
+        stage.run(8.0)
+        assert stage.conductor.state.number("transport/tempo") == 117.0
+        assert jumps_ms(stage) < 0.1
+        moved = stage.ruling.beat_at(stage.frame) - stage.frame / RATE * 117 / 60 - started
+        assert abs(moved) * 60e3 / 117 < 1.5  # the device runs 50 ppm faster than the session
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.003, 0.18])
+def test_what_the_device_delays_is_played_that_much_earlier_and_the_offset_of_the_preset_on_top(
+    latency: float, tmp_path: Path
+) -> None:
+    (tmp_path / "set.yaml").write_text("sync: {source: link, offset: 12.5}\n")
+    session = load_session(tmp_path / "set.yaml")
+    values = {path.replace("/", "__"): value for path, value in session.parameters.items()}
+    stage = Stage({"link": lambda bpm: Peers(stage.clock, 127.0, 2.7)}, latency=latency, **values)
+    stage.run(12.0)
+    peers = stage.sync._leader
+    assert isinstance(peers, Peers)
+
+    def early_ms() -> float:
+        """By how much what is handed over now is heard before the session is there."""
+        beats = stage.ruling.beat_at(stage.frame) - peers.beat_at(stage.heard_ns(stage.frame))
+        return wrapped(beats, 4.0) * 60e3 / 127
+
+    assert early_ms() == pytest.approx(12.5, abs=0.5)
+    stage.send("transport/offset", -30.0)
+    stage.run(8.0)
+    assert early_ms() == pytest.approx(-30.0, abs=0.5)
 
 
 # --- internal -------------------------------------------------------------------------------------------------------
