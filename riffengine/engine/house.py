@@ -12,6 +12,7 @@ from riffengine.control.midi_sender import MidiSender
 from riffengine.engine.ear import Ear
 from riffengine.engine.playclock import PlayClock
 from riffengine.errors import OutOfRange
+from riffengine.filestamps import FileStamps
 from riffengine.loopstore import LoopStore
 from riffengine.notework import Notework
 from riffengine.options import CHANNELS, PlayOptions, device_choice
@@ -144,7 +145,7 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
     grid = BeatGrid(rate, state.number("transport/tempo"))
     policy = Policy(fade_in_seconds=session.fade_in_seconds)
-    conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model)
+    conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, FileStamps())
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
     recordist = Recordist(session.name, session.recording, rate, SystemClock().unix_seconds, say, session.record)
     surfaces.join(recordist)

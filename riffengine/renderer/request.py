@@ -44,11 +44,11 @@ class RenderRequest:
 
     ``alpha`` 0 is ``start``, 1 is ``end``. ``steps`` counts denoising steps. ``key`` is a tonic and mode such as
     ``"A minor"``, or ``""`` for C major or A minor as it comes; ``transpose`` moves it by semitones. ``init`` names
-    audio to start from, ``""`` for none. ``density``, ``brightness`` and ``energy`` are -1..1, 0 is as the words say.
-    ``harmony`` holds chords that share the loop equally, each as MIDI pitches from the bass up, as they shall sound
-    (they are not transposed again); none lets the model choose. ``redreams`` are applied in their order to the loop as
-    it is dreamt without them. The mel is dreamt at ``dreamt_bpm`` (0: at ``bpm``) and becomes audio at ``bpm``: another
-    tempo of the same dream is synthesis alone.
+    audio to start from, ``""`` for none, and ``init_stamp`` what that file held. ``density``, ``brightness`` and
+    ``energy`` are -1..1, 0 is as the words say. ``harmony`` holds chords that share the loop equally, each as MIDI
+    pitches from the bass up, as they shall sound (they are not transposed again); none lets the model choose.
+    ``redreams`` are applied in their order to the loop as it is dreamt without them. The mel is dreamt at
+    ``dreamt_bpm`` (0: at ``bpm``) and becomes audio at ``bpm``: another tempo of the same dream is synthesis alone.
     """
 
     start: Point
@@ -68,6 +68,7 @@ class RenderRequest:
     harmony: tuple[tuple[int, ...], ...] = ()
     redreams: tuple[Redream, ...] = ()
     dreamt_bpm: float = 0.0
+    init_stamp: str = ""
 
     @property
     def tempo_dreamt(self) -> float:
@@ -75,8 +76,17 @@ class RenderRequest:
         return self.dreamt_bpm or self.bpm
 
     def canonical(self) -> RenderRequest:
-        """The same loop written one way: an end that alpha does not reach is replaced by the one it sits on, and what
-        is dreamt again only to be dreamt over at once is left out."""
+        """The same loop written one way: an end that alpha does not reach is replaced by the one it sits on, what is
+        dreamt again only to be dreamt over at once is left out, and so is a sound that strength 1 forgets."""
+        reached = self._reached()
+        if reached.init and min(reached.start.strength, reached.end.strength) < 1.0:
+            return reached
+        # Without a sound to start from, strength means nothing.
+        plain = replace(reached, init="", init_stamp="")
+        start, end = (replace(point, strength=1.0) for point in (reached.start, reached.end))
+        return replace(plain, start=start, end=end)._reached()
+
+    def _reached(self) -> RenderRequest:
         dreamt_bpm = 0.0 if self.dreamt_bpm == self.bpm else self.dreamt_bpm
         plain = replace(self, redreams=_needed(self.redreams, self.beats), dreamt_bpm=dreamt_bpm)
         if self.alpha <= 0.0:

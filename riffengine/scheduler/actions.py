@@ -77,6 +77,7 @@ class Policy:
     loop_beats: int = 8
     draft_prior_seconds: float = 0.6  # render times until they have been measured
     full_prior_seconds: float = 1.0
+    synthesis_prior_seconds: float = 0.3  # of a dream at another tempo
     renderer_start_seconds: float = 8.0  # what a landing is told to wait for while no renderer is there
     hang_seconds: float = 20.0  # a job older than this, and than ten times p95, hangs
     retries: int = 3

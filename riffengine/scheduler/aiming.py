@@ -185,7 +185,7 @@ class Aiming:
         stage = self._stage
         if stage.shelf.best(motif(key, alpha)) is not None:
             return 0.0
-        p95 = stage.desk.times(stage.fineness.urgent, stage.fineness).p95
+        p95 = stage.desk.launch_times(key, alpha, stage.fineness).p95
         seconds = 0.0 if stage.desk.ready else stage.policy.renderer_start_seconds
         running = stage.desk.running
         launching = running.wish if running is not None and running.wish.purpose is Purpose.LAUNCH else None
@@ -198,7 +198,7 @@ class Aiming:
             if launching is not None and launching.deck == other.name:
                 seconds += remaining
             elif list(stage.parts).index(other.name) < list(stage.parts).index(part.name):
-                seconds += p95
+                seconds += stage.desk.launch_times(other.target.key, other.target.alpha, stage.fineness).p95
         return seconds
 
     def _due_beat(self, part: Part, key: BankKey, alpha: float, frame: int) -> float:
@@ -206,19 +206,19 @@ class Aiming:
         from_frame = frame + stage.lead_frames + stage.frames(self._render_seconds(part, key, alpha, frame))
         if part.launching is not None:
             from_frame = max(from_frame, part.launching.frame + 1)
-        return stage.timeline.boundary(from_frame, stage.quantum)
+        return stage.timeline.boundary(from_frame, stage.quantum_of(part, key))
 
     def _latest_start(self, group: list[Part], frame: int) -> int:
         """The frame at which a moving hand's next render begins."""
         stage = self._stage
-        p95 = stage.desk.times(stage.fineness.urgent, stage.fineness).p95
+        needed = (stage.desk.launch_times(part.want, self._point(part), stage.fineness).p95 for part in group)
         due = max(self._due_beat(part, part.want, self._point(part), frame) for part in group)
         # Hands on other decks wait for the same renderer: begin so early that all make the boundary. Without that the
         # second deck's boundary moved on whenever the first began, and it was never rendered (178 s measured).
         waiting = sum(
             1 for other in self.groups() if other != group and (self._needy(other) or _unready(other)) for _ in other
         )
-        early = stage.frames(_LATE_START_SHARE * p95 * (len(group) + waiting)) + stage.lead_frames
+        early = stage.frames(_LATE_START_SHARE * sum(needed) * (len(group) + waiting) / len(group)) + stage.lead_frames
         return stage.timeline.frame_of(due) - early
 
     # --- telling ----------------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Protocol
 
 from riffengine.performance import harmony, takes
 from riffengine.performance.command import Value
@@ -31,6 +32,8 @@ class BankKey:
     transpose: int = 0
     harmony: tuple[tuple[int, ...], ...] = ()
     redreams: tuple[Redream, ...] = ()
+    dreamt_bpm: float = 0.0  # 0: at ``bpm``
+    init_stamp: str = ""
 
     def request(self, alpha: float, steps: int) -> RenderRequest:
         """The canonical request for the rendition at ``alpha``."""
@@ -51,12 +54,49 @@ class BankKey:
             transpose=self.transpose,
             harmony=self.harmony,
             redreams=self.redreams,
+            dreamt_bpm=self.dreamt_bpm,
+            init_stamp=self.init_stamp,
         ).canonical()
+
+    def dreamt_at(self, bpm: float) -> BankKey:
+        """The same bank, dreamt at ``bpm``."""
+        return replace(self, dreamt_bpm=0.0 if bpm == self.bpm else bpm)
+
+    @property
+    def tempo_dreamt(self) -> float:
+        """The tempo at which its mels are dreamt, bpm."""
+        return self.dreamt_bpm or self.bpm
+
+    def differs_in_tempo_alone(self, other: BankKey) -> bool:
+        """Whether both are the same dreams, synthesised at two tempi."""
+        mine, others = (replace(key, bpm=key.tempo_dreamt, dreamt_bpm=0.0) for key in (self, other))
+        return self.bpm != other.bpm and mine == others
 
     @property
     def together(self) -> tuple[float, str]:
         """What all sounding decks must share at any time: tempo and key."""
         return self.bpm, self.key
+
+
+class Stamps(Protocol):
+    """What files hold; see ``riffengine.filestamps``."""
+
+    def look(self, path: str) -> None:
+        """Stamp the file as it is now; ``AudioFileError`` when it cannot be read."""
+
+    def of(self, path: str) -> str:
+        """The stamp of the file as it was when it was last looked at."""
+
+
+class NoStamps:
+    """For a rehearsal, in which no file is read: every name stands for itself."""
+
+    def look(self, path: str) -> None:
+        """Nothing to see."""
+
+    def of(self, path: str) -> str:
+        """No stamp."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -66,12 +106,14 @@ class SessionFacts:
     beats: int
     sample_rate: int
     model: str
+    stamps: Stamps = NoStamps()  # noqa: RUF009 (it holds nothing)
 
 
 def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts) -> BankKey:
     """The bank that ``intent`` asks for under the session-wide parameters in ``state``."""
-    # Without a sound to start from the strength changes nothing, so it must not cause a render.
-    strength = intent.strength if intent.init else 1.0
+    # Without a sound to start from the strength changes nothing, and at strength 1 that sound: no render because of it.
+    init = intent.init if intent.strength < 1.0 else ""
+    strength = intent.strength if init else 1.0
 
     def point(prompt: str, seed: int) -> Point:
         return Point(prompt, seed, intent.negative, intent.guidance, strength)
@@ -83,7 +125,8 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
         beats=session.beats,
         sample_rate=session.sample_rate,
         key=state.text("key"),
-        init=intent.init,
+        init=init,
+        init_stamp=session.stamps.of(init) if init else "",
         model=session.model,
         density=intent.density,
         brightness=intent.brightness,

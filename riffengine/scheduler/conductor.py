@@ -29,7 +29,7 @@ from riffengine.scheduler.actions import (
 )
 from riffengine.scheduler.aiming import Aiming
 from riffengine.scheduler.answers import Answers
-from riffengine.scheduler.bank import SessionFacts, bank_key
+from riffengine.scheduler.bank import NoStamps, SessionFacts, Stamps, bank_key
 from riffengine.scheduler.calm import Calm
 from riffengine.scheduler.console import Console
 from riffengine.scheduler.desk import RenderDesk
@@ -56,7 +56,7 @@ class Conductor:
 
     ``frame`` is the earliest output frame on which a message to the player could still act. Every call may move the
     music on, so calls must come in order of ``frame``. ``slots`` is the number of slots of the loop store; the
-    Conductor alone decides who may touch them.
+    Conductor alone decides who may touch them. ``stamps`` tells files of one name apart.
     """
 
     def __init__(
@@ -68,13 +68,14 @@ class Conductor:
         slots: int,
         policy: Policy | None = None,
         model: str = "bundled",
+        stamps: Stamps | None = None,
     ) -> None:
         if slots < _SLOTS_PER_DECK * len(decks):
             raise LoopStoreError(
                 f"{slots} slots are too few for {len(decks)} decks; use {_SLOTS_PER_DECK * len(decks)} or more"
             )
         policy = policy or Policy()
-        facts = SessionFacts(policy.loop_beats, grid.sample_rate, model)
+        facts = SessionFacts(policy.loop_beats, grid.sample_rate, model, stamps or NoStamps())
         parts = {name: Part(name, bank_key(state.deck(name), state, facts)) for name in decks}
         rate = grid.sample_rate
         self._stage = Stage(
@@ -134,6 +135,8 @@ class Conductor:
 
     def start(self, frame: int) -> list[Action]:
         """The first call: sets the player's grid and every control, silent until the first loop is there."""
+        for part in self._stage.parts.values():
+            part.want = self._stage.wanted_key(part)  # loops of the last set may have told of their dreams
         messages = self._stage.console.initial(self._stage.state)
         actions: list[Action] = [ToPlayerMessage(SetGrid(self._stage.timeline.grid, frame))]
         return [*actions, *(ToPlayerMessage(message) for message in messages), *self._advance(frame)]

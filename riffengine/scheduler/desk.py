@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from riffengine.renderer.request import Cancel, Render
 from riffengine.scheduler.actions import Policy
+from riffengine.scheduler.bank import BankKey
+from riffengine.scheduler.dreams import DreamMemory
 from riffengine.scheduler.estimate import RenderTimes
 from riffengine.scheduler.plan import Fineness, Wish
 
@@ -15,12 +17,13 @@ _LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the lo
 
 @dataclass
 class Job:
-    """A wish at the renderer, to be written into ``slot``."""
+    """A wish at the renderer, to be written into ``slot``. ``kept``: its dream is there, only the tempo is new."""
 
     number: int
     wish: Wish
     slot: int
     sent_frame: int
+    kept: bool = False
     cancelled: bool = False
 
 
@@ -51,6 +54,8 @@ class RenderDesk:
         self._policy = policy
         self._sample_rate = sample_rate
         self._times: dict[int, RenderTimes] = {}
+        self._retimes = RenderTimes(policy.synthesis_prior_seconds)  # of a dream that is kept
+        self._dreams = DreamMemory()
         self._trouble: dict[tuple[str, int], _Trouble] = {}
         self._next_job = 1
         self._hangs = 0  # since the last delivery
@@ -79,7 +84,20 @@ class RenderDesk:
         if job is None:
             return 0.0
         elapsed = (frame - job.sent_frame) / self._sample_rate
-        return max(0.05, self.times(job.wish.steps, fineness).p95 - elapsed)
+        return max(0.05, self._times_of(job, fineness).p95 - elapsed)
+
+    def _times_of(self, job: Job, fineness: Fineness) -> RenderTimes:
+        return self._retimes if job.kept else self.times(job.wish.steps, fineness)
+
+    def launch_times(self, key: BankKey, alpha: float, fineness: Fineness) -> RenderTimes:
+        """How long the loop at ``alpha`` takes that a change waits for."""
+        kept = self._dreams.steps(key, alpha) >= fineness.urgent
+        return self._retimes if kept else self.times(fineness.urgent, fineness)
+
+    def at_best(self, wish: Wish, fineness: Fineness) -> Wish:
+        """``wish`` as fine as its dream was dreamt before: a coarser one would cost more and sound worse."""
+        steps = min(self._dreams.steps(wish.key, wish.alpha), fineness.full_steps)
+        return replace(wish, steps=steps) if steps > wish.steps else wish
 
     def hanging(self, frame: int) -> Job | None:
         """A job that is so old that its renderer must hang; told once for each renderer."""
@@ -103,7 +121,7 @@ class RenderDesk:
 
     def send(self, wish: Wish, slot: int, frame: int) -> Render:
         """Take ``wish`` in hand."""
-        job = Job(self._next_job, wish, slot, frame)
+        job = Job(self._next_job, wish, slot, frame, self._dreams.steps(wish.key, wish.alpha) == wish.steps)
         self._next_job += 1
         self.jobs[job.number] = job
         self.counts.started += 1
@@ -120,7 +138,8 @@ class RenderDesk:
         if job is not None:
             self.counts.delivered += 1
             self._hangs, self.condemned = 0, False
-            self.times(job.wish.steps, fineness).add((frame - job.sent_frame) / self._sample_rate)
+            self._times_of(job, fineness).add((frame - job.sent_frame) / self._sample_rate)
+            self._dreams.learn(job.wish.key, job.wish.alpha, job.wish.steps)
             self._trouble.pop((job.wish.motif, job.wish.steps), None)
         return job
 
@@ -137,6 +156,7 @@ class RenderDesk:
         if job is None:
             return None
         self.counts.failed += 1
+        self._dreams.forget(job.wish.key, job.wish.alpha)
         trouble = self._trouble.setdefault((job.wish.motif, job.wish.steps), _Trouble())
         trouble.failures += 1
         trouble.hopeless = hopeless
@@ -146,6 +166,7 @@ class RenderDesk:
     def lost(self) -> list[Job]:
         """Every job that went down with the renderer."""
         jobs, self.jobs = list(self.jobs.values()), {}
+        self._dreams.forget()
         self.ready = self.condemned = False
         self.counts.lost += len(jobs)
         for job in jobs:

@@ -50,6 +50,7 @@ class Dispatch:
         actions += self._make_room()
         slot = stage.shelf.reserve()
         if slot is not None:
+            wish = stage.desk.at_best(wish, stage.fineness)
             actions.append(ToRendererMessage(stage.desk.send(wish, slot, frame)))
         return actions
 
@@ -125,7 +126,10 @@ class Dispatch:
             return False
         # It may finish if the change that waits still makes its beat.
         fineness = stage.fineness
-        wait_seconds = stage.desk.remaining_seconds(frame, fineness) + stage.desk.times(first.steps, fineness).p95
+        wait_seconds = (
+            stage.desk.remaining_seconds(frame, fineness)
+            + stage.desk.launch_times(first.key, first.alpha, fineness).p95
+        )
         ready_frame = frame + stage.frames(wait_seconds) + stage.lead_frames
         return stage.quantum <= 0 or ready_frame > stage.timeline.frame_of(target.due_beat)
 

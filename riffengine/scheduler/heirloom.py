@@ -26,3 +26,5 @@ def adopt(stage: Stage, request: RenderRequest, slot: int, shape: tuple[int, int
     From now on it sounds as any loop does that was rendered, whether or not there is a renderer.
     """
     stage.shelf.put(replace(request, steps=0).digest(), request.steps, slot, shape)
+    for part in stage.parts.values():
+        part.dreams.learn(request)

@@ -61,6 +61,7 @@ class Launching:
         bank = MorphBank(self._next_bank, key, serial, at_frame, stage.timeline.beat_at(at_frame), kept=kept)
         self._next_bank += 1
         self._awaited[bank.number] = (part.name, bank)
+        part.dreams.learn(key)
         messages: list[ToPlayer] = []
         for alpha, _ in points_of(key, stage.policy.alphas):
             loop = stage.shelf.best(motif(key, alpha))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from riffengine.performance.command import Value
 from riffengine.scheduler.bank import BankKey, Kept, MorphBank
+from riffengine.scheduler.dreams import DreamTempi
 from riffengine.scheduler.shelf import FinishedLoop
 
 
@@ -54,6 +55,7 @@ class Part:
     sent_step_frame: int = -1  # the last frame for which the walk has already sent an alpha
     holding: bool = False  # the walk waits at alpha 1 for the next bank
     last_take: int = 0  # the highest number of a take so far
+    dreams: DreamTempi = field(default_factory=DreamTempi)
     swapped_frame: int = -(10**9)  # when a sounding loop was last exchanged
 
     @property

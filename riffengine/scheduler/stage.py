@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from riffengine.errors import ParameterError
+from riffengine.errors import AudioFileError, ParameterError
 from riffengine.performance import takes, walk
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import ParameterTree
@@ -18,6 +18,8 @@ from riffengine.scheduler.plan import Fineness
 from riffengine.scheduler.shelf import FinishedLoop, Shelf
 from riffengine.transport.quantum import quantum_beats
 from riffengine.transport.timeline import Timeline
+
+BENT_BEATS = 1.0
 
 
 @dataclass
@@ -85,11 +87,24 @@ class Stage:
 
     def wanted_key(self, part: Part) -> BankKey:
         """The bank the state asks for on this deck."""
-        return bank_key(self.state.deck(part.name), self.state, self.facts)
+        return part.dreams.settled(bank_key(self.state.deck(part.name), self.state, self.facts))
+
+    def quantum_of(self, part: Part, key: BankKey) -> float:
+        """Beats between two boundaries on which ``part`` may come to sound ``key``.
+
+        What bends with a leader's grid is put in tune again on the next beat: the same music in phase is no change.
+        """
+        bent = self.led and part.current is not None and key.differs_in_tempo_alone(part.current.key)
+        return min(self.quantum, BENT_BEATS) if bent else self.quantum
 
     def apply(self, command: Command) -> Reply:
-        """Change the state."""
+        """Change the state; a file to start from must be there, and is looked at as it is now."""
         before = self.state
+        if command.path.endswith("/init") and command.value and isinstance(command.value, str):
+            try:
+                self.facts.stamps.look(command.value)
+            except AudioFileError as error:
+                return Rejected(command, f"{command.path}: {error}")
         self.state, reply = self.tree.apply(before, command)
         if isinstance(reply, Accepted) and command.path.endswith("/alpha"):
             part = self.parts[command.path.split("/")[1]]

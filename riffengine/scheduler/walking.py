@@ -70,7 +70,8 @@ class Walking:
         known = self._ahead.get(part.name)
         if known is None or known.want is not part.want or skipped:  # alpha, which moves all the time, is not in it
             intent = walk.after_rollover(self._stage.state.deck(part.name), skipped)
-            key = bank_key(intent, self._stage.state, self._stage.facts)
+            # Dreamt at the same tempo, so that it begins with the very loop on which the wanted one ends.
+            key = bank_key(intent, self._stage.state, self._stage.facts).dreamt_at(part.want.tempo_dreamt)
             known = self._ahead[part.name] = _Ahead(part.want, skipped, key)
         return known
 

@@ -92,3 +92,21 @@ def test_beats_past_the_end_and_nothing_at_all_are_no_redream() -> None:
     assert replace(PLAIN, redreams=(beyond, nobody)).digest() == PLAIN.digest()
     wide, exact = Redream(("drums",), 0xFFFF, 1), Redream(("drums",), 0xFF, 1)
     assert replace(PLAIN, redreams=(wide,)).digest() == replace(PLAIN, redreams=(exact,)).digest()
+
+
+def test_strength_1_forgets_the_sound_and_no_sound_makes_strength_mean_nothing() -> None:
+    def at(strength: float, end: float, **more: Any) -> RenderRequest:
+        points = (replace(PLAIN.start, strength=strength), replace(PLAIN.end, strength=end))
+        return replace(PLAIN, start=points[0], end=points[1], **more)
+
+    heard = {"init": "a.wav", "init_stamp": "5eed"}
+    assert at(1.0, 1.0, **heard).canonical() == PLAIN.canonical() == at(0.3, 0.6).canonical()
+    assert at(1.0, 0.6, **heard).digest() != PLAIN.digest()
+    assert at(1.0, 0.6, **heard, alpha=0.0).digest() == replace(PLAIN, alpha=0.0).digest()  # the end is not reached
+    assert at(0.6, 0.6, **heard).canonical().init == "a.wav"
+
+
+def test_a_file_that_holds_something_else_is_another_loop() -> None:
+    half = replace(PLAIN.start, strength=0.5)
+    one = replace(PLAIN, start=half, end=half, init="a.wav", init_stamp="1")
+    assert replace(one, init_stamp="2").digest() != one.digest()

@@ -18,14 +18,14 @@ BAR = 2000  # frames at 120 bpm
 class Hall:
     """A conductor, and everything around it, in a world without surprises."""
 
-    def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), **values):
+    def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), stamps=None, **values):
         tree = standard_tree(decks, stems)
         self.stems = stems
         state = tree.initial_state()
         for path, value in values.items():
             state, reply = tree.apply(state, Command(path.replace("__", "/"), value))
             assert isinstance(reply, Accepted), reply
-        self.conductor = Conductor(tree, state, BeatGrid(RATE, 120.0), decks, slots, policy)
+        self.conductor = Conductor(tree, state, BeatGrid(RATE, 120.0), decks, slots, policy, stamps=stamps)
         self.render_seconds = render_seconds
         self.frame = 0
         self.events = []
