@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -12,61 +9,9 @@ import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.control.link import LinkLeader
+from tests.wire.link_peer import Peer, needs_link
 
-pytestmark = [
-    pytest.mark.wire,
-    pytest.mark.skipif(
-        any(importlib.util.find_spec(name) is None for name in ("link", "aalink")),
-        reason="needs LinkPython-extern and aalink: pip install 'riffengine[link]' aalink",
-    ),
-]
-
-PEER = """
-import asyncio, sys, aalink
-
-async def main():
-    link = aalink.Link(float(sys.argv[1]))
-    link.start_stop_sync_enabled = True
-    link.enabled = True
-    loop = asyncio.get_running_loop()
-    print("ready", flush=True)
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        word, *values = line.split()
-        if word == "tempo":
-            link.tempo = float(values[0])
-        elif word == "play":
-            link.playing = values[0] == "1"
-        print(link.num_peers, link.tempo, link.beat, int(link.playing), flush=True)
-
-asyncio.run(main())
-"""
-
-
-class Peer:
-    """The other one."""
-
-    def __init__(self, bpm: float) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PEER, str(bpm)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline().strip() == "ready"
-
-    def ask(self, words: str = "state") -> tuple[int, float, float, bool]:
-        """(peers, tempo, beat, playing) after ``words``."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(words + "\n")
-        self._process.stdin.flush()
-        peers, tempo, beat, playing = self._process.stdout.readline().split()
-        return int(peers), float(tempo), float(beat), playing == "1"
-
-    def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+pytestmark = [pytest.mark.wire, needs_link]
 
 
 @pytest.fixture
@@ -98,7 +43,7 @@ def test_joining_takes_over_the_tempo_of_the_session_and_does_not_change_it(peer
     try:
         assert until(lambda: ours.peers == 1)
         assert until(lambda: abs(tempo(ours) - 131.0) < 0.01)
-        assert peer.ask()[1] == pytest.approx(131.0, abs=0.01)
+        assert peer.ask().bpm == pytest.approx(131.0, abs=0.01)
     finally:
         ours.close()
 
@@ -110,11 +55,11 @@ def test_a_tempo_set_by_either_side_reaches_the_other_and_the_beat_is_shared(pee
         peer.ask("tempo 120")
         assert until(lambda: abs(tempo(ours) - 120.0) < 0.01)
         ours.propose(100.0)
-        assert until(lambda: abs(peer.ask()[1] - 100.0) < 0.01)
+        assert until(lambda: abs(peer.ask().bpm - 100.0) < 0.01)
         apart = []
         for _ in range(20):
             before = CLOCK.now_ns()
-            beat = peer.ask()[2]
+            beat = peer.ask().beat
             middle = (before + CLOCK.now_ns()) // 2
             here = ours.pace(middle)
             assert here is not None

@@ -49,6 +49,7 @@ class Stage:
         self.sync = Synchroniser(self.conductor, RATE, 8, self.clock, leaders or {}, start_stop)
         self.sync.player_ready(PlayerReady("simulated", RATE, BLOCK, latency))
         self._latency = latency
+        self.begun_ns: float = SECOND
         self.frame = 0
         self.grids: list[SetGrid] = []
         self.ruling = grid
@@ -70,7 +71,7 @@ class Stage:
 
     def heard_ns(self, frame: int) -> float:
         """The truth about when a frame is heard."""
-        return SECOND + frame * self._frame_ns + (self._latency + BLOCK / RATE) * 1e9
+        return self.begun_ns + frame * self._frame_ns + (self._latency + BLOCK / RATE) * 1e9
 
     def send(self, path: str, value: Any) -> Reply:
         command = Command(path, value, "test", self.clock.now_ns())
@@ -105,16 +106,20 @@ class Stage:
         end = self.frame + round(seconds * RATE)
         while self.frame < end:
             self.frame += self._tick_frames
-            self.clock.advance_to(round(SECOND + self.frame * self._frame_ns))
-            late = self._late[self._marks % len(self._late)]
-            self._marks += 1
-            self.sync.player_status(Status(self.frame, self.clock.now_ns() + round(late * 1e9), 0, 0, 0.0, 0.0))
+            self.sync.player_status(Status(self.frame, self.pass_time(), 0, 0, 0.0, 0.0))
             while self._events and self._events[0][0] <= self.frame:
                 self._happen(heapq.heappop(self._events)[2])
             self.do(self.conductor.tick(self.frame))
             self.do(self.sync.tick(self.frame))
             if watch is not None:
                 watch(self.frame)
+
+    def pass_time(self) -> int:
+        """Go to the time of ``frame``; returns when the device says that was, nanoseconds."""
+        self.clock.advance_to(round(self.begun_ns + self.frame * self._frame_ns))
+        late = self._late[self._marks % len(self._late)]
+        self._marks += 1
+        return self.clock.now_ns() + round(late * 1e9)
 
     def _happen(self, event: Any) -> None:
         if isinstance(event, SetGrid):
