@@ -82,7 +82,7 @@ class _Sent:
     until_ns: int
 
 
-class _Hand:
+class Hand:
     """A performer at an OSC surface."""
 
     def __init__(self, port: int) -> None:
@@ -132,6 +132,7 @@ class _Hand:
         return False
 
     def close(self) -> None:
+        """Let go of the socket."""
         self._socket.close()
 
 
@@ -209,7 +210,7 @@ def _idle_xruns(plan: LatencyPlan, program: Path, folder: Path) -> int:
 
 
 @contextmanager
-def _engine(plan: LatencyPlan, server: JackServer, folder: Path) -> Iterator[_Hand]:
+def _engine(plan: LatencyPlan, server: JackServer, folder: Path) -> Iterator[Hand]:
     """The engine as a process of its own, playing with a full bank; ends it afterwards."""
     preset = folder / "bench.yaml"
     preset.write_text(_PRESET.replace("output: {", f"output: {{sample_rate: {plan.sample_rate}, "))
@@ -224,9 +225,9 @@ def _engine(plan: LatencyPlan, server: JackServer, folder: Path) -> Iterator[_Ha
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        hand = _Hand(port)
+        hand = Hand(port)
         try:
-            if not hand.wait_for(_complete):
+            if not hand.wait_for(complete):
                 log.seek(0)
                 raise DeviceError(f"the engine did not come to play; it said: {log.read()[-2000:]}")
             yield hand
@@ -245,20 +246,21 @@ def _landed(status: dict[str, Any]) -> bool:
     return bool(status["coverage"] > 0.0)
 
 
-def _complete(status: dict[str, Any]) -> bool:
+def complete(status: dict[str, Any]) -> bool:
+    """Whether every point of the bank is there and sounds."""
     return bool(status["coverage"] == 1.0 and status["jobs_heard"] >= 1)
 
 
 # --- the hand -------------------------------------------------------------------------------------------------------
 
 
-def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[_Hand, LatencyPlan], list[_Sent]]:
+def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[Hand, LatencyPlan], list[_Sent]]:
     """A gesture and its taking back, again and again, at moments that keep no step with blocks or beats."""
 
-    def gestures(hand: _Hand, plan: LatencyPlan) -> list[_Sent]:
+    def gestures(hand: Hand, plan: LatencyPlan) -> list[_Sent]:
         chance = random.Random(plan.seed)
         hand.set(path, back)
-        hand.wait_for(_complete)
+        hand.wait_for(complete)
         time.sleep(0.5)
         reference_ns = _CLOCK.now_ns()
         time.sleep(LOOP_SECONDS + 0.5)
@@ -274,10 +276,10 @@ def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[_Ha
     return gestures
 
 
-def _anew(path: str, values: Sequence[str | int]) -> Callable[[_Hand, LatencyPlan], list[_Sent]]:
+def _anew(path: str, values: Sequence[str | int]) -> Callable[[Hand, LatencyPlan], list[_Sent]]:
     """Something that must be rendered each time, when what was there before has sounded unchanged for a whole loop."""
 
-    def gestures(hand: _Hand, plan: LatencyPlan) -> list[_Sent]:
+    def gestures(hand: Hand, plan: LatencyPlan) -> list[_Sent]:
         chance = random.Random(plan.seed)
         hand.set("deck/a/alpha", 0.0)
         hand.set("deck/a/to_seed", 3)
@@ -297,20 +299,20 @@ def _anew(path: str, values: Sequence[str | int]) -> Callable[[_Hand, LatencyPla
     return gestures
 
 
-def _sustained(gestures: Callable[[_Hand, LatencyPlan], list[_Sent]]) -> Callable[[_Hand, LatencyPlan], list[_Sent]]:
+def _sustained(gestures: Callable[[Hand, LatencyPlan], list[_Sent]]) -> Callable[[Hand, LatencyPlan], list[_Sent]]:
     """``gestures`` on music whose harmony never rests: a stem that is silent just then cannot be heard to stop."""
 
-    def played(hand: _Hand, plan: LatencyPlan) -> list[_Sent]:
+    def played(hand: Hand, plan: LatencyPlan) -> list[_Sent]:
         hand.set("deck/a/prompt", _SUSTAINED)
         hand.set("deck/a/to", _SUSTAINED)
         hand.wait_for(lambda status: not _landed(status), 1.0)
-        hand.wait_for(_complete)
+        hand.wait_for(complete)
         return gestures(hand, plan)
 
     return played
 
 
-def _answers(hand: _Hand) -> dict[str, float | int]:
+def _answers(hand: Hand) -> dict[str, float | int]:
     """How soon the engine says when a prompt will be heard, while it renders those before."""
     found = []
     for number in range(_ANSWERS):
@@ -319,7 +321,7 @@ def _answers(hand: _Hand) -> dict[str, float | int]:
     return _spread([ms for ms in found if ms is not None], _ANSWERS)
 
 
-_GESTURES: dict[str, Callable[[_Hand, LatencyPlan], list[_Sent]]] = {
+_GESTURES: dict[str, Callable[[Hand, LatencyPlan], list[_Sent]]] = {
     "gain": _toggle("deck/a/gain", -12.0, 0.0),
     "mute": _toggle("deck/a/mute", True, False),
     "crossfader": _toggle("crossfader", 1.0, 0.0),
