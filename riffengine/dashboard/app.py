@@ -91,6 +91,7 @@ class Dashboard(App[None]):
         self._entering = ""
         self._answer = Text("")
         self._said: deque[str] = deque(maxlen=_LOG_LINES)
+        self._shown: dict[str, tuple[object, ...]] = {}
 
     def compose(self) -> ComposeResult:
         """The regions, from top to bottom (called by textual)."""
@@ -135,25 +136,33 @@ class Dashboard(App[None]):
                 self._answer = Text("fading out … q again ends at once", panels.WARN)
 
     def draw(self) -> None:
-        """Draw what is known."""
+        """Draw what is known and has changed."""
         if not self.query("#header"):  # the screen is coming or going
             return
         width, seen = self.size.width, self._seen
         if seen is None:
-            self.query_one("#header", Static).update(Text(" riffengine: waiting for the engine …"))
+            self._show("header", Text(" riffengine: waiting for the engine …"))
         else:
             decks = seen.conductor.decks
             shown = [panels.deck(seen, d, n == self._chosen, width) for n, d in enumerate(decks)]
             self.screen.set_class(self.size.height < _ROOMY_LINES + 2 * len(decks), "tight")
-            self.query_one("#header", Static).update(panels.header(seen, width))
-            self.query_one("#decks", Static).update(panels.stacked([line for lines in shown for line in lines]))
-            self.query_one("#sound", Static).update(panels.stacked(panels.sound(seen, self._activity, width)))
-            self.query_one("#landings", Static).update(panels.stacked(panels.landings(seen, 5, max(20, width - 43))))
-            self.query_one("#ear", Static).update(panels.stacked(panels.ear(seen, 42)))
+            self._show("header", panels.header(seen, width))
+            self._show("decks", *(line for lines in shown for line in lines))
+            self._show("sound", *panels.sound(seen, self._activity, width))
+            self._show("landings", *panels.landings(seen, 5, max(20, width - 43)))
+            self._show("ear", *panels.ear(seen, 42))
         log = self.query_one("#log", Static)
-        lines = [panels.fitted(Text(text), width) for text in list(self._said)[-max(1, log.size.height) :]]
-        log.update(panels.stacked(lines))
-        self.query_one("#answer", Static).update(panels.fitted(self._answer, width))
+        latest = list(self._said)[-max(1, log.size.height) :]
+        self._show("log", *(panels.fitted(Text(text), width) for text in latest))
+        self._show("answer", panels.fitted(self._answer, width))
+
+    def _show(self, name: str, *lines: Text) -> None:
+        """What is as it was is left alone, and only other heights are laid out anew: a third of the CPU."""
+        before = self._shown.get(name, ())
+        now = tuple((line.plain, line.style, tuple(line.spans)) for line in lines)  # Text's own == knows no style
+        if now != before:
+            self._shown[name] = now
+            self.query_one(f"#{name}", Static).update(panels.stacked(lines), layout=len(now) != len(before))
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
