@@ -107,9 +107,11 @@ class LearnedMap(NodeReader):
 def line_of(binding: Binding) -> str:
     """``binding`` as one line of a map."""
     facts: dict[str, object] = {binding.kind: True if binding.kind in NUMBERLESS else binding.number}
+    if binding.kind == "chord":
+        facts[binding.kind] = f"{binding.number}..{binding.to}"
     for field in fields(binding):
         value = getattr(binding, field.name)
-        if field.name in ("path", "kind", "number") or value == field.default:
+        if field.name in ("path", "kind", "number", "to") or value == field.default:
             continue
         facts[field.name] = list(value) if isinstance(value, tuple) else value
     facts["set"] = binding.path

@@ -8,6 +8,7 @@ hello: ["F0 00 20 29 02 0C 0E 01 F7"]
 map:
   - {cc: 70, set: deck/a/alpha, label: Knob 1}
   - {note: 36, set: deck/a/prompts/pick, values: 1..8, light: pad, label: Pads}
+  - {chord: 48..72, channel: 2, set: chords}
 """
 
 from __future__ import annotations
@@ -103,7 +104,11 @@ class BindingReader(NodeReader):
         if "kind" in facts:
             self._refuse(node, full, f"one control a line; this one has {facts['kind']} already")
         facts["kind"] = key
-        if key in NUMBERLESS:
+        if key == "chord":
+            keys = _RANGE.fullmatch(str(plain))
+            self._want(keys is not None, node, full, "give the first and the last key, as in 48..72")
+            facts["number"], facts["to"] = (int(keys[1]), int(keys[2])) if keys else (0, 0)
+        elif key in NUMBERLESS:
             self._want(plain is True, node, full, f"{key} takes true; it has no number")
         else:
             facts["number"] = plain

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from riffengine.control.controller_map import ControllerMap
 from riffengine.output.device import playable_rate
 from riffengine.performance.command import Command
 from riffengine.recovery import Recovery
@@ -28,6 +29,7 @@ class PlayOptions:
     osc_allow: tuple[str, ...] | None = None
     osc: bool = True
     midi: bool = True
+    midi_maps: tuple[ControllerMap, ...] | None = None  # before those of the preset
     clock_out_port: str | None = None
     notes_out_port: str | None = None
     journal: Path | None = None
@@ -49,6 +51,7 @@ class PlayOptions:
             "notes_out_port": self.notes_out_port,
             "osc_enabled": None if self.osc else False,
             "midi_enabled": None if self.midi else False,
+            "midi_maps": None if self.midi_maps is None else (*self.midi_maps, *session.midi_maps),
         }
         return replace(session, **{name: value for name, value in said.items() if value is not None})  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine import __version__
-from riffengine.cli import performing, pictures
+from riffengine.cli import learning, performing, pictures
 from riffengine.cli.serving import EXAMPLES as SERVE_EXAMPLES
 from riffengine.cli.serving import add_serve_arguments
 from riffengine.errors import ControlError
@@ -23,6 +23,7 @@ start here:
   riffengine play presets/first-sound.yaml             an endless stream; Ctrl-C fades out
   riffengine play --prompt "dub techno" --to "bossa nova" --bpm 110
   riffengine render --prompt "jazz piano" --to "house" --bars 16 -o morph.flac
+  riffengine learn deck/a/alpha                        then move the knob that shall do it
   riffengine words                                     what the bundled model understands
 
 `riffengine VERB --help` explains one verb.
@@ -75,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("render", add_render_arguments, "write a loop or a morph to a file", _RENDER_EXAMPLES)
     add("to-image", pictures.add_to_image_arguments, "write the picture of a sound file", pictures.TO_IMAGE_EXAMPLES)
     add("to-audio", pictures.add_to_audio_arguments, "write the sound of a picture", pictures.TO_AUDIO_EXAMPLES)
+    add("learn", learning.add_learn_arguments, "teach a MIDI control by moving it", learning.LEARN_EXAMPLES)
     add("devices", lambda _: None, "list sound outputs and MIDI ports")
     add("words", lambda _: None, "list the words the bundled model understands")
     add("doctor", add_json_argument, "what is installed, what is missing, what to do")
@@ -109,6 +111,12 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     sound.add_argument("--seconds", type=_positive_float, metavar="S", help="end after this long; else Ctrl-C ends")
     control = parser.add_argument_group("control")
     _add_osc_arguments(control)
+    control.add_argument(
+        "--map",
+        action="append",
+        metavar="NAME",
+        help="a map of docs/controllers.md or a file; NAME=PORT for a controller of another name; again for another",
+    )
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
     control.add_argument(
         "--clock-out",

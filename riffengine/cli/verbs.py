@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli import performing, pictures
+from riffengine.cli import learning, performing, pictures
 from riffengine.cli.measuring import bench_osc
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
@@ -47,6 +47,7 @@ def play(arguments: argparse.Namespace) -> int:
                 f"{preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
             )
         recovery.preset = str(preset.resolve()) if preset else ""
+        maps = learning.chosen_maps(arguments.map)
         company = None
         if arguments.tui:
             from riffengine.dashboard.link import open_dashboard
@@ -67,6 +68,7 @@ def play(arguments: argparse.Namespace) -> int:
                 notes_out_port=arguments.notes_out or None,
                 osc=not arguments.no_osc,
                 midi=not arguments.no_midi,
+                midi_maps=maps or None,
                 journal=arguments.journal,
                 latency_csv=arguments.latency_csv,
                 commands=tuple(parameter_commands(arguments, session.decks[0])),
@@ -331,6 +333,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "render": render,
     "to-image": pictures.to_image,
     "to-audio": pictures.to_audio,
+    "learn": learning.learn,
     "devices": devices,
     "words": words,
     "doctor": doctor,

@@ -13,7 +13,7 @@ from riffengine.performance.command import Value
 from riffengine.performance.parameters import Parameter, ParameterTree
 from riffengine.performance.state import PerformanceState
 
-BindingKind = Literal["cc", "cc14", "nrpn", "note", "program", "pitchbend", "aftertouch", "polytouch"]
+BindingKind = Literal["cc", "cc14", "nrpn", "note", "program", "pitchbend", "aftertouch", "polytouch", "chord"]
 Curve = Literal["lin", "log", "exp"]
 Mode = Literal[
     "absolute",
@@ -41,6 +41,8 @@ class Binding:
     the control sends at its ends, where that is not 0 and its highest value; ``step`` what one click of an endless knob
     moves, in the parameter's unit. ``port`` is a part of the controller's name, "" for every one.
 
+    ``chord`` takes the keys from ``number`` to ``to`` together, for a parameter ``chords``.
+
     ``light`` names the colours by which the control shows the state, ``echo`` sends it the parameter's position;
     ``label`` is what is printed beside it.
     """
@@ -62,16 +64,24 @@ class Binding:
     light: str = ""
     echo: bool = False
     label: str = ""
+    to: int = 0
 
     @property
     def span(self) -> int:
         """How many consecutive notes or programs it takes."""
+        if self.kind == "chord":
+            return self.to - self.number + 1
         return len(self.values) if self.values and self._row else 1
 
     @property
     def _row(self) -> bool:
         """Whether each of its values has a key of its own."""
         return self.kind in ("note", "program") and self.mode == "absolute"
+
+    @property
+    def hears(self) -> BindingKind:
+        """The kind of event that it answers: a chord is made of notes."""
+        return "note" if self.kind == "chord" else self.kind
 
     @property
     def top(self) -> int:
@@ -82,11 +92,11 @@ class Binding:
         """Whether ``event`` comes from this control."""
         if self.channel is not None and event.channel != self.channel:
             return False
-        return binding_kind(event.kind) == self.kind and self.number <= event.number < self.number + self.span
+        return binding_kind(event.kind) == self.hears and self.number <= event.number < self.number + self.span
 
     def glides(self, parameter: Parameter) -> bool:
         """Whether the control has a travel on which a number moves, so that takeover and a position make sense."""
-        if self.mode != "absolute" or self.kind in ("note", "program") or self.values:
+        if self.mode != "absolute" or self.kind in ("note", "program", "chord") or self.values:
             return False
         return parameter.kind in ("float", "int")
 
@@ -134,6 +144,9 @@ class Binding:
     def validate(self, tree: ParameterTree) -> None:
         """Raise ``ControlError`` or ``ParameterError`` when this binding cannot work with ``tree``."""
         parameter = tree[self.path]
+        if self.kind == "chord":
+            self._validate_chord(parameter)
+            return
         highest = _NUMBERS.get(self.kind, 127)
         if not 0 <= self.number <= highest:
             raise ControlError(f"{self.kind} {self.number} does not exist; allowed is 0 to {highest}")
@@ -152,6 +165,14 @@ class Binding:
             raise ControlError(f"{self.path} is text: give the values that the control picks from")
         self._validate_mode(parameter)
         self._validate_travel(parameter)
+
+    def _validate_chord(self, parameter: Parameter) -> None:
+        if not 0 <= self.number <= self.to <= 127:
+            raise ControlError(f"keys {self.number} to {self.to} are refused; give two from 0 to 127, the lower first")
+        if parameter.path.rsplit("/", 1)[-1] != "chords":
+            raise ControlError(f"a chord is for chords or deck/a/chords, not for {parameter.path}")
+        if (self.mode, self.values, self.light, self.echo) != ("absolute", (), "", False):
+            raise ControlError("a chord takes a channel, a port and a label, and nothing else")
 
     def _validate_mode(self, parameter: Parameter) -> None:
         relative = self.mode.startswith("relative")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from riffengine.control.binding import Binding, binding_kind
+from riffengine.control.chord import ChordHold
 from riffengine.control.controller_map import ControllerMap, shadows
 from riffengine.control.feedback import FeedbackDesk
 from riffengine.control.lamp import Show
@@ -31,6 +32,7 @@ class Controller:
     goodbye: tuple[bytes, ...] = ()
     _index: dict[_Key, list[Binding]] = field(default_factory=dict)
     _holds: dict[int, Hold] = field(default_factory=dict)  # by the binding's identity
+    _chords: dict[int, ChordHold] = field(default_factory=dict)
     _wide: WideValues = field(default_factory=WideValues)
     _gliding: frozenset[_Key] = frozenset()
 
@@ -58,7 +60,9 @@ class Controller:
         wide: set[int] = set()
         for binding in bindings:
             for number in range(binding.number, binding.number + binding.span):
-                controller._index.setdefault((binding.kind, number), []).append(binding)
+                controller._index.setdefault((binding.hears, number), []).append(binding)
+            if binding.kind == "chord":
+                controller._chords[id(binding)] = ChordHold()
             if binding.takeover != "none":
                 controller._holds[id(binding)] = Hold(binding.takeover)
             if binding.kind == "cc14":
@@ -68,7 +72,9 @@ class Controller:
         controller._gliding = frozenset(
             key
             for key, found_here in controller._index.items()
-            if all(b.glides(tree[b.path]) for b in found_here) and not (key[0] == "cc" and key[1] in wide)
+            # Takeover must see the way: a position left out may be the one that meets the parameter.
+            if all(b.glides(tree[b.path]) and b.takeover == "none" for b in found_here)
+            and not (key[0] == "cc" and key[1] in wide)
         )
         return controller
 
@@ -93,8 +99,19 @@ class Controller:
     def value(
         self, binding: Binding, event: MidiEvent, tree: ParameterTree, state: PerformanceState, now_ns: int
     ) -> Value | None:
-        """What ``event`` asks of the binding's parameter at ``now_ns``, its takeover considered."""
+        """What ``event`` asks of the binding's parameter at ``now_ns``, its takeover considered.
+
+        Keys of a chord ask for nothing yet; see ``chords``.
+        """
+        if binding.kind == "chord":
+            self._chords[id(binding)].hear(event, now_ns)
+            return None
         return binding.value(event, tree, state, self._holds.get(id(binding)), now_ns)
+
+    def chords(self, now_ns: int) -> list[tuple[Binding, str]]:
+        """The chords that are held now, by the binding that takes them; each once."""
+        bound = [(b, self._chords[id(b)].due(now_ns)) for b in self.bindings if b.kind == "chord"]
+        return [(binding, chord) for binding, chord in bound if chord is not None]
 
     def glides(self, message: Sequence[int]) -> bool:
         """Whether ``message`` is a position of a fader that nothing else is bound to: a later one may replace it."""

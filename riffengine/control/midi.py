@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from riffengine.clock import Clock
 from riffengine.control.binding import Binding
@@ -187,14 +187,25 @@ class MidiSurface(Surface):
             value = controller.value(binding, gesture, self._tree, self._current(), stamp_ns)
             if value is None:
                 continue
-            reply = self._submit(Command(binding.path, value, f"midi:{label}", stamp_ns))
-            replies.append(reply)
-            if isinstance(reply, Accepted):
-                self.counters.accepted += 1
-            else:
-                self.counters.rejected += 1
+            replies.append(self._asked(Command(binding.path, value, f"midi:{label}", stamp_ns)))
         controller.touched(events, self._clock.now_ns())
         return replies
+
+    def _asked(self, command: Command) -> Reply:
+        reply = self._submit(command)
+        if isinstance(reply, Accepted):
+            self.counters.accepted += 1
+        else:
+            self.counters.rejected += 1
+        return reply
+
+    def settle(self, now_ns: int) -> list[Reply]:
+        """Submit the chords whose keys are down by ``now_ns``; called at every turn."""
+        return [
+            self._asked(Command(binding.path, chord, f"midi:{label}", now_ns))
+            for label, controller in self._controllers.items()
+            for binding, chord in controller.chords(now_ns)
+        ]
 
     def _arrived(self, label: str, message: Sequence[int], stamp_ns: int) -> None:
         """Called by rtmidi, in its thread."""
@@ -256,6 +267,7 @@ class MidiSurface(Surface):
             return
         binding = lesson.learner.done(now_ns)
         if binding is not None:
+            binding = self._told_apart(binding)
             try:
                 binding.validate(self._tree)
             except (ControlError, ParameterError) as error:
@@ -265,6 +277,11 @@ class MidiSurface(Surface):
             return
         self._lesson = None
         lesson.taught(binding)
+
+    def _told_apart(self, binding: Binding) -> Binding:
+        """``binding`` for one of several controllers of a name alone, while the others are there too."""
+        others = any(label.startswith(f"{binding.port} #") for label in self.connected)
+        return replace(binding, port=f"{binding.port}#1") if others else binding
 
     # --- controllers -----------------------------------------------------------------------------------------------
 
@@ -307,11 +324,12 @@ class MidiSurface(Surface):
         self._say(f"MIDI controller gone: {label}; plug it in again and it goes on")
 
     def _turn(self) -> None:
-        """Time has passed: lessons end, lamps follow."""
+        """Time has passed: lessons end, chords count, lamps follow."""
         if self._loop is None:
             return
         self._turn_at = self._loop.call_later(TURN_SECONDS, self._turn)
         self._tend_lesson()
+        self.settle(self._clock.now_ns())
         if self._show is None or self._ports is None or self._ports.waiting:
             return  # a controller that is still being told is told the newest when it has heard the rest
         speaking = [c for c in self._controllers.values() if c.speaks]

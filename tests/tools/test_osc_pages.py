@@ -1,4 +1,4 @@
-"""The OSC reference and the clients are written from the tree, by the command that the failure names."""
+"""The reference pages and the clients are written from the tree and the maps, by the command the failure names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("command", [["tools/osc_reference.py"], ["-m", "tools.clients"]])
+@pytest.mark.parametrize(
+    "command", [["tools/osc_reference.py"], ["tools/controller_pages.py"], ["-m", "tools.clients"]]
+)
 def test_what_is_written_from_the_tree_is_fresh(command: list[str]) -> None:
     done = subprocess.run([sys.executable, *command, "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\nrun: python {' '.join(command)}"

@@ -1,0 +1,68 @@
+"""As a new user does it: `riffengine learn`, a knob is turned, the set obeys; and the set itself is taught by OSC."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.wire.booth import needs
+from tests.wire.jack_server import JackServer
+from tools.bench.midi_set import Box, hall, plugs
+
+pytestmark = pytest.mark.wire
+
+
+@pytest.fixture
+def box(jack_server: Callable[[int, int], JackServer]) -> Iterator[Box]:
+    needs("jackd2", "jackd")
+    jack_server(48000, 128)
+    found = Box()
+    yield found
+    found.pull()
+
+
+def test_a_knob_is_taught_to_a_file_and_to_a_running_set(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    command = [sys.executable, "-m", "riffengine", "learn", "deck/a/filter"]
+    learner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert learner.stdout is not None
+    said = [learner.stdout.readline()]
+    while "turn the knob" not in said[-1]:
+        assert said[-1], said
+        said.append(learner.stdout.readline())
+    assert "pad box" in said[0]
+    time.sleep(0.1)  # JACK makes the connection in its next cycle
+    for value in (*range(0, 128, 3), 127, *range(125, -1, -3), 0):
+        box.send(0xB0, 21, value)
+        time.sleep(0.002)
+    rest, _ = learner.communicate(timeout=60)
+    assert learner.returncode == 0, rest
+    line = 'cc: 21, channel: 1, takeover: pickup, port: "pad box", set: deck/a/filter'
+    kept = tmp_path / "config" / "riffengine" / "midi.yaml"
+    assert line in rest and line in kept.read_text()
+
+    with hall(tmp_path, learned=True) as found:
+        for value in range(128):
+            box.send(0xB0, 21, value)
+        found.until("deck/a/filter", 1.0)
+        found.send("/riff/learn", "crossfader")
+        found.hear("/riff/ok")
+        for click in [1] * 20 + [127] * 20:  # an endless knob, to the right first
+            box.send(0xB0, 30, click)
+        found.until("learn", "")
+        found.until_said("learned {cc: 30, channel: 1, mode: relative-twos-complement")
+        time.sleep(0.2)
+        for _ in range(64):
+            box.send(0xB0, 30, 1)
+        found.until("crossfader", 0.5)
+        assert kept.read_text().count("- {") == 2
+        box.pull()
+        found.until_said("gone: pad box")
+        assert plugs(found, 2)["plugs"] == 2

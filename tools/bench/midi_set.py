@@ -1,0 +1,263 @@
+"""MIDI against a set that plays: ``python -m tools.bench.midi_set [--moves 1000] [--plugs 100]``.
+
+Starts JACK's dummy driver and ``riffengine play`` on the paced output. Moves: from a control change that this process
+sends to the change that the engine tells over OSC after it was applied; JACK's cycle and the way back are in the
+figure. Plugs: a controller is pulled out and put back; each time every binding must work and its lamps must be told
+how things stand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import queue
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from riffengine.bench.jack_server import JackServer
+from riffengine.control.osc_wire import decode, encode
+
+PERIOD_FRAMES = 64  # 1.3 ms: MIDI over JACK waits for the next cycle
+PATIENCE_SECONDS = 180.0
+KNOBS = {1: "master/gain", 2: "crossfader", 3: "deck/a/alpha", 4: "deck/a/filter"}
+PRESET = """
+tempo: 120
+prompts: [techno, jazz]
+deck: {a: {prompt: "techno, driving", to: "ambient, pad", seed: 3, to_seed: 4}}
+output: {to: paced, fade_in: 0.02, fade_out: 0.1}
+midi:
+  learned: LEARNED
+  map:
+    - {cc: 1, set: master/gain}
+    - {cc: 2, set: crossfader}
+    - {cc: 3, set: deck/a/alpha}
+    - {cc: 4, set: deck/a/filter, takeover: none}
+    - {pitchbend: true, set: deck/a/density}
+    - {note: 36, set: deck/a/mute, mode: toggle, light: plain}
+    - {program: 0, set: deck/a/prompts/pick, values: [1, 2]}
+"""
+
+
+class Hall:
+    """A set that plays, and an OSC subscriber to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process, self._log = process, log
+        self.wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.wire.connect(("127.0.0.1", port))
+
+    def send(self, address: str, *values: float | int | str) -> None:
+        self.wire.send(encode(address, *values))
+
+    def hear(self, address: str, found: Callable[[tuple[Any, ...]], bool] = lambda _: True) -> tuple[Any, ...]:
+        """The next message to ``address`` that fits; ``TimeoutError`` after a while."""
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while (left := deadline - time.perf_counter()) > 0:
+            self.wire.settimeout(left)
+            for message in decode(self.wire.recv(65536)):
+                if message.address == address and found(tuple(message.arguments)):
+                    return tuple(message.arguments)
+        raise TimeoutError(f"never heard {address}; the engine said: {self.said()[-800:]}")
+
+    def value(self, path: str) -> Any:
+        self.send(f"/riff/{path}")
+        return self.hear(f"/riff/{path}")[0]
+
+    def until(self, path: str, value: object) -> None:
+        """Until the parameter is ``value``, to three digits."""
+
+        def near(now: Any) -> bool:
+            return abs(now - value) < 1e-3 if isinstance(value, float) else bool(now == value)
+
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while not near(now := self.value(path)):
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{path} is {now}, not {value}; the engine said: {self.said()[-800:]}")
+            time.sleep(0.005)
+
+    def status(self) -> dict[str, Any]:
+        self.send("/riff/status")
+        words = self.hear("/riff/status.reply")
+        return dict(zip(words[::2], words[1::2], strict=True))
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def until_said(self, text: str, times: int = 1) -> None:
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while self.said().count(text) < times:
+            if time.perf_counter() > deadline or self.process.poll() is not None:
+                raise TimeoutError(f"it never said {text!r} {times} times; it said: {self.said()[-800:]}")
+            time.sleep(0.01)
+
+
+@contextmanager
+def hall(folder: Path, learned: bool = False, arguments: tuple[str, ...] = ()) -> Iterator[Hall]:
+    """A set that plays the preset above on the JACK server of the environment; ends it afterwards."""
+    preset, log = folder / "set.yaml", folder / "engine.log"
+    preset.write_text(PRESET.replace("LEARNED", "true" if learned else "false"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "riffengine", "play", str(preset), "--osc-port", str(port), *arguments]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        found = Hall(process, port, log)
+        try:
+            found.until_said("MIDI in (JACK)")
+            yield found
+        finally:
+            found.wire.close()
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Box:
+    """A controller in this process."""
+
+    def __init__(self, name: str = "pad box") -> None:
+        import rtmidi
+
+        self.shown: queue.SimpleQueue[tuple[int, ...]] = queue.SimpleQueue()
+        self._lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name)
+        self._lamps.set_callback(lambda event, _: self.shown.put(tuple(event[0])))
+        self._lamps.open_virtual_port("in")
+        self._keys = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=name)
+        self._keys.open_virtual_port("out")
+
+    def send(self, *message: int) -> None:
+        self._keys.send_message(message)
+
+    def until(self, *wanted: int) -> None:
+        while self.shown.get(timeout=PATIENCE_SECONDS) != wanted:
+            pass
+
+    def pull(self) -> None:
+        for port in (self._keys, self._lamps):
+            port.close_port()
+            port.delete()
+
+
+def moves(found: Hall, count: int, seed: int = 0) -> dict[str, Any]:
+    """Milliseconds from a control change to the change that was applied, one at a time."""
+    box = Box()
+    found.until_said("connected: pad box")
+    box.until(0x90, 36, 0)
+    chance, last, taken = random.Random(seed), dict.fromkeys(KNOBS, -1), []
+    found.send("/riff/notify", 1)
+    found.hear(f"/riff/{KNOBS[4]}")
+    for knob in KNOBS:
+        box.send(0xB0, knob, 1)
+        found.hear(f"/riff/{KNOBS[knob]}")
+    for _ in range(count):
+        knob = chance.choice(list(KNOBS))
+        last[knob] = chance.choice([v for v in range(2, 126) if v != last[knob]])
+        sent = time.perf_counter()
+        box.send(0xB0, knob, last[knob])
+        found.hear(f"/riff/{KNOBS[knob]}")
+        taken.append((time.perf_counter() - sent) * 1000)
+        time.sleep(chance.uniform(0.002, 0.03))
+    found.send("/riff/notify", 0)
+    box.pull()
+    found.until_said("gone: pad box")
+    taken.sort()
+    return {
+        "moves": count,
+        "p50_ms": round(taken[count // 2], 3),
+        "p99_ms": round(taken[min(count - 1, count * 99 // 100)], 3),
+        "max_ms": round(taken[-1], 3),
+    }
+
+
+def plugs(found: Hall, count: int, told: int = 0) -> dict[str, Any]:
+    """A controller comes and goes ``count`` times; ``told`` times it came before. Raises when one is dead."""
+    early: dict[str, int] = {}
+    for turn in range(count):
+        box = Box()
+        found.until_said("connected: pad box", told + turn + 1)
+        muted = bool(found.value("deck/a/mute"))
+        box.until(0x90, 36, 127 * muted)
+        value = turn % 120 + 2
+        for knob in KNOBS:
+            box.send(0xB0, knob, value)
+        box.send(0xE0, value, value)
+        box.send(0x90, 36, 100)
+        box.send(0x80, 36, 0)
+        box.send(0xC0, turn % 2)
+        box.until(0x90, 36, 127 * (not muted))
+        found.until("deck/a/prompt", ("techno", "jazz")[turn % 2])
+        found.until("crossfader", value / 127)
+        found.until("deck/a/alpha", value / 127)
+        found.until("deck/a/filter", 2 * value / 127 - 1)
+        found.until("master/gain", -60 + 66 * value / 127)
+        found.until("deck/a/density", 2 * (value << 7 | value) / 16383 - 1)
+        found.until("deck/a/mute", int(not muted))
+        box.pull()
+        found.until_said("gone: pad box", told + turn + 1)
+        if turn == min(9, count - 1):
+            early = _size(found)
+    return {"plugs": count, "early": early, "late": _size(found)}
+
+
+def _size(found: Hall) -> dict[str, int]:
+    """Of the engine's own process."""
+    root = Path("/proc") / str(found.process.pid)
+    pages = int((root / "statm").read_text().split()[1])
+    return {
+        "rss_kib": pages * os.sysconf("SC_PAGE_SIZE") // 1024,
+        "files": len(list((root / "fd").iterdir())),
+        "threads": len(list((root / "task").iterdir())),
+    }
+
+
+def measure(move_count: int, plug_count: int, plays: bool = True) -> dict[str, Any]:
+    """Both, in one set; ``plays`` waits until the model has come and the music has begun."""
+    server = JackServer.start(48000, PERIOD_FRAMES)
+    for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
+        os.environ[name] = server.environment[name]
+    try:
+        with tempfile.TemporaryDirectory() as folder, hall(Path(folder)) as found:
+            deadline = time.perf_counter() + PATIENCE_SECONDS
+            while plays and not found.status()["jobs_heard"] and time.perf_counter() < deadline:
+                time.sleep(0.2)
+            before = found.status()
+            result = {"moves": moves(found, move_count), "plugs": plugs(found, plug_count, told=1)}
+            after = found.status()
+            result["set"] = {key: after[key] - before[key] for key in ("underruns", "famines", "jobs_heard")}
+    finally:
+        server.stop()
+    result["machine"] = {
+        "cores": os.cpu_count(),
+        "load": [round(x, 2) for x in os.getloadavg()],
+        "python": platform.python_version(),
+        "jack_period_ms": round(PERIOD_FRAMES / 48, 2),
+    }
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--moves", type=int, default=1000)
+    parser.add_argument("--plugs", type=int, default=100)
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.moves, arguments.plugs), indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

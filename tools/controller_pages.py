@@ -1,0 +1,116 @@
+"""Write docs/controllers.md from the maps in presets/maps: ``python tools/controller_pages.py [--check]``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from riffengine.control.binding import NUMBERLESS, Binding
+from riffengine.control.controller_map import ControllerMap
+from riffengine.midimap import SHIPPED, everything, read_map, shipped_names
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "controllers.md"
+COMMAND = "python tools/controller_pages.py"
+HEAD = f"""\
+# Controllers
+
+*Written by `{COMMAND}` from `presets/maps/`. Do not edit it here.*
+
+A controller that is named below is known when it is plugged in: its map counts unless the preset has a `midi: map:` of
+its own. Name a map to choose it, in the preset (`midi: {{map: NAME}}`, or a list of names and lines) or on the command
+line (`riffengine play --map NAME`, `--map NAME=PORT` for a controller of another name). What a map says about decks,
+stems or headphones that a session does not have is left out. Lines that you teach (`riffengine learn`) count before any
+map. A map of your own goes into `~/.config/riffengine/maps/NAME.yaml`, in the same words as those in `presets/maps/`.
+
+Lamps show where things stand: a pad of a prompt list or scene is dark when it has nothing to offer, dim when it has,
+then *queued*, *rendering*, *ready* (it waits for its beat), *playing* or *failed*.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    maps = [read_map(SHIPPED / f"{name}.yaml") for name in shipped_names()]
+    rows = ["| map | controller | tried on the hardware |", "|---|---|---|"]
+    rows += [f"| [`{m.name}`](#{m.name}) | {m.title} | {m.tried or 'no'} |" for m in maps]
+    return "\n".join([HEAD, *rows, "", *(line for m in maps for line in section(m))])
+
+
+def section(found: ControllerMap) -> Iterator[str]:
+    """What one controller does."""
+    tried = f"Tried on: {found.tried}." if found.tried else "Written from its documentation, not tried on the hardware."
+    known = ", ".join(f"`{part}`" for part in found.match)
+    yield f'## <a id="{found.name}"></a>{found.title}'
+    yield ""
+    yield (
+        f"`--map {found.name}`. {tried} Known by {known} in the port's name."
+        if known != "`*`"
+        else (f"`--map {found.name}`. {tried} It is for every controller, so it counts only when it is named.")
+    )
+    if found.notes:
+        yield found.notes
+    yield ""
+    if found.layout:
+        yield f"```\n{found.layout}\n```\n"
+    yield "| control | sends | does | how | shows |"
+    yield "|---|---|---|---|---|"
+    for binding in found.bindings:
+        cells = (binding.label, _sends(binding), f"`{binding.path}`", _how(binding), _shows(binding))
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _sends(binding: Binding) -> str:
+    number = "" if binding.kind in NUMBERLESS else f" {binding.number}"
+    if binding.span > 1:
+        number += f" to {binding.number + binding.span - 1}"
+    return f"{binding.kind}{number}, {f'channel {binding.channel}' if binding.channel else 'any channel'}"
+
+
+def _how(binding: Binding) -> str:
+    parameter = everything()[binding.path]
+    said = []
+    if binding.values:
+        said.append(_values(binding))
+    elif parameter.kind == "trigger":
+        said.append("fires")
+    elif binding.mode != "absolute":
+        said.append("switches" if binding.mode == "toggle" else binding.mode.replace("-", " "))
+    elif binding.glides(parameter):
+        low = parameter.low if binding.low is None else binding.low
+        high = parameter.high if binding.high is None else binding.high
+        said.append(f"{low:g} to {high:g}{f' {parameter.unit}' if parameter.unit else ''}")
+    said += [binding.curve] * (binding.curve != "lin") + [binding.takeover] * (binding.takeover != "none")
+    return ", ".join(said)
+
+
+def _values(binding: Binding) -> str:
+    values = [str(value) for value in binding.values]
+    return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def _shows(binding: Binding) -> str:
+    if binding.echo:
+        return "its position"
+    if not binding.light:
+        return ""
+    if binding.path.endswith(("/pick", "/recall", "/prompt", "/to")):
+        return "how far it is"
+    if binding.path == "panic" or everything()[binding.path].kind == "bool":
+        return "on, off"
+    return "which is chosen" if binding.values else "that it is there"
+
+
+def main() -> int:
+    new = page()
+    if "--check" in sys.argv:
+        stale = not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != new
+        if stale:
+            print(f"docs/controllers.md is stale: run {COMMAND}")
+        return int(stale)
+    PAGE.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
