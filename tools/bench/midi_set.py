@@ -139,6 +139,7 @@ class Box:
         self._lamps.open_virtual_port("in")
         self._keys = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=name)
         self._keys.open_virtual_port("out")
+        self._open = [self._lamps, self._keys]
 
     def send(self, *message: int) -> None:
         self._keys.send_message(message)
@@ -148,7 +149,9 @@ class Box:
             pass
 
     def pull(self) -> None:
-        for port in (self._keys, self._lamps):
+        """Out it goes; once more does nothing, since rtmidi crashes on a port that is deleted twice."""
+        while self._open:
+            port = self._open.pop()
             port.close_port()
             port.delete()
 
