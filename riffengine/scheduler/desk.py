@@ -91,8 +91,8 @@ class RenderDesk:
 
     def launch_times(self, key: BankKey, alpha: float, fineness: Fineness) -> RenderTimes:
         """How long the loop at ``alpha`` takes that a change waits for."""
-        kept = self._dreams.steps(key, alpha) >= fineness.urgent
-        return self._retimes if kept else self.times(fineness.urgent, fineness)
+        kept = self._dreams.steps(key, alpha) >= fineness.first(key)
+        return self._retimes if kept else self.times(fineness.first(key), fineness)
 
     def at_best(self, wish: Wish, fineness: Fineness) -> Wish:
         """``wish`` as fine as its dream was dreamt before: a coarser one would cost more and sound worse."""

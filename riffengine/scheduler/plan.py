@@ -72,6 +72,10 @@ class Fineness:
         """Steps of what is urgent: never more than a finished loop has."""
         return min(self.draft_steps, self.full_steps)
 
+    def first(self, key: BankKey) -> int:
+        """Steps of the first version of a loop: no draft where something is kept, for it would be heard to change."""
+        return self.full_steps if key.redreams else self.urgent
+
 
 def make_plan(asks: Iterable[Ask], fineness: Fineness) -> list[Wish]:
     """All wishes of all decks in the order in which they should be rendered; wishes that are met are included."""
@@ -79,7 +83,9 @@ def make_plan(asks: Iterable[Ask], fineness: Fineness) -> list[Wish]:
     for ask in asks:
         if ask.launch is not None:
             rank = (ask.launch_rank,)
-            wishes.append(Wish(Purpose.LAUNCH, rank, ask.deck, ask.launch, ask.launch_alpha, fineness.urgent))
+            wishes.append(
+                Wish(Purpose.LAUNCH, rank, ask.deck, ask.launch, ask.launch_alpha, fineness.first(ask.launch))
+            )
         if ask.bank is not None:
             wishes += _fill(ask, ask.bank, fineness)
         if ask.ahead is not None:
@@ -97,7 +103,7 @@ def _fill(ask: Ask, key: BankKey, fineness: Fineness) -> list[Wish]:
         cover = level <= 1 or alpha == nearest
         if cover:
             first = Purpose.RUNWAY if ask.ahead is not None and alpha == 1.0 else Purpose.COVER
-            wishes.append(Wish(first, rank, ask.deck, key, alpha, fineness.urgent))
+            wishes.append(Wish(first, rank, ask.deck, key, alpha, fineness.first(key)))
         finer = Purpose.REFINE if cover else Purpose.FILL
         if abs(alpha - ask.knob) < near:
             finer = Purpose.REFINE_HEARD
@@ -108,8 +114,8 @@ def _fill(ask: Ask, key: BankKey, fineness: Fineness) -> list[Wish]:
 def _ahead(ask: Ask, key: BankKey, fineness: Fineness) -> list[Wish]:
     # Its alpha 0 is the end of the bank that sounds, so only the far end and the middle are new.
     return [
-        Wish(Purpose.RUNWAY, (1.0, 0.0, 1.0), ask.deck, key, 0.0, fineness.urgent),
-        Wish(Purpose.RUNWAY, (1.0, 0.0, 2.0), ask.deck, key, 1.0, fineness.urgent),
-        Wish(Purpose.COVER, (2.0, 0.0, 1.0), ask.deck, key, 0.5, fineness.urgent),
+        Wish(Purpose.RUNWAY, (1.0, 0.0, 1.0), ask.deck, key, 0.0, fineness.first(key)),
+        Wish(Purpose.RUNWAY, (1.0, 0.0, 2.0), ask.deck, key, 1.0, fineness.first(key)),
+        Wish(Purpose.COVER, (2.0, 0.0, 1.0), ask.deck, key, 0.5, fineness.first(key)),
         Wish(Purpose.REFINE, (9.0, 0.0, 1.0), ask.deck, key, 1.0, fineness.full_steps),
     ]

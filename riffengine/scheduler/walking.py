@@ -80,7 +80,7 @@ class Walking:
         if not self._stage.desk.troubled:
             return []
         stage, known = self._stage, self._next(part)
-        if not stage.desk.poisoned(motif(known.key, 1.0), stage.fineness.urgent):
+        if not stage.desk.poisoned(motif(known.key, 1.0), stage.fineness.first(known.key)):
             return []
         seed = known.key.end.seed
         self._next(part, known.skipped + 1)
@@ -112,7 +112,7 @@ class Walking:
         busy = part.target is not None or (part.launching is not None and part.launching.frame >= at_frame)
         if bank is None or busy:
             return []
-        if stage.desk.poisoned(motif(part.want, 1.0), stage.fineness.urgent):
+        if stage.desk.poisoned(motif(part.want, 1.0), stage.fineness.first(part.want)):
             return self._turn_aside(part, at_frame, frame)
         if not part.settled:
             return []

@@ -204,3 +204,13 @@ def test_the_tree_shows_every_stem():
     assert paths == [
         f"deck/a/stem/{stem}/{name}" for stem in STEMS for name in ("gain", "mute", "solo", "again", "freeze")
     ]
+
+
+def test_what_keeps_a_stem_is_never_heard_as_a_draft():
+    room = hall(deck__a__stem__drums__freeze=True)
+    drafts = {request.steps for _, request in room.renders}
+    assert drafts == {4, 8}
+    room.send("deck/a/again", True)
+    room.run_to(60000)
+    assert {request.steps for _, request in room.renders if request.redreams} == {8}
+    assert room.sent(LaunchBank)[-1].at_frame % 2000 == 0

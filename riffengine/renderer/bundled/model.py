@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from riffengine.renderer.bundled.dreaming import Dreamer, Heard
+from riffengine.renderer.bundled.dreaming import Dream, Dreamer, Heard
 from riffengine.renderer.bundled.listener import listen
+from riffengine.renderer.bundled.retakes import Sound, keeps, levelled, retaken
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
 from riffengine.renderer.loop_audio import read_loop, resample_loop
-from riffengine.renderer.loudness import level
 from riffengine.renderer.rendition import Check, Rendition
 from riffengine.renderer.request import RenderCost, RenderRequest
 
 LOUDNESS_LUFS = -19.0  # one channel; heard from two loudspeakers it is -16
 PHASE_ITERATIONS = 8
 OWN_RATE = 44100
+_SOUNDS_KEPT = 12  # of which something may be dreamt again; one is 2.1 MB at 120 bpm
 
 
 class BundledModel:
@@ -37,6 +40,7 @@ class BundledModel:
         self.vocabulary = words.words
         self.weights_digest = networks.digest
         self._dreamer = Dreamer(networks.score, networks.render, networks.space, words)
+        self._sounds: OrderedDict[RenderRequest, Sound] = OrderedDict()
 
     @classmethod
     def load(cls, path: Path | None = None) -> BundledModel:
@@ -55,24 +59,45 @@ class BundledModel:
         clock.append(time.perf_counter())
         dream = self._dreamer.dream(request, check, tune, self._hear)
         clock.append(time.perf_counter())
-        mels = self._space.decode(dream.latents)
+        sound = self._sound(request, dream, check, tune)
         clock.append(time.perf_counter())
-        frames = round(request.beats * 60 * request.sample_rate / request.bpm)
-        own_frames = round(frames * OWN_RATE / request.sample_rate)
-        audio = self._space.audio(mels, own_frames, PHASE_ITERATIONS, dream.silent).numpy()
-        samples, lufs, peak = level(resample_loop(audio, frames)[:, :, None], LOUDNESS_LUFS, request.sample_rate)
-        clock.append(time.perf_counter())
-        text, denoise, decode, phase = (float(part) for part in np.diff(clock))
+        text, denoise, phase = (float(part) for part in np.diff(clock))
         return Rendition(
             request=request,
-            audio=samples,
-            mel=self._picture(audio),
+            audio=sound.stems[:, :, None],
+            mel=self._picture(resample_loop(sound.stems / np.float32(sound.gain), _own_frames(request))),
             score=dream.score.numpy(),
-            loudness_lufs=lufs,
-            peak=peak,
-            cost=RenderCost(text, denoise, decode, phase),
+            loudness_lufs=sound.loudness_lufs,
+            peak=sound.peak,
+            cost=RenderCost(text, denoise, 0.0, phase),
             unknown_words=unknown,
         )
+
+    def _sound(self, request: RenderRequest, dream: Dream, check: Check, tune: NDArray[np.float32] | None) -> Sound:
+        """What is heard of a dream; what was not dreamt again is the same audio as before."""
+        if tune is None and request in self._sounds:
+            self._sounds.move_to_end(request)
+            return self._sounds[request]
+        *before, again = request.redreams or (None,)
+        base: Sound | None = None
+        others: tuple[str, ...] = ()
+        if again is not None and keeps(again, self.stems, request.beats):
+            first = replace(request, redreams=tuple(one for one in before if one is not None))
+            base = self._sound(first, self._dreamer.dream(first, check, tune, self._hear), check, tune)
+            others = tuple(stem for stem in self.stems if stem not in again.stems)
+            check()
+        mels = self._space.decode(dream.latents)
+        audio = self._space.audio(mels, _own_frames(request), PHASE_ITERATIONS, (*dream.silent, *others)).numpy()
+        audio, rate = resample_loop(audio, _frames(request)), request.sample_rate
+        if base is None or again is None:
+            sound = levelled(audio, LOUDNESS_LUFS, rate)
+        else:
+            sound = retaken(base, audio, again, self.stems, request.beats, rate)
+        if tune is None:
+            self._sounds[request] = sound
+            if len(self._sounds) > _SOUNDS_KEPT:
+                self._sounds.popitem(last=False)
+        return sound
 
     def _hear(self, request: RenderRequest) -> Heard:
         return self.listen(read_loop(request.init, request.beats, request.tempo_dreamt, OWN_RATE))
@@ -93,3 +118,11 @@ class BundledModel:
     def _picture(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
         mel: NDArray[np.float32] = self._space.codecs[0].encode(torch.from_numpy(audio.sum(axis=0))[None])[0].numpy()
         return mel
+
+
+def _frames(request: RenderRequest) -> int:
+    return round(request.beats * 60 * request.sample_rate / request.bpm)
+
+
+def _own_frames(request: RenderRequest) -> int:
+    return round(_frames(request) * OWN_RATE / request.sample_rate)
