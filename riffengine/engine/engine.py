@@ -182,7 +182,8 @@ class Engine:
             return
         if self._recovery.advice:
             self.say(self._recovery.advice)
-        restored = self._recovery.restore(house.conductor.stage, house.store, house.tape.lies_in)
+        stage, notework = house.conductor.stage, house.notework
+        restored = self._recovery.restore(stage, house.store, house.tape.lies_in, notework.lies_in)
         if restored:
             self.say(f"resumed: {restored} loops of the last set sound while the model loads")
 
@@ -191,7 +192,8 @@ class Engine:
         if self._recovery is None or house.playclock.anchor is None:
             return
         now_seconds = SystemClock().unix_seconds()
-        self._recovery.keep(now_seconds, house.conductor.stage, house.director, house.store, house.tape.request_in)
+        stage, notes_in = house.conductor.stage, house.notework.notes_in
+        self._recovery.keep(now_seconds, stage, house.director, house.store, house.tape.request_in, notes_in)
         if self._recovery.failure:
             self.say(self._recovery.failure)
             self._recovery = None

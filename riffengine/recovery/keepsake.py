@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
+from riffengine.renderer.notes import unpack
 from riffengine.renderer.request import RenderRequest
 
 STATE_FILE = "last.json"
@@ -29,12 +30,16 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class KeptLoop:
-    """A loop that sounded: what determines it and its shape. Its samples lie beside the state, named ``file``."""
+    """A loop that sounded: what determines it and its shape. Its samples lie beside the state, named ``file``.
+
+    ``notes`` is what it plays, packed (see ``renderer.notes``), in hexadecimal digits.
+    """
 
     request: RenderRequest
     frames: int
     channels: int
     stems: tuple[str, ...]
+    notes: str = ""
 
     @property
     def file(self) -> str:
@@ -116,7 +121,11 @@ def read_loop(folder: Path, loop: KeptLoop) -> Samples | None:
 def _keepsake(facts: dict[str, Any]) -> Keepsake:
     loops = [
         KeptLoop(
-            RenderRequest.from_facts(loop["request"]), int(loop["frames"]), int(loop["channels"]), tuple(loop["stems"])
+            request=RenderRequest.from_facts(loop["request"]),
+            frames=int(loop["frames"]),
+            channels=int(loop["channels"]),
+            stems=tuple(loop["stems"]),
+            notes=_packed(loop.get("notes", "")),
         )
         for loop in facts["loops"]
     ]
@@ -131,3 +140,9 @@ def _keepsake(facts: dict[str, Any]) -> Keepsake:
         scene=str(facts["scene"]),
         loops=tuple(loops),
     )
+
+
+def _packed(digits: object) -> str:
+    """``digits`` if they are notes, packed, in hexadecimal; raises ``ValueError`` or ``TypeError`` where not."""
+    unpack(bytes.fromhex(str(digits)))
+    return str(digits)

@@ -21,6 +21,8 @@ from riffengine.scheduler.stage import Stage
 
 LiesIn = Callable[[int, RenderRequest], None]
 RequestIn = Callable[[int], RenderRequest | None]
+NotesLieIn = Callable[[int, bytes], None]
+NotesIn = Callable[[int], bytes]
 
 
 class Recovery:
@@ -71,7 +73,13 @@ class Recovery:
         """The scenes that were kept, or else ``scenes``."""
         return self.keepsake.scenes if self.keepsake and self.keepsake.scenes else scenes
 
-    def restore(self, stage: Stage, store: LoopStore, lies_in: LiesIn) -> int:
+    def restore(
+        self,
+        stage: Stage,
+        store: LoopStore,
+        lies_in: LiesIn,
+        notes_lie_in: NotesLieIn = lambda slot, notes: None,
+    ) -> int:
         """Put the kept loops into ``store`` and on the shelf; returns how many. Before the Conductor starts."""
         restored, stems = 0, stems_of(stage.state.values, next(iter(stage.parts)))
         for loop in self.keepsake.loops if self.keepsake else ():
@@ -87,12 +95,19 @@ class Recovery:
                 break
             store.write(slot, audio)
             lies_in(slot, loop.request)
+            notes_lie_in(slot, bytes.fromhex(loop.notes))
             adopt(stage, loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
             restored += 1
         return restored
 
     def keep(
-        self, now_seconds: float, stage: Stage, director: Director, store: LoopStore, request_in: RequestIn
+        self,
+        now_seconds: float,
+        stage: Stage,
+        director: Director,
+        store: LoopStore,
+        request_in: RequestIn,
+        notes_in: NotesIn = lambda slot: b"",
     ) -> None:
         """Keep this moment if it is time; costs a copy of the loops that are new, about 1 ms each."""
         if not self._autosave.due(now_seconds):
@@ -102,7 +117,7 @@ class Recovery:
         for ref in sounding_loops(stage):
             request = request_in(ref.slot)
             if request is not None:
-                loop = KeptLoop(request, ref.frames, ref.channels, ref.stems)
+                loop = KeptLoop(request, ref.frames, ref.channels, ref.stems, notes_in(ref.slot).hex())
                 slots[loop.file] = ref.slot
                 loops.append(loop)
         if not loops:  # a start that has not sounded yet keeps what the last set left

@@ -48,7 +48,10 @@ def pack(notes: Iterable[LoopNote]) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[LoopNote, ...]:
-    """The notes that ``pack`` was given. ``ValueError`` for half ones, ``IndexError`` for a part that there is not."""
+    """The notes that ``pack`` was given. ``ValueError`` for half ones, or a part that there is not."""
     if len(packed) % _ONE.size:
         raise ValueError(f"{len(packed)} bytes are no whole number of notes; every one has {_ONE.size}")
-    return tuple(LoopNote(PARTS[part], *rest) for part, *rest in _ONE.iter_unpack(packed))
+    rows = tuple(_ONE.iter_unpack(packed))
+    if any(part >= len(PARTS) for part, *_ in rows):
+        raise ValueError("these are no notes: they name a part that there is not")
+    return tuple(LoopNote(PARTS[part], *rest) for part, *rest in rows)

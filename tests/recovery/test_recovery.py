@@ -16,6 +16,7 @@ from riffengine.playback.messages import LaunchBank, PlaceLoop
 from riffengine.recovery import Keepsake, KeptLoop, Recovery, begin_run, load_keepsake, read_loop, state_folder
 from riffengine.recovery.ending import RUN_FILE
 from riffengine.recovery.keepsake import STATE_FILE, write_keepsake
+from riffengine.renderer.notes import LoopNote, pack
 from riffengine.renderer.request import Delivery, Point, Ready, Render, RenderCost, RenderRequest
 from riffengine.scheduler.actions import ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
@@ -41,6 +42,10 @@ def noise(seed: int) -> np.ndarray:  # type: ignore[type-arg]
     return np.random.default_rng(seed).standard_normal((1, FRAMES, 1)).astype(np.float32)
 
 
+def notes_of(request: RenderRequest) -> bytes:
+    return pack([LoopNote("bass", 30 + int(request.digest(), 16) % 30, 0, 4, 100)])
+
+
 class Machine:
     """A Conductor with a loop store, and a renderer that answers at once when it is there."""
 
@@ -54,7 +59,10 @@ class Machine:
         self.conductor = Conductor(tree, recovery.state(tree, state), BeatGrid(RATE, 120.0), ("a",), SLOTS)
         self.director = Director(self.conductor, recovery.scenes(()))
         self.player: list[object] = []
-        self.restored = recovery.restore(self.conductor.stage, self.store, self.requests.__setitem__)
+        self.notes: dict[int, bytes] = {}
+        self.restored = recovery.restore(
+            self.conductor.stage, self.store, self.requests.__setitem__, self.notes.__setitem__
+        )
         self.do(self.conductor.start(0), 0)
         if model:
             self.do(self.conductor.renderer_ready(0, READY), 0)
@@ -67,6 +75,7 @@ class Machine:
                 render = action.message
                 self.store.write(render.slot, noise(int(render.request.digest(), 16)))
                 self.requests[render.slot] = render.request
+                self.notes[render.slot] = notes_of(render.request)
                 delivery = Delivery(
                     render.job, render.slot, render.request, FRAMES, 1, ("mix",), -14.0, 1.0, RenderCost()
                 )
@@ -78,7 +87,7 @@ class Machine:
 
     def keep(self, now_seconds: float) -> None:
         stage = self.conductor.stage
-        self.recovery.keep(now_seconds, stage, self.director, self.store, self.requests.get)
+        self.recovery.keep(now_seconds, stage, self.director, self.store, self.requests.get, self.notes.__getitem__)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
@@ -104,6 +113,7 @@ def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, a
     for message in placed:  # the very samples, to the last bit
         want = noise(int(after.requests[message.loop.slot].digest(), 16))
         assert np.array_equal(after.store.view(message.loop.slot, 1, FRAMES, 1), want)
+        assert after.notes[message.loop.slot] == notes_of(after.requests[message.loop.slot])
     assert after.conductor.state["deck/a/alpha"] == alpha and after.director.book.scenes[0].name == "here"
     after.do(after.conductor.renderer_ready(1000, READY), 1000)
     assert len(after.conductor.stage.parts["a"].current.placed) > 1  # type: ignore[union-attr]

@@ -22,6 +22,8 @@ def test_notes_survive_the_way_to_the_engine(notes: list[LoopNote]) -> None:
 def test_half_a_note_is_none() -> None:
     with pytest.raises(ValueError, match="whole number"):
         unpack(pack([LoopNote("bass", 40, 0, 2, 100)])[:-1])
+    with pytest.raises(ValueError, match="no notes"):
+        unpack(b"\x04" + pack([LoopNote("bass", 40, 0, 2, 100)])[1:])
 
 
 def test_no_two_parts_of_four_decks_share_a_channel() -> None:
