@@ -38,3 +38,9 @@ def jack_server(jcap: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def jack(jack_server: Callable[[int, int], JackServer]) -> JackServer:
+    """A server that is there for MIDI: 48 kHz, 256 frames a period."""
+    return jack_server(48000, 256)

@@ -14,9 +14,6 @@ from riffengine.clock import SystemClock
 from riffengine.control.midi_clock import MidiClockInput
 from riffengine.control.midi_sender import MidiSender
 from riffengine.transport.sync.clock_out import Course
-from tests.wire.test_midi_jack import jack
-
-__all__ = ["jack"]
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 CLOCK = SystemClock()

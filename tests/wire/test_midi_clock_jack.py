@@ -11,9 +11,6 @@ import pytest
 from riffengine.clock import SystemClock
 from riffengine.control.midi_clock import MidiClockInput
 from riffengine.errors import ControlError
-from tests.wire.test_midi_jack import jack
-
-__all__ = ["jack"]
 
 pytestmark = pytest.mark.wire
 

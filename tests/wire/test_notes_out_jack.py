@@ -1,0 +1,143 @@
+"""Notes on a real port over JACK: in time, in order, taken back, and none rings on after the engine was killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.control.midi import normalised
+from riffengine.control.midi_sender import MidiSender, Timed, Withdraw
+
+pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
+PATIENCE_SECONDS = 60.0
+CLIENT = "riffengine notes"
+ENGINE = f"""
+import time
+from riffengine.clock import SystemClock
+from riffengine.control.midi_sender import MidiSender, Timed
+
+if __name__ == "__main__":
+    sender = MidiSender("", {CLIENT!r})
+    while not sender.open:
+        sender.notes()
+        time.sleep(0.05)
+    input()
+    for pitch in range(60, 64):
+        sender.send(Timed(SystemClock().now_ns(), bytes((0x91, pitch, 100))))
+    time.sleep(600)
+"""
+
+
+class Ear:
+    """Whoever listens to our notes: what rings, and every message with the time of its coming."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+        self.ringing: set[tuple[int, int]] = set()
+        self.heard: list[tuple[int, tuple[int, ...]]] = []
+
+    @classmethod
+    def find(cls) -> Ear:
+        import rtmidi
+
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while time.perf_counter() < deadline:
+            port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="ear")
+            for number, name in enumerate(port.get_ports()):
+                if CLIENT in normalised(name):
+                    port.open_port(number)
+                    return cls(port)
+            port.delete()
+            time.sleep(0.1)
+        raise AssertionError(f"no port is called {CLIENT}")
+
+    def hear(self) -> None:
+        while (found := self.port.get_message()) is not None:
+            status, pitch, velocity = found[0]
+            self.heard.append((SystemClock().now_ns(), (status, pitch, velocity)))
+            key = (status & 15, pitch)
+            if status & 0xF0 == 0x90 and velocity:
+                assert key not in self.ringing
+                self.ringing.add(key)
+            else:
+                self.ringing.discard(key)
+
+    def until(self, true: Callable[[], object]) -> bool:
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while time.perf_counter() < deadline:
+            self.hear()
+            if true():
+                return True
+            time.sleep(0.005)
+        return False
+
+    def close(self) -> None:
+        self.port.close_port()
+        self.port.delete()
+
+
+@pytest.fixture
+def sender(jack: object) -> Iterator[MidiSender]:
+    one = MidiSender("", CLIENT)
+    yield one
+    one.close()
+    one.wait()
+
+
+def test_notes_leave_at_their_time_and_what_is_taken_back_never(sender: MidiSender) -> None:
+    ear = Ear.find()
+    try:
+        begin = SystemClock().now_ns() + 500_000_000
+        for step in range(20):
+            at = begin + step * 50_000_000
+            sender.send(Timed(at, bytes((0x90, 40 + step, 100))))
+            sender.send(Timed(at + 30_000_000, bytes((0x80, 40 + step, 0))))
+        for step in range(20):  # of a loop that another one has taken the place of
+            sender.send(Timed(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
+        sender.send(Withdraw(from_ns=begin + 1_500_000_000))
+        assert ear.until(lambda: len(ear.heard) == 40)
+        assert [message for _, message in ear.heard] == [
+            message for step in range(20) for message in ((0x90, 40 + step, 100), (0x80, 40 + step, 0))
+        ]
+        assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(ear.heard[::2]))  # none came early
+        ear.until(lambda: SystemClock().now_ns() > begin + 2_200_000_000)
+        assert len(ear.heard) == 40 and not ear.ringing
+    finally:
+        ear.close()
+
+
+def test_what_rings_is_ended_when_the_sender_is_closed(sender: MidiSender) -> None:
+    ear = Ear.find()
+    try:
+        sender.send(Timed(SystemClock().now_ns(), bytes((0x99, 36, 127))))
+        assert ear.until(lambda: ear.ringing == {(9, 36)})
+        sender.close()
+        assert ear.until(lambda: not ear.ringing)
+    finally:
+        ear.close()
+
+
+def test_an_engine_that_is_killed_leaves_no_note_ringing(tmp_path: Path) -> None:
+    (tmp_path / "engine.py").write_text(ENGINE)
+    engine = subprocess.Popen([sys.executable, str(tmp_path / "engine.py")], stdin=subprocess.PIPE, text=True)
+    ear = Ear.find()
+    try:
+        assert engine.stdin is not None
+        engine.stdin.write("go\n")
+        engine.stdin.flush()
+        assert ear.until(lambda: len(ear.ringing) == 4)
+        engine.send_signal(signal.SIGKILL)
+        assert ear.until(lambda: not ear.ringing)
+    finally:
+        engine.kill()
+        engine.wait()
+        engine.stdin.close()
+        ear.close()
