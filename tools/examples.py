@@ -1,0 +1,297 @@
+"""Twelve short examples and the page of pictures: ``python -m tools.examples [--heldout DIR] [--model FILE]``.
+
+Writes ``docs/examples/*.ogg`` (at most 4 MB together) with ``docs/examples.md``, and, where ``--heldout`` names loops
+of ``tools.train.make_data`` that the model has not seen, ``docs/pictures/*.png`` with ``docs/pictures.md``: real,
+rebuilt and generated side by side. The same weights give the same samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from riffengine.offline import RenderJob, load_alone, render_file
+from riffengine.performance.harmony import parse_chords
+from riffengine.performance.takes import parse_takes
+from riffengine.renderer.rendition import Family
+from riffengine.renderer.request import Point, Redream, RenderRequest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+RATE = 44100
+MOST_BYTES = 4_000_000
+BLOCK = 4096
+FADE_SECONDS, END_SECONDS = 0.02, 0.6
+PICTURES = 6
+
+Mono = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One or more rounds of a loop; the stems in ``without`` are muted."""
+
+    request: RenderRequest
+    rounds: int = 1
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One example. ``journey`` is a morph of so many bars from ``start`` to ``end`` of the first part's request."""
+
+    name: str
+    what: str
+    parts: tuple[Part, ...]
+    command: str
+    journey: int = 0
+
+
+def dream(
+    prompt: str, seed: int, bpm: float, key: str, takes: str = "", chords: str = "", **knobs: float
+) -> RenderRequest:
+    """A request as the options of ``riffengine render`` make it."""
+    point = Point(prompt, seed)
+    redreams = tuple(Redream(take.stems, take.beats, take.number) for take in parse_takes(takes))
+    asked = RenderRequest(point, point, bpm=bpm, key=key, redreams=redreams, harmony=parse_chords(chords))
+    return replace(asked, **knobs)  # type: ignore[arg-type]
+
+
+def plain(name: str, prompt: str, seed: int, bpm: float, key: str) -> Piece:
+    """Four bars of one loop."""
+    command = f'riffengine render --prompt "{prompt}" --seed {seed} --bpm {bpm:g} --key "{key}" -o loop.wav'
+    return Piece(name, prompt, (Part(dream(prompt, seed, bpm, key), 2),), command)
+
+
+def pieces() -> tuple[Piece, ...]:
+    """The twelve."""
+    house, house_key = "house, piano, synth bass, electronic drums", "A minor"
+    lofi, techno = "lo-fi, electric piano, hip hop, warm", "techno, acid bass, driving"
+    band = dream(house, 3, 122, house_key)
+    takes = [dream(house, 3, 122, house_key, takes=f"drums:1-8:{take}") for take in (1, 2)]
+    given = "Am F C G"
+    knobs = [dream("funk, electric piano, slap bass", 5, 108, "E minor", density=x) for x in (-1.0, 0.0, 1.0)]
+    begin = dream(lofi, 7, 100, house_key)
+    return (
+        plain("techno", "techno, acid bass, driving, four on the floor", 12, 132, "A minor"),
+        plain("jazz", "jazz, piano, upright bass, brush drums", 4, 140, "F major"),
+        plain("lo-fi", lofi, 7, 82, "A minor"),
+        plain("drum-and-bass", "drum and bass, pad, synth bass, dark", 9, 172, "D minor"),
+        plain("bossa-nova", "bossa nova, acoustic guitar, flute, warm", 21, 126, "D major"),
+        plain("ambient", "ambient, pad, bells, no drums, dreamy", 5, 70, "C major"),
+        Piece(
+            "morph",
+            f"eight bars from “{lofi}” to “{techno}”",
+            (Part(replace(begin, end=Point(techno, 12))),),
+            f'riffengine render --prompt "{lofi}" --seed 7 --to "{techno}" --to-seed 12 --bars 8 --bpm 100 '
+            f'--key "{house_key}" -o morph.flac',
+            journey=8,
+        ),
+        Piece(
+            "stems",
+            "drums, then the bass, then the harmony; then the drums leave",
+            (
+                Part(band, without=("bass", "harmony")),
+                Part(band, without=("harmony",)),
+                Part(band),
+                Part(band, without=("drums",)),
+            ),
+            f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --stems parts/ -o mix.wav',
+        ),
+        Piece(
+            "again",
+            "the same loop with its drums dreamt three times; bass and harmony are the same samples",
+            (Part(band), *(Part(take) for take in takes)),
+            f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --takes "drums:1-8:1" '
+            "-o again.wav",
+        ),
+        Piece(
+            "chords",
+            f"what the model chose, then the chords {given} that it was given",
+            (Part(band), Part(dream(house, 3, 122, house_key, chords=given), 2)),
+            f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --chords "{given}" '
+            "-o chords.wav",
+        ),
+        Piece(
+            "density",
+            "funk with few notes, as it comes, and with many",
+            tuple(Part(request) for request in knobs),
+            'riffengine render --prompt "funk, electric piano, slap bass" --seed 5 --bpm 108 --key "E minor" '
+            "--density 1 -o dense.wav",
+        ),
+        Piece(
+            "keys",
+            "one tune in A minor, in C minor and in E minor",
+            tuple(Part(dream(lofi, 7, 96, key)) for key in ("A minor", "C minor", "E minor")),
+            f'riffengine render --prompt "{lofi}" --seed 7 --bpm 96 --key "C minor" -o higher.wav',
+        ),
+    )
+
+
+def sound_of(piece: Piece, family: Family) -> Mono:
+    """The samples of a piece ``(frames,)`` at ``RATE``; different loops meet in short crossfades on the beat."""
+    if piece.journey:
+        request = piece.parts[0].request
+        with tempfile.TemporaryDirectory() as folder:
+            job = RenderJob(
+                Path(folder) / "morph.flac", request.start, request.end, bars=piece.journey, bpm=request.bpm,
+                key=request.key, steps=request.steps,
+            )  # fmt: skip
+            render_file(job, family)
+            samples, _ = soundfile.read(job.output, dtype="float32")
+        return ended(samples[:, 0])
+    loops: list[Mono] = []
+    for part in piece.parts:
+        audio = family.render(part.request, lambda: None).audio
+        kept = [stem[:, 0] for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
+        loops += [np.sum(kept, axis=0, dtype=np.float32)] * part.rounds
+    return ended(joined(loops))
+
+
+def joined(loops: Sequence[Mono]) -> Mono:
+    """One loop after another. Each is circular, so it goes on past its end while the next one fades in."""
+    fade = round(FADE_SECONDS * RATE)
+    rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade).astype(np.float32)
+    parts = [loops[0]]
+    for before, after in pairwise(loops):
+        head = after.copy()
+        if before is not after:
+            head[:fade] = before[:fade] * rise[::-1] + after[:fade] * rise
+        parts.append(head)
+    return np.concatenate(parts)
+
+
+def ended(samples: Mono) -> Mono:
+    """``samples`` with a fade at the end."""
+    frames = min(len(samples), round(END_SECONDS * RATE))
+    out = samples.copy()
+    out[-frames:] *= np.cos(0.5 * np.pi * np.arange(frames) / frames).astype(np.float32)
+    return out
+
+
+def write_ogg(path: Path, samples: Mono) -> None:
+    """Ogg Vorbis, in blocks: the encoder wants its frames on the stack."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with soundfile.SoundFile(path, "w", samplerate=RATE, channels=1, format="OGG", subtype="VORBIS") as file:
+        for start in range(0, len(samples), BLOCK):
+            file.write(samples[start : start + BLOCK])
+
+
+def write_examples(docs: Path, family: Family, wanted: Iterable[Piece]) -> int:
+    """Write every piece and their page; returns their size in bytes. ``ValueError`` when that is too much."""
+    rows = []
+    total = 0
+    for piece in wanted:
+        path = docs / "examples" / f"{piece.name}.ogg"
+        samples = sound_of(piece, family)
+        write_ogg(path, samples)
+        total += path.stat().st_size
+        print(f"{path.name}: {len(samples) / RATE:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
+        rows.append(f"| [{piece.name}](examples/{path.name}) | {piece.what} | `{piece.command}` |")
+    if total > MOST_BYTES:
+        raise ValueError(f"the examples are {total} bytes; at most {MOST_BYTES} are wanted: make them shorter")
+    head = f"""# Examples
+
+As the bundled model dreams them (weights `{family.weights_digest}`), mono, Ogg Vorbis; nothing was picked by ear or
+mended. Made by `python -m tools.examples`; the last column is how to render such a loop yourself.
+
+| listen | what it is | command |
+|---|---|---|
+"""
+    (docs / "examples.md").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    return total
+
+
+def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> None:
+    """Real, rebuilt and generated loops of ``count`` held-out captions of different genres, and their page."""
+    from riffengine.renderer.bundled.model import BundledModel
+    from tools.train.evaluate import Captions
+
+    if not isinstance(family, BundledModel):
+        raise TypeError("only the bundled model can rebuild a loop; leave --model away or name weights of tools/train")
+    captions = Captions(heldout, 40 * count)
+    lines = []
+    for row in distinct(captions.truth[0].tolist(), count):
+        args = argparse.Namespace(guidance=2.0, steps=8)
+        request = captions.request(row, args)
+        stems = captions.stems[row]
+        loops = [stems.sum(axis=0), family.reconstruct(stems).sum(axis=0)]
+        loops.append(family.render(request, lambda: None).audio.sum(axis=(0, 2)))
+        path = docs / "pictures" / f"{row:04d}.png"
+        draw(path, loops)
+        told = f"{request.start.prompt}; {request.key}, {request.bpm:.0f} bpm"
+        lines.append(f"**{told}**\n\n![{told}: the real loop, rebuilt, generated](pictures/{path.name})\n")
+        print(f"{path.name}: {told}", flush=True)
+    head = f"""# Real, rebuilt, generated
+
+Held-out loops that the model has never heard, each beside what is left of it after latents and phase reconstruction
+(the best that this model could ever sound), and beside what the model dreams from the same words, key and tempo:
+another tune by design, so look at the texture, not at the notes. Two bars each, 40 Hz to 16 kHz, 72 dB. Weights
+`{family.weights_digest}`, 8 steps, guidance 2. Made by `python -m tools.examples --heldout DIR`; the rows are the first
+of each genre, none was chosen by its looks.
+
+"""
+    (docs / "pictures.md").write_text(head + "\n".join(lines), encoding="utf-8")
+
+
+def distinct(genres: Sequence[int], count: int) -> list[int]:
+    """The first row of each of ``count`` genres; -1 is none."""
+    first: dict[int, int] = {}
+    for row, genre in enumerate(genres):
+        if genre >= 0:
+            first.setdefault(genre, row)
+    return sorted(first.values())[:count]
+
+
+def draw(path: Path, loops: Sequence[Mono]) -> None:
+    """Loops side by side, each on its own scale of levels: the loudest is what counts."""
+    import io
+
+    from matplotlib import pyplot as plt
+    from PIL import Image
+
+    from tools.picture import BANDS, FLOOR_DB, HIGHEST_HZ, LOWEST_HZ, log_spectrogram
+
+    figure, axes = plt.subplots(1, len(loops), figsize=(12, 3.2), sharey=True)
+    for place, (loop, title) in enumerate(zip(loops, ("real", "rebuilt", "generated"), strict=True)):
+        levels = log_spectrogram(loop.astype(np.float32), RATE)
+        axes[place].imshow(levels, origin="lower", aspect="auto", cmap="magma", vmin=levels.max() - FLOOR_DB,
+                           vmax=levels.max(), extent=(0, 8, 0, BANDS))  # fmt: skip
+        axes[place].set_title(title, fontsize=9)
+        axes[place].set_xticks(range(9))
+        axes[place].tick_params(labelsize=7)
+    ticks = [50, 100, 200, 500, 1000, 2000, 5000, 10000]
+    axes[0].set_yticks([BANDS * np.log(hz / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ) for hz in ticks])
+    axes[0].set_yticklabels([f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz" for hz in ticks])
+    figure.supxlabel("beats", fontsize=8)
+    figure.tight_layout()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=80, format="png")
+    plt.close(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--heldout", type=Path, help="held-out loops; without them no pictures")
+    parser.add_argument("--model", default="bundled", help="weights of tools/train (bundled)")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where the pages go")
+    parser.add_argument("--no-examples", action="store_true", help="only the pictures")
+    args = parser.parse_args()
+    family = load_alone(args.model)
+    if not args.no_examples:
+        print(f"{write_examples(args.docs, family, pieces()) / 1e6:.2f} MB")
+    if args.heldout:
+        write_pictures(args.docs, args.heldout, family, PICTURES)
+
+
+if __name__ == "__main__":
+    main()
