@@ -1,8 +1,10 @@
 """Listen to a recording by numbers: ``python tools/listen.py set.wav [--journal set.jsonl] [--bpm 120] [--json]``.
 
 Dropouts: runs of digital silence longer than 5 ms after the first sound. Clicks: the largest sample step within 64
-frames of any splice that the journal names, against the 99.99th percentile of all steps. Loop length: the shift at
-which a recording made with ``--drift 0`` repeats exactly.
+frames of where any splice that the journal names begins and where its fade ends, against what as many frames elsewhere
+would show once in ten recordings. Splices are banks that land, and finer loops that take a draft's place while it
+sounds; a journal without any proves nothing, so that fails, too. Loop length: the shift at which a recording made with
+``--drift 0`` repeats exactly.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from riffengine.performance.journal import read_journal
 
 LONGEST_SILENCE_SECONDS = 0.005
 SPLICE_FRAMES = 64
+FALSE_ALARMS = 0.1  # of ten recordings without a click one may be suspected
 BEATS = 8
 
 Samples = NDArray[np.float32]
@@ -35,9 +39,33 @@ def silences(samples: Samples, rate: int) -> list[float]:
     return [float(sounding[i] / rate) for i in np.flatnonzero(runs > LONGEST_SILENCE_SECONDS * rate)]
 
 
-def splice_frames(journal: Path) -> list[int]:
-    """Frames on which a bank landed."""
-    return [entry.frame for entry in read_journal(journal).entries if entry.kind == "landing"]
+@dataclass(frozen=True)
+class Splice:
+    """Where one loop takes over from another: ``fade`` frames from ``frame`` on."""
+
+    kind: str  # "landing", or "swap"
+    frame: int
+    fade: int
+
+
+def splices(journal: Path) -> list[Splice]:
+    """Every bank that landed after the first on its deck, and every loop that took the place of one that sounded."""
+    found: list[Splice] = []
+    sounding: dict[str, int] = {}  # the bank of each deck
+    placed: set[tuple[str, int, float]] = set()
+    entries = [entry for entry in read_journal(journal).entries if entry.kind == "player"]
+    for entry in sorted(entries, key=lambda entry: (entry.frame, entry.facts.get("number", 0))):
+        facts = entry.facts
+        if entry.path == "LaunchBank":
+            if facts["deck"] in sounding:
+                found.append(Splice("landing", entry.frame, int(facts["fade_frames"])))
+            sounding[facts["deck"]] = facts["bank"]
+        elif entry.path == "PlaceLoop":
+            place = (facts["deck"], facts["bank"], facts["alpha"])
+            if place in placed and sounding.get(facts["deck"]) == facts["bank"]:
+                found.append(Splice("swap", entry.frame, int(facts["fade_frames"])))
+            placed.add(place)
+    return found
 
 
 def steps(samples: Samples) -> Samples:
@@ -73,14 +101,26 @@ def examine(path: Path, journal: Path | None, bpm: float | None) -> dict[str, An
         "step_max": round(float(step.max()), 5),
     }
     if journal is not None:
-        found = splice_frames(journal)
-        near = [float(step[max(0, f - SPLICE_FRAMES) : f + SPLICE_FRAMES].max()) for f in found if f < len(step)]
-        facts["splices"] = len(near)
-        facts["splice_step_max"] = round(max(near, default=0.0), 5)
+        found = [splice for splice in splices(journal) if splice.frame < len(step)]
+        near = np.zeros(len(step), bool)
+        for edge in (edge for s in found for edge in (s.frame, s.frame + s.fade)):
+            near[max(0, edge - SPLICE_FRAMES) : edge + SPLICE_FRAMES] = True
+        chance = 1.0 - FALSE_ALARMS / max(1, int(near.sum()))
+        facts["landings"] = sum(splice.kind == "landing" for splice in found)
+        facts["swaps"] = sum(splice.kind == "swap" for splice in found)
+        facts["splices"] = len(found)
+        facts["splice_step_max"] = round(float(step[near].max(initial=0.0)), 5)
+        facts["splice_step_limit"] = round(float(np.quantile(step[~near], chance)), 5)
     if bpm is not None:
         facts["loop_frames_ideal"] = BEATS * 60 * rate / bpm
         facts["loop_frames_found"] = exact_period(samples, round(BEATS * 60 * rate / bpm))
     return facts
+
+
+def went_wrong(facts: dict[str, Any]) -> bool:
+    """Whether a dropout or a click was found, or nothing was there to be found."""
+    clicked = facts.get("splice_step_max", 0.0) > facts.get("splice_step_limit", 0.0)
+    return bool(facts["dropouts"]) or clicked or facts.get("splices") == 0
 
 
 def main() -> int:
@@ -96,8 +136,7 @@ def main() -> int:
     else:
         for name, value in facts.items():
             print(f"{name:20} {value}")
-    clicked = facts.get("splice_step_max", 0.0) > facts["step_p9999"]
-    return int(bool(facts["dropouts"]) or clicked)
+    return int(went_wrong(facts))
 
 
 if __name__ == "__main__":
