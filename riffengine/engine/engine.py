@@ -222,5 +222,6 @@ class Engine:
         house.ear.close()
         house.sync.close()
         if self._recovery is not None:
-            self._recovery.goodbye()
+            # A player that dies while it sounds ends the set as a crash does: the next start offers to go on.
+            self._recovery.goodbye(clean=not (self._failure and self._player.sounding_since_ns))
         house.store.close()

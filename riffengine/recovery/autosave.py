@@ -38,10 +38,12 @@ class Autosave:
         self._thread = threading.Thread(target=self._write, args=(keepsake, fresh), name="autosave", daemon=True)
         self._thread.start()
 
-    def finish(self, timeout_seconds: float = 5.0) -> None:
-        """Wait for the last write and mark the run as clean."""
+    def finish(self, clean: bool = True, timeout_seconds: float = 5.0) -> None:
+        """Wait for the last write and mark the run as clean, unless it was not."""
         if self._thread is not None:
             self._thread.join(timeout_seconds)
+        if not clean:
+            return
         try:
             self._ending.clean()
         except OSError as error:

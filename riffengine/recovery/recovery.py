@@ -138,6 +138,6 @@ class Recovery:
 
         self._autosave.offer(keepsake, samples)
 
-    def goodbye(self) -> None:
-        """The run ends as it should."""
-        self._autosave.finish()
+    def goodbye(self, clean: bool = True) -> None:
+        """The run ends: as it should, or because a part of it died in the middle of the music."""
+        self._autosave.finish(clean)

@@ -195,6 +195,18 @@ def test_two_engines_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     assert start.busy and (tmp_path / RUN_FILE).read_text() == before
 
 
+def test_a_set_whose_player_died_is_offered_again_and_one_that_ended_is_not(tmp_path: Path) -> None:
+    for number, clean in enumerate((True, False)):
+        folder = tmp_path / str(number)
+        recovery = Recovery(folder, 0.0, resume=False)
+        machine = Machine(recovery, model=True)
+        machine.play(1.0)
+        machine.keep(10.0)
+        recovery.goodbye(clean)
+        machine.store.close()
+        assert begin_run(folder, 20.0, dead)[0].resumable is not clean
+
+
 def test_a_folder_that_cannot_be_written_costs_the_keepsake_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     recovery = Recovery(tmp_path / "file" / "riffengine", 0.0, resume=True)
