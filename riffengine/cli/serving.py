@@ -7,8 +7,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from riffengine.errors import RiffError
+from riffengine.errors import AudioFileError, RiffError
+
+if TYPE_CHECKING:
+    from riffengine.session import Session
 
 EXAMPLES = """\
 examples:
@@ -66,6 +70,7 @@ def serve(arguments: argparse.Namespace) -> int:
     from riffengine.session import load_session
 
     session = load_session(arguments.preset)
+    check_recording(arguments.preset, session)
     if arguments.check:
         print(f"{arguments.preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: good")
         return 0
@@ -100,6 +105,14 @@ def serve(arguments: argparse.Namespace) -> int:
         log.close()
         print(f"riffengine: {error}", file=sys.stderr)
         return 2
+
+
+def check_recording(preset: Path | None, session: Session) -> None:
+    """``AudioFileError`` where the preset names a recording of a format that there is not."""
+    if session.record is not None and session.record.suffix.lower() not in (".wav", ".flac"):
+        raise AudioFileError(
+            f"{preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
+        )
 
 
 def _size_mb(text: str) -> float:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from riffengine.cli import learning, performing, pictures
 from riffengine.cli.measuring import bench_osc
-from riffengine.errors import AudioFileError, RiffError
+from riffengine.cli.serving import check_recording
+from riffengine.errors import RiffError
 from riffengine.performance.command import Command, Value
 
 if TYPE_CHECKING:
@@ -42,10 +43,7 @@ def play(arguments: argparse.Namespace) -> int:
         kept = recovery.keepsake.preset if recovery.keepsake else ""
         preset = arguments.preset or (Path(kept) if kept else None)
         session = load_session(preset) if preset else default_session()
-        if session.record is not None and session.record.suffix.lower() not in (".wav", ".flac"):
-            raise AudioFileError(
-                f"{preset}: the recording {session.record.name!r} must end in .wav or .flac; change its name"
-            )
+        check_recording(preset, session)
         recovery.preset = str(preset.resolve()) if preset else ""
         maps = learning.chosen_maps(arguments.map)
         company = None

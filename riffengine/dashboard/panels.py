@@ -114,7 +114,7 @@ def landings(o: Observation, rows: int, width: int) -> list[Text]:
 
 def ear(o: Observation, width: int) -> list[Text]:
     """Knob to ear, class by class: 95th percentile, the largest, and the histogram by octaves of milliseconds."""
-    lines = [Text("knob to ear   p95     max", LOUD)]
+    lines = [Text("knob to ear   p95     max   by octave", LOUD)]
     for control, figures in o.ear.items():
         line = Text(f" {control:10}")
         if figures.count:

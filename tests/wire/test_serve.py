@@ -189,5 +189,8 @@ def test_a_preset_is_checked_without_playing_it(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text("tempo: 5")
     refused = subprocess.run(serve, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "60 to 180" in refused.stderr
+    (tmp_path / "set.yaml").write_text(PRESET.replace("to: paced", "to: paced, record: set.mp3") % tmp_path)
+    refused = subprocess.run(serve, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "must end in .wav or .flac" in refused.stderr
     (tmp_path / "set.yaml").write_text(PRESET % tmp_path)
     assert subprocess.run(serve, capture_output=True, check=False).returncode == 0
