@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
 _FLUSH_SECONDS = 1.0  # what a crash may cost
 _WAV_BYTES = 3_900_000_000  # a WAV header counts to 4 GiB; RF64 would be unreadable after a crash (facts, section 8)
 _FLOAT_BYTES = 4
+_FULL_BYTES = 1_000_000  # three seconds; a file system keeps some blocks to itself
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Take:
                 self._unflushed = 0
         # AssertionError: soundfile's own, where the library wrote less than it was given and named no error
         except (soundfile.LibsndfileError, OSError, AssertionError) as error:
-            raise AudioFileError(f"recording to {self.parts[-1].path} ended: {_reason(error)}") from error
+            raise AudioFileError(f"recording to {self.parts[-1].path} ended: {self._reason(error)}") from error
         return begun
 
     def close(self) -> str:
@@ -87,7 +89,7 @@ class Take:
         try:
             self._file.close()
         except (soundfile.LibsndfileError, OSError) as error:
-            problem = f"recording to {self.parts[-1].path} was not finished: {_reason(error)}"
+            problem = f"recording to {self.parts[-1].path} was not finished: {self._reason(error)}"
         if not self.frames and self.path.is_file():
             with contextlib.suppress(OSError):
                 self.path.unlink()
@@ -123,6 +125,17 @@ class Take:
         except (soundfile.LibsndfileError, OSError) as error:
             raise self._unwritable(path, error) from error
 
+    def _reason(self, error: BaseException) -> str:
+        folder = self.parts[-1].path.parent
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:  # it was pulled out
+            return f"{folder} cannot be reached any more; record elsewhere"
+        return told(str(error), folder, free)
 
-def _reason(error: BaseException) -> str:
-    return str(error) or "the disk took less than it was given; is it full?"
+
+def told(error: str, folder: Path, free_bytes: int) -> str:
+    """Why a disk took no more, in words to act on: ``error`` is what the library said, which may be nothing."""
+    if free_bytes < _FULL_BYTES:
+        return f"the disk is full ({folder} has {free_bytes // 1000} kB left); make room there or record elsewhere"
+    return error or "the disk took less than it was given; is there a limit to what may be written?"

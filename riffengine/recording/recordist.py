@@ -6,6 +6,7 @@ recordist's own writes the cue sheets, anew at every change, so that a crash lea
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -200,6 +201,8 @@ class Recordist(Surface):
             partial.replace(path)
         except OSError:  # the recording's own failure is told; a sheet that is missing is counted
             self.failures += 1
+            with contextlib.suppress(OSError):
+                partial.unlink()
 
     def _named(self, name: str) -> Path:
         when = datetime.fromtimestamp(self._unix_seconds()).strftime("%Y-%m-%d-%H-%M-%S")

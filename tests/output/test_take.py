@@ -12,7 +12,7 @@ import soundfile
 
 from riffengine.errors import AudioFileError
 from riffengine.output import take as take_module
-from riffengine.output.take import Take
+from riffengine.output.take import Take, told
 
 BLOCKS = [np.random.default_rng(seed).uniform(-0.9, 0.9, (512, 2)).astype(np.float32) for seed in range(200)]
 WHOLE = np.concatenate(BLOCKS)
@@ -105,3 +105,15 @@ def test_a_full_disk_ends_the_take_in_words_and_leaves_what_was_written(tmp_path
         kept = left.read(300_000 // (2 * bits), dtype="float64")
     assert len(kept) > 0.7 * 300_000 / (2 * bits)
     assert np.abs(kept - np.concatenate(BLOCKS * 3)[: len(kept)]).max() <= 2.0**-23
+
+
+@pytest.mark.parametrize(
+    ("error", "free", "words"),
+    [
+        ("System error.", 4_000, "the disk is full (sets has 4 kB left); make room"),
+        ("File too large", 10**9, "File too large"),
+        ("", 10**9, "the disk took less"),
+    ],
+)
+def test_why_a_disk_took_no_more_is_told_in_words_to_act_on(error: str, free: int, words: str) -> None:
+    assert told(error, Path("sets"), free).startswith(words)
