@@ -200,7 +200,8 @@ class MidiSurface(Surface):
         return reply
 
     def settle(self, now_ns: int) -> list[Reply]:
-        """Submit the chords whose keys are down by ``now_ns``; called at every turn."""
+        """What only time decides, at every turn: a lesson ends, and the chords whose keys are down are submitted."""
+        self._tend_lesson(now_ns)
         return [
             self._asked(Command(binding.path, chord, f"midi:{label}", now_ns))
             for label, controller in self._controllers.items()
@@ -261,8 +262,8 @@ class MidiSurface(Surface):
             self._controllers[label] = self._made(label)
             self._listens(label)
 
-    def _tend_lesson(self) -> None:
-        lesson, now_ns = self._lesson, self._clock.now_ns()
+    def _tend_lesson(self, now_ns: int) -> None:
+        lesson = self._lesson
         if lesson is None:
             return
         binding = lesson.learner.done(now_ns)
@@ -328,7 +329,6 @@ class MidiSurface(Surface):
         if self._loop is None:
             return
         self._turn_at = self._loop.call_later(TURN_SECONDS, self._turn)
-        self._tend_lesson()
         self.settle(self._clock.now_ns())
         if self._show is None or self._ports is None or self._ports.waiting:
             return  # a controller that is still being told is told the newest when it has heard the rest

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from riffengine.clock import VirtualClock
 from riffengine.control.binding import Binding
 from riffengine.control.learning import REST_NS, Learner
+from riffengine.control.midi import MidiSetup, MidiSurface
 from riffengine.control.midi_event import WideValues, decode
+from riffengine.control.port_names import means
 from tests.control.engine import Stage
 
 CC, NOTE, OFF = 0xB0, 0x90, 0x80
@@ -90,3 +93,37 @@ def test_letting_go_of_a_key_that_was_down_before_teaches_nothing() -> None:
     assert off is not None
     learner.hear("nano", [off], 0)
     assert learner.done(10 * REST_NS) is None
+
+
+def taught(*labels: str) -> Binding | None:
+    """What is learned when the first of several connected controllers moves its fader."""
+    stage, clock, found = Stage(), VirtualClock(), list[Binding | None]()
+    midi = MidiSurface(MidiSetup(), stage.tree, stage.submit, lambda: stage.state, clock)
+    for label in labels:
+        midi.take((0xB0, 99, 1), label, 0)
+    midi.learn("deck/a/alpha", (), found.append)
+    for value in range(128):
+        assert midi.take((0xB0, 7, value), labels[0], 0) == [], "what is moved while it learns moves nothing"
+    midi.settle(clock.now_ns() + REST_NS - 1)
+    assert found == []
+    midi.settle(clock.now_ns() + REST_NS)
+    (binding,) = found
+    return binding
+
+
+def test_one_of_two_equal_controllers_is_learned_as_that_one() -> None:
+    alone, first, second = taught("pad box"), taught("pad box", "pad box #2"), taught("pad box #2", "pad box")
+    assert alone == Binding("deck/a/alpha", "cc", 7, channel=1, takeover="pickup", port="pad box")
+    assert first is not None and second is not None
+    assert [means(first.port, label) for label in ("pad box", "pad box #2")] == [True, False]
+    assert [means(second.port, label) for label in ("pad box", "pad box #2")] == [False, True]
+
+
+def test_a_lesson_to_which_nobody_comes_ends() -> None:
+    stage, found = Stage(), list[Binding | None]()
+    midi = MidiSurface(MidiSetup(), stage.tree, stage.submit, lambda: stage.state, VirtualClock())
+    midi.learn("deck/a/alpha", (), found.append)
+    midi.settle(10**9)
+    assert found == []
+    midi.settle(10**12)
+    assert found == [None]

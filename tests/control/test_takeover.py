@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from riffengine.clock import VirtualClock
 from riffengine.control.binding import Binding
+from riffengine.control.controller import Controller
 from riffengine.control.midi import MidiSetup, MidiSurface
 from riffengine.control.takeover import THRESHOLD, WINDOW_NS, Hold, Takeover
 from riffengine.performance.command import Command
+from riffengine.performance.parameters import standard_tree
 from tests.control.engine import Stage
 
 SOON, LATER = WINDOW_NS, WINDOW_NS + 1
@@ -119,3 +121,11 @@ def test_two_controllers_hold_on_by_themselves() -> None:
     midi.take([0xB0, 1, 0], "nano", 0)
     midi.take([0xB0, 1, 1], "nano", 1)
     assert stage.commands and not midi.take([0xB0, 1, 1], "nano #2", 2)  # its own first value
+
+
+def test_no_position_of_a_fader_with_takeover_is_left_out_in_a_crowd() -> None:
+    """The one that meets the parameter might be it, and the fader would stay dead wherever it ends."""
+    tree = standard_tree()
+    for takeover, left_out in (("none", True), ("pickup", False), ("scale", False)):
+        fader = Binding("deck/a/alpha", "cc", 7, takeover=takeover)
+        assert Controller.of("box", tree, (), (fader,), ()).glides((0xB0, 7, 64)) is left_out
