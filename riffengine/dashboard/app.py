@@ -51,34 +51,36 @@ class Dashboard(App[None]):
     #log { height: 1fr; min-height: 1; margin-top: 1; color: $text-muted; }
     #answer { height: 1; }
     #entry { height: 1; border: none; padding: 0; display: none; }
-    #entry.open { display: block; }
     #help { height: 2; background: $boost; }
     .tight #decks, .tight #sound, .tight #middle, .tight #log { margin-top: 0; }
     """
+    # All of priority: the app itself takes them, one after the other, so that what is typed right behind a p is the
+    # prompt and no gesture, however busy the machine.
     BINDINGS: ClassVar = [
-        Binding("left", "alpha(-1)", show=False),
-        Binding("right", "alpha(1)", show=False),
-        Binding("up", "choose(-1)", show=False),
-        Binding("down", "choose(1)", show=False),
-        Binding("left_square_bracket", "fader(-1)", show=False),
-        Binding("right_square_bracket", "fader(1)", show=False),
-        Binding("plus,equals_sign", "gain(1)", show=False),
-        Binding("minus", "gain(-1)", show=False),
-        Binding("n", "fire('next')", show=False),
-        Binding("s", "fire('scene/next')", show=False),
-        Binding("S", "fire('scene/previous')", show=False),
-        Binding("t", "fire('transport/tap')", show=False),
-        Binding("u", "fire('undo')", show=False),
-        Binding("U", "fire('redo')", show=False),
-        Binding("l", "fire('record/save_last')", show=False),
-        Binding("exclamation_mark", "fire('panic')", show=False),
-        Binding("m", "mute", show=False),
-        *(Binding(str(n), f"stem({n})", show=False) for n in range(1, 10)),
-        Binding("r", "record", show=False),
-        Binding("p", "enter('prompt')", show=False),
-        Binding("o", "enter('to')", show=False),
+        Binding("left", "alpha(-1)", show=False, priority=True),
+        Binding("right", "alpha(1)", show=False, priority=True),
+        Binding("up", "choose(-1)", show=False, priority=True),
+        Binding("down", "choose(1)", show=False, priority=True),
+        Binding("left_square_bracket", "fader(-1)", show=False, priority=True),
+        Binding("right_square_bracket", "fader(1)", show=False, priority=True),
+        Binding("plus,equals_sign", "gain(1)", show=False, priority=True),
+        Binding("minus", "gain(-1)", show=False, priority=True),
+        Binding("n", "fire('next')", show=False, priority=True),
+        Binding("s", "fire('scene/next')", show=False, priority=True),
+        Binding("S", "fire('scene/previous')", show=False, priority=True),
+        Binding("t", "fire('transport/tap')", show=False, priority=True),
+        Binding("u", "fire('undo')", show=False, priority=True),
+        Binding("U", "fire('redo')", show=False, priority=True),
+        Binding("l", "fire('record/save_last')", show=False, priority=True),
+        Binding("exclamation_mark", "fire('panic')", show=False, priority=True),
+        Binding("m", "mute", show=False, priority=True),
+        *(Binding(str(n), f"stem({n})", show=False, priority=True) for n in range(1, 10)),
+        Binding("r", "record", show=False, priority=True),
+        Binding("p", "enter('prompt')", show=False, priority=True),
+        Binding("o", "enter('to')", show=False, priority=True),
         Binding("escape", "leave", show=False, priority=True),
-        Binding("q,ctrl+c,ctrl+q", "stop", show=False),
+        Binding("q", "stop", show=False, priority=True),
+        Binding("ctrl+c,ctrl+q", "end", show=False, priority=True),
     ]
 
     def __init__(self, ask: Callable[[FromDashboard], None], clock: Clock) -> None:
@@ -217,8 +219,8 @@ class Dashboard(App[None]):
         entry.value = str(self._seen.values.get(self._entering, ""))
         entry.placeholder = self._entering
         entry.disabled = False
-        entry.add_class("open")
-        entry.focus()
+        entry.styles.display = "block"
+        self.set_focus(entry)  # at once; entry.focus() would come after the next keys
         self._answer = Text(f"{self._entering}: Enter sends it, Escape leaves it as it is", panels.WARN)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -234,9 +236,17 @@ class Dashboard(App[None]):
             self._answer = Text("")
         self._entering = ""
         entry = self.query_one("#entry", Input)
-        entry.remove_class("open")
+        entry.styles.display = "none"
         self.set_focus(None)
         entry.disabled = True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a prompt is written keys are letters, but for those that leave and end (called by textual)."""
+        return action == "end" or (action == "leave") == bool(self._entering)
+
+    def action_end(self) -> None:
+        """Fade out and end, also while a prompt is written."""
+        self.action_stop()
 
     def action_stop(self) -> None:
         """Fade out and end."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -116,6 +118,24 @@ def test_a_prompt_may_hold_every_letter_that_is_a_key_and_escape_leaves_it_unsen
 
     sent = perform(script)
     assert [m.path for m in sent if isinstance(m, Command)] == ["deck/a/to", "next"]
+
+
+def test_a_prompt_that_is_typed_faster_than_the_screen_is_no_gesture() -> None:
+    async def script(seat: Seat) -> None:
+        await seat.play(4.0)
+        for key in ("p", *"mrn!q", "enter"):  # as they come from a terminal that was busy: all at once
+            seat.app.post_message(Key(key, key if len(key) == 1 else None))
+        deadline = time.perf_counter() + 60.0
+        while not seat.sent:
+            assert time.perf_counter() < deadline
+            await seat.pilot.pause()
+        await seat.press("m")
+
+    sent = perform(script)
+    assert [(m.path, m.value) for m in sent if isinstance(m, Command)] == [
+        ("deck/a/prompt", "mrn!q"), ("deck/a/mute", True),
+    ]  # fmt: skip
+    assert Quit() not in sent
 
 
 def test_the_main_gestures_have_keys() -> None:
