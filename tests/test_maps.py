@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,19 @@ PORTS = {
 }
 
 
+@cache
 def shipped(name: str) -> ControllerMap:
     return read_map(SHIPPED / f"{name}.yaml")
 
 
+@cache
+def known() -> tuple[ControllerMap, ...]:
+    return known_maps()
+
+
 def test_every_controller_that_was_promised_has_a_map() -> None:
     assert set(shipped_names()) == {*PORTS, "generic-8"}
-    assert {found.name for found in known_maps()} == set(PORTS), "the general one counts only when it is named"
+    assert {found.name for found in known()} == set(PORTS), "the general one counts only when it is named"
 
 
 @pytest.mark.parametrize("name", [*PORTS, "generic-8"])
@@ -65,7 +72,7 @@ def test_no_control_of_a_map_does_two_things_and_every_line_is_labelled(name: st
 @pytest.mark.parametrize("name", PORTS)
 def test_a_controller_is_known_by_its_port_on_every_system(name: str) -> None:
     for port in PORTS[name]:
-        fitting = [found.name for found in known_maps() if found.fits(base_name(port))]
+        fitting = [found.name for found in known() if found.fits(base_name(port))]
         assert fitting == [name], port
 
 
@@ -76,7 +83,7 @@ def answered(name: str, *messages: tuple[int, ...]) -> list[tuple[str, object]]:
         heard.append(command)
         return Accepted(command, command.value)
 
-    midi = MidiSurface(MidiSetup(maps=known_maps()), TREE, submit, lambda: state, VirtualClock())
+    midi = MidiSurface(MidiSetup(maps=known()), TREE, submit, lambda: state, VirtualClock())
     for message in messages:
         midi.take(message, base_name(PORTS[name][0]), 0)
     return [(command.path, command.value) for command in heard]
