@@ -171,6 +171,7 @@ def main() -> int:
                 print(f"  {way:10}" + ", ".join(f"{name} {value}" for name, value in rows[-1][way].items()), flush=True)
     worst = max(row.get("largest_over_mean", 0.0) for row in rows)
     verdict = "goal" if worst <= GOAL else "pass" if worst <= DEMAND else "fail"
+    verdict = verdict if arguments.alphas > 2 else "not measured"
     if arguments.json:
         print(
             json.dumps(
