@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer, euler, flow_times
-from riffengine.renderer.bundled.stages import guided
+from riffengine.renderer.bundled.stages import Told, guided
 
 SHAPE = FlowShape(channels=12, context=7, words=5, width=64, depth=2, heads=2)
 
@@ -80,11 +80,13 @@ def test_guidance_one_is_the_condition_alone_and_two_goes_beyond(net: FlowTransf
     given = {key: value[:1] for key, value in inputs().items()}
     text, empty = net.embed_words(torch.eye(5)[:1]), net.embed_words(torch.zeros(1, 5))
 
+    context, untold = given["context"], torch.zeros_like(given["context"])
+
     def at(guidance: float) -> torch.Tensor:
-        velocity = guided(net, text, empty, given["scalars"], given["context"], guidance)
+        velocity = guided(net, Told(text, context), Told(empty, untold), given["scalars"], guidance)
         return velocity(given["x"], given["t"])
 
-    toward = net(given["x"], given["t"], text, given["scalars"], given["context"])
-    away = net(given["x"], given["t"], empty, given["scalars"], given["context"])
+    toward = net(given["x"], given["t"], text, given["scalars"], context)
+    away = net(given["x"], given["t"], empty, given["scalars"], untold)
     assert torch.allclose(at(1.0), toward, atol=1e-5)
     assert torch.allclose(at(2.0), 2 * toward - away, atol=1e-5)

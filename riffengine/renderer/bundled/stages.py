@@ -39,18 +39,25 @@ def score_from_flow(x: Tensor) -> Tensor:
     return out
 
 
-def guided(
-    net: FlowTransformer, text: Tensor, empty: Tensor, scalars: Tensor, context: Tensor | None, guidance: float
-) -> Velocity:
+@dataclass(frozen=True)
+class Told:
+    """What the network is told on one side of the guidance: ``text`` ``(1, width)`` and the score's ``context``."""
+
+    text: Tensor
+    context: Tensor | None
+
+
+def guided(net: FlowTransformer, toward: Told, away: Told, scalars: Tensor, guidance: float) -> Velocity:
     """Velocity under classifier-free guidance (Ho & Salimans 2022); one half of the work when ``guidance`` is 1."""
     if guidance == 1.0:
-        return lambda x, t: net(x, t, text, scalars, context)
-    both_text, both_scalars = torch.cat([text, empty]), torch.cat([scalars, scalars])
-    both_context = None if context is None else torch.cat([context, context])
+        return lambda x, t: net(x, t, toward.text, scalars, toward.context)
+    text, both_scalars = torch.cat([toward.text, away.text]), torch.cat([scalars, scalars])
+    contexts = [told.context for told in (toward, away) if told.context is not None]
+    context = torch.cat(contexts) if contexts else None
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        toward, away = net(torch.cat([x, x]), torch.cat([t, t]), both_text, both_scalars, both_context).chunk(2)
-        return away + guidance * (toward - away)
+        near, far = net(torch.cat([x, x]), torch.cat([t, t]), text, both_scalars, context).chunk(2)
+        return far + guidance * (near - far)
 
     return velocity
 
