@@ -81,12 +81,13 @@ def test_guidance_one_is_the_condition_alone_and_two_goes_beyond(net: FlowTransf
     text, empty = net.embed_words(torch.eye(5)[:1]), net.embed_words(torch.zeros(1, 5))
 
     context, untold = given["context"], torch.zeros_like(given["context"])
+    middle = torch.zeros_like(given["scalars"])
 
     def at(guidance: float) -> torch.Tensor:
-        velocity = guided(net, Told(text, context), Told(empty, untold), given["scalars"], guidance)
+        velocity = guided(net, Told(text, given["scalars"], context), Told(empty, middle, untold), guidance)
         return velocity(given["x"], given["t"])
 
     toward = net(given["x"], given["t"], text, given["scalars"], context)
-    away = net(given["x"], given["t"], empty, given["scalars"], untold)
+    away = net(given["x"], given["t"], empty, middle, untold)
     assert torch.allclose(at(1.0), toward, atol=1e-5)
     assert torch.allclose(at(2.0), 2 * toward - away, atol=1e-5)

@@ -129,9 +129,10 @@ class Dreamer:
             other = self._noise(request, (1, sheet.STEPS, sheet.COLUMNS), _SCORE_STREAM, again.take)
             start = torch.where(mask, other, start)
             kept = Kept(~mask, score_to_flow(first)[None])
-        scalars = self._scalars(request, 120.0, key.mode_sign, 0.0)
-        toward, away = (Told(text, None) for text in self._texts(net, request))
-        velocity = guided(net, toward, away, scalars, SCORE_GUIDANCE)
+        toward, away = self._texts(net, request)
+        told = Told(toward, self._scalars(request, 120.0, key.mode_sign, 0.0))
+        untold = Told(away, self._scalars(_plain(request), 120.0, key.mode_sign, 0.0))
+        velocity = guided(net, told, untold, SCORE_GUIDANCE)
         score = score_from_flow(run(velocity, start, SCORE_STEPS, check, shift=SCORE_SHIFT, kept=kept))[0]
         _keep(self._scores, named, score)
         return score
@@ -159,12 +160,15 @@ class Dreamer:
         # A score without a note would sound as silence: then the words alone say what to play.
         known = torch.full((1, len(cond.PARTS)), float(score.any()))
         toward, away = self._texts(net, request)
+        bpm = request.tempo_dreamt
+        told = Told(
+            toward, self._scalars(request, bpm, 0.0, request.brightness), cond.score_context(score[None], known)
+        )
         # Guidance leads away from an untold score as well: the notes come out clearer, in tune and at no cost.
-        told = Told(toward, cond.score_context(score[None], known))
-        untold = Told(away, cond.score_context(score[None], torch.zeros_like(known)))
-        scalars = self._scalars(request, request.tempo_dreamt, 0.0, request.brightness)
+        nothing = cond.score_context(score[None], torch.zeros_like(known))
+        untold = Told(away, self._scalars(_plain(request), bpm, 0.0, 0.0), nothing)
         guidance = lerp(request.start.guidance, request.end.guidance, request.alpha)
-        velocity = guided(net, told, untold, scalars, guidance)
+        velocity = guided(net, told, untold, guidance)
         return run(velocity, start, request.steps, check, init, strength, kept=kept)
 
     def _silent(self, score: Tensor) -> tuple[str, ...]:
@@ -212,6 +216,11 @@ def _keep(memory: OrderedDict[RenderRequest, _T], name: RenderRequest, dream: _T
     memory[name] = dream
     if len(memory) > _KEPT:
         memory.popitem(last=False)
+
+
+def _plain(request: RenderRequest) -> RenderRequest:
+    """The request with its knobs in the middle: guidance leads away from it, so that a turned knob is heard."""
+    return replace(request, density=0.0, energy=0.0)
 
 
 def _fresh_steps(again: Redream) -> Tensor:

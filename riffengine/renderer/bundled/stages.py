@@ -41,22 +41,23 @@ def score_from_flow(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Told:
-    """What the network is told on one side of the guidance: ``text`` ``(1, width)`` and the score's ``context``."""
+    """What the network is told on one side of the guidance, shapes as ``FlowTransformer`` has them, batch 1."""
 
     text: Tensor
-    context: Tensor | None
+    scalars: Tensor
+    context: Tensor | None = None
 
 
-def guided(net: FlowTransformer, toward: Told, away: Told, scalars: Tensor, guidance: float) -> Velocity:
+def guided(net: FlowTransformer, toward: Told, away: Told, guidance: float) -> Velocity:
     """Velocity under classifier-free guidance (Ho & Salimans 2022); one half of the work when ``guidance`` is 1."""
     if guidance == 1.0:
-        return lambda x, t: net(x, t, toward.text, scalars, toward.context)
-    text, both_scalars = torch.cat([toward.text, away.text]), torch.cat([scalars, scalars])
+        return lambda x, t: net(x, t, toward.text, toward.scalars, toward.context)
+    text, scalars = torch.cat([toward.text, away.text]), torch.cat([toward.scalars, away.scalars])
     contexts = [told.context for told in (toward, away) if told.context is not None]
     context = torch.cat(contexts) if contexts else None
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        near, far = net(torch.cat([x, x]), torch.cat([t, t]), text, both_scalars, context).chunk(2)
+        near, far = net(torch.cat([x, x]), torch.cat([t, t]), text, scalars, context).chunk(2)
         return far + guidance * (near - far)
 
     return velocity
