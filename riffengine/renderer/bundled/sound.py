@@ -39,9 +39,9 @@ class StemShape:
 
 # A bass reaches up to 8 kHz with its strings' noise; the harmony from A1 to 16 kHz.
 STEMS = (
-    StemShape("drums", CodecParams(n_fft=3072, n_mels=256, frames=384), 96),
-    StemShape("bass", CodecParams(n_fft=4096, n_mels=288, frames=256, fmin=32.703, fmax=9000.0, axis="log"), 48),
-    StemShape("harmony", CodecParams(n_fft=4096, n_mels=296, frames=256, fmin=55.0, fmax=17000.0, axis="log"), 160),
+    StemShape("drums", CodecParams(n_fft=3072, n_mels=256, frames=384), 128),
+    StemShape("bass", CodecParams(n_fft=4096, n_mels=288, frames=256, fmin=32.703, fmax=9000.0, axis="log"), 64),
+    StemShape("harmony", CodecParams(n_fft=4096, n_mels=296, frames=256, fmin=55.0, fmax=17000.0, axis="log"), 256),
 )
 
 
