@@ -11,6 +11,7 @@ from riffengine.control.binding import Binding
 from riffengine.control.controller_map import ANY, ControllerMap
 from riffengine.control.lamp import Show
 from riffengine.control.midi import MidiSetup, MidiSurface
+from riffengine.control.port_names import base_name
 from riffengine.errors import ControlError, PresetError
 from riffengine.learned import LearnedMap, line_of
 from riffengine.midimap import SHIPPED, config_folder, read_map, shipped_names
@@ -114,6 +115,12 @@ class LearningMidi(MidiSurface):
         for problem in problems:
             self._say(problem)
         self.relearn(learned)
+
+
+def named_map(port: str) -> str:
+    """The map that comes with the package and knows the controller behind ``port``; "" where none does."""
+    label = base_name(port)
+    return next((found.name for found in known_maps() if found.fits(label)), "")
 
 
 def known_maps() -> tuple[ControllerMap, ...]:

@@ -16,7 +16,7 @@ from riffengine.control.midi import MidiSetup, MidiSurface
 from riffengine.control.port_names import base_name
 from riffengine.errors import PresetError
 from riffengine.midimap import SHIPPED, read_map, shipped_names
-from riffengine.midisurface import known_maps
+from riffengine.midisurface import known_maps, named_map
 from riffengine.options import PlayOptions
 from riffengine.performance.command import Accepted, Command, Reply
 from riffengine.performance.outlook import DeckOutlook, Outlook, Phase
@@ -74,6 +74,10 @@ def test_a_controller_is_known_by_its_port_on_every_system(name: str) -> None:
     for port in PORTS[name]:
         fitting = [found.name for found in known() if found.fits(base_name(port))]
         assert fitting == [name], port
+
+
+def test_devices_says_which_map_knows_a_port() -> None:
+    assert [named_map(PORTS["midimix"][0]), named_map("Somebody's Keyboard:MIDI 1 20:0")] == ["midimix", ""]
 
 
 def answered(name: str, *messages: tuple[int, ...]) -> list[tuple[str, object]]:

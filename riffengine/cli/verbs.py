@@ -269,6 +269,7 @@ def rehearse(arguments: argparse.Namespace) -> int:
 def devices(arguments: argparse.Namespace) -> int:
     """List sound outputs and MIDI ports, and what to do where there are none."""
     from riffengine.doctor import observe_midi, observe_outputs
+    from riffengine.midisurface import named_map
 
     outputs = observe_outputs()
     print("Sound outputs")
@@ -282,7 +283,8 @@ def devices(arguments: argparse.Namespace) -> int:
     midi = observe_midi()
     print(f"MIDI ({', '.join(midi.apis) or 'no driver'})")
     for line in midi.ports:
-        print(f"  {line}")
+        known = named_map(line)
+        print(f"  {line}{f' (map {known})' if known else ''}")
     if not midi.ports:
         print(f"  none: {midi.problem or 'no controller is connected'}")
         print("  Connect one and look again, or steer by OSC: the engine listens while it plays.")
