@@ -6,11 +6,16 @@ import random
 
 import pytest
 
+from riffengine.cli.arguments import build_parser
+from riffengine.cli.verbs import parameter_commands
 from riffengine.control.midi_sender import Outbox, Timed, Withdraw
-from riffengine.errors import ControlError
+from riffengine.errors import ControlError, PresetError
 from riffengine.notework import Notework
+from riffengine.options import PlayOptions
+from riffengine.performance.command import Command
 from riffengine.renderer.notes import LoopNote, pack
 from riffengine.renderer.request import Render
+from riffengine.session import Session, load_session
 from riffengine.transport.sync.clock_out import Course
 from riffengine.transport.sync.frame_clock import FrameClock
 from tests.scheduler.hall import RATE, Hall
@@ -230,3 +235,17 @@ def test_whatever_is_played_nothing_hangs(seed):
     assert len(band.notes()) > 30
     band.work.close()
     assert not band.ringing()
+
+
+def test_the_command_line_and_a_preset_ask_for_notes(tmp_path):
+    typed = build_parser().parse_args(["play", "--notes-out", "synth"])
+    assert Command("midi/notes_out", True, source="cli") in parameter_commands(typed)
+    assert list(parameter_commands(build_parser().parse_args(["play"]))) == []
+    assert PlayOptions(notes_out_port="synth").over(Session()).notes_out_port == "synth"
+    preset = tmp_path / "set.yaml"
+    preset.write_text('midi: {notes_out: true, notes_port: "synth"}\n')
+    session = load_session(preset)
+    assert (session.parameters["midi/notes_out"], session.notes_out_port) == (True, "synth")
+    preset.write_text("midi: {notes_out: loud}\n")
+    with pytest.raises(PresetError, match="notes_out"):
+        load_session(preset)
