@@ -41,6 +41,7 @@ class BundledModel:
         self.weights_digest = networks.digest
         self._dreamer = Dreamer(networks.score, networks.render, networks.space, words)
         self._sounds: OrderedDict[RenderRequest, Sound] = OrderedDict()
+        self._decode_seconds = 0.0  # of the loop in hand
 
     @classmethod
     def load(cls, path: Path | None = None) -> BundledModel:
@@ -59,6 +60,7 @@ class BundledModel:
         clock.append(time.perf_counter())
         dream = self._dreamer.dream(request, check, tune, self._hear)
         clock.append(time.perf_counter())
+        self._decode_seconds = 0.0
         sound = self._sound(request, dream, check, tune)
         clock.append(time.perf_counter())
         text, denoise, phase = (float(part) for part in np.diff(clock))
@@ -69,7 +71,7 @@ class BundledModel:
             score=dream.score.numpy(),
             loudness_lufs=sound.loudness_lufs,
             peak=sound.peak,
-            cost=RenderCost(text, denoise, 0.0, phase),
+            cost=RenderCost(text, denoise, self._decode_seconds, phase - self._decode_seconds),
             unknown_words=unknown,
         )
 
@@ -86,7 +88,9 @@ class BundledModel:
             base = self._sound(first, self._dreamer.dream(first, check, tune, self._hear), check, tune)
             others = tuple(stem for stem in self.stems if stem not in again.stems)
             check()
+        began = time.perf_counter()
         mels = self._space.decode(dream.latents)
+        self._decode_seconds += time.perf_counter() - began
         audio = self._space.audio(mels, _own_frames(request), PHASE_ITERATIONS, (*dream.silent, *others)).numpy()
         audio, rate = resample_loop(audio, _frames(request)), request.sample_rate
         if base is None or again is None:
