@@ -118,16 +118,18 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             if not hand.wait_for(lambda s: complete(s) and abs(s["bpm"] - arguments.bpm) < 0.1, PATIENCE_SECONDS):
                 raise SystemExit(f"the engine did not come to follow: {(folder / 'engine.log').read_text()[-2000:]}")
             time.sleep(arguments.settle)
+            outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))
             watch = Watch(peer)
             watch.start()
             seconds = arguments.minutes * 60
-            capture = Capture(program, server, folder / "heard.raw", seconds + 30, ("riffengine:out_0",))
+            capture = Capture(program, server, folder / "heard.raw", seconds + 30, outputs[:1])
             time.sleep(seconds)
             heard, xruns, times = capture.finish_timed()
-            watch.over.set()
-            watch.join()
             status = hand.status()
         finally:
+            if watch is not None:
+                watch.over.set()
+                watch.join()
             hand.close()
             engine.send_signal(signal.SIGINT)
             engine.wait(120)
@@ -135,6 +137,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             server.stop()
     loop, bpm = loop_of(folder / "set.jsonl")
     found, bad = onsets(heard[:, 0].astype(np.float64), loop)
+    if not found:
+        lost = f"{bad} turns were heard, none of them whole: {xruns} xruns, {status.get('underruns')} underruns"
+        raise SystemExit(f"{lost}; measure on a machine that has nothing else to do")
     clock = BlockTimes(times[:, 0], times[:, 1] + arguments.block * 1_000_000_000 // RATE, RATE)
     at_ns = np.array([clock.ns_of(int(frame)) + frame % 1 * 1e9 / RATE for frame in found])
     late_ms = (watch.beats(at_ns) + 2.0) % 4.0 - 2.0
