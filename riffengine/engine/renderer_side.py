@@ -66,6 +66,8 @@ class RendererSide:
                 self._was_ready = True
                 shell.carry_out(conductor.renderer_ready(frame, message))
             case Delivery():
+                for remark in message.remarks:
+                    shell.say(remark)
                 self._house.tape.lies_in(message.slot, message.request)
                 self._house.notework.lies_in(message.slot, message.notes)
                 shell.carry_out(conductor.delivered(frame, message))

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from riffengine.errors import ModelError
 from riffengine.renderer.rendition import Family
 
 
 def load_family(name: str) -> Family:
-    """The family behind ``name``, its weights loaded: ``bundled``, or the path of weights trained by ``tools/train``.
+    """The family behind ``name``, its weights loaded.
 
-    Raises ``ModelError`` for a name that no family answers to.
+    ``bundled``; the path of weights trained by ``tools/train`` (one .safetensors); or a spectrogram checkpoint, a
+    folder or a name on the hub, with options (``riffusion/spec.py``). Raises ``ModelError`` when it cannot be loaded.
     """
-    if name == "bundled" or name.endswith(".safetensors"):
+    if name == "bundled" or name.partition("?")[0].endswith(".safetensors"):
         from riffengine.renderer.bundled.model import BundledModel
 
         return BundledModel.load(None if name == "bundled" else Path(name))
-    raise ModelError(
-        f"no model family answers to {name!r}; this version has: bundled, or the path of a .safetensors "
-        "file made by tools/train"
-    )
+    from riffengine.renderer.riffusion.family import RiffusionFamily
+
+    return RiffusionFamily.load(name)

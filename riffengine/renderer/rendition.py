@@ -22,7 +22,7 @@ class Rendition:
 
     ``audio`` ``(stems, frames, channels) float32``, exactly ``request.beats`` beats long, its end meeting its start;
     ``mel`` ``(frames, bands) float32`` of the mix; ``score`` ``(steps, columns) float32`` at sounding pitch, or
-    ``None`` where the family knows no notes.
+    ``None`` where the family knows no notes. ``remarks`` are for the performer, such as that memory ran out.
     """
 
     request: RenderRequest
@@ -33,6 +33,7 @@ class Rendition:
     peak: float
     cost: RenderCost
     unknown_words: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[LoopNote, ...]:

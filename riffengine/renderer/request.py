@@ -217,6 +217,7 @@ class Delivery:
     cost: RenderCost
     unknown_words: tuple[str, ...] = ()
     notes: bytes = b""
+    remarks: tuple[str, ...] = ()  # for the performer
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family) -> Fr
         cost=rendition.cost,
         unknown_words=rendition.unknown_words,
         notes=pack(rendition.notes),
+        remarks=rendition.remarks,
     )
 
 

@@ -32,8 +32,8 @@ def test_own_weights_that_declare_nothing_are_one_mono_stem(tmp_path: Path) -> N
     assert model_shape(declaring(tmp_path / "plain.safetensors", None)) == ModelShape(("mix",), 1)
 
 
-def test_nothing_is_known_of_other_models() -> None:
-    assert model_shape("some/folder") == ModelShape(("mix",), 2)
+def test_a_spectrogram_checkpoint_has_bands_for_stems() -> None:
+    assert model_shape("some/folder") == model_shape("a/b?lora=x.safetensors") == ModelShape(("low", "mid", "high"), 2)
 
 
 @pytest.mark.parametrize(

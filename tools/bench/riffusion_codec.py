@@ -36,7 +36,7 @@ Way = Callable[[Tensor], Tensor]  # (L,) audio to picture (512, 512), or picture
 def composed_loops(count: int, soundfont: str | None) -> list[Tensor]:
     """Loops ``(225792,)`` of different genres at 93.75 bpm, peak 0.7."""
     band = Band(find_soundfont(soundfont))
-    sounds = [band.render(replace(compose(seed * 7 + 3), bpm=SEAM_BPM)) for seed in range(count)]
+    sounds = [band.render(replace(compose(seed * 7 + 3), bpm=SEAM_BPM)).sum(axis=0) for seed in range(count)]
     return [torch.from_numpy(sound * np.float32(0.7 / np.abs(sound).max())) for sound in sounds]
 
 

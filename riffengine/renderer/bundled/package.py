@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from riffengine.renderer.riffusion.bands import BANDS
+
 _LONGEST_HEADER = 16 << 20  # bytes; a header is a few kilobytes, and a damaged length must not fill the memory
 _ONE_STEM = ("mix",)
 
@@ -40,11 +42,11 @@ def model_stems(model: str) -> tuple[str, ...]:
 def model_shape(model: str) -> ModelShape:
     """What the weights behind a preset's ``model`` declare in their header (``stems``: a JSON list, ``channels``).
 
-    Weights of our own that declare nothing are one mono stem. Of any other model nothing is known: one stem, stereo at
-    the most. A file that cannot be read is the renderer's to complain about.
+    Weights of our own that declare nothing are one mono stem. Spectrogram checkpoints, the other family, have bands for
+    stems, stereo at the most. A file that cannot be read is the renderer's to complain about.
     """
-    if model != "bundled" and not model.endswith(".safetensors"):
-        return ModelShape()
+    if model != "bundled" and not model.partition("?")[0].endswith(".safetensors"):
+        return ModelShape(BANDS)
     declared = _metadata(packaged_weights() if model == "bundled" else Path(model))
     try:
         stems = json.loads(declared.get("stems", "[]"))

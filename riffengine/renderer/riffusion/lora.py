@@ -1,0 +1,154 @@
+"""Loras: small additions to the weights, several at once, whose strength may change from loop to loop.
+
+LoRA (Hu et al. 2021): W = W0 + sum of s_i * alpha_i / rank_i * up_i @ down_i. The sum is written into the weights in
+place, so a step costs nothing more and a captured graph stays valid; W0 of the touched layers is kept beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from riffengine.errors import ModelError
+from riffengine.renderer.riffusion.spec import LoraSpec
+from riffengine.renderer.riffusion.tensors import read_tensors
+
+# peft, diffusers before peft, and kohya's trainers name the two halves differently.
+_DOWN = re.compile(r"^(.*?)[._](?:lora_A(?:\.\w+)?|lora\.down|lora_down|lora_linear_layer\.down)\.weight$")
+_UP = re.compile(r"^(.*?)[._](?:lora_B(?:\.\w+)?|lora\.up|lora_up|lora_linear_layer\.up)\.weight$")
+_PART = re.compile(r"^(?:base_model\.model\.)?(unet|text_encoder|te|lora_unet|lora_te|lora_te1)[._]")
+_TEXT = ("text_encoder", "te", "lora_te", "lora_te1")
+
+
+class _Addition:
+    """One LoRA's addition to one layer: ``up @ down`` times ``scale``, in the shape of the layer's weight."""
+
+    def __init__(self, down: Tensor, up: Tensor, scale: float) -> None:
+        self.down, self.up, self.scale = down, up, scale
+
+    def on(self, weight: Tensor) -> Tensor:
+        up, down = (half.to(weight.device, torch.float32) for half in (self.up, self.down))
+        return (up.flatten(1) @ down.flatten(1)).reshape(weight.shape) * self.scale
+
+
+class Loras:
+    """The LoRAs of a session on one UNet and one text encoder. Renderer process; one thread at a time."""
+
+    def __init__(self, specs: tuple[LoraSpec, ...], unet: nn.Module, text: nn.Module) -> None:
+        """Read every file of ``specs`` and apply its weight; ``ModelError`` for a file that is no LoRA of it."""
+        self._standing = {spec.name: spec.weight for spec in specs}
+        self._additions: dict[str, dict[str, _Addition]] = {}
+        self._layers: dict[str, nn.Module] = {}
+        self._originals: dict[str, Tensor] = {}
+        self.state: tuple[tuple[str, float], ...] = ()
+        """Names and weights that are in force, for those who keep what was made with them."""
+        layers = {f"unet.{name}": module for name, module in unet.named_modules() if hasattr(module, "weight")}
+        layers |= {f"text.{name}": module for name, module in text.named_modules() if hasattr(module, "weight")}
+        for spec in specs:
+            self._additions[spec.name] = _read(Path(spec.path).expanduser(), layers)
+            for name in self._additions[spec.name]:
+                self._layers[name] = layers[name]
+                self._originals.setdefault(name, layers[name].weight.detach().clone())
+        self.apply({})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What prompts call them."""
+        return tuple(self._standing)
+
+    def unknown(self, asked: Mapping[str, float]) -> tuple[str, ...]:
+        """Names in ``asked`` that no LoRA has."""
+        return tuple(name for name in asked if name not in self._standing)
+
+    def wanted(self, asked: Mapping[str, float]) -> dict[str, float]:
+        """The weight of every LoRA: as asked, else as it stands."""
+        return {name: asked.get(name, weight) for name, weight in self._standing.items()}
+
+    @torch.no_grad()
+    def apply(self, asked: Mapping[str, float]) -> None:
+        """Bring the weights in force to ``wanted(asked)``; nothing is done where they are that already."""
+        weights = self.wanted(asked)
+        state = tuple(weights.items())
+        if state == self.state:
+            return
+        before = dict(self.state)
+        moved = {name for name, weight in weights.items() if before.get(name, 0.0) != weight}
+        for layer in {layer for name in moved for layer in self._additions[name]}:
+            weight: Tensor = self._layers[layer].weight  # type: ignore[assignment]
+            total = self._originals[layer].to(weight.device, torch.float32)
+            for name, additions in self._additions.items():
+                if layer in additions and weights[name]:
+                    total = total + weights[name] * additions[layer].on(weight)
+            weight.copy_(total)
+        self.state = state
+
+
+def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
+    """Additions by layer name of the LoRA file at ``path``; names of peft, old diffusers and kohya are understood."""
+    tensors = read_tensors(path)
+    flat = {name.replace(".", "_"): name for name in layers}
+    facts = _facts(path)
+    downs, ups, alphas = {}, {}, {}
+    for name, tensor in tensors.items():
+        if match := _DOWN.match(name):
+            downs[match[1]] = tensor
+        elif match := _UP.match(name):
+            ups[match[1]] = tensor
+        elif name.endswith(".alpha"):
+            alphas[name.removesuffix(".alpha")] = float(tensor)
+        else:
+            raise ModelError(
+                f"{path} is no LoRA that is understood: {name} is no half of one; peft's and kohya's names are"
+            )
+    if not downs or set(downs) != set(ups):
+        raise ModelError(
+            f"{path} is no LoRA: it has {len(downs)} lower and {len(ups)} upper halves; one of each is needed"
+        )
+    additions = {}
+    for name, down in downs.items():
+        layer = _layer_of(name, flat)
+        if layer is None:
+            raise ModelError(f"{path} is a LoRA for another model: this one has no layer {name}")
+        up, weight = ups[name], layers[layer].weight
+        if up.shape[1] != down.shape[0] or up.shape[0] * down.flatten(1).shape[1] != weight.numel():  # type: ignore[operator]
+            raise ModelError(
+                f"{path} is a LoRA for another model: {name} is {tuple(up.shape)} times {tuple(down.shape)}, the layer "
+                f"{tuple(weight.shape)}"  # type: ignore[arg-type]
+            )
+        rank = down.shape[0]
+        alpha = alphas.get(name, facts.get("text" if layer.startswith("text.") else "unet", float(rank)))
+        additions[layer] = _Addition(down, up, alpha / rank)
+    return additions
+
+
+def _layer_of(name: str, flat: Mapping[str, str]) -> str | None:
+    match = _PART.match(name)
+    part = "text" if match and match[1] in _TEXT else "unet"
+    rest = name[match.end() :] if match else name
+    rest = rest.replace(".processor.", ".").replace("_lora", "")
+    candidates = [rest, f"{rest}.0"]  # an old to_out is to_out.0 today
+    if part == "text":
+        candidates += [c.removeprefix("text_model").lstrip("._") for c in candidates] + [f"text_model.{rest}"]
+    for candidate in candidates:
+        found = flat.get(f"{part}_{candidate}".replace(".", "_"))
+        if found is not None:
+            return found
+    return None
+
+
+def _facts(path: Path) -> dict[str, float]:
+    """``lora_alpha`` of each part, where the file's header tells it as diffusers writes it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            told: Any = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
+    except (SafetensorError, OSError, ValueError):
+        return {}
+    parts = {"unet": "unet", "text_encoder": "text"}
+    return {own: float(told[f"{part}.lora_alpha"]) for part, own in parts.items() if f"{part}.lora_alpha" in told}

@@ -1,0 +1,60 @@
+"""Prompt: text with weights, as Stable Diffusion's users write it. No torch.
+
+``(word)`` weighs 1.1, ``[word]`` 1/1.1, ``(word:1.3)`` 1.3; brackets nest and multiply; ``\\(`` is a bracket that is
+said. ``<lora:name:0.6>`` sets the weight of a LoRA and is not said.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+STEP = 1.1
+MOST_WEIGHT = 10.0
+_LORA = re.compile(r"<lora:([^<>:]+)(?::(-?\d*\.?\d+))?>")
+_TOKEN = re.compile(r"\\([\\()\[\]])|:\s*(\d*\.?\d+)\s*\)|([()\[\]])|([^\\()\[\]:]+|[\\:])")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """``parts`` are texts with their weights in order, ``loras`` names with theirs."""
+
+    parts: tuple[tuple[str, float], ...]
+    loras: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Prompt:
+        """Read ``text``. Nothing is refused: a bracket left open closes at the end, a stray closing one is dropped."""
+        loras = {name.strip(): max(-4.0, min(4.0, float(weight or 1.0))) for name, weight in _LORA.findall(text)}
+        parts: list[tuple[str, float]] = []
+        open_at: list[tuple[str, int]] = []
+        for match in _TOKEN.finditer(_LORA.sub("", text)):
+            said, explicit, bracket, plain = match.groups()
+            if bracket in ("(", "["):
+                open_at.append((bracket, len(parts)))
+            elif explicit is not None or bracket is not None:
+                opening, factor = ("(", float(explicit or STEP)) if bracket != "]" else ("[", 1.0 / STEP)
+                if open_at and open_at[-1][0] == opening:
+                    _scale(parts, open_at.pop()[1], factor)
+                elif explicit is not None:
+                    parts.append((match[0].removesuffix(")"), 1.0))
+            else:
+                parts.append((said or plain, 1.0))
+        for opening, first in reversed(open_at):
+            _scale(parts, first, STEP if opening == "(" else 1.0 / STEP)
+        return cls(_joined(parts), tuple(loras.items()))
+
+
+def _scale(parts: list[tuple[str, float]], first: int, factor: float) -> None:
+    parts[first:] = [(text, min(MOST_WEIGHT, weight * factor)) for text, weight in parts[first:]]
+
+
+def _joined(parts: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Neighbours of one weight as one text: a word must not be cut into tokens where a bracket was not."""
+    joined: list[tuple[str, float]] = []
+    for text, weight in parts:
+        if joined and joined[-1][1] == weight:
+            joined[-1] = (joined[-1][0] + text, weight)
+        else:
+            joined.append((text, weight))
+    return tuple((text, weight) for text, weight in joined if text.strip())

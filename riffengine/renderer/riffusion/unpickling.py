@@ -1,0 +1,64 @@
+"""The one program that opens pickles: run alone, as a script of its own process, by ``converting.py``.
+
+    python -I unpickling.py SOURCE TARGET     a pickle of tensors → safetensors
+
+``torch.load`` with ``weights_only`` builds tensors and plain containers and refuses everything else. Should it ever be
+wrong, the process has no network where the system lets it give that away, no core dump, and little room to write.
+Prints one line of JSON: ``{"tensors": N}`` or ``{"error": "why"}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import pickle
+import resource
+import sys
+from typing import Any
+
+_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of Linux' unshare(2)
+_MOST_GROWTH = 4  # half-precision files are not widened, so the target is no larger than the source
+
+
+def confine(size: int) -> None:
+    """Give away what reading a file of ``size`` bytes does not need; before any thread is started."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = _MOST_GROWTH * size + (1 << 20)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def tensors_in(found: Any, torch: Any) -> dict[str, Any]:
+    """Every tensor of a dict, or of the dict that it keeps under ``state_dict``, contiguous and with its own memory."""
+    while isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict):
+        raise TypeError(f"it holds a {type(found).__name__}, not tensors with names")
+    tensors = {str(key): value for key, value in found.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise TypeError("there is no tensor in it")
+    return {key: value.detach().clone().contiguous() for key, value in tensors.items()}
+
+
+def main(source: str, target: str) -> dict[str, object]:
+    """Convert ``source``; what is printed."""
+    confine(os.path.getsize(source))  # noqa: PTH202 (nothing is imported here that need not be)
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        tensors = tensors_in(torch.load(source, map_location="cpu", weights_only=True), torch)
+        save_file(tensors, target, {"format": "pt"})
+    except pickle.UnpicklingError as error:
+        return {"error": f"it holds more than weights, and that is not run ({str(error).splitlines()[0][:300]})"}
+    except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
+        return {"error": str(error).splitlines()[0][:300] if str(error) else type(error).__name__}
+    return {"tensors": len(tensors)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2])))  # noqa: T201 (what it is for)

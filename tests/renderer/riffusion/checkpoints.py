@@ -1,0 +1,45 @@
+"""Checkpoints at toy size for the tests of this room: 64 bands, so that a loop costs hundredths of a second."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
+from riffengine.renderer.riffusion.family import RiffusionFamily
+from tools.random_checkpoint import write_checkpoint, write_tiny_decoder
+
+BANDS = 64
+REQUEST = RenderRequest(
+    Point("slow jazz, piano", 3, guidance=4.0), Point("dub", 4, guidance=6.0), steps=4, bpm=120.0, beats=2
+)
+
+
+def go() -> None:
+    """A check that never cancels."""
+
+
+def make_checkpoint(folder: Path, layout: str = "modern", seed: int = 0, half: bool = False) -> Path:
+    """A tiny checkpoint with pictures of 64 bands."""
+    write_checkpoint(folder, "tiny", layout, seed, half)
+    (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": BANDS}))
+    return folder
+
+
+@lru_cache(maxsize=1)
+def shelf() -> Path:
+    """A folder with ``modern``, ``converted``, ``pickled`` and a tiny ``decoder``; written once, never changed."""
+    folder = Path(mkdtemp(prefix="riffusion-"))
+    for layout in ("modern", "converted", "pickled"):
+        make_checkpoint(folder / layout, layout)
+    write_tiny_decoder(folder / "decoder")
+    return folder
+
+
+@lru_cache(maxsize=4)
+def family(options: str = "", layout: str = "modern") -> RiffusionFamily:
+    """The family on the shelf's checkpoint; shared by tests that change nothing in it."""
+    return RiffusionFamily.load(f"{shelf() / layout}?device=cpu&{options}")

@@ -1,0 +1,151 @@
+"""Checkpoints: every safe layout plays the same; everything else is refused in words, and nothing is executed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from riffengine.errors import ModelError
+from riffengine.renderer.riffusion.checkpoint import CODEC_FILE, read_checkpoint
+from riffengine.renderer.riffusion.family import RiffusionFamily
+from riffengine.renderer.riffusion.spec import ModelSpec
+from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, make_checkpoint, shelf
+
+
+def copy(to: Path) -> Path:
+    return Path(shutil.copytree(shelf() / "modern", to / "checkpoint"))
+
+
+def test_the_layout_of_2022_sounds_the_same_once_its_pickles_are_converted() -> None:
+    assert np.array_equal(family().render(REQUEST, go).audio, family(layout="converted").render(REQUEST, go).audio)
+
+
+def test_a_half_precision_file_plays(tmp_path: Path) -> None:
+    halved = RiffusionFamily.load(f"{make_checkpoint(tmp_path / 'half', half=True)}?device=cpu")
+    assert np.abs(halved.render(REQUEST, go).mel - family().render(REQUEST, go).mel).mean() < 0.01
+
+
+def test_a_checkpoint_carries_its_codec(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": 128, "stereo": True, "max_frequency": 16000.0}))
+    found = RiffusionFamily.load(f"{folder}?device=cpu")
+    assert found.channels == 2 and found.params.max_frequency == 16000.0
+    rendition = found.render(REQUEST, go)
+    assert rendition.audio.shape == (3, 44100, 2) and rendition.mel.shape == (128, 128)
+    left, right = rendition.audio.sum(axis=0).T
+    assert not np.array_equal(left, right)
+    (folder / CODEC_FILE).unlink()
+    plain, wide = (read_checkpoint(ModelSpec.parse(f"{folder}?{more}")).params for more in ("", "stereo=yes"))
+    assert (plain.num_frequencies, plain.max_frequency, plain.channels) == (512, 10000.0, 1)
+    assert (wide.max_frequency, wide.channels) == (20000.0, 2)
+
+
+def test_weights_are_named_by_what_is_in_them(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    digest = read_checkpoint(ModelSpec(str(folder))).digest
+    assert digest == read_checkpoint(ModelSpec(str(shelf() / "modern"))).digest
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    tensors["conv_out.bias"] = tensors["conv_out.bias"] + 1e-3
+    save_file(tensors, path)
+    assert read_checkpoint(ModelSpec(str(folder))).digest != digest
+
+
+def _edit(folder: Path, part: str, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    path = folder / part / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+
+
+def _truncate(folder: Path) -> None:
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _set(folder: Path, file: str, **facts: object) -> None:
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no index": (lambda f: (f / "model_index.json").unlink(), "model_index.json is missing"),
+    "a part gone": (lambda f: shutil.rmtree(f / "vae"), "autoencoder is incomplete"),
+    "no weights": (lambda f: (f / "vae/diffusion_pytorch_model.safetensors").unlink(), "no weights"),
+    "truncated": (_truncate, "not a whole safetensors file"),
+    "empty": (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b""), "not a whole safetensors"),
+    "a pickle renamed": (
+        lambda f: torch.save({"a": torch.ones(1)}, f / "unet/diffusion_pytorch_model.safetensors"),
+        "riffengine convert",
+    ),
+    "another shape": (
+        lambda f: _edit(f, "unet", lambda t: t.update({"conv_in.weight": torch.ones(16, 9, 3, 3)})),
+        r"conv_in.weight is \(16, 9, 3, 3\)",
+    ),
+    "a tensor gone": (lambda f: _edit(f, "vae", lambda t: t.pop("decoder.conv_in.bias")), "1 missing"),
+    "a tensor more": (lambda f: _edit(f, "vae", lambda t: t.update({"x": torch.ones(1)})), "1 too many"),
+    "quantised": (
+        lambda f: _edit(f, "unet", lambda t: t.update({"conv_in.bias": torch.ones(16, dtype=torch.int8)})),
+        "not quantised",
+    ),
+    "sdxl": (
+        lambda f: _set(f, "model_index.json", text_encoder_2=["transformers", "CLIPTextModelWithProjection"]),
+        "two text encoders",
+    ),
+    "another class": (lambda f: _set(f, "model_index.json", unet=["diffusers", "SD3Transformer2DModel"]), "SD3Trans"),
+    "inpainting": (
+        lambda f: (
+            _set(f, "unet/config.json", in_channels=9),
+            _edit(f, "unet", lambda t: t.update({"conv_in.weight": torch.ones(16, 9, 3, 3)})),
+        ),
+        "inpainting",
+    ),
+    "broken config": (lambda f: (f / "unet/config.json").write_text("{"), "is not JSON"),
+    "config of a list": (lambda f: (f / "unet/config.json").write_text("[]"), "holds a list"),
+    "config of nonsense": (lambda f: _set(f, "unet/config.json", block_out_channels=[3]), "describes no UNet"),
+    "no merges": (lambda f: (f / "tokenizer/merges.txt").unlink(), "merges.txt is missing"),
+    "tokenizer of another": (lambda f: (f / "tokenizer/vocab.json").write_text('{"a": 0}'), "tokenizer in .* cannot"),
+    "a codec with unknown keys": (lambda f: (f / CODEC_FILE).write_text('{"colour": 1}'), "colour"),
+    "a codec out of range": (lambda f: (f / CODEC_FILE).write_text('{"sample_rate": 1}'), "sample_rate"),
+    "bands that do not divide": (lambda f: (f / CODEC_FILE).write_text('{"num_frequencies": 100}'), "do not divide"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_or_foreign_checkpoint_is_refused_in_words(name: str, tmp_path: Path) -> None:
+    damage, words = DAMAGES[name]
+    folder = copy(tmp_path)
+    damage(folder)
+    with pytest.raises(ModelError, match=words):
+        RiffusionFamily.load(f"{folder}?device=cpu")
+
+
+def test_a_pickle_is_named_and_never_opened(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"is a pickle .*riffengine convert"):
+        RiffusionFamily.load(str(shelf() / "pickled"))
+    folder, trap = copy(tmp_path), tmp_path / "trap"
+    (folder / "unet/diffusion_pytorch_model.safetensors").unlink()
+
+    class Trap:
+        def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+            return Path.touch, (trap,)  # type: ignore[return-value]
+
+    torch.save(Trap(), folder / "unet/diffusion_pytorch_model.bin")
+    with pytest.raises(ModelError, match="may run code"):
+        RiffusionFamily.load(str(folder))
+    assert not trap.exists()
+
+
+def test_a_tiny_decoder_takes_the_place_of_the_big_one(tmp_path: Path) -> None:
+    found = family(f"decoder={shelf() / 'decoder'}").render(REQUEST, go)
+    assert found.mel.shape == (128, BANDS) and not np.array_equal(found.mel, family().render(REQUEST, go).mel)
+    for wrong, words in ((tmp_path, "config.json is missing"), (tmp_path / "none", "no folder")):
+        with pytest.raises(ModelError, match=words):
+            RiffusionFamily.load(f"{shelf() / 'modern'}?decoder={wrong}")

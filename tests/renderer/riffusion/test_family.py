@@ -1,0 +1,137 @@
+"""Text to loop through a whole checkpoint at toy size: exact, the same every time, cancelled within a step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from riffengine.errors import RenderCancelled, RendererError
+from riffengine.renderer.families import load_family
+from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.riffusion.family import RiffusionFamily
+from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, shelf
+
+
+def fresh(options: str = "") -> RiffusionFamily:
+    return RiffusionFamily.load(f"{shelf() / 'modern'}?device=cpu&{options}")
+
+
+def test_text_becomes_a_loop_of_exactly_the_wanted_beats_at_a_known_loudness() -> None:
+    for bpm, rate, frames in ((120.0, 44100, 44100), (93.75, 44100, 56448), (101.0, 48000, 57030)):
+        rendition = family().render(replace(REQUEST, bpm=bpm, sample_rate=rate), go)
+        assert rendition.audio.shape == (3, frames, 1) and rendition.audio.dtype == np.float32
+        assert rendition.mel.shape == (128, BANDS)
+        assert rendition.mel.min() >= 0.0 and rendition.mel.max() <= 1.0
+        assert rendition.peak <= 10 ** (-1 / 20) + 1e-6 and np.isfinite(rendition.audio).all()
+    assert rendition.request == replace(REQUEST, bpm=101.0, sample_rate=48000).canonical()
+
+
+def test_the_engine_finds_the_family_by_its_folder_and_by_nothing_else() -> None:
+    assert load_family(str(shelf() / "modern")).name == "riffusion"
+
+
+def test_equal_requests_give_equal_samples_whatever_was_rendered_before() -> None:
+    wanted = replace(REQUEST, alpha=0.375)
+    alone = fresh().render(wanted, go)
+    other = fresh()
+    for alpha in (0.0, 0.5, 1.0, 0.1):
+        other.render(replace(REQUEST, alpha=alpha), go)
+    assert np.array_equal(other.render(wanted, go).audio, alone.audio)
+    batched = [fresh("batch=8") for _ in range(2)]
+    batched[1].render(replace(REQUEST, alpha=0.875), go)
+    assert np.array_equal(*(each.render(wanted, go).audio for each in batched))
+
+
+def test_what_a_request_says_is_heard() -> None:
+    base = family().render(REQUEST, go)
+    changes = (
+        {"start": replace(REQUEST.start, prompt="slow jazz, organ")},
+        {"start": replace(REQUEST.start, seed=5)},
+        {"start": replace(REQUEST.start, guidance=1.0)},
+        {"start": replace(REQUEST.start, negative="noise")},
+        {"steps": 5},
+        {"alpha": 0.5},
+    )
+    for change in changes:
+        assert not np.array_equal(family().render(replace(REQUEST, **change), go).mel, base.mel), change
+
+
+def test_a_new_tempo_takes_the_picture_that_was_dreamt_before() -> None:
+    own = fresh()
+    slow, fast = (own.render(replace(REQUEST, bpm=bpm), go) for bpm in (100.0, 125.0))
+    assert np.array_equal(slow.mel, fast.mel) and slow.cost.denoise > 0.0 and fast.cost.denoise == 0.0
+
+
+def test_guidance_of_one_asks_the_unet_once_a_step_and_any_other_batches_both_questions() -> None:
+    own = fresh("scheduler=ddim")
+    batches: list[int] = []
+    own.networks.unet.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    own.render(replace(REQUEST, start=replace(REQUEST.start, guidance=1.0)), go)
+    assert batches == [1] * 4
+    own.render(REQUEST, go)
+    assert batches == [1] * 4 + [2] * 4
+
+
+def test_a_bank_is_dreamt_in_one_batch_and_its_ends_alone() -> None:
+    own = fresh("batch=8&scheduler=ddim")
+    batches: list[int] = []
+    own.networks.unet.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    bank = own.render_bank([replace(REQUEST, alpha=k / 8) for k in range(9)], go)
+    assert sorted(batches) == [2] * 8 + [14] * 4  # guided: twice 1 at both ends, twice 7 between
+    own.render(replace(REQUEST, alpha=0.25), go)
+    assert len(batches) == 12
+    steps = [float(np.abs(a.mel - b.mel).mean()) for a, b in pairwise(bank)]
+    assert max(steps) < float(np.abs(bank[0].mel - bank[-1].mel).mean())  # a way, not a leap
+
+
+def test_warming_up_calls_for_every_shape_of_a_set_and_changes_no_loop() -> None:
+    own = fresh("batch=8&scheduler=ddim")
+    batches: set[int] = set()
+    handle = own.networks.unet.register_forward_pre_hook(lambda _, inputs: batches.add(len(inputs[0])))
+    own.warm_up()
+    handle.remove()
+    assert batches == {1, 2, 7, 8, 14, 16}  # alone, the eighths, the odd sixteenths; each guided and not
+    assert np.array_equal(own.render(REQUEST, go).mel, family("scheduler=ddim").render(REQUEST, go).mel)
+
+
+def test_a_cancelled_job_ends_within_a_step_and_leaves_nothing_behind() -> None:
+    own, asked, calls = fresh("scheduler=dpm++"), 0, 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    def cancel_at_three() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise RenderCancelled("newer intent")
+
+    handle = own.networks.unet.register_forward_pre_hook(count)
+    with pytest.raises(RenderCancelled):
+        own.render(replace(REQUEST, steps=20), cancel_at_three)
+    assert calls == 2
+    handle.remove()
+    assert np.array_equal(own.render(REQUEST, go).audio, fresh("scheduler=dpm++").render(REQUEST, go).audio)
+
+
+def test_more_beats_are_a_wider_picture() -> None:
+    assert family().render(replace(REQUEST, beats=6), go).mel.shape == (384, BANDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"steps": 0}, "at least 1"), ({"beats": 65}, "can be dreamt"), ({"beats": 0}, "can be dreamt")],
+)
+def test_an_impossible_request_is_refused_and_the_next_one_plays(change: dict[str, int], words: str) -> None:
+    with pytest.raises(RendererError, match=words):
+        family().render(replace(REQUEST, **change), go)  # type: ignore[arg-type]
+    assert family().render(REQUEST, go).audio.any()
+
+
+def test_a_prompt_beyond_225_tokens_says_what_was_not_read() -> None:
+    request = RenderRequest(Point("a" * 230, 1), Point("a" * 230, 1), steps=1, beats=2)
+    assert family().render(request, go).unknown_words == ("aaaaa",)

@@ -1,0 +1,74 @@
+"""A whole song: cut at its own beats, dreamt anew piece by piece, joined without a gap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from riffengine.errors import AudioFileError, ModelError
+from riffengine.offline import RenderJob
+from riffengine.renderer.request import Point
+from riffengine.renderer.riffusion.seeds import Start
+from riffengine.renderer.riffusion.song import Song
+from riffengine.rework import joined, render_song
+from riffengine.transport.grid import BeatGrid
+from tests.renderer.riffusion.checkpoints import family
+from tests.renderer.riffusion.drummer import BPM, RATE, kicks
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    sound = kicks(20, 0.5)
+    sound[: len(sound) // 2] *= 0.25  # it begins softly
+    soundfile.write(tmp_path / "song.wav", sound, RATE)
+    return tmp_path / "song.wav"
+
+
+def test_a_song_is_cut_at_its_own_bar_lines_and_says_when_it_is_over(song: Path) -> None:
+    found = Song.read(song, RATE)
+    assert found.bpm == pytest.approx(BPM, rel=2e-3) and found.pieces(8) == 2
+    assert found.first_frame == pytest.approx(0.5 * RATE, abs=0.03 * RATE)
+    for beat in (0, 8, 16):
+        piece = found.piece(beat, 8)
+        assert len(piece) == pytest.approx(8 * 60 / BPM * RATE, rel=2e-3) and np.abs(piece[: RATE // 20]).max() > 0.1
+    with pytest.raises(AudioFileError, match="over at beat 40"):
+        found.piece(40, 8)
+    with pytest.raises(AudioFileError, match="minutes are too long"):
+        Song.read(song, RATE, longest=5.0)
+
+
+def test_where_to_begin_and_what_is_not_understood(song: Path) -> None:
+    assert Start.parse(f"{song}?from=16").beat == 16 and Start.parse(str(song)).beat is None
+    assert Start.parse(f"{song}?from=16").stamp() != Start.parse(f"{song}?from=24").stamp()
+    for wrong in ("?from=x", "?from=-1", "?colour=red"):
+        with pytest.raises(AudioFileError, match=r"is not understood.*from=BEATS"):
+            Start.parse(f"{song}{wrong}")
+
+
+def test_a_song_is_dreamt_anew_from_end_to_end(song: Path, tmp_path: Path) -> None:
+    point, out = Point("dub", 1, guidance=4.0, strength=0.5), tmp_path / "new.wav"
+    job = RenderJob(out, point, point, steps=2, init=str(song))
+    report = render_song(job, family("scheduler=ddim"))
+    assert report.renditions == 2 and report.frames == BeatGrid(RATE, Song.read(song, RATE).bpm).frame_at(16)
+    sound, _ = soundfile.read(out)
+    halves = [float(np.sqrt(np.mean(half**2))) for half in np.array_split(sound, 2)]
+    assert halves[0] < 0.5 * halves[1]  # as soft as in the song
+    with pytest.raises(ModelError, match="--whole needs a spectrogram checkpoint"):
+        render_song(job, _Bundled())  # type: ignore[arg-type]
+
+
+class _Bundled:
+    name = "bundled"
+
+
+def test_pieces_are_joined_on_the_grid_under_a_fade() -> None:
+    grid = BeatGrid(1000, 121.0)
+    loops = [np.full((round(8 * grid.frames_per_beat), 1), value, np.float32) for value in (1.0, -1.0, 1.0)]
+    out = joined(loops, grid)
+    assert len(out) == grid.frame_at(24)
+    edge = grid.frame_at(8)
+    assert out[edge - 1] == 1.0 and out[edge] == pytest.approx(1.0) and out[edge + 25] == -1.0
+    assert np.abs(np.diff(out[:, 0])).max() < 0.2
