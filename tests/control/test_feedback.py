@@ -140,12 +140,14 @@ def test_however_much_changes_no_turn_sends_more_than_it_may_and_the_last_value_
     many = [Binding("deck/a/alpha", "cc", number, echo=True) for number in range(100)]
     desk = FeedbackDesk(many, {}, TREE)
     shown: dict[int, int] = {}
+    seen = show()
     for now_ns, alpha in enumerate(alphas):
-        messages = desk.turn(show(**{"deck/a/alpha": alpha}), now_ns, most)
+        seen = replace(seen, state=seen.state.with_value("deck/a/alpha", alpha))
+        messages = desk.turn(seen, now_ns, most)
         assert len(messages) <= most
         shown |= {message[1]: message[2] for message in messages}
     for turn in range(100 // most + 1):
-        shown |= {m[1]: m[2] for m in desk.turn(show(**{"deck/a/alpha": alphas[-1]}), len(alphas) + turn, most)}
+        shown |= {m[1]: m[2] for m in desk.turn(seen, len(alphas) + turn, most)}
     assert shown == dict.fromkeys(range(100), round(alphas[-1] * 127))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,21 @@ def surface(stage: Stage, setup: MidiSetup, told: list[str] | None = None) -> Mi
         return Show(stage.state, Outlook(), PromptLists())
 
     say = [] if told is None else told
-    return MidiSurface(setup, stage.tree, stage.submit, lambda: stage.state, SystemClock(), show, say.append)
+    opened.append(MidiSurface(setup, stage.tree, stage.submit, lambda: stage.state, SystemClock(), show, say.append))
+    return opened[-1]
+
+
+opened: list[MidiSurface] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_before_its_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that fails half way must not leave a thread that closes ports of a server that is gone: libjack dies."""
+    if "jack_server" in request.fixturenames:
+        request.getfixturevalue("jack_server")
+    yield
+    while opened:
+        opened.pop().close()
 
 
 def test_300_moves_go_and_300_come_back(jack_server: Start) -> None:

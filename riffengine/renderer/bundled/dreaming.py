@@ -29,7 +29,7 @@ from riffengine.renderer.rendition import Check
 from riffengine.renderer.request import Point, Redream, RenderRequest
 
 SCORE_STEPS = 12  # never fewer for a draft: a draft and its refinement must play the same notes
-SCORE_GUIDANCE = 2.5
+SCORE_GUIDANCE = 4.0
 _KEPT = 64  # dreams kept of each kind; a score is 21 kB, latents 39 kB
 _SCORE_STREAM, _SOUND_STREAM = 0, 1
 _T = TypeVar("_T")
