@@ -157,7 +157,7 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bpm", type=float, default=120.0, metavar="BPM", help="tempo, 60 to 180 (default 120)")
     parser.add_argument("--key", default="", metavar="KEY", help='for example "A minor" (default: C major or A minor)')
     parser.add_argument("--steps", type=_positive_int, metavar="N", help="denoising steps (8; the set's own)")
-    parser.add_argument("--guidance", type=float, default=2.0, metavar="G", help="how strictly the prompt is followed")
+    parser.add_argument("--guidance", type=float, default=3.0, metavar="G", help="how strictly the prompt is followed")
     parser.add_argument("--init", type=Path, metavar="FILE", help="audio to start from instead of noise alone")
     parser.add_argument(
         "--strength",

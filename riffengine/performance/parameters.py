@@ -327,7 +327,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str) -> list[Parameter]:
         Parameter(f"{at}/alpha", "float", 0.0, morph, "The morph from prompt and seed to their ends", 0, 1),
         *_prompt_list_rows(f"{at}/prompts"),
         Parameter(f"{at}/negative", "str", "", later, "What to stay away from"),
-        Parameter(f"{at}/guidance", "float", 2.0, later, "How strictly the prompt is followed", 1, 10),
+        Parameter(f"{at}/guidance", "float", 3.0, later, "How strictly the prompt is followed", 1, 10),
         Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is dreamt anew; 1 forgets it", 0, 1),
         Parameter(f"{at}/init", "str", "", later, 'Audio file to start from; "" for none'),
         Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),

@@ -18,7 +18,7 @@ class Point:
     prompt: str
     seed: int
     negative: str = ""
-    guidance: float = 2.0
+    guidance: float = 3.0
     strength: float = 1.0  # share of the denoising that is redone when there is an ``init``; 1 forgets it
 
 

@@ -32,7 +32,7 @@ def test_a_set_is_answered_with_its_value_and_its_landing(room: Room) -> None:
 
 
 def test_an_address_without_a_value_asks(room: Room) -> None:
-    assert room.say("/riff/deck/a/guidance") == [("/riff/deck/a/guidance", 2.0)]
+    assert room.say("/riff/deck/a/guidance") == [("/riff/deck/a/guidance", 3.0)]
     assert room.say("/riff/deck/a/mute") == [("/riff/deck/a/mute", False)]
     assert room.stage.commands == []
 

@@ -140,7 +140,7 @@ def test_every_parameter_is_described_and_the_deck_intent_is_complete() -> None:
     assert all(row.help and row.allowed for row in rows)
     assert len(KEY_CHOICES) == 25
     intent = TREE.initial_state().deck("b")
-    assert (intent.seed, intent.to_seed, intent.alpha, intent.guidance) == (0, 1, 0.0, 2.0)
+    assert (intent.seed, intent.to_seed, intent.alpha, intent.guidance) == (0, 1, 0.0, 3.0)
     assert TREE["deck/a/alpha"].control is ControlClass.MORPH
     assert TREE["deck/a/stem/lead/gain"].control is ControlClass.IMMEDIATE
 

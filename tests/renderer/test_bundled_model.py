@@ -143,8 +143,8 @@ def test_damaged_weights_are_refused(tmp_path: Path, damage: str) -> None:
         load_family(str(path))
 
 
-def test_no_other_family_answers() -> None:
-    with pytest.raises(ModelError, match="no model family"):
+def test_a_name_that_is_no_model_is_refused() -> None:
+    with pytest.raises(ModelError, match="there is no folder magic"):
         load_family("magic")
 
 

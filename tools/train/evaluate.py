@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=packaged_weights())
     parser.add_argument("--count", type=int, default=320)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--quick", action="store_true", help="only genre, drums, instruments and pitch")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
