@@ -187,12 +187,13 @@ def moves(found: Hall, count: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def plugs(found: Hall, count: int, told: int = 0) -> dict[str, Any]:
-    """A controller comes and goes ``count`` times; ``told`` times it came before. Raises when one is dead."""
+def plugs(found: Hall, count: int) -> dict[str, Any]:
+    """A controller comes and goes ``count`` times, whatever was before. Raises when one is dead."""
+    came, went = (found.said().count(f"{what}: pad box") for what in ("connected", "gone"))
     early: dict[str, int] = {}
     for turn in range(count):
         box = Box()
-        found.until_said("connected: pad box", told + turn + 1)
+        found.until_said("connected: pad box", came + turn + 1)
         muted = bool(found.value("deck/a/mute"))
         box.until(0x90, 36, 127 * muted)
         value = turn % 120 + 2
@@ -211,7 +212,7 @@ def plugs(found: Hall, count: int, told: int = 0) -> dict[str, Any]:
         found.until("deck/a/density", 2 * (value << 7 | value) / 16383 - 1)
         found.until("deck/a/mute", int(not muted))
         box.pull()
-        found.until_said("gone: pad box", told + turn + 1)
+        found.until_said("gone: pad box", went + turn + 1)
         if turn == min(9, count - 1):
             early = _size(found)
     return {"plugs": count, "early": early, "late": _size(found)}
@@ -239,7 +240,7 @@ def measure(move_count: int, plug_count: int, plays: bool = True) -> dict[str, A
             while plays and not found.status()["jobs_heard"] and time.perf_counter() < deadline:
                 time.sleep(0.2)
             before = found.status()
-            result = {"moves": moves(found, move_count), "plugs": plugs(found, plug_count, told=1)}
+            result = {"moves": moves(found, move_count), "plugs": plugs(found, plug_count)}
             after = found.status()
             result["set"] = {key: after[key] - before[key] for key in ("underruns", "famines", "jobs_heard")}
     finally:
