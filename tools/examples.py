@@ -219,7 +219,7 @@ def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> Non
     captions = Captions(heldout, 40 * count)
     lines = []
     for row in distinct(captions.truth[0].tolist(), count):
-        args = argparse.Namespace(guidance=2.0, steps=8)
+        args = argparse.Namespace(guidance=3.0, steps=8)
         request = captions.request(row, args)
         stems = captions.stems[row]
         loops = [stems.sum(axis=0), family.reconstruct(stems).sum(axis=0)]
@@ -234,7 +234,7 @@ def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> Non
 Held-out loops that the model has never heard, each beside what is left of it after latents and phase reconstruction
 (the best that this model could ever sound), and beside what the model dreams from the same words, key and tempo:
 another tune by design, so look at the texture, not at the notes. Two bars each, 40 Hz to 16 kHz, 72 dB. Weights
-`{family.weights_digest}`, 8 steps, guidance 2. Made by `python -m tools.examples --heldout DIR`; the rows are the first
+`{family.weights_digest}`, 8 steps, guidance 3. Made by `python -m tools.examples --heldout DIR`; the rows are the first
 of each genre, none was chosen by its looks.
 
 """
