@@ -19,3 +19,19 @@ def raise_priority(priority: int) -> None:
             os.nice(_NICE)
         except (AttributeError, OSError):
             return
+
+
+def realtime_allowed() -> bool | None:
+    """Whether this user may run a thread under SCHED_FIFO, found out by doing it for a moment.
+
+    ``None`` where the system has no such call.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        return None
+    before, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        return False
+    os.sched_setscheduler(0, before, priority)
+    return True

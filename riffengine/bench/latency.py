@@ -31,6 +31,7 @@ from riffengine.bench.onset import BlockTimes, Trial, find_onsets
 from riffengine.clock import SystemClock
 from riffengine.control.osc_wire import decode, encode
 from riffengine.errors import DeviceError
+from riffengine.realtime import realtime_allowed
 
 BPM = 180.0  # the shortest loop: 8 beats in 2.667 s, a whole number of frames at 48 kHz
 LOOP_SECONDS = 8 * 60.0 / BPM
@@ -157,7 +158,7 @@ def run_latency_bench(plan: LatencyPlan, say: Callable[[str], None] = lambda _: 
         program = build_capture(folder)
         say(f"idle: {plan.idle_seconds:g} s")
         idle = _idle_xruns(plan, program, folder)
-        server = JackServer.start(plan.sample_rate, plan.block_frames, synchronous=False)
+        server = _server(plan)
         try:
             with _engine(plan, server, folder) as hand:
                 outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))
@@ -195,12 +196,18 @@ def run_latency_bench(plan: LatencyPlan, say: Callable[[str], None] = lambda _: 
             "load_average": [round(x, 2) for x in os.getloadavg()],
             "python": platform.python_version(),
             "numpy": np.__version__,
+            "jack_realtime": realtime_allowed(),
         },
     }
 
 
+def _server(plan: LatencyPlan) -> JackServer:
+    """As a performer starts it: real-time where that is allowed."""
+    return JackServer.start(plan.sample_rate, plan.block_frames, synchronous=False, realtime=bool(realtime_allowed()))
+
+
 def _idle_xruns(plan: LatencyPlan, program: Path, folder: Path) -> int:
-    server = JackServer.start(plan.sample_rate, plan.block_frames, synchronous=False)
+    server = _server(plan)
     try:
         capture = Capture(program, server, folder / "idle.raw", plan.idle_seconds + 10, ("system:capture_1",))
         time.sleep(plan.idle_seconds)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from riffengine.errors import RiffError
+from riffengine.realtime import realtime_allowed
 
 # What each dependency is for; the first words of the sentence a performer reads when it is not there.
 DEPENDENCIES: Mapping[str, str] = {
@@ -112,7 +113,7 @@ def observe() -> Observations:
         midi=observe_midi(),
         shared_memory=_free_shared_memory(),
         stale_segments=_observe_stale_segments(),
-        realtime=_realtime_allowed(),
+        realtime=realtime_allowed(),
         weights=_observe_weights(),
         free_disk=shutil.disk_usage(Path.cwd()).free,
     )
@@ -200,19 +201,6 @@ def _observe_stale_segments() -> tuple[str, ...]:
     except ImportError:  # numpy is missing, which has its own finding
         return ()
     return tuple(path.name for path in stale_segments())
-
-
-def _realtime_allowed() -> bool | None:
-    """Whether this user may run a thread under SCHED_FIFO, found out by doing it for a moment."""
-    if not hasattr(os, "sched_setscheduler"):
-        return None
-    before, priority = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except OSError:
-        return False
-    os.sched_setscheduler(0, before, priority)
-    return True
 
 
 def _observe_weights() -> tuple[Weights, ...]:

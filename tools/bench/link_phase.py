@@ -34,6 +34,7 @@ from riffengine.bench.latency import Hand, complete
 from riffengine.bench.onset import BlockTimes
 from riffengine.performance.journal import read_journal
 from riffengine.playback.messages import PlaceLoop
+from riffengine.realtime import realtime_allowed
 from riffengine.replay import read_tape
 from riffengine.replay.replay import load_as_live
 from tests.wire.link_peer import Peer, Told
@@ -106,7 +107,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = JackServer.start(RATE, arguments.block, synchronous=False)
+    server = JackServer.start(RATE, arguments.block, synchronous=False, realtime=bool(realtime_allowed()))
     peer, watch, hand = Peer(arguments.bpm), None, Hand(port)
     words = ["play", str(folder / "set.yaml"), "--block", str(arguments.block), "--osc-port", str(port)]
     with (folder / "engine.log").open("w") as log:

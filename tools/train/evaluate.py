@@ -171,11 +171,11 @@ def main() -> None:
             single.append(rendered(model, replace(captions.request(row - 7, args), start=point, end=point, key="")))
         verdict, _, _ = verdicts(judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))
         table.add("generated", "genre word only", (verdict.argmax(1) == captions.truth[0][named]).numpy())
-        requests = [captions.request(row, args) for row in named[:10]]
+        requests = [captions.request(row, args) for row in named[:40]]
         for knob, measure in (("density", measures.onset_count), ("brightness", measures.brightness)):
             table.add("generated", f"{knob} rank", knob_ranks(model, requests, knob, measure))
         table.add("generated", "alpha largest/mean step", alpha_steps(model, requests[:8]))
-        apart = takes_apart(model, requests, lambda loop: hear(loop).numpy())
+        apart = takes_apart(model, requests[:10], lambda loop: hear(loop).numpy())
         table.add("generated", "distance of seeds", apart)
         if args.train:
             known = [stems.sum(axis=0) for stems, _ in zip(stems_of(args.train), range(1500), strict=False)]
