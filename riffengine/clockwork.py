@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
-from riffengine.errors import ControlError
 from riffengine.scheduler.conductor import Conductor
+from riffengine.sending import Sender, Sending
 from riffengine.transport.grid import BeatGrid
 from riffengine.transport.sync.clock_out import Course
 from riffengine.transport.sync.frame_clock import FrameClock
@@ -21,19 +20,6 @@ _JUMP_BEATS = 0.02  # 10 ms at 120 bpm: no correction that is heard as one is th
 _EVERY_TICKS = 25  # told again after half a second whatever happens: who is held up may have missed something
 
 
-class Sender(Protocol):
-    """Whoever sends the ticks."""
-
-    def send(self, order: Course) -> None:
-        """The beat takes this course from now on."""
-
-    def notes(self) -> list[str]:
-        """What a person should be told."""
-
-    def close(self) -> None:
-        """Stop the receivers and leave."""
-
-
 class Clockwork:
     """Sends our clock while ``transport/clock_out`` is on. ``open_sender`` may raise ``ControlError``."""
 
@@ -41,45 +27,28 @@ class Clockwork:
         self,
         conductor: Conductor,
         frames: FrameClock,
-        open_sender: Callable[[], Sender],
+        open_sender: Callable[[], Sender[Course]],
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
-        self._open_sender, self._say = open_sender, say
-        self._sender: Sender | None = None
-        self._refused = False
+        self._sending = Sending(open_sender, "no MIDI clock goes out", say)
         self._told: Course | None = None
         self._grids: deque[tuple[BeatGrid, int]] = deque()  # what is heard now and what comes, each with its epoch
         self._ticks = 0
 
     def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
         """Time has passed; ``hushed`` says that a leader has stopped us."""
-        wanted = self._conductor.state.values.get("transport/clock_out") is True
-        if not wanted:
-            self._refused = False
-            self.close()
-            return
-        if self._sender is None and not self._refused:
-            try:
-                self._sender = self._open_sender()
-            except ControlError as error:
-                self._refused = True
-                self._say(f"no MIDI clock goes out: {error}")
-            self._told = None
-        if self._sender is None:
-            return
-        for note in self._sender.notes():
-            self._say(note)
-        if self._frames.known:
-            self._tell(self._sender, frame, now_ns, hushed)
+        sender = self._sending.sender(self._conductor.state.values.get("transport/clock_out") is True)
+        if sender is None:
+            self._told = None  # the next one knows nothing
+        elif self._frames.known:
+            self._tell(sender, frame, now_ns, hushed)
 
     def close(self) -> None:
         """Stop the receivers."""
-        if self._sender is not None:
-            self._sender.close()
-            self._sender = None
+        self._sending.close()
 
-    def _tell(self, sender: Sender, frame: int, now_ns: int, hushed: bool) -> None:
+    def _tell(self, sender: Sender[Course], frame: int, now_ns: int, hushed: bool) -> None:
         course = self._course(frame, now_ns, hushed)
         self._ticks += 1
         told = self._told

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from riffengine.control.midi_sender import Timed, Withdraw
-from riffengine.errors import ControlError
 from riffengine.noteline import NoteLine, Played
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
@@ -19,23 +17,11 @@ from riffengine.renderer.notes import STEM_OF
 from riffengine.scheduler.bank import MorphBank
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.console import SILENT_DB, stem_audible
+from riffengine.sending import Sender, Sending
 from riffengine.transport.sync.frame_clock import FrameClock
 
 _AHEAD_SECONDS = 0.25  # an engine that is held up for less than this does not delay a note
 _ENDS = 0.001  # a crossfader this near to its end lets nothing through from the other side
-
-
-class Sender(Protocol):
-    """Whoever sends the notes."""
-
-    def send(self, order: Timed | Withdraw) -> None:
-        """A message is due, or all that wait from some time on are not."""
-
-    def notes(self) -> list[str]:
-        """What a person should be told."""
-
-    def close(self) -> None:
-        """End what rings, and leave."""
 
 
 class Notework:
@@ -45,13 +31,11 @@ class Notework:
         self,
         conductor: Conductor,
         frames: FrameClock,
-        open_sender: Callable[[], Sender],
+        open_sender: Callable[[], Sender[Timed | Withdraw]],
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
-        self._open_sender, self._say = open_sender, say
-        self._sender: Sender | None = None
-        self._refused = False
+        self._sending = Sending(open_sender, "no notes go out", say)
         self._line = NoteLine()
         self._slots: dict[int, bytes] = {}
         self._sent: deque[tuple[int, int]] = deque()  # frame and host time of what the sender still has
@@ -66,32 +50,23 @@ class Notework:
 
     def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
         """Time has passed and ``frame`` is the first that can still be changed; ``hushed``: a leader has stopped us."""
-        if self._conductor.state.values.get("midi/notes_out") is not True:
-            self._refused = False
-            self.close()
-            return
-        if self._sender is None and not self._refused:
-            try:
-                self._sender = self._open_sender()
-            except ControlError as error:
-                self._refused = True
-                self._say(f"no notes go out: {error}")
-        if self._sender is None:
-            return
-        for note in self._sender.notes():
-            self._say(note)
-        if self._frames.known:
-            self._plan(self._sender, frame, now_ns, hushed)
+        sender = self._sending.sender(self._conductor.state.values.get("midi/notes_out") is True)
+        if sender is None:
+            self._forget()
+        elif self._frames.known:
+            self._plan(sender, frame, now_ns, hushed)
 
     def close(self) -> None:
         """End what rings."""
-        if self._sender is not None:
-            self._sender.close()
-            self._sender = None
+        self._sending.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing rings, and nothing was sent."""
         self._line = NoteLine()
         self._sent.clear()
 
-    def _plan(self, sender: Sender, frame: int, now_ns: int, hushed: bool) -> None:
+    def _plan(self, sender: Sender[Timed | Withdraw], frame: int, now_ns: int, hushed: bool) -> None:
         stage = self._conductor.stage
         open_ = stage.console.opened and not stage.console.panicked and not hushed
         decks = [self._played(deck, frame) if open_ else Played() for deck in stage.parts]

@@ -1,17 +1,17 @@
-"""Write docs/controllers.md from the maps in presets/maps: ``python tools/controller_pages.py [--check]``."""
+"""Write docs/controllers.md from the maps in presets/maps: ``python -m tools.controller_pages [--check]``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from riffengine.control.binding import NUMBERLESS, Binding
 from riffengine.control.controller_map import ControllerMap
 from riffengine.midimap import SHIPPED, everything, read_map, shipped_names
+from tools.page import ROOT, bring_up_to_date
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "controllers.md"
-COMMAND = "python tools/controller_pages.py"
+PAGE = ROOT / "docs" / "controllers.md"
+COMMAND = "python -m tools.controller_pages"
 HEAD = f"""\
 # Controllers
 
@@ -101,16 +101,5 @@ def _shows(binding: Binding) -> str:
     return "which is chosen" if binding.values else "that it is there"
 
 
-def main() -> int:
-    new = page()
-    if "--check" in sys.argv:
-        stale = not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != new
-        if stale:
-            print(f"docs/controllers.md is stale: run {COMMAND}")
-        return int(stale)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bring_up_to_date(PAGE, page(), COMMAND))

@@ -1,9 +1,8 @@
-"""Write docs/osc.md from the parameter tree: ``python tools/osc_reference.py [--check]``."""
+"""Write docs/osc.md from the parameter tree: ``python -m tools.osc_reference [--check]``."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from riffengine.control.osc import DRAIN_STEPS, REST_SECONDS
 from riffengine.control.osc_inbox import MAX_WAITING
@@ -13,9 +12,10 @@ from riffengine.control.oscquery import TYPES
 from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
 from riffengine.renderer.bundled.package import model_stems
 from riffengine.timetable import MAX_AHEAD_SECONDS
+from tools.page import ROOT, bring_up_to_date
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "osc.md"
-COMMAND = "python tools/osc_reference.py"
+PAGE = ROOT / "docs" / "osc.md"
+COMMAND = "python -m tools.osc_reference"
 LONGEST_RANGE = 70
 
 
@@ -194,16 +194,5 @@ answered (this machine always is). Without a list anybody in the network can pla
 """
 
 
-def main() -> int:
-    text = reference()
-    if "--check" in sys.argv:
-        stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text
-        if stale:
-            print(f"docs/osc.md is stale: run {COMMAND}")
-        return int(stale)
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bring_up_to_date(PAGE, reference(), COMMAND))

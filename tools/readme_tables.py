@@ -1,15 +1,16 @@
-"""Write the README's tables from the parameter tree and the presets: ``python tools/readme_tables.py [--check]``."""
+"""Write the README's tables from the parameter tree and the presets: ``python -m tools.readme_tables [--check]``."""
 
 from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from riffengine.performance.parameters import standard_tree
 from riffengine.session import load_session
+from tools.page import ROOT, bring_up_to_date
 
-ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+COMMAND = "python -m tools.readme_tables"
 LONGEST_RANGE = 60
 
 
@@ -41,17 +42,5 @@ def rewritten(text: str) -> str:
     return text
 
 
-def main() -> int:
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    new = rewritten(text)
-    if "--check" in sys.argv:
-        if new != text:
-            print("README.md is stale: run python tools/readme_tables.py")
-        return int(new != text)
-    readme.write_text(new, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bring_up_to_date(README, rewritten(README.read_text(encoding="utf-8")), COMMAND))
