@@ -29,6 +29,7 @@ def replay(arguments: argparse.Namespace) -> int:
             load_as_live,
             arguments.steps,
             lambda done, of: bar.update(task, completed=done, total=of),
+            lambda text: console.print(text, style="yellow", markup=False, soft_wrap=True),
         )
     if arguments.steps is None and not report.same_weights:
         print("the set was played with other weights: it will sound alike, not the same", file=sys.stderr)

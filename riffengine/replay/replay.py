@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, JournalError, RendererError
+from riffengine.filestamps import file_stamp
 from riffengine.output.recorder import FORMATS
 from riffengine.performance.journal import Recording
 from riffengine.playback.loop import Samples
@@ -38,7 +39,8 @@ Progress = Callable[[int, int], None]
 class ReplayReport:
     """What was written, from how many messages and renders. ``same_weights`` tells whether the samples can be equal.
 
-    ``refused_messages`` are those the mixer did not take; a set has the same number of them live.
+    ``refused_messages`` are those the mixer did not take; a set has the same number of them live. ``changed_files``
+    are those that loops start from and that hold another sound now than when the set was played.
     """
 
     output: str
@@ -51,13 +53,15 @@ class ReplayReport:
     refused_messages: int
     peak: float
     same_weights: bool
+    changed_files: tuple[str, ...] = ()
 
 
 class Replay:
     """Plays ``recording`` again; ``load`` gives the model family by name, ``steps`` replaces every loop's own.
 
-    With ``steps=None`` and the weights of the set the samples are those of the set, on the same machine. Raises
-    ``JournalError`` when the journal holds no tape.
+    With ``steps=None``, the weights of the set and no ``changed_files`` the samples are those of the set, on the same
+    machine. Raises ``JournalError`` when the journal holds no tape, ``AudioFileError`` when a file that a loop starts
+    from is not there any more.
     """
 
     def __init__(self, recording: Recording, load: Load, steps: int | None = None) -> None:
@@ -67,6 +71,7 @@ class Replay:
             raise JournalError("the journal holds no sound: only sets played with --journal can be replayed")
         header = recording.header
         self.sample_rate = header.sample_rate
+        self.changed_files = changed_files(entry.request for entry in self._entries if entry.request is not None)
         self.same_weights = True
         self.renders = 0
         self._digest, self._load, self._steps = header.model_digest, load, steps
@@ -127,6 +132,22 @@ class Replay:
         return self._families[name]
 
 
+def changed_files(requests: Iterable[RenderRequest]) -> tuple[str, ...]:
+    """The files behind ``init`` that hold something else now than a request says, in alphabetical order.
+
+    A request without a stamp (a journal from before there were any) says nothing. Raises ``AudioFileError`` for a file
+    that cannot be read.
+    """
+    changed = set()
+    for path, stamp in {(request.init, request.init_stamp) for request in requests if request.init_stamp}:
+        try:
+            if file_stamp(path) != stamp:
+                changed.add(path)
+        except AudioFileError as error:
+            raise AudioFileError(f"loops of the set start from {path}; put it back as it was: {error}") from error
+    return tuple(sorted(changed))
+
+
 def load_as_live(name: str) -> Family:
     """The family ``name``, computing as the renderer process does; ``ModelError`` when there is none."""
     import torch
@@ -143,14 +164,21 @@ def replay_file(
     load: Load,
     steps: int | None = None,
     progress: Progress = lambda done, of: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> ReplayReport:
     """Play ``recording`` into ``output``, in the formats of ``--record``: .wav float32, .flac 24 bit.
 
+    ``say`` hears, before anything is rendered, what will keep it from being the same.
     Raises ``AudioFileError`` when the file cannot be written, ``JournalError`` and what the renderer raises.
     """
     if output.suffix.lower() not in FORMATS:
         raise AudioFileError(f"{output.name}: the ending must be {' or '.join(FORMATS)}")
     replay = Replay(recording, load, steps)
+    for path in replay.changed_files:
+        say(
+            f"{path} holds another sound than when the set was played, so its loops become others: "
+            "put the file back as it was and render again to hear the same"
+        )
     kind, subtype = FORMATS[output.suffix.lower()]
     if kind == "WAV" and replay.frames * CHANNELS * 4 > _LONGEST_WAV:
         kind = "RF64"
@@ -177,5 +205,6 @@ def replay_file(
         refused_messages=replay.refused_messages,
         peak=peak,
         same_weights=replay.same_weights,
+        changed_files=replay.changed_files,
     )
     return replace(report, same_weights=report.same_weights and steps is None)

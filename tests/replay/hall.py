@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.clock import VirtualClock
+from riffengine.filestamps import file_stamp
 from riffengine.output.feed import Feed
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.parameters import standard_tree
@@ -59,7 +60,10 @@ class NoiseFamily:
 class LiveSet:
     """Sends messages at random, some without a frame and some too late, and keeps what was heard."""
 
-    def __init__(self, journal: Path | None, seed: int, leader: Callable[[float], Pace] | None = None) -> None:
+    def __init__(
+        self, journal: Path | None, seed: int, leader: Callable[[float], Pace] | None = None, init: str = ""
+    ) -> None:
+        self._init = init
         self._chance = random.Random(seed)
         self._leader, self._follower = leader, Follower(RATE, BEATS)
         self.grids = 0
@@ -103,6 +107,8 @@ class LiveSet:
             120.0,
             BEATS,
             RATE,
+            init=self._init,
+            init_stamp=file_stamp(self._init) if self._init else "",
         )
         slot, self._loops = self._free.pop(0), self._loops + 1
         audio = self._family.render(request, lambda: None).audio

@@ -125,6 +125,32 @@ def test_other_weights_are_told(tmp_path: Path) -> None:
     assert not replay_file(read_journal(tmp_path / "j"), tmp_path / "o.wav", lambda name: family).same_weights
 
 
+def test_a_file_that_has_changed_is_told_before_anything_is_rendered_and_a_missing_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    init, out, family = tmp_path / "start.wav", tmp_path / "o.wav", NoiseFamily()
+    init.write_bytes(b"as it was")
+    heard = LiveSet(tmp_path / "j", 5, init=str(init)).play(1.0)
+    recording, told = read_journal(tmp_path / "j"), []
+
+    def say(text: str) -> None:
+        assert not family.rendered
+        told.append(text)
+
+    report = replay_file(recording, out, lambda name: family, say=say)
+    assert (report.changed_files, told) == ((), [])
+    assert np.array_equal(soundfile.read(out, dtype="float32")[0], heard)
+    init.write_bytes(b"exported anew")
+    family.rendered.clear()
+    assert replay_file(recording, out, lambda name: family, say=say).changed_files == (str(init),)
+    assert len(told) == 1 and "start.wav holds another sound" in told[0] and "put the file back" in told[0]
+    init.unlink()
+    family.rendered.clear()
+    with pytest.raises(AudioFileError, match=r"start\.wav; put it back as it was"):
+        replay_file(recording, out, lambda name: family)
+    assert not family.rendered
+
+
 def test_a_journal_without_a_tape_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "j", JournalHeader("p", "m", "w", 8000, 0, {"deck/a/prompt": "x"})).close()
     with pytest.raises(JournalError, match="no sound"):
