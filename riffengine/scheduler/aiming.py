@@ -46,9 +46,7 @@ class Aiming:
                     part.target.ready = stage.shelf.best(motif(part.target.key, part.target.alpha)) is not None
             actions += self._aim(group, frame)
             actions += self._launch_or_slip(group, frame)
-        for part in stage.parts.values():
-            actions += self._announce(part, frame)
-        return actions
+        return [*actions, *self._announce(frame)]
 
     def next_wakeup(self, frame: int) -> list[int]:
         """Frames at which ``step`` may decide otherwise than now, though nothing has happened."""
@@ -233,20 +231,38 @@ class Aiming:
             return None
         return self._due_beat(part, part.want, self._point(part), frame)
 
-    def _announce(self, part: Part, frame: int) -> list[Action]:
+    def _announce(self, frame: int) -> list[Action]:
+        """What was promised and moves, told once for all decks: a change has landed when the last of them has it.
+
+        While no renderer is there nobody knows when it will be, so that is told once, and the rest when it has come.
+        """
         stage = self._stage
+        moves: dict[str, list[tuple[Promise, float]]] = {}
+        for part in stage.parts.values():
+            for promise in part.promises.values():
+                moves.setdefault(promise.path, []).append((promise, self._moved_to(part, promise, frame)))
         actions: list[Action] = []
-        for promise in part.promises.values():
-            aimed = part.target is not None and part.target.serial >= promise.serial
-            missed = stage.timeline.frame_of(promise.beat) - stage.margin_frames < frame
-            if not aimed and not missed:
-                continue
-            beat = self._landing_beat(part, promise.serial, frame)
-            if beat is not None and abs(beat - promise.beat) > _SAME_BEAT:
-                promise.beat = beat
+        for path, promises in moves.items():
+            told = max(p.beat if p.told_beat is None else p.told_beat for p, _ in promises)
+            waits = any(promise.told_beat is not None for promise, _ in promises) and not stage.desk.ready
+            beat = max(beat for _, beat in promises)
+            moved = abs(beat - told) > _SAME_BEAT and not waits
+            for promise, own_beat in promises:
+                promise.beat = own_beat
+                if not waits:
+                    promise.told_beat = beat if moved and not stage.desk.ready else None
+            if moved:
                 stage.counters.landings_moved += 1
-                actions.append(Announce(self._at(promise.path, beat, frame, moved=True), promise.source))
+                newest = max((promise for promise, _ in promises), key=lambda promise: promise.serial)
+                actions.append(Announce(self._at(path, beat, frame, moved=True), newest.source))
         return actions
+
+    def _moved_to(self, part: Part, promise: Promise, frame: int) -> float:
+        """The beat on which ``promise`` is expected now; its own where nothing is known to be wrong with it."""
+        aimed = part.target is not None and part.target.serial >= promise.serial
+        missed = self._stage.timeline.frame_of(promise.beat) - self._stage.margin_frames < frame
+        beat = self._landing_beat(part, promise.serial, frame) if aimed or missed else None
+        return promise.beat if beat is None or abs(beat - promise.beat) <= _SAME_BEAT else beat
 
     def _at(self, path: str, beat: float, frame: int, moved: bool = False) -> Landing:
         frames = self._stage.timeline.frame_of(beat) - frame

@@ -20,6 +20,7 @@ class Promise:
     beat: float
     value: Value = ""
     brings: tuple[Kept, ...] = ()  # what else the change made, such as the seeds behind ``next``
+    told_beat: float | None = None  # while it waits for a renderer: what its sender was told last
 
 
 @dataclass

@@ -28,6 +28,24 @@ def test_a_late_render_moves_the_landing_and_says_so():
     assert [a.landing.beat for a in hall.announced] == sorted({a.landing.beat for a in hall.announced})
 
 
+@pytest.mark.parametrize(("path", "value"), [("transport/tempo", 140.0), ("deck/a/prompt", "techno")])
+def test_while_no_renderer_is_there_a_landing_is_put_off_once_and_told_again_when_it_is_known(path, value):
+    hall = Hall(decks=("a", "b")).run_to(8100)
+    hall.running = None
+    hall.do(hall.conductor.renderer_lost(hall.frame))
+    reply = hall.send(path, value, source="osc:1")
+    assert reply.landing.seconds > 8.0  # what a start is reckoned with
+    hall.run_to(60000)
+    assert [a.landing.path for a in hall.announced] == [path]
+    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
+    hall.run_to(80000)
+    put_off, known = hall.announced
+    assert put_off.landing.beat > reply.landing.beat
+    landed = max(logs(hall, "landed")[-1]["beat"], logs(hall, "landed")[-2]["beat"] if path[0] == "t" else 0.0)
+    assert known.landing.beat == pytest.approx(landed)
+    assert known.source == "osc:1"
+
+
 def test_a_failing_render_is_retried_three_times_with_growing_pauses_and_then_given_up():
     hall = Hall().run_to(20000)
     hall.fail = lambda request: request.start.prompt == "bad"
