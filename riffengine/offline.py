@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +138,8 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
     alphas = _alphas(job)
     for index, alpha in enumerate(alphas):
         began = time.perf_counter()
-        renditions.append(family.render(job.request(alpha), lambda: None))
+        asked = replace(job.request(alpha), phase_from_ends=len(alphas) > 1)  # neighbours are crossfaded
+        renditions.append(family.render(asked, lambda: None))
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
     samples = _samples(job, family, alphas, renditions, job.levels)

@@ -49,6 +49,8 @@ class RenderRequest:
     pitches from the bass up, as they shall sound (they are not transposed again); none lets the model choose.
     ``redreams`` are applied in their order to the loop as it is dreamt without them. The mel is dreamt at
     ``dreamt_bpm`` (0: at ``bpm``) and becomes audio at ``bpm``: another tempo of the same dream is synthesis alone.
+    ``phase_from_ends``: a loop between the ends begins its phases with theirs, so that neighbours do not comb where
+    they cross; both ends are rendered first. What is dreamt again finds its own, and a family may leave it aside.
     """
 
     start: Point
@@ -69,6 +71,7 @@ class RenderRequest:
     redreams: tuple[Redream, ...] = ()
     dreamt_bpm: float = 0.0
     init_stamp: str = ""
+    phase_from_ends: bool = False
 
     @property
     def tempo_dreamt(self) -> float:
@@ -90,17 +93,21 @@ class RenderRequest:
         dreamt_bpm = 0.0 if self.dreamt_bpm == self.bpm else self.dreamt_bpm
         plain = replace(self, redreams=_needed(self.redreams, self.beats), dreamt_bpm=dreamt_bpm)
         if self.alpha <= 0.0:
-            return replace(plain, end=self.start, alpha=0.0)
+            return replace(plain, end=self.start, alpha=0.0, phase_from_ends=False)
         if self.alpha >= 1.0:
-            return replace(plain, start=self.end, alpha=0.0)
+            return replace(plain, start=self.end, alpha=0.0, phase_from_ends=False)
         if self.start == self.end:
-            return replace(plain, alpha=0.0)
+            return replace(plain, alpha=0.0, phase_from_ends=False)
         return plain
 
     def digest(self) -> str:
         """Sixteen hex digits that name the canonical request."""
         text = repr(self.canonical())
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def motif(self) -> str:
+        """Sixteen hex digits for what sounds, however finely it is rendered."""
+        return replace(self, steps=0, phase_from_ends=False).digest()
 
     @staticmethod
     def from_facts(facts: Mapping[str, Any]) -> RenderRequest:
@@ -137,10 +144,10 @@ def _needed(redreams: tuple[Redream, ...], beats: int) -> tuple[Redream, ...]:
 
 def _check(whole: Point | RenderRequest) -> None:
     """``ValueError`` where a number or a text of ``whole`` is something else."""
-    kinds: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,)}
+    kinds: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
     for fact in fields(whole):
         value, kind = getattr(whole, fact.name), kinds.get(str(fact.type))
-        if kind is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+        if kind is not None and (isinstance(value, bool) != (bool in kind) or not isinstance(value, kind)):
             raise ValueError(f"{fact.name} is {value!r}, a {fact.type} is needed")
 
 

@@ -35,8 +35,8 @@ class BankKey:
     dreamt_bpm: float = 0.0  # 0: at ``bpm``
     init_stamp: str = ""
 
-    def request(self, alpha: float, steps: int) -> RenderRequest:
-        """The canonical request for the rendition at ``alpha``."""
+    def request(self, alpha: float, steps: int, finished: bool = False) -> RenderRequest:
+        """The canonical request for the rendition at ``alpha``; ``finished`` is one that shall not comb."""
         return RenderRequest(
             start=self.start,
             end=self.end,
@@ -56,6 +56,7 @@ class BankKey:
             redreams=self.redreams,
             dreamt_bpm=self.dreamt_bpm,
             init_stamp=self.init_stamp,
+            phase_from_ends=finished,
         ).canonical()
 
     def dreamt_at(self, bpm: float) -> BankKey:

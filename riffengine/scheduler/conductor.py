@@ -126,7 +126,7 @@ class Conductor:
 
     def holds(self, request: RenderRequest) -> bool:
         """Whether a loop as fine as ``request`` or finer is there already."""
-        loop = self._stage.shelf.best(replace(request, steps=0).digest())
+        loop = self._stage.shelf.best(request.motif())
         return loop is not None and loop.steps >= request.steps
 
     def serials(self) -> dict[str, int]:

@@ -119,13 +119,13 @@ class RenderDesk:
         seconds = float(max(patience, _HANG_SHARE * slowest))
         return job.sent_frame + round(seconds * self._sample_rate)
 
-    def send(self, wish: Wish, slot: int, frame: int) -> Render:
-        """Take ``wish`` in hand."""
+    def send(self, wish: Wish, slot: int, frame: int, fineness: Fineness) -> Render:
+        """Take ``wish`` in hand. A draft is urgent: its phases do not wait for the ends of its bank."""
         job = Job(self._next_job, wish, slot, frame, self._dreams.steps(wish.key, wish.alpha) == wish.steps)
         self._next_job += 1
         self.jobs[job.number] = job
         self.counts.started += 1
-        return Render(job.number, wish.key.request(wish.alpha, wish.steps), slot)
+        return Render(job.number, wish.key.request(wish.alpha, wish.steps, wish.steps >= fineness.full_steps), slot)
 
     def cancel(self, job: Job) -> Cancel:
         """Ask the renderer to stop; its slot stays taken until it answers."""

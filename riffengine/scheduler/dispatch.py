@@ -51,7 +51,7 @@ class Dispatch:
         slot = stage.shelf.reserve()
         if slot is not None:
             wish = stage.desk.at_best(wish, stage.fineness)
-            actions.append(ToRendererMessage(stage.desk.send(wish, slot, frame)))
+            actions.append(ToRendererMessage(stage.desk.send(wish, slot, frame, stage.fineness)))
         return actions
 
     def next_wakeup(self, frame: int) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from riffengine.playback.messages import LoopRef
 from riffengine.renderer.request import RenderRequest
 from riffengine.scheduler.stage import Stage
@@ -25,6 +23,6 @@ def adopt(stage: Stage, request: RenderRequest, slot: int, shape: tuple[int, int
 
     From now on it sounds as any loop does that was rendered, whether or not there is a renderer.
     """
-    stage.shelf.put(replace(request, steps=0).digest(), request.steps, slot, shape)
+    stage.shelf.put(request.motif(), request.steps, slot, shape)
     for part in stage.parts.values():
         part.dreams.learn(request)

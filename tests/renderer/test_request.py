@@ -21,7 +21,7 @@ FULL = replace(
 
 
 def test_a_request_survives_json() -> None:
-    for request in (PLAIN, FULL):
+    for request in (PLAIN, FULL, replace(FULL, phase_from_ends=True)):
         assert RenderRequest.from_facts(json.loads(json.dumps(asdict(request)))) == request
 
 
@@ -37,6 +37,7 @@ def test_a_journal_from_before_there_were_stems_still_reads() -> None:
     [
         {"density": "much"},
         {"transpose": 0.5},
+        {"phase_from_ends": 1},
         {"harmony": [["A"]]},
         {"harmony": 7},
         {"redreams": [{"stems": ["drums"], "beats": 3}]},
@@ -58,6 +59,7 @@ def test_what_is_no_request_is_refused(change: dict[str, Any]) -> None:
         {"energy": 0.5},
         {"transpose": 1},
         {"dreamt_bpm": 100.0},
+        {"phase_from_ends": True},
         {"harmony": ((45, 60, 64),)},
         {"redreams": ()},
         {"redreams": FULL.redreams[::-1]},
@@ -66,6 +68,13 @@ def test_what_is_no_request_is_refused(change: dict[str, Any]) -> None:
 )
 def test_every_control_has_its_own_digest(change: dict[str, Any]) -> None:
     assert replace(FULL, **change).digest() != FULL.digest()
+
+
+def test_an_end_has_no_phases_to_begin_with_and_a_motif_knows_no_fineness() -> None:
+    for alpha in (0.0, 1.0):
+        assert replace(PLAIN, alpha=alpha, phase_from_ends=True).digest() == replace(PLAIN, alpha=alpha).digest()
+    finer = replace(PLAIN, steps=24, phase_from_ends=True)
+    assert finer.motif() == PLAIN.motif() != replace(PLAIN, transpose=1).motif()
 
 
 def test_a_loop_dreamt_at_its_own_tempo_is_written_one_way() -> None:

@@ -21,6 +21,7 @@ def test_the_knob_of_every_parameter_is_sent_before_anything_sounds():
     assert hall.controls("master/gain")[0].value == pytest.approx(0.501, abs=1e-3)
     assert hall.controls("deck/a/alpha")[0].value == 0.5
     assert hall.renders[0][1].alpha == 0.5
+    assert not hall.renders[0][1].phase_from_ends
 
 
 def test_a_change_lands_on_the_boundary_that_was_promised():
@@ -51,6 +52,8 @@ def test_the_draft_comes_first_and_is_replaced_in_phase_by_a_finer_one():
     assert placed[0].loop.loop in [m.loop for m in hall.sent(FreeLoop)]
     full = [request for _, request in hall.renders if request.steps == 8]
     assert {request.alpha for request in full} >= {0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875}
+    assert all(request.phase_from_ends for request in full if request.alpha)  # neighbours must not comb
+    assert not any(request.phase_from_ends for _, request in hall.renders if request.steps < 8)  # it would take longer
     assert hall.status().decks[0].coverage == 1.0
 
 

@@ -2,12 +2,12 @@
 
 Smoothness: the largest step of the mel between two of ``--alphas`` neighbours over the mean one (demand 3, goal 2).
 
-Combing: two neighbours of the bank (1/8 apart; the first, the fourth and the last pair) are added as the player adds
-them at the middle between both. In every 16th note and third of an octave the level of the sum is compared with what
-powers alone would give: its mean is the dip, its spread the ripple, both weighed by energy. Once with phases that each
-loop finds for itself (cold), once with both warm-started from the loop at alpha 0 (start), once with the second warm-
-started from the first (neighbour), once with both warm-started from the ends' sounds, mixed by alpha (blend).
-``lsd_db`` tells how far the sound is from its own mel, for a phase that is borrowed may fit worse.
+Combing: two neighbours of the bank (1/8 apart; the first, the fourth and the last pair), as the renderer delivers them,
+are added as the player adds them at the middle between both. In every 16th note and third of an octave the level of the
+sum is compared with what powers alone would give: its mean is the dip, its spread the ripple, both weighed by energy.
+Once with phases that each loop finds for itself (cold, as drafts have them), once with phases that begin with those of
+both ends (warm, as finished loops have them). ``lsd_db`` tells how far the sound is from its own mel, for a phase that
+is borrowed may fit worse; ``synthesis_s`` is the processor time of one loop whose dream, and ends, are there already.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import platform
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from riffengine.playback.ramp import equal_power
-from riffengine.renderer.bundled.model import OWN_RATE, PHASE_ITERATIONS, BundledModel
+from riffengine.renderer.bundled.model import OWN_RATE, BundledModel
 from riffengine.renderer.request import Point, RenderRequest
 
 PAIRS = (
@@ -37,7 +38,7 @@ PAIRS = (
     ("dub, harmonica", 5, "funk, clavinet, drums", 6),
 )
 BANK = 9
-FRAMES = 8 * 60 * OWN_RATE // 120
+NEIGHBOURS = (0, 3, 7)  # each with the next one
 CELLS = 32  # 16th notes of a loop
 QUIET = 1e-5  # of the loudest cell's power: 50 dB below it nobody hears a comb
 DEMAND, GOAL = 3.0, 2.0
@@ -60,19 +61,12 @@ def unevenness(mels: list[Mels]) -> float:
     return max(steps) / (sum(steps) / len(steps))
 
 
-def sound(
-    model: BundledModel, mels: Mels, silent: tuple[str, ...], phase_from: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Stems ``(stems, frames)``; ``phase_from`` are those of another loop."""
-    space = model._space
-    out = torch.zeros(len(space.names), FRAMES)
-    for index, name in enumerate(space.names):
-        if name not in silent:
-            borrowed = phase_from is not None and bool(phase_from[index].any())
-            start = phase_from[index][None] if borrowed and phase_from is not None else None
-            codec = space.codecs[index]
-            out[index] = codec.decode(mels[index], FRAMES, phase_from=start, iterations=PHASE_ITERATIONS)[0]
-    return out
+def heard(model: BundledModel, request: RenderRequest) -> tuple[torch.Tensor, float]:
+    """Stems ``(stems, frames)`` as they were before they were levelled, and the processor seconds they took."""
+    began = time.process_time()
+    stems = model.render(request, lambda: None).audio[:, :, 0]
+    seconds = time.process_time() - began
+    return torch.from_numpy(stems / np.float32(model._sounds[request.canonical()].gain)), seconds
 
 
 def lsd_db(model: BundledModel, mels: Mels, stems: torch.Tensor, silent: tuple[str, ...]) -> float:
@@ -83,8 +77,8 @@ def lsd_db(model: BundledModel, mels: Mels, stems: torch.Tensor, silent: tuple[s
             continue
         power = codec.params.power
         wanted, made = (np.maximum(m[0].numpy(), 0.0) ** (1 / power) for m in (mel, codec.encode(stem[None])))
-        heard = wanted > wanted.max() * 1e-3
-        apart.append(20 * np.log10(np.maximum(made[heard], 1e-9) / wanted[heard]))
+        audible = wanted > wanted.max() * 1e-3
+        apart.append(20 * np.log10(np.maximum(made[audible], 1e-9) / wanted[audible]))
     return float(np.sqrt((np.concatenate(apart) ** 2).mean()))
 
 
@@ -102,8 +96,9 @@ def combing(one: Sound, two: Sound) -> tuple[float, float]:
     correlation = float((one * two).sum() / max(1e-12, np.sqrt((one**2).sum() * (two**2).sum())))
     out, into = (float(gain) for gain in equal_power(0.5, correlation))
     made, expected = cells(out * one + into * two), 0.5 * (cells(one) + cells(two))
-    heard = expected > QUIET * expected.max()
-    apart, weight = 10 * np.log10(np.maximum(made[heard], 1e-12) / expected[heard]), np.sqrt(expected[heard])
+    audible = expected > QUIET * expected.max()
+    apart = 10 * np.log10(np.maximum(made[audible], 1e-12) / expected[audible])
+    weight = np.sqrt(expected[audible])
     dip = float(np.average(apart, weights=weight))
     return dip, float(np.sqrt(np.average((apart - dip) ** 2, weights=weight)))
 
@@ -118,32 +113,25 @@ def measure(model: BundledModel, pair: tuple[str, int, str, int], alphas: int, s
     row: dict[str, Any] = {"pair": f"{pair[0]} {pair[1]} → {pair[2]} {pair[3]}"}
     if alphas > 2:
         row["largest_over_mean"] = round(unevenness([dreamt(n / (alphas - 1))[0] for n in range(alphas)]), 2)
-    points = [dreamt(n / (BANK - 1)) for n in range(BANK)]
-    first = sound(model, *points[0])
-    figures: dict[str, list[tuple[float, float, float]]] = {"cold": [], "start": [], "neighbour": [], "blend": []}
-    last = sound(model, *points[-1])
-
-    def blended(number: int) -> torch.Tensor:
-        alpha = number / (BANK - 1)
-        if alpha in (0.0, 1.0):
-            return last if alpha else first
-        return sound(model, *points[number], (1.0 - alpha) * first + alpha * last)
-
-    for number in (0, 3, 7):
-        one, two = points[number], points[number + 1]
-        cold = sound(model, *one), sound(model, *two)
-        ways = {
-            "cold": cold,
-            "start": (first if number == 0 else sound(model, *one, first), sound(model, *two, first)),
-            "neighbour": (cold[0], sound(model, *two, cold[0])),
-            "blend": (blended(number), blended(number + 1)),
-        }
-        for way, (left, right) in ways.items():
-            mixes = (stems.sum(0).double().numpy() for stems in (left, right))
-            figures[way].append((*combing(*mixes), lsd_db(model, two[0], right, two[1])))
-    for way, rows in figures.items():
-        dip, ripple, lsd = np.mean(rows, axis=0)
-        row[way] = {"dip_db": round(dip, 2), "ripple_db": round(ripple, 2), "lsd_db": round(lsd, 2)}
+    numbers = sorted(
+        {number + n for number in NEIGHBOURS for n in (0, 1)}, key=lambda n: 0 < n < BANK - 1
+    )  # ends first
+    dreams = {number: dreamt(number / (BANK - 1)) for number in numbers}
+    for way in ("cold", "warm"):
+        sounds: dict[int, torch.Tensor] = {}
+        seconds: list[float] = []
+        for number in numbers:
+            request = RenderRequest(
+                start, end, number / (BANK - 1), steps, sample_rate=OWN_RATE, phase_from_ends=way == "warm"
+            )
+            sounds[number], took = heard(model, request)
+            seconds += [took] if 0 < number < BANK - 1 else []
+        mixes = {number: stems.sum(0).double().numpy() for number, stems in sounds.items()}
+        combs = [combing(mixes[number], mixes[number + 1]) for number in NEIGHBOURS]
+        apart = [lsd_db(model, dreams[n][0], sounds[n], dreams[n][1]) for n in numbers if 0 < n < BANK - 1]
+        dip, ripple = np.mean(combs, axis=0)
+        figures = {"dip_db": dip, "ripple_db": ripple, "lsd_db": np.mean(apart), "synthesis_s": np.median(seconds)}
+        row[way] = {name: round(float(value), 2) for name, value in figures.items()}
     return row
 
 
@@ -167,8 +155,8 @@ def main() -> int:
                 f"\n  largest mel step over the mean {rows[-1].get('largest_over_mean', 'not measured')}",
                 flush=True,
             )
-            for way in ("cold", "start", "neighbour", "blend"):
-                print(f"  {way:10}" + ", ".join(f"{name} {value}" for name, value in rows[-1][way].items()), flush=True)
+            for way in ("cold", "warm"):
+                print(f"  {way:6}" + ", ".join(f"{name} {value}" for name, value in rows[-1][way].items()), flush=True)
     worst = max(row.get("largest_over_mean", 0.0) for row in rows)
     verdict = "goal" if worst <= GOAL else "pass" if worst <= DEMAND else "fail"
     verdict = verdict if arguments.alphas > 2 else "not measured"

@@ -73,7 +73,7 @@ class Dreamer:
         ``hear`` is asked when the request starts from audio. Raises ``RenderCancelled`` through ``check``,
         ``RendererError`` for a request that cannot be dreamt, and what ``hear`` raises.
         """
-        named = replace(request, bpm=request.tempo_dreamt, dreamt_bpm=0.0, sample_rate=0)
+        named = replace(request, bpm=request.tempo_dreamt, dreamt_bpm=0.0, sample_rate=0, phase_from_ends=False)
         if tune is None and named in self._dreams:  # only the tempo or the rate is another
             self._dreams.move_to_end(named)
             return self._dreams[named]
@@ -111,7 +111,7 @@ class Dreamer:
     def _home_score(self, request: RenderRequest, key: Key, check: Check) -> Tensor:
         """The score ``(32, 166)`` in the home key. Tempo, step count and key do not change a tune."""
         tune_only = replace(request, bpm=120.0, dreamt_bpm=0.0, sample_rate=0, steps=0, transpose=0, harmony=())
-        named = replace(tune_only, key=key.mode, brightness=0.0)
+        named = replace(tune_only, key=key.mode, brightness=0.0, phase_from_ends=False)
         if named in self._scores:
             self._scores.move_to_end(named)
             return self._scores[named]

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from riffengine.errors import RenderCancelled, RendererError
 from riffengine.renderer.bundled.dreaming import Dream, Dreamer, Heard
 from riffengine.renderer.bundled.listener import listen
 from riffengine.renderer.bundled.retakes import Sound, keeps, levelled, retaken
@@ -23,7 +25,9 @@ from riffengine.renderer.request import RenderCost, RenderRequest
 LOUDNESS_LUFS = -19.0  # one channel; heard from two loudspeakers it is -16
 PHASE_ITERATIONS = 8
 OWN_RATE = 44100
-_SOUNDS_KEPT = 12  # of which something may be dreamt again; one is 2.1 MB at 120 bpm
+# Of which something may be dreamt again, or that lend their phases: the ends of a bank are asked for with each of its
+# points, so those of six decks stay. One is 2.1 MB at 120 bpm.
+_SOUNDS_KEPT = 12
 
 
 class BundledModel:
@@ -41,7 +45,7 @@ class BundledModel:
         self.weights_digest = networks.digest
         self._dreamer = Dreamer(networks.score, networks.render, networks.space, words)
         self._sounds: OrderedDict[RenderRequest, Sound] = OrderedDict()
-        self._decode_seconds = 0.0  # of the loop in hand
+        self._decode_seconds = self._dream_seconds = 0.0  # of the loop in hand, beside its own dream
 
     @classmethod
     def load(cls, path: Path | None = None) -> BundledModel:
@@ -60,10 +64,11 @@ class BundledModel:
         clock.append(time.perf_counter())
         dream = self._dreamer.dream(request, check, tune, self._hear)
         clock.append(time.perf_counter())
-        self._decode_seconds = 0.0
+        self._decode_seconds = self._dream_seconds = 0.0
         sound = self._sound(request, dream, check, tune)
         clock.append(time.perf_counter())
-        text, denoise, phase = (float(part) for part in np.diff(clock))
+        text, denoise, rest = (float(part) for part in np.diff(clock))
+        phase = rest - self._decode_seconds - self._dream_seconds
         return Rendition(
             request=request,
             audio=sound.stems[:, :, None],
@@ -71,7 +76,7 @@ class BundledModel:
             score=dream.score.numpy(),
             loudness_lufs=sound.loudness_lufs,
             peak=sound.peak,
-            cost=RenderCost(text, denoise, self._decode_seconds, phase - self._decode_seconds),
+            cost=RenderCost(text, denoise + self._dream_seconds, self._decode_seconds, phase),
             unknown_words=unknown,
         )
 
@@ -88,10 +93,14 @@ class BundledModel:
             base = self._sound(first, self._dreamer.dream(first, check, tune, self._hear), check, tune)
             others = tuple(stem for stem in self.stems if stem not in again.stems)
             check()
+        # A change waits for what is dreamt again, and that sounds in no other loop: no ends are made for it.
+        warm = request.phase_from_ends and not request.redreams and tune is None
+        near = self._between_ends(request, check) if warm else None
         began = time.perf_counter()
         mels = self._space.decode(dream.latents)
         self._decode_seconds += time.perf_counter() - began
-        audio = self._space.audio(mels, _own_frames(request), PHASE_ITERATIONS, (*dream.silent, *others)).numpy()
+        silent = (*dream.silent, *others)
+        audio = self._space.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, near).numpy()
         audio, rate = resample_loop(audio, _frames(request)), request.sample_rate
         if base is None or again is None:
             sound = levelled(audio, LOUDNESS_LUFS, rate)
@@ -102,6 +111,28 @@ class BundledModel:
             if len(self._sounds) > _SOUNDS_KEPT:
                 self._sounds.popitem(last=False)
         return sound
+
+    def _between_ends(self, request: RenderRequest, check: Check) -> Tensor | None:
+        """The sounds of both ends of a morph mixed by alpha ``(stems, frames)``, as the request alone determines them.
+
+        ``None`` when an end cannot sound: a loop between a sound and nothing finds its own phases.
+        """
+        mix = torch.zeros(len(self.stems), _own_frames(request))
+        for alpha, share in ((0.0, 1.0 - request.alpha), (1.0, request.alpha)):
+            end = replace(request, alpha=alpha).canonical()
+            began = time.perf_counter()
+            try:
+                dream = self._dreamer.dream(end, check, None, self._hear)
+                self._dream_seconds += time.perf_counter() - began
+                check()
+                sound = self._sound(end, dream, check, None)
+            except RenderCancelled:
+                raise
+            except RendererError:
+                return None
+            mix += share * torch.from_numpy(resample_loop(sound.stems / np.float32(sound.gain), mix.shape[1]))
+            check()
+        return mix
 
     def _hear(self, request: RenderRequest) -> Heard:
         return self.listen(read_loop(request.init, request.beats, request.tempo_dreamt, OWN_RATE))

@@ -87,17 +87,27 @@ class SoundSpace(nn.Module):
     def _transforms(self) -> list[LappedPca]:
         return [cast(LappedPca, module) for module in self.lapped]
 
-    def audio(self, mels: Sequence[Tensor], frames: int, iterations: int, silent: Sequence[str] = ()) -> Tensor:
+    def audio(
+        self,
+        mels: Sequence[Tensor],
+        frames: int,
+        iterations: int,
+        silent: Sequence[str] = (),
+        phase_from: Tensor | None = None,
+    ) -> Tensor:
         """Stems ``(stems, frames)`` of one loop; those in ``silent`` are exact silence and cost nothing.
 
-        The stems are computed side by side on two threads, each with the same samples as alone.
+        ``phase_from`` are the stems ``(stems, frames)`` of a loop near by, whose phases are begun with; one that is
+        silent there has none to lend. The stems are computed side by side on two threads, each with the same samples
+        as alone.
         """
         out = torch.zeros(len(self.shapes), frames)
         inference = torch.is_inference_mode_enabled()
 
         def fill(index: int) -> None:
+            near = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
             with torch.inference_mode(inference):
-                out[index] = self.codecs[index].decode(mels[index], frames, iterations=iterations)[0]
+                out[index] = self.codecs[index].decode(mels[index], frames, near, iterations)[0]
 
         sounding = [i for i, shape in enumerate(self.shapes) if shape.name not in silent]
         with ThreadPoolExecutor(2) as pool:

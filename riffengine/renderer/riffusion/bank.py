@@ -33,4 +33,4 @@ def picture_of(request: RenderRequest) -> RenderRequest:
     """
     bpm = request.tempo_dreamt if request.init else 120.0
     plain = replace(request, bpm=bpm, dreamt_bpm=0.0, sample_rate=0, key="", transpose=0, harmony=())
-    return replace(plain, density=0.0, brightness=0.0, energy=0.0)
+    return replace(plain, density=0.0, brightness=0.0, energy=0.0, phase_from_ends=False)
