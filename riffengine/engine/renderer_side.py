@@ -6,7 +6,7 @@ import asyncio
 
 from riffengine.engine.house import House
 from riffengine.engine.shell import Shell
-from riffengine.renderer.request import Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
+from riffengine.renderer.request import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
 from riffengine.renderer.worker import RendererOptions, RendererProcess
 
 RESTART_SECONDS = (0.0, 0.5, 2.0, 5.0)  # before each new start of a renderer that keeps dying
@@ -73,6 +73,8 @@ class RendererSide:
                 shell.carry_out(conductor.delivered(frame, message))
             case Cancelled():
                 shell.carry_out(conductor.cancelled(frame, message))
+            case Alive():
+                shell.carry_out(conductor.renderer_alive(frame, message))
             case Failed(-1, reason):  # it could not even start; its death follows
                 shell.say(reason)
                 if not self._was_ready:

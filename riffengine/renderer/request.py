@@ -243,5 +243,14 @@ class Failed:
     hopeless: bool = False  # trying again cannot help: the file behind ``init`` is no sound
 
 
+@dataclass(frozen=True)
+class Alive:
+    """``job`` is in hand: the processor seconds that it has taken so far, and how many steps of it are done."""
+
+    job: int
+    worked_seconds: float
+    steps: int
+
+
 ToRenderer = Render | Cancel | Shutdown
-FromRenderer = Ready | Delivery | Cancelled | Failed
+FromRenderer = Ready | Delivery | Cancelled | Failed | Alive

@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 
 from riffengine.errors import AudioFileError, RenderCancelled, RendererError
 from riffengine.loopstore import LoopStore
+from riffengine.renderer.lifesigns import LifeSigns
 from riffengine.renderer.notes import pack
 from riffengine.renderer.rendition import Family
 from riffengine.renderer.request import (
@@ -123,6 +124,13 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
         )
     )
     threading.Thread(target=_read, args=(connection, inbox), name="pipe", daemon=True).start()
+    one_at_a_time = threading.Lock()
+
+    def tell(message: FromRenderer) -> None:
+        with one_at_a_time:
+            connection.send(message)
+
+    signs = LifeSigns(tell, time.process_time)
     while True:
         with inbox.condition:
             inbox.condition.wait_for(lambda: inbox.jobs or inbox.dropped or inbox.closed)
@@ -131,14 +139,17 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
             if inbox.closed and render is None:
                 break
         for job in dropped:
-            connection.send(Cancelled(job))
+            tell(Cancelled(job))
         if render is not None:
-            connection.send(_work(render, inbox, store, family))
+            with signs.of(render.job):
+                answer = _work(render, inbox, store, family, signs)
+            tell(answer)
     store.close()
 
 
-def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family) -> FromRenderer:
+def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family, signs: LifeSigns) -> FromRenderer:
     def check() -> None:
+        signs.stepped()
         if render.job in inbox.cancelled or inbox.closed:
             raise RenderCancelled(f"job {render.job} was cancelled")
 

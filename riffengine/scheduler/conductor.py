@@ -16,7 +16,7 @@ from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.messages import BankLanded, FromPlayer, LoopFreed, SetGrid
-from riffengine.renderer.request import Cancelled, Delivery, Failed, Ready, RenderRequest
+from riffengine.renderer.request import Alive, Cancelled, Delivery, Failed, Ready, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
     Announce,
@@ -247,6 +247,11 @@ class Conductor:
             self._stage.shelf.release(job.slot)
         return self._advance(frame)
 
+    def renderer_alive(self, frame: int, sign: Alive) -> list[Action]:
+        """The renderer says what the job in hand has cost so far: slow is not stuck."""
+        self._stage.desk.alive(sign, frame)
+        return self._end_what_hangs(frame)
+
     def renderer_lost(self, frame: int) -> list[Action]:
         """The renderer process has ended: nobody writes its slots any more. The music goes on with what there is."""
         stage = self._stage
@@ -307,4 +312,4 @@ class Conductor:
         if job is None:
             return []
         seconds = (frame - job.sent_frame) / self._stage.facts.sample_rate
-        return [RestartRenderer(f"the renderer has not answered for {seconds:.0f} s; it is started anew")]
+        return [RestartRenderer(f"the renderer has hung over a loop for {seconds:.0f} s; it is started anew")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from riffengine.renderer.request import Cancel, Render
+from riffengine.renderer.request import Alive, Cancel, Render
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.bank import BankKey
 from riffengine.scheduler.dreams import DreamMemory
@@ -12,6 +12,7 @@ from riffengine.scheduler.estimate import RenderTimes
 from riffengine.scheduler.plan import Fineness, Wish
 
 _HANG_SHARE = 10.0  # of the p95 render time
+_WORKS_SECONDS = 0.005  # of the processor between two signs of life: one alone takes a tenth of a millisecond
 _LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the loop is given up
 
 
@@ -25,6 +26,11 @@ class Job:
     sent_frame: int
     kept: bool = False
     cancelled: bool = False
+    steps: int = 0  # done, by the last sign of life
+    step_frame: int = 0  # when the last of them was seen, or the job was sent
+    step_worked_seconds: float = 0.0  # of the processor, by then
+    works_frame: int = 0  # when it was last seen at work
+    worked_seconds: float = 0.0  # of the processor, by the last sign
 
 
 @dataclass
@@ -99,8 +105,23 @@ class RenderDesk:
         steps = min(self._dreams.steps(wish.key, wish.alpha), fineness.full_steps)
         return replace(wish, steps=steps) if steps > wish.steps else wish
 
+    def alive(self, sign: Alive, frame: int) -> None:
+        """The renderer is at a job, and says what it has cost."""
+        job = self.jobs.get(sign.job)
+        if job is None:
+            return
+        if sign.steps > job.steps:
+            job.steps, job.step_frame, job.step_worked_seconds = sign.steps, frame, sign.worked_seconds
+            job.works_frame = frame
+        elif sign.worked_seconds - job.worked_seconds >= _WORKS_SECONDS:
+            job.works_frame = frame
+        job.worked_seconds = sign.worked_seconds
+
     def hanging(self, frame: int) -> Job | None:
-        """A job that is so old that its renderer must hang; told once for each renderer."""
+        """A job over which its renderer hangs; told once for each renderer.
+
+        It was not at work for too long, or has worked for too long without coming a step further.
+        """
         job = next(iter(self.jobs.values()), None)
         if job is None or self.condemned or frame < self._hang_frame(job):
             return None
@@ -117,11 +138,14 @@ class RenderDesk:
         patience = self._policy.hang_seconds * 2 ** min(self._hangs, 10)
         slowest = max((times.p95 for times in self._times.values()), default=0.0)
         seconds = float(max(patience, _HANG_SHARE * slowest))
-        return job.sent_frame + round(seconds * self._sample_rate)
+        # By processor time: one that is starved by others is slow, and would be slow again after a new start.
+        spent = job.worked_seconds - job.step_worked_seconds >= seconds
+        return (job.step_frame if spent else job.works_frame) + round(seconds * self._sample_rate)
 
     def send(self, wish: Wish, slot: int, frame: int, fineness: Fineness) -> Render:
         """Take ``wish`` in hand. A draft is urgent: its phases do not wait for the ends of its bank."""
-        job = Job(self._next_job, wish, slot, frame, self._dreams.steps(wish.key, wish.alpha) == wish.steps)
+        kept = self._dreams.steps(wish.key, wish.alpha) == wish.steps
+        job = Job(self._next_job, wish, slot, frame, kept, step_frame=frame, works_frame=frame)
         self._next_job += 1
         self.jobs[job.number] = job
         self.counts.started += 1

@@ -10,6 +10,7 @@ import pytest
 
 from riffengine.loopstore import LoopStore
 from riffengine.renderer.request import (
+    Alive,
     Cancel,
     Cancelled,
     Delivery,
@@ -53,7 +54,7 @@ class Listener:
             assert select.select([self.renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer said nothing"
             messages, connected = self.renderer.receive()
             assert messages or connected, "the renderer is gone"
-            self.waiting += messages
+            self.waiting += [message for message in messages if not isinstance(message, Alive)]
         return self.waiting.pop(0)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from riffengine.errors import LoopStoreError
 from riffengine.playback.messages import LaunchBank
-from riffengine.renderer.request import Delivery, Failed, RenderCost
+from riffengine.renderer.request import Alive, Delivery, Failed, RenderCost
 from riffengine.scheduler.actions import (
     Log,
     RestartRenderer,
@@ -90,6 +90,63 @@ def test_a_renderer_that_hangs_is_ended_once():
     hall.do(hall.conductor.renderer_ready(hall.frame, READY))
     hall.run_to(100000)
     assert logs(hall, "landed")[-1]["prompt"] == "techno"
+
+
+class Starved:
+    """A renderer with one loop in hand that is never finished, and what it says of itself every second."""
+
+    def __init__(self):
+        self.hall = Hall().run_to(20000)
+        self.hall.render_seconds = 1e6
+        self.hall.send("deck/a/prompt", "techno")
+        self.job = self.hall.running.job
+        self.worked_seconds, self.steps = 0.0, 0
+
+    def goes_on(self, seconds, share, steps_a_second=0.0):
+        """It has ``share`` of a processor."""
+        for _ in range(seconds):
+            self.hall.run_to(self.hall.frame + 1000)
+            self.worked_seconds, self.steps = self.worked_seconds + share, self.steps + steps_a_second
+            sign = Alive(self.job, self.worked_seconds, int(self.steps))
+            self.hall.do(self.hall.conductor.renderer_alive(self.hall.frame, sign))
+
+    @property
+    def ended(self):
+        """When it was ended, as often as that was asked."""
+        return [frame for frame, action in self.hall.actions if isinstance(action, RestartRenderer)]
+
+
+def test_a_renderer_that_is_starved_by_others_is_waited_for_until_it_does_nothing():
+    starved = Starved()
+    starved.goes_on(350, share=0.05)  # 17.5 s of the processor
+    assert starved.ended == []
+    starved.goes_on(19, share=0.0001)  # a process that waits for what never comes: only its signs of life cost anything
+    assert starved.ended == []
+    starved.goes_on(60, share=0.0001)
+    assert starved.ended == [20000 + 350_000 + 20_000]
+
+
+def test_a_renderer_that_runs_in_a_circle_is_ended_however_busy_it_is():
+    starved = Starved()
+    starved.goes_on(19, share=1.0)
+    assert starved.ended == []
+    starved.goes_on(60, share=1.0)
+    assert starved.ended == [40000]
+
+
+def test_a_renderer_that_comes_a_step_further_is_never_ended():
+    starved = Starved()
+    starved.goes_on(600, share=1.0, steps_a_second=1 / 15)
+    assert starved.ended == []
+    starved.goes_on(60, share=1.0)
+    assert len(starved.ended) == 1
+
+
+def test_a_sign_of_life_from_a_job_that_is_done_changes_nothing():
+    hall = Hall().run_to(20000)
+    before = hall.status()
+    assert hall.conductor.renderer_alive(hall.frame, Alive(1, 1000.0, 0)) == []
+    assert hall.status() == before
 
 
 def test_a_loop_given_up_because_renderers_die_over_it_is_told():

@@ -15,7 +15,7 @@ import torch
 
 from riffengine.cli import main
 from riffengine.loopstore import LoopStore
-from riffengine.renderer.request import Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
+from riffengine.renderer.request import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
 from riffengine.renderer.riffusion.bands import BANDS
 from riffengine.renderer.worker import RendererOptions, RendererProcess
 from riffengine.session import load_session
@@ -37,7 +37,7 @@ def test_an_engines_renderer_plays_a_checkpoint_and_stops_between_steps(tmp_path
             assert select.select([renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer said nothing"
             messages, connected = renderer.receive()
             assert messages or connected, "the renderer is gone"
-            said.extend(messages)
+            said.extend(message for message in messages if not isinstance(message, Alive))
         return next(filter(enough, said))
 
     try:
