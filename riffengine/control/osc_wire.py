@@ -137,9 +137,20 @@ def _end_of_argument(element: bytes, at: int, tag: str) -> int:
 
 
 def _readable(tag: str, value: object) -> Argument:
-    # 0.3 sent as a 32-bit float arrives as 0.30000001192…; seven digits are all it has, and give back the 0.3 that
-    # was meant. So a loop asked for over OSC is the same loop that a preset asks for.
-    return float(f"{value:.7g}") if tag == "f" and isinstance(value, float) else value
+    return _shortest(value) if tag == "f" and isinstance(value, float) else value
+
+
+def _shortest(value: float) -> float:
+    """What was meant by a 32-bit float: the shortest decimal that is sent as it.
+
+    0.3 arrives as 0.30000001192…; a loop asked for over OSC is then the same loop that a preset asks for. Seven digits
+    are nearly always enough, but the seed 16777215 needs eight.
+    """
+    for digits in (7, 8):
+        short = float(f"{value:.{digits}g}")
+        if struct.unpack(">f", struct.pack(">f", short))[0] == value:
+            return short
+    return value
 
 
 def _cause(error: Exception) -> str:
