@@ -10,25 +10,17 @@ from __future__ import annotations
 import os
 import platform
 import random
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from riffengine.clock import SystemClock
-from riffengine.control.osc_wire import OscRequest, decode, encode
-from riffengine.errors import ControlError
+from riffengine.bench.hand import Hand, playing
 
-_CLOCK = SystemClock()
-_PATIENCE_SECONDS = 180.0
-_ANSWER_SECONDS = 1.0  # an answer that takes longer is counted as lost
 _PRESET = """
 tempo: 120
 deck: {a: {prompt: "techno, driving", to: "ambient, pad", seed: 3, to_seed: 4, drift: 0.1}}
@@ -61,43 +53,9 @@ class AppliedPlan:
     seed: int = 0
 
 
-class _Client:
-    """One OSC client."""
-
-    def __init__(self, port: int) -> None:
-        self._wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._wire.connect(("127.0.0.1", port))
-
-    def ask(
-        self, address: str, *values: float | int | str, answer: str, path: str = ""
-    ) -> tuple[float, OscRequest | None]:
-        """Milliseconds until ``answer`` came back (about ``path``), and it; ``None`` when it is lost."""
-        sent_ns = _CLOCK.now_ns()
-        deadline = time.perf_counter() + _ANSWER_SECONDS
-        try:
-            self._wire.send(encode(address, *values))
-            while (left := deadline - time.perf_counter()) > 0:
-                self._wire.settimeout(left)
-                for reply in decode(self._wire.recv(65536)):
-                    if reply.address == answer and (not path or reply.arguments[0] == path):
-                        return (_CLOCK.now_ns() - sent_ns) / 1e6, reply
-        except (TimeoutError, ConnectionRefusedError):
-            pass
-        return 0.0, None
-
-    def status(self) -> dict[str, Any]:
-        """The engine's facts; empty when it does not answer."""
-        _, reply = self.ask("/riff/status", answer="/riff/status.reply")
-        words = reply.arguments if reply else ()
-        return dict(zip(map(str, words[::2]), words[1::2], strict=True))
-
-    def close(self) -> None:
-        self._wire.close()
-
-
 def run_applied_bench(plan: AppliedPlan, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Measure, and return the figures for ``print_json``: p50_ms, p99_ms, max_ms and lost, alone and in the flood."""
-    with tempfile.TemporaryDirectory() as name, _engine(Path(name)) as (port, client):
+    with tempfile.TemporaryDirectory() as name, playing(_PRESET, Path(name), _sounds) as (client, port):
         say(f"alone: {plan.changes} changes")
         alone = _gestures(client, plan.changes, plan.seed)
         before = client.status()
@@ -129,7 +87,7 @@ def run_applied_bench(plan: AppliedPlan, say: Callable[[str], None] = lambda _: 
 
 
 def _gestures(
-    client: _Client, changes: int | None, seed: int, until: Callable[[], bool] = lambda: False
+    client: Hand, changes: int | None, seed: int, until: Callable[[], bool] = lambda: False
 ) -> dict[str, float | int]:
     """Changes at moments that keep no step with the engine's ticks, one at a time."""
     taken: list[float] = []
@@ -152,31 +110,5 @@ def _gestures(
     }
 
 
-@contextmanager
-def _engine(folder: Path) -> Iterator[tuple[int, _Client]]:
-    """The engine as a process of its own, playing; ends it afterwards."""
-    preset = folder / "bench.yaml"
-    preset.write_text(_PRESET)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with (folder / "engine.log").open("w+") as log:
-        command = [sys.executable, "-m", "riffengine", "play", str(preset), "--osc-port", str(port)]
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        client = _Client(port)
-        try:
-            deadline = time.perf_counter() + _PATIENCE_SECONDS
-            while not (facts := client.status()) or not facts["jobs_heard"] or not facts["coverage"]:
-                if time.perf_counter() > deadline or process.poll() is not None:
-                    log.seek(0)
-                    raise ControlError(f"the engine did not come to play; it said: {log.read()[-2000:]}")
-                time.sleep(0.2)
-            yield port, client
-        finally:
-            client.close()
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+def _sounds(status: dict[str, Any]) -> bool:
+    return bool(status["jobs_heard"] and status["coverage"])

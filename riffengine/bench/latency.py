@@ -10,14 +10,9 @@ from __future__ import annotations
 import os
 import platform
 import random
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.bench.demands import judge
+from riffengine.bench.hand import Hand, complete, playing
 from riffengine.bench.jack_server import Capture, JackServer, build_capture, missing_programs
 from riffengine.bench.onset import BlockTimes, Trial, find_onsets
 from riffengine.clock import SystemClock
-from riffengine.control.osc_wire import decode, encode
 from riffengine.errors import DeviceError
 from riffengine.realtime import realtime_allowed
 
@@ -40,8 +35,6 @@ CLASSES = ("gain", "mute", "crossfader", "alpha", "stem", "prompt", "landing", "
 _QUIET_SECONDS = 0.3  # the no-change run before each gesture
 _HOLD_SECONDS = 0.4  # how long a gesture is left alone before it is taken back
 _LANDING_SECONDS = 30.0  # the longest wait for a prompt
-_PATIENCE_SECONDS = 600.0  # for a model to load and a bank to fill on a busy machine
-_ANSWER_SECONDS = 1.0  # the longest wait for the answer to a prompt; none by then is a miss
 _ANSWERS = 200  # so many make a 99th percentile
 _ANSWERS_EVERY_SECONDS = 0.1
 _STEPS = 4  # draft and full alike: what has landed is not exchanged for a finer loop while it is the reference
@@ -83,60 +76,6 @@ class _Sent:
     until_ns: int
 
 
-class Hand:
-    """A performer at an OSC surface."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(0.2)
-        self._to = ("127.0.0.1", port)
-
-    def set(self, path: str, value: float | int | str | bool) -> int:
-        """Send, and return the time just before, in nanoseconds."""
-        datagram = encode(f"/riff/{path}", value)
-        sent_ns = _CLOCK.now_ns()
-        self._socket.sendto(datagram, self._to)
-        return sent_ns
-
-    def landing_ms(self, path: str, value: float | int | str | bool) -> float | None:
-        """Send, and return the milliseconds until the engine says when it will be heard; ``None`` if it does not."""
-        sent_ns = self.set(path, value)
-        try:
-            while (_CLOCK.now_ns() - sent_ns) / 1e9 < _ANSWER_SECONDS:
-                for reply in decode(self._socket.recv(65536)):
-                    if reply.address == "/riff/landing" and reply.arguments[0] == path:
-                        return (_CLOCK.now_ns() - sent_ns) / 1e6
-        except (TimeoutError, ConnectionRefusedError):
-            pass
-        return None
-
-    def status(self) -> dict[str, Any]:
-        """The engine's answer to ``/riff/status``; empty when none comes in 0.2 s."""
-        try:
-            self._socket.sendto(encode("/riff/status"), self._to)
-            while True:
-                for reply in decode(self._socket.recv(65536)):
-                    if reply.address == "/riff/status.reply":
-                        words = reply.arguments
-                        return dict(zip(map(str, words[::2]), words[1::2], strict=True))
-        except (TimeoutError, ConnectionRefusedError):
-            return {}
-
-    def wait_for(self, what: Callable[[dict[str, Any]], bool], seconds: float = _PATIENCE_SECONDS) -> bool:
-        """Whether the status came to that within ``seconds``."""
-        deadline = time.perf_counter() + seconds
-        while time.perf_counter() < deadline:
-            status = self.status()
-            if status and what(status):
-                return True
-            time.sleep(0.05)
-        return False
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._socket.close()
-
-
 def run_latency_bench(plan: LatencyPlan, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Measure, and return the figures for ``print_json``; ``DeviceError`` when JACK or a compiler is missing.
 
@@ -160,7 +99,9 @@ def run_latency_bench(plan: LatencyPlan, say: Callable[[str], None] = lambda _: 
         idle = _idle_xruns(plan, program, folder)
         server = _server(plan)
         try:
-            with _engine(plan, server, folder) as hand:
+            preset = _PRESET.replace("output: {", f"output: {{sample_rate: {plan.sample_rate}, ")
+            block = ("--block", str(plan.block_frames))
+            with playing(preset, folder, complete, block, server.environment) as (hand, _):
                 outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))
                 for kind in plan.classes:
                     if kind == "landing":
@@ -216,46 +157,9 @@ def _idle_xruns(plan: LatencyPlan, program: Path, folder: Path) -> int:
         server.stop()
 
 
-@contextmanager
-def _engine(plan: LatencyPlan, server: JackServer, folder: Path) -> Iterator[Hand]:
-    """The engine as a process of its own, playing with a full bank; ends it afterwards."""
-    preset = folder / "bench.yaml"
-    preset.write_text(_PRESET.replace("output: {", f"output: {{sample_rate: {plan.sample_rate}, "))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--block", str(plan.block_frames), "--osc-port", str(port)]
-    with (folder / "engine.log").open("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "riffengine", "play", str(preset), *options],
-            env=server.environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        hand = Hand(port)
-        try:
-            if not hand.wait_for(complete):
-                log.seek(0)
-                raise DeviceError(f"the engine did not come to play; it said: {log.read()[-2000:]}")
-            yield hand
-        finally:
-            hand.close()
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 def _landed(status: dict[str, Any]) -> bool:
     """What was wanted last is launched, the points at the knob first."""
     return bool(status["coverage"] > 0.0)
-
-
-def complete(status: dict[str, Any]) -> bool:
-    """Whether every point of the bank is there and sounds."""
-    return bool(status["coverage"] == 1.0 and status["jobs_heard"] >= 1)
 
 
 # --- the hand -------------------------------------------------------------------------------------------------------

@@ -1,34 +1,25 @@
 """Random MIDI bytes against a whole set on virtual time: ``python -m tools.bench.fuzz_midi [--bytes 1000000]``.
 
-A performer plays a set by MIDI; meanwhile other controllers, of every map that ships, send random bytes. The set is
-played twice, with and without them, and must give the same samples. A judge that is written apart says of each message
-whether it is one and whether a line of a map could answer it; one that could not and yet gives a command is a failure.
-What could is kept from the music and only checked.
+A performer plays a set by MIDI; meanwhile other controllers, of every map that ships, send random bytes (see
+``heckling``).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import random
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from riffengine.clock import VirtualClock
 from riffengine.control.binding import Binding
 from riffengine.control.controller_map import ControllerMap
 from riffengine.control.midi import MidiSetup, MidiSurface
-from riffengine.errors import ParameterError
 from riffengine.midimap import SHIPPED, read_map, shipped_names
-from riffengine.performance.command import Accepted, Command, Rejected, Reply
-from riffengine.performance.parameters import ParameterTree, standard_tree
-from riffengine.rehearsal import Line, Rehearsal, RendererScript
-from tools.bench.fuzz_osc import DECKS, RSS_EVERY, RSS_WARM, _rss_kib, a_set
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import standard_tree
+from tools.bench import heckling
+from tools.bench.heckling import DECKS
 
 HANDS = "hands"
 PROMPTS = ("techno", "jazz piano", "dub")
@@ -107,94 +98,37 @@ class Judge:
         )
 
 
-@dataclass
-class Findings:
-    """What came of the random bytes."""
+class HeckledSet(heckling.HeckledSet):
+    """A set that is played by MIDI, between the bytes of other controllers."""
 
-    bytes: int = 0
-    messages: int = 0
-    could_set: int = 0
-    commands: int = 0
-    crashes: int = 0
-    unjust: int = 0  # commands from a message that could not set anything
-    changed: int = 0  # messages that changed the state of the set
-    first: str = ""
-    rss_early_kib: int = 0
-    rss_late_kib: int = 0
-
-
-class HeckledSet(Rehearsal):
-    """A rehearsal whose commands come over MIDI, between the bytes of other controllers."""
-
-    def __init__(self, *facts: Any, hecklers: Iterator[bytes], each: int, tree: ParameterTree, **more: Any) -> None:
-        super().__init__(tree, *facts, **more)
-        self.findings = Findings()
-        self._hecklers, self._each, self._chance = hecklers, each, random.Random(9)
+    def __init__(self, seconds: float, count: int, seed: int) -> None:
+        tree = standard_tree(DECKS, ("drums", "bass", "harmony"), cue=True)
+        each = 1 + int(count / 3 / (seconds * 8))
+        super().__init__(tree, seconds, messages(count, random.Random(seed)), each, f"midi:{HANDS}")
         shipped = maps()
-        self._judge, self._tree, self._clock = Judge(shipped), tree, VirtualClock()
+        self._judge, self._heard = Judge(shipped), 0
         self._labels = [
             *(m.match[0] for m in shipped if m.match != ("*",)),
             "wild",
             "wild",
             "no map but the general one",
         ]
-        self._now, self._heard, self._verdict = 0, 0, True
         setup = MidiSetup(bindings=(*OWN, *WILD), maps=shipped)
-        self.surface = MidiSurface(setup, tree, self._submit, lambda: self.conductor.state, self._clock)
+        self.surface = MidiSurface(setup, tree, self.submit, lambda: self.conductor.state, self.clock)
 
-    def _submit(self, command: Command) -> Reply:
-        if command.source == f"midi:{HANDS}":
-            reply, actions = self.conductor.submit(command, self._now)
-            self.report.replies.append(reply)
-            self._do(actions, self._now)
-            return reply
-        self.findings.commands += 1
-        self.findings.unjust += not self._verdict
-        try:
-            value, _ = self._tree.check(command.path, command.value)
-        except ParameterError as error:  # a binding never gives what its parameter does not take
-            self.findings.unjust += 1
-            return Rejected(command, str(error))
-        return Accepted(command, value)
+    def perform(self, command: Command) -> None:
+        for message in played(command):
+            self.surface.take(message, HANDS, 0)
 
-    def _happen(self, now: int) -> None:
-        self._now = now
-        for _ in range(self._each):
-            message = next(self._hecklers, None)
-            if message is None:
-                break
-            self.heckle(message)
-        while self._events and self._events[0][0] <= now and isinstance(self._events[0][2], Line):
-            line = self._events[0][2]
-            self._events.pop(0)
-            self._events.sort()
-            for command in line.commands:
-                for message in played(command):
-                    self.surface.take(message, HANDS, 0)
-        super()._happen(now)
-
-    def heckle(self, message: bytes) -> None:
-        """Another controller sends ``message``."""
-        found, label = self.findings, self._chance.choice(self._labels)
-        found.bytes += len(message)
-        found.messages += 1
-        self._verdict = self._judge.may_set(message, label)
-        found.could_set += self._verdict
-        before = self.conductor.state
-        try:
-            self.surface.take(message, label, self._heard)
-            if found.messages % 16 == 0:
-                self._verdict = True  # a chord is of the keys that went before
-                self._heard += 50_000_000
-                self.surface.settle(self._heard)
-        except Exception as error:  # noqa: BLE001 (that there is none is what is measured)
-            found.crashes += 1
-            found.first = found.first or f"{type(error).__name__}: {error} at {message.hex(' ')} from {label}"
-        found.changed += self.conductor.state is not before
-        if found.messages % RSS_EVERY == 0:
-            found.rss_late_kib = _rss_kib()
-            if found.messages <= RSS_WARM:
-                found.rss_early_kib = found.rss_late_kib
+    def throw(self, piece: bytes) -> None:
+        label = self.chance.choice(self._labels)
+        self.verdict = self._judge.may_set(piece, label)
+        self.findings.could_set += self.verdict
+        self.surface.take(piece, label, self._heard)
+        if self.findings.pieces % 16 == 0:
+            self.verdict = True  # a chord is of the keys that went before
+            self._heard += 50_000_000
+            self.surface.settle(self._heard)
 
 
 def played(command: Command) -> list[tuple[int, int, int]]:
@@ -209,40 +143,16 @@ def played(command: Command) -> list[tuple[int, int, int]]:
     return [(0xB0, KNOBS[command.path], value >> 7), (0xB0, KNOBS[command.path] + 32, value & 127)]
 
 
-def play(seconds: float, count: int, seed: int) -> tuple[str, Findings, MidiSurface]:
-    """One set with ``count`` random bytes in it: the digest of its samples, and what was found."""
-    tree = standard_tree(DECKS, ("drums", "bass", "harmony"), cue=True)
-    hecklers = messages(count, random.Random(seed))
-    heckled = HeckledSet(
-        tree.initial_state(),
-        a_set(seconds),
-        RendererScript(seed=1),
-        hecklers=hecklers,
-        each=1 + int(count / 3 / (seconds * 8)),
-        tree=tree,
-    )
-    report = heckled.run(seconds)
-    while (message := next(hecklers, None)) is not None:
-        heckled.heckle(message)
-    return report.digest, heckled.findings, heckled.surface
-
-
 def measure(count: int, seed: int, seconds: float) -> dict[str, Any]:
     """Play it with and without them, and say what was found."""
-    began = time.perf_counter()
-    alone, _, hands = play(seconds, 0, seed)
-    digest, found, surface = play(seconds, count, seed)
+    verdict = heckling.compare(lambda there: HeckledSet(seconds, count * there, seed), seconds)
+    counters = verdict.heckled.surface.counters
     return {
-        **asdict(found),
-        "performed": hands.counters.accepted,
-        "digest_alone": alone,
-        "digest": digest,
-        "same_sound": alone == digest,
-        "garbage": surface.counters.garbage,
-        "unbound": surface.counters.unbound,
-        "set_seconds": seconds,
-        "wall_seconds": round(time.perf_counter() - began, 1),
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()},
+        "bytes": count,
+        **verdict.figures,
+        "performed": verdict.alone.surface.counters.accepted,
+        "garbage": counters.garbage,
+        "unbound": counters.unbound,
     }
 
 
@@ -252,9 +162,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of the set, on virtual time")
     arguments = parser.parse_args()
-    result = measure(arguments.bytes, arguments.seed, arguments.seconds)
-    print(json.dumps(result, indent=1))
-    return int(bool(result["crashes"] or result["unjust"] or result["changed"] or not result["same_sound"]))
+    return heckling.printed(measure(arguments.bytes, arguments.seed, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,30 @@
 """Mangled OSC against a whole set on virtual time: ``python -m tools.bench.fuzz_osc [--datagrams 1000000] [--seed 1]``.
 
-A performer plays a set by OSC; meanwhile others send datagrams that are mangled in every way. The set is played
-twice, with and without them, and must give the same samples. A judge that is written apart says of each datagram
-whether it could set anything; one that could not and yet gives a command is a failure. What could is kept from the
-music and only checked.
+A performer plays a set by OSC; meanwhile others send datagrams that are mangled in every way (see ``heckling``).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import os
-import platform
 import random
 import struct
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from riffengine.clock import VirtualClock
 from riffengine.control.osc import OscServer
 from riffengine.control.osc_inbox import Sender
 from riffengine.control.osc_wire import encode, time_tag
 from riffengine.errors import ControlError, ParameterError
-from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply
+from riffengine.performance.command import Command, Landing
 from riffengine.performance.parameters import ParameterTree, standard_tree
-from riffengine.rehearsal import Line, Rehearsal, RendererScript
+from tools.bench import heckling
+from tools.bench.heckling import DECKS
 
-DECKS = ("a", "b")
 PERFORMER: Sender = ("127.0.0.1", 9001)
 HECKLERS = [("127.0.0.1", 20000 + number) for number in range(40)]
-RSS_WARM = 100_000  # datagrams until every cache is full
-RSS_EVERY = 10_000  # datagrams
-PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def bundle(tag: int, *messages: bytes) -> bytes:
@@ -129,159 +115,50 @@ class Judge:
         return True
 
 
-@dataclass
-class Findings:
-    """What came of the mangled datagrams."""
+class HeckledSet(heckling.HeckledSet):
+    """A set that is played by OSC, between the datagrams of hecklers."""
 
-    datagrams: int = 0
-    could_set: int = 0
-    commands: int = 0
-    crashes: int = 0
-    unjust: int = 0  # commands from a datagram that could not set anything
-    changed: int = 0  # datagrams that changed the state of the set
-    first: str = ""
-    rss_early_kib: int = 0
-    rss_late_kib: int = 0
-
-
-class HeckledSet(Rehearsal):
-    """A rehearsal whose commands come over OSC, between the datagrams of hecklers."""
-
-    def __init__(self, *facts: Any, hecklers: Iterator[bytes], each: int, tree: ParameterTree, **more: Any) -> None:
-        super().__init__(tree, *facts, **more)
-        self.findings = Findings()
-        self._hecklers, self._each, self._chance = hecklers, each, random.Random(9)
-        self._judge, self._tree = Judge(tree), tree
-        self._clock = VirtualClock()
-        self._now = 0
-        self._verdict = True
-        self.server = OscServer(
-            tree, self._submit, lambda: self.conductor.state, self._clock, None, dict, self._schedule
-        )
+    def __init__(self, seconds: float, datagrams: int, seed: int) -> None:
+        tree, chance = standard_tree(DECKS), random.Random(seed)
+        pool = seeds(tree)
+        hecklers = (mangled(pool, chance) for _ in range(datagrams))
+        each = 1 + int(datagrams / (seconds * 8))
+        super().__init__(tree, seconds, hecklers, each, f"osc:{PERFORMER[0]}:{PERFORMER[1]}")
+        self._judge = Judge(tree)
+        self.server = OscServer(tree, self.submit, lambda: self.conductor.state, self.clock, None, dict, self._schedule)
         self.server.send = lambda datagram, to: True
 
-    def _submit(self, command: Command) -> Reply:
-        if command.source == f"osc:{PERFORMER[0]}:{PERFORMER[1]}":
-            reply, actions = self.conductor.submit(command, self._now)
-            self.report.replies.append(reply)
-            self._do(actions, self._now)
-            return reply
-        self.findings.commands += 1
-        self.findings.unjust += not self._verdict
-        try:
-            value, _ = self._tree.check(command.path, command.value)
-        except ParameterError as error:  # the server had clipped and checked it
-            self.findings.unjust += 1
-            return Rejected(command, str(error))
-        return Accepted(command, value)
+    def perform(self, command: Command) -> None:
+        # Between others that wait: all of them must be worked off, and in the performer's order.
+        for sender in HECKLERS[:20]:
+            self.server.hear(b"/riff/not/there\0,\0\0\0", sender)
+        self.server.hear(encode(f"/riff/{command.path}", command.value), PERFORMER)
+        self._work_off()
+
+    def throw(self, piece: bytes) -> None:
+        self.verdict = self._judge.may_set(piece)
+        self.findings.could_set += self.verdict
+        self.server.hear(piece, self.chance.choice(HECKLERS))
+        self._work_off()
 
     def _schedule(self, command: Command, seconds: float, tell: object) -> Landing | None:
-        self.findings.unjust += not self._verdict
+        self.findings.unjust += not self.verdict
         if seconds < 0:
             return None
         if seconds > 2e9:
             raise ControlError("too far ahead")
         return Landing(command.path, 0.0, seconds)
 
-    def _happen(self, now: int) -> None:
-        self._now = now
-        for _ in range(self._each):
-            datagram = next(self._hecklers, None)
-            if datagram is None:
-                break
-            self._heckle(datagram)
-        while self._events and self._events[0][0] <= now and isinstance(self._events[0][2], Line):
-            line = self._events[0][2]
-            self._events.pop(0)
-            self._events.sort()
-            for command in line.commands:
-                # Between others that wait: all of them must be worked off, and in the performer's order.
-                for sender in HECKLERS[:20]:
-                    self.server.hear(b"/riff/not/there\0,\0\0\0", sender)
-                self.server.hear(encode(f"/riff/{command.path}", command.value), PERFORMER)
-                self._work_off()
-        super()._happen(now)
-
-    def _heckle(self, datagram: bytes) -> None:
-        found = self.findings
-        found.datagrams += 1
-        self._verdict = self._judge.may_set(datagram)
-        found.could_set += self._verdict
-        before = self.conductor.state
-        try:
-            self.server.hear(datagram, self._chance.choice(HECKLERS))
-            self._work_off()
-        except Exception as error:  # noqa: BLE001 (that there is none is what is measured)
-            found.crashes += 1
-            found.first = found.first or f"{type(error).__name__}: {error} at {datagram!r}"
-        found.changed += self.conductor.state is not before
-        if found.datagrams % RSS_EVERY == 0:
-            found.rss_late_kib = _rss_kib()
-            if found.datagrams <= RSS_WARM:
-                found.rss_early_kib = found.rss_late_kib
-
     def _work_off(self) -> None:
         while self.server.waiting:
             self.server.work_off(0)
 
 
-def _rss_kib() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_KIB if Path("/proc/self/statm").exists() else 0
-
-
-def a_set(seconds: float) -> list[Line]:
-    """Somebody plays, always the same."""
-    chance, lines, at = random.Random("hands"), [], 5.0
-    while at < seconds:
-        deck = chance.choice(DECKS)
-        commands = (
-            Command(f"deck/{deck}/prompt", chance.choice(("techno", "jazz piano", "dub"))),
-            Command(f"deck/{deck}/alpha", round(chance.random(), 3)),
-            Command("crossfader", round(chance.random(), 2)),
-            Command(f"deck/{deck}/gain", -float(chance.randrange(12))),
-            Command("next", True),
-        )
-        lines.append(Line((chance.choice(commands),), at))
-        at += chance.expovariate(0.5)
-    return lines
-
-
-def play(seconds: float, datagrams: int, seed: int) -> tuple[str, Findings, OscServer]:
-    """One set with ``datagrams`` mangled ones in it: the digest of its samples, and what was found."""
-    tree = standard_tree(DECKS)
-    chance = random.Random(seed)
-    pool = seeds(tree)
-    hecklers = (mangled(pool, chance) for _ in range(datagrams))
-    heckled = HeckledSet(
-        tree.initial_state(),
-        a_set(seconds),
-        RendererScript(seed=1),
-        hecklers=hecklers,
-        each=1 + int(datagrams / (seconds * 8)),
-        tree=tree,
-    )
-    report = heckled.run(seconds)
-    while (datagram := next(hecklers, None)) is not None:
-        heckled._heckle(datagram)
-    return report.digest, heckled.findings, heckled.server
-
-
 def measure(datagrams: int, seed: int, seconds: float) -> dict[str, Any]:
     """Play it with and without them, and say what was found."""
-    began = time.perf_counter()
-    alone, _, _ = play(seconds, 0, seed)
-    digest, found, server = play(seconds, datagrams, seed)
-    return {
-        **asdict(found),
-        "digest_alone": alone,
-        "digest": digest,
-        "same_sound": alone == digest,
-        "garbage": server.counters.garbage,
-        "rejected": server.counters.rejected,
-        "set_seconds": seconds,
-        "wall_seconds": round(time.perf_counter() - began, 1),
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()},
-    }
+    verdict = heckling.compare(lambda there: HeckledSet(seconds, datagrams * there, seed), seconds)
+    counters = verdict.heckled.server.counters
+    return {**verdict.figures, "garbage": counters.garbage, "rejected": counters.rejected}
 
 
 def main() -> int:
@@ -291,9 +168,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of the set, on virtual time")
     arguments = parser.parse_args()
-    result = measure(arguments.datagrams, arguments.seed, arguments.seconds)
-    print(json.dumps(result, indent=1))
-    return int(bool(result["crashes"] or result["unjust"] or result["changed"] or not result["same_sound"]))
+    return heckling.printed(measure(arguments.datagrams, arguments.seed, arguments.seconds))
 
 
 if __name__ == "__main__":

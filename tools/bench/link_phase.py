@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.bench.hand import Hand, complete, free_port
 from riffengine.bench.jack_server import Capture, JackServer, build_capture
-from riffengine.bench.latency import Hand, complete
 from riffengine.bench.onset import BlockTimes
 from riffengine.performance.journal import read_journal
 from riffengine.playback.messages import PlaceLoop
@@ -104,9 +103,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All figures."""
     program = build_capture(folder)
     (folder / "set.yaml").write_text(PRESET.format(offset=arguments.offset))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = JackServer.start(RATE, arguments.block, synchronous=False, realtime=bool(realtime_allowed()))
     peer, watch, hand = Peer(arguments.bpm), None, Hand(port)
     words = ["play", str(folder / "set.yaml"), "--block", str(arguments.block), "--osc-port", str(port)]
