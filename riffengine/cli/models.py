@@ -80,6 +80,19 @@ def budgeted(model: str, vram: str | None) -> str:
     return f"{model}{'&' if '?' in model else '?'}vram={vram}"
 
 
+def present(model: str) -> str:
+    """``model``, when its checkpoint is there and whole, as far as the names of its files tell; before anything starts.
+
+    Raises ``ModelError`` where it is not, or where ``model`` is not understood.
+    """
+    if model != "bundled" and not model.partition("?")[0].endswith(".safetensors"):
+        from riffengine.renderer.riffusion.library import Library
+        from riffengine.renderer.riffusion.spec import ModelSpec
+
+        Library.standard().playable(ModelSpec.parse(model).source)
+    return model
+
+
 def _list(as_json: bool) -> int:
     from riffengine.renderer.bundled.package import packaged_weights
     from riffengine.renderer.riffusion.library import RIFFUSION, Holding, Library

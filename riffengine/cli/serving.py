@@ -61,6 +61,7 @@ def add_serve_arguments(
 def serve(arguments: argparse.Namespace) -> int:
     """Play until SIGTERM; the log says everything, stdout nothing but the log."""
     from riffengine.attendants import Company
+    from riffengine.cli.models import present
     from riffengine.clock import SystemClock
     from riffengine.engine import PlayOptions, run_play
     from riffengine.recovery import Recovery
@@ -74,6 +75,7 @@ def serve(arguments: argparse.Namespace) -> int:
     if arguments.check:
         print(f"{arguments.preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: good")
         return 0
+    present(session.model)
     clock = SystemClock()
     log = Logbook(arguments.log, clock.unix_seconds, round(arguments.log_mb * 1e6), arguments.log_keep)
     monitor_at = None if arguments.no_http else (arguments.http_host, arguments.http_port)

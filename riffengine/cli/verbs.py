@@ -45,7 +45,8 @@ def play(arguments: argparse.Namespace) -> int:
         preset = arguments.preset or (Path(kept) if kept else None)
         stems = model_stems(arguments.model) if arguments.model else None
         session = load_session(preset, stems) if preset else default_session()
-        session = replace(session, model=models.budgeted(arguments.model or session.model, arguments.vram))
+        model = models.budgeted(arguments.model or session.model, arguments.vram)
+        session = replace(session, model=models.present(model))
         check_recording(preset, session)
         recovery.preset = str(preset.resolve()) if preset else ""
         maps = learning.chosen_maps(arguments.map)

@@ -72,15 +72,16 @@ def track_beats(samples: Samples, sample_rate: int, expected_bpm: float = 120.0)
 def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: float) -> tuple[Samples, BeatTrack]:
     """``beats`` whole beats of ``samples``, from a bar line on, as a loop without an edge, at the tempo it has.
 
-    Nothing is stretched: the length of the ``(frames,) float32`` that come back tells the tempo, and the codec makes
+    ``samples`` are ``(frames,)`` or ``(frames, channels)``, whose beat is that of their mean. Nothing is stretched: the
+    length of the ``float32`` of the same kind that come back tells the tempo, and the codec makes
     any tempo of it. Audio that is too short repeats its longest run of 8, 4, 2 or 1 beats. Where no beat is found the
     first ``beats`` at ``expected_bpm`` are taken.
     """
-    track = track_beats(samples, sample_rate, expected_bpm)
-    seconds = len(samples) / sample_rate
+    track = track_beats(samples if samples.ndim == 1 else samples.mean(axis=1), sample_rate, expected_bpm)
+    seconds, sides = len(samples) / sample_rate, samples.shape[1:]
     if not track.clear:
         frames = round(beats * 60.0 / expected_bpm * sample_rate)
-        return np.resize(samples, frames).astype(np.float32), track
+        return np.resize(samples, (frames, *sides)).astype(np.float32), track
     period = 60.0 / track.bpm
     whole = round(seconds / period / _BEATS_PER_BAR) * _BEATS_PER_BAR
     if whole and abs(seconds - whole * period) < _WHOLE_SHARE * seconds and _near(track.first_beat, period) < 0.03:
@@ -94,7 +95,7 @@ def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: floa
         run = run // 2
     frames = round(run * period * sample_rate)
     cut = _seamless(samples, round(begin * sample_rate), frames, round(_SEAM_SECONDS * sample_rate))
-    return np.tile(cut, beats // run)[: round(beats * period * sample_rate)], track
+    return np.tile(cut, (beats // run, *(1 for _ in sides)))[: round(beats * period * sample_rate)], track
 
 
 def onset_strengths(samples: Samples, sample_rate: int) -> tuple[Curve, Curve]:
@@ -207,11 +208,13 @@ def _near(seconds: float, period: float) -> float:
 
 def _seamless(samples: Samples, begin: int, frames: int, seam: int) -> Samples:
     """``frames`` from ``begin``; what follows the end is faded out over the beginning, so that the end goes on."""
-    cut = np.zeros(frames, np.float32)
+    cut = np.zeros((frames, *samples.shape[1:]), np.float32)
     there = samples[begin : begin + frames]
     cut[: len(there)] = there
     after = samples[begin + frames : begin + frames + min(seam, frames)]
-    fade = np.linspace(0.0, 1.0, len(after), endpoint=False, dtype=np.float32)
+    fade = np.linspace(0.0, 1.0, len(after), endpoint=False, dtype=np.float32).reshape(
+        -1, *(1 for _ in samples.shape[1:])
+    )
     cut[: len(after)] = cut[: len(after)] * fade + after * (1.0 - fade)
     return cut
 

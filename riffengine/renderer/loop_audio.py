@@ -16,9 +16,10 @@ LONGEST_SECONDS = 60.0  # read from the head of the file; a loop needs at most 1
 _SLOWEST_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
 
 
-def read_loop(path: str, beats: int, bpm: float, sample_rate: int) -> NDArray[np.float32]:
+def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int = 1) -> NDArray[np.float32]:
     """``beats`` whole beats of the file at ``path`` from a bar line on, mono ``(frames,) float32``, without an edge.
 
+    With 2 ``channels`` it is ``(frames, 2)``: the first two of the file, or its only one twice.
     The loop has the tempo that it was played at, or twice or half that, whichever is nearer to ``bpm``: to encode it
     brings it to the tempo of the session, because a mel image has as many frames whatever the tempo, and pitch stays.
     Where no beat is found it is the first ``beats`` at ``bpm``; a shorter file repeats.
@@ -29,9 +30,14 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int) -> NDArray[np
     try:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
-            samples = file.read(int(LONGEST_SECONDS * rate), dtype="float32", always_2d=True).mean(axis=1)
+            samples = file.read(int(LONGEST_SECONDS * rate), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise AudioFileError(f"{Path(path).name} cannot be read as audio: {error}") from error
+    samples = (
+        samples.mean(axis=1)
+        if channels == 1
+        else np.ascontiguousarray(samples[:, [0, -1 if samples.shape[1] == 1 else 1]])
+    )
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
         raise AudioFileError(f"{Path(path).name} holds no sound: it is empty, silent, or not finite")
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,21 @@ def level(audio: NDArray[np.float32], target_lufs: float, sample_rate: int) -> t
         raise RendererError(f"target loudness is {target_lufs} LUFS; a finite number such as -16 is needed")
     mix = audio.sum(axis=0, dtype=np.float64)
     found = loop_loudness(mix, sample_rate)
-    if found == -math.inf:
+    peak = float(np.abs(mix).max())
+    gain = gain_to(target_lufs, found, peak)
+    return (audio * gain).astype(np.float32), found + 20.0 * math.log10(gain), peak * gain
+
+
+def gain_to(target_lufs: float, found_lufs: float, peak: float) -> float:
+    """The factor from ``found_lufs`` to ``target_lufs`` that keeps ``peak`` below the ceiling.
+
+    Raises ``RendererError`` where nothing was found.
+    """
+    if found_lufs == -math.inf:
         raise RendererError(
             f"the loop is silent: no 0.4 s of it is above {_ABSOLUTE_GATE_LUFS:g} LUFS; try another prompt or seed"
         )
-    peak = float(np.abs(mix).max())
-    gain = min(10.0 ** ((target_lufs - found) / 20.0), 10.0 ** (PEAK_CEILING_DB / 20.0) / peak)
-    return (audio * gain).astype(np.float32), found + 20.0 * math.log10(gain), peak * gain
+    return min(10.0 ** ((target_lufs - found_lufs) / 20.0), 10.0 ** (PEAK_CEILING_DB / 20.0) / peak)
 
 
 def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
@@ -50,13 +59,22 @@ def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
     begins. Every channel weighs 1 (mono or stereo). A loop shorter than 0.4 s is one block.
     """
     frames = mix.shape[0]
-    response = _k_weighting(np.arange(frames // 2 + 1) / frames, sample_rate)
+    response = k_weighting(frames, sample_rate)
     weighted = np.fft.irfft(np.fft.rfft(mix, axis=0) * response[:, None], n=frames, axis=0)
     power = (weighted**2).sum(axis=1)
-    block = min(frames, round(_BLOCK_SECONDS * sample_rate))
+    starts, block = gating_blocks(frames, sample_rate)
     running = np.concatenate([[0.0], np.cumsum(np.concatenate([power, power[:block]]))])
-    starts = np.arange(0, frames, max(1, round(_STEP_SECONDS * sample_rate)))
-    blocks = np.maximum((running[starts + block] - running[starts]) / block, 0.0)
+    return gated_lufs(np.maximum((running[starts + block] - running[starts]) / block, 0.0))
+
+
+def gating_blocks(frames: int, sample_rate: int) -> tuple[NDArray[np.int64], int]:
+    """First frames of the gating blocks of a loop of ``frames``, and the length of each, which wraps at its end."""
+    starts = np.arange(0, frames, max(1, round(_STEP_SECONDS * sample_rate)), dtype=np.int64)
+    return starts, min(frames, round(_BLOCK_SECONDS * sample_rate))
+
+
+def gated_lufs(blocks: NDArray[np.float64]) -> float:
+    """Loudness of the mean powers of K-weighted ``blocks``; ``-inf`` if all are gated."""
     gated = blocks[blocks > _power_of(_ABSOLUTE_GATE_LUFS)]
     if not gated.size:
         return -math.inf
@@ -68,13 +86,14 @@ def _power_of(lufs: float) -> float:
     return float(10.0 ** ((lufs - _OFFSET_LUFS) / 10.0))
 
 
-def _k_weighting(cycles_per_sample: NDArray[np.floating], sample_rate: int) -> NDArray[np.complex128]:
-    """Response of the head shelf and the high-pass at any sample rate.
+@lru_cache(maxsize=8)
+def k_weighting(frames: int, sample_rate: int) -> NDArray[np.complex128]:
+    """Response of the head shelf and the high-pass at any sample rate, for the real FFT of ``frames``. Read only.
 
     The standard prints coefficients for 48 kHz only; these are the analogue parameters behind them, mapped by the
     bilinear transform, and give the printed ones at 48 kHz.
     """
-    z = np.exp(-2j * math.pi * cycles_per_sample)
+    z = np.exp(-2j * math.pi * (np.arange(frames // 2 + 1) / frames))
     tangent = math.tan(math.pi * 1681.974450955533 / sample_rate)
     quality, high = 0.7071752369554196, 10.0 ** (3.999843853973347 / 20.0)
     band = high**0.4996667741545416
@@ -88,6 +107,7 @@ def _k_weighting(cycles_per_sample: NDArray[np.floating], sample_rate: int) -> N
     scale = 1.0 + tangent / quality + tangent**2  # the printed numerator is 1, -2, 1: 0.04 dB high, at 48 kHz
     tangent = math.tan(math.pi * 38.13547087602444 / sample_rate)
     response: NDArray[np.complex128] = shelf * (1.0 - z) ** 2 * scale / _denominator(z, tangent, quality)
+    response.flags.writeable = False
     return response
 
 

@@ -11,6 +11,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 
+def is_heard(init: str, strength: float) -> bool:
+    """Whether a loop has anything of ``init`` in it: strength 1 forgets a sound, but what a mask keeps stays."""
+    return bool(init) and (strength < 1.0 or "mask=" in init.partition("?")[2])
+
+
 @dataclass(frozen=True)
 class Point:
     """One end of a morph: what is dreamt, from which noise, and how strongly."""
@@ -82,9 +87,7 @@ class RenderRequest:
         """The same loop written one way: an end that alpha does not reach is replaced by the one it sits on, what is
         dreamt again only to be dreamt over at once is left out, and so is a sound that strength 1 forgets."""
         reached = self._reached()
-        if reached.init and min(reached.start.strength, reached.end.strength) < 1.0:
-            return reached
-        if not reached.init and not reached.init_stamp and reached.start.strength == reached.end.strength == 1.0:
+        if is_heard(reached.init, min(reached.start.strength, reached.end.strength)):
             return reached
         # Without a sound to start from, strength means nothing.
         plain = replace(reached, init="", init_stamp="")
@@ -93,14 +96,14 @@ class RenderRequest:
 
     def _reached(self) -> RenderRequest:
         dreamt_bpm = 0.0 if self.dreamt_bpm == self.bpm else self.dreamt_bpm
-        redreams = _needed(self.redreams, self.beats)
-        if 0.0 < self.alpha < 1.0 and self.start != self.end:
-            if dreamt_bpm == self.dreamt_bpm and redreams == self.redreams:
-                return self
-            return replace(self, redreams=redreams, dreamt_bpm=dreamt_bpm)
-        only = self.end if self.alpha >= 1.0 else self.start
-        alone = replace(self, redreams=redreams, dreamt_bpm=dreamt_bpm, alpha=0.0, phase_from_ends=False)
-        return alone if alone.start is only is alone.end else replace(alone, start=only, end=only)
+        plain = replace(self, redreams=_needed(self.redreams, self.beats), dreamt_bpm=dreamt_bpm)
+        if self.alpha <= 0.0:
+            return replace(plain, end=self.start, alpha=0.0, phase_from_ends=False)
+        if self.alpha >= 1.0:
+            return replace(plain, start=self.end, alpha=0.0, phase_from_ends=False)
+        if self.start == self.end:
+            return replace(plain, alpha=0.0, phase_from_ends=False)
+        return plain
 
     def digest(self) -> str:
         """Sixteen hex digits that name the canonical request."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Protocol
 
 from riffengine.performance import harmony, takes
 from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
-from riffengine.renderer.request import Point, Redream, RenderRequest
+from riffengine.renderer.request import Point, Redream, RenderRequest, is_heard
 from riffengine.scheduler.shelf import FinishedLoop
 
 
@@ -34,14 +34,6 @@ class BankKey:
     redreams: tuple[Redream, ...] = ()
     dreamt_bpm: float = 0.0  # 0: at ``bpm``
     init_stamp: str = ""
-
-    def __hash__(self) -> int:
-        """That of all fields, reckoned once: keys are looked up at every tick."""
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(tuple(getattr(self, name) for name in self.__dataclass_fields__))
 
     def request(self, alpha: float, steps: int, finished: bool = False) -> RenderRequest:
         """The canonical request for the rendition at ``alpha``; ``finished`` is one that shall not comb."""
@@ -121,7 +113,7 @@ class SessionFacts:
 def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts) -> BankKey:
     """The bank that ``intent`` asks for under the session-wide parameters in ``state``."""
     # Without a sound to start from the strength changes nothing, and at strength 1 that sound: no render because of it.
-    init = intent.init if intent.strength < 1.0 else ""
+    init = intent.init if is_heard(intent.init, intent.strength) else ""
     strength = intent.strength if init else 1.0
 
     def point(prompt: str, seed: int) -> Point:

@@ -113,6 +113,8 @@ def test_strength_1_forgets_the_sound_and_no_sound_makes_strength_mean_nothing()
     assert at(1.0, 0.6, **heard).digest() != PLAIN.digest()
     assert at(1.0, 0.6, **heard, alpha=0.0).digest() == replace(PLAIN, alpha=0.0).digest()  # the end is not reached
     assert at(0.6, 0.6, **heard).canonical().init == "a.wav"
+    masked = at(1.0, 1.0, init="a.wav?from=8&mask=keep-low").canonical()
+    assert masked.init and masked.start.strength == 1.0  # what the mask keeps is heard all the same
 
 
 def test_a_file_that_holds_something_else_is_another_loop() -> None:

@@ -1,10 +1,14 @@
 """What a loop of a spectrogram checkpoint costs, beside plain diffusers: python -m tools.bench.render --random sd15.
 
 For {eager, compiled} x alphas in one bank x steps x {guided, not}: milliseconds by part (text, denoise, decode, phase)
-and per loop, median and p95, and peak memory. Below it StableDiffusionImg2ImgPipeline of diffusers on the same weights,
-device, precision and scheduler, in the same run, without sound; both begin from a seed image and take every step
-(strength 1). ``--random`` makes a checkpoint without any download, ``--model`` takes yours. The machine, versions and
-load stand in the table; on a busy or a small machine it says what it says there. ``--out`` writes JSON as well.
+and per loop, median and p95, and peak memory. Below it diffusers' StableDiffusionImg2ImgPipeline in the same run. Both
+sides have the same weights, device, precision, scheduler, picture to start from (``--init``), strength, and number of
+UNet calls; words and noise are new in every round. Ours ends with sound and keeps the picture's latents; diffusers'
+ends with a picture, and encodes the one it starts from each time, as its pipeline does.
+
+``--demands`` measures the rows that the demands name and says of each whether it is met. ``--random`` makes a
+checkpoint without any download, ``--model`` takes yours. Machine, versions and load stand in the table; on a busy or
+a small machine it says what it says there. ``--out`` writes JSON as well, after every row.
 """
 
 from __future__ import annotations
@@ -28,8 +32,8 @@ import torch
 from riffengine.renderer.request import Point, RenderRequest
 from riffengine.renderer.riffusion.device import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.schedules import make_scheduler
-from riffengine.renderer.riffusion.seeds import packaged
+from riffengine.renderer.riffusion.schedules import entry, make_scheduler
+from riffengine.renderer.riffusion.seeds import Start
 from riffengine.renderer.riffusion.spec import ModelSpec
 from tools.random_checkpoint import SIZES, write_checkpoint
 
@@ -39,12 +43,21 @@ PARTS = ("text", "denoise", "decode", "phase")
 Row = dict[str, Any]
 
 
-def requests_of(number: int, alphas: int, steps: int, guided: bool, init: str) -> list[RenderRequest]:
+DEMANDS: tuple[tuple[str, int, int, bool, float, float], ...] = (
+    # what, alphas, steps, guided, milliseconds at most for a loop, goal; on one H200
+    ("50 steps guided", 1, 50, True, 700.0, 450.0),
+    ("4 steps, guidance 1", 1, 4, False, 60.0, 20.0),
+    ("8 alphas in one batch, 4 steps, per alpha", 8, 4, False, 25.0, 8.0),
+)
+LEAST_TIMES_FASTER, GOAL_TIMES_FASTER = 2.0, 4.0
+
+
+def requests_of(number: int, alphas: int, steps: int, guided: bool, options: argparse.Namespace) -> list[RenderRequest]:
     """A bank that nobody has asked for before: other words and other noise for each ``number``."""
-    guidance = 7.0 if guided else 1.0
-    a = Point(f"funk bassline take {number}", 1000 + number, guidance=guidance)
-    b = Point(f"church bells take {number}", 5000 + number, guidance=guidance)
-    request = RenderRequest(a, b, steps=steps, bpm=BPM, init=init)
+    shared = {"guidance": 7.0 if guided else 1.0, "strength": options.strength}
+    a = Point(f"funk bassline take {number}", 1000 + number, **shared)
+    b = Point(f"church bells take {number}", 5000 + number, **shared)
+    request = RenderRequest(a, b, steps=steps, bpm=BPM, init=options.init)
     return [replace(request, alpha=alpha) for alpha in ((0.0,) if alphas == 1 else BANK)]
 
 
@@ -54,7 +67,7 @@ def measure_ours(family: RiffusionFamily, alphas: int, steps: int, guided: bool,
     parts: dict[str, list[float]] = {part: [] for part in PARTS}
     reset_peak(family.policy.device)
     for number in range(-options.warm, options.repeats):
-        bank = requests_of(number + 100, alphas, steps, guided, options.init)
+        bank = requests_of(number + 100, alphas, steps, guided, options)
         wait(family.policy.device)
         began = time.perf_counter()
         done = family.render_bank(bank, lambda: None)
@@ -66,8 +79,14 @@ def measure_ours(family: RiffusionFamily, alphas: int, steps: int, guided: bool,
                 parts[part].append(getattr(done[0].cost, part) * 1e3)
     row: Row = {"alphas": alphas, "steps": steps, "guided": guided, **spread(totals)}
     row |= {part: round(statistics.median(found), 2) for part, found in parts.items()}
-    row["denoise_per_step"] = round(row["denoise"] / steps, 3)
+    row["calls"] = calls_of(steps, options.strength)
+    row["denoise_per_step"] = round(row["denoise"] / row["calls"], 3)
     return row | {"peak_mib": peak_mib(family.policy.device)}
+
+
+def calls_of(steps: int, strength: float) -> int:
+    """How often a loop asks the UNet, with a scheduler that asks once a step."""
+    return steps - entry(steps, strength, steps, 1)
 
 
 def measure_plain(folder: Path, policy: DevicePolicy, steps: int, guided: bool, options: argparse.Namespace) -> Row:
@@ -83,21 +102,30 @@ def measure_plain(folder: Path, policy: DevicePolicy, steps: int, guided: bool, 
     pipe.scheduler = make_scheduler(options.scheduler, dict(pipe.scheduler.config))
     pipe.to(policy.device, policy.dtype)
     pipe.set_progress_bar_config(disable=True)
-    picture = Image.open(packaged("seed")["straight"]).convert("RGB")
+    picture = Image.open(Start.parse(options.init).source).convert("RGB")
     totals: list[float] = []
+    calls = 0
+
+    def count(_: object, step: int, __: object, kept: Row) -> Row:
+        nonlocal calls
+        calls = step + 1
+        return kept
+
     reset_peak(policy.device)
     for number in range(-options.warm, options.repeats):
         draw = torch.Generator("cpu").manual_seed(1000 + number)
         wait(policy.device)
         began = time.perf_counter()
         pipe(
-            f"funk bassline take {number}", image=picture, strength=1.0, num_inference_steps=steps,
-            guidance_scale=7.0 if guided else 1.0, generator=draw,
+            f"funk bassline take {number}", image=picture, strength=options.strength,
+            num_inference_steps=steps, guidance_scale=7.0 if guided else 1.0,
+            generator=draw, callback_on_step_end=count,
         )  # fmt: skip
         wait(policy.device)
         if number >= 0:
             totals.append((time.perf_counter() - began) * 1e3)
-    return {"alphas": 1, "steps": steps, "guided": guided, **spread(totals), "peak_mib": peak_mib(policy.device)}
+    row: Row = {"alphas": 1, "steps": steps, "guided": guided, "calls": calls, **spread(totals)}
+    return row | {"peak_mib": peak_mib(policy.device)}
 
 
 def spread(milliseconds: list[float]) -> Row:
@@ -160,7 +188,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--scheduler", default="ddim", help="of both sides (ddim: as many UNet calls as steps)")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--warm", type=int, default=2, help="rounds before the measured ones")
-    parser.add_argument("--init", default="straight", help="what ours starts from; '' for noise alone")
+    parser.add_argument("--init", default="straight", help="the picture that both sides start from, a file or a seed")
+    parser.add_argument("--strength", type=float, default=1.0, help="of both sides")
+    parser.add_argument("--demands", action="store_true", help="only the rows that the demands name")
     parser.add_argument("--plain", choices=("yes", "no"), default="yes", help="measure diffusers' pipeline too")
     parser.add_argument("--threads", type=int, default=0, help="of torch on the CPU (0: as it likes)")
     parser.add_argument("--out", type=Path, help="also write the result as JSON")
@@ -171,35 +201,71 @@ def run(folder: Path, options: argparse.Namespace) -> Row:
     """Measure and print everything; the result for programs."""
     text = f"{folder}?device={options.device}&precision={options.precision}&scheduler={options.scheduler}"
     policy = DevicePolicy.choose(ModelSpec.parse(text))
-    result: Row = {**machine_facts(policy), "checkpoint": options.random or options.model, "rows": [], "plain": []}
-    print("  ".join(f"{name} {value}" for name, value in result.items() if name not in ("rows", "plain")))
+    result: Row = {**machine_facts(policy), "checkpoint": options.random or options.model}
+    result |= {"init": options.init, "strength": options.strength, "scheduler": options.scheduler}
+    print("  ".join(f"{name} {value}" for name, value in result.items()))
+    result |= {"rows": [], "plain": [], "remarks": []}
     print(
         f"{'':9}{'alphas':>7}{'steps':>6}{'guided':>7}{'loop ms':>11}{'p95':>11}"
         + "".join(f"{name:>10}" for name in (*PARTS, "a step", "peak MiB"))
     )
     compiled = {"yes": (True,), "no": (False,), "both": (False, True)}
     guided = {"yes": (True,), "no": (False,), "both": (True, False)}[options.guided]
+    rows = [(alphas, steps, guide) for alphas in options.alphas for steps in options.steps for guide in guided]
+    if options.demands:
+        rows = [(alphas, steps, guide) for _, alphas, steps, guide, *_ in DEMANDS]
     for switch in compiled[options.compiled or ("both" if policy.device.type == "cuda" else "no")]:
-        for alphas in options.alphas:
+        for alphas in dict.fromkeys(row[0] for row in rows):
             family = RiffusionFamily.load(f"{text}&batch={alphas}&compile={'yes' if switch else 'no'}")
-            for steps in options.steps:
-                for guide in guided:
-                    row = measure_ours(family, alphas, steps, guide, options) | {"compiled": switch}
-                    result["rows"].append(row)
-                    show(row, "compiled" if switch else "eager")
-            result["remarks"] = family.remarks
+            for _, steps, guide in (row for row in rows if row[0] == alphas):
+                row = measure_ours(family, alphas, steps, guide, options) | {"compiled": switch}
+                result["rows"].append(row)
+                show(row, "compiled" if switch else "eager")
+                save(result, options)
+            result["remarks"] += family.remarks
             del family
             if policy.device.type == "cuda":
                 torch.cuda.empty_cache()
-    for steps in options.steps if options.plain == "yes" else ():
-        for guide in guided:
-            plain = measure_plain(folder, policy, steps, guide, options)
-            ours = [r for r in result["rows"] if (r["steps"], r["guided"], r["alphas"]) == (steps, guide, 1)]
-            plain["times_faster"] = round(plain["median_ms"] / min(r["median_ms"] for r in ours), 2) if ours else None
-            result["plain"].append(plain)
-            show(plain, "diffusers")
-            print(f"{'':9}ours, with its sound, is {plain['times_faster']} times as fast")
+    for steps, guide in dict.fromkeys(row[1:] for row in rows) if options.plain == "yes" else ():
+        plain = measure_plain(folder, policy, steps, guide, options)
+        ours = [r for r in result["rows"] if (r["steps"], r["guided"], r["alphas"]) == (steps, guide, 1)]
+        plain["times_faster"] = round(plain["median_ms"] / min(r["median_ms"] for r in ours), 2) if ours else None
+        result["plain"].append(plain)
+        show(plain, "diffusers")
+        print(f"{'':9}ours, with its sound, is {plain['times_faster']} times as fast")
+        save(result, options)
+    result["demands"] = judged(result)
+    for told in result["demands"]:
+        print(told)
+    save(result, options)
     return result
+
+
+def judged(result: Row) -> list[str]:
+    """Each demand whose row was measured: the figure, what is demanded, and whether it is met."""
+    told = []
+    for what, alphas, steps, guided, most, goal in DEMANDS:
+        asked = (alphas, steps, guided)
+        found = [r["median_ms"] for r in result["rows"] if (r["alphas"], r["steps"], r["guided"]) == asked]
+        if found:
+            verdict = "met" if min(found) <= most else "MISSED"
+            told.append(f"{what}: {min(found):.1f} ms (at most {most:g}, goal {goal:g}): {verdict}")
+    for plain in result["plain"]:
+        if (plain["steps"], plain["guided"]) == (50, True) and plain["times_faster"]:
+            times = plain["times_faster"]
+            verdict = "met" if times >= LEAST_TIMES_FASTER else "MISSED"
+            least = f"at least {LEAST_TIMES_FASTER:g}, goal {GOAL_TIMES_FASTER:g}"
+            told.append(f"plain diffusers, 50 steps: {times} times as fast ({least}): {verdict}")
+    if told and (not result["device"].startswith("cuda") or result["checkpoint"] != "sd15"):
+        told.append("these figures do not count: the demands are for --random sd15 on one H200")
+    return told
+
+
+def save(result: Row, options: argparse.Namespace) -> None:
+    """Write what there is so far."""
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -215,10 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.random
             else Library.standard().locate(options.model)
         )
-        result = run(folder, options)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=2) + "\n")
+        run(folder, options)
     return 0
 
 

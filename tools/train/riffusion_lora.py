@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
-from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec
+from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
 from riffengine.renderer.riffusion.prompt import Prompt
 from riffengine.renderer.riffusion.schedules import make_scheduler
 from riffengine.renderer.riffusion.song import Song
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Clip:
-    """Eight beats: mono ``samples`` ``(frames,) float32``, and what they are called."""
+    """Eight beats: ``samples`` ``(frames,)`` or ``(frames, 2) float32``, and what they are called."""
 
     samples: NDArray[np.float32]
     caption: str
@@ -77,20 +77,20 @@ class Addition(nn.Module):
         return self.base(x) + self.scale * added
 
 
-def clips_of(path: Path, sample_rate: int) -> list[Clip]:
+def clips_of(path: Path, sample_rate: int, channels: int = 1) -> list[Clip]:
     """The clips of one file, from its first bar line on; what is shorter than eight beats is one that repeats."""
     told = path.with_suffix(".txt")
     caption = told.read_text(encoding="utf-8").strip() if told.is_file() else path.stem.replace("_", " ")
-    song = Song.read(path, sample_rate, _LONGEST_SECONDS)
+    song = Song.read(path, sample_rate, _LONGEST_SECONDS, channels)
     return [Clip(song.piece(BEATS * number, BEATS), caption) for number in range(song.pieces(BEATS))]
 
 
-def read_music(folder: Path, sample_rate: int, say: Say) -> list[Clip]:
+def read_music(folder: Path, sample_rate: int, say: Say, channels: int = 1) -> list[Clip]:
     """Every clip of ``folder``; what cannot be read is told and left out. ``AudioFileError`` when none is left."""
     clips: list[Clip] = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):
         try:
-            found = clips_of(path, sample_rate)
+            found = clips_of(path, sample_rate, channels)
         except AudioFileError as error:
             say(f"left out: {error}")
             continue
@@ -108,7 +108,7 @@ def encode(checkpoint: Checkpoint, clips: list[Clip], device: torch.device) -> t
     vae, words = checkpoint.vae.to(device), TextEncoder(checkpoint.tokenizer, checkpoint.text.to(device))
     latents, texts = [], []
     for clip in clips:
-        picture = codec.encode(torch.from_numpy(clip.samples)[None, None], COLUMNS).expand(-1, 3, -1, -1).flip(2)
+        picture = codec.encode(as_batch(clip.samples), COLUMNS).expand(-1, 3, -1, -1).flip(2)
         found = vae.encode((picture * 2.0 - 1.0).to(device, vae.dtype)).latent_dist.mean
         latents.append(found.float() * vae.config.scaling_factor)
         texts.append(words.encode(Prompt.parse(clip.caption), 1).clone())
@@ -209,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         checkpoint = read_checkpoint(ModelSpec.parse(options.model))
-        clips = read_music(options.music, checkpoint.params.sample_rate, print)
+        clips = read_music(options.music, checkpoint.params.sample_rate, print, checkpoint.params.channels)
     except RiffError as error:
         print(error, file=sys.stderr)
         return 2

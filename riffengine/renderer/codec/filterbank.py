@@ -57,8 +57,11 @@ class Filterbank:
     def __init__(self, weights: NDArray[np.float64], device: torch.device) -> None:
         self._n_bins = weights.shape[1]
         self._blocks: list[tuple[slice, slice, Tensor]] = []
-        for start in range(0, len(weights), _BAND_GROUP):
-            rows = weights[start : start + _BAND_GROUP]
+        group = (
+            _BAND_GROUP if device.type == "cpu" else len(weights)
+        )  # to a GPU one product is less than many small ones
+        for start in range(0, len(weights), group):
+            rows = weights[start : start + group]
             used = np.flatnonzero(rows.any(axis=0))
             columns = slice(int(used[0]), int(used[-1]) + 1)
             block = torch.from_numpy(np.ascontiguousarray(rows[:, columns].T)).to(device, torch.float32)

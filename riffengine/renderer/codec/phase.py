@@ -23,7 +23,32 @@ def predicted_phase(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
     end meets the start: a held sine dips 0.1 dB at the wrap, 1.2 dB without. Each loop of the batch begins at its own
     strongest onset, so that turning the image turns the loop, and a loop does not depend on its neighbours.
     """
+    if magnitudes.device.type != "cpu":
+        return _phase_together(magnitudes, frames)
     return torch.cat([_phase_of_one(one, frames) for one in magnitudes.split(1)])
+
+
+def _phase_together(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
+    """What ``_phase_of_one`` gives for each loop, bit for bit, without a look at the device and in as few calls."""
+    batch, count, bins = magnitudes.shape
+    onsets = (magnitudes - magnitudes.roll(1, dims=1)).clamp_min_(0).sum(2)
+    first, places = onsets.argmax(1, keepdim=True), torch.arange(count, device=magnitudes.device)
+    order = (first + places) % count
+    owners, advance = (found.gather(1, order[:, :, None].expand(-1, -1, bins)) for found in _peaks(magnitudes, frames))
+    hops = torch.tensor(frames.hops, dtype=torch.float32, device=magnitudes.device)[order]
+    steps = (0.5 * (advance + advance.roll(-1, dims=1))) * hops[:, :, None]
+    phase = begin = magnitudes.new_zeros((batch, bins), dtype=torch.float64)
+    rows: list[Tensor] = []
+    for now in range(count):
+        rows.append(phase)
+        phase = (phase + steps[:, now]).gather(1, owners[:, (now + 1) % count]).remainder_(_TWO_PI)
+    residual = (phase - begin + math.pi).remainder_(_TWO_PI).sub_(math.pi)
+    walk = torch.stack(rows, 1)
+    share = places.to(torch.float64).div_(count)
+    walk -= residual.unsqueeze(1).expand(-1, count, -1).gather(2, owners) * share.view(1, -1, 1)
+    walk = walk.gather(1, ((places - first) % count)[:, :, None].expand(-1, -1, bins))
+    walk[..., 1::2] += math.pi
+    return walk.to(torch.float32)
 
 
 def _phase_of_one(magnitudes: Tensor, frames: CircularFrames) -> Tensor:

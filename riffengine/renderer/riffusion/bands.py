@@ -6,6 +6,8 @@ stems are bands: levels, mutes and solos work on them, and what is dreamt again 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,17 +16,17 @@ CROSSOVERS_HZ = (250.0, 2500.0)  # kick and bass below, cymbals and breath above
 _WIDTH_OCTAVES = 0.5
 
 
-def split(loop: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """``(channels, frames)`` of a circular loop → ``(bands, frames, channels)``; the bands' sum is the loop.
+@lru_cache(maxsize=8)
+def band_weights(frames: int, sample_rate: int) -> NDArray[np.float32]:
+    """Weights ``(bands, frames // 2 + 1)`` for the real FFT of a circular loop of ``frames``. Read only.
 
-    Zero phase and circular: a product of spectra with weights that add up to 1, raised cosines half an octave wide.
+    They add up to 1, so the bands add up to the loop; raised cosines half an octave wide, and no phase.
     """
-    frames = loop.shape[-1]
     octaves = np.log2(np.maximum(np.fft.rfftfreq(frames, 1.0 / sample_rate), 1e-3))
     above = [
         0.5 - 0.5 * np.cos(np.pi * np.clip((octaves - np.log2(hz)) / _WIDTH_OCTAVES + 0.5, 0.0, 1.0))
         for hz in CROSSOVERS_HZ
     ]
-    weights = np.stack([1.0 - above[0], above[0] - above[1], above[1]])
-    parts = np.fft.irfft(np.fft.rfft(loop)[None] * weights[:, None, :], frames)
-    return np.ascontiguousarray(parts.transpose(0, 2, 1), dtype=np.float32)
+    weights = np.stack([1.0 - above[0], above[0] - above[1], above[1]]).astype(np.float32)
+    weights.flags.writeable = False
+    return weights

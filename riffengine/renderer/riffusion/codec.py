@@ -233,6 +233,12 @@ def sampled_weights(params: RiffusionParams) -> NDArray[np.float64]:
     return weights
 
 
+def as_batch(samples: NDArray[np.float32]) -> Tensor:
+    """``(frames,)`` or ``(frames, channels) float32`` as the ``(1, channels, frames)`` that a codec takes."""
+    sides = samples[None] if samples.ndim == 1 else np.ascontiguousarray(samples.T)
+    return torch.from_numpy(sides)[None]
+
+
 def _as_channels(audio: Tensor, channels: int) -> Tensor:
     if audio.shape[1] == channels:
         return audio

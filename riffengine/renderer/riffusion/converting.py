@@ -46,7 +46,10 @@ def convert(source: Path, out: Path | None, like: str, library: Library, say: Sa
     if not source.is_file():
         raise ModelError(f"there is no {source} to convert; give a checkpoint's folder, a .ckpt, or a pickled LoRA")
     with tempfile.TemporaryDirectory(prefix="riffengine-convert-") as scratch:
-        flat = source if source.suffix == ".safetensors" else _unpickled(source, Path(scratch) / "flat.safetensors")
+        flat = source
+        if source.suffix != ".safetensors":
+            flat = Path(scratch) / "flat.safetensors"
+            _unpickle({source: flat})
         tensors = read_tensors(flat)
         if not any(name.startswith(_SINGLE) for name in tensors):
             return _keep_file(flat, source, out)
@@ -82,7 +85,7 @@ def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: S
     for part, path in pickles.items():
         say(f"{path.relative_to(source)} → safetensors")
         (target / part).mkdir(exist_ok=True)
-        _unpickled(path, target / part / _weights_name(part))
+    _unpickle({path: target / part / _weights_name(part) for part, path in pickles.items()})
     read_checkpoint(ModelSpec(str(target)))
 
 
@@ -98,36 +101,38 @@ def _pickle_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _unpickled(source: Path, target: Path) -> Path:
-    """``source`` as safetensors at ``target``, written under another name first; ``ModelError`` says why not."""
-    partial = target.with_name(target.name + ".partial")
+def _unpickle(targets: dict[Path, Path]) -> None:
+    """Each source as safetensors at its target, by one process; ``ModelError`` says why not, and nothing is left."""
+    partials = {source: target.with_name(target.name + ".partial") for source, target in targets.items()}
     known = {
         name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ
     }
-    command = [sys.executable, "-I", str(_SCRIPT), str(source.resolve()), str(partial.resolve())]
+    pairs = [str(path.resolve()) for pair in partials.items() for path in pair]
+    names = ", ".join(str(source) for source in targets)
     try:
         done = subprocess.run(
-            command,
+            [sys.executable, "-I", str(_SCRIPT), *pairs],
             env=known,
             capture_output=True,
             text=True,
             timeout=_PATIENCE_SECONDS,
-            cwd=target.parent,
+            cwd=next(iter(targets.values())).parent,
             check=False,
         )
         said = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
         if done.returncode or "error" in said:
             lines = done.stderr.strip().splitlines()
             why = said.get("error") or (lines[-1] if lines else f"it ended with status {done.returncode}")
-            raise ModelError(f"{source} is not converted: {why}; ask its author for safetensors")
-        partial.replace(target)
+            raise ModelError(f"{said.get('source', names)} is not converted: {why}; ask its author for safetensors")
+        for source, partial in partials.items():
+            partial.replace(targets[source])
     except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{source} is not converted: it took longer than {_PATIENCE_SECONDS // 60} minutes") from error
+        raise ModelError(f"{names} is not converted: it took longer than {_PATIENCE_SECONDS // 60} minutes") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{source} is not converted: {error}; choose another folder with -o") from error
+        raise ModelError(f"{names} is not converted: {error}; choose another folder with -o") from error
     finally:
-        partial.unlink(missing_ok=True)
-    return target
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
 
 
 def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:

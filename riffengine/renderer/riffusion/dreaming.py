@@ -73,7 +73,6 @@ def dream(wish: Dream, networks: Networks, scheduler: Any, check: Check, shape: 
     The steps' tensors stay on the device and nothing waits for it, but for ``policy.run_ahead``: no more steps than
     that are queued there, so a loop that is cancelled ends within a step.
     """
-    device = networks.policy.device
     scheduler.set_timesteps(wish.steps, device="cpu")
     order = int(getattr(scheduler, "order", 1))
     first = 0 if wish.init is None else entry(wish.steps, wish.strength, len(scheduler.timesteps), order)
@@ -83,32 +82,45 @@ def dream(wish: Dream, networks: Networks, scheduler: Any, check: Check, shape: 
         return wish.init.expand(len(wish.text), -1, -1, -1)
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
-    noise = wish.noise.start(shape).to(device)
+    over, fresh = networks.ferry.over, wish.noise.stream(shape)
+    noise = over(wish.noise.start(shape))
     if wish.init is None:
         latents = noise * float(scheduler.init_noise_sigma)
     else:
-        latents = scheduler.add_noise(wish.init.expand_as(noise), noise, times[:1].expand(len(noise)))
+        latents = _noised(wish.init, noise, scheduler, times[:1])
     guided = bool((wish.guidance != 1.0).any())
     text = torch.cat([wish.negative, wish.text]) if guided else wish.text
-    guidance = wish.guidance.to(device)[:, None, None, None] if guided else None
-    on_device = times.to(device)
+    guidance = over(wish.guidance)[:, None, None, None] if guided else None
+    on_device = over(times)
     pace = _Pace(networks)
-    with step_noise(scheduler, wish.noise.stream(shape).draw):
+    with step_noise(scheduler, lambda wanted: over(fresh.draw(wanted))):
         for index, time in enumerate(times):
-            check()
             pace.wait()
+            check()  # behind the wait: what was cancelled during it is not queued any more
             seen = scheduler.scale_model_input(latents, time)
             value = networks.noise_in(seen.float(), on_device[index : index + 1], text, guidance)
             latents = scheduler.step(value, time, latents, return_dict=False)[0].float()
             if wish.mask is not None and wish.init is not None and (index + 1) % order == 0:
-                kept = wish.init.expand_as(noise)
                 if index + 1 < len(times):
-                    kept = scheduler.add_noise(kept, noise, times[index + 1 : index + 2].expand(len(noise)))
-                latents = torch.lerp(kept.float(), latents, wish.mask)
+                    kept = _noised(wish.init, noise, scheduler, times[index + 1 : index + 2])
+                else:
+                    kept = wish.init.expand_as(noise)
+                latents = torch.lerp(kept, latents, wish.mask)
             pace.step()
     if wish.mask is not None and wish.init is not None:
         latents = torch.lerp(wish.init.expand_as(noise), latents, wish.mask)
     return latents
+
+
+def _noised(init: Tensor, noise: Tensor, scheduler: Any, time: Tensor) -> Tensor:
+    """``init`` with ``noise`` as ``scheduler`` adds it at ``time`` ``(1,)``.
+
+    Schedulers look the two levels up on the device of the picture, and the host waits for that: here they are asked for
+    two numbers on the host.
+    """
+    levels = scheduler.add_noise(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), time.expand(2))
+    signal, amount = levels.tolist()
+    return signal * init + amount * noise
 
 
 class _Pace:

@@ -14,16 +14,15 @@ from torch import Tensor
 
 from riffengine.errors import RendererError
 from riffengine.renderer.interpolation import lerp
-from riffengine.renderer.loop_audio import resample_loop
-from riffengine.renderer.loudness import level
 from riffengine.renderer.rendition import Check, Rendition
 from riffengine.renderer.request import Point, RenderCost, RenderRequest
-from riffengine.renderer.riffusion.bands import BANDS, split
+from riffengine.renderer.riffusion.bands import BANDS
 from riffengine.renderer.riffusion.bank import bank_of, picture_of
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec
 from riffengine.renderer.riffusion.device import DevicePolicy, plan_memory
 from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
+from riffengine.renderer.riffusion.finishing import Finisher
 from riffengine.renderer.riffusion.lora import Loras
 from riffengine.renderer.riffusion.masks import latent_mask, mask_of
 from riffengine.renderer.riffusion.networks import Networks
@@ -82,7 +81,7 @@ class RiffusionFamily:
         self._multiple = self._factor * 2 ** (len(checkpoint.unet.config.block_out_channels) - 1)
         text_kind = torch.float32 if plan.text_rests else policy.dtype
         checkpoint.text.to(device="cpu" if plan.text_rests else policy.device, dtype=text_kind)
-        self.networks = Networks(checkpoint, self.policy)
+        self.networks = Networks(checkpoint, self.policy, self._remark)
         self.networks.decode_alone = plan.decode_alone
         self.loras = Loras(spec.loras, checkpoint.unet, checkpoint.text)
         self._text = TextEncoder(checkpoint.tokenizer, checkpoint.text)
@@ -90,6 +89,7 @@ class RiffusionFamily:
         # MPS lacks some of what complex spectra need
         phase_device = "cpu" if policy.device.type == "mps" else policy.device
         self.codec = RiffusionCodec(checkpoint.params, phase_device)
+        self._finisher = Finisher(self.codec.device, LOUDNESS_LUFS)
         self._seeds = SeedReader(self.codec)
         told = " ".join(str(lora) for lora in spec.loras)
         self.weights_digest = checkpoint.digest if not told else f"{checkpoint.digest} {told}"
@@ -139,13 +139,13 @@ class RiffusionFamily:
         pictures = [self._picture(request, check, clock) for request in requests]
         first = requests[0]
         frames = round(first.beats * 60 * first.sample_rate / first.bpm)
-        audio = self._sound(requests, check, clock).cpu().numpy()
+        back, sound = self.networks.ferry.back, self._sound(requests, check, clock)
+        done = self._finisher.finish(sound, frames, first.sample_rate)
         renditions = []
-        for request, picture, sound in zip(requests, pictures, audio, strict=True):
-            stems = split(resample_loop(sound, frames), request.sample_rate)
-            samples, lufs, peak = level(stems, LOUDNESS_LUFS, request.sample_rate)
-            mel = (1.0 - picture[0].mean(dim=0).T).cpu().numpy()
-            unread = self._read(request).unread
+        for number, (request, picture) in enumerate(zip(requests, pictures, strict=True)):
+            samples = back(done.stems[number]).numpy()
+            mel = back(1.0 - picture[0].mean(dim=0).T).numpy()
+            lufs, peak, unread = done.lufs[number], done.peaks[number], self._read(request).unread
             renditions.append(Rendition(request, samples, mel, None, lufs, peak, RenderCost(), unread))
         clock.lap("phase")
         cost = RenderCost(**{part: seconds / len(requests) for part, seconds in clock.seconds.items()})
@@ -162,6 +162,7 @@ class RiffusionFamily:
             near = self._sound(before, check, clock)
         elif any(again):
             return torch.cat([self._sound([request], check, clock) for request in requests])
+        check()
         return self._within_memory(lambda _: self.codec.decode(pictures, frames, near, PHASE_ITERATIONS), 1)
 
     # --- pictures ---------------------------------------------------------------------------------------------------
@@ -173,6 +174,7 @@ class RiffusionFamily:
         if found is None:
             latents = self._latents_of(request, check, clock)
             clock.lap("denoise")
+            check()
             painted = self._within_memory(lambda batch: self.networks.decode(latents), 1).flip(2)
             found = painted[:, 1:] if self.channels == 2 else painted.mean(dim=1, keepdim=True)
             if request.redreams:
@@ -241,11 +243,15 @@ class RiffusionFamily:
                             "(vram=), or play on the CPU (device=cpu)"
                         ) from error
                     self.networks.decode_alone = True
-                    self.remarks.append("memory ran out: pictures are decoded one by one from now on")
+                    self._remark("memory ran out: pictures are decoded one by one from now on")
                     continue
                 batch = (batch + 1) // 2
                 self.policy = replace(self.policy, bank_batch=batch)
-                self.remarks.append(f"memory ran out: {batch} loops at once from now on")
+                self._remark(f"memory ran out: {batch} loops at once from now on")
+
+    def _remark(self, text: str) -> None:
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     # --- what a batch is made from ----------------------------------------------------------------------------------
 

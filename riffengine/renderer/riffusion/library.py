@@ -84,6 +84,24 @@ class Library:
             "(or play the model in the package: --model bundled)"
         )
 
+    def playable(self, source: str) -> Path:
+        """The folder that ``source`` names, when it holds what is played, by the names of its files.
+
+        Raises ``ModelError`` where there is none, something lacks, or only pickles are there; nothing is opened.
+        """
+        folder = self.locate(source)
+        state = _state(folder)
+        if state == "pickled":
+            raise ModelError(
+                f"{folder} holds pickles, which are not loaded; convert it once: riffengine convert {folder}"
+            )
+        if state != "ready":
+            raise ModelError(
+                f"{folder} is no whole checkpoint ({state}): give a folder in diffusers layout, or fetch one: "
+                f"riffengine models get {RIFFUSION}"
+            )
+        return folder
+
     def holdings(self) -> list[Holding]:
         """Every checkpoint of the library and of the hub's cache, by name; the library's wins."""
         found: dict[str, Holding] = {}

@@ -11,18 +11,23 @@ from torch import Tensor, nn
 
 from riffengine.renderer.riffusion.checkpoint import Checkpoint
 from riffengine.renderer.riffusion.device import DevicePolicy
+from riffengine.renderer.riffusion.ferry import Ferry
 
-_GRAPHS_KEPT = 12  # one for each batch size and width; each holds its own working memory
+_GRAPHS_KEPT = 24  # one for each batch size, width and length of text; they share their working memory
 _WARM_UP = 3  # rounds before a capture, in which libraries choose their kernels and allocate
+_SHAPES_COMPILED = 64  # of one function; beyond torch's own 8 it would quietly be played uncompiled
+Say = Callable[[str], None]
 
 
 class Captured:
     """A function of tensors as a CUDA graph: captured once, replayed with new contents in the same buffers.
 
-    Weights may be changed in place between two calls; shapes may not change.
+    ``pool`` is the memory that all graphs of one device work in: they are replayed one after the other on one stream,
+    and what one gives is copied out before the next begins. Weights may be changed in place between two calls; shapes
+    may not change. Raises ``RuntimeError`` where the device cannot capture it.
     """
 
-    def __init__(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> None:
+    def __init__(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...], pool: Any) -> None:
         self._inputs = tuple(each.clone() for each in inputs)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -31,7 +36,7 @@ class Captured:
                 function(*self._inputs)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=pool):
             self._output = function(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -43,40 +48,84 @@ class Captured:
 
 
 class Runner:
-    """Calls a function eagerly, or through one captured graph for each shape of its inputs."""
+    """Calls a function compiled, or captured once for each shape of its inputs, or as it is.
 
-    def __init__(self, function: Callable[..., Tensor], policy: DevicePolicy) -> None:
-        self._function = function
+    What the machine cannot compile or capture is told once through ``say`` and called as it is from then on: slower,
+    and the same loops. Memory that runs out is no such reason; it is raised.
+    """
+
+    def __init__(self, function: Callable[..., Tensor], policy: DevicePolicy, say: Say) -> None:
+        self._plain = self._function = function
+        self._say = say
         if policy.compiled:
+            torch._dynamo.config.recompile_limit = _SHAPES_COMPILED
             self._function = torch.compile(function, dynamic=False)
-        self._graphs: OrderedDict[tuple[torch.Size, ...], Captured] | None = OrderedDict() if policy.graphs else None
+        self._graphs: OrderedDict[tuple[object, ...], Captured] | None = OrderedDict() if policy.graphs else None
+        self._pool: Any = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The function's value for ``inputs``."""
         if self._graphs is None:
-            return self._function(*inputs)
-        shapes = tuple(each.shape for each in inputs)
+            return self._once(*inputs)
+        shapes = tuple((each.shape, each.dtype) for each in inputs)
         if shapes not in self._graphs:
-            self._graphs[shapes] = Captured(self._function, inputs)
-            if len(self._graphs) > _GRAPHS_KEPT:
-                self._graphs.popitem(last=False)
+            value = self._once(*inputs)  # compiled, if it is, before anything is captured
+            if not self._capture(shapes, inputs):
+                return value
+        graph = self._graphs[shapes]
         self._graphs.move_to_end(shapes)
-        return self._graphs[shapes](*inputs)
+        return graph(*inputs)
 
     def forget(self) -> None:
         """Give the memory of all graphs back."""
         if self._graphs is not None:
             self._graphs.clear()
+        self._pool = None
+
+    def _once(self, *inputs: Tensor) -> Tensor:
+        if self._function is self._plain:
+            return self._plain(*inputs)
+        try:
+            return self._function(*inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # the root of what dynamo and its compilers raise
+            value = self._plain(*inputs)  # what is wrong with the inputs is raised here
+            self._function = self._plain
+            self._say(f"torch.compile does not work here ({_reason(error)}): played without it")
+            return value
+
+    def _capture(self, shapes: tuple[object, ...], inputs: tuple[Tensor, ...]) -> bool:
+        assert self._graphs is not None
+        try:
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            self._graphs[shapes] = Captured(self._function, inputs, self._pool)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self.forget()
+            self._graphs = None
+            self._say(f"CUDA graphs do not work here ({_reason(error)}): played without them, slower")
+            return False
+        if len(self._graphs) > _GRAPHS_KEPT:
+            self._graphs.popitem(last=False)
+        return True
+
+
+def _reason(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]
 
 
 class Networks:
     """A checkpoint's UNet, autoencoder and tiny decoder, moved to the policy's device and precision.
 
-    Everything outside is float32; the precision of the weights stays inside. Renderer process; one thread at a time.
+    Everything outside is float32; the precision of the weights stays inside. ``say`` hears what did not work and how it
+    goes on. Renderer process; one thread at a time.
     """
 
-    def __init__(self, checkpoint: Checkpoint, policy: DevicePolicy) -> None:
+    def __init__(self, checkpoint: Checkpoint, policy: DevicePolicy, say: Say = lambda _: None) -> None:
         self.policy = policy
+        self.ferry = Ferry(policy.device)
         self._vae, self._tiny = checkpoint.vae, checkpoint.tiny
         self.unet = checkpoint.unet
         layout = torch.channels_last if policy.channels_last else torch.preserve_format
@@ -87,8 +136,8 @@ class Networks:
                 move(model, device=policy.device, dtype=policy.dtype, memory_format=layout)
         self._decode_precision = policy.dtype
         self.decode_alone = False
-        self._predict = Runner(self._unet_value, policy)
-        self._paint = Runner(self._decoder_value, policy)
+        self._predict = Runner(self._unet_value, policy, say)
+        self._paint = Runner(self._decoder_value, policy, say)
 
     def noise_in(self, latents: Tensor, time: Tensor, text: Tensor, guidance: Tensor | None) -> Tensor:
         """What the UNet sees as noise in ``latents`` ``(batch, 4, rows, columns) float32`` at ``time`` ``(1,)``.

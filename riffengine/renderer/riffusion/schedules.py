@@ -104,8 +104,9 @@ def entry(steps: int, strength: float, timesteps: int, order: int) -> int:
 def step_noise(scheduler: Any, draw: Draw) -> Iterator[None]:
     """While inside, ``scheduler`` takes the noise it adds between steps from ``draw`` instead of a generator.
 
-    Diffusers draws from one seed; a morph needs the way between two. The function is a name in the scheduler's module,
-    so it is exchanged there: one renderer process renders one loop at a time.
+    Diffusers draws from one seed; a morph needs the way between two. ``draw`` gives it where the latents are. The
+    function is a name in the scheduler's module, so it is exchanged there: one renderer process renders one loop at a
+    time.
     """
     module = sys.modules[type(scheduler).__module__]
     own = getattr(module, "randn_tensor", None)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from riffengine.errors import AudioFileError, PictureError
 from riffengine.renderer.loop_audio import read_loop
-from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec
+from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
 from riffengine.renderer.riffusion.picture import FORMATS, read_picture
 from riffengine.renderer.riffusion.song import Song
 
@@ -97,10 +97,10 @@ class SeedReader:
         columns = beats * COLUMNS_PER_BEAT
         if start.source.suffix.lower() not in FORMATS:
             if start.beat is None:
-                sound = read_loop(str(start.source), beats, bpm, self._params.sample_rate)
+                sound = read_loop(str(start.source), beats, bpm, self._params.sample_rate, self._params.channels)
             else:
                 sound = self._song(start.source).piece(start.beat, beats)
-            return self._codec.encode(torch.from_numpy(sound)[None, None], columns)
+            return self._codec.encode(as_batch(sound), columns)
         image = self._picture(start.source)
         whole = max(1, round(image.shape[3] / COLUMNS_PER_BEAT)) * COLUMNS_PER_BEAT
         if whole != image.shape[3]:
@@ -120,7 +120,7 @@ class SeedReader:
     def _song(self, path: Path) -> Song:
         stamp = (str(path), path.stat().st_mtime_ns)
         if self._read is None or self._read[0] != stamp:
-            self._read = stamp, Song.read(path, self._params.sample_rate)
+            self._read = stamp, Song.read(path, self._params.sample_rate, channels=self._params.channels)
         return self._read[1]
 
     def _picture(self, path: Path) -> Tensor:

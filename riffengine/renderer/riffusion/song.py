@@ -20,7 +20,7 @@ _SEAM_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Song:
-    """Mono ``samples`` ``(frames,) float32``, their tempo, and the frame of the first bar line."""
+    """``samples`` ``(frames,)`` or ``(frames, 2) float32``, their tempo, and the frame of the first bar line."""
 
     samples: NDArray[np.float32]
     sample_rate: int
@@ -28,13 +28,15 @@ class Song:
     first_frame: float
 
     @classmethod
-    def read(cls, path: Path, sample_rate: int, longest: float = LONGEST_SECONDS) -> Song:
-        """The song at ``path``, its beat tracked; without a clear one its beats are of 0.64 s from the start on.
+    def read(cls, path: Path, sample_rate: int, longest: float = LONGEST_SECONDS, channels: int = 1) -> Song:
+        """The song at ``path``, mono or with 2 ``channels``, its beat tracked.
 
+        Without a clear one its beats are of 0.64 s from the start on.
         Raises ``AudioFileError`` for a file that cannot be read, is longer than ``longest`` seconds, silent or empty.
         """
-        sound = read_sound(path, 1, sample_rate, longest=longest).samples[0]
-        track = track_beats(sound, sample_rate)
+        sides = read_sound(path, channels, sample_rate, longest=longest).samples
+        track = track_beats(sides.mean(axis=0), sample_rate)
+        sound = np.ascontiguousarray(sides.T) if channels > 1 else sides[0]
         bpm, first = (track.bpm, track.first_bar) if track.clear else (PLAIN_BPM, 0.0)
         return cls(sound, sample_rate, bpm, first * sample_rate)
 
@@ -57,9 +59,9 @@ class Song:
         if start >= len(self.samples):
             last = int((len(self.samples) - self.first_frame) / self.frames_of_a_beat)
             raise AudioFileError(f"the sound is over at beat {beat}; its last is {last}: begin earlier (?from=)")
-        clip: NDArray[np.float32] = np.resize(self.samples[start : start + frames], frames)
+        clip: NDArray[np.float32] = np.resize(self.samples[start : start + frames], (frames, *self.samples.shape[1:]))
         fade = min(round(_SEAM_SECONDS * self.sample_rate), start, frames)
         if fade:
-            share = np.linspace(0.0, 1.0, fade, dtype=np.float32)
+            share = np.linspace(0.0, 1.0, fade, dtype=np.float32).reshape(-1, *(1 for _ in clip.shape[1:]))
             clip[-fade:] = clip[-fade:] * (1.0 - share) + self.samples[start - fade : start] * share
         return clip

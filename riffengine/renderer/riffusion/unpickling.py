@@ -1,10 +1,10 @@
 """The one program that opens pickles: run alone, as a script of its own process, by ``converting.py``.
 
-    python -I unpickling.py SOURCE TARGET     a pickle of tensors → safetensors
+    python -I unpickling.py SOURCE TARGET [SOURCE TARGET …]     pickles of tensors → safetensors
 
 ``torch.load`` with ``weights_only`` builds tensors and plain containers and refuses everything else. Should it ever be
 wrong, the process has no network where the system lets it give that away, no core dump, and little room to write.
-Prints one line of JSON: ``{"tensors": N}`` or ``{"error": "why"}``.
+Prints one line of JSON: ``{"tensors": N}`` or ``{"source": "which", "error": "why"}``.
 """
 
 from __future__ import annotations
@@ -44,21 +44,27 @@ def tensors_in(found: Any, torch: Any) -> dict[str, Any]:
     return {key: value.detach().clone().contiguous() for key, value in tensors.items()}
 
 
-def main(source: str, target: str) -> dict[str, object]:
-    """Convert ``source``; what is printed."""
-    confine(os.path.getsize(source))  # noqa: PTH202 (nothing is imported here that need not be)
+def main(*pairs: str) -> dict[str, object]:
+    """Convert each source to the target behind it; what is printed. The first that fails is the last."""
+    sources, targets = pairs[::2], pairs[1::2]
+    confine(max(os.path.getsize(source) for source in sources))  # noqa: PTH202 (nothing is imported that need not be)
     import torch
     from safetensors.torch import save_file
 
-    try:
-        tensors = tensors_in(torch.load(source, map_location="cpu", weights_only=True), torch)
-        save_file(tensors, target, {"format": "pt"})
-    except pickle.UnpicklingError as error:
-        return {"error": f"it holds more than weights, and that is not run ({str(error).splitlines()[0][:300]})"}
-    except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
-        return {"error": str(error).splitlines()[0][:300] if str(error) else type(error).__name__}
-    return {"tensors": len(tensors)}
+    count = 0
+    for source, target in zip(sources, targets, strict=True):
+        try:
+            tensors = tensors_in(torch.load(source, map_location="cpu", weights_only=True), torch)
+            save_file(tensors, target, {"format": "pt"})
+        except pickle.UnpicklingError as error:
+            why = f"it holds more than weights, and that is not run ({str(error).splitlines()[0][:300]})"
+            return {"source": source, "error": why}
+        except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
+            why = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+            return {"source": source, "error": why}
+        count += len(tensors)
+    return {"tensors": count}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], sys.argv[2])))  # noqa: T201 (what it is for)
+    print(json.dumps(main(*sys.argv[1:])))  # noqa: T201 (what it is for)

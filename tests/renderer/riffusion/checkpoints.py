@@ -22,10 +22,10 @@ def go() -> None:
     """A check that never cancels."""
 
 
-def make_checkpoint(folder: Path, layout: str = "modern", seed: int = 0, half: bool = False) -> Path:
-    """A tiny checkpoint with pictures of 64 bands."""
+def make_checkpoint(folder: Path, layout: str = "modern", seed: int = 0, half: bool = False, **codec: object) -> Path:
+    """A tiny checkpoint with pictures of 64 bands; ``codec`` is what else they are."""
     write_checkpoint(folder, "tiny", layout, seed, half)
-    (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": BANDS}))
+    (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": BANDS, **codec}))
     return folder
 
 

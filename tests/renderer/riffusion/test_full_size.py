@@ -1,4 +1,4 @@
-"""One step and one decode at the size of Stable Diffusion 1.5: a billion random weights, 7 GB, a minute."""
+"""One step and one decode at the size of Stable Diffusion 1.5: a billion random weights, 6.3 GB, a minute."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tools.random_checkpoint import write_checkpoint
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    "RIFFENGINE_FULL_SIZE" not in os.environ, reason="RIFFENGINE_FULL_SIZE=1 asks for it: 7 GB, a minute"
+    "RIFFENGINE_FULL_SIZE" not in os.environ, reason="RIFFENGINE_FULL_SIZE=1 asks for it: 6.3 GB, a minute of processor"
 )
 def test_a_checkpoint_of_real_size_dreams_a_step(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "sd15", "sd15", half=True)

@@ -93,6 +93,25 @@ def test_models_and_convert_as_they_are_typed(
     assert "--vram is for checkpoints" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["play", "serve"])
+def test_nothing_starts_without_the_checkpoint(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIFFENGINE_MODELS", str(tmp_path / "models"))
+    (tmp_path / "empty").mkdir()
+    wrong = {
+        "nobody/nothing": "riffengine models get nobody/nothing",
+        str(tmp_path / "empty"): "model_index.json is missing): give a folder",
+        str(shelf() / "pickled"): "riffengine convert",
+        f"{shelf() / 'modern'}?colour=red": "known are scheduler=",
+    }
+    for model, words in wrong.items():
+        (tmp_path / "mine.yaml").write_text(f'model: "{model}"\n')
+        assert main([verb, str(tmp_path / "mine.yaml"), "--no-osc"]) == 2
+        said = capsys.readouterr()
+        assert words in said.err and "output:" not in said.out
+
+
 def test_a_preset_of_a_checkpoint_has_bands_for_stems(tmp_path: Path) -> None:
     preset = tmp_path / "mine.yaml"
     preset.write_text("model: somebody/something\ndeck: {a: {stem: {low: {gain: -3}}, guidance: 7}}\n")

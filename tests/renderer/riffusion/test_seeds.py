@@ -16,12 +16,14 @@ from riffengine.errors import AudioFileError
 from riffengine.renderer.request import Redream
 from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams
 from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
+from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.masks import latent_mask
 from riffengine.renderer.riffusion.picture import read_picture
 from riffengine.renderer.riffusion.schedules import make_scheduler
 from riffengine.renderer.riffusion.seeds import SeedReader, Start, packaged
 from riffengine.renderer.riffusion.sounding import sound_of_picture
-from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go
+from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, make_checkpoint
+from tests.renderer.riffusion.drummer import BPM, RATE, kicks
 
 SEEDS = ("broken", "clave", "dawn", "straight", "swing")
 
@@ -82,6 +84,35 @@ def test_a_sound_and_its_picture_start_the_same_loop(tmp_path: Path) -> None:
     assert max(map(float, pairs)) > 0.8  # the beat that it is cut at may be another one
 
 
+@pytest.mark.parametrize("from_beat", ["", "?from=8"])
+def test_a_stereo_sound_keeps_its_sides_and_a_mono_one_has_two(from_beat: str, tmp_path: Path) -> None:
+    left, right = kicks(32, 0.5), np.roll(kicks(32, 0.5), RATE // 4)
+    for name, sound in (("wide", np.stack([left, 0.1 * right], axis=1)), ("mono", left)):
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE)
+    params = replace(RiffusionParams.wide(), num_frequencies=BANDS)
+    reader = SeedReader(RiffusionCodec(params))
+    wide, mono = (reader.read(Start.parse(f"{tmp_path / name}.wav{from_beat}"), 8, BPM) for name in ("wide", "mono"))
+    assert wide.shape == mono.shape == (1, 3, BANDS, 512) and not wide[:, 0].any()
+    assert torch.equal(mono[:, 1], mono[:, 2])
+    assert float((wide[:, 1] - mono[:, 1]).abs().mean()) < 0.01  # the left is the left
+    assert float(wide[:, 2].min()) > 0.3 > float(wide[:, 1].min())  # 20 dB below it, by the fourth root
+
+
+def test_a_stereo_checkpoint_dreams_on_from_a_stereo_sound(tmp_path: Path) -> None:
+    left = kicks(16, 0.0)
+    soundfile.write(tmp_path / "song.wav", np.stack([left, np.roll(left, RATE // 4)], axis=1), RATE)
+    soundfile.write(tmp_path / "turned.wav", np.stack([np.roll(left, RATE // 4), left], axis=1), RATE)
+    own = RiffusionFamily.load(f"{make_checkpoint(tmp_path / 'wide', stereo=True)}?device=cpu&scheduler=ddim")
+    start = replace(REQUEST.start, strength=0.5)
+    wish = replace(REQUEST, start=start, init=str(tmp_path / "song.wav"), bpm=BPM)
+    found = own.render(wish, go)
+    assert found.audio.shape == (3, round(2 * 60 / BPM * RATE), 2) and np.isfinite(found.audio).all()
+    assert not np.array_equal(found.audio[..., 0], found.audio[..., 1])
+    assert not np.array_equal(own.render(replace(wish, init=str(tmp_path / "turned.wav")), go).mel, found.mel)
+    again = own.render(replace(wish, redreams=(Redream(("high",), 0b10, 1),)), go)
+    assert again.audio.shape == found.audio.shape and not np.array_equal(again.audio, found.audio)
+
+
 @pytest.mark.parametrize(("size", "beats"), [((512, 512), 4), ((512, 512), 16), ((640, 480), 8), ((70, 64), 2)])
 def test_a_hand_drawn_picture_of_any_size_becomes_whole_beats(
     size: tuple[int, int], beats: int, tmp_path: Path
@@ -120,6 +151,7 @@ def test_a_mask_by_name_or_file_changes_what_is_dreamt(tmp_path: Path) -> None:
     assert np.array_equal(mel(f"straight?mask={tmp_path / 'black.png'}", 0.9), kept)
     half, high = (mel(f"straight?mask={name}", 0.9) for name in ("keep-first-bar", "keep-low"))
     assert not any(np.array_equal(a, b) for a, b in combinations((kept, dreamt, half, high), 2))
+    assert np.array_equal(mel(f"straight?mask={tmp_path / 'black.png'}", 1.0), kept)  # strength 1 forgets no mask
 
 
 def test_freezing_live_keeps_bands_and_beats_exactly() -> None:

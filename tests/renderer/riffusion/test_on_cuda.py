@@ -1,0 +1,116 @@
+"""On a CUDA device: graphs, ferry, half precision and LoRAs play what plain code plays. Skipped where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from riffengine.errors import RenderCancelled
+from riffengine.renderer.request import Redream
+from riffengine.renderer.riffusion.checkpoint import read_checkpoint
+from riffengine.renderer.riffusion.device import DevicePolicy
+from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
+from riffengine.renderer.riffusion.family import RiffusionFamily
+from riffengine.renderer.riffusion.spec import ModelSpec
+from tests.renderer.riffusion.checkpoints import REQUEST, go, shelf
+from tests.renderer.riffusion.test_device import HALF_BOUND
+from tests.renderer.riffusion.test_lora import written
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+SHAPE = (4, 8, 16)
+
+
+def loaded(options: str = "", **policy: object) -> RiffusionFamily:
+    spec = ModelSpec.parse(f"{shelf() / 'modern'}?device=cuda&scheduler=ddim&{options}")
+    return RiffusionFamily(read_checkpoint(spec), spec, replace(DevicePolicy.choose(spec), **policy))  # type: ignore[arg-type]
+
+
+def graphs(own: RiffusionFamily) -> int:
+    kept = own.networks._predict._graphs
+    return -1 if kept is None else len(kept)
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Whatever lets the host wait for the device raises."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_what_is_captured_plays_what_is_not() -> None:
+    captured, plain = loaded(), loaded(graphs=False)
+    for request in (REQUEST, replace(REQUEST, alpha=0.25), replace(REQUEST, redreams=(Redream(("high",), 0b10, 1),))):
+        one, other = captured.render(request, go), plain.render(request, go)
+        assert np.abs(one.mel - other.mel).mean() < HALF_BOUND
+        assert np.isfinite(one.audio).all() and one.remarks == ()
+    assert np.array_equal(loaded().render(REQUEST, go).audio, captured.render(REQUEST, go).audio)
+
+
+def test_nothing_is_captured_again_after_the_warm_up() -> None:
+    own = loaded()
+    own.warm_up()
+    before = graphs(own)
+    assert before >= 6
+    longer = replace(REQUEST, beats=8)  # what warming up has seen
+    for change in ({"steps": 7}, {"alpha": 0.5}, {"alpha": 1 / 16}, {"start": replace(REQUEST.start, guidance=1.0)}):
+        assert own.render(replace(longer, **change), go).remarks == ()  # type: ignore[arg-type]
+    assert graphs(own) == before
+
+
+def test_a_loras_weight_is_heard_through_a_graph(tmp_path: Path) -> None:
+    written(tmp_path / "house.safetensors", "peft")
+    option = f"lora={tmp_path / 'house.safetensors'}:0"
+    captured, plain = loaded(option), loaded(option, graphs=False)
+    found = []
+    for weight in (0.0, 1.0, 0.5, 0.0):
+        start = replace(REQUEST.start, prompt=f"dub <lora:house:{weight}>")
+        one, other = (own.render(replace(REQUEST, start=start), go).mel for own in (captured, plain))
+        assert np.abs(one - other).mean() < HALF_BOUND
+        found.append(one)
+    assert not np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[3])
+
+
+@pytest.mark.parametrize("guidance", [1.0, 7.0])
+def test_the_host_does_not_wait_inside_a_loop(guidance: float) -> None:
+    own = loaded()
+    text = torch.randn(2, 77, 32, device="cuda")
+    init, mask = torch.randn(1, *SHAPE, device="cuda"), torch.ones(1, 1, *SHAPE[1:], device="cuda")
+    wish = Dream(text, text, torch.full((2,), guidance), Noise(((1, 2, 0.5), (1, 2, 0.7))), 6, init, 0.75, mask)
+    with torch.inference_mode():
+        dream(wish, own.networks, own._scheduler, go, SHAPE)  # captured here
+        with no_waiting():
+            found = dream(wish, own.networks, own._scheduler, go, SHAPE)
+    assert bool(torch.isfinite(found).all())
+
+
+def test_half_precision_stays_within_its_bound() -> None:
+    whole, half = (loaded(f"precision={kind}").render(REQUEST, go).mel for kind in ("float32", "float16"))
+    assert 0.0 < np.abs(whole - half).mean() <= HALF_BOUND
+
+
+def test_a_cancelled_loop_leaves_nothing_behind() -> None:
+    own, asked = loaded(), 0
+
+    def cancel() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise RenderCancelled("newer intent")
+
+    with pytest.raises(RenderCancelled):
+        own.render(replace(REQUEST, steps=20), cancel)
+    assert np.array_equal(own.render(REQUEST, go).audio, loaded().render(REQUEST, go).audio)
+
+
+def test_the_ferry_carries_there_and_back() -> None:
+    ferry, cargo = loaded().networks.ferry, torch.randn(3, 1000)
+    assert torch.equal(ferry.back(ferry.over(cargo) * 2.0), cargo * 2.0)

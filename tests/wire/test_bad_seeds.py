@@ -1,0 +1,125 @@
+"""A checkpoint on the real engine, given everything that is no sound: each is told in words, and the loop goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.renderer.riffusion.checkpoints import shelf
+from tests.wire.test_play import PATIENCE_SECONDS, Surface, silences
+
+RATE = 44100
+PRESET = f"""
+model: "{shelf() / "modern"}?device=cpu&scheduler=ddim"
+tempo: 180
+quantum: beat
+steps: 1
+draft_steps: 1
+deck: {{a: {{prompt: "dub", seed: 3, to_seed: 3, strength: 0.5}}}}
+output: {{to: paced, fade_in: 0.02, fade_out: 0.1}}
+midi: {{enabled: false}}
+osc: {{announce: false}}
+"""
+
+
+def bad_seeds(folder: Path) -> dict[str, str]:
+    """What ``deck/a/init`` is given, and what is said of it."""
+    (folder / "empty.png").touch()
+    (folder / "words.png").write_text("no picture at all")
+    (folder / "cut.wav").write_bytes(b"RIFF\x00\x00")
+    soundfile.write(folder / "nan.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
+    size = 3 * 3600 * RATE * 2  # three hours, as a hole in the file
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16, b"data", size
+    )
+    (folder / "hours.wav").write_bytes(header)
+    os.truncate(folder / "hours.wav", len(header) + size)
+    return {
+        "empty.png": "empty (0 bytes)",
+        "words.png": "no picture that can be read",
+        "cut.wav": "cannot be read as audio",
+        "nan.wav": "not finite",
+        "hours.wav?from=8": "180.0 minutes are too long",
+        f"straight?mask={folder / 'empty.png'}": "empty (0 bytes)",
+        "straight?colour=red": "is not understood",
+    }
+
+
+@pytest.fixture
+def set_(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Surface]]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "set.yaml").write_text(PRESET)
+    words = ["--record", "set.wav", "--journal", "set.jsonl", "--osc-port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "riffengine", "play", "set.yaml", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    surface = Surface(port)
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < deadline:
+        surface.send("/riff/sync", 1)
+        try:
+            surface.socket.recv(65536)
+            break
+        except (TimeoutError, ConnectionRefusedError):
+            time.sleep(0.1)
+    yield process, surface
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+    surface.socket.close()
+
+
+def wait_for_note(journal: Path, words: str) -> None:
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < deadline:
+        for line in journal.read_text().splitlines(keepends=True):
+            if line.endswith("\n") and words in json.loads(line).get("note", ""):
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"nothing was said of {words!r}: {journal.read_text()[-2000:]}")
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_is_no_sound_is_told_and_the_loop_goes_on(
+    set_: tuple[subprocess.Popen[str], Surface], tmp_path: Path
+) -> None:
+    process, surface = set_
+    surface.wait_until(lambda status: int(str(status["jobs_heard"])) >= 1)
+    surface.send("/riff/deck/a/init", "absent.wav")
+    assert "there is no file absent.wav" in str(surface.wait_for("/riff/error")[1])
+    heard = int(str(surface.status()["jobs_heard"]))
+    for number, (init, words) in enumerate(bad_seeds(tmp_path).items()):
+        place = init if init.startswith("straight") else str(tmp_path / init)
+        surface.send("/riff/deck/a/init", place)
+        surface.wait_for("/riff/ok", lambda v, p=place: v == ("deck/a/init", p))
+        if number == 5:  # the same words as of the first, and they stand there once
+            continue
+        wait_for_note(tmp_path / "set.jsonl", words)
+    wait_for_note(tmp_path / "set.jsonl", "deck a stays with what it has")
+    assert int(str(surface.status()["jobs_heard"])) == heard
+    surface.send("/riff/deck/a/init", "swing")
+    surface.wait_until(lambda status: int(str(status["jobs_heard"])) > heard)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0 and "Traceback" not in output, output
+    samples, rate = soundfile.read(tmp_path / "set.wav", dtype="float32", always_2d=True)
+    assert np.isfinite(samples).all() and np.abs(samples).max() <= 1.0
+    assert silences(samples, rate // 200) == []
+    assert list(Path("/dev/shm").glob(f"riffengine-{process.pid}-*")) == []
