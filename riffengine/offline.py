@@ -43,6 +43,7 @@ class RenderJob:
     alpha: float = 0.0
     bars: int = 0
     bpm: float = 120.0
+    beats: int = LOOP_BEATS
     key: str = ""
     steps: int = 8
     init: str = ""
@@ -70,7 +71,7 @@ class RenderJob:
             alpha=alpha,
             steps=self.steps,
             bpm=self.bpm,
-            beats=LOOP_BEATS,
+            beats=self.beats,
             sample_rate=self.sample_rate,
             key=self.key,
             init=self.init,
@@ -147,8 +148,8 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
     stems = list(_write_stems(job, family, alphas, renditions))
     notes = 0
     if job.midi is not None:
-        steps = (job.bars * BEATS_PER_BAR or LOOP_BEATS) * STEPS_PER_BEAT
-        played = journey([rendition.notes for rendition in renditions], steps, LOOP_BEATS * STEPS_PER_BEAT)
+        steps = (job.bars * BEATS_PER_BAR or job.beats) * STEPS_PER_BEAT
+        played = journey([rendition.notes for rendition in renditions], steps, job.beats * STEPS_PER_BEAT)
         notes = write_midi(job.midi, played, job.bpm, steps, job.start.prompt, lambda stem: job.level(stem) > 0.0)
     unknown = dict.fromkeys(word for rendition in renditions for word in rendition.unknown_words)
     return RenderReport(
@@ -225,7 +226,7 @@ def _alphas(job: RenderJob) -> list[float]:
         return [job.alpha]
     if job.start == job.end:
         return [0.0]
-    count = min(FINEST_MORPH, max(3, job.bars * BEATS_PER_BAR * 2 // LOOP_BEATS + 1))
+    count = min(FINEST_MORPH, max(3, job.bars * BEATS_PER_BAR * 2 // job.beats + 1))
     return [index / (count - 1) for index in range(count)]
 
 
@@ -237,7 +238,7 @@ def _travel(
     mixer = Mixer(job.sample_rate, grid, lambda ref: loops[ref.loop], decks=("a",), channels=2)
     for index, (alpha, rendition) in enumerate(zip(alphas, renditions, strict=True)):
         _, frames, channels = rendition.audio.shape
-        ref = LoopRef(index, index, frames, channels, family.stems, LOOP_BEATS)
+        ref = LoopRef(index, index, frames, channels, family.stems, job.beats)
         mixer.schedule(PlaceLoop("a", 1, alpha, ref, at_frame=0))
     for stem, level in levels.items():
         mixer.schedule(SetControl(f"deck/a/stem/{stem}/gain", level, at_frame=0, ramp_frames=0))

@@ -22,6 +22,7 @@ class PlayOptions:
     output: str | None = None
     device: str | None = None
     block_frames: int | None = None
+    loop_beats: int | None = None
     record: Path | None = None
     seconds: float | None = None  # of music: counted from the first sound
     osc_port: int | None = None
@@ -43,6 +44,7 @@ class PlayOptions:
             "output": self.output,
             "device": self.device,
             "block_frames": self.block_frames,
+            "loop_beats": self.loop_beats,
             "record": self.record,
             "osc_port": self.osc_port,
             "osc_host": self.osc_host,

@@ -1,4 +1,4 @@
-"""Rework: a whole song dreamt anew by a checkpoint, eight beats at a time, at the song's own tempo."""
+"""Rework: a whole song dreamt anew by a checkpoint, a loop at a time, at the song's own tempo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEEPEST_DB = -20.0  # how far a quiet piece stays below the loudest
 def render_song(job: RenderJob, family: Family, progress: Progress = lambda done, of: None) -> RenderReport:
     """Render the song that is ``job.init`` from its first bar line on into ``job.output``, alpha from 0 to 1 across it.
 
-    Each piece starts from its own eight beats of the song, as ``strength`` says, and is as loud beside the others as
+    Each piece starts from ``job.beats`` beats of its own, as ``strength`` says, and is as loud beside the others as
     there. Raises ``AudioFileError`` where a file cannot be read or written, ``ModelError`` where the model starts from
     loops alone, and what the renderer raises.
     """
@@ -34,10 +34,9 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
             "--whole needs a spectrogram checkpoint, which starts from any eight beats: name one (--model)"
         )
     song = Song.read(Path(job.init.partition("?")[0]).expanduser(), job.sample_rate)
-    pieces = song.pieces(LOOP_BEATS)
-    loud = np.array(
-        [loop_loudness(song.piece(LOOP_BEATS * k, LOOP_BEATS)[:, None], job.sample_rate) for k in range(pieces)]
-    )
+    beats = job.beats
+    pieces = song.pieces(beats)
+    loud = np.array([loop_loudness(song.piece(beats * k, beats)[:, None], job.sample_rate) for k in range(pieces)])
     gains = 10.0 ** (np.maximum(np.nan_to_num(loud - loud.max(), nan=0.0), _DEEPEST_DB) / 20.0)
     join = "&" if "?" in job.init else "?"
     renditions: list[Rendition] = []
@@ -45,12 +44,12 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
     for number in range(pieces):
         began = time.perf_counter()
         alpha = number / (pieces - 1) if pieces > 1 and job.start != job.end else job.alpha
-        init = f"{job.init}{join}from={LOOP_BEATS * number}"
+        init = f"{job.init}{join}from={beats * number}"
         renditions.append(family.render(replace(job.request(alpha), bpm=song.bpm, init=init), lambda: None))
         costs.append(time.perf_counter() - began)
         progress(number + 1, pieces)
     loops = [r.audio.sum(axis=0) * np.float32(gain) for r, gain in zip(renditions, gains, strict=True)]
-    samples = joined(loops, BeatGrid(job.sample_rate, song.bpm))
+    samples = joined(loops, BeatGrid(job.sample_rate, song.bpm), beats)
     try:
         soundfile.write(job.output, samples, job.sample_rate, subtype="PCM_24")
     except (soundfile.LibsndfileError, OSError) as error:
@@ -70,9 +69,9 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
     )
 
 
-def joined(loops: list[NDArray[np.float32]], grid: BeatGrid) -> NDArray[np.float32]:
+def joined(loops: list[NDArray[np.float32]], grid: BeatGrid, beats: int = LOOP_BEATS) -> NDArray[np.float32]:
     """Loops ``(frames, channels)`` one after the other on ``grid``; each goes on a little under the next one."""
-    edges = [grid.frame_at(LOOP_BEATS * number) for number in range(len(loops) + 1)]
+    edges = [grid.frame_at(beats * number) for number in range(len(loops) + 1)]
     fade = round(_FADE_SECONDS * grid.sample_rate)
     rise = np.sin(np.linspace(0.0, np.pi / 2, fade, dtype=np.float32))[:, None]
     out = np.zeros((edges[-1], loops[0].shape[1]), np.float32)

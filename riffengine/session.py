@@ -31,6 +31,7 @@ from riffengine.setlist import SetlistReader
 
 SAMPLE_RATES = (44100, 48000)
 OUTPUTS = ("auto", "device", "paced")
+LOOP_BEATS = (4, 8, 16)
 DECKS = ("a", "b", "c", "d")
 _SMALLEST = 'deck: {a: {prompt: "ambient piano"}}'
 
@@ -71,6 +72,7 @@ class Session:
     lists: PromptLists = field(default_factory=PromptLists)
     scenes: tuple[Scene, ...] = ()
     model: str = "bundled"
+    loop_beats: int = 8
     output: str = "auto"
     device: str = ""
     sample_rate: int = 44100
@@ -100,7 +102,7 @@ class Session:
 
     def tree(self, stems: Sequence[str] | None = None) -> ParameterTree:
         """The parameter tree of this session on a model with ``stems``, by default those of its own model."""
-        return standard_tree(self.decks, stems or model_stems(self.model), self.cue)
+        return standard_tree(self.decks, stems or model_stems(self.model), self.cue, self.loop_beats)
 
     def state(self, tree: ParameterTree) -> PerformanceState:
         """The state at the first beat: the defaults of ``tree`` and what the preset sets, at revision 0."""
@@ -120,23 +122,24 @@ def load_session(path: Path | str, stems: Sequence[str] | None = None) -> Sessio
     """
     path = Path(path)
     root = read_nodes(path, _SMALLEST)
-    return _Reader(str(path), stems or model_stems(_model(root))).session(root)
+    loops = {str(beats): beats for beats in LOOP_BEATS}.get(_early(root, "loop_beats"), 8)
+    return _Reader(str(path), stems or model_stems(_early(root, "model") or "bundled"), loops).session(root)
 
 
-def _model(root: yaml.Node) -> str:
-    """The model that a preset names, before anything else of it is read."""
+def _early(root: yaml.Node, name: str) -> str:
+    """What a preset says of ``name``, before anything else of it is read; "" where it does not."""
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
-    named = [str(value.value) for key, value in pairs if key.value == "model" and isinstance(value, yaml.ScalarNode)]
-    return named[0] if named else "bundled"
+    named = [str(value.value) for key, value in pairs if key.value == name and isinstance(value, yaml.ScalarNode)]
+    return named[0] if named else ""
 
 
 class _Reader(NodeReader):
     """Walks one preset's nodes and collects its problems."""
 
-    def __init__(self, file: str, stems: Sequence[str]) -> None:
+    def __init__(self, file: str, stems: Sequence[str], loop_beats: int) -> None:
         super().__init__(file)
-        self._stems = stems
-        self._tree = standard_tree(DECKS, stems)
+        self._stems, self._loop_beats = stems, loop_beats
+        self._tree = standard_tree(DECKS, stems, loop_beats=loop_beats)
         self._facts: dict[str, Any] = {}
         self._parameters: dict[str, Value] = {}
         self._decks: list[str] = []
@@ -152,12 +155,14 @@ class _Reader(NodeReader):
             "midi": lambda node, key: midi.append((node, key)),
             "scenes": lambda node, key: scenes.append((node, key)),
         }
-        known = ["name", "description", "model", "prompts", "record", *_SHORT, *sections]
+        known = ["name", "description", "model", "loop_beats", "prompts", "record", *_SHORT, *sections]
         for key, node in self._entries(root, "", known):
             if key in sections:
                 sections[key](node, key)
             elif key == "record":
                 self._facts["recording"] = RecordingReader(self._checked, self._refuse).plan(node, key)
+            elif key == "loop_beats":
+                self._choice(node, key, "loop_beats", LOOP_BEATS)
             elif key in _SHORT:
                 self._parameter(node, key, _SHORT[key])
             elif key == "prompts":
@@ -166,12 +171,10 @@ class _Reader(NodeReader):
                 self._text(node, key, key)
         self._facts["decks"] = tuple(sorted(self._decks)) or ("a",)
         for node, key in scenes:
-            reader = SetlistReader(
-                standard_tree(self._facts["decks"], self._stems), _SHORT, self._checked, self._refuse
-            )
-            self._facts["scenes"] = reader.scenes(node, key)
+            tree = standard_tree(self._facts["decks"], self._stems, loop_beats=self._loop_beats)
+            self._facts["scenes"] = SetlistReader(tree, _SHORT, self._checked, self._refuse).scenes(node, key)
         # Last: pads may pick from prompts, and targets must lie on decks that the preset has.
-        tree = standard_tree(self._facts["decks"], self._stems, self._facts.get("cue", False))
+        tree = standard_tree(self._facts["decks"], self._stems, self._facts.get("cue", False), self._loop_beats)
         for node, key in midi:
             self._midi_section(node, key, tree)
         self._raise_problems()

@@ -105,6 +105,7 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     music.add_argument("--key", metavar="KEY", help='for example "A minor"; "" is C major or A minor')
     music.add_argument("--alpha", type=float, metavar="A", help="where between prompt and --to, 0 to 1")
     music.add_argument("--drift", type=float, metavar="D", help="alpha walked by itself in a loop, 0 stands still")
+    music.add_argument("--loop-beats", type=int, choices=(4, 8, 16), help="beats of a loop, in place of the preset's")
     sound = parser.add_argument_group("sound")
     sound.add_argument(
         "--output", choices=("auto", "device", "paced"), help="auto: the device, or paced (silent) where there is none"
@@ -155,6 +156,7 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--alpha", type=float, metavar="A", help="one loop, this far from prompt to --to (default 0)")
     where.add_argument("--bars", type=_positive_int, metavar="N", help="N bars in which alpha travels from 0 to 1")
     parser.add_argument("--bpm", type=float, default=120.0, metavar="BPM", help="tempo, 60 to 180 (default 120)")
+    parser.add_argument("--loop-beats", type=int, choices=(4, 8, 16), default=8, help="beats of a loop (default 8)")
     parser.add_argument("--key", default="", metavar="KEY", help='for example "A minor" (default: C major or A minor)')
     parser.add_argument("--steps", type=_positive_int, metavar="N", help="denoising steps (8; the set's own)")
     parser.add_argument("--guidance", type=float, default=3.0, metavar="G", help="how strictly the prompt is followed")

@@ -51,14 +51,14 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
 def performed(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, Any]:
     """The fields of a ``RenderJob`` that these options fill; ``ParameterError`` for what no performance could have."""
     from riffengine.performance.harmony import parse_chords, transposed
-    from riffengine.performance.takes import parse_takes
+    from riffengine.performance.takes import LONGEST_BEATS, parse_takes
     from riffengine.renderer.request import Redream
 
     chosen = {name: getattr(arguments, name) for name in ("density", "brightness", "energy", "transpose", "chords")}
     for name, value in {**chosen, "takes": arguments.takes}.items():
         tree.check(f"deck/a/{name}", value)
     chords = chosen.pop("chords")
-    takes = parse_takes(arguments.takes)
+    takes = parse_takes(arguments.takes, LONGEST_BEATS)
     stems = _stems_in(tree)
     for stem in (stem for take in takes for stem in take.stems):
         _check_stem("--takes", stem, stems)

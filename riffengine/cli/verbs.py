@@ -61,6 +61,7 @@ def play(arguments: argparse.Namespace) -> int:
                 output=arguments.output,
                 device=arguments.device,
                 block_frames=arguments.block,
+                loop_beats=arguments.loop_beats,
                 record=arguments.record,
                 seconds=arguments.seconds,
                 osc_port=arguments.osc_port,
@@ -155,7 +156,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     from riffengine.renderer.bundled.package import model_stems
     from riffengine.renderer.request import Point
 
-    tree = standard_tree(("a",), model_stems(arguments.model))
+    tree = standard_tree(("a",), model_stems(arguments.model), loop_beats=arguments.loop_beats)
     to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
     strength = arguments.strength if arguments.init else 1.0
     steps = arguments.steps or DEFAULT_STEPS
@@ -181,6 +182,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         alpha=arguments.alpha or 0.0,
         bars=arguments.bars or 0,
         bpm=arguments.bpm,
+        beats=arguments.loop_beats,
         key=str(key),
         steps=steps,
         init=str(arguments.init or ""),

@@ -39,7 +39,6 @@ from riffengine.syncleaders import sync_leaders
 from riffengine.timetable import Timetable
 from riffengine.transport.grid import BeatGrid, Moment
 
-LOOP_BEATS = 8
 NOTES_CLIENT = "riffengine notes"
 SLOWEST_BPM = 60.0
 SLOTS = 48
@@ -91,7 +90,7 @@ class House:
         session, store = self.session, self.store
         warm = Point("house", 0)
         bpm = self.state.number("transport/tempo")
-        request = RenderRequest(warm, warm, steps=1, bpm=bpm, sample_rate=session.sample_rate)
+        request = RenderRequest(warm, warm, steps=1, bpm=bpm, beats=session.loop_beats, sample_rate=session.sample_rate)
         return RendererOptions(store.name, store.slots, slot_floats(session), session.model, warm=request)
 
     def player_options(self) -> PlayerOptions:
@@ -120,7 +119,7 @@ def slot_floats(session: Session) -> int:
     """What one loop of the session's model takes at the slowest tempo, in samples."""
     shape = model_shape(session.model)
     channels = min(shape.channels, CHANNELS)
-    return int(LOOP_BEATS * 60 / SLOWEST_BPM * session.sample_rate) * channels * len(shape.stems)
+    return int(session.loop_beats * 60 / SLOWEST_BPM * session.sample_rate) * channels * len(shape.stems)
 
 
 def slots_for(session: Session) -> int:
@@ -144,13 +143,13 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     rate, decks = session.sample_rate, session.decks
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
     grid = BeatGrid(rate, state.number("transport/tempo"))
-    policy = Policy(fade_in_seconds=session.fade_in_seconds)
+    policy = Policy(fade_in_seconds=session.fade_in_seconds, loop_beats=session.loop_beats)
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, FileStamps())
     surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
     recordist = Recordist(session.name, session.recording, rate, SystemClock().unix_seconds, say, session.record)
     surfaces.join(recordist)
     leaders = sync_leaders(session, clock, say)
-    sync = Synchroniser(conductor, rate, LOOP_BEATS, clock, leaders, session.sync_start_stop)
+    sync = Synchroniser(conductor, rate, session.loop_beats, clock, leaders, session.sync_start_stop)
     clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
     notework = Notework(conductor, sync.frames, lambda: MidiSender(session.notes_out_port, NOTES_CLIENT), say)
     playclock = PlayClock(rate, session.block_frames, clock)

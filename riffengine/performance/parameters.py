@@ -239,7 +239,12 @@ class ParameterTree:
         ]
 
 
-def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",), cue: bool = False) -> ParameterTree:
+def standard_tree(
+    decks: Sequence[str] = ("a",),
+    stems: Sequence[str] = ("mix",),
+    cue: bool = False,
+    loop_beats: int = takes.LOOP_BEATS,
+) -> ParameterTree:
     """The tree of a session with these decks, on a model with these stems, with or without a cue bus."""
     for name in (*decks, *stems):
         if not _NAME.fullmatch(name):
@@ -247,7 +252,7 @@ def standard_tree(decks: Sequence[str] = ("a",), stems: Sequence[str] = ("mix",)
     rows = [*_session_rows(), *(_cue_rows(decks) if cue else ())]
     for number, deck in enumerate(decks):
         side = SIDE_CHOICES[min(number, 2) if len(decks) > 1 else 2]
-        rows += _deck_rows(f"deck/{deck}", stems, side)
+        rows += _deck_rows(f"deck/{deck}", stems, side, loop_beats)
     return ParameterTree(rows)
 
 
@@ -317,7 +322,7 @@ def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
     ]
 
 
-def _deck_rows(at: str, stems: Sequence[str], side: str) -> list[Parameter]:
+def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> list[Parameter]:
     now, morph, later = ControlClass.IMMEDIATE, ControlClass.MORPH, ControlClass.QUANTISED
     return [
         Parameter(f"{at}/prompt", "str", "ambient piano", later, "What is dreamt at alpha 0"),
@@ -350,8 +355,22 @@ def _deck_rows(at: str, stems: Sequence[str], side: str) -> list[Parameter]:
             form=harmony.CHORDS,
         ),
         Parameter(f"{at}/again", "trigger", False, later, "Dream all that is not frozen again"),
-        Parameter(f"{at}/freeze/beats", "str", "", now, "Beats that again leaves as they are", form=takes.BEATS),
-        Parameter(f"{at}/takes", "str", "", later, 'What was dreamt again; "" is the first dream', form=takes.TAKES),
+        Parameter(
+            f"{at}/freeze/beats",
+            "str",
+            "",
+            now,
+            "Beats that again leaves as they are",
+            form=takes.beats_form(loop_beats),
+        ),
+        Parameter(
+            f"{at}/takes",
+            "str",
+            "",
+            later,
+            'What was dreamt again; "" is the first dream',
+            form=takes.takes_form(loop_beats),
+        ),
         *(row for stem in stems for row in _stem_rows(f"{at}/stem/{stem}", stem)),
     ]
 

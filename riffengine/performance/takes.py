@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from riffengine.errors import OutOfRange
 from riffengine.performance.command import Value
 from riffengine.performance.form import Form
 
 LOOP_BEATS = 8
+LONGEST_BEATS = 16
+"""Of any loop."""
+
 ALL_BEATS = (1 << LOOP_BEATS) - 1
 MOST_TAKES = 12
 """Every one is another pass of the model over the loop. Beyond them the oldest that is hidden is let go."""
@@ -37,16 +40,22 @@ class Take:
         return set(other.stems) <= set(self.stems) and not other.beats & ~self.beats
 
 
+def _example(loop_beats: int) -> str:
+    return "1-4,7" if loop_beats >= LOOP_BEATS else "1-2"
+
+
 @lru_cache(maxsize=256)
-def parse_beats(text: str) -> int:
+def parse_beats(text: str, loop_beats: int = LOOP_BEATS) -> int:
     """The beats of ``1-4,7`` as bits, beat 1 the lowest; ``""`` is none. ``ValueError`` says what is wrong."""
     beats = 0
     for part in re.split(r"[\s,]+", text.strip(" ,")) if text.strip(" ,") else ():
         found = _RANGE.fullmatch(part)
         first = int(found[1]) if found else 0
         last = int(found[2] or found[1]) if found else 0
-        if not 1 <= first <= last <= LOOP_BEATS:
-            raise ValueError(f"{part[:20]!r} is no beat of the loop; write 1 to {LOOP_BEATS}, such as 1-4,7")
+        if not 1 <= first <= last <= loop_beats:
+            raise ValueError(
+                f"{part[:20]!r} is no beat of the loop; write 1 to {loop_beats}, such as {_example(loop_beats)}"
+            )
         for beat in range(first, last + 1):
             beats |= 1 << (beat - 1)
     return beats
@@ -55,7 +64,7 @@ def parse_beats(text: str) -> int:
 def beats_text(beats: int) -> str:
     """``beats`` as ``parse_beats`` reads them."""
     runs: list[list[int]] = []
-    for beat in range(1, LOOP_BEATS + 1):
+    for beat in range(1, LONGEST_BEATS + 1):
         if not beats >> (beat - 1) & 1:
             continue
         if runs and runs[-1][-1] == beat - 1:
@@ -66,7 +75,7 @@ def beats_text(beats: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def parse_takes(text: str) -> tuple[Take, ...]:
+def parse_takes(text: str, loop_beats: int = LOOP_BEATS) -> tuple[Take, ...]:
     """The takes of ``text`` in their order; ``ValueError`` says which of them is none."""
     takes = []
     for word in text.split():
@@ -75,7 +84,7 @@ def parse_takes(text: str) -> tuple[Take, ...]:
         names = tuple(stems.split("+"))
         if not all(_STEM.fullmatch(name) for name in names) or not number.isdecimal() or int(number) < 1 or not beats:
             raise ValueError(f"{word[:30]!r} is no take; write stems:beats:number, such as drums+bass:1-4:2")
-        takes.append(Take(names, parse_beats(beats), int(number)))
+        takes.append(Take(names, parse_beats(beats, loop_beats), int(number)))
     if len(takes) > MOST_TAKES:
         raise ValueError(f"{len(takes)} takes are too many; at most {MOST_TAKES} are kept")
     return tuple(takes)
@@ -86,8 +95,18 @@ def takes_text(takes: Iterable[Take]) -> str:
     return " ".join(f"{'+'.join(take.stems)}:{beats_text(take.beats)}:{take.number}" for take in takes)
 
 
-BEATS = Form(f"beats of the loop, such as 1-4,7 (1 to {LOOP_BEATS})", parse_beats)
-TAKES = Form("what again writes, such as drums:1-8:1; clear it with no text", parse_takes)
+@lru_cache(maxsize=8)
+def beats_form(loop_beats: int) -> Form:
+    """Beats of a loop of ``loop_beats``, as text."""
+    example = f"beats of the loop, such as {_example(loop_beats)} (1 to {loop_beats})"
+    return Form(example, partial(parse_beats, loop_beats=loop_beats))
+
+
+@lru_cache(maxsize=8)
+def takes_form(loop_beats: int) -> Form:
+    """Takes of a loop of ``loop_beats``, as text."""
+    example = f"what again writes, such as drums:1-{loop_beats}:1; clear it with no text"
+    return Form(example, partial(parse_takes, loop_beats=loop_beats))
 
 
 def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:
@@ -98,14 +117,16 @@ def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:
     )
 
 
-def again(values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int) -> str:
+def again(
+    values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int, loop_beats: int = LOOP_BEATS
+) -> str:
     """The takes of ``deck`` after ``wanted`` of its stems were dreamt again as take ``number``, as text.
 
     Frozen stems and frozen beats stay as they are. ``OutOfRange`` when that leaves nothing to dream.
     """
     at = f"deck/{deck}"
     free = tuple(stem for stem in wanted if not values[f"{at}/stem/{stem}/freeze"])
-    beats = ALL_BEATS & ~parse_beats(str(values[f"{at}/freeze/beats"]))
+    beats = ((1 << loop_beats) - 1) & ~parse_beats(str(values[f"{at}/freeze/beats"]), LONGEST_BEATS)
     if not free:
         frozen = " and ".join(wanted)
         raise OutOfRange(
@@ -114,7 +135,7 @@ def again(values: Mapping[str, Value], deck: str, wanted: Sequence[str], number:
     if not beats:
         raise OutOfRange(f"{at}: every beat is frozen, nothing can be dreamt again; thaw some in {at}/freeze/beats")
     new = Take(free, beats, number)
-    takes = list(parse_takes(str(values[f"{at}/takes"])))
+    takes = list(parse_takes(str(values[f"{at}/takes"]), LONGEST_BEATS))
     while takes and new.covers(takes[-1]):  # only the last: one between them has listened to the one before it
         takes.pop()
     takes.append(new)
@@ -126,4 +147,4 @@ def again(values: Mapping[str, Value], deck: str, wanted: Sequence[str], number:
 
 def last_number(values: Mapping[str, Value], deck: str) -> int:
     """The highest number of any take of ``deck``, 0 when nothing was dreamt again."""
-    return max((take.number for take in parse_takes(str(values[f"deck/{deck}/takes"]))), default=0)
+    return max((take.number for take in parse_takes(str(values[f"deck/{deck}/takes"]), LONGEST_BEATS)), default=0)

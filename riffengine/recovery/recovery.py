@@ -85,6 +85,8 @@ class Recovery:
         for loop in self.keepsake.loops if self.keepsake else ():
             if loop.request.sample_rate != stage.facts.sample_rate or loop.request.model != stage.facts.model:
                 continue
+            if loop.request.beats != stage.facts.beats:  # the preset wants other loops now
+                continue
             if loop.stems != stems:  # the model has become another under the same name
                 continue
             audio = read_loop(self._folder, loop)

@@ -13,6 +13,7 @@ from riffengine.rehearsal.performer import Performer
 from riffengine.rehearsal.rehearsal import Rehearsal
 from riffengine.rehearsal.report import Report
 from riffengine.rehearsal.scripted import RendererScript
+from riffengine.scheduler.actions import Policy
 from riffengine.session import Session
 
 RATE_HZ = 1000
@@ -22,7 +23,6 @@ _P95_SIGMAS = 1.645
 _DRAFT_SHARE = 0.6  # half the steps, the same phase reconstruction
 _TOLD = {"replies", "announced", "landings", "logs"}  # too long for a table
 _WHOLE_FRAMES = 720  # a loop of a multiple of it stays whole at every tempo the performer takes
-_LOOP_BEATS = 8
 _SLOWNESS = (1.0, 1.0, 1.0, 3.0, 12.0)  # by seed: most renderers keep up, some hardly, some are slower than the music
 _HANG_SHARE = 0.003
 
@@ -56,13 +56,14 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
         raise OutOfRange(f"render seconds are {plan.render_p50},{plan.render_p95}; 0 < p50 <= p95 is needed")
     tree = session.tree()
     state = session.state(tree)
-    rate = plan.sample_rate or whole_rate(state.number("transport/tempo"))
+    rate = plan.sample_rate or whole_rate(state.number("transport/tempo"), session.loop_beats)
     prompts = tuple(prompt for _, bank in session.lists.banks for prompt in bank)
     performer = Performer(state, session.decks, plan.seed, prompts=prompts) if plan.performed else None
     seconds = plan.hours * 3600.0
     script = list(performer.lines(seconds)) if performer else ()
     renderer = renderer_script(plan)
-    rehearsal = Rehearsal(tree, state, script, renderer, sample_rate=rate, block_frames=plan.block_frames)
+    policy = Policy(loop_beats=session.loop_beats)
+    rehearsal = Rehearsal(tree, state, script, renderer, rate, plan.block_frames, policy=policy)
     report: Report = rehearsal.run(seconds)
     figures = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in _TOLD}
     return {
@@ -77,9 +78,9 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
     }
 
 
-def whole_rate(bpm: float) -> int:
-    """A sample rate near ``RATE_HZ`` at which eight beats at ``bpm`` are a multiple of 720 frames, if there is one."""
-    unit = Fraction(bpm).limit_denominator(100) * _WHOLE_FRAMES / (60 * _LOOP_BEATS)
+def whole_rate(bpm: float, beats: int = 8) -> int:
+    """A sample rate near ``RATE_HZ`` at which ``beats`` at ``bpm`` are a multiple of 720 frames, if there is one."""
+    unit = Fraction(bpm).limit_denominator(100) * _WHOLE_FRAMES / (60 * beats)
     rate = unit * unit.denominator
     return int(rate) * max(1, round(RATE_HZ / rate)) if rate <= 2 * RATE_HZ else RATE_HZ
 

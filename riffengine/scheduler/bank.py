@@ -134,7 +134,10 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
         energy=intent.energy,
         transpose=intent.transpose,
         harmony=harmony.transposed(harmony.parse_chords(intent.chords), intent.transpose),  # a transposer moves it all
-        redreams=tuple(Redream(take.stems, take.beats, take.number) for take in takes.parse_takes(intent.takes)),
+        redreams=tuple(
+            Redream(take.stems, take.beats, take.number)
+            for take in takes.parse_takes(intent.takes, takes.LONGEST_BEATS)
+        ),
     )
 
 

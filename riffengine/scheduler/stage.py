@@ -126,7 +126,7 @@ class Stage:
         wanted = (words[3],) if words[2] == "stem" else takes.stems_of(values, part.name)
         number = max(part.last_take, takes.last_number(values, part.name)) + 1
         try:
-            text = takes.again(values, part.name, wanted, number)
+            text = takes.again(values, part.name, wanted, number, self.facts.beats)
         except ParameterError as error:
             return Rejected(command, str(error))
         part.last_take = number  # never the same noise again, not even after an undo

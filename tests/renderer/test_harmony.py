@@ -167,4 +167,4 @@ def test_a_full_voicing_sings_every_tone_of_the_chord() -> None:
 
 def test_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="a score is"):
-        revoice(np.zeros((16, 166), np.float32), [AM])
+        revoice(np.zeros((32, 165), np.float32), [AM])

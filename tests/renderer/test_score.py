@@ -107,4 +107,4 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="bass"):
         score_from_notes([Note("bass", 61, 0, 1)])
     with pytest.raises(ValueError, match="score is"):
-        notes_from_score(np.zeros((16, COLUMNS), np.float32))
+        notes_from_score(np.zeros((15, COLUMNS), np.float32))

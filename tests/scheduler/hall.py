@@ -19,7 +19,7 @@ class Hall:
     """A conductor, and everything around it, in a world without surprises."""
 
     def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), stamps=None, **values):
-        tree = standard_tree(decks, stems)
+        tree = standard_tree(decks, stems, loop_beats=policy.loop_beats if policy else 8)
         self.stems = stems
         state = tree.initial_state()
         for path, value in values.items():
@@ -81,7 +81,8 @@ class Hall:
         self.running = None
         if self.fail(event.request):
             return self.conductor.failed(self.frame, Failed(event.job, "no"))
-        delivery = Delivery(event.job, event.slot, event.request, 4000, 1, self.stems, -14.0, 0.3, RenderCost())
+        frames = event.request.beats * 500
+        delivery = Delivery(event.job, event.slot, event.request, frames, 1, self.stems, -14.0, 0.3, RenderCost())
         return self.conductor.delivered(self.frame, delivery)
 
     def run_to(self, frame):

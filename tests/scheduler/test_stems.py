@@ -180,6 +180,17 @@ def test_chords_for_all_decks_land_on_one_frame():
     assert len(frames) == 1
 
 
+def test_the_key_of_the_set_changes_on_both_decks_on_one_frame():
+    room = hall(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
+    reply = room.send("key", "E minor")
+    assert isinstance(reply, Accepted) and reply.landing is not None
+    room.run_to(30000)
+    launches = [message for message in room.sent(LaunchBank) if message.at_frame > 20000]
+    assert {message.deck for message in launches} == {"a", "b"} and len({m.at_frame for m in launches}) == 1
+    assert {part.sounding.key.key for part in room.conductor.stage.parts.values()} == {"E minor"}
+    assert {request.key for frame, request in room.renders if frame >= 20000} == {"E minor"}
+
+
 def test_a_transposer_moves_the_chords_as_well():
     room = hall(deck__a__chords="Am")
     room.send("deck/a/transpose", 2)

@@ -22,6 +22,7 @@ from riffengine.renderer.bundled.harmony import major_scale, revoice
 from riffengine.renderer.bundled.keys import Key, parse_key
 from riffengine.renderer.bundled.score import Score
 from riffengine.renderer.bundled.sound import SoundSpace
+from riffengine.renderer.bundled.spans import LOOP_BEATS
 from riffengine.renderer.bundled.stages import SCORE_SHIFT, Kept, Told, guided, run, score_from_flow, score_to_flow
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.interpolation import lerp, slerp
@@ -46,7 +47,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Dream:
-    """A loop before it sounds: ``score`` ``(32, 166)`` at sounding pitch, ``latents`` ``(1, 32, channels)``.
+    """A loop before it sounds: ``score`` ``(T, 166)`` at sounding pitch, ``latents`` ``(1, T, channels)``.
 
     ``silent`` are the stems for which the score has no note: they are not to sound at all.
     """
@@ -79,6 +80,9 @@ class Dreamer:
             return self._dreams[named]
         if request.steps < 1:
             raise RendererError(f"steps is {request.steps}; at least 1 is needed")
+        if request.beats not in LOOP_BEATS:
+            allowed = ", ".join(map(str, LOOP_BEATS))
+            raise RendererError(f"a loop of {request.beats} beats cannot be dreamt; choose one of {allowed}")
         first: Dream | None = None
         if request.redreams:
             first = self.dream(replace(request, redreams=request.redreams[:-1]), check, tune, hear)
@@ -109,24 +113,25 @@ class Dreamer:
         return torch.from_numpy(score)
 
     def _home_score(self, request: RenderRequest, key: Key, check: Check) -> Tensor:
-        """The score ``(32, 166)`` in the home key. Tempo, step count and key do not change a tune."""
+        """The score ``(T, 166)`` in the home key. Tempo, step count and key do not change a tune."""
         tune_only = replace(request, bpm=120.0, dreamt_bpm=0.0, sample_rate=0, steps=0, transpose=0, harmony=())
         named = replace(tune_only, key=key.mode, brightness=0.0, phase_from_ends=False)
         if named in self._scores:
             self._scores.move_to_end(named)
             return self._scores[named]
         net = self._score_net
-        start = self._noise(request, (1, sheet.STEPS, sheet.COLUMNS), _SCORE_STREAM)
+        shape = (1, request.beats * sheet.STEPS_PER_BEAT, sheet.COLUMNS)
+        start = self._noise(request, shape, _SCORE_STREAM)
         kept = None
         if request.redreams:
             *before, again = request.redreams
             first = self._home_score(replace(request, redreams=tuple(before)), key, check)
-            mask = torch.zeros(sheet.STEPS, sheet.COLUMNS, dtype=torch.bool)
+            mask = torch.zeros(shape[1:], dtype=torch.bool)
             for stem in again.stems:
                 for columns in sheet.STEM_COLUMNS.get(stem, ()):
                     mask[:, columns] = True
-            mask &= _fresh_steps(again)[:, None]
-            other = self._noise(request, (1, sheet.STEPS, sheet.COLUMNS), _SCORE_STREAM, again.take)
+            mask &= _fresh_steps(again, request.beats)[:, None]
+            other = self._noise(request, shape, _SCORE_STREAM, again.take)
             start = torch.where(mask, other, start)
             kept = Kept(~mask, score_to_flow(first)[None])
         toward, away = self._texts(net, request)
@@ -143,7 +148,7 @@ class Dreamer:
         self, request: RenderRequest, check: Check, score: Tensor, heard: Heard | None, first: Dream | None
     ) -> Tensor:
         net = self._render_net
-        shape = (1, sheet.STEPS, net.shape.channels)
+        shape = (1, request.beats * sheet.STEPS_PER_BEAT, net.shape.channels)
         start = self._noise(request, shape, _SOUND_STREAM)
         kept = None
         init = None if heard is None else heard.latents
@@ -154,7 +159,7 @@ class Dreamer:
             for stem in again.stems:
                 if stem in self._space.names:
                     mask[:, self._space.columns(stem)] = True
-            mask &= _fresh_steps(again)[:, None]
+            mask &= _fresh_steps(again, request.beats)[:, None]
             start = torch.where(mask, self._noise(request, shape, _SOUND_STREAM, again.take), start)
             kept = Kept(~mask, first.latents)
         # A score without a note would sound as silence: then the words alone say what to play.
@@ -223,7 +228,7 @@ def _plain(request: RenderRequest) -> RenderRequest:
     return replace(request, density=0.0, energy=0.0)
 
 
-def _fresh_steps(again: Redream) -> Tensor:
-    """Which of the 32 sixteenths are dreamt again ``(32,) bool``."""
-    beats = torch.tensor([bool(again.beats >> beat & 1) for beat in range(sheet.BEATS)])
-    return beats.repeat_interleave(sheet.STEPS_PER_BEAT)
+def _fresh_steps(again: Redream, beats: int) -> Tensor:
+    """Which sixteenths of a loop of ``beats`` are dreamt again ``(T,) bool``."""
+    fresh = torch.tensor([bool(again.beats >> beat & 1) for beat in range(beats)])
+    return fresh.repeat_interleave(sheet.STEPS_PER_BEAT)

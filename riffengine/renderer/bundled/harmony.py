@@ -52,26 +52,24 @@ def major_scale(shift: int) -> PitchClasses:
 
 
 def revoice(score: Score, harmony: Harmony, scale: PitchClasses | None = None) -> Score:
-    """``score`` ``(32, 166) float32`` at sounding pitch, its bass, comp and lead following ``harmony``.
+    """``score`` ``(T, 166) float32`` at sounding pitch, its bass, comp and lead following ``harmony``.
 
     ``scale`` holds the pitch classes of the key; without it the major scale that fits chords and score best. Drums and
     rhythm stay: every onset stays on its step, and a new one comes only where a held note has to change with the chord.
     Without chords the score comes back as it is. ``ValueError`` for another shape. Renderer process.
     """
-    if score.shape != (sheet.STEPS, sheet.COLUMNS):
-        raise ValueError(f"a score is ({sheet.STEPS}, {sheet.COLUMNS}), not {score.shape}")
     chords = [[int(pitch) for pitch in chord] for chord in harmony if len(chord)]
-    out = score.copy()
+    notes, _ = sheet.notes_from_score(score)
+    out, steps = score.copy(), len(score)
     if not chords:
         return out
-    notes, _ = sheet.notes_from_score(score)
-    key = _best_scale(notes, chords) if scale is None else scale
+    key = _best_scale(notes, chords, steps) if scale is None else scale
     alone = [chord for number, chord in enumerate(chords) if number == 0 or chord != chords[number - 1]]
     plan = [_under(chord, key) for chord in alone]
     repeats = [number > 0 and chord == chords[number - 1] for number, chord in enumerate(chords)]
     runs = np.cumsum([not repeat for repeat in repeats]) - 1
-    place = [int(runs[step * len(chords) // sheet.STEPS]) for step in range(sheet.STEPS)]
-    seams = frozenset(step for step in range(sheet.STEPS) if place[step] != place[step - 1])
+    place = [int(runs[step * len(chords) // steps]) for step in range(steps)]
+    seams = frozenset(step for step in range(steps) if place[step] != place[step - 1])
     moves: dict[str, Callable[[list[_Piece], list[_Chord], list[int]], list[int]]] = {
         "bass": _move_bass,
         "comp": _move_comp,
@@ -79,7 +77,7 @@ def revoice(score: Score, harmony: Harmony, scale: PitchClasses | None = None) -
     }
     for part, move in moves.items():
         own = [note for note in notes if note.part == part]
-        pieces = _cut(own, seams)
+        pieces = _cut(own, seams, steps)
         moved = [sheet.fold(part, pitch) for pitch in move(pieces, plan, place)]
         _write(out, part, pieces, moved)
     return out
@@ -96,11 +94,11 @@ def _under(pitches: list[int], key: PitchClasses) -> _Chord:
     return _Chord(pitches[0] % 12, tones, tones | (key - beside))
 
 
-def _best_scale(notes: list[Note], chords: list[list[int]]) -> PitchClasses:
+def _best_scale(notes: list[Note], chords: list[list[int]], steps: int) -> PitchClasses:
     weight = np.zeros(12)
     for chord in chords:
         for pitch in chord:
-            weight[pitch % 12] += 4.0 * sheet.STEPS / len(chords)
+            weight[pitch % 12] += 4.0 * steps / len(chords)
     for note in notes:
         weight[note.pitch % 12] += note.steps
 
@@ -113,14 +111,14 @@ def _best_scale(notes: list[Note], chords: list[list[int]]) -> PitchClasses:
 # --- cutting and writing --------------------------------------------------------------------------------------------
 
 
-def _cut(notes: list[Note], seams: frozenset[int]) -> list[_Piece]:
+def _cut(notes: list[Note], seams: frozenset[int], steps: int) -> list[_Piece]:
     """Every note in pieces that lie under one chord each, in the order of their steps."""
     pieces = []
     for note in notes:
-        inside = [offset for offset in range(1, note.steps) if (note.start_step + offset) % sheet.STEPS in seams]
+        inside = [offset for offset in range(1, note.steps) if (note.start_step + offset) % steps in seams]
         edges = [0, *inside, note.steps]
         for start, end in pairwise(edges):
-            pieces.append(_Piece(note.pitch, (note.start_step + start) % sheet.STEPS, end - start, start == 0))
+            pieces.append(_Piece(note.pitch, (note.start_step + start) % steps, end - start, start == 0))
     return sorted(pieces, key=lambda piece: (piece.step, piece.pitch))
 
 
@@ -128,9 +126,9 @@ def _write(out: Score, part: str, pieces: list[_Piece], moved: list[int]) -> Non
     """``pieces`` at their ``moved`` pitches; where a held note has changed its pitch, it begins anew."""
     columns, lowest = sheet.PART_COLUMNS[part], sheet.LOWEST[part]
     block = np.zeros_like(out[:, columns])
-    onsets = np.zeros(sheet.STEPS, np.float32)
+    onsets = np.zeros(len(out), np.float32)
     for piece, pitch in zip(pieces, moved, strict=True):
-        block[np.arange(piece.step, piece.step + piece.steps) % sheet.STEPS, pitch - lowest] = 1.0
+        block[np.arange(piece.step, piece.step + piece.steps) % len(out), pitch - lowest] = 1.0
         onsets[piece.step] = max(onsets[piece.step], float(piece.begins))
     for piece, pitch in zip(pieces, moved, strict=True):
         if not block[piece.step - 1, pitch - lowest]:
@@ -180,7 +178,7 @@ def _move_lead(pieces: list[_Piece], plan: list[_Chord], place: list[int]) -> li
 
     A note that is held into a chord whose scale has it stays, and otherwise goes to a tone of that chord.
     """
-    ends = {(piece.pitch, (piece.step + piece.steps) % sheet.STEPS): number for number, piece in enumerate(pieces)}
+    ends = {(piece.pitch, (piece.step + piece.steps) % len(place)): number for number, piece in enumerate(pieces)}
     known: dict[int, int] = {}
 
     def moved(number: int) -> int:

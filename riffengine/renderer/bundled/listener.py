@@ -16,15 +16,16 @@ from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.dreaming import Heard
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.sound import SoundSpace
+from riffengine.renderer.bundled.spans import over_span
 from riffengine.renderer.bundled.stages import score_from_flow
 
 PATCH = 3 * 128 * 2
 
 
 def patches(mel: Tensor) -> Tensor:
-    """Mel images of a mix ``(batch, 384, 256)`` → what the listener is told ``(batch, 32, PATCH)``, circular."""
+    """Mel images of a mix ``(batch, 12 T, 256)`` → what the listener is told ``(batch, T, PATCH)``, circular."""
     small = mel.unflatten(1, (-1, 4)).mean(dim=2).unflatten(2, (-1, 2)).mean(dim=3)
-    tokens = small.unflatten(1, (sheet.STEPS, -1)).flatten(2)
+    tokens = small.unflatten(1, (-1, 3)).flatten(2)
     return torch.cat([tokens, tokens.roll(-1, dims=1)], dim=2) - 0.3
 
 
@@ -34,15 +35,15 @@ def listener_shape(channels: int, words: int, width: int, depth: int) -> FlowSha
 
 
 def ask(net: FlowTransformer, heard: Tensor) -> Tensor:
-    """Latents and score columns ``(batch, 32, channels + 166)`` for patches ``heard``."""
+    """Latents and score columns ``(batch, T, channels + 166)`` for patches ``heard`` of as many sixteenths."""
     batch = len(heard)
-    x = torch.zeros(batch, sheet.STEPS, net.shape.channels)
+    x = torch.zeros(batch, heard.shape[1], net.shape.channels)
     text = net.embed_words(torch.zeros(batch, net.shape.words))
-    return net(x, torch.zeros(batch), text, torch.zeros(batch, net.shape.scalars), heard)
+    return over_span(net, x, torch.zeros(batch), text, torch.zeros(batch, net.shape.scalars), heard)
 
 
-def listen(net: FlowTransformer, space: SoundSpace, audio: NDArray[np.float32]) -> Heard:
-    """What ``net`` makes of a loop ``(frames,)`` at 44.1 kHz that lasts eight beats."""
-    mel = space.codecs[0].encode(torch.from_numpy(audio)[None])
+def listen(net: FlowTransformer, space: SoundSpace, audio: NDArray[np.float32], beats: int = sheet.BEATS) -> Heard:
+    """What ``net`` makes of a loop ``(frames,)`` at 44.1 kHz that lasts ``beats``."""
+    mel = space.codecs_for(beats)[0].encode(torch.from_numpy(audio)[None])
     told = ask(net, patches(mel))
     return Heard(score_from_flow(told[..., space.channels :])[0], told[..., : space.channels])

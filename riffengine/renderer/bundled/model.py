@@ -72,7 +72,7 @@ class BundledModel:
         return Rendition(
             request=request,
             audio=sound.stems[:, :, None],
-            mel=self._picture(resample_loop(sound.stems / np.float32(sound.gain), _own_frames(request))),
+            mel=self._picture(resample_loop(sound.stems / np.float32(sound.gain), _own_frames(request)), request.beats),
             score=dream.score.numpy(),
             loudness_lufs=sound.loudness_lufs,
             peak=sound.peak,
@@ -135,12 +135,13 @@ class BundledModel:
         return mix
 
     def _hear(self, request: RenderRequest) -> Heard:
-        return self.listen(read_loop(request.init, request.beats, request.tempo_dreamt, OWN_RATE))
+        audio = read_loop(request.init, request.beats, request.tempo_dreamt, OWN_RATE)
+        return self.listen(audio, request.beats)
 
     @torch.inference_mode()
-    def listen(self, audio: NDArray[np.float32]) -> Heard:
-        """The score and the latents of a loop ``(frames,)`` of eight beats at the model's own rate."""
-        return listen(self._listener, self._space, audio)
+    def listen(self, audio: NDArray[np.float32], beats: int = 8) -> Heard:
+        """The score and the latents of a loop ``(frames,)`` of ``beats`` beats at the model's own rate."""
+        return listen(self._listener, self._space, audio, beats)
 
     @torch.inference_mode()
     def reconstruct(self, stems: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -150,9 +151,9 @@ class BundledModel:
         made = self._space.audio(self._space.decode(latents), stems.shape[1], PHASE_ITERATIONS, silent)
         return np.asarray(made.numpy())
 
-    def _picture(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        mel: NDArray[np.float32] = self._space.codecs[0].encode(torch.from_numpy(audio.sum(axis=0))[None])[0].numpy()
-        return mel
+    def _picture(self, audio: NDArray[np.float32], beats: int) -> NDArray[np.float32]:
+        mel = self._space.codecs_for(beats)[0].encode(torch.from_numpy(audio.sum(axis=0))[None])[0]
+        return np.asarray(mel.numpy(), np.float32)
 
 
 def _frames(request: RenderRequest) -> int:

@@ -12,7 +12,7 @@ DRUM_KEYS = {
 
 
 def loop_notes(score: Score) -> tuple[LoopNote, ...]:
-    """The notes and strokes of a score ``(32, 166)`` at sounding pitch, by their onset.
+    """The notes and strokes of a score ``(T, 166)`` at sounding pitch, by their onset.
 
     A stroke rings for one sixteenth; how hard a pitched note is played a score does not say.
     """

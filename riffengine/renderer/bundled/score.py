@@ -1,7 +1,8 @@
 """The score of a loop: which drums are struck and which notes sound on each sixteenth, as one array.
 
-A score is ``(STEPS, COLUMNS) float32``: 32 sixteenths (8 beats) by 166 columns. It is written in the canonical key
-(the relative major is C), without swing, and it is circular: a note may ring over the end into the beginning.
+A score is ``(STEPS, COLUMNS) float32``: 32 sixteenths (8 beats; 16 and 64 for loops of 4 and of 16 beats) by 166
+columns. It is written in the canonical key (the relative major is C), without swing, and it is circular: a note may
+ring over the end into the beginning.
 
 =========  =======  ==========================================================================================
 columns    slice    meaning
@@ -58,7 +59,7 @@ READ_VELOCITY = 0.8
 
 @dataclass(frozen=True)
 class Note:
-    """One pitched note: it begins on ``start_step`` (0..31) and rings for ``steps`` (1..32) sixteenths, circularly.
+    """One pitched note: it begins on ``start_step`` (from 0) and rings for ``steps`` (from 1) sixteenths, circularly.
 
     ``part`` is ``"bass"``, ``"comp"`` or ``"lead"``; ``pitch`` is MIDI; ``velocity`` is 0..1.
     """
@@ -115,8 +116,8 @@ def _notes_of_part(part: str, sounding: NDArray[np.bool_], onsets: NDArray[np.bo
             starts[0] = True  # held all the way round with no onset: it has to begin somewhere
         begins = np.flatnonzero(starts)
         for i, begin in enumerate(begins):
-            until = begins[i + 1] if i + 1 < len(begins) else begins[0] + STEPS
-            ring = active[np.arange(begin, until) % STEPS]
+            until = begins[i + 1] if i + 1 < len(begins) else begins[0] + len(active)
+            ring = active[np.arange(begin, until) % len(active)]
             steps = len(ring) if ring.all() else int(np.argmin(ring))
             notes.append(Note(part, LOWEST[part] + int(index), int(begin), steps))
     return notes
@@ -128,8 +129,8 @@ def notes_from_score(score: Score, threshold: float = 0.5) -> tuple[list[Note], 
     The inverse of ``score_from_notes`` up to pitched velocities and restarted pitches (see the module). Drum columns
     hold velocities, and a ghost note is about 0.25, so their threshold is lower. Notes come sorted by step.
     """
-    if score.shape != (STEPS, COLUMNS):
-        raise ValueError(f"a score is ({STEPS}, {COLUMNS}), not {score.shape}")
+    if score.ndim != 2 or score.shape[1] != COLUMNS or not len(score) or len(score) % STEPS_PER_BEAT:
+        raise ValueError(f"a score is (sixteenths of whole beats, {COLUMNS}), not {score.shape}")
     notes: list[Note] = []
     for part in PITCHED_PARTS:
         onsets = score[:, ONSET_COLUMN[part]] >= threshold

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from riffengine.renderer.bundled.latents import LappedPca
-from riffengine.renderer.bundled.score import STEPS
+from riffengine.renderer.bundled.score import BEATS, STEPS
 from riffengine.renderer.codec import Codec, CodecParams
 
 
@@ -46,13 +46,17 @@ STEMS = (
 
 
 class SoundSpace(nn.Module):
-    """Latents ``(batch, 32, channels)`` ↔ mel images of every stem ↔ stems of audio ``(stems, frames)``."""
+    """Latents ``(batch, 32, channels)`` ↔ mel images of every stem ↔ stems of audio ``(stems, frames)``.
+
+    A loop of other than eight beats has as many latents and mel frames to the beat.
+    """
 
     def __init__(self, shapes: Sequence[StemShape]) -> None:
         super().__init__()
         self.shapes = tuple(shapes)
         self.lapped = nn.ModuleList(LappedPca(s.codec.frames // STEPS, s.codec.n_mels, s.dims) for s in self.shapes)
         self.codecs = [Codec(shape.codec) for shape in self.shapes]
+        self._codecs = {BEATS: self.codecs}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,6 +73,13 @@ class SoundSpace(nn.Module):
         at = self.names.index(stem)
         start = sum(shape.dims for shape in self.shapes[:at])
         return slice(start, start + self.shapes[at].dims)
+
+    def codecs_for(self, beats: int) -> list[Codec]:
+        """The codec of every stem for loops of ``beats`` beats."""
+        if beats not in self._codecs:
+            widths = [replace(s.codec, frames=s.codec.frames // BEATS * beats) for s in self.shapes]
+            self._codecs[beats] = [Codec(params) for params in widths]
+        return self._codecs[beats]
 
     def listen(self, stems: Tensor) -> list[Tensor]:
         """Mel images ``(1, T, bands)`` of every stem of a loop ``(stems, frames)`` at 44.1 kHz."""
@@ -102,12 +113,13 @@ class SoundSpace(nn.Module):
         as alone.
         """
         out = torch.zeros(len(self.shapes), frames)
+        codecs = self.codecs_for(mels[0].shape[1] * BEATS // self.shapes[0].codec.frames)
         inference = torch.is_inference_mode_enabled()
 
         def fill(index: int) -> None:
             near = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
             with torch.inference_mode(inference):
-                out[index] = self.codecs[index].decode(mels[index], frames, near, iterations)[0]
+                out[index] = codecs[index].decode(mels[index], frames, near, iterations)[0]
 
         sounding = [i for i, shape in enumerate(self.shapes) if shape.name not in silent]
         with ThreadPoolExecutor(2) as pool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.flow import FlowTransformer, Velocity, euler
+from riffengine.renderer.bundled.spans import over_span
 
 SCORE_SCALE = 2.0  # a sounding note lies two noise deviations from a silent one
 SCORE_SHIFT = 2.0  # notes are decided early in the flow, so more of its steps are spent there
@@ -51,13 +52,13 @@ class Told:
 def guided(net: FlowTransformer, toward: Told, away: Told, guidance: float) -> Velocity:
     """Velocity under classifier-free guidance (Ho & Salimans 2022); one half of the work when ``guidance`` is 1."""
     if guidance == 1.0:
-        return lambda x, t: net(x, t, toward.text, toward.scalars, toward.context)
+        return lambda x, t: over_span(net, x, t, toward.text, toward.scalars, toward.context)
     text, scalars = torch.cat([toward.text, away.text]), torch.cat([toward.scalars, away.scalars])
     contexts = [told.context for told in (toward, away) if told.context is not None]
     context = torch.cat(contexts) if contexts else None
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        near, far = net(torch.cat([x, x]), torch.cat([t, t]), text, scalars, context).chunk(2)
+        near, far = over_span(net, torch.cat([x, x]), torch.cat([t, t]), text, scalars, context).chunk(2)
         return far + guidance * (near - far)
 
     return velocity
