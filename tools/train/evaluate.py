@@ -172,8 +172,17 @@ def main() -> None:
         verdict, _, _ = verdicts(judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))
         table.add("generated", "genre word only", (verdict.argmax(1) == captions.truth[0][named]).numpy())
         requests = [captions.request(row, args) for row in named[:40]]
-        for knob, measure in (("density", measures.onset_count), ("brightness", measures.brightness)):
-            table.add("generated", f"{knob} rank", knob_ranks(model, requests, knob, measure))
+        ranks = np.array(knob_ranks(model, requests, "density", measures.events_heard, measures.onset_count))
+        table.add("generated", "density rank", ranks[:, 0])
+        table.add("generated", "density rank, onsets", ranks[:, 1])
+        table.add(
+            "generated", "brightness rank", np.ravel(knob_ranks(model, requests, "brightness", measures.brightness))
+        )
+        written = sheet.events(captions.table["scores"].astype(np.float32))
+        for name, measure in (("density", measures.events_heard), ("density, onsets", measures.onset_count)):
+            for group, stems in (("real", captions.stems), ("reconstructed", rebuilt)):
+                heard = [measure(part.sum(axis=0)) for part in stems]
+                table.add(group, f"{name}, across loops", [measures.rank_correlation(heard, written)])
         table.add("generated", "alpha largest/mean step", alpha_steps(model, requests[:8]))
         apart = takes_apart(model, requests[:10], lambda loop: hear(loop).numpy())
         table.add("generated", "distance of seeds", apart)

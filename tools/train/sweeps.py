@@ -10,7 +10,7 @@ import numpy as np
 
 from riffengine.renderer.bundled.model import BundledModel
 from riffengine.renderer.request import RenderRequest
-from tools.train.measures import Loop, mel_steps
+from tools.train.measures import Loop, mel_steps, rank_correlation
 
 ALPHAS = 33
 POSITIONS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -21,14 +21,13 @@ def _mix(model: BundledModel, request: RenderRequest) -> Loop:
 
 
 def knob_ranks(
-    model: BundledModel, requests: Sequence[RenderRequest], knob: str, measure: Callable[[Loop], float]
-) -> list[float]:
-    """Spearman's rank correlation of ``knob`` and what ``measure`` hears, for each request."""
+    model: BundledModel, requests: Sequence[RenderRequest], knob: str, *measures: Callable[[Loop], float]
+) -> list[list[float]]:
+    """Spearman's rank correlation of ``knob`` and what each of ``measures`` hears, for each request."""
     ranks = []
     for request in requests:
-        heard = np.array([measure(_mix(model, replace(request, **{knob: at}))) for at in POSITIONS])
-        order = heard.argsort().argsort().astype(float)
-        ranks.append(float(np.corrcoef(order, np.arange(len(POSITIONS)))[0, 1]))
+        loops = [_mix(model, replace(request, **{knob: at})) for at in POSITIONS]
+        ranks.append([rank_correlation([measure(loop) for loop in loops], POSITIONS) for measure in measures])
     return ranks
 
 
