@@ -31,6 +31,8 @@ _HIGH_PASS_HZ = 20.0, 8_000.0
 _QS = 0.541196100146197, 1.306562964876377  # 1 / (2 cos 22.5°), 1 / (2 cos 67.5°)
 
 Matrix = NDArray[np.float64]
+_RISE: Matrix = np.arange(1, CHUNK_FRAMES + 1) / CHUNK_FRAMES
+_ALL: Matrix = np.ones(CHUNK_FRAMES)
 Block = NDArray[np.float32]
 
 
@@ -108,11 +110,12 @@ class _Stage:
         """A new chunk, in which the knob goes from ``before`` to ``after`` (0 … 1, 0 is dry)."""
         wet = min(after / _DRY, 1.0)
         if wet == 0.0 and self._wet_end == 0.0:
-            self.reset()
+            if not self.rests:
+                self.reset()
             return
         self.rests = False
         # From where the last chunk ended, wherever the knob has been put meanwhile: no jump.
-        self._wet = self._wet_end + (wet - self._wet_end) * (np.arange(1, CHUNK_FRAMES + 1) / CHUNK_FRAMES)
+        self._wet = _ALL if wet == self._wet_end == 1.0 else self._wet_end + (wet - self._wet_end) * _RISE
         self._wet_end = wet
         self._matrix = self._table[max(round(max(before, after) * _POSITIONS), 1) - 1]
 

@@ -65,7 +65,7 @@ class Rehearsal:
         self._renderer = ScriptedRenderer(
             renderer or RendererScript(), sample_rate, self._store, stems_of(state.values, decks[0])
         )
-        self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1)
+        self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1, weigh_ahead=False)
         self.conductor = Conductor(tree, state, grid, decks, slots, policy)
         self._ear = Ear(sample_rate, self.report)
         self._events: list[tuple[int, int, Line | FromRenderer | bool | None]] = []
@@ -189,9 +189,7 @@ class Rehearsal:
 
     def _look(self, now: int) -> None:
         self._pull_until(now)
-        for deck in self.conductor.status(now).decks:
-            if deck.sounding:
-                self.report.runway_min_seconds = min(self.report.runway_min_seconds, deck.runway_seconds)
+        self.report.runway_min_seconds = min(self.report.runway_min_seconds, *self.conductor.runways())
 
     def _finish(self, now: int) -> Report:
         self._pull_until(now)

@@ -89,6 +89,8 @@ class RenderRequest:
         reached = self._reached()
         if is_heard(reached.init, min(reached.start.strength, reached.end.strength)):
             return reached
+        if not reached.init and not reached.init_stamp and reached.start.strength == reached.end.strength == 1.0:
+            return reached
         # Without a sound to start from, strength means nothing.
         plain = replace(reached, init="", init_stamp="")
         start, end = (replace(point, strength=1.0) for point in (reached.start, reached.end))
@@ -96,14 +98,14 @@ class RenderRequest:
 
     def _reached(self) -> RenderRequest:
         dreamt_bpm = 0.0 if self.dreamt_bpm == self.bpm else self.dreamt_bpm
-        plain = replace(self, redreams=_needed(self.redreams, self.beats), dreamt_bpm=dreamt_bpm)
-        if self.alpha <= 0.0:
-            return replace(plain, end=self.start, alpha=0.0, phase_from_ends=False)
-        if self.alpha >= 1.0:
-            return replace(plain, start=self.end, alpha=0.0, phase_from_ends=False)
-        if self.start == self.end:
-            return replace(plain, alpha=0.0, phase_from_ends=False)
-        return plain
+        redreams = _needed(self.redreams, self.beats)
+        if 0.0 < self.alpha < 1.0 and self.start != self.end:
+            if dreamt_bpm == self.dreamt_bpm and redreams == self.redreams:
+                return self
+            return replace(self, redreams=redreams, dreamt_bpm=dreamt_bpm)
+        only = self.end if self.alpha >= 1.0 else self.start
+        alone = replace(self, redreams=redreams, dreamt_bpm=dreamt_bpm, alpha=0.0, phase_from_ends=False)
+        return alone if alone.start is only is alone.end else replace(alone, start=only, end=only)
 
     def digest(self) -> str:
         """Sixteen hex digits that name the canonical request."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from riffengine.performance import harmony, takes
@@ -34,6 +34,14 @@ class BankKey:
     redreams: tuple[Redream, ...] = ()
     dreamt_bpm: float = 0.0  # 0: at ``bpm``
     init_stamp: str = ""
+
+    def __hash__(self) -> int:
+        """That of all fields, reckoned once: keys are looked up at every tick."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self.__dataclass_fields__))
 
     def request(self, alpha: float, steps: int, finished: bool = False) -> RenderRequest:
         """The canonical request for the rendition at ``alpha``; ``finished`` is one that shall not comb."""

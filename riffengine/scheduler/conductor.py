@@ -8,6 +8,7 @@ is queued, so newer intent supersedes older by itself. It belongs to the engine 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -40,7 +41,7 @@ from riffengine.scheduler.pacing import Pacing
 from riffengine.scheduler.part import Part
 from riffengine.scheduler.shelf import Shelf
 from riffengine.scheduler.stage import Stage
-from riffengine.scheduler.telling import conductor_status, landing_logs
+from riffengine.scheduler.telling import conductor_status, landing_logs, runway_seconds
 from riffengine.scheduler.walking import Walking
 from riffengine.transport.grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
@@ -284,6 +285,11 @@ class Conductor:
     def status(self, frame: int) -> ConductorStatus:
         """Everything a status line shows; changes nothing."""
         return conductor_status(self._stage, self._walking, frame)
+
+    def runways(self) -> list[float]:
+        """Seconds of finished music ahead on each deck that sounds; infinite where no deck does."""
+        parts = [part for part in self._stage.parts.values() if part.current is not None]
+        return [math.inf, *(runway_seconds(self._stage, self._walking, part) for part in parts)]
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 

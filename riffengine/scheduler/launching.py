@@ -135,7 +135,7 @@ class Launching:
         actions: list[Action] = []
         for promise in [p for p in part.promises.values() if p.serial <= serial]:
             del part.promises[promise.path]
-            if abs(promise.beat - beat) > 0.01:
+            if abs((promise.beat if promise.told_beat is None else promise.told_beat) - beat) > 0.01:
                 seconds = (stage.timeline.frame_of(beat) - frame) / stage.facts.sample_rate
                 stage.counters.landings_moved += 1
                 actions.append(Announce(Landing(promise.path, beat, seconds, moved=True), promise.source))

@@ -83,13 +83,13 @@ def deck_status(stage: Stage, walking: Walking, part: Part) -> DeckStatus:
         alpha=intent.alpha,
         seed=intent.seed,
         coverage=0.0 if bank is None or not part.settled else len(bank.placed) / points,
-        runway_seconds=_runway_seconds(stage, walking, part),
+        runway_seconds=runway_seconds(stage, walking, part),
         landing_beat=part.target.due_beat if part.target is not None else max(due, default=None),
         sounding=bank is not None,
     )
 
 
-def _runway_seconds(stage: Stage, walking: Walking, part: Part) -> float:
+def runway_seconds(stage: Stage, walking: Walking, part: Part) -> float:
     """Seconds until the walk comes to an alpha that no finished loop covers."""
     bank = part.current
     if bank is None:

@@ -23,6 +23,7 @@ class _Ahead:
     want: BankKey
     skipped: int
     key: BankKey
+    goal: str  # the motif in which it ends
 
 
 class Walking:
@@ -72,7 +73,7 @@ class Walking:
             intent = walk.after_rollover(self._stage.state.deck(part.name), skipped)
             # Dreamt at the same tempo, so that it begins with the very loop on which the wanted one ends.
             key = bank_key(intent, self._stage.state, self._stage.facts).dreamt_at(part.want.tempo_dreamt)
-            known = self._ahead[part.name] = _Ahead(part.want, skipped, key)
+            known = self._ahead[part.name] = _Ahead(part.want, skipped, key, motif(key, 1.0))
         return known
 
     def _skip_poison(self, part: Part) -> list[Action]:
@@ -80,7 +81,7 @@ class Walking:
         if not self._stage.desk.troubled:
             return []
         stage, known = self._stage, self._next(part)
-        if not stage.desk.poisoned(motif(known.key, 1.0), stage.fineness.first(known.key)):
+        if not stage.desk.poisoned(known.goal, stage.fineness.first(known.key)):
             return []
         seed = known.key.end.seed
         self._next(part, known.skipped + 1)
