@@ -78,8 +78,8 @@ class _Waiting:
 class Outbox:
     """What is due when: a clock, and messages with their times. Pure; belongs to the sender's process."""
 
-    def __init__(self) -> None:
-        self.clock = ClockOut()
+    def __init__(self, loop_beats: int = 8) -> None:
+        self.clock = ClockOut(loop_beats)
         self._waiting: list[_Waiting] = []
         self._count = itertools.count()
         self._ringing: dict[tuple[int, int], None] = {}  # channel and pitch of every note that has begun
@@ -124,7 +124,7 @@ class Outbox:
         return min(self.clock.next_ns(), self._waiting[0].host_ns if self._waiting else math.inf)
 
 
-def sender_main(wanted: str, client: str, connection: Connection) -> None:
+def sender_main(wanted: str, client: str, connection: Connection, loop_beats: int = 8) -> None:
     """The body of the sender process, until the engine hangs up; then receivers are stopped. Target of ``spawn``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -136,14 +136,14 @@ def sender_main(wanted: str, client: str, connection: Connection) -> None:
     raise_priority(_PRIORITY)
     try:
         connection.send(Opened(note))
-        _run(connection, port.send_message, SystemClock())
+        _run(connection, port.send_message, SystemClock(), loop_beats)
     finally:
         port.close_port()
         port.delete()
 
 
-def _run(connection: Connection, send: Send, clock: Clock) -> None:
-    outbox = Outbox()
+def _run(connection: Connection, send: Send, clock: Clock, loop_beats: int) -> None:
+    outbox = Outbox(loop_beats)
     try:
         while True:
             wait_seconds = min((outbox.next_ns() - clock.now_ns()) / 1e9, _LONGEST_WAIT_SECONDS)
@@ -185,14 +185,15 @@ def _open(wanted: str, client: str) -> tuple[Any, str]:
 class MidiSender:
     """The engine's handle on a sender. Opening the port takes a moment: ``notes`` tells how it went. Never waits.
 
-    ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. One thread.
+    ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. Who follows the clock
+    starts on a boundary of ``loop_beats``. One thread.
     """
 
-    def __init__(self, wanted: str, client: str = "riffengine clock") -> None:
+    def __init__(self, wanted: str, client: str = "riffengine clock", loop_beats: int = 8) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=sender_main, args=(wanted, client, theirs), name="riffengine-midi-out", daemon=True
+            target=sender_main, args=(wanted, client, theirs, loop_beats), name="riffengine-midi-out", daemon=True
         )
         self._process.start()
         theirs.close()

@@ -150,7 +150,8 @@ def build_house(session: Session, options: PlayOptions, clock: Clock, say: Calla
     surfaces.join(recordist)
     leaders = sync_leaders(session, clock, say)
     sync = Synchroniser(conductor, rate, session.loop_beats, clock, leaders, session.sync_start_stop)
-    clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port), say)
+    beats = session.loop_beats
+    clockwork = Clockwork(conductor, sync.frames, lambda: MidiSender(session.clock_out_port, loop_beats=beats), say)
     notework = Notework(conductor, sync.frames, lambda: MidiSender(session.notes_out_port, NOTES_CLIENT), say)
     playclock = PlayClock(rate, session.block_frames, clock)
     return House(

@@ -27,6 +27,14 @@ def test_only_what_is_later_is_taken_back() -> None:
     assert outbox.due(1000) == []
 
 
+def test_who_follows_starts_where_a_loop_begins() -> None:
+    for beats in (4, 8, 16):
+        outbox = Outbox(beats)
+        outbox.take(Course(0, 1.0, 60.0, playing=True), 0)  # beat 1 is now, one beat is a second
+        started = next(ns for ns in range(0, 20_000_000_000, 10_000_000) if b"\xfa" in outbox.due(ns))
+        assert abs(started / 1e9 - (beats - 1)) < 0.05
+
+
 def test_an_engine_that_is_gone_leaves_nothing_ringing() -> None:
     outbox = Outbox()
     outbox.take(Course(0, 0.0, 120.0, playing=False), 0)

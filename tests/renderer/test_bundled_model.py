@@ -107,6 +107,19 @@ def test_audio_to_start_from_is_kept_by_little_strength(model: BundledModel, tmp
     assert distance(0.2) < 0.6 * distance(1.0)
 
 
+def test_a_mix_is_heard_as_notes(model: BundledModel) -> None:
+    def alike(one: np.ndarray, other: np.ndarray) -> float:
+        return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+    made = [model.render(request(point, point, steps=8), nothing) for point in (HOUSE, JAZZ)]
+    written = [rendition.score > 0 for rendition in made]
+    heard = [model.listen(rendition.audio.sum(axis=(0, 2))).score.numpy() > 0 for rendition in made]
+    for columns, least in ((slice(0, 8), 0.7), (slice(8, 163), 0.4)):  # drums; bass, comp and lead
+        for mine, another, found in zip(written, written[::-1], heard, strict=True):
+            assert alike(mine[:, columns], found[:, columns]) > least
+            assert alike(another[:, columns], found[:, columns]) < 0.5 * alike(mine[:, columns], found[:, columns])
+
+
 def test_unknown_words_are_told(model: BundledModel) -> None:
     point = Point("house with xylofoon and qwertz", 1)
     assert model.render(request(point, point), nothing).unknown_words == ("xylofoon", "qwertz")

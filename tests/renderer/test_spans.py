@@ -1,9 +1,11 @@
 """Loops of one bar and of four from networks that learnt two: no edge, no length of their own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from riffengine.errors import RendererError
@@ -105,6 +107,20 @@ def test_the_performers_controls_reach_every_bar(model: BundledModel) -> None:
     assert chords is not None
     bass = [set((28 + np.flatnonzero(row[8:41])) % 12) for row in chords]
     assert set.union(*bass[:32]) <= {9, 4} and set.union(*bass[32:]) <= {5, 0}
+
+
+@pytest.mark.parametrize("beats", [4, 16])
+def test_a_short_and_a_long_loop_start_from_the_same_audio(model: BundledModel, tmp_path: Path, beats: int) -> None:
+    source = model.render(replace(REQUEST, steps=4), nothing)
+    path = tmp_path / "init.wav"
+    soundfile.write(path, source.audio.sum(axis=0), 44100, subtype="FLOAT")
+
+    def distance(strength: float) -> float:
+        point = Point("jazz, saxophone, upright bass", 4, strength=strength)
+        made = model.render(replace(REQUEST, start=point, end=point, beats=beats, init=str(path)), nothing)
+        return float(np.linalg.norm(made.mel - np.resize(source.mel, made.mel.shape)))
+
+    assert distance(0.2) < 0.75 * distance(1.0)
 
 
 def test_a_length_that_was_not_learnt_is_refused(model: BundledModel) -> None:
