@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,18 @@ examples:
 
 Up to 2048 columns become one loop whose end meets its start.
 """
+
+
+_MEANING: dict[str, tuple[str, Callable[[str], float], str, str]] = {
+    # option: field of RiffusionParams, type, unit, help
+    "bands": ("num_frequencies", int, "N", "bands, which is the picture's height (512)"),
+    "low": ("min_frequency", float, "HZ", "where the lowest band begins (0)"),
+    "high": ("max_frequency", float, "HZ", "where the highest band ends (10000)"),
+    "step-ms": ("step_size_ms", float, "MS", "width of a column (10)"),
+    "window-ms": ("window_duration_ms", float, "MS", "length of a window (100)"),
+    "padded-ms": ("padded_duration_ms", float, "MS", "length of the FFT (400)"),
+    "power": ("power_for_image", float, "P", "from loudness to darkness (0.25)"),
+}
 
 
 def add_to_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +92,7 @@ def to_audio(arguments: argparse.Namespace) -> int:
     from riffengine.renderer.riffusion.sounding import sound_of_picture, write_sound
 
     check_output(arguments.out)
-    chosen = _params(arguments) if arguments.stereo or arguments.wide else None
+    chosen = _params(arguments) if arguments.stereo or arguments.wide or _told(arguments) else None
     picture = read_picture(arguments.picture, chosen, invert=arguments.invert)
     for note in picture.notes:
         print(note, file=sys.stderr)
@@ -99,14 +113,22 @@ def to_audio(arguments: argparse.Namespace) -> int:
 def _add_meaning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stereo", action="store_true", help="left in green, right in blue")
     parser.add_argument("--wide", action="store_true", help="10 Hz to 20 kHz instead of 0 to 10 kHz")
+    for option, (_, kind, unit, told) in _MEANING.items():
+        parser.add_argument(f"--{option}", type=kind, metavar=unit, help=told)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _told(arguments: argparse.Namespace) -> dict[str, float]:
+    """What the command line says of the meaning, by the names of ``RiffusionParams``."""
+    typed = {name: getattr(arguments, option.replace("-", "_")) for option, (name, *_) in _MEANING.items()}
+    return {name: value for name, value in typed.items() if value is not None}
 
 
 def _params(arguments: argparse.Namespace) -> RiffusionParams:
     from riffengine.renderer.riffusion.codec import RiffusionParams
 
-    low, high = (10.0, 20000.0) if arguments.wide else (0.0, 10000.0)
-    return RiffusionParams(stereo=arguments.stereo, min_frequency=low, max_frequency=high)
+    params = RiffusionParams.wide() if arguments.wide else RiffusionParams()
+    return replace(params, stereo=arguments.stereo, **_told(arguments))  # type: ignore[arg-type]
 
 
 def _tell(arguments: argparse.Namespace, **facts: object) -> None:

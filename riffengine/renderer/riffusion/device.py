@@ -52,7 +52,8 @@ class DevicePolicy:
         if name == "cpu" and dtype == torch.float16:
             raise ModelError("precision=float16 on a CPU is slower and less exact; use float32 or bfloat16")
         return cls(
-            device=torch.device(name),
+            # by its number: what limits a device's memory does not take "cuda" for an answer
+            device=torch.device(name, torch.cuda.current_device()) if on_gpu else torch.device(name),
             dtype=dtype,
             channels_last=on_gpu,
             compiled=spec.compiled,

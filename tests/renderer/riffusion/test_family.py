@@ -120,6 +120,15 @@ def test_a_cancelled_job_ends_within_a_step_and_leaves_nothing_behind() -> None:
 
 def test_more_beats_are_a_wider_picture() -> None:
     assert family().render(replace(REQUEST, beats=6), go).mel.shape == (384, BANDS)
+    phrase = family().render(replace(REQUEST, beats=16, steps=1), go)
+    assert phrase.mel.shape == (1024, BANDS) and phrase.audio.shape == (3, 8 * 44100, 1)
+
+
+def test_a_long_prompt_morphs_into_a_short_one() -> None:
+    long = replace(REQUEST.start, prompt="slow jazz " * 12, negative="noise")  # two chunks of tokens
+    mels = [family().render(replace(REQUEST, start=long, alpha=alpha), go).mel for alpha in (0.0, 0.5, 1.0)]
+    assert not any(np.array_equal(a, b) for a, b in pairwise(mels))
+    assert np.isfinite(mels).all()
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,16 @@ def test_a_cancelled_loop_leaves_nothing_behind() -> None:
     assert np.array_equal(own.render(REQUEST, go).audio, loaded().render(REQUEST, go).audio)
 
 
+def test_a_budget_is_kept() -> None:
+    try:
+        own = loaded("vram=2GiB")
+        assert own.render(REQUEST, go).audio.any() and torch.cuda.max_memory_reserved() <= 2 << 30
+        with pytest.raises(torch.OutOfMemoryError):
+            torch.empty(3 << 30, dtype=torch.uint8, device="cuda")
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
 def test_the_ferry_carries_there_and_back() -> None:
     ferry, cargo = loaded().networks.ferry, torch.randn(3, 1000)
     assert torch.equal(ferry.back(ferry.over(cargo) * 2.0), cargo * 2.0)

@@ -45,6 +45,23 @@ def test_a_loop_goes_through_a_picture_at_its_own_level(loop: Path, tmp_path: Pa
     assert 10 * np.log10((after**2).mean() / (before**2).mean()) == pytest.approx(0.0, abs=1.0)
 
 
+def test_every_setting_of_the_picture_can_be_typed_and_travels_in_its_exif(loop: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    png, wav = str(tmp_path / "own.png"), str(tmp_path / "own.wav")
+    typed = ["--bands", "128", "--low", "40", "--high", "16000", "--step-ms", "20"]
+    typed += ["--window-ms", "80", "--padded-ms", "160", "--power", "0.5"]
+    assert main(["to-image", str(loop), "-o", png, *typed]) == 0
+    found = read_picture(Path(png))
+    assert found.params == RiffusionParams(
+        num_frequencies=128, min_frequency=40.0, max_frequency=16000.0, step_size_ms=20.0, window_duration_ms=80.0,
+        padded_duration_ms=160.0, power_for_image=0.5, max_value=found.params.max_value,
+    )  # fmt: skip
+    assert found.image.shape == (1, 128, 128)
+    assert main(["to-audio", png, "-o", wav]) == 0
+    assert soundfile.info(wav).frames == 112896
+    assert main(["to-image", str(loop), "-o", png, "--high", "20"]) == 2
+    assert "max_frequency is 20.0; 100 to 22050 is possible" in capsys.readouterr().err
+
+
 def test_64_columns_a_beat_at_any_tempo_and_another_tempo_stretches(loop: Path, tmp_path: Path) -> None:
     excerpt = read_sound(loop, 1, RATE, start=0.5, seconds=1.0)
     image, params = picture_of_sound(excerpt, RiffusionParams(), bpm=120.0)
