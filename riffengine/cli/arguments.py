@@ -235,6 +235,12 @@ def add_rehearse_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--processes", type=_positive_int, default=2, metavar="N", help="with --seeds (default 2)")
     parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="the hands of a set that was played (play --journal), on this preset",
+    )
+    parser.add_argument(
         "--render-seconds", type=_pair, default=(0.5, 0.8), metavar="P50,P95", help="as bench prints them (0.5,0.8)"
     )
     parser.add_argument(

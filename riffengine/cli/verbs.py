@@ -248,6 +248,7 @@ def bench_latency(arguments: argparse.Namespace) -> int:
 
 def rehearse(arguments: argparse.Namespace) -> int:
     """Play a preset on virtual time with a scripted renderer; status 1 when anything went wrong."""
+    from riffengine.performance.journal import read_journal
     from riffengine.rehearsal import RehearsalPlan, rehearse_seeds, rehearse_session, went_wrong
     from riffengine.session import load_session
 
@@ -261,6 +262,7 @@ def rehearse(arguments: argparse.Namespace) -> int:
         failure_share=arguments.failures,
         crash_every_seconds=arguments.crash_every,
         seed=arguments.seed,
+        journal=None if arguments.journal is None else read_journal(arguments.journal),
     )
     session = load_session(arguments.preset)
     if arguments.seeds:

@@ -9,8 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 from riffengine.errors import OutOfRange
+from riffengine.performance.journal import Recording
+from riffengine.rehearsal.journalled import journalled_lines, journalled_state
 from riffengine.rehearsal.performer import Performer
-from riffengine.rehearsal.rehearsal import Rehearsal
+from riffengine.rehearsal.rehearsal import Line, Rehearsal
 from riffengine.rehearsal.report import Report
 from riffengine.rehearsal.scripted import RendererScript
 from riffengine.scheduler.actions import Policy
@@ -33,7 +35,7 @@ class RehearsalPlan:
 
     ``sample_rate`` 0 takes one near 1000 Hz at which loops are whole frames, so that nothing is read between samples.
     ``performed``: a performer plays, and ``seed`` is theirs, too; the renderer then is slow, fails, hangs and dies
-    more or less from seed to seed.
+    more or less from seed to seed. ``journal`` is a set whose hands play instead, from the state in which it began.
     """
 
     hours: float = 1.0
@@ -45,22 +47,28 @@ class RehearsalPlan:
     crash_every_seconds: float = 1800.0
     seed: int = 0
     performed: bool = False
+    journal: Recording | None = None
 
 
 def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
     """Play ``session`` by ``plan`` with a scripted renderer that also fails and dies; figures by name.
 
-    Raises ``OutOfRange`` when the render times make no distribution.
+    Raises ``OutOfRange`` when the render times make no distribution, ``JournalError`` for a damaged journal.
     """
     if not 0.0 < plan.render_p50 <= plan.render_p95:
         raise OutOfRange(f"render seconds are {plan.render_p50},{plan.render_p95}; 0 < p50 <= p95 is needed")
     tree = session.tree()
     state = session.state(tree)
+    if plan.journal is not None:
+        state = journalled_state(plan.journal, tree, state)
     rate = plan.sample_rate or whole_rate(state.number("transport/tempo"), session.loop_beats)
     prompts = tuple(prompt for _, bank in session.lists.banks for prompt in bank)
-    performer = Performer(state, session.decks, plan.seed, prompts=prompts) if plan.performed else None
     seconds = plan.hours * 3600.0
-    script = list(performer.lines(seconds)) if performer else ()
+    script: list[Line] = []
+    if plan.journal is not None:
+        script = journalled_lines(plan.journal, seconds)
+    elif plan.performed:
+        script = list(Performer(state, session.decks, plan.seed, prompts=prompts).lines(seconds))
     renderer = renderer_script(plan)
     policy = Policy(loop_beats=session.loop_beats)
     rehearsal = Rehearsal(tree, state, script, renderer, rate, plan.block_frames, policy=policy)
