@@ -30,6 +30,8 @@ import numpy as np
 import torch
 
 from riffengine.renderer.request import Point, RenderRequest
+from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
+from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.device import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.schedules import entry, make_scheduler
@@ -37,6 +39,7 @@ from riffengine.renderer.riffusion.seeds import Start
 from riffengine.renderer.riffusion.spec import ModelSpec
 from tools.random_checkpoint import SIZES, write_checkpoint
 
+TINY_BANDS = 64  # of the toy: an eighth of the picture, a 64th of its attention
 BPM = 93.75  # 8 beats are 512 columns of 10 ms
 BANK = tuple(k / 16 for k in range(1, 16, 2))  # the eight alphas that are dreamt together
 PARTS = ("text", "denoise", "decode", "phase")
@@ -89,8 +92,10 @@ def calls_of(steps: int, strength: float) -> int:
     return steps - entry(steps, strength, steps, 1)
 
 
-def measure_plain(folder: Path, policy: DevicePolicy, steps: int, guided: bool, options: argparse.Namespace) -> Row:
-    """The same picture by diffusers as it comes: eager, one loop at a time, no sound."""
+def measure_plain(
+    folder: Path, policy: DevicePolicy, bands: int, steps: int, guided: bool, options: argparse.Namespace
+) -> Row:
+    """The same picture of ``bands`` rows by diffusers as it comes: eager, one loop at a time, no sound."""
     from diffusers import StableDiffusionImg2ImgPipeline
     from PIL import Image
 
@@ -102,7 +107,7 @@ def measure_plain(folder: Path, policy: DevicePolicy, steps: int, guided: bool, 
     pipe.scheduler = make_scheduler(options.scheduler, dict(pipe.scheduler.config))
     pipe.to(policy.device, policy.dtype)
     pipe.set_progress_bar_config(disable=True)
-    picture = Image.open(Start.parse(options.init).source).convert("RGB")
+    picture = Image.open(Start.parse(options.init).source).convert("RGB").resize((8 * COLUMNS_PER_BEAT, bands))
     totals: list[float] = []
     calls = 0
 
@@ -223,11 +228,12 @@ def run(folder: Path, options: argparse.Namespace) -> Row:
                 show(row, "compiled" if switch else "eager")
                 save(result, options)
             result["remarks"] += family.remarks
+            bands = family.params.num_frequencies
             del family
             if policy.device.type == "cuda":
                 torch.cuda.empty_cache()
     for steps, guide in dict.fromkeys(row[1:] for row in rows) if options.plain == "yes" else ():
-        plain = measure_plain(folder, policy, steps, guide, options)
+        plain = measure_plain(folder, policy, bands, steps, guide, options)
         ours = [r for r in result["rows"] if (r["steps"], r["guided"], r["alphas"]) == (steps, guide, 1)]
         plain["times_faster"] = round(plain["median_ms"] / min(r["median_ms"] for r in ours), 2) if ours else None
         result["plain"].append(plain)
@@ -281,6 +287,8 @@ def main(arguments: list[str] | None = None) -> int:
             if options.random
             else Library.standard().locate(options.model)
         )
+        if options.random == "tiny":
+            (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": TINY_BANDS}))
         run(folder, options)
     return 0
 
