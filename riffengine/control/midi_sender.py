@@ -29,6 +29,7 @@ from riffengine.transport.sync.clock_out import ClockOut, Course
 _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and is late by what it waits for
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
+_STUCK_SECONDS = 0.5  # of processor time between two looks at the pipe: a thousand times what it should take
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
 Send = Callable[[bytes], None]
@@ -134,6 +135,7 @@ def sender_main(wanted: str, client: str, connection: Connection, loop_beats: in
         connection.send(Unopened(str(error)))
         return
     raise_priority(_PRIORITY)
+    _end_when_stuck()
     try:
         connection.send(Opened(note))
         _run(connection, port.send_message, SystemClock(), loop_beats)
@@ -146,6 +148,7 @@ def _run(connection: Connection, send: Send, clock: Clock, loop_beats: int) -> N
     outbox = Outbox(loop_beats)
     try:
         while True:
+            _end_when_stuck()
             wait_seconds = min((outbox.next_ns() - clock.now_ns()) / 1e9, _LONGEST_WAIT_SECONDS)
             if connection.poll(max(0.0, wait_seconds - _COARSE_SECONDS)):
                 messages = outbox.take(connection.recv(), clock.now_ns())
@@ -155,9 +158,21 @@ def _run(connection: Connection, send: Send, clock: Clock, loop_beats: int) -> N
             for message in [*messages, *outbox.due(clock.now_ns())]:
                 send(message)
     except (EOFError, OSError):  # the engine has gone, or says goodbye
+        _end_when_stuck()
         for message in outbox.goodbye():
             send(message)
         time.sleep(0.05)  # a JACK client that closes at once takes what it holds with it
+
+
+def _end_when_stuck() -> None:
+    """Have the system end this process when it works for long without calling this again.
+
+    RtMidi waits for room in JACK's buffer by turning round and round with the interpreter's lock held; when the server
+    does not take what we send, that never ends, and at real-time priority it takes a core from everybody else. No
+    handler of ours would be called then: the signal's own way, the end of the process, is what is wanted.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, _STUCK_SECONDS)
 
 
 def _open(wanted: str, client: str) -> tuple[Any, str]:
