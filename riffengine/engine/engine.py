@@ -7,6 +7,7 @@ journal. Whatever the Conductor decides, the engine carries out; whatever happen
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Iterable
 from dataclasses import replace
@@ -127,6 +128,8 @@ class Engine:
             backstage = Backstage(house.timetable.enter, house.outlook, self._tell)
             await house.surfaces.open(self.submit, lambda: self.state, self._telling.facts, backstage)
             self._company.opened(self.submit, self._ask_to_stop)
+            gc.collect()
+            gc.freeze()  # what is there now stays: a search through all of it would hold up a gesture by 10 ms and more
             await self._play()
         finally:
             await self._end()
