@@ -29,6 +29,7 @@ from riffengine.transport.sync.clock_out import ClockOut, Course
 _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and is late by what it waits for
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 0.3  # a JACK client that closes at once takes what it holds with it: three periods of 4096 frames
 _STUCK_SECONDS = 0.5  # of processor time between two looks at the pipe: a thousand times what it should take
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
@@ -161,7 +162,7 @@ def _run(connection: Connection, send: Send, clock: Clock, loop_beats: int) -> N
         _end_when_stuck()
         for message in outbox.goodbye():
             send(message)
-        time.sleep(0.05)  # a JACK client that closes at once takes what it holds with it
+        time.sleep(_LAST_WORDS_SECONDS)
 
 
 def _end_when_stuck() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from riffengine.realtime import realtime_allowed
 from tests.wire.jack_server import JackServer, build_capture, missing_programs
 
 
@@ -24,12 +25,12 @@ def jcap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def jack_server(jcap: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, int], JackServer]]:
+def jack_server(jcap: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., JackServer]]:
     """Starts servers with (rate, period frames); this process and its children then speak to the last one."""
     servers = []
 
-    def start(rate: int, period_frames: int) -> JackServer:
-        server = JackServer.start(rate, period_frames)
+    def start(rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False) -> JackServer:
+        server = JackServer.start(rate, period_frames, synchronous, realtime)
         servers.append(server)
         for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
             monkeypatch.setenv(name, server.environment[name])
@@ -41,6 +42,23 @@ def jack_server(jcap: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 @pytest.fixture
-def jack(jack_server: Callable[[int, int], JackServer]) -> JackServer:
-    """A server that is there for MIDI: 48 kHz, 256 frames a period."""
-    return jack_server(48000, 256)
+def jack(jack_server: Callable[..., JackServer]) -> JackServer:
+    """A server that is there for MIDI: 48 kHz, 256 frames a period, and asynchronous, as performers run it.
+
+    A synchronous one waits for every client in every cycle, and when a connection is made while one of them is late
+    it waits for a wake-up that never comes ("ProcessGraphSync: ProcessWriteSlaves error, engine may now behave
+    abnormally!!"): that cycle takes five seconds, and what was sent in it is lost.
+    """
+    return jack_server(48000, 256, synchronous=False, realtime=bool(realtime_allowed()))
+
+
+@pytest.fixture
+def patient_jack(jack_server: Callable[..., JackServer]) -> JackServer:
+    """The same for clients that come and go: what one is too late for is lost, so a period is 21 ms."""
+    return jack_server(48000, 1024, synchronous=False, realtime=bool(realtime_allowed()))
+
+
+@pytest.fixture
+def lossless_jack(jack_server: Callable[..., JackServer]) -> JackServer:
+    """A synchronous one, for those who count every message on connections that stay: nothing is too late."""
+    return jack_server(48000, 256, realtime=bool(realtime_allowed()))

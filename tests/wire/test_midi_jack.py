@@ -19,13 +19,11 @@ from riffengine.control.midi_event import MidiEvent
 from riffengine.performance.outlook import Outlook
 from riffengine.performance.prompts import PromptLists
 from tests.control.engine import Stage
-from tests.wire.jack_server import JackServer
 
 pytestmark = pytest.mark.wire
 
 FADERS = ("deck/a/alpha", "deck/b/alpha", "crossfader", "deck/a/filter", "deck/b/filter")
 PATIENCE = 20.0  # seconds, on a machine that does much else
-Start = Callable[[int, int], JackServer]
 
 
 class PadBox:
@@ -89,16 +87,16 @@ opened: list[MidiSurface] = []
 @pytest.fixture(autouse=True)
 def closed_before_its_server(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that fails half way must not leave a thread that closes ports of a server that is gone: libjack dies."""
-    if "jack_server" in request.fixturenames:
-        request.getfixturevalue("jack_server")
+    for server in {"lossless_jack", "patient_jack"} & set(request.fixturenames):
+        request.getfixturevalue(server)
     yield
     while opened:
         opened.pop().close()
 
 
-def test_300_moves_go_and_300_come_back(jack_server: Start) -> None:
+@pytest.mark.usefixtures("lossless_jack")
+def test_300_moves_go_and_300_come_back() -> None:
     """Five faders are moved sixty times each; what each does is seen on the motor beside it before it moves again."""
-    jack_server(48000, 256)
     stage, told = Stage(), list[str]()
     lines = [Binding(path, "cc", n, channel=1) for n, path in enumerate(FADERS)]
     motors = [Binding(path, "cc", n, channel=2, echo=True) for n, path in enumerate(FADERS)]
@@ -140,8 +138,8 @@ def test_300_moves_go_and_300_come_back(jack_server: Start) -> None:
     assert stamps == sorted(stamps) and stamps[0] > 0
 
 
-def test_a_controller_is_pulled_out_and_put_back_again_and_again(jack_server: Start) -> None:
-    jack_server(48000, 256)
+@pytest.mark.usefixtures("patient_jack")
+def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
     stage, told = Stage(), list[str]()
     lines = (
         Binding("deck/a/alpha", "cc", 0),
@@ -195,8 +193,8 @@ def test_a_controller_is_pulled_out_and_put_back_again_and_again(jack_server: St
     assert sum("gone: pad box" in line for line in told) == tunes
 
 
-def test_two_controllers_of_one_name_keep_their_places(jack_server: Start) -> None:
-    jack_server(48000, 256)
+@pytest.mark.usefixtures("patient_jack")
+def test_two_controllers_of_one_name_keep_their_places() -> None:
     stage = Stage()
     lines = (
         Binding("deck/a/alpha", "cc", 0, port="pad box#1"),

@@ -5,22 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.wire.booth import needs
-from tests.wire.jack_server import JackServer
 from tools.bench.midi_set import Box, hall, plugs
 
 pytestmark = pytest.mark.wire
 
 
 @pytest.fixture
-def box(jack_server: Callable[[int, int], JackServer]) -> Iterator[Box]:
+def box(jack: object) -> Iterator[Box]:
     needs("jackd2", "jackd")
-    jack_server(48000, 128)
     found = Box()
     yield found
     found.pull()

@@ -19,8 +19,9 @@ from riffengine.control.midi_sender import MidiSender, Timed, Withdraw
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 PATIENCE_SECONDS = 60.0
 CLIENT = "riffengine notes"
+PROBE = bytes((0x8F, 0, 0))  # ends a note that never was: until JACK has made a connection, what is sent is lost
 ENGINE = f"""
-import time
+import select, sys, time
 from riffengine.clock import SystemClock
 from riffengine.control.midi_sender import MidiSender, Timed
 
@@ -29,7 +30,8 @@ if __name__ == "__main__":
     while not sender.open:
         sender.notes()
         time.sleep(0.05)
-    input()
+    while not select.select([sys.stdin], [], [], 0.05)[0]:
+        sender.send(Timed(SystemClock().now_ns(), {PROBE!r}))
     for pitch in range(60, 64):
         sender.send(Timed(SystemClock().now_ns(), bytes((0x91, pitch, 100))))
     time.sleep(600)
@@ -41,6 +43,7 @@ class Ear:
 
     def __init__(self, port: Any) -> None:
         self.port = port
+        self.connected = False  # a probe has come through
         self.ringing: set[tuple[int, int]] = set()
         self.heard: list[tuple[int, tuple[int, ...]]] = []
 
@@ -62,6 +65,9 @@ class Ear:
     def hear(self) -> None:
         while (found := self.port.get_message()) is not None:
             status, pitch, velocity = found[0]
+            if (status, pitch, velocity) == tuple(PROBE):
+                self.connected = True
+                continue
             self.heard.append((SystemClock().now_ns(), (status, pitch, velocity)))
             key = (status & 15, pitch)
             if status & 0xF0 == 0x90 and velocity:
@@ -92,37 +98,43 @@ def sender(jack: object) -> Iterator[MidiSender]:
     one.wait()
 
 
-def test_notes_leave_at_their_time_and_what_is_taken_back_never(sender: MidiSender) -> None:
-    ear = Ear.find()
-    try:
-        begin = SystemClock().now_ns() + 500_000_000
-        for step in range(20):
-            at = begin + step * 50_000_000
-            sender.send(Timed(at, bytes((0x90, 40 + step, 100))))
-            sender.send(Timed(at + 30_000_000, bytes((0x80, 40 + step, 0))))
-        for step in range(20):  # of a loop that another one has taken the place of
-            sender.send(Timed(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
-        sender.send(Withdraw(from_ns=begin + 1_500_000_000))
-        assert ear.until(lambda: len(ear.heard) == 40)
-        assert [message for _, message in ear.heard] == [
-            message for step in range(20) for message in ((0x90, 40 + step, 100), (0x80, 40 + step, 0))
-        ]
-        assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(ear.heard[::2]))  # none came early
-        ear.until(lambda: SystemClock().now_ns() > begin + 2_200_000_000)
-        assert len(ear.heard) == 40 and not ear.ringing
-    finally:
-        ear.close()
+@pytest.fixture
+def ear(sender: MidiSender) -> Iterator[Ear]:
+    """Hears ``sender``, for certain."""
+    found = Ear.find()
+
+    def probe() -> bool:
+        sender.send(Timed(SystemClock().now_ns(), PROBE))
+        return found.connected
+
+    assert found.until(probe)
+    yield found
+    found.close()
 
 
-def test_what_rings_is_ended_when_the_sender_is_closed(sender: MidiSender) -> None:
-    ear = Ear.find()
-    try:
-        sender.send(Timed(SystemClock().now_ns(), bytes((0x99, 36, 127))))
-        assert ear.until(lambda: ear.ringing == {(9, 36)})
-        sender.close()
-        assert ear.until(lambda: not ear.ringing)
-    finally:
-        ear.close()
+def test_notes_leave_at_their_time_and_what_is_taken_back_never(sender: MidiSender, ear: Ear) -> None:
+    begin = SystemClock().now_ns() + 500_000_000
+    for step in range(20):
+        at = begin + step * 50_000_000
+        sender.send(Timed(at, bytes((0x90, 40 + step, 100))))
+        sender.send(Timed(at + 30_000_000, bytes((0x80, 40 + step, 0))))
+    for step in range(20):  # of a loop that another one has taken the place of
+        sender.send(Timed(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
+    sender.send(Withdraw(from_ns=begin + 1_500_000_000))
+    assert ear.until(lambda: len(ear.heard) == 40)
+    assert [message for _, message in ear.heard] == [
+        message for step in range(20) for message in ((0x90, 40 + step, 100), (0x80, 40 + step, 0))
+    ]
+    assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(ear.heard[::2]))  # none came early
+    ear.until(lambda: SystemClock().now_ns() > begin + 2_200_000_000)
+    assert len(ear.heard) == 40 and not ear.ringing
+
+
+def test_what_rings_is_ended_when_the_sender_is_closed(sender: MidiSender, ear: Ear) -> None:
+    sender.send(Timed(SystemClock().now_ns(), bytes((0x99, 36, 127))))
+    assert ear.until(lambda: ear.ringing == {(9, 36)})
+    sender.close()
+    assert ear.until(lambda: not ear.ringing)
 
 
 def test_an_engine_that_is_killed_leaves_no_note_ringing(tmp_path: Path) -> None:
@@ -131,6 +143,7 @@ def test_an_engine_that_is_killed_leaves_no_note_ringing(tmp_path: Path) -> None
     ear = Ear.find()
     try:
         assert engine.stdin is not None
+        assert ear.until(lambda: ear.connected)
         engine.stdin.write("go\n")
         engine.stdin.flush()
         assert ear.until(lambda: len(ear.ringing) == 4)
