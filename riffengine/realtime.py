@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 _NICE = -10
 
@@ -19,6 +21,24 @@ def raise_priority(priority: int) -> None:
             os.nice(_NICE)
         except (AttributeError, OSError):
             return
+
+
+@contextlib.contextmanager
+def own_priority(priority: int) -> Iterator[None]:
+    """Real-time scheduling (FIFO at ``priority``) for this thread alone: what it starts meanwhile is ordinary.
+
+    Where that is not allowed nothing happens.
+    """
+    before = None
+    with contextlib.suppress(AttributeError, OSError):
+        policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+        before = policy, parameters
+    try:
+        yield
+    finally:
+        if before is not None:  # the flag stays: only root may take it back
+            os.sched_setscheduler(0, before[0] | os.SCHED_RESET_ON_FORK, before[1])
 
 
 def realtime_allowed() -> bool | None:

@@ -23,6 +23,7 @@ from riffengine.engine.telling import Telling
 from riffengine.options import PlayOptions
 from riffengine.performance.command import Accepted, Command, Reply
 from riffengine.performance.state import PerformanceState
+from riffengine.realtime import own_priority
 from riffengine.scheduler.actions import Action
 from riffengine.session import Session
 from riffengine.surfaces import Backstage
@@ -30,6 +31,7 @@ from riffengine.timetable import on_time, pinned
 from riffengine.transport.grid import Moment
 
 TICK_SECONDS = 0.02
+_PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a program that computes is interrupted
 STATUS_EVERY = 10  # ticks
 OBSERVED_EVERY = 5
 FAULTS_TOLD = 5
@@ -130,7 +132,8 @@ class Engine:
             self._company.opened(self.submit, self._ask_to_stop)
             gc.collect()
             gc.freeze()  # what is there now stays: a search through all of it would hold up a gesture by 10 ms and more
-            await self._play()
+            with own_priority(_PRIORITY):
+                await self._play()
         finally:
             await self._end()
         if self._failure:
