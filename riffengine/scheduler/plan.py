@@ -23,7 +23,7 @@ class Purpose(IntEnum):
     LAUNCH = 0  # a change waits for it
     RUNWAY = 1  # the walk is going there
     COVER = 2  # ends and middle: from here on the knob answers
-    REFINE_HEARD = 3  # the finer version of what sounds now
+    REFINE_HEARD = 3  # the finer version of what sounds now, after that of the ends, with whose phases it begins
     FILL = 4  # finer alphas, at full steps at once
     REFINE = 5  # the finer version of what does not sound
 
@@ -105,7 +105,8 @@ def _fill(ask: Ask, key: BankKey, fineness: Fineness) -> list[Wish]:
             first = Purpose.RUNWAY if ask.ahead is not None and alpha == 1.0 else Purpose.COVER
             wishes.append(Wish(first, rank, ask.deck, key, alpha, fineness.first(key)))
         finer = Purpose.REFINE if cover else Purpose.FILL
-        if abs(alpha - ask.knob) < near:
+        # A finished loop waits for both ends: as jobs of their own they can be overtaken, and are timed rightly.
+        if level == 0 or abs(alpha - ask.knob) < near:
             finer = Purpose.REFINE_HEARD
         wishes.append(Wish(finer, rank, ask.deck, key, alpha, fineness.full_steps))
     return wishes

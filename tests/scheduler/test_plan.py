@@ -32,7 +32,7 @@ def test_drafts_of_ends_and_middle_then_what_sounds_then_finer_alphas_at_full_st
     purposes = [wish.purpose for wish in plan]
     assert purposes == sorted(purposes)
     assert alphas(plan, Purpose.COVER) == [0.0, 1.0, 0.5]
-    assert alphas(plan, Purpose.REFINE_HEARD) == [0.0]
+    assert alphas(plan, Purpose.REFINE_HEARD) == [0.0, 1.0]
     assert alphas(plan, Purpose.FILL) == [0.25, 0.75, 0.125, 0.375, 0.625, 0.875]
     assert {wish.steps for wish in plan if wish.purpose is Purpose.FILL} == {8}
 
@@ -59,3 +59,13 @@ def test_a_bank_between_equal_ends_has_one_loop():
 def test_a_draft_never_has_more_steps_than_a_finished_loop():
     plan = make_plan([Ask("a", 0.0, 0, launch=key())], Fineness(4, 2, 9))
     assert plan[0].steps == 2
+
+
+def test_the_ends_are_finished_before_what_begins_with_their_phases():
+    plan = make_plan([Ask("a", 0.5, 0, bank=key())], FINENESS)
+    full = [wish.alpha for wish in plan if wish.steps == FINENESS.full_steps]
+    assert set(full[:2]) == {0.0, 1.0}
+    assert full[2] == 0.5
+    plan = make_plan([Ask("a", 0.0, 0, bank=key())], FINENESS)
+    full = [wish.alpha for wish in plan if wish.steps == FINENESS.full_steps]
+    assert full[:2] == [0.0, 1.0]
