@@ -21,7 +21,7 @@ from riffengine.errors import ControlError
 from riffengine.midimap import MapLines
 from riffengine.nodes import NodeReader, read_nodes
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
+from riffengine.performance.parameters import QUANTUM_OF, Parameter, ParameterTree, standard_tree
 from riffengine.performance.prompts import MOST_BANKS, MOST_PROMPTS, PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
@@ -151,6 +151,7 @@ class _Reader(NodeReader):
             "deck": self._deck_section,
             "output": self._output_section,
             "osc": self._osc_section,
+            "quanta": self._quanta_section,
             "sync": self._sync_section,
             "midi": lambda node, key: midi.append((node, key)),
             "scenes": lambda node, key: scenes.append((node, key)),
@@ -238,6 +239,10 @@ class _Reader(NodeReader):
         except ControlError as error:
             self._refuse(node, at, str(error))
         return found
+
+    def _quanta_section(self, node: yaml.Node, at: str) -> None:
+        for key, value in self._entries(node, at, [*QUANTUM_OF]):
+            self._parameter(value, f"{at}.{key}", f"transport/quantum_{key}")
 
     def _sync_section(self, node: yaml.Node, at: str) -> None:
         for key, value in self._entries(node, at, [*_SYNC, "start_stop", "port", "clock_out_port"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from riffengine.performance.parameters import standard_tree
+from riffengine.performance.parameters import QUANTUM_OF, standard_tree
 from riffengine.session import load_session
 from tools.page import ROOT, bring_up_to_date
 
@@ -15,9 +15,12 @@ LONGEST_RANGE = 60
 
 
 def controls() -> list[str]:
-    """One row for each parameter of a deck named a."""
+    """One row for each parameter of a deck named a; of the quanta the first stands for all, the text names the rest."""
     rows = ["| path | what it is | range | default | heard |", "|---|---|---|---|---|"]
+    quanta = [f"transport/quantum_{name}" for name in QUANTUM_OF]
     for row in standard_tree(("a",)).describe():
+        if row.path in quanta[1:]:
+            continue
         allowed = row.allowed.removeprefix("a number ").removeprefix("a whole number ")
         if len(allowed) > LONGEST_RANGE:
             allowed = f"{allowed.split(', ')[0]}, {allowed.split(', ')[1]} … {allowed.split(', ')[-1]}"

@@ -25,6 +25,26 @@ from riffengine.performance.wording import unknown as unknown
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
+QUANTUM_FOLLOWS = "follow"  # of the quantum of one parameter: that of all
+QUANTUM_OF = {
+    "prompt": "prompt",
+    "to": "to",
+    "negative": "negative",
+    "seed": "seed, and next",
+    "to_seed": "to_seed",
+    "guidance": "guidance",
+    "strength": "strength",
+    "init": "init",
+    "density": "density",
+    "brightness": "brightness",
+    "energy": "energy",
+    "transpose": "transpose",
+    "chords": "chords",
+    "takes": "takes, and again",
+    "key": "key",
+    "tempo": "tempo",
+}
+"""The parameters that have a quantum of their own, ``transport/quantum_<name>``, and what stands in its help."""
 SIDE_CHOICES = ("left", "right", "thru")  # in the order of the mixer's numbers
 SYNC_CHOICES = ("internal", "midi", "link")
 KEY_CHOICES = (
@@ -261,6 +281,7 @@ def _session_rows() -> list[Parameter]:
     return [
         Parameter("transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm"),
         Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
+        *_quantum_rows(),
         *_sync_rows(),
         Parameter(
             "key", "choice", "", later, 'Key of the set; "" is the home key, C major or A minor', choices=KEY_CHOICES
@@ -288,6 +309,21 @@ def _session_rows() -> list[Parameter]:
         Parameter("scene/next", "trigger", False, later, "Go to the next scene of the setlist"),
         Parameter("scene/previous", "trigger", False, later, "Go to the scene before this one"),
         Parameter("scene/morph_bars", "float", 0.0, now, "Bars on the way to a scene; 0 is no way", 0, 64, "bars"),
+    ]
+
+
+def _quantum_rows() -> list[Parameter]:
+    now, choices = ControlClass.IMMEDIATE, (QUANTUM_FOLLOWS, *QUANTUM_CHOICES)
+    return [
+        Parameter(
+            f"transport/quantum_{name}",
+            "choice",
+            QUANTUM_FOLLOWS,
+            now,
+            f"Where changes of {what} land",
+            choices=choices,
+        )
+        for name, what in QUANTUM_OF.items()
     ]
 
 

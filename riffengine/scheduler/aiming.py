@@ -155,7 +155,7 @@ class Aiming:
             due = min(due, max(self._due_beat(p, p.target.key, p.target.alpha, frame) for p in aimed if p.target))
         due_frame = stage.timeline.frame_of(due)
         ready = all(target.ready for target in targets) and self._launching.fits(aimed)
-        if ready and stage.quantum <= 0:
+        if ready and all(stage.quantum_of(part, part.target.key) <= 0 for part in aimed if part.target):
             first = max((p.launching.frame + 1 for p in aimed if p.launching is not None), default=0)
             soonest = max(frame + stage.margin_frames, first)
             return self._launching.commit(aimed, stage.timeline.beat_at(soonest), frame)

@@ -131,7 +131,8 @@ class Dispatch:
             + stage.desk.launch_times(first.key, first.alpha, fineness).p95
         )
         ready_frame = frame + stage.frames(wait_seconds) + stage.lead_frames
-        return stage.quantum <= 0 or ready_frame > stage.timeline.frame_of(target.due_beat)
+        at_once = stage.quantum_of(stage.parts[first.deck], target.key) <= 0
+        return at_once or ready_frame > stage.timeline.frame_of(target.due_beat)
 
     # --- room -------------------------------------------------------------------------------------------------------
 

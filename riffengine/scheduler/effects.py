@@ -25,7 +25,7 @@ class Effects:
         if command.path == "panic":
             messages = stage.console.panic(command.stamp_ns) if command.value else []
             return [ToPlayerMessage(message) for message in messages]
-        if command.path == "transport/quantum":
+        if command.path.startswith("transport/quantum"):
             self._aiming.estimate_anew(frame)
             return []
         ramp_frames = stage.frames(stage.policy.control_ramp_seconds)

@@ -15,6 +15,7 @@ from riffengine.scheduler.console import Console
 from riffengine.scheduler.desk import RenderDesk
 from riffengine.scheduler.part import Part
 from riffengine.scheduler.plan import Fineness
+from riffengine.scheduler.quanta import landing_beats
 from riffengine.scheduler.shelf import FinishedLoop, Shelf
 from riffengine.transport.quantum import quantum_beats
 from riffengine.transport.timeline import Timeline
@@ -67,7 +68,10 @@ class Stage:
 
     @property
     def quantum(self) -> float:
-        """Beats between two boundaries; 0 while nothing sounds, because then nothing is interrupted."""
+        """Beats between two boundaries, for what has no quantum of its own.
+
+        0 while nothing sounds, because then nothing is interrupted.
+        """
         if not self.anything_sounds:
             return 0.0
         return quantum_beats(self.state.text("transport/quantum"), self.facts.beats)
@@ -90,12 +94,14 @@ class Stage:
         return part.dreams.settled(bank_key(self.state.deck(part.name), self.state, self.facts))
 
     def quantum_of(self, part: Part, key: BankKey) -> float:
-        """Beats between two boundaries on which ``part`` may come to sound ``key``.
+        """Beats between two boundaries on which ``part`` may come to sound ``key``; 0 is at once.
 
         What bends with a leader's grid is put in tune again on the next beat: the same music in phase is no change.
         """
-        bent = self.led and part.current is not None and key.differs_in_tempo_alone(part.current.key)
-        return min(self.quantum, BENT_BEATS) if bent else self.quantum
+        if part.current is None or not self.anything_sounds:
+            return self.quantum
+        beats = landing_beats(key, part.current.key, self.state.values, self.facts.beats)
+        return min(beats, BENT_BEATS) if self.led and key.differs_in_tempo_alone(part.current.key) else beats
 
     def apply(self, command: Command) -> Reply:
         """Change the state; a file to start from must be there, and is looked at as it is now."""
