@@ -144,13 +144,24 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
     samples = _samples(job, family, alphas, renditions, job.levels)
-    _write(job.output, samples, job.sample_rate)
+    write_sound(job.output, samples, job.sample_rate)
     stems = list(_write_stems(job, family, alphas, renditions))
     notes = 0
     if job.midi is not None:
         steps = (job.bars * BEATS_PER_BAR or job.beats) * STEPS_PER_BEAT
         played = journey([rendition.notes for rendition in renditions], steps, job.beats * STEPS_PER_BEAT)
         notes = write_midi(job.midi, played, job.bpm, steps, job.start.prompt, lambda stem: job.level(stem) > 0.0)
+    report = report_of(job, family, samples, renditions, costs)
+    return replace(report, stems=tuple(stems), midi=str(job.midi or ""), notes=notes)
+
+
+def report_of(
+    job: RenderJob, family: Family, samples: NDArray[np.float32], renditions: list[Rendition], costs: list[float]
+) -> RenderReport:
+    """What came of ``job``, whose ``samples`` ``(frames, channels)`` were made of ``renditions``; as loud as the first.
+
+    ``costs`` are the seconds that each of them took.
+    """
     unknown = dict.fromkeys(word for rendition in renditions for word in rendition.unknown_words)
     return RenderReport(
         output=str(job.output),
@@ -163,9 +174,6 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         peak=float(np.abs(samples).max()),
         unknown_words=tuple(unknown),
         weights=family.weights_digest,
-        stems=tuple(stems),
-        midi=str(job.midi or ""),
-        notes=notes,
     )
 
 
@@ -205,11 +213,12 @@ def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions
         if job.level(stem) > 0.0:
             path = job.stems / f"{stem}{job.output.suffix}"
             alone = {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
-            _write(path, _samples(job, family, alphas, renditions, alone), job.sample_rate)
+            write_sound(path, _samples(job, family, alphas, renditions, alone), job.sample_rate)
             yield str(path)
 
 
-def _write(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
+def write_sound(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
+    """Write ``(frames, channels)`` with 24 bits, as the ending says; ``AudioFileError`` when that cannot be done."""
     try:
         soundfile.write(path, samples, sample_rate, subtype="PCM_24")
     except (soundfile.LibsndfileError, OSError) as error:

@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError, ModelError
-from riffengine.offline import LOOP_BEATS, Progress, RenderJob, RenderReport, check_output
+from riffengine.errors import ModelError
+from riffengine.offline import LOOP_BEATS, Progress, RenderJob, RenderReport, check_output, report_of, write_sound
 from riffengine.renderer.loudness import loop_loudness
 from riffengine.renderer.rendition import Family, Rendition
 from riffengine.renderer.riffusion.song import Song
@@ -50,23 +49,9 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
         progress(number + 1, pieces)
     loops = [r.audio.sum(axis=0) * np.float32(gain) for r, gain in zip(renditions, gains, strict=True)]
     samples = joined(loops, BeatGrid(job.sample_rate, song.bpm), beats)
-    try:
-        soundfile.write(job.output, samples, job.sample_rate, subtype="PCM_24")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFileError(f"{job.output} cannot be written: {error}") from error
-    unknown = dict.fromkeys(word for rendition in renditions for word in rendition.unknown_words)
-    return RenderReport(
-        output=str(job.output),
-        frames=len(samples),
-        sample_rate=job.sample_rate,
-        seconds=len(samples) / job.sample_rate,
-        renditions=pieces,
-        render_seconds=tuple(costs),
-        loudness_lufs=max(rendition.loudness_lufs for rendition in renditions),
-        peak=float(np.abs(samples).max()),
-        unknown_words=tuple(unknown),
-        weights=family.weights_digest,
-    )
+    write_sound(job.output, samples, job.sample_rate)
+    report = report_of(job, family, samples, renditions, costs)
+    return replace(report, loudness_lufs=max(rendition.loudness_lufs for rendition in renditions))
 
 
 def joined(loops: list[NDArray[np.float32]], grid: BeatGrid, beats: int = LOOP_BEATS) -> NDArray[np.float32]:
