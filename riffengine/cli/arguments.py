@@ -224,7 +224,7 @@ def add_rehearse_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``rehearse``."""
     parser.add_argument("preset", type=Path, metavar="PRESET", help="a YAML preset")
     parser.add_argument("--hours", type=_positive_float, default=1.0, metavar="H", help="hours to play (default 1)")
-    parser.add_argument("--block", type=_block, default=512, metavar="FRAMES", help="frames per block (default 512)")
+    parser.add_argument("--block", type=_block, default=1024, metavar="FRAMES", help="frames per block (default 1024)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the scripted renderer, and the first seed")
     parser.add_argument(
         "--seeds",

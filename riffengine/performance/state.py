@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -35,7 +34,7 @@ class DeckIntent:
 class PerformanceState:
     """The value of every parameter, by path. ``revision`` grows with each change."""
 
-    values: Mapping[str, Value]
+    values: MappingProxyType[str, Value]
     revision: int = 0
 
     def __getitem__(self, path: str) -> Value:
@@ -44,7 +43,7 @@ class PerformanceState:
 
     def with_value(self, path: str, value: Value) -> PerformanceState:
         """The state after ``path`` became ``value``. The value must already be valid."""
-        return PerformanceState(MappingProxyType({**self.values, path: value}), self.revision + 1)
+        return PerformanceState(MappingProxyType(self.values | {path: value}), self.revision + 1)
 
     def number(self, path: str) -> float:
         """The value at ``path`` as a float."""

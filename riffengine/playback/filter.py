@@ -47,6 +47,7 @@ class DeckFilter:
         self._running = False
         self._stages = tuple(_Stage(table, channels) for table in _tables(sample_rate))
         self._next = -1  # the frame that follows what was last processed
+        self._held: float | None = None  # where the knob has been for a chunk: beginning another one changes nothing
 
     def runs(self, frame: int) -> bool:
         """Whether the piece that begins at ``frame`` must pass through ``process``; changes on the grid only."""
@@ -58,6 +59,7 @@ class DeckFilter:
             elif not self._running and not self._idle:
                 self._running = True
                 self._next = frame
+                self._held = None
                 for stage in self._stages:
                     stage.reset()
         return self._running
@@ -74,19 +76,37 @@ class DeckFilter:
         """Filter ``(frames, channels) float32`` in place."""
         done, frames = 0, len(sound)
         while done < frames:
-            at = frame + done
-            offset = at % CHUNK_FRAMES
-            if offset == 0:
-                before, after = self.knob.at(at), self.knob.at(at + CHUNK_FRAMES)
-                self._stages[0].begin(max(-before, 0.0), max(-after, 0.0))
-                self._stages[1].begin(max(before, 0.0), max(after, 0.0))
+            offset = (frame + done) % CHUNK_FRAMES
             run = min(frames - done, CHUNK_FRAMES - offset)
+            whole = False
+            if offset == 0:
+                self._begin(frame + done)
+                whole = run == CHUNK_FRAMES and self._rests_on_its_place
+            if whole:  # all chunks that are left begin like this one
+                run = (frames - done) // CHUNK_FRAMES * CHUNK_FRAMES
             piece = sound[done : done + run]
             for stage in self._stages:
-                if not stage.rests:
-                    piece[:] = stage.filter(piece, offset)
+                if stage.rests:
+                    continue
+                if whole:
+                    stage.filter_chunks(piece)
+                else:
+                    stage.filter(piece, offset)
             done += run
         self._next = frame + frames
+
+    def _begin(self, frame: int) -> None:
+        before, after = self.knob.at(frame), self.knob.at(frame + CHUNK_FRAMES)
+        if before == after == self._held and self._stages[0].steady and self._stages[1].steady:
+            return
+        self._held = after if before == after else None
+        self._stages[0].begin(max(-before, 0.0), max(-after, 0.0))
+        self._stages[1].begin(max(before, 0.0), max(after, 0.0))
+
+    @property
+    def _rests_on_its_place(self) -> bool:
+        rests = self.knob.end_frame is None and self._held == self.knob.target
+        return rests and self._stages[0].steady and self._stages[1].steady
 
 
 class _Stage:
@@ -119,17 +139,33 @@ class _Stage:
         self._wet_end = wet
         self._matrix = self._table[max(round(max(before, after) * _POSITIONS), 1) - 1]
 
-    def filter(self, sound: Block, offset: int) -> Matrix:
-        """``sound`` filtered; it lies at ``offset`` in the chunk, and what came before it was filtered before."""
+    @property
+    def steady(self) -> bool:
+        """Whether another chunk with the knob where it was would begin like this one."""
+        return self.rests or self._wet is _ALL
+
+    def filter_chunks(self, sound: Block) -> None:
+        """Filter whole chunks in place, with the knob where it is and all of the sound wet."""
+        given, states = self._input[:CHUNK_FRAMES], self._input[CHUNK_FRAMES:]
+        heard, after = self._output[:CHUNK_FRAMES], self._output[CHUNK_FRAMES:]
+        for start in range(0, len(sound), CHUNK_FRAMES):
+            chunk = sound[start : start + CHUNK_FRAMES]
+            given[:] = chunk
+            np.matmul(self._matrix, self._input, out=self._output)
+            chunk[:] = heard
+            states[:] = after
+
+    def filter(self, sound: Block, offset: int) -> None:
+        """Filter ``sound`` in place, which lies at ``offset`` in the chunk; what came before was filtered before."""
         end = offset + len(sound)
         self._input[offset:end] = sound
+        if offset == 0 and end < CHUNK_FRAMES:  # what the last chunk left there has not come yet in this one
+            self._input[end:CHUNK_FRAMES] = 0.0
         np.matmul(self._matrix, self._input, out=self._output)
         dry, wet = self._input[offset:end], self._output[offset:end]
-        out: Matrix = dry + (wet - dry) * self._wet[offset:end, None]
+        sound[:] = wet if self._wet is _ALL else dry + (wet - dry) * self._wet[offset:end, None]
         if end == CHUNK_FRAMES:
             self._input[CHUNK_FRAMES:] = self._output[CHUNK_FRAMES:]
-            self._input[:CHUNK_FRAMES] = 0.0
-        return out
 
 
 @lru_cache(maxsize=4)

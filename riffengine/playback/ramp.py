@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from copy import copy
 from operator import itemgetter
 
 import numpy as np
@@ -104,7 +103,7 @@ class Ramp:
     def _over_several(self, frame: int, frames: int) -> Curve:
         """The curve through moves that begin on the way; every value is that of its own straight line."""
         curve = np.empty(frames)
-        now, done = copy(self), 0
+        now, done = self._as_it_moves(), 0
         bounds = [begin - frame for begin, _, _ in self._later if begin < frame + frames]
         for until, upcoming in zip([*bounds, frames], [*self._later[: len(bounds)], None], strict=True):
             rests = done if now._stop is None else min(max(now._stop - frame, done), until)
@@ -115,6 +114,12 @@ class Ramp:
             if upcoming is not None:
                 now._begin(*upcoming)
         return curve
+
+    def _as_it_moves(self) -> Ramp:
+        """A ramp on the same move, without what is to come."""
+        ramp = Ramp(self._from)
+        ramp._to, ramp._start, ramp._frames, ramp._stop = self._to, self._start, self._frames, self._stop
+        return ramp
 
     def _begin(self, frame: int, value: float, frames: int) -> None:
         self._from = self.at(frame)

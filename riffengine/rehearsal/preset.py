@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
@@ -27,6 +30,7 @@ _TOLD = {"replies", "announced", "landings", "logs"}  # too long for a table
 _WHOLE_FRAMES = 720  # a loop of a multiple of it stays whole at every tempo the performer takes
 _SLOWNESS = (1.0, 1.0, 1.0, 3.0, 12.0)  # by seed: most renderers keep up, some hardly, some are slower than the music
 _HANG_SHARE = 0.003
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class RehearsalPlan:
     """
 
     hours: float = 1.0
-    block_frames: int = 512
+    block_frames: int = 1024
     sample_rate: int = 0
     render_p50: float = 0.5
     render_p95: float = 0.8
@@ -72,7 +76,8 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
     renderer = renderer_script(plan)
     policy = Policy(loop_beats=session.loop_beats)
     rehearsal = Rehearsal(tree, state, script, renderer, rate, plan.block_frames, policy=policy)
-    report: Report = rehearsal.run(seconds)
+    with _collecting_rarely():
+        report: Report = rehearsal.run(seconds)
     figures = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in _TOLD}
     return {
         "hours": plan.hours,
@@ -84,6 +89,17 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
         "landings": len(report.landings),
         "heard_share": round(report.heard_share, 4),
     }
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """The script and the report only grow: to look through them again and again for garbage is a tenth of the work."""
+    threshold = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
 
 
 def whole_rate(bpm: float, beats: int = 8) -> int:

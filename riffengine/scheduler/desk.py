@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from riffengine.renderer.request import Alive, Cancel, Render
@@ -63,6 +64,8 @@ class RenderDesk:
         self._retimes = RenderTimes(policy.synthesis_prior_seconds)  # of a dream that is kept
         self._dreams = DreamMemory()
         self._trouble: dict[tuple[str, int], _Trouble] = {}
+        self._poison: set[tuple[str, int]] = set()  # those that failed too often, and another seed may not
+        self._last_retry_beat = -math.inf
         self._next_job = 1
         self._hangs = 0  # since the last delivery
         self.condemned = False  # the renderer hangs and is about to be ended
@@ -165,6 +168,7 @@ class RenderDesk:
             self._times_of(job, fineness).add((frame - job.sent_frame) / self._sample_rate)
             self._dreams.learn(job.wish.key, job.wish.alpha, job.wish.steps)
             self._trouble.pop((job.wish.motif, job.wish.steps), None)
+            self._poison.discard((job.wish.motif, job.wish.steps))
         return job
 
     def stopped(self, number: int) -> Job | None:
@@ -185,6 +189,8 @@ class RenderDesk:
         trouble.failures += 1
         trouble.hopeless = hopeless
         trouble.retry_beat = beat + self._policy.retry_beats * 2 ** (trouble.failures - 1)
+        self._last_retry_beat = max(self._last_retry_beat, trouble.retry_beat)
+        self._weigh(job.wish)
         return job, self.refuses(job.wish)
 
     def lost(self) -> list[Job]:
@@ -196,12 +202,18 @@ class RenderDesk:
         for job in jobs:
             if not job.cancelled:
                 self._trouble.setdefault((job.wish.motif, job.wish.steps), _Trouble()).losses += 1
+                self._weigh(job.wish)
         return jobs
 
     @property
     def troubled(self) -> bool:
         """Whether any loop has failed and not been rendered since."""
         return bool(self._trouble)
+
+    @property
+    def poison(self) -> bool:
+        """Whether any loop is ``poisoned``."""
+        return bool(self._poison)
 
     def refuses(self, wish: Wish) -> bool:
         """Whether ``wish`` has failed too often, or could never succeed."""
@@ -210,8 +222,15 @@ class RenderDesk:
 
     def poisoned(self, motif: str, steps: int) -> bool:
         """Whether this loop has failed too often, so that another seed may be better."""
-        trouble = self._trouble.get((motif, steps))
-        return trouble is not None and not trouble.hopeless and self._spent(trouble)
+        return (motif, steps) in self._poison
+
+    def _weigh(self, wish: Wish) -> None:
+        key = (wish.motif, wish.steps)
+        trouble = self._trouble[key]
+        if self._spent(trouble) and not trouble.hopeless:
+            self._poison.add(key)
+        else:
+            self._poison.discard(key)
 
     def _spent(self, trouble: _Trouble) -> bool:
         return trouble.failures > self._policy.retries or trouble.losses >= _LOSSES_BEFORE_BLAME
@@ -223,4 +242,6 @@ class RenderDesk:
 
     def next_retry_beat(self, beat: float) -> float | None:
         """The first beat after ``beat`` on which a failed job may be tried again."""
+        if beat >= self._last_retry_beat:
+            return None
         return min((t.retry_beat for t in self._trouble.values() if t.retry_beat > beat), default=None)

@@ -16,6 +16,7 @@ class RenderTimes:
         self._prior_seconds = prior_seconds
         self._recent: deque[float] = deque(maxlen=_WINDOW)
         self._sorted: list[float] = [prior_seconds]
+        self._p95 = prior_seconds  # asked for at every tick
 
     def add(self, seconds: float) -> None:
         """Learn one render time."""
@@ -24,17 +25,17 @@ class RenderTimes:
         if len(known) < _PRIOR_UNTIL:
             known.append(self._prior_seconds)
         self._sorted = sorted(known)
-
-    def quantile(self, share: float) -> float:
-        """The render time in seconds that ``share`` of the renders do not exceed (nearest rank)."""
-        return self._sorted[max(0, math.ceil(share * len(self._sorted)) - 1)]
+        self._p95 = self._quantile(0.95)
 
     @property
     def p50(self) -> float:
         """Median seconds."""
-        return self.quantile(0.5)
+        return self._quantile(0.5)
 
     @property
     def p95(self) -> float:
         """Seconds that 95 of 100 renders do not exceed: what a landing is promised by."""
-        return self.quantile(0.95)
+        return self._p95
+
+    def _quantile(self, share: float) -> float:
+        return self._sorted[max(0, math.ceil(share * len(self._sorted)) - 1)]

@@ -78,7 +78,7 @@ class Walking:
 
     def _skip_poison(self, part: Part) -> list[Action]:
         """Where the bank ahead ends in a loop that will not render, the seed after it is taken."""
-        if not self._stage.desk.troubled:
+        if not self._stage.desk.poison:
             return []
         stage, known = self._stage, self._next(part)
         if not stage.desk.poisoned(known.goal, stage.fineness.first(known.key)):
