@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 import soundfile
 
 from tests.renderer.riffusion.checkpoints import shelf
-from tests.wire.test_play import PATIENCE_SECONDS, Surface, silences
+from tests.wire.performing import PATIENCE_SECONDS, Surface, performing, silences
 
 RATE = 44100
 PRESET = f"""
@@ -59,29 +57,8 @@ def bad_seeds(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def set_(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Surface]]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (tmp_path / "set.yaml").write_text(PRESET)
-    words = ["--record", "set.wav", "--journal", "set.jsonl", "--osc-port", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "riffengine", "play", "set.yaml", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    surface = Surface(port)
-    deadline = time.perf_counter() + PATIENCE_SECONDS
-    while time.perf_counter() < deadline:
-        surface.send("/riff/sync", 1)
-        try:
-            surface.socket.recv(65536)
-            break
-        except (TimeoutError, ConnectionRefusedError):
-            time.sleep(0.1)
-    yield process, surface
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
-    surface.socket.close()
+    with performing(PRESET, tmp_path) as started:
+        yield started
 
 
 def wait_for_note(journal: Path, words: str) -> None:

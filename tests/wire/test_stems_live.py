@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +14,7 @@ import soundfile
 from riffengine.performance.journal import read_journal
 from riffengine.playback.messages import LaunchBank, SetControl
 from riffengine.replay.tape import TapeEntry, read_tape
-from tests.wire.test_play import PATIENCE_SECONDS, Surface
+from tests.wire.performing import PATIENCE_SECONDS, Surface, performing
 
 LOOP = 117600  # frames of eight beats at 180 bpm
 PRESET = """
@@ -40,26 +37,8 @@ osc: {announce: false}
 class Set:
     """A set in a process of its own, heard for whole loops at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        (folder / "set.yaml").write_text(PRESET)
-        words = ["--record", "set.wav", "--journal", "set.jsonl", "--osc-port", str(port)]
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "riffengine", "play", "set.yaml", *words],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
-        )  # fmt: skip
-        self.surface = Surface(port)
-        deadline = time.perf_counter() + PATIENCE_SECONDS
-        while time.perf_counter() < deadline:
-            self.surface.send("/riff/sync", 1)
-            try:
-                self.surface.socket.recv(65536)
-                return
-            except (TimeoutError, ConnectionRefusedError):
-                time.sleep(0.1)
+    def __init__(self, folder: Path, process: subprocess.Popen[str], surface: Surface) -> None:
+        self.folder, self.process, self.surface = folder, process, surface
 
     def set(self, path: str, value: float | int | bool) -> None:
         self.surface.heard = [item for item in self.surface.heard if item[0] != "/riff/ok"]
@@ -83,12 +62,8 @@ class Set:
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Set]:
-    one = Set(tmp_path)
-    yield one
-    if one.process.poll() is None:
-        one.process.kill()
-        one.process.communicate()
-    one.surface.socket.close()
+    with performing(PRESET, tmp_path) as (process, surface):
+        yield Set(tmp_path, process, surface)
 
 
 def gains(tape: list[TapeEntry], stem: str) -> list[tuple[int, int, float]]:

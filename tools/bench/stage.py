@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import soundfile
 
-from riffengine.control.osc_wire import decode, encode
+from riffengine.bench.hand import Hand
 from tests.wire.jack_server import Capture, JackServer, build_capture, missing_programs
 from tools.bench.xruns import changed_samples
 
@@ -34,18 +33,6 @@ deck: {a: {prompt: "techno, driving", to: "ambient, pad", seed: 3, to_seed: 4, d
 output: {to: device, sample_rate: 48000, block_frames: BLOCK, fade_in: 0.1, fade_out: 0.5}
 midi: {enabled: false}
 """
-
-
-def status(port: int) -> dict[str, object]:
-    """What ``/riff/status`` answers; empty when nothing does within a second."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as surface:
-        surface.settimeout(1.0)
-        surface.sendto(encode("/riff/status"), ("127.0.0.1", port))
-        try:
-            (reply,) = decode(surface.recv(65536))
-        except (TimeoutError, ConnectionRefusedError):
-            return {}
-    return dict(zip(map(str, reply.arguments[::2]), reply.arguments[1::2], strict=True))
 
 
 def idle_xruns(server: JackServer, jcap: Path, folder: Path, seconds: float) -> int:
@@ -79,7 +66,8 @@ def play(server: JackServer, jcap: Path, folder: Path, arguments: argparse.Names
                 raise SystemExit((folder / "play.log").read_text())
             capture = Capture(jcap, server, folder / "heard.raw", arguments.seconds + 30, outputs)
             time.sleep(arguments.seconds)
-            figures = status(arguments.port)
+            hand = Hand(arguments.port)
+            figures = next((told for _ in range(10) if (told := hand.status())), {})
             engine.wait(60)
         finally:
             engine.kill()
