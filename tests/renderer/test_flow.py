@@ -68,12 +68,12 @@ def test_img2img_begins_on_the_line_between_init_and_noise() -> None:
 
 
 def test_flow_times_fall_to_zero_and_shift_keeps_the_ends() -> None:
-    for shift in (1.0, 3.0):
-        times = flow_times(8, 1.0, shift)
-        assert times[0] == pytest.approx(1.0)
+    for shift, start in itertools.product((0.5, 1.0, 3.0), (1.0, 0.4)):
+        times = flow_times(8, start, shift)
+        assert times[0] == pytest.approx(start)
         assert times[-1] == 0.0
         assert all(a > b for a, b in itertools.pairwise(times))
-    assert flow_times(8, 1.0, 3.0)[4] > 0.5
+    assert flow_times(8, 1.0, 3.0)[4] > 0.5 > flow_times(8, 1.0, 0.5)[4]
 
 
 def test_guidance_one_is_the_condition_alone_and_two_goes_beyond(net: FlowTransformer) -> None:

@@ -23,7 +23,16 @@ from riffengine.renderer.bundled.keys import Key, parse_key
 from riffengine.renderer.bundled.score import Score
 from riffengine.renderer.bundled.sound import SoundSpace
 from riffengine.renderer.bundled.spans import LOOP_BEATS
-from riffengine.renderer.bundled.stages import SCORE_SHIFT, Kept, Told, guided, run, score_from_flow, score_to_flow
+from riffengine.renderer.bundled.stages import (
+    SCORE_SHIFT,
+    SOUND_SHIFT,
+    Kept,
+    Told,
+    guided,
+    run,
+    score_from_flow,
+    score_to_flow,
+)
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.interpolation import lerp, slerp
 from riffengine.renderer.rendition import Check
@@ -174,7 +183,7 @@ class Dreamer:
         untold = Told(away, self._scalars(_plain(request), bpm, 0.0, 0.0), nothing)
         guidance = lerp(request.start.guidance, request.end.guidance, request.alpha)
         velocity = guided(net, told, untold, guidance)
-        return run(velocity, start, request.steps, check, init, strength, kept=kept)
+        return run(velocity, start, request.steps, check, init, strength, SOUND_SHIFT, kept)
 
     def _silent(self, score: Tensor) -> tuple[str, ...]:
         if not score.any():

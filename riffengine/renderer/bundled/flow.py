@@ -131,9 +131,9 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 def flow_times(steps: int, start: float, shift: float) -> list[float]:
-    """``steps + 1`` falling times from ``start`` to 0; ``shift`` > 1 spends more of them near the noise."""
-    times = [start * (1 - i / steps) for i in range(steps + 1)]
-    return [shift * t / (1 + (shift - 1) * t) for t in times]
+    """``steps + 1`` falling times from ``start`` to 0; ``shift`` > 1 spends more of them near ``start``, < 1 near 0."""
+    evenly = [1 - i / steps for i in range(steps + 1)]
+    return [start * shift * t / (1 + (shift - 1) * t) for t in evenly]
 
 
 def euler(
