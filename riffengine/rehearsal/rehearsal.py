@@ -97,7 +97,7 @@ class Rehearsal:
                 self._do(self.conductor.tick(now), now)
             if now >= next_sample:
                 next_sample += sample_frames
-                self._look(now)
+                self._look()
         return self._finish(now)
 
     # --- one frame --------------------------------------------------------------------------------------------------
@@ -187,8 +187,7 @@ class Rehearsal:
 
     # --- the report -------------------------------------------------------------------------------------------------
 
-    def _look(self, now: int) -> None:
-        self._pull_until(now)
+    def _look(self) -> None:
         self.report.runway_min_seconds = min(self.report.runway_min_seconds, *self.conductor.runways())
 
     def _finish(self, now: int) -> Report:
