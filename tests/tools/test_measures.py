@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tools.train.measures import RATE, events_heard, onset_count, rank_correlation
+from tools.train.measures import RATE, blockiness, events_heard, onset_count, rank_correlation
 
 FRAMES = 4 * RATE
 
@@ -39,3 +39,23 @@ def test_what_does_not_change_goes_along_with_nothing() -> None:
     assert rank_correlation([1, 2, 3, 4, 5], knob) == pytest.approx(1.0)
     assert rank_correlation([5, 4, 3, 2, 1], knob) == pytest.approx(-1.0)
     assert rank_correlation([20, 29, 32, 32, 32], knob) == pytest.approx(0.894, abs=1e-3)
+
+
+def test_edges_are_heard_on_borders_where_nothing_begins() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, FRAMES).astype(np.float32)
+    sixteenth = np.arange(FRAMES) * 32 // FRAMES
+    patched = noise * np.where(sixteenth % 2, np.float32(0.05), np.float32(1.0))
+    score = np.zeros((32, 166), np.float32)
+    assert blockiness(noise, score) == pytest.approx(1.0, abs=0.15)
+    assert blockiness(patched, score) > 1.25
+    score[::2, 0] = 1.0  # a stroke on every other border explains nothing about those between
+    assert blockiness(patched, score) > 1.25
+    score[:] = 1.0
+    assert np.isnan(blockiness(patched, score))
+
+
+def test_where_notes_begin_is_not_taken_for_an_edge() -> None:
+    played, score = strokes(8, 300, 2000), np.zeros((32, 166), np.float32)
+    score[::4, 164] = 1.0
+    background = np.random.default_rng(2).normal(0, 0.01, FRAMES).astype(np.float32)
+    assert blockiness(played + background, score) < 1.2

@@ -47,7 +47,7 @@ def take_over(net: FlowTransformer, path: Path) -> None:
     taken = 0
     own = net.state_dict()
     for name, tensor in torch.load(path, weights_only=True)["average"].items():
-        if own[name].shape == tensor.shape:
+        if name in own and own[name].shape == tensor.shape:
             own[name].copy_(tensor)
             taken += tensor.numel()
         elif name == "scalar.weight":  # a scalar that is new says nothing yet

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.renderer.bundled import score as sheet
+
 RATE = 44100
-STEPS = 32
+STEPS = sheet.STEPS
 _PITCH_FFT = 16384
 _OCTAVES_HZ = (30, 120, 250, 500, 1000, 2000, 4000, 8000, 16000)
 _MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
@@ -197,11 +199,26 @@ def seam_ratio(loop: Loop) -> float:
     return float(beats[0] / (beats[1:].mean() + 1e-9))
 
 
-def blockiness(loop: Loop) -> float:
-    """Change of a compressed spectrum across the borders of the 16ths over the change inside them, onsets left out."""
+def border_changes(loop: Loop) -> NDArray[np.float64]:
+    """How a compressed spectrum changes across the border before each 16th, over its median change inside ``(32,)``."""
     spectra = circular_spectra(loop, 2048, STEPS * 12) ** 0.25
     change = np.abs(spectra - np.roll(spectra, 1, axis=0)).mean(axis=1).reshape(STEPS, 12)
-    return float(np.median(change[:, 0]) / (np.median(change[:, 4:9]) + 1e-9))
+    return np.asarray(change[:, 0] / (np.median(change[:, 4:9]) + 1e-9), np.float64)
+
+
+def blockiness(loop: Loop, score: NDArray[np.floating] | None = None) -> float:
+    """Median change of a spectrum across the borders of the 16ths over that inside them; 1 where no border is heard.
+
+    Music begins its notes on just these borders (real loops: 1.6). With the ``score`` ``(32, 166)`` only those borders
+    count on which nothing begins (real loops: 0.96); ``nan`` where there are fewer than two.
+    """
+    changes = border_changes(loop)
+    if score is not None:
+        begins = (score[:, sheet.DRUMS] > 0).any(axis=1) | (score[:, sheet.ONSETS] > 0).any(axis=1)
+        changes = changes[~begins]
+        if len(changes) < 2:
+            return float("nan")
+    return float(np.median(changes))
 
 
 def mel_steps(images: list[NDArray[np.float32]]) -> float:

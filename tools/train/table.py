@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 GROUPS = ("real", "reconstructed", "generated")
 
 
-def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean and 95 % bootstrap interval."""
-    draws = rng.choice(values, (1000, len(values))).mean(axis=1)
-    return float(values.mean()), float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
+def interval(
+    values: np.ndarray, rng: np.random.Generator, middle: Callable[..., np.ndarray] = np.mean
+) -> tuple[float, float, float]:
+    """Mean, or another ``middle``, and its 95 % bootstrap interval."""
+    draws = middle(rng.choice(values, (1000, len(values))), axis=1)
+    return float(middle(values)), float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
 
 
 def auc(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -30,9 +32,16 @@ class Table:
         self.rows: dict[str, dict[str, list[float]]] = {}
         self.rng = np.random.default_rng(7)
 
-    def add(self, group: str, name: str, values: Sequence[float] | np.ndarray) -> None:
-        """Add the mean of ``values`` to the row ``name`` in the column ``group``."""
-        cell = interval(np.asarray(values, float), self.rng)
+    def add(
+        self,
+        group: str,
+        name: str,
+        values: Sequence[float] | np.ndarray,
+        middle: Callable[..., np.ndarray] = np.mean,
+    ) -> None:
+        """Add the mean of ``values`` that are numbers, or another ``middle``, to ``name`` in the column ``group``."""
+        known = np.asarray(values, float)
+        cell = interval(known[np.isfinite(known)], self.rng, middle)
         self.rows.setdefault(name, {})[group] = [round(value, 4) for value in cell]
 
     def show(self) -> str:

@@ -144,11 +144,16 @@ class BundledModel:
         return listen(self._listener, self._space, audio, beats)
 
     @torch.inference_mode()
-    def reconstruct(self, stems: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What is left of stems ``(stems, frames)`` after latents and phase: the best this model could ever sound."""
-        latents = self._space.encode(self._space.listen(torch.from_numpy(stems)))
+    def reconstruct(self, stems: NDArray[np.float32], latents: bool = True) -> NDArray[np.float32]:
+        """What is left of stems ``(stems, frames)`` after latents and phase: the best this model could ever sound.
+
+        Without ``latents`` only their phases are lost and found again.
+        """
+        mels = self._space.listen(torch.from_numpy(stems))
+        if latents:
+            mels = self._space.decode(self._space.encode(mels))
         silent = [name for name, stem in zip(self.stems, stems, strict=True) if not np.abs(stem).max() > 1e-4]
-        made = self._space.audio(self._space.decode(latents), stems.shape[1], PHASE_ITERATIONS, silent)
+        made = self._space.audio(mels, stems.shape[1], PHASE_ITERATIONS, silent)
         return np.asarray(made.numpy())
 
     def _picture(self, audio: NDArray[np.float32], beats: int) -> NDArray[np.float32]:

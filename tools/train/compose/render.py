@@ -45,11 +45,14 @@ def _bound(function: Any, returns: Any, takes: list[Any]) -> Any:
 
 
 def find_soundfont(path: str | None = None) -> Path:
-    """The soundfont at ``path``, or the first known one in the usual folders; RendererError if there is none."""
+    """The soundfont at ``path`` or of that name, or the first known one in the usual folders.
+
+    RendererError if there is none.
+    """
     if path is not None:
-        found = Path(path)
-        if found.is_file():
-            return found
+        for found in (Path(path), *(Path(folder) / path for folder in SOUNDFONT_FOLDERS)):
+            if found.is_file():
+                return found
         raise RendererError(f"there is no soundfont at {path}; give another with --soundfont")
     for name in SOUNDFONT_NAMES:
         for folder in SOUNDFONT_FOLDERS:
