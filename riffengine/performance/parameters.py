@@ -370,7 +370,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         Parameter(f"{at}/negative", "str", "", later, "What to stay away from"),
         Parameter(f"{at}/guidance", "float", 3.0, later, "How strictly the prompt is followed", 1, 10),
         Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is dreamt anew; 1 forgets it", 0, 1),
-        Parameter(f"{at}/init", "str", "", later, 'Audio file to start from; "" for none'),
+        Parameter(f"{at}/init", "str", "", later, 'Audio file to start from, at its own pitch; "" for none'),
         Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
