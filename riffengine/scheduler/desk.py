@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from riffengine.renderer.request import Alive, Cancel, Render
@@ -65,7 +64,7 @@ class RenderDesk:
         self._dreams = DreamMemory()
         self._trouble: dict[tuple[str, int], _Trouble] = {}
         self._poison: set[tuple[str, int]] = set()  # those that failed too often, and another seed may not
-        self._last_retry_beat = -math.inf
+        self._last_retry_beat = 0.0
         self._next_job = 1
         self._hangs = 0  # since the last delivery
         self.condemned = False  # the renderer hangs and is about to be ended

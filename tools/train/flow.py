@@ -85,7 +85,8 @@ class LoopSet:
         if self.stage == "score":
             return score_to_flow(torch.from_numpy(scores)), weights, scalars, None
         sounding = np.stack([sheet.transpose(s, int(k)) for s, k in zip(scores, self.shift[rows], strict=True)])
-        context = cond.score_context(torch.from_numpy(sounding), self.known_parts(len(rows)))
+        with torch.device("cpu"):  # a batch is made here, and moves as a whole
+            context = cond.score_context(torch.from_numpy(sounding), self.known_parts(len(rows)))
         latents = np.stack([np.roll(self.latents[r], t, axis=0) for r, t in zip(rows, turn, strict=True)])
         return torch.from_numpy(latents.astype(np.float32)), weights, scalars, context
 
@@ -94,9 +95,10 @@ def flow_loss(
     net: FlowTransformer, batch: tuple[Tensor, Tensor, Tensor, Tensor | None], t: Tensor, noise: Tensor
 ) -> Tensor:
     """Mean squared error of the velocity at flow times ``t``."""
-    target, weights, scalars, context = batch
+    target, weights, scalars = (part.to(t.device) for part in batch[:3])
+    context = None if batch[3] is None else batch[3].to(t.device)
     x = (1 - t)[:, None, None] * target + t[:, None, None] * noise
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(x.device.type, torch.bfloat16):
         predicted = net(x, t, net.embed_words(weights), scalars, context)
     return (predicted.float() - (noise - target)).square().mean()
 
@@ -115,12 +117,13 @@ def main() -> None:
     shape = FlowShape(dims, context, train.vocabulary, args.width, args.depth, args.width // 64, scalars=cond.SCALARS)
     exam = held.batch(0, np.arange(192))
     exam_t = torch.linspace(0.02, 0.98, 192)
-    exam_noise = torch.randn(exam[0].shape, generator=torch.Generator().manual_seed(4))
+    exam_noise = torch.randn(exam[0].shape, generator=torch.Generator("cpu").manual_seed(4), device="cpu")
+    exam_noise = exam_noise.to(args.device)
 
     def draw() -> Loss:
         batch = train.batch(args.batch)
         t = torch.sigmoid(torch.randn(args.batch) + 0.2)
-        noise = torch.randn_like(batch[0])
+        noise = torch.randn(batch[0].shape)
         return lambda net: flow_loss(net, batch, t, noise)
 
     print(f"{len(train)} loops", flush=True)

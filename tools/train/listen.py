@@ -49,10 +49,12 @@ class HeardSet:
 
 def listen_loss(net: FlowTransformer, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Mean squared error of latents and score, the score weighing more."""
-    with torch.autocast("cpu", torch.bfloat16):
-        told = ask(net, batch[0])
-    error = (told.float() - batch[1]).square()
-    latents = batch[1].shape[2] - sheet.COLUMNS
+    device = next(net.parameters()).device
+    heard, truth = batch[0].to(device), batch[1].to(device)
+    with torch.autocast(device.type, torch.bfloat16):
+        told = ask(net, heard)
+    error = (told.float() - truth).square()
+    latents = truth.shape[2] - sheet.COLUMNS
     return error[..., :latents].mean() + SCORE_WEIGHT * error[..., latents:].mean()
 
 

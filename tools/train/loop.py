@@ -30,8 +30,10 @@ def arguments(parser: argparse.ArgumentParser, steps: int) -> argparse.Namespace
     parser.add_argument("--save", type=int, default=250)
     parser.add_argument("--start", type=Path, help="checkpoint of an earlier run to begin from")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cuda where there is one (never tried: no GPU was at hand)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    torch.set_default_device(args.device)
     args.out.mkdir(parents=True, exist_ok=True)
     return args
 
@@ -46,7 +48,7 @@ def take_over(net: FlowTransformer, path: Path) -> None:
     """Begin from the average of another run: every tensor of the same shape, and known columns of longer ones."""
     taken = 0
     own = net.state_dict()
-    for name, tensor in torch.load(path, weights_only=True)["average"].items():
+    for name, tensor in torch.load(path, map_location="cpu", weights_only=True)["average"].items():
         if name in own and own[name].shape == tensor.shape:
             own[name].copy_(tensor)
             taken += tensor.numel()
@@ -58,7 +60,7 @@ def take_over(net: FlowTransformer, path: Path) -> None:
 
 def steps_done(saved: Path) -> int:
     """How far a stopped run had come."""
-    return int(torch.load(saved, weights_only=True)["step"]) if saved.exists() else 0
+    return int(torch.load(saved, map_location="cpu", weights_only=True)["step"]) if saved.exists() else 0
 
 
 def fit(saved: Path, shape: FlowShape, args: argparse.Namespace, draw: Callable[[], Loss], exam: Loss) -> None:
@@ -67,7 +69,7 @@ def fit(saved: Path, shape: FlowShape, args: argparse.Namespace, draw: Callable[
     ``draw`` gives the loss of a new batch, ``exam`` that of loops the network is not trained on.
     """
     net = FlowTransformer(shape)
-    state = torch.load(saved, weights_only=True) if saved.exists() else None
+    state = torch.load(saved, map_location=args.device, weights_only=True) if saved.exists() else None
     first = state["step"] if state else 0
     if args.start and not state:
         take_over(net, args.start)

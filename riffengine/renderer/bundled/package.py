@@ -12,6 +12,7 @@ from typing import Any
 from riffengine.renderer.riffusion.bands import BANDS
 
 _LONGEST_HEADER = 16 << 20  # bytes; a header is a few kilobytes, and a damaged length must not fill the memory
+_DREAMING = 2  # counts the ways in which the same weights were made to sound; a journal names it with the weights
 _ONE_STEM = ("mix",)
 
 
@@ -29,9 +30,14 @@ def packaged_weights() -> Path:
 
 
 def weights_digest(model: str) -> str:
-    """Sixteen hex digits that name the weights behind a preset's ``model``; empty when there is no such file."""
+    """The digest of the weights behind a preset's ``model``; empty when there is no such file."""
     path = packaged_weights() if model == "bundled" else Path(model)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+    return digest_of(path) if path.is_file() else ""
+
+
+def digest_of(path: Path) -> str:
+    """Sixteen hex digits that name the weights at ``path`` and how this version samples them."""
+    return hashlib.sha256(path.read_bytes() + b"dreaming %d" % _DREAMING).hexdigest()[:16]
 
 
 def model_stems(model: str) -> tuple[str, ...]:

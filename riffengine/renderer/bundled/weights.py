@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError
 from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.package import packaged_weights
+from riffengine.renderer.bundled.package import digest_of, packaged_weights
 from riffengine.renderer.bundled.sound import SoundSpace, StemShape
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 
@@ -99,7 +99,7 @@ def read_weights(path: Path) -> Networks:
         space = SoundSpace([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
-    networks = Networks(score, render, listener, space, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    networks = Networks(score, render, listener, space, digest_of(path))
     for name, part in networks.parts.items():
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         try:
