@@ -91,7 +91,7 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
         (["play", "--osc-port", "9000", "--no-osc"], "not allowed with"),
         (["dance"], "invalid choice"),
         # These pass the parser and are refused by the parameter tree, with the range that it allows.
-        ([*RENDER, "--bpm", "500"], "from 60 to 180 bpm"),
+        ([*RENDER, "--bpm", "5000"], "from 60 to 180 bpm"),
         ([*RENDER, "--bpm", "nan"], "from 60 to 180 bpm"),
         ([*RENDER, "--alpha", "1.5"], "from 0 to 1"),
         ([*RENDER, "--key", "H major"], "A minor"),

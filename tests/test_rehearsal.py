@@ -124,14 +124,14 @@ def test_a_renderer_slower_than_the_music_only_holds_the_walk():
     report = play(600, every_seconds=1e9, draft_seconds=9.0, full_seconds=15.0, drift=1.0, decks=("a",))
     check(report)
     assert report.famines >= 5
-    assert report.runway_min_seconds == 0.0
+    assert report.runway_min_s == 0.0
 
 
 def test_a_renderer_fast_enough_never_lets_the_walk_wait():
     report = play(600, every_seconds=1e9, decks=("a",), drift=0.5)
     check(report)
     assert report.famines == 0
-    assert report.runway_min_seconds > 0.0
+    assert report.runway_min_s > 0.0
 
 
 @pytest.mark.parametrize("slots", [14, 16, 20])
@@ -222,5 +222,5 @@ def test_eight_hours_have_no_gap_and_one_digest_for_three_block_sizes():
     for report in reports:
         check(report)
         assert report.frames >= 8 * 3600 * 500 - 1000
-        assert not math.isinf(report.runway_min_seconds)
+        assert not math.isinf(report.runway_min_s)
     assert len({report.digest for report in reports}) == 1

@@ -105,7 +105,7 @@ def test_an_empty_mapping_is_the_default_session_at_rest(tmp_path: Path) -> None
 REFUSED = [  # text, line, key, a part of the problem
     ("tempo: 120\ntempi: 3", 2, "tempi", "tempo"),
     ("tempo: fast", 1, "tempo", "60 to 180"),
-    ("# one\n\ntempo: 500", 3, "tempo", "60 to 180"),
+    ("# one\n\ntempo: 5000", 3, "tempo", "60 to 180"),
     ("tempo: .nan", 1, "tempo", "60 to 180"),
     ("tempo:", 1, "tempo", "nothing"),
     ("tempo: [1]", 1, "tempo", "list"),

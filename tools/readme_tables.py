@@ -22,8 +22,9 @@ def controls() -> list[str]:
         if row.path in quanta[1:]:
             continue
         allowed = row.allowed.removeprefix("a number ").removeprefix("a whole number ")
-        if len(allowed) > LONGEST_RANGE:
-            allowed = f"{allowed.split(', ')[0]}, {allowed.split(', ')[1]} … {allowed.split(', ')[-1]}"
+        choices = allowed.split(", ")
+        if len(allowed) > LONGEST_RANGE and len(choices) > 3:
+            allowed = f"{choices[0]}, {choices[1]} … {choices[-1]}"
         rows.append(f"| `{row.path}` | {row.help} | {allowed} | {row.default} | {row.control} |")
     return rows
 

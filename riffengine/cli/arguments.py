@@ -101,7 +101,9 @@ def add_play_arguments(parser: argparse.ArgumentParser) -> None:
     music.add_argument("--to", metavar="TEXT", help="what is dreamt at alpha 1")
     music.add_argument("--negative", metavar="TEXT", help="what to stay away from")
     music.add_argument("--seed", type=int, metavar="N", help="the noise that the dream starts from")
-    music.add_argument("--bpm", type=float, metavar="BPM", help="tempo, 60 to 180; pitch stays")
+    music.add_argument(
+        "--bpm", type=float, metavar="BPM", help="tempo, 60 to 180 (20 to 999 by its octaves); pitch stays"
+    )
     music.add_argument("--key", metavar="KEY", help='for example "A minor"; "" is C major or A minor')
     music.add_argument("--alpha", type=float, metavar="A", help="where between prompt and --to, 0 to 1")
     music.add_argument("--drift", type=float, metavar="D", help="alpha walked by itself in a loop, 0 stands still")
@@ -155,7 +157,13 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--alpha", type=float, metavar="A", help="one loop, this far from prompt to --to (default 0)")
     where.add_argument("--bars", type=_positive_int, metavar="N", help="N bars in which alpha travels from 0 to 1")
-    parser.add_argument("--bpm", type=float, default=120.0, metavar="BPM", help="tempo, 60 to 180 (default 120)")
+    parser.add_argument(
+        "--bpm",
+        type=float,
+        default=120.0,
+        metavar="BPM",
+        help="tempo, 60 to 180, or 20 to 999 by its octaves (default 120)",
+    )
     parser.add_argument("--loop-beats", type=int, choices=(4, 8, 16), default=8, help="beats of a loop (default 8)")
     parser.add_argument("--key", default="", metavar="KEY", help='for example "A minor" (default: C major or A minor)')
     parser.add_argument("--steps", type=_positive_int, metavar="N", help="denoising steps (8; the set's own)")

@@ -161,7 +161,6 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     strength = arguments.strength if arguments.init else 1.0
     steps = arguments.steps or DEFAULT_STEPS
     for path, value in {
-        "transport/tempo": arguments.bpm,
         "steps": steps,
         "deck/a/prompt": arguments.prompt,
         "deck/a/to": arguments.to,
@@ -174,6 +173,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     }.items():
         tree.check(path, value)
     key, _ = tree.check("key", arguments.key)
+    bpm, _ = tree.check("transport/tempo", arguments.bpm)
     start = Point(arguments.prompt, arguments.seed, arguments.negative, arguments.guidance, strength)
     return RenderJob(
         output=arguments.out,
@@ -181,7 +181,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         end=replace(start, prompt=arguments.to or arguments.prompt, seed=to_seed),
         alpha=arguments.alpha or 0.0,
         bars=arguments.bars or 0,
-        bpm=arguments.bpm,
+        bpm=float(bpm),
         beats=arguments.loop_beats,
         key=str(key),
         steps=steps,

@@ -160,7 +160,9 @@ class Binding:
             if bound is not None:
                 if parameter.kind not in ("float", "int"):
                     raise ControlError(f"low and high are for numbers; {self.path} is {parameter.allowed}")
-                parameter.check(bound)
+                _, moved = parameter.check(bound)
+                if moved:
+                    raise ControlError(f"{bound} is not in the range; {self.path} is {parameter.allowed}")
         if parameter.kind == "str" and not self.values:
             raise ControlError(f"{self.path} is text: give the values that the control picks from")
         self._validate_mode(parameter)

@@ -388,8 +388,9 @@ def _value(request: OscRequest, parameter: Parameter) -> tuple[Value, str]:
     if isinstance(sent, bool) and parameter.kind in ("int", "float"):
         sent = int(sent)
     infinite = isinstance(sent, float) and math.isinf(sent)  # a division by zero somewhere, not a hand
-    value, clipped = parameter.check(sent, clip=not infinite)
-    return value, f"clipped to {value}; allowed is {parameter.allowed}" if clipped else ""
+    value, moved = parameter.check(sent, clip=not infinite)
+    how = "clipped to" if value in (parameter.low, parameter.high) else "played as"
+    return value, f"{how} {value}; allowed is {parameter.allowed}" if moved else ""
 
 
 def _port(request: OscRequest, sent: object) -> int:

@@ -73,7 +73,7 @@ class Parameter:
     """One control: what it is called, what it may be, and when a change of it can be heard.
 
     ``low`` and ``high`` are inclusive and in ``unit``. A trigger has no value: it fires. ``default`` is valid. ``form``
-    is what a text has to say.
+    is what a text has to say. A number between the ``multiples`` is doubled or halved until it is in the range.
     """
 
     path: str
@@ -87,6 +87,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     max_length: int = 400
     form: Form | None = None
+    multiples: tuple[float, float] | None = None
 
     @property
     def allowed(self) -> str:
@@ -103,10 +104,14 @@ class Parameter:
             case _:
                 what = "a whole number" if self.kind == "int" else "a number"
                 unit = f" {self.unit}" if self.unit else ""
-                return f"{what} from {plain(self.low)} to {plain(self.high)}{unit}"
+                wider = ""
+                if self.multiples is not None:
+                    slowest, fastest = map(plain, self.multiples)
+                    wider = f"; what lies between {slowest} and {fastest} is doubled or halved into it"
+                return f"{what} from {plain(self.low)} to {plain(self.high)}{unit}{wider}"
 
     def check(self, value: object, clip: bool = False) -> tuple[Value, bool]:
-        """``value`` as this parameter holds it, and whether it was clipped; ``clip`` moves numbers into the range.
+        """``value`` as this parameter holds it, and whether it was moved into the range; ``clip`` does so with numbers.
 
         Integers and floats stand for each other where nothing is lost; 0 and 1 stand for false and true. Raises
         ``WrongType`` or ``OutOfRange``.
@@ -128,6 +133,8 @@ class Parameter:
             raise self._wrong_type(value)
         # Compared before the conversion: an int may be too large to become a float at all.
         if not self.low <= value <= self.high:
+            if self.multiples is not None and self.multiples[0] <= value <= self.multiples[1]:
+                return self._folded(float(value)), True
             if not clip:
                 raise self._out_of_range(value)
             bound = self.low if value < self.low else self.high
@@ -137,6 +144,13 @@ class Parameter:
         if value != int(value):
             raise self._wrong_type(value)
         return int(value), False
+
+    def _folded(self, value: float) -> float:
+        while value < self.low:
+            value *= 2.0
+        while value > self.high:
+            value /= 2.0
+        return value
 
     def _text(self, value: object) -> str:
         if not isinstance(value, str):
@@ -279,7 +293,9 @@ def standard_tree(
 def _session_rows() -> list[Parameter]:
     now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
     return [
-        Parameter("transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm"),
+        Parameter(
+            "transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm", multiples=(20.0, 999.0)
+        ),
         Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
         *_quantum_rows(),
         *_sync_rows(),

@@ -86,6 +86,7 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
         "block_frames": plan.block_frames,
         "sample_rate": rate,
         **figures,
+        "runway_min_s": round(report.runway_min_s, 3) if math.isfinite(report.runway_min_s) else None,
         "landings": len(report.landings),
         "heard_share": round(report.heard_share, 4),
     }

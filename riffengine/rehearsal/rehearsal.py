@@ -188,7 +188,7 @@ class Rehearsal:
     # --- the report -------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        self.report.runway_min_seconds = min(self.report.runway_min_seconds, *self.conductor.runways())
+        self.report.runway_min_s = min(self.report.runway_min_s, *self.conductor.runways())
 
     def _finish(self, now: int) -> Report:
         self._pull_until(now)

@@ -34,7 +34,7 @@ class Report:
     refused_messages: int = 0
     landings: list[tuple[str, int]] = field(default_factory=list)
     landings_moved: int = 0
-    runway_min_seconds: float = math.inf
+    runway_min_s: float = math.inf  # infinite while nothing has sounded
     renders_started: int = 0
     renders_delivered: int = 0
     renders_heard: int = 0

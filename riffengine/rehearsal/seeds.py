@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ def rehearse_seeds(
 ) -> dict[str, Any]:
     """Play ``session`` once for each of ``seeds`` seeds from ``plan.seed`` on; sums and worst figures by name.
 
-    ``wrong_seeds`` are those of sets that went wrong; such a set can be played again alone. ``say`` hears of every set.
+    ``wrong_seeds`` are those of sets that went wrong; such a set can be played again alone. ``peak`` is that of the
+    quietest set, ``digest`` that of all digests in the order of their seeds. ``say`` hears of every set.
     """
     sets = []
     for figures in _played(session, plan, range(plan.seed, plan.seed + seeds), processes):
@@ -40,15 +42,21 @@ def rehearse_seeds(
         "hours": plan.hours,
         **{name: sum(figures[name] for figures in sets) for name in _SUMS},
         **{f"{name.removesuffix('_max')}_max": max(figures[name] for figures in sets) for name in _MOST},
-        "peak_min": round(min(figures["peak"] for figures in sets), 4),
+        "peak": round(min(figures["peak"] for figures in sets), 4),
+        "runway_min_s": min((f["runway_min_s"] for f in sets if f["runway_min_s"] is not None), default=None),
+        "digest": _joined({figures["seed"]: figures["digest"] for figures in sets}),
         "wrong_seeds": wrong,
     }
 
 
 def went_wrong(figures: dict[str, Any]) -> bool:
-    """Whether a set had a gap, a landing beside its frame, a message too late, or one that could not be obeyed."""
+    """Whether a set never sounded, or had a gap, a landing beside its frame, a message too late or not to be obeyed."""
     names = ("gaps", "landing_error_frames_max", "late_messages", "refused_messages")
-    return any(figures[name] for name in names)
+    return figures["peak"] == 0.0 or any(figures[name] for name in names)
+
+
+def _joined(digests: dict[int, str]) -> str:
+    return hashlib.blake2b("".join(digests[seed] for seed in sorted(digests)).encode(), digest_size=16).hexdigest()
 
 
 def _played(session: Session, plan: RehearsalPlan, seeds: range, processes: int) -> Iterator[dict[str, Any]]:

@@ -171,10 +171,13 @@ def test_beyond_the_range_is_clipped_and_the_sender_is_told(room: Room) -> None:
         ("/riff/ok", "deck/a/alpha", 1.0),
         ("/riff/note", "deck/a/alpha", "clipped to 1.0; allowed is a number from 0 to 1"),
     ]
+    (tempo, note) = room.say("/riff/transport/tempo", 200.0)[:2]
+    assert tempo == ("/riff/ok", "transport/tempo", 100.0)
+    assert note[2].startswith("played as 100.0; allowed is a number from 60 to 180 bpm")
     room.say("/riff/deck/a/seed", -5)
     room.say("/riff/steps", 2**40)
     assert (room.stage.state["deck/a/seed"], room.stage.state["steps"]) == (0, 50)
-    assert room.server.counters.clipped == 3
+    assert room.server.counters.clipped == 4
 
 
 def test_a_pattern_sets_and_asks_all_that_it_matches(room: Room) -> None:

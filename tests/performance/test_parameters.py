@@ -62,7 +62,8 @@ REFUSED = [
     ("deck/a/prompt", "\ud800", WrongType),
     ("key", "H minor", OutOfRange),
     ("transport/quantum", 4, WrongType),
-    ("transport/tempo", 59.9, OutOfRange),
+    ("transport/tempo", 19.9, OutOfRange),
+    ("transport/tempo", 999.1, OutOfRange),
     ("panic", "now", WrongType),
 ]
 
@@ -71,6 +72,11 @@ REFUSED = [
 def test_a_fitting_value_is_held_in_the_parameters_own_type(path: str, value: object, held: object) -> None:
     found, clipped = TREE.check(path, value)
     assert (found, type(found), clipped) == (held, type(held), False)
+
+
+@pytest.mark.parametrize(("bpm", "held"), [(59.9, 119.8), (20, 80.0), (181.0, 90.5), (999.0, 124.875)])
+def test_a_tempo_in_which_no_loop_sounds_right_is_played_by_its_octave(bpm: float, held: float) -> None:
+    assert TREE.check("transport/tempo", bpm) == (held, True)
 
 
 @pytest.mark.parametrize(("path", "value", "error"), REFUSED)

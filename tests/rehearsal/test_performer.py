@@ -1,10 +1,12 @@
 """The scripted performer and sets by seed."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from riffengine.cli import main
 from riffengine.rehearsal import Performer, RehearsalPlan, rehearse_seeds, rehearse_session, went_wrong
 from riffengine.rehearsal.preset import renderer_script, whole_rate
 from riffengine.session import load_session
@@ -74,3 +76,14 @@ def test_a_performed_set_is_the_same_for_every_block_size():
     assert first["digest"] == second["digest"]
     assert not went_wrong(first)
     assert went_wrong({**first, "gaps": 1})
+
+
+def test_a_set_that_never_sounds_went_wrong(capsys):
+    preset = str(PRESETS / "dj-two-prompts.yaml")
+    assert main(["rehearse", preset, "--hours", "0.01", "--render-seconds", "4000,5000", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["peak"] == 0.0 and told["gaps"] == 0 and told["runway_min_s"] is None
+    preset = str(PRESETS / "techno-walk.yaml")
+    assert main(["rehearse", preset, "--hours", "0.01", "--seeds", "2", "--processes", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["peak"] > 0.0 and told["runway_min_s"] >= 0.0 and len(told["digest"]) == 32
