@@ -73,7 +73,7 @@ def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str
     )  # fmt: skip
     surface = Surface(port)
     deadline = time.perf_counter() + PATIENCE_SECONDS
-    while time.perf_counter() < deadline:
+    while time.perf_counter() < deadline and process.poll() is None:
         surface.send("/riff/sync", 1)
         try:
             surface.socket.recv(65536)
@@ -81,6 +81,7 @@ def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str
         except (TimeoutError, ConnectionRefusedError):
             time.sleep(0.1)
     try:
+        assert process.poll() is None, process.communicate()[0]
         yield process, surface
     finally:
         if process.poll() is None:

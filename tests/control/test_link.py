@@ -1,0 +1,22 @@
+"""Ableton Link where its library is missing, or is another one of the same name."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.control.link import LinkLeader
+from riffengine.errors import ControlError
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [(None, "Ableton Link is not installed"), (ModuleType("link"), "is another one")]
+)
+def test_a_missing_library_is_told_with_what_to_do(
+    found: ModuleType | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "link", found)
+    with pytest.raises(ControlError, match=said) as refused:
+        LinkLeader(120.0, SystemClock())
+    assert str(refused.value).endswith("pip install 'riffengine[link]'")
