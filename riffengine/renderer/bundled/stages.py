@@ -14,7 +14,7 @@ from riffengine.renderer.bundled.spans import over_span
 
 SCORE_SCALE = 2.0  # a sounding note lies two noise deviations from a silent one
 SCORE_SHIFT = 2.0  # notes are decided early in the flow, so more of its steps are spent there
-SOUND_SHIFT = 0.7  # pitches grow sharp late in it
+SOUND_SHIFT = 0.5  # pitches grow sharp late in it
 
 
 def score_to_flow(scores: Tensor) -> Tensor:
