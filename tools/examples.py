@@ -212,15 +212,14 @@ mended. Made by `python -m tools.examples`; the last column is how to render suc
 def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> None:
     """Real, rebuilt and generated loops of ``count`` held-out captions of different genres, and their page."""
     from riffengine.renderer.bundled.model import BundledModel
-    from tools.train.evaluate import Captions
+    from tools.train.evaluate import Captions, Sampling
 
     if not isinstance(family, BundledModel):
         raise TypeError("only the bundled model can rebuild a loop; leave --model away or name weights of tools/train")
     captions = Captions(heldout, 40 * count)
     lines = []
     for row in distinct(captions.truth[0].tolist(), count):
-        args = argparse.Namespace(guidance=3.0, steps=8)
-        request = captions.request(row, args)
+        request = captions.request(row, Sampling())
         stems = captions.stems[row]
         loops = [stems.sum(axis=0), family.reconstruct(stems).sum(axis=0)]
         loops.append(family.render(request, lambda: None).audio.sum(axis=(0, 2)))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,15 @@ def key_name(shift: int, mode: int) -> str:
     return name
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How loops are asked for: as the package plays them, unless said otherwise."""
+
+    steps: int = 8
+    guidance: float = 3.0
+    beats: int = sheet.BEATS
+
+
 class Captions:
     """The held-out loops and what is true of them; only those whose genre can be heard have one."""
 
@@ -58,12 +67,12 @@ class Captions:
         vocabulary = Vocabulary.load()
         self.words = [[vocabulary.words[w] for w in row if w >= 0] for row in self.table["words"]]
 
-    def request(self, row: int, args: argparse.Namespace) -> RenderRequest:
+    def request(self, row: int, how: Sampling) -> RenderRequest:
         """What a player would ask for to get this loop."""
-        point = Point(", ".join(self.words[row]), 1000 + row, guidance=args.guidance)
+        point = Point(", ".join(self.words[row]), 1000 + row, guidance=how.guidance)
         key = key_name(int(self.table["key_shift"][row]), int(self.table["mode"][row]))
         bpm = float(self.table["bpm"][row])
-        return RenderRequest(point, point, steps=args.steps, bpm=bpm, beats=args.beats, key=key)
+        return RenderRequest(point, point, steps=how.steps, bpm=bpm, beats=how.beats, key=key)
 
     def score(self, row: int) -> np.ndarray:
         """The true score in the home key."""
@@ -90,8 +99,8 @@ def add_judged(table: Table, group: str, loops: list[np.ndarray], judge: Judge, 
     table.add(group, "instrument AUC", areas)
 
 
-def add_measured(table: Table, group: str, stems: list[Stems], captions: Captions) -> None:
-    """All that needs no judge."""
+def add_measured(table: Table, group: str, stems: list[Stems], captions: Captions, *, whole: bool) -> None:
+    """All that needs no judge; ``whole`` loops end where they begin."""
     pitched = {row: part[1:].sum(axis=0) for row, part in enumerate(stems) if np.abs(part[1:]).max() > 1e-3}
     pitches = {row: measures.pitch_measures(loop) for row, loop in pitched.items()}
     for name in ("diatonic", "in_tune", "peaks", "chroma_bits"):
@@ -101,7 +110,8 @@ def add_measured(table: Table, group: str, stems: list[Stems], captions: Caption
     table.add(group, "partial crest", [measures.partial_crest(loop) for loop in pitched.values()])
     mixes = [part.sum(axis=0) for part in stems]
     table.add(group, "onset grid", [measures.onset_grid(loop) for loop in mixes])
-    table.add(group, "seam ratio", [measures.seam_ratio(loop) for loop in mixes])
+    if whole:  # half of a longer loop ends anywhere
+        table.add(group, "seam ratio", [measures.seam_ratio(loop) for loop in mixes])
     table.add(group, "change at all borders", [measures.blockiness(loop) for loop in mixes])
 
 
@@ -159,6 +169,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     args.quick = args.quick or args.beats != sheet.BEATS
+    how = Sampling(args.steps, args.guidance, args.beats)
     torch.set_num_threads(1)
     captions = Captions(args.heldout, args.count)
     vocabulary = Vocabulary.load()
@@ -169,7 +180,7 @@ def main() -> None:
     seconds, made, scores = [], [], []
     for row in rows:
         began = time.perf_counter()
-        stems, notes = dreamt(model, captions.request(row, args))
+        stems, notes = dreamt(model, captions.request(row, how))
         made.append(stems)
         scores.append(notes)
         seconds.append(time.perf_counter() - began)
@@ -177,7 +188,7 @@ def main() -> None:
     rebuilt = [model.reconstruct(stems) for stems in captions.stems]
     for group, stems in (("real", captions.stems), ("reconstructed", rebuilt), ("generated", made)):
         add_judged(table, group, [part.sum(axis=0) for part in stems], judge, captions)
-        add_measured(table, group, stems, captions)
+        add_measured(table, group, stems, captions, whole=group != "generated" or how.beats <= sheet.BEATS)
         add_blockiness(table, group, stems, scores if group == "generated" else [captions.score(row) for row in rows])
     if not args.quick:
         judged = Codec(CodecParams(n_fft=2048, n_mels=128, frames=512))
@@ -192,7 +203,7 @@ def main() -> None:
         listened = [measures.written_onsets(model.listen(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
         told_apart = [measures.note_f1(captions.asked(row), listened[row]) for row in few]
         table.add("real", "note F1, listener", told_apart)
-        told = [rendered(model, captions.request(row, args), captions.score(row)) for row in few]
+        told = [rendered(model, captions.request(row, how), captions.score(row)) for row in few]
         for group, stems in (("real", captions.stems[: len(few)]), ("reconstructed", rebuilt[: len(few)]),
                              ("generated", told)):  # fmt: skip
             add_notes(table, group, stems, captions)
@@ -201,10 +212,10 @@ def main() -> None:
         single = []
         for row in named:
             point = Point(genres[int(captions.truth[0][row])], 5000 + row, guidance=args.guidance)
-            single.append(rendered(model, replace(captions.request(row - 7, args), start=point, end=point, key="")))
+            single.append(rendered(model, replace(captions.request(row - 7, how), start=point, end=point, key="")))
         verdict, _, _ = verdicts(judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))
         table.add("generated", "genre word only", (verdict.argmax(1) == captions.truth[0][named]).numpy())
-        requests = [captions.request(row, args) for row in named[:40]]
+        requests = [captions.request(row, how) for row in named[:40]]
         ranks = np.array(knob_ranks(model, requests, "density", measures.events_heard, measures.onset_count))
         table.add("generated", "density rank", ranks[:, 0])
         table.add("generated", "density rank, onsets", ranks[:, 1])
