@@ -21,6 +21,7 @@ from riffengine.performance.prompts import MOST_BANKS, MOST_PROMPTS
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.wording import plain, quoted, shown
 from riffengine.performance.wording import unknown as unknown
+from riffengine.transport.sync.source import octaves_into
 
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
 
@@ -134,7 +135,7 @@ class Parameter:
         # Compared before the conversion: an int may be too large to become a float at all.
         if not self.low <= value <= self.high:
             if self.multiples is not None and self.multiples[0] <= value <= self.multiples[1]:
-                return self._folded(float(value)), True
+                return float(value) * octaves_into(value, self.low, self.high), True
             if not clip:
                 raise self._out_of_range(value)
             bound = self.low if value < self.low else self.high
@@ -144,13 +145,6 @@ class Parameter:
         if value != int(value):
             raise self._wrong_type(value)
         return int(value), False
-
-    def _folded(self, value: float) -> float:
-        while value < self.low:
-            value *= 2.0
-        while value > self.high:
-            value /= 2.0
-        return value
 
     def _text(self, value: object) -> str:
         if not isinstance(value, str):

@@ -45,9 +45,14 @@ def fold(bpm: float, present: float = 1.0) -> float:
         raise ValueError(f"{bpm} bpm is no tempo; it must be positive")
     if SLOWEST_BPM <= bpm * present <= FASTEST_BPM:
         return present
+    return octaves_into(bpm, SLOWEST_BPM, FASTEST_BPM)
+
+
+def octaves_into(value: float, low: float, high: float) -> float:
+    """The power of two that takes ``value`` into ``low`` to ``high``, which are an octave apart or more."""
     factor = 1.0
-    while bpm * factor < SLOWEST_BPM:
+    while value * factor < low:
         factor *= 2.0
-    while bpm * factor > FASTEST_BPM:
+    while value * factor > high:
         factor /= 2.0
     return factor
