@@ -81,7 +81,7 @@ def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str
         except (TimeoutError, ConnectionRefusedError):
             time.sleep(0.1)
     try:
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.communicate(timeout=PATIENCE_SECONDS)[0]
         yield process, surface
     finally:
         if process.poll() is None:
