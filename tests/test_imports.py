@@ -59,7 +59,7 @@ def test_control_and_output_load_no_torch_and_not_each_other() -> None:
 
 
 def test_the_processes_that_must_stay_light_do() -> None:
-    for module in ("engine", "session", "loopstore", "clock"):
+    for module in ("engine", "session", "processes", "clock"):
         if (PACKAGE / f"{module}.py").exists() or (PACKAGE / module).exists():
             assert not loaded_by(*modules_of(module)) & HEAVY, module
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from riffengine.control.binding import NUMBERLESS, Binding
-from riffengine.control.controller_map import ControllerMap
-from riffengine.midimap import SHIPPED, everything, read_map, shipped_names
-from tools.page import ROOT, bring_up_to_date
+from riffengine.control.midi.binding import NUMBERLESS, Binding
+from riffengine.control.midi.controller_map import ControllerMap
+from riffengine.session.midi_map import SHIPPED, everything, read_map, shipped_names
+from tools.generated_page import ROOT, bring_up_to_date
 
 PAGE = ROOT / "docs" / "controllers.md"
 COMMAND = "python -m tools.controller_pages"

@@ -18,11 +18,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from riffengine.offline import RenderJob, load_alone, render_file
-from riffengine.performance.harmony import parse_chords
+from riffengine.offline.render import RenderJob, load_alone, render_file
+from riffengine.performance.chords import parse_chords
 from riffengine.performance.takes import parse_takes
-from riffengine.renderer.rendition import Family
-from riffengine.renderer.request import Point, Redream, RenderRequest
+from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.renderer.family import Family
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RATE = 44100
@@ -211,7 +211,7 @@ mended. Made by `python -m tools.examples`; the last column is how to render suc
 
 def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> None:
     """Real, rebuilt and generated loops of ``count`` held-out captions of different genres, and their page."""
-    from riffengine.renderer.bundled.model import BundledModel
+    from riffengine.renderer.bundled.family import BundledModel
     from tools.train.evaluate import Captions, Sampling
 
     if not isinstance(family, BundledModel):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from riffengine.control.osc import DRAIN_STEPS, REST_SECONDS
-from riffengine.control.osc_inbox import MAX_WAITING
-from riffengine.control.osc_listeners import MAX_SUBSCRIBERS
-from riffengine.control.osc_wire import MAX_MESSAGES
-from riffengine.control.oscquery import TYPES
+from riffengine.control.osc.inbox import MAX_WAITING
+from riffengine.control.osc.query import TYPES
+from riffengine.control.osc.server import DRAIN_STEPS, REST_SECONDS
+from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
+from riffengine.control.osc.wire import MAX_MESSAGES
+from riffengine.engine.command_schedule import MAX_AHEAD_SECONDS
 from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
-from riffengine.renderer.bundled.package import model_stems
-from riffengine.timetable import MAX_AHEAD_SECONDS
-from tools.page import ROOT, bring_up_to_date
+from riffengine.renderer.bundled.model_info import model_stems
+from tools.generated_page import ROOT, bring_up_to_date
 
 PAGE = ROOT / "docs" / "osc.md"
 COMMAND = "python -m tools.osc_reference"

@@ -6,8 +6,8 @@ import re
 import sys
 
 from riffengine.performance.parameters import QUANTUM_OF, standard_tree
-from riffengine.session import load_session
-from tools.page import ROOT, bring_up_to_date
+from riffengine.session.session import load_session
+from tools.generated_page import ROOT, bring_up_to_date
 
 README = ROOT / "README.md"
 COMMAND = "python -m tools.readme_tables"

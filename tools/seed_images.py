@@ -19,7 +19,7 @@ from PIL import Image
 from riffengine.renderer.riffusion.bands import CROSSOVERS_HZ
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, RiffusionParams
 from riffengine.renderer.riffusion.masks import band_at
-from riffengine.renderer.riffusion.picture import EXIF_TAGS
+from riffengine.renderer.riffusion.spectrogram_image import EXIF_TAGS
 from tools.train.compose.composition import compose
 from tools.train.compose.render import Band, find_soundfont
 

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.bench.demands import judge
-from riffengine.bench.hand import Hand, complete, playing
 from riffengine.bench.jack_server import Capture, JackServer, build_capture, missing_programs
+from riffengine.bench.limits import judge
 from riffengine.bench.onset import BlockTimes, Trial, find_onsets
+from riffengine.bench.osc_player import OscPlayer, complete, playing
 from riffengine.clock import SystemClock
 from riffengine.errors import DeviceError
-from riffengine.realtime import realtime_allowed
+from riffengine.processes.realtime import realtime_allowed
 
 BPM = 180.0  # the shortest loop: 8 beats in 2.667 s, a whole number of frames at 48 kHz
 LOOP_SECONDS = 8 * 60.0 / BPM
@@ -165,10 +165,10 @@ def _landed(status: dict[str, Any]) -> bool:
 # --- the hand -------------------------------------------------------------------------------------------------------
 
 
-def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[Hand, LatencyPlan], list[_Sent]]:
+def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[OscPlayer, LatencyPlan], list[_Sent]]:
     """A gesture and its taking back, again and again, at moments that keep no step with blocks or beats."""
 
-    def gestures(hand: Hand, plan: LatencyPlan) -> list[_Sent]:
+    def gestures(hand: OscPlayer, plan: LatencyPlan) -> list[_Sent]:
         chance = random.Random(plan.seed)
         hand.set(path, back)
         hand.wait_for(complete)
@@ -187,10 +187,10 @@ def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[Han
     return gestures
 
 
-def _anew(path: str, values: Sequence[str | int]) -> Callable[[Hand, LatencyPlan], list[_Sent]]:
+def _anew(path: str, values: Sequence[str | int]) -> Callable[[OscPlayer, LatencyPlan], list[_Sent]]:
     """Something that must be rendered each time, when what was there before has sounded unchanged for a whole loop."""
 
-    def gestures(hand: Hand, plan: LatencyPlan) -> list[_Sent]:
+    def gestures(hand: OscPlayer, plan: LatencyPlan) -> list[_Sent]:
         chance = random.Random(plan.seed)
         hand.set("deck/a/alpha", 0.0)
         hand.set("deck/a/to_seed", 3)
@@ -210,10 +210,12 @@ def _anew(path: str, values: Sequence[str | int]) -> Callable[[Hand, LatencyPlan
     return gestures
 
 
-def _sustained(gestures: Callable[[Hand, LatencyPlan], list[_Sent]]) -> Callable[[Hand, LatencyPlan], list[_Sent]]:
+def _sustained(
+    gestures: Callable[[OscPlayer, LatencyPlan], list[_Sent]],
+) -> Callable[[OscPlayer, LatencyPlan], list[_Sent]]:
     """``gestures`` on music whose harmony never rests: a stem that is silent just then cannot be heard to stop."""
 
-    def played(hand: Hand, plan: LatencyPlan) -> list[_Sent]:
+    def played(hand: OscPlayer, plan: LatencyPlan) -> list[_Sent]:
         hand.set("deck/a/prompt", _SUSTAINED)
         hand.set("deck/a/to", _SUSTAINED)
         hand.wait_for(lambda status: not _landed(status), 1.0)
@@ -223,7 +225,7 @@ def _sustained(gestures: Callable[[Hand, LatencyPlan], list[_Sent]]) -> Callable
     return played
 
 
-def _answers(hand: Hand) -> dict[str, float | int]:
+def _answers(hand: OscPlayer) -> dict[str, float | int]:
     """How soon the engine says when a prompt will be heard, while it renders those before."""
     found = []
     for number in range(_ANSWERS):
@@ -232,7 +234,7 @@ def _answers(hand: Hand) -> dict[str, float | int]:
     return _spread([ms for ms in found if ms is not None], _ANSWERS)
 
 
-_GESTURES: dict[str, Callable[[Hand, LatencyPlan], list[_Sent]]] = {
+_GESTURES: dict[str, Callable[[OscPlayer, LatencyPlan], list[_Sent]]] = {
     "gain": _toggle("deck/a/gain", -12.0, 0.0),
     "mute": _toggle("deck/a/mute", True, False),
     "crossfader": _toggle("crossfader", 1.0, 0.0),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.processes.render_messages import Point, RenderRequest
 
 PROMPT = "house with piano and synth bass, warm"
 SECONDS_8_BEATS = 93.75  # bpm at which 8 beats last 5.12 s, the length that all published figures use
@@ -33,7 +33,7 @@ def run_bench(loops: int = 20, steps: int = 8, threads: int = 1) -> dict[str, An
     """
     import torch
 
-    from riffengine.renderer.families import load_family
+    from riffengine.renderer.registry import load_family
 
     torch.set_num_threads(threads)
     began = time.perf_counter()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine import __version__
-from riffengine.cli import learning, models, performing, pictures
-from riffengine.cli.serving import EXAMPLES as SERVE_EXAMPLES
-from riffengine.cli.serving import add_serve_arguments
+from riffengine.cli import learn, models, render_options, spectrograms
+from riffengine.cli.serve import EXAMPLES as SERVE_EXAMPLES
+from riffengine.cli.serve import add_serve_arguments
 from riffengine.errors import ControlError
 
 _DESCRIPTION = """\
@@ -44,7 +44,7 @@ examples:
   riffengine render --prompt "trap bells" --seed 7 -o bells.wav
   riffengine render --prompt "jazz piano" --to "deep house" --alpha 0.3 -o between.wav
   riffengine render --prompt "jazz piano" --to "deep house" --bars 16 --bpm 96 -o journey.flac
-{performing.EXAMPLES}\
+{render_options.EXAMPLES}\
   riffengine render --journal set.jsonl -o set.wav             a set played with --journal, to the same samples
   riffengine render --journal set.jsonl --steps 24 -o finer.wav         the same set, every loop rendered finer
 
@@ -74,9 +74,14 @@ def build_parser() -> argparse.ArgumentParser:
         SERVE_EXAMPLES,
     )
     add("render", add_render_arguments, "write a loop or a morph to a file", _RENDER_EXAMPLES)
-    add("to-image", pictures.add_to_image_arguments, "write the picture of a sound file", pictures.TO_IMAGE_EXAMPLES)
-    add("to-audio", pictures.add_to_audio_arguments, "write the sound of a picture", pictures.TO_AUDIO_EXAMPLES)
-    add("learn", learning.add_learn_arguments, "teach a MIDI control by moving it", learning.LEARN_EXAMPLES)
+    add(
+        "to-image",
+        spectrograms.add_to_image_arguments,
+        "write the picture of a sound file",
+        spectrograms.TO_IMAGE_EXAMPLES,
+    )
+    add("to-audio", spectrograms.add_to_audio_arguments, "write the sound of a picture", spectrograms.TO_AUDIO_EXAMPLES)
+    add("learn", learn.add_learn_arguments, "teach a MIDI control by moving it", learn.LEARN_EXAMPLES)
     add("models", models.add_models_arguments, "list, fetch or check checkpoints", models.MODELS_EXAMPLES)
     add("convert", models.add_convert_arguments, "free a checkpoint of its pickles", models.CONVERT_EXAMPLES)
     add("devices", lambda _: None, "list sound outputs and MIDI ports")
@@ -183,7 +188,7 @@ def add_render_arguments(parser: argparse.ArgumentParser) -> None:
     )
     models.add_budget_argument(parser)
     parser.add_argument("-o", "--out", type=_audio_file, required=True, metavar="FILE", help=".wav or .flac")
-    performing.add_performer_arguments(parser)
+    render_options.add_performer_arguments(parser)
     add_json_argument(parser)
 
 
@@ -338,7 +343,7 @@ def _add_osc_arguments(control: argparse._ArgumentGroup) -> None:
 
 
 def _network(text: str) -> str:
-    from riffengine.control.osc_listeners import parse_network
+    from riffengine.control.osc.subscribers import parse_network
 
     try:
         parse_network(text)

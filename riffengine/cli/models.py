@@ -58,8 +58,8 @@ def models(arguments: argparse.Namespace) -> int:
 
 def convert(arguments: argparse.Namespace) -> int:
     """Convert pickles, or a single file."""
-    from riffengine.renderer.riffusion.converting import convert as convert_source
-    from riffengine.renderer.riffusion.library import Library
+    from riffengine.renderer.riffusion.convert import convert as convert_source
+    from riffengine.renderer.riffusion.model_library import Library
 
     place = convert_source(arguments.source, arguments.out, arguments.like, Library.standard(), _say)
     print(f"{place}: safetensors, ready; --model {place}" if place.is_dir() else f"{place}: safetensors, ready")
@@ -86,20 +86,20 @@ def present(model: str) -> str:
     Raises ``ModelError`` where it is not, or where ``model`` is not understood.
     """
     if model != "bundled" and not model.partition("?")[0].endswith(".safetensors"):
-        from riffengine.renderer.riffusion.library import Library
-        from riffengine.renderer.riffusion.spec import ModelSpec
+        from riffengine.renderer.riffusion.model_library import Library
+        from riffengine.renderer.riffusion.model_spec import ModelSpec
 
         Library.standard().playable(ModelSpec.parse(model).source)
     return model
 
 
 def _list(as_json: bool) -> int:
-    from riffengine.renderer.bundled.package import packaged_weights
-    from riffengine.renderer.riffusion.library import RIFFUSION, Holding, Library
+    from riffengine.renderer.bundled.model_info import packaged_weights
+    from riffengine.renderer.riffusion.model_library import RIFFUSION, Library, LibraryEntry
 
     library, weights = Library.standard(), packaged_weights()
     size = weights.stat().st_size if weights.is_file() else 0
-    bundled = Holding("bundled", weights, "ready" if size else "missing", size, "MIT")
+    bundled = LibraryEntry("bundled", weights, "ready" if size else "missing", size, "MIT")
     holdings = [bundled, *library.holdings()]
     if as_json:
         rows = [asdict(holding) | {"folder": str(holding.folder)} for holding in holdings]
@@ -117,14 +117,14 @@ def _list(as_json: bool) -> int:
 
 
 def _get(name: str) -> int:
-    from riffengine.renderer.riffusion.fetching import fetch
-    from riffengine.renderer.riffusion.library import Library, holding
+    from riffengine.renderer.riffusion.download import fetch
+    from riffengine.renderer.riffusion.model_library import Library, holding
 
     library = Library.standard()
     folder = fetch(name, library)
     found = holding(name, folder)
     if found.state == "pickled":
-        from riffengine.renderer.riffusion.converting import convert as convert_source
+        from riffengine.renderer.riffusion.convert import convert as convert_source
 
         convert_source(folder, None, "", library, _say)
     licence = found.licence or "unknown: see its page"
@@ -134,9 +134,9 @@ def _get(name: str) -> int:
 
 def _check(name: str, as_json: bool) -> int:
     from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-    from riffengine.renderer.riffusion.converting import facts_of
-    from riffengine.renderer.riffusion.library import holding
-    from riffengine.renderer.riffusion.spec import ModelSpec
+    from riffengine.renderer.riffusion.convert import facts_of
+    from riffengine.renderer.riffusion.model_library import holding
+    from riffengine.renderer.riffusion.model_spec import ModelSpec
 
     spec = ModelSpec.parse(name)
     checkpoint = read_checkpoint(spec)

@@ -14,14 +14,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli import learning, models, performing, pictures
-from riffengine.cli.measuring import bench_osc
-from riffengine.cli.serving import check_recording
+from riffengine.cli import learn, models, render_options, spectrograms
+from riffengine.cli.bench_osc import bench_osc
+from riffengine.cli.serve import check_recording
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.performance.command import Command, Value
 
 if TYPE_CHECKING:
-    from riffengine.offline import RenderJob
+    from riffengine.offline.render import RenderJob
 
 DEFAULT_STEPS = 8
 
@@ -36,8 +36,8 @@ def play(arguments: argparse.Namespace) -> int:
     from riffengine.clock import SystemClock
     from riffengine.engine import PlayOptions, run_play
     from riffengine.recovery import Recovery
-    from riffengine.renderer.bundled.package import model_stems
-    from riffengine.session import default_session, load_session
+    from riffengine.renderer.bundled.model_info import model_stems
+    from riffengine.session.session import default_session, load_session
 
     recovery = Recovery.open(os.environ, SystemClock().unix_seconds(), arguments.resume)
     try:
@@ -49,10 +49,10 @@ def play(arguments: argparse.Namespace) -> int:
         session = replace(session, model=models.present(model))
         check_recording(preset, session)
         recovery.preset = str(preset.resolve()) if preset else ""
-        maps = learning.chosen_maps(arguments.map)
+        maps = learn.chosen_maps(arguments.map)
         company = None
         if arguments.tui:
-            from riffengine.dashboard.link import open_dashboard
+            from riffengine.dashboard.process import open_dashboard
 
             company = open_dashboard()
         return run_play(
@@ -86,7 +86,7 @@ def play(arguments: argparse.Namespace) -> int:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Play a preset as a service until SIGTERM."""
-    from riffengine.cli.serving import serve as run_service
+    from riffengine.cli.serve import serve as run_service
 
     return run_service(arguments)
 
@@ -113,15 +113,15 @@ def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterat
 def render(arguments: argparse.Namespace) -> int:
     """Render a loop, a journey or a set's journal to a file; progress on stderr, the report on stdout."""
     if arguments.journal:
-        from riffengine.cli.replaying import replay
+        from riffengine.cli.replay import replay
 
         return replay(arguments)
     job = render_job(arguments)
     from rich.console import Console
     from rich.progress import Progress
 
-    from riffengine.offline import check_output, load_alone, render_file
-    from riffengine.rework import render_song
+    from riffengine.offline.render import check_output, load_alone, render_file
+    from riffengine.offline.restyle import render_song
 
     check_output(job.output)
     if arguments.whole and not arguments.init:
@@ -151,10 +151,10 @@ def render(arguments: argparse.Namespace) -> int:
 
 def render_job(arguments: argparse.Namespace) -> RenderJob:
     """What the options of ``render`` ask for; ``ParameterError`` for a value that no performance could have either."""
-    from riffengine.offline import RenderJob
+    from riffengine.offline.render import RenderJob
     from riffengine.performance.parameters import standard_tree
-    from riffengine.renderer.bundled.package import model_stems
-    from riffengine.renderer.request import Point
+    from riffengine.processes.render_messages import Point
+    from riffengine.renderer.bundled.model_info import model_stems
 
     tree = standard_tree(("a",), model_stems(arguments.model), loop_beats=arguments.loop_beats)
     to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
@@ -188,7 +188,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
         init=str(arguments.init or ""),
         sample_rate=arguments.rate,
         model=models.budgeted(arguments.model, arguments.vram),
-        **performing.performed(arguments, tree),
+        **render_options.performed(arguments, tree),
     )
 
 
@@ -217,8 +217,8 @@ def bench(arguments: argparse.Namespace) -> int:
 
 def bench_latency(arguments: argparse.Namespace) -> int:
     """Measure knob-to-ear from outside; status 1 when a demand is not met or a change was missed."""
-    from riffengine.bench.demands import failed
     from riffengine.bench.latency import LatencyPlan, run_latency_bench
+    from riffengine.bench.limits import failed
 
     plan = LatencyPlan(
         arguments.changes,
@@ -250,7 +250,7 @@ def rehearse(arguments: argparse.Namespace) -> int:
     """Play a preset on virtual time with a scripted renderer; status 1 when anything went wrong."""
     from riffengine.performance.journal import read_journal
     from riffengine.rehearsal import RehearsalPlan, rehearse_seeds, rehearse_session, went_wrong
-    from riffengine.session import load_session
+    from riffengine.session.session import load_session
 
     median, slow = arguments.render_seconds
     plan = RehearsalPlan(
@@ -281,7 +281,7 @@ def rehearse(arguments: argparse.Namespace) -> int:
 def devices(arguments: argparse.Namespace) -> int:
     """List sound outputs and MIDI ports, and what to do where there are none."""
     from riffengine.doctor import observe_midi, observe_outputs
-    from riffengine.midisurface import named_map
+    from riffengine.engine.surfaces.midi import named_map
 
     outputs = observe_outputs()
     print("Sound outputs")
@@ -343,9 +343,9 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "play": play,
     "serve": serve,
     "render": render,
-    "to-image": pictures.to_image,
-    "to-audio": pictures.to_audio,
-    "learn": learning.learn,
+    "to-image": spectrograms.to_image,
+    "to-audio": spectrograms.to_audio,
+    "learn": learn.learn,
     "models": models.models,
     "convert": models.convert,
     "devices": devices,

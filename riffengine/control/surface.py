@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from riffengine.performance.command import Landing, Reply, Value
-from riffengine.transport.grid import Moment
+from riffengine.transport.beat_grid import Moment
 
 
 class Surface:

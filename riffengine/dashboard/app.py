@@ -18,8 +18,8 @@ from textual.widgets import Input, Static
 from riffengine.clock import Clock
 from riffengine.dashboard import panels
 from riffengine.dashboard.wire import Answered, Fading, FromDashboard, Quit, Said, ToDashboard
-from riffengine.observation import Observation
 from riffengine.performance.command import Accepted, Command, Value
+from riffengine.telemetry.observation import Observation
 
 ALPHA_STEP = 0.05
 FADER_STEP = 0.05
@@ -152,7 +152,7 @@ class Dashboard(App[None]):
             self._show("decks", *(line for lines in shown for line in lines))
             self._show("sound", *panels.sound(seen, self._activity, width))
             self._show("landings", *panels.landings(seen, 5, max(20, width - 43)))
-            self._show("ear", *panels.ear(seen, 42))
+            self._show("ear", *panels.latency(seen, 42))
         log = self.query_one("#log", Static)
         latest = list(self._said)[-max(1, log.size.height) :]
         self._show("log", *(panels.fitted(Text(text), width) for text in latest))

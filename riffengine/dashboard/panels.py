@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from riffengine.observation import EarFigures, Observation
 from riffengine.scheduler.actions import DeckStatus
+from riffengine.telemetry.observation import LatencyFigures, Observation
 
 _FLOOR_DB = -60.0
 _SPARKS = " ▁▂▃▄▅▆▇█"
@@ -112,10 +112,10 @@ def landings(o: Observation, rows: int, width: int) -> list[Text]:
     return [fitted(line, width) for line in lines]
 
 
-def ear(o: Observation, width: int) -> list[Text]:
+def latency(o: Observation, width: int) -> list[Text]:
     """Knob to ear, class by class: 95th percentile, the largest, and the histogram by octaves of milliseconds."""
     lines = [Text("knob to ear   p95     max   by octave", LOUD)]
-    for control, figures in o.ear.items():
+    for control, figures in o.latency.items():
         line = Text(f" {control:10}")
         if figures.count:
             line.append(f"{_ms(figures.p95_ms)} {_ms(figures.max_ms)} ")
@@ -126,7 +126,7 @@ def ear(o: Observation, width: int) -> list[Text]:
     return [fitted(line, width) for line in lines]
 
 
-def sparks(figures: EarFigures, most: int) -> str:
+def sparks(figures: LatencyFigures, most: int) -> str:
     """The histogram as bars, one for an octave, up to the octave of the largest."""
     counts = [count for _, count in figures.octaves]
     single = [after - before for before, after in zip([0, *counts], counts, strict=False)][-most:]

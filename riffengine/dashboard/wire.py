@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from riffengine.observation import Observation
 from riffengine.performance.command import Command, Reply
+from riffengine.telemetry.observation import Observation
 
 # --- engine → dashboard ---------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The doctor: what is installed, what is missing, what that means for a performer, and what to do."""
 
 from riffengine.doctor.findings import Finding, examine, playable
-from riffengine.doctor.observations import MidiFacts, Observations, OutputFacts, observe, observe_midi, observe_outputs
+from riffengine.doctor.probes import MidiFacts, Observations, OutputFacts, observe, observe_midi, observe_outputs
 
 __all__ = [
     "Finding",

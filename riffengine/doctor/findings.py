@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from riffengine.doctor.observations import DEPENDENCIES, Observations
+from riffengine.doctor.probes import DEPENDENCIES, Observations
 
 State = Literal["ok", "warn", "missing"]
 

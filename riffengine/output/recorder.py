@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError
-from riffengine.output.reel import Reel
-from riffengine.output.take import FORMATS, Take
-from riffengine.playback.messages import Recorded, SaveLast, StartRecording
+from riffengine.output.recording_file import FORMATS, RecordingFile
+from riffengine.output.rolling_buffer import RollingBuffer
+from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording
 
 __all__ = ["FORMATS", "Recorder"]
 
@@ -28,7 +28,7 @@ _LONGEST_QUEUE = 4096  # blocks: 48 s at 512 frames and 44.1 kHz, 16 MB
 _YIELD_SECONDS = 0.002  # between two pieces of a save: it runs at the audio thread's priority and must let it in
 
 Samples = NDArray[np.float32]
-_Order = tuple[int, Samples] | tuple[int, StartRecording | Take] | str
+_Order = tuple[int, Samples] | tuple[int, StartRecording | RecordingFile] | str
 
 
 class Recorder:
@@ -40,7 +40,7 @@ class Recorder:
 
     def __init__(self, sample_rate: int, channels: int, keep_seconds: float = 0.0) -> None:
         self._rate, self._channels = sample_rate, channels
-        self._reel = Reel(keep_seconds, sample_rate, channels)
+        self._reel = RollingBuffer(keep_seconds, sample_rate, channels)
         self._news: deque[Recorded] = deque()
         self._frame = 0
         # The number of the recording that is wanted (0: none), and those that ended by themselves: one writer each.
@@ -50,7 +50,7 @@ class Recorder:
         self._queue: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._saver: threading.Thread | None = None
-        self._take: Take | None = None
+        self._take: RecordingFile | None = None
         self._told_frame = 0
         self._thread.start()
 
@@ -111,7 +111,7 @@ class Recorder:
         if self._saver is not None:
             self._saver.join(timeout_seconds)
 
-    def _begin(self, what: Take | StartRecording) -> None:
+    def _begin(self, what: RecordingFile | StartRecording) -> None:
         self._started += 1
         self._queue.put((self._started, what))
         self._wanted = self._started
@@ -123,7 +123,7 @@ class Recorder:
             match order:
                 case (int(frame), np.ndarray() as block):
                     self._write(frame, block)
-                case (int(number), Take() | StartRecording() as what):
+                case (int(number), RecordingFile() | StartRecording() as what):
                     self._end()
                     self._writing = number
                     self._open(what)
@@ -131,8 +131,8 @@ class Recorder:
                     self._end(order and f"recording ended: {order}")
         self._end()
 
-    def _open(self, what: Take | StartRecording) -> None:
-        if isinstance(what, Take):
+    def _open(self, what: RecordingFile | StartRecording) -> None:
+        if isinstance(what, RecordingFile):
             self._take = what
             return
         try:
@@ -165,16 +165,16 @@ class Recorder:
         if take.frames or problem:
             self._news.append(Recorded("ended", str(take.path), self._told_frame, take.frames, problem))
 
-    def _new_take(self, request: StartRecording) -> Take:
+    def _new_take(self, request: StartRecording) -> RecordingFile:
         part_frames = round(request.part_seconds * self._rate) or None
-        return Take(Path(request.path), self._rate, self._channels, part_frames)
+        return RecordingFile(Path(request.path), self._rate, self._channels, part_frames)
 
     # --- a thread for each save ---------------------------------------------------------------------------------------
 
     def _save(self, request: SaveLast, pieces: list[Samples], first: int) -> None:
         problem = ""
         try:
-            take = Take(Path(request.path), self._rate, self._channels)
+            take = RecordingFile(Path(request.path), self._rate, self._channels)
         except AudioFileError as error:
             self._news.append(Recorded("saved", request.path, first, 0, str(error)))
             return

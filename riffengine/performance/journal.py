@@ -15,7 +15,7 @@ from typing import Any, Literal, TextIO, get_args
 
 from riffengine.errors import JournalError
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
-from riffengine.transport.grid import Moment
+from riffengine.transport.beat_grid import Moment
 
 FORMAT = "riffengine-journal"
 VERSION = 1

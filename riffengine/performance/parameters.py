@@ -14,13 +14,13 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from riffengine.errors import OutOfRange, ParameterError, UnknownParameter, WrongType
-from riffengine.performance import harmony, takes
+from riffengine.performance import chords, takes
 from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
-from riffengine.performance.form import Form
-from riffengine.performance.prompts import MOST_BANKS, MOST_PROMPTS
+from riffengine.performance.error_text import plain, quoted, shown
+from riffengine.performance.error_text import unknown as unknown
+from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.performance.state import PerformanceState
-from riffengine.performance.wording import plain, quoted, shown
-from riffengine.performance.wording import unknown as unknown
+from riffengine.performance.text_format import TextFormat
 from riffengine.transport.sync.source import octaves_into
 
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
@@ -87,7 +87,7 @@ class Parameter:
     unit: str = ""
     choices: tuple[str, ...] = ()
     max_length: int = 400
-    form: Form | None = None
+    form: TextFormat | None = None
     multiples: tuple[float, float] | None = None
 
     @property
@@ -302,7 +302,7 @@ def _session_rows() -> list[Parameter]:
             "",
             later,
             'Chords that every deck follows; "" leaves them to the model',
-            form=harmony.CHORDS,
+            form=chords.CHORDS,
         ),
         Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
         Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
@@ -398,7 +398,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             "",
             later,
             'Chords it follows; "" are those of all decks, off none',
-            form=harmony.CHORDS,
+            form=chords.CHORDS,
         ),
         Parameter(f"{at}/again", "trigger", False, later, "Dream all that is not frozen again"),
         Parameter(

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 
 from riffengine.errors import OutOfRange
 from riffengine.performance.command import Value
-from riffengine.performance.form import Form
+from riffengine.performance.text_format import TextFormat
 
 LOOP_BEATS = 8
 LONGEST_BEATS = 16
@@ -96,17 +96,17 @@ def takes_text(takes: Iterable[Take]) -> str:
 
 
 @lru_cache(maxsize=8)
-def beats_form(loop_beats: int) -> Form:
+def beats_form(loop_beats: int) -> TextFormat:
     """Beats of a loop of ``loop_beats``, as text."""
     example = f"beats of the loop, such as {_example(loop_beats)} (1 to {loop_beats})"
-    return Form(example, partial(parse_beats, loop_beats=loop_beats))
+    return TextFormat(example, partial(parse_beats, loop_beats=loop_beats))
 
 
 @lru_cache(maxsize=8)
-def takes_form(loop_beats: int) -> Form:
+def takes_form(loop_beats: int) -> TextFormat:
     """Takes of a loop of ``loop_beats``, as text."""
     example = f"what again writes, such as drums:1-{loop_beats}:1; clear it with no text"
-    return Form(example, partial(parse_takes, loop_beats=loop_beats))
+    return TextFormat(example, partial(parse_takes, loop_beats=loop_beats))
 
 
 def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:

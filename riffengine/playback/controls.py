@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 from riffengine.playback.crossfader import Crossfader
-from riffengine.playback.cue import CueBus
+from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
-from riffengine.playback.filter import DeckFilter
-from riffengine.playback.messages import SetControl
+from riffengine.playback.effects.filter import DeckFilter
 from riffengine.playback.ramp import Gain, Ramp
+from riffengine.processes.player_messages import SetControl
 
 _MUTE_SECONDS = 0.005
 _MOST_GAIN = 16.0  # +24 dB

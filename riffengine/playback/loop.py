@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.playback.messages import LoopRef
+from riffengine.processes.player_messages import LoopRef
 
 Samples = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ def correlation(one: Sequence[tuple[Loop, float]], other: Sequence[tuple[Loop, f
     return min(1.0, cross / math.sqrt(power_one * power_other))
 
 
-class Shelf:
+class LoopTable:
     """Every loop the player may read, by its session-wide number.
 
     ``admit`` is called by the control thread before the message that needs the loop; all else by the audio thread.

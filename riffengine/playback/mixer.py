@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.playback import limiter
+from riffengine.playback.bus import PIECE_FRAMES, Bus
 from riffengine.playback.controls import Controls
 from riffengine.playback.crossfader import Crossfader
-from riffengine.playback.cue import CueBus
+from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck, Landing
-from riffengine.playback.filter import DeckFilter
+from riffengine.playback.effects.filter import DeckFilter
 from riffengine.playback.limiter import Limiter
-from riffengine.playback.loop import Samples, Shelf
-from riffengine.playback.messages import (
+from riffengine.playback.loop import LoopTable, Samples
+from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
+from riffengine.processes.player_messages import (
     Audible,
     BankLanded,
     FreeLoop,
@@ -36,9 +38,7 @@ from riffengine.playback.messages import (
     SetGrid,
     ToPlayer,
 )
-from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
-from riffengine.playback.summing import PIECE_FRAMES, Summing
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 
 MIX_AHEAD_FRAMES = limiter.DELAY
 """The mix is this far ahead of what is handed out, so that limited sound still comes on the frame asked for."""
@@ -80,12 +80,12 @@ class Mixer:
         self.sample_rate = sample_rate
         self.channels = channels
         self._playheads = Playheads(grid)
-        self._shelf = Shelf(samples, channels, weigh_ahead)
+        self._shelf = LoopTable(samples, channels, weigh_ahead)
         self._decks = {name: Deck(name, self._playheads) for name in decks}
         self._filters = {name: DeckFilter(sample_rate, channels) for name in decks}
         self._cue = CueBus(decks, sample_rate, channels) if cue else None
         self._controls = Controls(self._decks, self._filters, Crossfader(decks), self._cue, sample_rate)
-        self._summing = Summing(channels, self._cue)
+        self._summing = Bus(channels, self._cue)
         self._limiter = Limiter(sample_rate, channels)
         self._inbox: list[ToPlayer] = []
         self._due: list[tuple[int, int, ToPlayer]] = []

@@ -12,7 +12,7 @@ import numpy as np
 
 from riffengine.playback.interpolator import Span, taps_at
 from riffengine.playback.ramp import frame_count
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 
 STRETCH_FRAMES = 1 << 20
 """Positions are counted from an exact rational every 2^20 frames (22 s): float64 then errs by less than 1e-9 frames."""

@@ -1,7 +1,7 @@
 """Recording: what the engine knows of the files the player writes: where they go, what they are called, their cues."""
 
-from riffengine.recording.cuesheet import Cue, CueFile, cue_sheet
-from riffengine.recording.plan import RecordingPlan, RecordingReader
-from riffengine.recording.recordist import Recordist
+from riffengine.recording.controller import RecordingController
+from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
+from riffengine.session.recording import RecordingSettings, RecordingSettingsReader
 
-__all__ = ["Cue", "CueFile", "RecordingPlan", "RecordingReader", "Recordist", "cue_sheet"]
+__all__ = ["Cue", "CueFile", "RecordingController", "RecordingSettings", "RecordingSettingsReader", "cue_sheet"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from riffengine.recovery.ending import Ending
-from riffengine.recovery.keepsake import Keepsake, KeptLoop, Samples, write_keepsake
+from riffengine.recovery.exit_marker import ExitMarker
+from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, write_saved_state
 
 EVERY_SECONDS = 3.0
 
@@ -17,7 +17,7 @@ class Autosave:
     A disk that fails costs the keepsake, not the set: ``failure`` says why, once.
     """
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: ExitMarker) -> None:
         self._ending = ending
         self._thread: threading.Thread | None = None
         self._written: set[str] = set()
@@ -30,7 +30,7 @@ class Autosave:
         busy = self._thread is not None and self._thread.is_alive()
         return self._ending.keeps and not self.failure and not busy and now_seconds >= self._next_seconds
 
-    def offer(self, keepsake: Keepsake, samples: Callable[[KeptLoop], Samples]) -> None:
+    def offer(self, keepsake: SavedState, samples: Callable[[SavedLoop], Samples]) -> None:
         """Keep this moment. ``samples`` is asked here and now, for the loops that are not on disk, and copied."""
         self._next_seconds = keepsake.saved_at + EVERY_SECONDS
         fresh = {loop.file: samples(loop).copy() for loop in keepsake.loops if loop.file not in self._written}
@@ -49,9 +49,9 @@ class Autosave:
         except OSError as error:
             self.failure = self.failure or str(error)
 
-    def _write(self, keepsake: Keepsake, samples: dict[str, Samples]) -> None:
+    def _write(self, keepsake: SavedState, samples: dict[str, Samples]) -> None:
         try:
-            write_keepsake(self._ending.folder, keepsake, samples)
+            write_saved_state(self._ending.folder, keepsake, samples)
             self._ending.alive(keepsake.saved_at)
         except (OSError, ValueError) as error:
             self.failure = f"the state for --resume is not kept: {error}"

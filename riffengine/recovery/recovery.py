@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from riffengine.loopstore import LoopStore
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.render_messages import RenderRequest
 from riffengine.recovery.autosave import Autosave
-from riffengine.recovery.ending import begin_run
-from riffengine.recovery.keepsake import Keepsake, KeptLoop, Samples, load_keepsake, read_loop, state_folder
-from riffengine.renderer.request import RenderRequest
-from riffengine.scheduler.director import Director
-from riffengine.scheduler.heirloom import adopt, reserve, sounding_loops
-from riffengine.scheduler.stage import Stage
+from riffengine.recovery.exit_marker import begin_run
+from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, load_saved_state, read_loop, state_folder
+from riffengine.scheduler.restored_loops import adopt, reserve, sounding_loops
+from riffengine.scheduler.scene_player import ScenePlayer
+from riffengine.scheduler.state import SchedulerState
 
 LiesIn = Callable[[int, RenderRequest], None]
 RequestIn = Callable[[int], RenderRequest | None]
@@ -33,7 +33,7 @@ class Recovery:
         self.start, ending = begin_run(folder, now_seconds)
         self._autosave = Autosave(ending)
         wanted = resume and not self.start.safe and not self.start.busy
-        self.keepsake: Keepsake | None = load_keepsake(folder) if wanted else None
+        self.keepsake: SavedState | None = load_saved_state(folder) if wanted else None
         self.advice = self.start.advice(resume)
         if wanted and self.keepsake is None:
             self.advice = "there is no state to resume: starting anew"
@@ -75,38 +75,38 @@ class Recovery:
 
     def restore(
         self,
-        stage: Stage,
+        scheduler: SchedulerState,
         store: LoopStore,
         lies_in: LiesIn,
         notes_lie_in: NotesLieIn = lambda slot, notes: None,
     ) -> int:
         """Put the kept loops into ``store`` and on the shelf; returns how many. Before the Conductor starts."""
-        restored, stems = 0, stems_of(stage.state.values, next(iter(stage.parts)))
+        restored, stems = 0, stems_of(scheduler.state.values, next(iter(scheduler.decks)))
         for loop in self.keepsake.loops if self.keepsake else ():
-            if loop.request.sample_rate != stage.facts.sample_rate or loop.request.model != stage.facts.model:
+            if loop.request.sample_rate != scheduler.facts.sample_rate or loop.request.model != scheduler.facts.model:
                 continue
-            if loop.request.beats != stage.facts.beats:  # the preset wants other loops now
+            if loop.request.beats != scheduler.facts.beats:  # the preset wants other loops now
                 continue
             if loop.stems != stems:  # the model has become another under the same name
                 continue
             audio = read_loop(self._folder, loop)
             if audio is None or audio.size > store.slot_floats:
                 continue
-            slot = reserve(stage)
+            slot = reserve(scheduler)
             if slot is None:
                 break
             store.write(slot, audio)
             lies_in(slot, loop.request)
             notes_lie_in(slot, bytes.fromhex(loop.notes))
-            adopt(stage, loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
+            adopt(scheduler, loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
             restored += 1
         return restored
 
     def keep(
         self,
         now_seconds: float,
-        stage: Stage,
-        director: Director,
+        scheduler: SchedulerState,
+        scene_player: ScenePlayer,
         store: LoopStore,
         request_in: RequestIn,
         notes_in: NotesIn = lambda slot: b"",
@@ -115,27 +115,27 @@ class Recovery:
         if not self._autosave.due(now_seconds):
             return
         slots: dict[str, int] = {}
-        loops: list[KeptLoop] = []
-        for ref in sounding_loops(stage):
+        loops: list[SavedLoop] = []
+        for ref in sounding_loops(scheduler):
             request = request_in(ref.slot)
             if request is not None:
-                loop = KeptLoop(request, ref.frames, ref.channels, ref.stems, notes_in(ref.slot).hex())
+                loop = SavedLoop(request, ref.frames, ref.channels, ref.stems, notes_in(ref.slot).hex())
                 slots[loop.file] = ref.slot
                 loops.append(loop)
         if not loops:  # a start that has not sounded yet keeps what the last set left
             return
-        keepsake = Keepsake(
+        keepsake = SavedState(
             preset=self.preset,
-            sample_rate=stage.facts.sample_rate,
-            decks=tuple(stage.parts),
+            sample_rate=scheduler.facts.sample_rate,
+            decks=tuple(scheduler.decks),
             saved_at=now_seconds,
-            parameters=dict(stage.state.values),
-            scenes=director.book.scenes,
-            scene=director.book.current,
+            parameters=dict(scheduler.state.values),
+            scenes=scene_player.book.scenes,
+            scene=scene_player.book.current,
             loops=tuple(loops),
         )
 
-        def samples(loop: KeptLoop) -> Samples:
+        def samples(loop: SavedLoop) -> Samples:
             return store.view(slots[loop.file], len(loop.stems), loop.frames, loop.channels)
 
         self._autosave.offer(keepsake, samples)

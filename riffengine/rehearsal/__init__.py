@@ -4,16 +4,16 @@ Commands, renders and wake-ups happen on their own frame, never at the edge of a
 its own seed. So the sound of eight hours is the same to the last bit for every block size, and takes seconds.
 """
 
-from riffengine.rehearsal.performer import Performer
-from riffengine.rehearsal.preset import RehearsalPlan, rehearse_session
+from riffengine.rehearsal.random_performer import RandomPerformer
 from riffengine.rehearsal.rehearsal import Line, Rehearsal
+from riffengine.rehearsal.rehearse_preset import RehearsalPlan, rehearse_session
+from riffengine.rehearsal.rehearse_seeds import rehearse_seeds, went_wrong
 from riffengine.rehearsal.report import Report
-from riffengine.rehearsal.scripted import RendererScript, ScriptedRenderer, WatchedStore
-from riffengine.rehearsal.seeds import rehearse_seeds, went_wrong
+from riffengine.rehearsal.scripted_renderer import RendererScript, ScriptedRenderer, WatchedStore
 
 __all__ = [
     "Line",
-    "Performer",
+    "RandomPerformer",
     "Rehearsal",
     "RehearsalPlan",
     "RendererScript",

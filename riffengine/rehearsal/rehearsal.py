@@ -10,11 +10,11 @@ from riffengine.performance.command import Command
 from riffengine.performance.parameters import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
-from riffengine.playback.messages import FreeLoop, LaunchBank, LoopFreed, SetControl, ToPlayer
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
-from riffengine.rehearsal.report import Ear, Report
-from riffengine.rehearsal.scripted import RendererScript, ScriptedRenderer, WatchedStore
-from riffengine.renderer.request import Cancelled, Delivery, Failed, FromRenderer, Ready
+from riffengine.processes.player_messages import FreeLoop, LaunchBank, LoopFreed, SetControl, ToPlayer
+from riffengine.processes.render_messages import Cancelled, Delivery, Failed, FromRenderer, Ready
+from riffengine.rehearsal.report import OutputAnalyser, Report
+from riffengine.rehearsal.scripted_renderer import RendererScript, ScriptedRenderer, WatchedStore
 from riffengine.scheduler.actions import (
     Action,
     Announce,
@@ -25,7 +25,7 @@ from riffengine.scheduler.actions import (
     ToRendererMessage,
 )
 from riffengine.scheduler.conductor import Conductor
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 
 _POLL_SECONDS = 0.1  # how often the player is asked for news while any is expected
 
@@ -67,7 +67,7 @@ class Rehearsal:
         )
         self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1, weigh_ahead=False)
         self.conductor = Conductor(tree, state, grid, decks, slots, policy)
-        self._ear = Ear(sample_rate, self.report)
+        self._ear = OutputAnalyser(sample_rate, self.report)
         self._events: list[tuple[int, int, Line | FromRenderer | bool | None]] = []
         self._order = 0
         self._expected_answers = 0

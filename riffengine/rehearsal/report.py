@@ -54,7 +54,7 @@ class Report:
         return self.renders_heard / self.renders_started if self.renders_started else 1.0
 
 
-class Ear:
+class OutputAnalyser:
     """Listens to the output: digest, peak, and runs of digital silence where sound was wanted."""
 
     def __init__(self, sample_rate: int, report: Report) -> None:

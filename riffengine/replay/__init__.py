@@ -5,7 +5,7 @@ in which block, is chance. The journal therefore holds the tape: every message t
 it took effect, and for every loop the request that determines it. The mixer depends on nothing else.
 """
 
+from riffengine.replay.player_log import PlayerLog, PlayerLogEntry, read_player_log
 from riffengine.replay.replay import Replay, ReplayReport, load_as_live, replay_file
-from riffengine.replay.tape import Tape, TapeEntry, read_tape
 
-__all__ = ["Replay", "ReplayReport", "Tape", "TapeEntry", "load_as_live", "read_tape", "replay_file"]
+__all__ = ["PlayerLog", "PlayerLogEntry", "Replay", "ReplayReport", "load_as_live", "read_player_log", "replay_file"]

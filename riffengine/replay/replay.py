@@ -12,16 +12,16 @@ import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, JournalError, RendererError
-from riffengine.filestamps import file_stamp
 from riffengine.output.recorder import FORMATS
 from riffengine.performance.journal import Recording
 from riffengine.playback.loop import Samples
-from riffengine.playback.messages import LoopRef, PlaceLoop, SetGrid
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
-from riffengine.renderer.rendition import Family
-from riffengine.renderer.request import RenderRequest
-from riffengine.replay.tape import at_steps, read_tape
-from riffengine.transport.grid import BeatGrid
+from riffengine.processes.player_messages import LoopRef, PlaceLoop, SetGrid
+from riffengine.processes.render_messages import RenderRequest
+from riffengine.renderer.family import Family
+from riffengine.renderer.file_hash import file_hash
+from riffengine.replay.player_log import at_steps, read_player_log
+from riffengine.transport.beat_grid import BeatGrid
 
 CHANNELS = 2
 THREADS = 1
@@ -65,7 +65,7 @@ class Replay:
     """
 
     def __init__(self, recording: Recording, load: Load, steps: int | None = None) -> None:
-        self._entries, self.frames, damaged = read_tape(recording)
+        self._entries, self.frames, damaged = read_player_log(recording)
         self.damaged_lines = damaged + len(recording.damaged)
         if not self._entries:
             raise JournalError("the journal holds no sound: only sets played with --journal can be replayed")
@@ -141,7 +141,7 @@ def changed_files(requests: Iterable[RenderRequest]) -> tuple[str, ...]:
     changed = set()
     for path, stamp in {(request.init, request.init_stamp) for request in requests if request.init_stamp}:
         try:
-            if file_stamp(path) != stamp:
+            if file_hash(path) != stamp:
                 changed.add(path)
         except AudioFileError as error:
             raise AudioFileError(f"loops of the set start from {path}; put it back as it was: {error}") from error
@@ -152,7 +152,7 @@ def load_as_live(name: str) -> Family:
     """The family ``name``, computing as the renderer process does; ``ModelError`` when there is none."""
     import torch
 
-    from riffengine.renderer.families import load_family
+    from riffengine.renderer.registry import load_family
 
     torch.set_num_threads(THREADS)
     return load_family(name)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from riffengine.performance.command import Command, Landing, Reply, Value
-from riffengine.playback.messages import ToPlayer
-from riffengine.renderer.request import Cancel, Render
-from riffengine.transport.grid import Moment
+from riffengine.processes.player_messages import ToPlayer
+from riffengine.processes.render_messages import Cancel, Render
+from riffengine.transport.beat_grid import Moment
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from riffengine.observation import Observation
+from riffengine.telemetry.observation import Observation
 
 STALE_SECONDS = 3.0  # ten reports a second are due
 

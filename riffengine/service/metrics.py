@@ -20,10 +20,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from riffengine import __version__
-from riffengine.observation import Observation
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.service.health import Health
-from riffengine.service.processes import holding, shared_segments
+from riffengine.service.process_stats import holding, shared_segments
+from riffengine.telemetry.observation import Observation
 
 PREFIX = "riffengine"
 _STATES = ("starting", "ok", "degraded", "failing", "stopping")
@@ -135,7 +135,7 @@ def _decks(o: Observation) -> Iterator[Metric]:
 
 def _ear(o: Observation) -> Iterator[Metric]:
     family = HistogramMetricFamily(f"{PREFIX}_knob_to_ear_seconds", "From gesture to sound", labels=["class"])
-    for control, figures in o.ear.items():
+    for control, figures in o.latency.items():
         buckets = [(f"{bound / 1000:.6g}", float(count)) for bound, count in figures.octaves]
         family.add_metric([control], [*buckets, ("+Inf", float(figures.count))], figures.sum_ms / 1000)
     yield family

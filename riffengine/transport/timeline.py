@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riffengine.transport.grid import BeatGrid, Moment, next_boundary
+from riffengine.transport.beat_grid import BeatGrid, Moment, next_boundary
 
 
 class Timeline:

@@ -14,7 +14,7 @@ from riffengine.clock import VirtualClock
 from riffengine.dashboard.app import Dashboard
 from riffengine.dashboard.wire import Answered, Fading, FromDashboard, Quit, Said
 from riffengine.performance.command import Command
-from tests.dashboard.band import Band
+from tests.dashboard.observations import Band
 
 
 class Seat:

@@ -17,8 +17,8 @@ import soundfile
 from riffengine.errors import AudioFileError
 from riffengine.output import recorder as recorder_module
 from riffengine.output.recorder import Recorder
-from riffengine.output.reel import Reel
-from riffengine.playback.messages import Recorded, SaveLast, StartRecording
+from riffengine.output.rolling_buffer import RollingBuffer
+from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording
 
 BLOCKS = [np.random.default_rng(seed).uniform(-0.9, 0.9, (512, 2)).astype(np.float32) for seed in range(200)]
 WHOLE = np.concatenate(BLOCKS)
@@ -134,7 +134,7 @@ def test_saving_does_not_touch_the_recording_that_runs(recorder: Recorder, tmp_p
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
 def test_the_reel_is_of_one_piece_whoever_reads_while_it_turns(seconds: float) -> None:
-    reel = Reel(1.0, 44100, 2)
+    reel = RollingBuffer(1.0, 44100, 2)
     ending = threading.Event()
 
     def turn() -> None:
@@ -159,7 +159,7 @@ def test_the_reel_is_of_one_piece_whoever_reads_while_it_turns(seconds: float) -
 
 
 def test_a_reel_of_nothing_costs_nothing() -> None:
-    reel = Reel(0.0, 44100, 2)
+    reel = RollingBuffer(0.0, 44100, 2)
     reel.put(BLOCKS[0])
     assert reel.last(10.0)[0] == [] or not np.concatenate(reel.last(10.0)[0]).size
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from riffengine.errors import JournalError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
-from riffengine.transport.grid import BeatGrid, Moment
+from riffengine.transport.beat_grid import BeatGrid, Moment
 
 HEADER = JournalHeader("first-sound.yaml", "bundled", "ab12", 44100, 7, {"deck/a/alpha": 0.1, "deck/a/prompt": "piano"})
 GRID = BeatGrid(44100, 120.0)

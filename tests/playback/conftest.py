@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.playback.rack import Rack
+from tests.playback.loops import Rack
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from riffengine.playback.messages import LaunchBank, PlaceLoop, SetControl
 from riffengine.playback.mixer import Mixer
-from tests.playback.rack import Rack, pull_all, rms_db
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
+from tests.playback.loops import Rack, pull_all, rms_db
 
 NAMES = ("a", "b", "c", "d")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from riffengine.playback.messages import (
+from riffengine.playback.mixer import MIX_AHEAD_FRAMES
+from riffengine.processes.player_messages import (
     Audible,
     BankLanded,
     FreeLoop,
@@ -16,8 +17,7 @@ from riffengine.playback.messages import (
     SetControl,
     StopPlayer,
 )
-from riffengine.playback.mixer import MIX_AHEAD_FRAMES
-from tests.playback.rack import Rack, pull_all, rms_db
+from tests.playback.loops import Rack, pull_all, rms_db
 
 
 def test_nothing_is_heard_before_the_fade_is_raised(rack: Rack) -> None:

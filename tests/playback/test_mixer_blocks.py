@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riffengine.playback.messages import (
+from riffengine.processes.player_messages import (
     FreeLoop,
     LaunchBank,
     LoopRef,
@@ -18,8 +18,8 @@ from riffengine.playback.messages import (
     SetGrid,
     ToPlayer,
 )
-from riffengine.transport.grid import BeatGrid
-from tests.playback.rack import Rack, pull_all
+from riffengine.transport.beat_grid import BeatGrid
+from tests.playback.loops import Rack, pull_all
 
 TOTAL = 40_000
 LOOPS = 7

@@ -7,11 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from riffengine.playback.messages import LaunchBank, PlaceLoop
 from riffengine.playback.mixer import Mixer
 from riffengine.playback.playhead import Playhead
-from riffengine.transport.grid import BeatGrid
-from tests.playback.rack import Rack, pull_all
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop
+from riffengine.transport.beat_grid import BeatGrid
+from tests.playback.loops import Rack, pull_all
 
 TEMPOS = [60 + 0.5 * step for step in range(241)] + [61.803, 119.99, 120.01, 133.37, 174.6]
 
@@ -60,7 +60,7 @@ def test_after_an_hour_the_sound_itself_is_on_the_beat(bpm: float) -> None:
 
 
 def rack_messages(loop):  # type: ignore[no-untyped-def]
-    from riffengine.playback.messages import SetControl
+    from riffengine.processes.player_messages import SetControl
 
     return PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0)
 

@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 
-from riffengine.playback.messages import LaunchBank, PlaceLoop, SetControl
 from riffengine.playback.ramp import Ramp
-from tests.playback.rack import Rack, pull_all
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
+from tests.playback.loops import Rack, pull_all
 
 
 def moves(seed: int) -> list[tuple[int, float, int]]:

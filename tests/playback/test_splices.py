@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from riffengine.playback.deck import MAX_FADES
-from riffengine.playback.messages import BankLanded, LaunchBank, PlaceLoop, RemoveLoop, SetControl, SetGrid
 from riffengine.playback.ramp import equal_power
-from riffengine.transport.grid import BeatGrid
-from tests.playback.rack import Rack, pull_all, rms_db
+from riffengine.processes.player_messages import BankLanded, LaunchBank, PlaceLoop, RemoveLoop, SetControl, SetGrid
+from riffengine.transport.beat_grid import BeatGrid
+from tests.playback.loops import Rack, pull_all, rms_db
 
 
 def largest_step(samples: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from riffengine.loopstore import LoopStore
+from riffengine.notes.loop_notes import LoopNote, pack
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.scenes import Scene
-from riffengine.playback.messages import LaunchBank, PlaceLoop
-from riffengine.recovery import Keepsake, KeptLoop, Recovery, begin_run, load_keepsake, read_loop, state_folder
-from riffengine.recovery.ending import RUN_FILE
-from riffengine.recovery.keepsake import STATE_FILE, write_keepsake
-from riffengine.renderer.notes import LoopNote, pack
-from riffengine.renderer.request import Delivery, Point, Ready, Render, RenderCost, RenderRequest
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop
+from riffengine.processes.render_messages import Delivery, Point, Ready, Render, RenderCost, RenderRequest
+from riffengine.recovery import Recovery, SavedLoop, SavedState, begin_run, load_saved_state, read_loop, state_folder
+from riffengine.recovery.exit_marker import RUN_FILE
+from riffengine.recovery.saved_state import STATE_FILE, write_saved_state
 from riffengine.scheduler.actions import ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
-from riffengine.scheduler.director import Director
-from riffengine.transport.grid import BeatGrid
+from riffengine.scheduler.scene_player import ScenePlayer
+from riffengine.transport.beat_grid import BeatGrid
 
 RATE, FRAMES, SLOTS = 1000, 4000, 16
 READY = Ready("scripted", ("mix",), 1, (), 0.0, "")
@@ -31,11 +31,11 @@ def dead(pid: int) -> bool:
     return False
 
 
-def kept(**values: object) -> Keepsake:
+def kept(**values: object) -> SavedState:
     request = RenderRequest(Point("house", 3), Point("house", 3), sample_rate=RATE)
-    loop = KeptLoop(request, FRAMES, 1, ("mix",))
+    loop = SavedLoop(request, FRAMES, 1, ("mix",))
     facts = {"preset": "/p.yaml", "sample_rate": RATE, "decks": ("a",), "saved_at": 5.5, "parameters": {"steps": 9}}
-    return Keepsake(**{**facts, "scenes": (Scene("s", {"key": ""}),), "scene": "s", "loops": (loop,), **values})  # type: ignore[arg-type]
+    return SavedState(**{**facts, "scenes": (Scene("s", {"key": ""}),), "scene": "s", "loops": (loop,), **values})  # type: ignore[arg-type]
 
 
 def noise(seed: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -57,11 +57,11 @@ class Machine:
         self.recovery, self.model, self.requests = recovery, model, {}
         self.store = LoopStore.create(SLOTS, FRAMES)
         self.conductor = Conductor(tree, recovery.state(tree, state), BeatGrid(RATE, 120.0), ("a",), SLOTS)
-        self.director = Director(self.conductor, recovery.scenes(()))
+        self.scene_player = ScenePlayer(self.conductor, recovery.scenes(()))
         self.player: list[object] = []
         self.notes: dict[int, bytes] = {}
         self.restored = recovery.restore(
-            self.conductor.stage, self.store, self.requests.__setitem__, self.notes.__setitem__
+            self.conductor.scheduler, self.store, self.requests.__setitem__, self.notes.__setitem__
         )
         self.do(self.conductor.start(0), 0)
         if model:
@@ -83,22 +83,22 @@ class Machine:
 
     def play(self, seconds: float) -> None:
         for frame in range(0, round(seconds * RATE), 20):
-            self.do(self.director.tick(frame), frame)
+            self.do(self.scene_player.tick(frame), frame)
 
     def keep(self, now_seconds: float) -> None:
-        stage = self.conductor.stage
-        self.recovery.keep(now_seconds, stage, self.director, self.store, self.requests.get, self.notes.__getitem__)
+        stage = self.conductor.scheduler
+        self.recovery.keep(now_seconds, stage, self.scene_player, self.store, self.requests.get, self.notes.__getitem__)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
 def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, alpha: float) -> None:
     before = Machine(Recovery(tmp_path, 100.0, resume=False), model=True, deck__a__alpha=alpha, deck__a__to="dub")
     before.play(3.0)
-    before.director.submit(Command("scene/store", "here"), 3000)
+    before.scene_player.submit(Command("scene/store", "here"), 3000)
     before.keep(103.0)
     before.recovery._autosave._thread.join()  # type: ignore[union-attr]
     assert before.recovery._autosave.saves == 1
-    sounding = {r.digest() for r in (loop.request for loop in load_keepsake(tmp_path).loops)}  # type: ignore[union-attr]
+    sounding = {r.digest() for r in (loop.request for loop in load_saved_state(tmp_path).loops)}  # type: ignore[union-attr]
     assert sounding
     facts = json.loads((tmp_path / RUN_FILE).read_text())
     (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 2**22 + 1}))  # nobody has that number
@@ -114,32 +114,32 @@ def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, a
         want = noise(int(after.requests[message.loop.slot].digest(), 16))
         assert np.array_equal(after.store.view(message.loop.slot, 1, FRAMES, 1), want)
         assert after.notes[message.loop.slot] == notes_of(after.requests[message.loop.slot])
-    assert after.conductor.state["deck/a/alpha"] == alpha and after.director.book.scenes[0].name == "here"
+    assert after.conductor.state["deck/a/alpha"] == alpha and after.scene_player.book.scenes[0].name == "here"
     after.do(after.conductor.renderer_ready(1000, READY), 1000)
-    assert len(after.conductor.stage.parts["a"].current.placed) > 1  # type: ignore[union-attr]
+    assert len(after.conductor.scheduler.decks["a"].current.placed) > 1  # type: ignore[union-attr]
     for machine in (before, after):
         machine.store.close()
 
 
 def test_a_keepsake_reads_back_and_old_loops_go(tmp_path: Path) -> None:
     one = kept()
-    write_keepsake(tmp_path, one, {one.loops[0].file: noise(1)})
-    assert load_keepsake(tmp_path) == one
+    write_saved_state(tmp_path, one, {one.loops[0].file: noise(1)})
+    assert load_saved_state(tmp_path) == one
     assert np.array_equal(read_loop(tmp_path, one.loops[0]), noise(1))  # type: ignore[arg-type]
-    write_keepsake(tmp_path, kept(loops=()), {})
+    write_saved_state(tmp_path, kept(loops=()), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE]
 
 
 def test_what_is_damaged_is_as_good_as_nothing(tmp_path: Path) -> None:
     one = kept()
-    write_keepsake(tmp_path, one, {one.loops[0].file: noise(1)})
+    write_saved_state(tmp_path, one, {one.loops[0].file: noise(1)})
     whole = (tmp_path / STATE_FILE).read_bytes()
     for cut in range(0, len(whole) - 1, 7):
         (tmp_path / STATE_FILE).write_bytes(whole[:cut])
-        assert load_keepsake(tmp_path) is None
+        assert load_saved_state(tmp_path) is None
     for text in ("[]", "3", '{"version": 2}', '{"version": 1, "loops": 3}', "\xff"):
         (tmp_path / STATE_FILE).write_text(text)
-        assert load_keepsake(tmp_path) is None
+        assert load_saved_state(tmp_path) is None
     for data in (b"", b"123", noise(1).tobytes()[:-4], np.full(FRAMES, np.nan, "f4").tobytes()):
         (tmp_path / one.loops[0].file).write_bytes(data)
         assert read_loop(tmp_path, one.loops[0]) is None
@@ -148,7 +148,7 @@ def test_what_is_damaged_is_as_good_as_nothing(tmp_path: Path) -> None:
 def test_only_a_run_that_said_no_goodbye_can_be_resumed(tmp_path: Path) -> None:
     start, ending = begin_run(tmp_path, 0.0, dead)
     assert (start.crashes, start.resumable, start.advice(False)) == (0, False, "")
-    write_keepsake(tmp_path, kept(loops=()), {})
+    write_saved_state(tmp_path, kept(loops=()), {})
     (tmp_path / f".{STATE_FILE}.123").write_text("half")
     ending.clean()
     start, _ = begin_run(tmp_path, 10.0, dead)
@@ -159,7 +159,7 @@ def test_only_a_run_that_said_no_goodbye_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_three_crashes_within_ten_minutes_start_safe_and_a_clean_end_forgives(tmp_path: Path) -> None:
-    write_keepsake(tmp_path, kept(loops=()), {})
+    write_saved_state(tmp_path, kept(loops=()), {})
     crashes = []
     for now in (0.0, 100.0, 200.0, 300.0):
         start, ending = begin_run(tmp_path, now, dead)
@@ -176,7 +176,7 @@ def test_crashes_long_ago_do_not_count(tmp_path: Path) -> None:
 
 
 def test_a_safe_start_takes_nothing_from_the_last_set(tmp_path: Path) -> None:
-    write_keepsake(tmp_path, kept(), {})
+    write_saved_state(tmp_path, kept(), {})
     (tmp_path / RUN_FILE).write_text(json.dumps({"pid": 2**22 + 1, "clean": False, "seen": 90, "crashes": [80, 85]}))
     recovery = Recovery(tmp_path, 100.0, resume=True)
     assert recovery.keepsake is None and "safe" in recovery.advice

@@ -11,10 +11,10 @@ import soundfile
 
 from riffengine.errors import AudioFileError, JournalError
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
-from riffengine.playback.messages import PlaceLoop, SetGrid
-from riffengine.replay import Replay, read_tape, replay_file
+from riffengine.processes.player_messages import PlaceLoop, SetGrid
+from riffengine.replay import Replay, read_player_log, replay_file
 from riffengine.transport.sync.source import Pace
-from tests.replay.hall import WEIGHTS, LiveSet, NoiseFamily
+from tests.replay.live_set import WEIGHTS, LiveSet, NoiseFamily
 
 
 def again(path: Path, steps: int | None = None, block_frames: int = 512) -> tuple[np.ndarray, NoiseFamily]:  # type: ignore[type-arg]
@@ -47,7 +47,7 @@ def test_a_set_that_followed_a_leader_is_replayed_on_the_very_grids_it_followed(
     heard = live.play(12.0)
     assert live.grids > 20
     assert live.grid.bpm == pytest.approx(132.0, rel=0.02)
-    taped = [e.message for e in read_tape(read_journal(tmp_path / "j"))[0] if isinstance(e.message, SetGrid)]
+    taped = [e.message for e in read_player_log(read_journal(tmp_path / "j"))[0] if isinstance(e.message, SetGrid)]
     assert len(taped) == live.grids + 1
     assert taped[-1].grid == live.grid  # to the last bit: JSON keeps every float
     assert np.array_equal(again(tmp_path / "j")[0], heard)
@@ -79,7 +79,7 @@ def test_a_replay_at_other_steps_is_the_same_set_of_finer_loops(tmp_path: Path) 
 
 def test_the_tape_holds_the_request_of_every_loop_and_a_frame_for_every_message(tmp_path: Path) -> None:
     LiveSet(tmp_path / "j", 4).play(6.0)
-    entries, frames, damaged = read_tape(read_journal(tmp_path / "j"))
+    entries, frames, damaged = read_player_log(read_journal(tmp_path / "j"))
     assert damaged == 0 and frames >= 48000
     assert sorted(entry.number for entry in entries) == list(range(1, len(entries) + 1))
     placed = [entry for entry in entries if isinstance(entry.message, PlaceLoop)]
@@ -97,7 +97,7 @@ def test_a_set_cut_short_by_a_crash_replays_as_far_as_it_was_written(tmp_path: P
     assert recording.damaged
     replayed, _ = again(path)
     # Messages reach the journal in the order they were sent; the first that is missing ends what can be compared.
-    numbers = {entry.number for entry in read_tape(recording)[0]}
+    numbers = {entry.number for entry in read_player_log(recording)[0]}
     frames = [json.loads(line)["frame"] for line in lines[len(kept) - 1 :] if b'"player"' in line]
     first = min(frames)
     assert len(numbers) > 20 and first > 4000
@@ -159,7 +159,7 @@ def test_a_journal_without_a_tape_is_refused(tmp_path: Path) -> None:
 
 def test_entries_of_the_tape_that_make_no_sense_are_left_out_and_counted(tmp_path: Path) -> None:
     LiveSet(tmp_path / "j", 1).play(1.0)
-    good = read_tape(read_journal(tmp_path / "j"))[0]
+    good = read_player_log(read_journal(tmp_path / "j"))[0]
     base = {"beat": 0.0, "seconds": 0.0, "frame": 10, "kind": "player"}
     one = {"number": 1, "horizon": 0}
     rubbish = [
@@ -171,5 +171,5 @@ def test_entries_of_the_tape_that_make_no_sense_are_left_out_and_counted(tmp_pat
     ]
     with (tmp_path / "j").open("a") as file:
         file.writelines(json.dumps(line) + "\n" for line in rubbish)
-    entries, _, damaged = read_tape(read_journal(tmp_path / "j"))
+    entries, _, damaged = read_player_log(read_journal(tmp_path / "j"))
     assert damaged == len(rubbish) and entries == good

@@ -2,10 +2,10 @@
 
 import pytest
 
-from riffengine.playback.messages import FreeLoop, LaunchBank, PlaceLoop, SetGrid
-from riffengine.renderer.request import Cancel
+from riffengine.processes.player_messages import FreeLoop, LaunchBank, PlaceLoop, SetGrid
+from riffengine.processes.render_messages import Cancel
 from riffengine.scheduler.actions import Policy, ToRendererMessage
-from tests.scheduler.hall import Hall, logs
+from tests.scheduler.simulation import Hall, logs
 
 
 def test_the_first_loop_launches_as_soon_as_it_is_there_and_fades_in():

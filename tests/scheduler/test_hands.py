@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from riffengine.performance.command import Rejected
-from riffengine.playback.messages import LaunchBank, PlaceLoop, SetControl, SetGrid
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl, SetGrid
 from riffengine.scheduler.actions import (
     Applied,
     ToPlayerMessage,
 )
-from tests.scheduler.hall import Hall, logs
+from tests.scheduler.simulation import Hall, logs
 
 
 @pytest.mark.parametrize(("quantum", "render_seconds"), [("bar", 0.4), ("bar", 3.0), ("off", 0.4), ("beat", 0.7)])
@@ -29,7 +29,7 @@ def test_a_slider_that_moves_on_every_tick_never_starves_and_wastes_nothing(quan
     assert len(hall.sent(LaunchBank)) - launched >= 60 / (2.2 * period)
     hall.run_to(140000)
     assert hall.status().decks[0].landing_beat is None
-    assert hall.conductor._stage.parts["a"].settled  # the last value of the gesture is what sounds
+    assert hall.conductor._scheduler.decks["a"].settled  # the last value of the gesture is what sounds
 
 
 def test_alpha_is_heard_at_once_and_costs_no_launch():

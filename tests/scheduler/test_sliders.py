@@ -2,8 +2,8 @@
 
 import pytest
 
-from riffengine.playback.messages import LaunchBank
-from tests.scheduler.hall import Hall
+from riffengine.processes.player_messages import LaunchBank
+from tests.scheduler.simulation import Hall
 
 TICK = 20
 MINUTES = 2
@@ -42,4 +42,4 @@ def test_what_begins_to_render_is_heard(kind: str, decks: tuple[str, ...], quant
         period = max({"bar": 2.0, "off": 0.1}[quantum], render_seconds * len(decks))
         assert max(gaps) <= 3000 * period, (deck, max(gaps))  # no starvation, no stall
     hall.run_to(hall.frame + 60000)
-    assert all(part.settled for part in hall.conductor.stage.parts.values())  # the last values sound
+    assert all(part.settled for part in hall.conductor.scheduler.decks.values())  # the last values sound

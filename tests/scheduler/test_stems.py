@@ -9,11 +9,11 @@ import pytest
 from riffengine.performance.command import Accepted, Command, Rejected
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.takes import ALL_BEATS
-from riffengine.playback.messages import LaunchBank, PlaceLoop
-from riffengine.renderer.request import Redream
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop
+from riffengine.processes.render_messages import Redream
 from riffengine.scheduler.actions import Applied
-from tests.scheduler.hall import Hall
-from tests.scheduler.test_director import DirectedHall
+from tests.scheduler.simulation import Hall
+from tests.scheduler.test_scene_player import DirectedHall
 
 STEMS = ("drums", "bass", "harmony")
 
@@ -166,10 +166,10 @@ def test_a_decks_own_chords_stand_before_those_of_all_and_off_is_none():
     room = hall(decks=("a", "b"))
     room.send("chords", "Am")
     room.send("deck/b/chords", "F")
-    key = {name: part.want.harmony for name, part in room.conductor.stage.parts.items()}
+    key = {name: part.want.harmony for name, part in room.conductor.scheduler.decks.items()}
     assert key == {"a": ((45, 57, 60, 64),), "b": ((41, 53, 57, 60),)}
     room.send("deck/b/chords", "off")
-    assert room.conductor.stage.parts["b"].want.harmony == ()
+    assert room.conductor.scheduler.decks["b"].want.harmony == ()
 
 
 def test_chords_for_all_decks_land_on_one_frame():
@@ -187,14 +187,14 @@ def test_the_key_of_the_set_changes_on_both_decks_on_one_frame():
     room.run_to(30000)
     launches = [message for message in room.sent(LaunchBank) if message.at_frame > 20000]
     assert {message.deck for message in launches} == {"a", "b"} and len({m.at_frame for m in launches}) == 1
-    assert {part.sounding.key.key for part in room.conductor.stage.parts.values()} == {"E minor"}
+    assert {part.sounding.key.key for part in room.conductor.scheduler.decks.values()} == {"E minor"}
     assert {request.key for frame, request in room.renders if frame >= 20000} == {"E minor"}
 
 
 def test_a_transposer_moves_the_chords_as_well():
     room = hall(deck__a__chords="Am")
     room.send("deck/a/transpose", 2)
-    assert room.conductor.stage.parts["a"].want.harmony == ((47, 59, 62, 66),)
+    assert room.conductor.scheduler.decks["a"].want.harmony == ((47, 59, 62, 66),)
 
 
 def test_a_chord_that_is_none_is_refused_and_nothing_is_rendered():

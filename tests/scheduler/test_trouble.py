@@ -5,13 +5,13 @@ import itertools
 import pytest
 
 from riffengine.errors import LoopStoreError
-from riffengine.playback.messages import LaunchBank
-from riffengine.renderer.request import Alive, Delivery, Failed, RenderCost
+from riffengine.processes.player_messages import LaunchBank
+from riffengine.processes.render_messages import Alive, Delivery, Failed, RenderCost
 from riffengine.scheduler.actions import (
     Log,
     RestartRenderer,
 )
-from tests.scheduler.hall import READY, Hall, logs
+from tests.scheduler.simulation import READY, Hall, logs
 
 
 def test_a_late_render_moves_the_landing_and_says_so():

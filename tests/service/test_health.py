@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from riffengine.observation import Observation
 from riffengine.service.health import examine
-from tests.service.sight import SECOND, observation
+from riffengine.telemetry.observation import Observation
+from tests.service.observations import SECOND, observation
 
 
 def test_music_that_is_heard_and_has_more_to_come_is_ok() -> None:

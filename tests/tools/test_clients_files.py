@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from riffengine.control.osc import REPLIES
-from riffengine.control.oscquery import COMMANDS
+from riffengine.control.osc.query import COMMANDS
+from riffengine.control.osc.server import REPLIES
 from riffengine.performance.parameters import standard_tree
 
 CLIENTS = Path(__file__).resolve().parents[2] / "presets" / "clients"

@@ -14,7 +14,7 @@ from PIL import Image
 from riffengine.cli.arguments import build_parser
 from riffengine.cli.verbs import render_job
 from riffengine.renderer.bundled.vocabulary import Vocabulary
-from tests.test_offline_stems import Tones
+from tests.offline.test_stems import Tones
 from tools import examples
 
 

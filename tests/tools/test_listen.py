@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 
 from riffengine.performance.journal import Journal, JournalHeader
-from riffengine.transport.grid import BeatGrid, Moment
+from riffengine.transport.beat_grid import BeatGrid, Moment
 from tools.listen import Splice, examine, splices, went_wrong
 
 RATE = 8000

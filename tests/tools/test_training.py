@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from riffengine.renderer.bundled import conditions as cond
+from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.listener import listener_shape
+from riffengine.renderer.bundled.encoder import listener_shape
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train import flow, listen
 from tools.train.flow import LoopSet, flow_loss

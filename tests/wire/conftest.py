@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from riffengine.realtime import realtime_allowed
+from riffengine.processes.realtime import realtime_allowed
 from tests.wire.jack_server import JackServer, build_capture, missing_programs
 
 

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from tests.renderer.riffusion.checkpoints import shelf
-from tests.wire.performing import PATIENCE_SECONDS, Surface, performing, silences
+from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing, silences
 
 RATE = 44100
 PRESET = f"""

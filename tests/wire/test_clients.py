@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from riffengine.control.osc_wire import encode
-from tests.wire.booth import Booth, needs
+from riffengine.control.osc.wire import encode
+from tests.wire.jack_session import Booth, needs
 
 pytestmark = pytest.mark.wire
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.midi_clock import MidiClockInput
-from riffengine.control.midi_sender import MidiSender
+from riffengine.control.midi.clock_input import MidiClockInput
+from riffengine.control.midi.sender import MidiSender
 from riffengine.transport.sync.clock_out import Course
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]

@@ -11,10 +11,10 @@ from tests.wire.jack_server import JackServer
 
 PROGRAM = """
 import time
-from riffengine.loopstore import LoopStore
-from riffengine.output.player import PlayerOptions, PlayerProcess
-from riffengine.playback.messages import PlayerFailed, PlayerReady
-from riffengine.transport.grid import BeatGrid
+from riffengine.processes.loop_store import LoopStore
+from riffengine.output.process import PlayerOptions, PlayerProcess
+from riffengine.processes.player_messages import PlayerFailed, PlayerReady
+from riffengine.transport.beat_grid import BeatGrid
 
 if __name__ == "__main__":
     store = LoopStore.create(1, 96000)

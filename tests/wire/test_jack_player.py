@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from riffengine.clock import SystemClock
-from riffengine.loopstore import LoopStore
-from riffengine.output.player import PlayerOptions, PlayerProcess
-from riffengine.playback.messages import (
+from riffengine.output.process import PlayerOptions, PlayerProcess
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.player_messages import (
     BankLanded,
     FromPlayer,
     LaunchBank,
@@ -25,7 +25,7 @@ from riffengine.playback.messages import (
     SetControl,
     Status,
 )
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 from tests.wire.jack_server import Capture, JackServer
 
 pytestmark = pytest.mark.wire

@@ -16,8 +16,8 @@ import pytest
 from riffengine.clock import SystemClock
 from riffengine.control.link import LinkLeader
 from riffengine.performance.command import Command
-from tests.transport.sync.stage import RATE, Stage
-from tests.transport.sync.test_synchroniser import jumps_ms, wrapped
+from tests.engine.sync.simulation import RATE, Stage
+from tests.engine.sync.test_tempo_sync import jumps_ms, wrapped
 from tests.wire.link_peer import Peer, needs_link
 
 pytestmark = [pytest.mark.wire, needs_link]

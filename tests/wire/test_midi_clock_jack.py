@@ -9,7 +9,7 @@ import time
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.midi_clock import MidiClockInput
+from riffengine.control.midi.clock_input import MidiClockInput
 from riffengine.errors import ControlError
 
 pytestmark = pytest.mark.wire

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.binding import Binding
-from riffengine.control.controller_map import ControllerMap
-from riffengine.control.lamp import Show
-from riffengine.control.midi import MidiSetup, MidiSurface
-from riffengine.control.midi_event import MidiEvent
-from riffengine.performance.outlook import Outlook
-from riffengine.performance.prompts import PromptLists
+from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.controller_map import ControllerMap
+from riffengine.control.midi.event import MidiEvent
+from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.control.midi.led import Show
+from riffengine.performance.progress import PerformanceProgress
+from riffengine.performance.prompt_lists import PromptLists
 from tests.control.engine import Stage
 
 pytestmark = pytest.mark.wire
@@ -74,7 +74,7 @@ def _cc(number: int, data: int) -> MidiEvent:
 
 def surface(stage: Stage, setup: MidiSetup, told: list[str] | None = None) -> MidiSurface:
     def show() -> Show:
-        return Show(stage.state, Outlook(), PromptLists())
+        return Show(stage.state, PerformanceProgress(), PromptLists())
 
     say = [] if told is None else told
     opened.append(MidiSurface(setup, stage.tree, stage.submit, lambda: stage.state, SystemClock(), show, say.append))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.booth import needs
+from tests.wire.jack_session import needs
 from tools.bench.midi_set import PATIENCE_SECONDS, Box, Hall, hall, plugs
 
 pytestmark = pytest.mark.wire

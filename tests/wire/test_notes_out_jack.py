@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.midi import normalised
-from riffengine.control.midi_sender import MidiSender, Timed, Withdraw
+from riffengine.control.midi.input import normalised
+from riffengine.control.midi.sender import MidiSender, Timed, Withdraw
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 PATIENCE_SECONDS = 60.0
@@ -23,7 +23,7 @@ PROBE = bytes((0x8F, 0, 0))  # ends a note that never was: until JACK has made a
 ENGINE = f"""
 import select, sys, time
 from riffengine.clock import SystemClock
-from riffengine.control.midi_sender import MidiSender, Timed
+from riffengine.control.midi.sender import MidiSender, Timed
 
 if __name__ == "__main__":
     sender = MidiSender("", {CLIENT!r})

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from riffengine.control.osc_wire import decode, encode
-from tests.wire.booth import Booth, needs
+from riffengine.control.osc.wire import decode, encode
+from tests.wire.jack_session import Booth, needs
 
 pytestmark = pytest.mark.wire
 

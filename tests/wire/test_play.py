@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.wire.performing import PATIENCE_SECONDS, Surface, performing, silences
+from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing, silences
 
 PRESET = """
 tempo: 120

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from riffengine.loopstore import sweep_stale_segments
+from riffengine.processes.loop_store import sweep_stale_segments
 
 PATIENCE_SECONDS = 180.0
 QUIET = ["--no-osc", "--no-midi"]

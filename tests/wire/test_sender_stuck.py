@@ -9,7 +9,7 @@ import time
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.midi_sender import MidiSender, Timed
+from riffengine.control.midi.sender import MidiSender, Timed
 from tests.wire.jack_server import JackServer
 
 pytestmark = pytest.mark.wire

@@ -20,7 +20,7 @@ import pytest
 import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from riffengine.control.osc_wire import encode
+from riffengine.control.osc.wire import encode
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 180.0  # of a loaded machine; nothing here measures time

@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 from riffengine.performance.journal import read_journal
-from riffengine.playback.messages import LaunchBank, SetControl
-from riffengine.replay.tape import TapeEntry, read_tape
-from tests.wire.performing import PATIENCE_SECONDS, Surface, performing
+from riffengine.processes.player_messages import LaunchBank, SetControl
+from riffengine.replay.player_log import PlayerLogEntry, read_player_log
+from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing
 
 LOOP = 117600  # frames of eight beats at 180 bpm
 PRESET = """
@@ -50,14 +50,14 @@ class Set:
         until = float(str(self.surface.status()["beat"])) + beats
         self.surface.wait_until(lambda status: float(str(status["beat"])) > until)
 
-    def end(self) -> tuple[np.ndarray, list[TapeEntry]]:
+    def end(self) -> tuple[np.ndarray, list[PlayerLogEntry]]:
         """What was recorded ``(frames,)`` and what the player took."""
         self.process.send_signal(signal.SIGINT)
         output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
         assert self.process.returncode == 0, output
         samples, _ = soundfile.read(self.folder / "set.wav", dtype="float32", always_2d=True)
         assert np.array_equal(samples[:, 0], samples[:, 1])
-        return samples[:, 0], read_tape(read_journal(self.folder / "set.jsonl"))[0]
+        return samples[:, 0], read_player_log(read_journal(self.folder / "set.jsonl"))[0]
 
 
 @pytest.fixture
@@ -66,11 +66,11 @@ def live(tmp_path: Path) -> Iterator[Set]:
         yield Set(tmp_path, process, surface)
 
 
-def gains(tape: list[TapeEntry], stem: str) -> list[tuple[int, int, float]]:
+def gains(player_log: list[PlayerLogEntry], stem: str) -> list[tuple[int, int, float]]:
     """When the player moved the gain of a stem, the first frame that it could still reach, and whither."""
     return [
         (entry.frame, entry.horizon, entry.message.value)
-        for entry in tape
+        for entry in player_log
         if isinstance(entry.message, SetControl) and entry.message.name == f"deck/a/stem/{stem}/gain"
     ]
 
@@ -95,13 +95,13 @@ def test_stems_are_muted_soloed_and_dreamt_again_in_what_is_heard(live: Set) -> 
     live.listen(2)  # nothing
     live.set("deck/a/stem/drums/mute", False)
     live.listen(1)
-    samples, tape = live.end()
-    assert_heard(samples, tape)
+    samples, player_log = live.end()
+    assert_heard(samples, player_log)
 
 
-def assert_heard(samples: np.ndarray, tape: list[TapeEntry]) -> None:
+def assert_heard(samples: np.ndarray, player_log: list[PlayerLogEntry]) -> None:
     """What the hands did is what was recorded."""
-    muted, back = [move for move in gains(tape, "drums") if move[2] in (0.0, 1.0)][-2:]
+    muted, back = [move for move in gains(player_log, "drums") if move[2] in (0.0, 1.0)][-2:]
     assert muted[2] == 0.0 and back[2] == 1.0
     for frame, horizon, _ in (muted, back):
         assert frame == horizon  # the next block: nothing later was waited for
@@ -110,13 +110,13 @@ def assert_heard(samples: np.ndarray, tape: list[TapeEntry]) -> None:
     assert np.array_equal(samples[muted[0] + ramp : back[0]], np.zeros(back[0] - muted[0] - ramp, np.float32))
     assert np.abs(samples[back[0] : back[0] + LOOP // 4]).max() > 0.001
 
-    launches = [entry.frame for entry in tape if isinstance(entry.message, LaunchBank)]
+    launches = [entry.frame for entry in player_log if isinstance(entry.message, LaunchBank)]
     first = launches[0]
-    raised = next(frame for frame, _, value in gains(tape, "bass") if frame > first and value == 1.0)
-    lowered = next(frame for frame, _, value in gains(tape, "bass") if frame > raised and value == 0.0)
-    alone = next(frame for frame, _, value in gains(tape, "drums") if frame >= raised and value == 0.0)
+    raised = next(frame for frame, _, value in gains(player_log, "bass") if frame > first and value == 1.0)
+    lowered = next(frame for frame, _, value in gains(player_log, "bass") if frame > raised and value == 0.0)
+    alone = next(frame for frame, _, value in gains(player_log, "drums") if frame >= raised and value == 0.0)
     second = next(frame for frame in launches if frame > alone)  # before it a draft may have been refined
-    with_drums = next(frame for frame, _, value in gains(tape, "drums") if frame > second and value == 1.0)
+    with_drums = next(frame for frame, _, value in gains(player_log, "drums") if frame > second and value == 1.0)
     assert raised <= alone and alone + LOOP + ramp < second < with_drums <= lowered
 
     def cycle(begin: int) -> np.ndarray:

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from riffengine.control.binding import Binding
-from riffengine.control.controller_map import ControllerMap
-from riffengine.control.midi import MidiSetup, MidiSurface
-from riffengine.midimap import SHIPPED, read_map, shipped_names
+from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.controller_map import ControllerMap
+from riffengine.control.midi.input import MidiSetup, MidiSurface
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
-from tools.bench import heckling
-from tools.bench.heckling import DECKS
+from riffengine.session.midi_map import SHIPPED, read_map, shipped_names
+from tools.bench import fuzz_set
+from tools.bench.fuzz_set import DECKS
 
 HANDS = "hands"
 PROMPTS = ("techno", "jazz piano", "dub")
@@ -98,7 +98,7 @@ class Judge:
         )
 
 
-class HeckledSet(heckling.HeckledSet):
+class HeckledSet(fuzz_set.HeckledSet):
     """A set that is played by MIDI, between the bytes of other controllers."""
 
     def __init__(self, seconds: float, count: int, seed: int) -> None:
@@ -145,7 +145,7 @@ def played(command: Command) -> list[tuple[int, int, int]]:
 
 def measure(count: int, seed: int, seconds: float) -> dict[str, Any]:
     """Play it with and without them, and say what was found."""
-    verdict = heckling.compare(lambda there: HeckledSet(seconds, count * there, seed), seconds)
+    verdict = fuzz_set.compare(lambda there: HeckledSet(seconds, count * there, seed), seconds)
     counters = verdict.heckled.surface.counters
     return {
         "bytes": count,
@@ -162,7 +162,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of the set, on virtual time")
     arguments = parser.parse_args()
-    return heckling.printed(measure(arguments.bytes, arguments.seed, arguments.seconds))
+    return fuzz_set.printed(measure(arguments.bytes, arguments.seed, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from riffengine.control.osc import OscServer
-from riffengine.control.osc_inbox import Sender
-from riffengine.control.osc_wire import encode, time_tag
+from riffengine.control.osc.inbox import Sender
+from riffengine.control.osc.server import OscServer
+from riffengine.control.osc.wire import encode, time_tag
 from riffengine.errors import ControlError, ParameterError
 from riffengine.performance.command import Command, Landing
 from riffengine.performance.parameters import ParameterTree, standard_tree
-from tools.bench import heckling
-from tools.bench.heckling import DECKS
+from tools.bench import fuzz_set
+from tools.bench.fuzz_set import DECKS
 
 PERFORMER: Sender = ("127.0.0.1", 9001)
 HECKLERS = [("127.0.0.1", 20000 + number) for number in range(40)]
@@ -115,7 +115,7 @@ class Judge:
         return True
 
 
-class HeckledSet(heckling.HeckledSet):
+class HeckledSet(fuzz_set.HeckledSet):
     """A set that is played by OSC, between the datagrams of hecklers."""
 
     def __init__(self, seconds: float, datagrams: int, seed: int) -> None:
@@ -156,7 +156,7 @@ class HeckledSet(heckling.HeckledSet):
 
 def measure(datagrams: int, seed: int, seconds: float) -> dict[str, Any]:
     """Play it with and without them, and say what was found."""
-    verdict = heckling.compare(lambda there: HeckledSet(seconds, datagrams * there, seed), seconds)
+    verdict = fuzz_set.compare(lambda there: HeckledSet(seconds, datagrams * there, seed), seconds)
     counters = verdict.heckled.server.counters
     return {**verdict.figures, "garbage": counters.garbage, "rejected": counters.rejected}
 
@@ -168,7 +168,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of the set, on virtual time")
     arguments = parser.parse_args()
-    return heckling.printed(measure(arguments.datagrams, arguments.seed, arguments.seconds))
+    return fuzz_set.printed(measure(arguments.datagrams, arguments.seed, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -28,13 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.bench.hand import Hand, complete, free_port
 from riffengine.bench.jack_server import Capture, JackServer, build_capture
 from riffengine.bench.onset import BlockTimes
+from riffengine.bench.osc_player import OscPlayer, complete, free_port
 from riffengine.performance.journal import read_journal
-from riffengine.playback.messages import PlaceLoop
-from riffengine.realtime import realtime_allowed
-from riffengine.replay import read_tape
+from riffengine.processes.player_messages import PlaceLoop
+from riffengine.processes.realtime import realtime_allowed
+from riffengine.replay import read_player_log
 from riffengine.replay.replay import load_as_live
 from tests.wire.link_peer import Peer, Told
 
@@ -59,7 +59,7 @@ midi: {{enabled: false}}
 
 def loop_of(journal: Path) -> tuple[NDArray[np.float64], float]:
     """The loop that sounded last, rendered again, ``(frames,) float64``, and its tempo."""
-    entries, _, _ = read_tape(read_journal(journal))
+    entries, _, _ = read_player_log(read_journal(journal))
     request = next(e.request for e in reversed(entries) if isinstance(e.message, PlaceLoop) and e.request is not None)
     audio = load_as_live(request.model).render(request, lambda: None).audio
     return audio.sum(axis=(0, 2)).astype(np.float64), request.bpm
@@ -105,7 +105,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     (folder / "set.yaml").write_text(PRESET.format(offset=arguments.offset))
     port = free_port()
     server = JackServer.start(RATE, arguments.block, synchronous=False, realtime=bool(realtime_allowed()))
-    peer, watch, hand = Peer(arguments.bpm), None, Hand(port)
+    peer, watch, hand = Peer(arguments.bpm), None, OscPlayer(port)
     words = ["play", str(folder / "set.yaml"), "--block", str(arguments.block), "--osc-port", str(port)]
     with (folder / "engine.log").open("w") as log:
         engine = subprocess.Popen(

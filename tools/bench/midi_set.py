@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.bench.jack_server import JackServer
-from riffengine.control.osc_wire import decode, encode
+from riffengine.control.osc.wire import decode, encode
 
 PERIOD_FRAMES = 64  # 1.3 ms: MIDI over JACK waits for the next cycle
 PATIENCE_SECONDS = 180.0

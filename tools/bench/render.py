@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.processes.render_messages import Point, RenderRequest
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
-from riffengine.renderer.riffusion.device import DevicePolicy
+from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.schedules import entry, make_scheduler
-from riffengine.renderer.riffusion.seeds import Start
-from riffengine.renderer.riffusion.spec import ModelSpec
+from riffengine.renderer.riffusion.init_image import Start
+from riffengine.renderer.riffusion.model_spec import ModelSpec
+from riffengine.renderer.riffusion.noise_schedulers import entry, make_scheduler
 from tools.random_checkpoint import SIZES, write_checkpoint
 
 TINY_BANDS = 64  # of the toy: an eighth of the picture, a 64th of its attention
@@ -46,7 +46,7 @@ PARTS = ("text", "denoise", "decode", "phase")
 Row = dict[str, Any]
 
 
-DEMANDS: tuple[tuple[str, int, int, bool, float, float], ...] = (
+LIMITS: tuple[tuple[str, int, int, bool, float, float], ...] = (
     # what, alphas, steps, guided, milliseconds at most for a loop, goal; on one H200
     ("50 steps guided", 1, 50, True, 700.0, 450.0),
     ("4 steps, guidance 1", 1, 4, False, 60.0, 20.0),
@@ -218,7 +218,7 @@ def run(folder: Path, options: argparse.Namespace) -> Row:
     guided = {"yes": (True,), "no": (False,), "both": (True, False)}[options.guided]
     rows = [(alphas, steps, guide) for alphas in options.alphas for steps in options.steps for guide in guided]
     if options.demands:
-        rows = [(alphas, steps, guide) for _, alphas, steps, guide, *_ in DEMANDS]
+        rows = [(alphas, steps, guide) for _, alphas, steps, guide, *_ in LIMITS]
     for switch in compiled[options.compiled or ("both" if policy.device.type == "cuda" else "no")]:
         for alphas in dict.fromkeys(row[0] for row in rows):
             family = RiffusionFamily.load(f"{text}&batch={alphas}&compile={'yes' if switch else 'no'}")
@@ -250,7 +250,7 @@ def run(folder: Path, options: argparse.Namespace) -> Row:
 def judged(result: Row) -> list[str]:
     """Each demand whose row was measured: the figure, what is demanded, and whether it is met."""
     told = []
-    for what, alphas, steps, guided, most, goal in DEMANDS:
+    for what, alphas, steps, guided, most, goal in LIMITS:
         asked = (alphas, steps, guided)
         found = [r["median_ms"] for r in result["rows"] if (r["alphas"], r["steps"], r["guided"]) == asked]
         if found:
@@ -280,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory(prefix="riffengine-bench-") as scratch:
-        from riffengine.renderer.riffusion.library import Library
+        from riffengine.renderer.riffusion.model_library import Library
 
         folder = (
             write_checkpoint(Path(scratch) / options.random, options.random, half=options.random == "sd15")

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from riffengine.playback.messages import LaunchBank, LoopRef, PlaceLoop, SetControl, SetGrid
 from riffengine.playback.mixer import Mixer
-from riffengine.renderer.families import load_family
-from riffengine.renderer.rendition import Family
-from riffengine.renderer.request import Point, RenderRequest
-from riffengine.transport.grid import BeatGrid
+from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl, SetGrid
+from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.renderer.family import Family
+from riffengine.renderer.registry import load_family
+from riffengine.transport.beat_grid import BeatGrid
 
 RATE = 44100
 FADE = 2048

@@ -25,10 +25,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import soundfile
 
-from riffengine.loopstore import LoopStore
-from riffengine.output.player import PlayerOptions, PlayerProcess
-from riffengine.playback.messages import FromPlayer, LaunchBank, LoopRef, PlaceLoop, PlayerReady, SetControl, Status
-from riffengine.transport.grid import BeatGrid
+from riffengine.output.process import PlayerOptions, PlayerProcess
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.player_messages import (
+    FromPlayer,
+    LaunchBank,
+    LoopRef,
+    PlaceLoop,
+    PlayerReady,
+    SetControl,
+    Status,
+)
+from riffengine.transport.beat_grid import BeatGrid
 from tests.wire.jack_server import Capture, JackServer, build_capture, missing_programs
 
 RATE = 48000

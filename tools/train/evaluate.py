@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from riffengine.processes.render_messages import Point, RenderRequest
 from riffengine.renderer.bundled import score as sheet
+from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.keys import parse_key
-from riffengine.renderer.bundled.model import BundledModel
-from riffengine.renderer.bundled.package import packaged_weights
-from riffengine.renderer.bundled.spans import LOOP_BEATS
+from riffengine.renderer.bundled.loop_lengths import LOOP_BEATS
+from riffengine.renderer.bundled.model_info import packaged_weights
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.codec import Codec, CodecParams
-from riffengine.renderer.request import Point, RenderRequest
 from tools.bench.codec import closeness
 from tools.train import measures
 from tools.train.features import load_shards, stems_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.sound import STEMS, SoundSpace
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, write_weights
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=packaged_weights())
     args = parser.parse_args()
-    space = SoundSpace(STEMS)
+    space = LatentCodec(STEMS)
     space.load_state_dict(load_file(args.features / "sound.safetensors"))
     stages = [averaged(args.runs / f"{name}.pt") for name in ("score", "render", "listener")]
     write_weights(args.out, Networks(*stages, space, ""))

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec
 from riffengine.renderer.bundled.score import density
-from riffengine.renderer.bundled.sound import STEMS, SoundSpace
 from tools.train.measures import brightness
 
 COLUMNS = ("bpm", "key_shift", "mode", "scores", "seeds", "energy")
@@ -51,7 +51,7 @@ def loops_of(folder: Path) -> Iterator[np.ndarray]:
         yield stems.sum(axis=0)
 
 
-def fit(space: SoundSpace, data: Path, shards: list[Path], count: int) -> None:
+def fit(space: LatentCodec, data: Path, shards: list[Path], count: int) -> None:
     """Fit the lapped transforms on the first ``count`` loops; those of a silent stem do not count for it."""
     images: list[list[torch.Tensor]] = [[] for _ in space.shapes]
     for stems in itertools.islice(stems_of(data, shards), count):
@@ -63,7 +63,7 @@ def fit(space: SoundSpace, data: Path, shards: list[Path], count: int) -> None:
         print(f"{name}: {len(kept)} loops, keeps {share:.4f} of the variance", flush=True)
 
 
-def encode_shard(space: SoundSpace, data: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def encode_shard(space: LatentCodec, data: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Latents, images of the mix and brightness of the loops of one shard."""
     latents, heard, bright = [], [], []
     for stems in stems_of(data, [path]):
@@ -104,7 +104,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    space, stored = SoundSpace(STEMS), args.out / "sound.safetensors"
+    space, stored = LatentCodec(STEMS), args.out / "sound.safetensors"
     done: set[str] = set()
     with torch.inference_mode():
         while True:

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from riffengine.renderer.bundled import conditions as cond
+from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.stages import score_to_flow
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.loop import Loss, arguments, fit, steps_done

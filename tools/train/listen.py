@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.flow import FlowTransformer
-from riffengine.renderer.bundled.listener import ask, listener_shape, patches
+from riffengine.renderer.bundled.encoder import ask, listener_shape, patches
+from riffengine.renderer.bundled.flow_transformer import FlowTransformer
 from riffengine.renderer.bundled.stages import score_to_flow
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.loop import Loss, arguments, fit, steps_done

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 
 Loss = Callable[[FlowTransformer], Tensor]
 

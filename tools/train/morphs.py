@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from riffengine.renderer.bundled.model import BundledModel
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.renderer.bundled.family import BundledModel
 from tools.train import measures
 
 PAIRS = (

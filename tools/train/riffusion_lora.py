@@ -27,11 +27,11 @@ from torch.nn import functional as F
 from riffengine.errors import AudioFileError, RiffError
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
-from riffengine.renderer.riffusion.prompt import Prompt
-from riffengine.renderer.riffusion.schedules import make_scheduler
+from riffengine.renderer.riffusion.model_spec import ModelSpec
+from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
+from riffengine.renderer.riffusion.prompt_weights import Prompt
 from riffengine.renderer.riffusion.song import Song
-from riffengine.renderer.riffusion.spec import ModelSpec
-from riffengine.renderer.riffusion.text import TextEncoder
+from riffengine.renderer.riffusion.text_encoder import TextEncoder
 
 BEATS, COLUMNS = 8, 8 * COLUMNS_PER_BEAT
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from riffengine.renderer.bundled.model import BundledModel
-from riffengine.renderer.request import RenderRequest
+from riffengine.processes.render_messages import RenderRequest
+from riffengine.renderer.bundled.family import BundledModel
 from tools.train.measures import Loop, mel_steps, rank_correlation
 
 ALPHAS = 33

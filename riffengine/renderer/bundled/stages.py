@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.flow import FlowTransformer, Velocity, euler
-from riffengine.renderer.bundled.spans import over_span
+from riffengine.renderer.bundled.flow_transformer import FlowTransformer, Velocity, euler
+from riffengine.renderer.bundled.loop_lengths import over_span
 
 SCORE_SCALE = 2.0  # a sounding note lies two noise deviations from a silent one
 SCORE_SHIFT = 2.0  # notes are decided early in the flow, so more of its steps are spent there

@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from riffengine.errors import ModelError
-from riffengine.renderer.bundled.flow import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.package import digest_of, packaged_weights
-from riffengine.renderer.bundled.sound import SoundSpace, StemShape
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.latent_codec import LatentCodec, StemShape
+from riffengine.renderer.bundled.model_info import digest_of, packaged_weights
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 
 __all__ = ["Networks", "packaged_weights", "read_weights", "write_weights"]
@@ -35,7 +35,7 @@ class Networks:
     score: FlowTransformer
     render: FlowTransformer
     listener: FlowTransformer
-    space: SoundSpace
+    space: LatentCodec
     digest: str
 
     @property
@@ -96,7 +96,7 @@ def read_weights(path: Path) -> Networks:
         raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
     try:
         score, render, listener = (FlowTransformer(_shape(header[name])) for name in ("score", "render", "listener"))
-        space = SoundSpace([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
+        space = LatentCodec([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
     networks = Networks(score, render, listener, space, digest_of(path))

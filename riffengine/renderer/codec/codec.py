@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
+from riffengine.renderer.codec.circular_stft import CircularStft
 from riffengine.renderer.codec.filterbank import Filterbank, band_weights
-from riffengine.renderer.codec.frames import CircularFrames
 from riffengine.renderer.codec.params import CodecParams
 from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, with_magnitude
 
@@ -29,7 +29,7 @@ class Codec:
         self.params = params
         self.device = torch.device(device)
         self._filterbank = Filterbank(band_weights(params), self.device)
-        self._geometries: OrderedDict[int, CircularFrames] = OrderedDict()
+        self._geometries: OrderedDict[int, CircularStft] = OrderedDict()
 
     def encode(self, audio: Tensor) -> Tensor:
         """Mel images ``(batch, T, n_mels) float32`` of circular loops ``(batch, L) float32`` in -1..1.
@@ -85,7 +85,7 @@ class Codec:
         _refuse_not_finite(mel, "the mel to decode")
         return mel.to(self.device, torch.float32).clamp_min(0.0).pow(1.0 / self.params.power)
 
-    def _spectra_of(self, phase_from: Tensor, magnitudes: Tensor, geometry: CircularFrames) -> Tensor:
+    def _spectra_of(self, phase_from: Tensor, magnitudes: Tensor, geometry: CircularStft) -> Tensor:
         _refuse_not_finite(phase_from, "phase_from")
         if phase_from.is_complex() and phase_from.shape == magnitudes.shape:
             return phase_from.to(self.device, torch.complex64)
@@ -96,9 +96,9 @@ class Codec:
             f"or complex spectra {tuple(magnitudes.shape)} of the same loop length are needed"
         )
 
-    def _frames(self, length: int) -> CircularFrames:
+    def _frames(self, length: int) -> CircularStft:
         if length not in self._geometries:
-            self._geometries[length] = CircularFrames(self.params, length, self.device)
+            self._geometries[length] = CircularStft(self.params, length, self.device)
             if len(self._geometries) > _LENGTHS_KEPT:
                 self._geometries.popitem(last=False)
         self._geometries.move_to_end(length)

@@ -7,14 +7,14 @@ import math
 import torch
 from torch import Tensor
 
+from riffengine.renderer.codec.circular_stft import CircularStft
 from riffengine.renderer.codec.filterbank import Filterbank
-from riffengine.renderer.codec.frames import CircularFrames
 
 _TWO_PI = 2.0 * math.pi
 TINY = 1e-12  # far below any sound: a 24-bit step has magnitude 1e-7
 
 
-def predicted_phase(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
+def predicted_phase(magnitudes: Tensor, frames: CircularStft) -> Tensor:
     """Phases ``(batch, T, bins) float32`` in radians, from window starts, for ``magnitudes`` of the same shape.
 
     Single pass spectrogram inversion (Beauregard, Harish, Wyse 2015): every spectral peak is a sinusoid whose phase
@@ -28,7 +28,7 @@ def predicted_phase(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
     return torch.cat([_phase_of_one(one, frames) for one in magnitudes.split(1)])
 
 
-def _phase_together(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
+def _phase_together(magnitudes: Tensor, frames: CircularStft) -> Tensor:
     """What ``_phase_of_one`` gives for each loop, bit for bit, without a look at the device and in as few calls."""
     batch, count, bins = magnitudes.shape
     onsets = (magnitudes - magnitudes.roll(1, dims=1)).clamp_min_(0).sum(2)
@@ -51,7 +51,7 @@ def _phase_together(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
     return walk.to(torch.float32)
 
 
-def _phase_of_one(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
+def _phase_of_one(magnitudes: Tensor, frames: CircularStft) -> Tensor:
     batch, count, bins = magnitudes.shape
     first = int((magnitudes - magnitudes.roll(1, dims=1)).clamp_min_(0).sum((0, 2)).argmax())
     order = [(first + t) % count for t in range(count)]
@@ -74,7 +74,7 @@ def _phase_of_one(magnitudes: Tensor, frames: CircularFrames) -> Tensor:
     return walk.to(torch.float32)
 
 
-def _peaks(magnitudes: Tensor, frames: CircularFrames) -> tuple[Tensor, Tensor]:
+def _peaks(magnitudes: Tensor, frames: CircularStft) -> tuple[Tensor, Tensor]:
     """For every bin the bin of the peak it belongs to, and that peak's frequency in radians per sample."""
     bins = magnitudes.shape[-1]
     # A parabola through logarithms, as the Hann lobe is nearly one: rms error of sines 3.7 cents, 9.2 without.
@@ -96,7 +96,7 @@ def _peaks(magnitudes: Tensor, frames: CircularFrames) -> tuple[Tensor, Tensor]:
 
 
 def griffin_lim(
-    start: Tensor, bands: Tensor, bank: Filterbank, frames: CircularFrames, iterations: int, momentum: float
+    start: Tensor, bands: Tensor, bank: Filterbank, frames: CircularStft, iterations: int, momentum: float
 ) -> Tensor:
     """Complex ``(batch, T, bins)`` from ``start`` whose ``(batch, T, n_mels)`` bands near the wanted ``bands``.
 

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from riffengine.errors import ModelError
-from riffengine.renderer.riffusion.circular import make_circular
+from riffengine.renderer.riffusion.circular_conv import make_circular
 from riffengine.renderer.riffusion.codec import RiffusionParams
-from riffengine.renderer.riffusion.library import Library
-from riffengine.renderer.riffusion.spec import ModelSpec
-from riffengine.renderer.riffusion.tensors import digest_of, fit, read_config, read_tensors, weights_file
+from riffengine.renderer.riffusion.model_library import Library
+from riffengine.renderer.riffusion.model_spec import ModelSpec
+from riffengine.renderer.riffusion.state_dict import digest_of, fit, read_config, read_tensors, weights_file
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
 CODEC_FILE = "codec.json"

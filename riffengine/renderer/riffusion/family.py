@@ -13,24 +13,24 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
+from riffengine.processes.render_messages import Point, RenderCost, RenderRequest
+from riffengine.renderer.family import Check, Rendition
 from riffengine.renderer.interpolation import lerp
-from riffengine.renderer.rendition import Check, Rendition
-from riffengine.renderer.request import Point, RenderCost, RenderRequest
 from riffengine.renderer.riffusion.bands import BANDS
-from riffengine.renderer.riffusion.bank import bank_of, picture_of
+from riffengine.renderer.riffusion.batching import bank_of, picture_of
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec
-from riffengine.renderer.riffusion.device import DevicePolicy, plan_memory
-from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
-from riffengine.renderer.riffusion.finishing import Finisher
+from riffengine.renderer.riffusion.device_policy import DevicePolicy, plan_memory
+from riffengine.renderer.riffusion.init_image import InitReader, Start
 from riffengine.renderer.riffusion.lora import Loras
 from riffengine.renderer.riffusion.masks import latent_mask, mask_of
+from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.networks import Networks
-from riffengine.renderer.riffusion.prompt import Prompt
-from riffengine.renderer.riffusion.schedules import make_scheduler
-from riffengine.renderer.riffusion.seeds import SeedReader, Start
-from riffengine.renderer.riffusion.spec import ModelSpec
-from riffengine.renderer.riffusion.text import TextEncoder
+from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
+from riffengine.renderer.riffusion.postprocess import Postprocessor
+from riffengine.renderer.riffusion.prompt_weights import Prompt
+from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
+from riffengine.renderer.riffusion.text_encoder import TextEncoder
 
 LOUDNESS_LUFS = -16.0
 PHASE_ITERATIONS = 8
@@ -89,8 +89,8 @@ class RiffusionFamily:
         # MPS lacks some of what complex spectra need
         phase_device = "cpu" if policy.device.type == "mps" else policy.device
         self.codec = RiffusionCodec(checkpoint.params, phase_device)
-        self._finisher = Finisher(self.codec.device, LOUDNESS_LUFS)
-        self._seeds = SeedReader(self.codec)
+        self._finisher = Postprocessor(self.codec.device, LOUDNESS_LUFS)
+        self._seeds = InitReader(self.codec)
         told = " ".join(str(lora) for lora in spec.loras)
         self.weights_digest = checkpoint.digest if not told else f"{checkpoint.digest} {told}"
         self._known_latents: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()

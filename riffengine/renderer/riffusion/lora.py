@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from riffengine.errors import ModelError
-from riffengine.renderer.riffusion.spec import LoraSpec
-from riffengine.renderer.riffusion.tensors import read_tensors
+from riffengine.renderer.riffusion.model_spec import LoraSpec
+from riffengine.renderer.riffusion.state_dict import read_tensors
 
 # peft, diffusers before peft, and kohya's trainers name the two halves differently.
 _DOWN = re.compile(r"^(.*?)[._](?:lora_A(?:\.\w+)?|lora\.down|lora_down|lora_linear_layer\.down)\.weight$")

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from riffengine.errors import RendererError
-from riffengine.renderer.request import Redream
+from riffengine.processes.render_messages import Redream
 from riffengine.renderer.riffusion.bands import BANDS, CROSSOVERS_HZ
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionParams
 

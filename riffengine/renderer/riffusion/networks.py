@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from riffengine.renderer.riffusion.async_copy import AsyncCopy
 from riffengine.renderer.riffusion.checkpoint import Checkpoint
-from riffengine.renderer.riffusion.device import DevicePolicy
-from riffengine.renderer.riffusion.ferry import Ferry
+from riffengine.renderer.riffusion.device_policy import DevicePolicy
 
 _GRAPHS_KEPT = 24  # one for each batch size, width and length of text; they share their working memory
 _WARM_UP = 3  # rounds before a capture, in which libraries choose their kernels and allocate
@@ -125,7 +125,7 @@ class Networks:
 
     def __init__(self, checkpoint: Checkpoint, policy: DevicePolicy, say: Say = lambda _: None) -> None:
         self.policy = policy
-        self.ferry = Ferry(policy.device)
+        self.ferry = AsyncCopy(policy.device)
         self._vae, self._tiny = checkpoint.vae, checkpoint.tiny
         self.unet = checkpoint.unet
         layout = torch.channels_last if policy.channels_last else torch.preserve_format

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from riffengine.errors import AudioFileError
 from riffengine.renderer.beat_tracking import track_beats
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
-from riffengine.renderer.riffusion.sounding import read_sound
+from riffengine.renderer.riffusion.spectrogram_audio import read_sound
 
 LONGEST_SECONDS = 1200.0  # 53 million samples, 212 MB
 PLAIN_BPM = 60_000.0 / 10.0 / COLUMNS_PER_BEAT  # 93.75: of music without a beat, ten milliseconds a column

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, Pace, fold
 
 

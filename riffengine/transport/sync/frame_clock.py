@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riffengine.transport.sync.line import Line
+from riffengine.transport.sync.regression import Line
 
 _WINDOW = 240  # reports; 8 s at 30 a second
 _TRUSTED = 60  # until 2 s have been seen the device is taken at its word about its rate

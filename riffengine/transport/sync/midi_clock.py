@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from riffengine.transport.sync.line import Line
+from riffengine.transport.sync.regression import Line
 from riffengine.transport.sync.source import Pace
 
 TICKS_PER_BEAT = 24

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE, read_checkpoint
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.spec import ModelSpec
+from riffengine.renderer.riffusion.model_spec import ModelSpec
 from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, make_checkpoint, shelf
 
 

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from riffengine.renderer.riffusion.async_copy import AsyncCopy
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
-from riffengine.renderer.riffusion.circular import make_circular
-from riffengine.renderer.riffusion.device import DevicePolicy
-from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
+from riffengine.renderer.riffusion.circular_conv import make_circular
+from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.ferry import Ferry
+from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.networks import Networks, Runner
-from riffengine.renderer.riffusion.schedules import make_scheduler, scheduler_names
-from riffengine.renderer.riffusion.spec import ModelSpec
+from riffengine.renderer.riffusion.noise_schedulers import make_scheduler, scheduler_names
+from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
 from tests.renderer.riffusion.checkpoints import REQUEST, family, go, shelf
 
 CONFIG = json.loads((shelf() / "modern" / "scheduler" / "scheduler_config.json").read_text())
@@ -51,7 +51,7 @@ class Border(TorchDispatchMode):
         return found
 
 
-class CountingFerry(Ferry):
+class CountingFerry(AsyncCopy):
     crossings = 0
 
     def over(self, tensor: Tensor) -> Tensor:

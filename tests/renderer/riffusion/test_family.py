@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RenderCancelled, RendererError
-from riffengine.renderer.families import load_family
-from riffengine.renderer.request import Point, RenderRequest
+from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.renderer.registry import load_family
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, shelf
 

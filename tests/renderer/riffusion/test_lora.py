@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.lora import Loras
-from riffengine.renderer.riffusion.spec import LoraSpec
+from riffengine.renderer.riffusion.model_spec import LoraSpec
 from tests.renderer.riffusion.checkpoints import REQUEST, family, go, shelf
 from tools.random_checkpoint import random_parts
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from riffengine.errors import RenderCancelled
-from riffengine.renderer.request import Redream
+from riffengine.processes.render_messages import Redream
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-from riffengine.renderer.riffusion.device import DevicePolicy
-from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
+from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.spec import ModelSpec
+from riffengine.renderer.riffusion.model_spec import ModelSpec
+from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
 from tests.renderer.riffusion.checkpoints import REQUEST, go, shelf
-from tests.renderer.riffusion.test_device import HALF_BOUND
+from tests.renderer.riffusion.test_device_policy import HALF_BOUND
 from tests.renderer.riffusion.test_lora import written
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from riffengine.renderer.riffusion.circular import make_circular
-from riffengine.renderer.riffusion.dreaming import Dream, Noise, dream
-from riffengine.renderer.riffusion.prompt import Prompt
-from riffengine.renderer.riffusion.schedules import make_scheduler
+from riffengine.renderer.riffusion.circular_conv import make_circular
+from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
+from riffengine.renderer.riffusion.prompt_weights import Prompt
+from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 from tests.renderer.riffusion.checkpoints import family, go, shelf
 

@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from riffengine.errors import AudioFileError, ModelError
-from riffengine.offline import RenderJob
-from riffengine.renderer.request import Point
-from riffengine.renderer.riffusion.seeds import Start
+from riffengine.offline.render import RenderJob
+from riffengine.offline.restyle import joined, render_song
+from riffengine.processes.render_messages import Point
+from riffengine.renderer.riffusion.init_image import Start
 from riffengine.renderer.riffusion.song import Song
-from riffengine.rework import joined, render_song
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 from tests.renderer.riffusion.checkpoints import family
 from tests.renderer.riffusion.drummer import BPM, RATE, kicks
 

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from riffengine.clockwork import Clockwork
-from riffengine.control.midi_sender import Outbox, Timed, Withdraw
+from riffengine.control.midi.sender import Outbox, Timed, Withdraw
+from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.transport.sync.clock_out import ClockOut, Course
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, SONG_POSITION, START, STOP, MidiClock
-from tests.transport.sync.leaders import Peers
-from tests.transport.sync.stage import RATE, SECOND, Stage
+from tests.engine.sync.fake_leaders import Peers
+from tests.engine.sync.simulation import RATE, SECOND, Stage
 
 TICK = bytes((CLOCK,))
 
@@ -35,7 +35,7 @@ class Room:
         self.outbox, self.follower = Outbox(), MidiClock()
         self.sent: list[tuple[int, bytes]] = []
         self.closed, self.courses = 0, 0
-        self.clockwork = Clockwork(stage.conductor, stage.sync.frames, lambda: self, self.said.append)
+        self.clockwork = MidiClockOut(stage.conductor, stage.sync.frames, lambda: self, self.said.append)
         self.errors: list[tuple[float, float]] = []
         self._late = np.abs(np.random.default_rng(5).standard_normal(4096)) * late_ns
         self._done_ns = stage.clock.now_ns()

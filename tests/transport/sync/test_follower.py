@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from riffengine.transport.grid import BeatGrid
+from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.sync.follower import Follower, FollowPolicy, Pursue, Retune
 from riffengine.transport.sync.source import Pace, fold
 

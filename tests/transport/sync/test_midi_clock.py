@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, START, STOP, MidiClock
-from tests.transport.sync.sender import SECOND, Sender
+from tests.transport.sync.clock_sender import SECOND, Sender
 
 TICK = (CLOCK,)
 

@@ -1,0 +1,109 @@
+"""The performer's controls as options of ``render``: characters, chords, takes, stems and what is written of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from riffengine.errors import OutOfRange
+
+if TYPE_CHECKING:
+    from riffengine.performance.parameters import ParameterTree
+
+EXAMPLES = """\
+  riffengine render --prompt "house, piano" --chords "Am F C G" --stems parts/ --midi house.mid -o house.wav
+  riffengine render --prompt "house, piano" --takes "drums:1-8:1" --mute bass --density 0.5 -o other-drums.wav
+"""
+
+
+def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Every control of a deck that ``play`` has too, and files for stems and notes."""
+    music = parser.add_argument_group("how it is played")
+    for name, meaning in (
+        ("density", "few notes or many"),
+        ("brightness", "dark or bright"),
+        ("energy", "calm or driving"),
+    ):
+        music.add_argument(f"--{name}", type=float, default=0.0, metavar="X", help=f"{meaning}, -1 to 1 (default 0)")
+    music.add_argument("--transpose", type=int, default=0, metavar="N", help="semitones on top of the key, -12 to 12")
+    music.add_argument("--chords", default="", metavar="TEXT", help='chords it follows, such as "Am7 F C/E G"')
+    music.add_argument(
+        "--takes",
+        default="",
+        metavar="TEXT",
+        help="what is dreamt again: stems:beats:take, such as drums:1-8:1 or bass+harmony:5-8:2; in this order",
+    )
+    stems = parser.add_argument_group("stems")
+    stems.add_argument(
+        "--mute", action="append", default=[], metavar="STEM", help="leave this stem out; again: another"
+    )
+    stems.add_argument(
+        "--solo", action="append", default=[], metavar="STEM", help="only this stem; again: this one too"
+    )
+    stems.add_argument(
+        "--level", action="append", default=[], metavar="STEM=DB", help="level of a stem, -60 to 6 dB, such as drums=-6"
+    )
+    stems.add_argument("--stems", type=Path, metavar="DIR", help="write each stem that is heard as a file of its own")
+    parser.add_argument("--midi", type=Path, metavar="FILE", help="write the notes too, as a MIDI file (.mid)")
+
+
+def performed(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, Any]:
+    """The fields of a ``RenderJob`` that these options fill; ``ParameterError`` for what no performance could have."""
+    from riffengine.performance.chords import parse_chords, transposed
+    from riffengine.performance.takes import LONGEST_BEATS, parse_takes
+    from riffengine.processes.render_messages import Redream
+
+    chosen = {name: getattr(arguments, name) for name in ("density", "brightness", "energy", "transpose", "chords")}
+    for name, value in {**chosen, "takes": arguments.takes}.items():
+        tree.check(f"deck/a/{name}", value)
+    chords = chosen.pop("chords")
+    takes = parse_takes(arguments.takes, LONGEST_BEATS)
+    stems = _stems_in(tree)
+    for stem in (stem for take in takes for stem in take.stems):
+        _check_stem("--takes", stem, stems)
+    return {
+        **chosen,
+        "harmony": transposed(parse_chords(chords), arguments.transpose),
+        "redreams": tuple(Redream(take.stems, take.beats, take.number) for take in takes),
+        "levels": _levels(arguments, tree, stems),
+        "stems": arguments.stems,
+        "midi": arguments.midi,
+    }
+
+
+def _stems_in(tree: ParameterTree) -> tuple[str, ...]:
+    """The stems of deck a."""
+    from riffengine.performance.takes import stems_of
+
+    return stems_of(tree.initial_state().values, "a")
+
+
+def _levels(arguments: argparse.Namespace, tree: ParameterTree, stems: tuple[str, ...]) -> dict[str, float]:
+    """The linear gain of every stem, as mute, solo and level have it; at least one must be heard."""
+    from riffengine.scheduler.mixer_controls import linear_gain
+
+    levels = dict.fromkeys(stems, 1.0)
+    for text in arguments.level:
+        stem, _, db = text.partition("=")
+        _check_stem("--level", stem, stems)
+        try:
+            number = float(db)
+        except ValueError:
+            raise OutOfRange(f"--level {text}: write a stem and its level in dB, such as drums=-6") from None
+        tree.check(f"deck/a/stem/{stem}/gain", number)
+        levels[stem] = linear_gain(number)
+    for option, named in (("--mute", arguments.mute), ("--solo", arguments.solo)):
+        for stem in named:
+            _check_stem(option, stem, stems)
+    levels.update((stem, 0.0) for stem in arguments.mute)
+    if arguments.solo:
+        levels.update((stem, 0.0) for stem in stems if stem not in arguments.solo)
+    if not any(levels.values()):
+        raise OutOfRange("no stem is left to hear; take back a --mute, a --solo or a --level")
+    return levels
+
+
+def _check_stem(option: str, stem: str, stems: tuple[str, ...]) -> None:
+    if stem not in stems:
+        raise OutOfRange(f"{option}: {stem!r} is no stem of this model; it has {', '.join(stems)}")

@@ -1,0 +1,1 @@
+"""MIDI: controllers in, LEDs and motor faders out, learning, clock in, a sender process."""

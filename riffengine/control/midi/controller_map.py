@@ -1,0 +1,66 @@
+"""ControllerMap: what one model of controller has, and what each of it does. Frozen; read from YAML elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.led import Palette
+from riffengine.control.midi.port_names import means
+from riffengine.performance.parameters import ParameterTree
+
+ANY = "*"  # in ``match``: every controller
+
+
+@dataclass(frozen=True)
+class ControllerMap:
+    """``match`` are parts of port names; ``hello`` and ``goodbye`` SysEx for when it comes and when we leave.
+
+    ``tried`` says on which hardware the map was tried, "" on none; ``layout`` is a picture in letters, ``notes`` what a
+    person must set up on the controller.
+    """
+
+    name: str
+    title: str = ""
+    match: tuple[str, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    lights: Mapping[str, Palette] = field(default_factory=lambda: MappingProxyType({}))
+    hello: tuple[bytes, ...] = ()
+    goodbye: tuple[bytes, ...] = ()
+    tried: str = ""
+    notes: str = ""
+    layout: str = ""
+
+    def fits(self, label: str) -> bool:
+        """Whether the controller labelled ``label`` is of this model."""
+        return any(part == ANY or means(part, label) for part in self.match)
+
+    def on(self, decks: tuple[str, ...]) -> ControllerMap:
+        """The same map with its deck a as ``decks[0]``, b as ``decks[1]`` and so on; its further decks are left out."""
+        names = dict(zip("abcd", decks, strict=False))
+        moved = []
+        for binding in self.bindings:
+            words = binding.path.split("/")
+            if words[0] == "deck" and words[1] not in names:
+                continue
+            if words[0] == "deck":
+                words[1] = names[words[1]]
+            moved.append(replace(binding, path="/".join(words)))
+        return replace(self, bindings=tuple(moved))
+
+    def within(self, tree: ParameterTree) -> ControllerMap:
+        """The map without what this session does not have: other decks, stems of another model, a cue bus."""
+        return replace(self, bindings=tuple(b for b in self.bindings if b.path in tree))
+
+
+def shadows(newer: Binding, older: Binding) -> bool:
+    """Whether ``newer`` is about the very control of ``older``, which then no longer counts."""
+    if None not in (newer.channel, older.channel) and newer.channel != older.channel:
+        return False
+    if newer.kind == "cc14" and older.kind == "cc":
+        return older.number in (newer.number, newer.number + 32)
+    if newer.kind != older.kind:
+        return False
+    return newer.number < older.number + older.span and older.number < newer.number + newer.span

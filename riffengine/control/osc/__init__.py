@@ -1,0 +1,1 @@
+"""OSC: datagrams in and out, addresses, subscribers, OSCQuery and discovery."""

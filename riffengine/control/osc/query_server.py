@@ -1,0 +1,215 @@
+"""OscQueryServer: HTTP and WebSocket beside the OSC port, and its announcement on the network.
+
+Runs on the engine's event loop. It only tells: nothing can be changed through it. Loopback by default; a browser's page
+from elsewhere is refused by its Host and Origin, so that no web site reads along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from riffengine.control.osc.address import ROOT
+from riffengine.control.osc.query import AddressSpace, host_info
+from riffengine.control.osc.subscribers import AllowList, OscOptions, is_loopback
+from riffengine.control.osc.wire import encode
+from riffengine.control.surface import Surface
+from riffengine.errors import ControlError
+from riffengine.performance.command import Value
+from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.state import PerformanceState
+
+NAME = "Riffengine"
+MAX_LISTENERS = 16  # WebSockets
+MAX_COMMAND = 4096  # bytes of a LISTEN or IGNORE
+REST_SECONDS = 0.02  # between two portions of changes to the same listener: a fader's last value is the one that counts
+
+
+class OscQueryServer(Surface):
+    """Serves the address space on the host of ``options``; ``osc_port`` is where OSC is heard.
+
+    ``port`` 0 takes a free one. Belongs to the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        tree: ParameterTree,
+        current: Callable[[], PerformanceState],
+        options: OscOptions,
+        osc_port: int,
+        port: int,
+    ) -> None:
+        self.options = options
+        self.port = port
+        self._osc_port = osc_port
+        self._current = current
+        self._space = AddressSpace(tree, lambda path: current()[path])
+        self._paths = {ROOT + p.path: p.path for p in tree.values}
+        self._doorkeeper = AllowList(options.allow)
+        self._listeners: set[_Listener] = set()
+        self._runner: web.ServerRunner | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. ``ControlError`` when the port cannot be had."""
+        self._runner = web.ServerRunner(
+            web.Server(self._serve, access_log=None), handle_signals=False, shutdown_timeout=0.2
+        )
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self.options.host, self.port, reuse_address=True)
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ControlError(
+                f"OSCQuery cannot listen on {self.options.host}:{self.port}: {error.strerror or error}; "
+                "OSC itself works; name another port under osc: port: if programs are to discover it"
+            ) from None
+        self.port = int(self._runner.addresses[0][1])
+
+    def changed(self, path: str, value: Value) -> None:
+        """``path`` became ``value``: whoever listens to it hears."""
+        for listener in self._listeners:
+            listener.tell(ROOT + path, value)
+
+    def close(self) -> None:
+        """Hang up; the sockets are gone soon after."""
+        if self._runner is not None and self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self.stop())
+
+    async def stop(self) -> None:
+        """Hang up, and return when the sockets are gone."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            for listener in list(self._listeners):
+                await listener.hang_up()
+            await runner.cleanup()
+
+    # --- HTTP ----------------------------------------------------------------------------------------------------
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._doorkeeper.admits(request.remote or "") or not self._is_ours(request):
+            return _plain(HTTPStatus.FORBIDDEN, "this host may not ask; see osc: allow: in the preset")
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._listen(request)
+        if request.method not in ("GET", "HEAD"):
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, "OSCQuery only reads; change values by OSC")
+        attribute = request.query_string.partition("=")[0].partition("&")[0]
+        if attribute == "HOST_INFO":
+            return _json(host_info(NAME, self._own_ip(request), self._osc_port, self.port))
+        status, node = self._space.answer(request.path, attribute)
+        return _json(node) if node is not None else _plain(status, "")
+
+    def _is_ours(self, request: web.BaseRequest) -> bool:
+        """Whether the asker named us by an address or by this machine's name, and no foreign page made it ask."""
+        origin = request.headers.get("Origin")
+        named = [f"//{request.headers.get('Host', 'localhost')}", *([origin] if origin is not None else [])]
+        return all(_is_our_name(url) for url in named)
+
+    def _own_ip(self, request: web.BaseRequest) -> str:
+        """The address under which the asker reached us."""
+        name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+        return str(name[0]) if name else self.options.host
+
+    # --- WebSocket -----------------------------------------------------------------------------------------------
+
+    async def _listen(self, request: web.BaseRequest) -> web.StreamResponse:
+        if len(self._listeners) >= MAX_LISTENERS:
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_LISTENERS} programs are listening already")
+        wire = web.WebSocketResponse(max_msg_size=MAX_COMMAND, heartbeat=20.0)
+        await wire.prepare(request)
+        listener = _Listener(wire)
+        self._listeners.add(listener)
+        try:
+            async for message in wire:
+                self._heed(listener, message)
+        finally:
+            self._listeners.discard(listener)
+            await listener.hang_up()
+        return wire
+
+    def _heed(self, listener: _Listener, message: WSMessage) -> None:
+        """Take a command; what is none is left out, as the proposal asks."""
+        if message.type is not WSMsgType.TEXT:
+            return
+        try:
+            command = json.loads(message.data)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(command, dict):
+            return
+        address = command.get("DATA")
+        if not isinstance(address, str) or address not in self._paths:
+            return
+        if command.get("COMMAND") == "LISTEN":
+            listener.addresses.add(address)
+            listener.tell(address, self._current()[self._paths[address]])
+        elif command.get("COMMAND") == "IGNORE":
+            listener.addresses.discard(address)
+
+
+class _Listener:
+    """One WebSocket: the addresses it wants, and the newest value of each that it has not heard yet."""
+
+    def __init__(self, wire: web.WebSocketResponse) -> None:
+        self.addresses: set[str] = set()
+        self._wire = wire
+        self._untold: dict[str, Value] = {}
+        self._news = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._speak())
+
+    def tell(self, address: str, value: Value) -> None:
+        if address in self.addresses:
+            self._untold[address] = value
+            self._news.set()
+
+    async def hang_up(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        await self._wire.close()
+
+    async def _speak(self) -> None:
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                untold, self._untold = self._untold, {}
+                for address, value in untold.items():
+                    await self._wire.send_bytes(encode(address, value))
+                await asyncio.sleep(REST_SECONDS)
+        except ConnectionError:  # it has gone; its reader ends by itself
+            return
+
+
+def _is_our_name(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return False
+    if not host:
+        return False
+    own = socket.gethostname().lower()
+    if host in (own, f"{own}.local") or is_loopback(host):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(node: object) -> web.Response:
+    return web.json_response(node, headers={"Cache-Control": "no-store"})
+
+
+def _plain(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, text=text or None)

@@ -1,0 +1,229 @@
+"""What the doctor looks at: the machine and the installation, as facts without judgement.
+
+A process of its own: it may import torch. Nothing that is missing raises; that it is missing is the observation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes.util
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from riffengine.errors import RiffError
+from riffengine.processes.realtime import realtime_allowed
+
+# What each dependency is for; the first words of the sentence a performer reads when it is not there.
+DEPENDENCIES: Mapping[str, str] = {
+    "numpy": "nothing can play",
+    "torch": "no loop can be rendered",
+    "diffusers": "spectrogram checkpoints cannot be used; the bundled model can",
+    "torchaudio": "spectrogram checkpoints cannot be used; the bundled model can",
+    "safetensors": "the model's weights cannot be read",
+    "sounddevice": "no sound device can be opened; only the paced output plays",
+    "soundfile": "nothing can be recorded or rendered to a file",
+    "soxr": "audio of another sample rate cannot be used",
+    "python-osc": "nothing can be steered by OSC",
+    "python-rtmidi": "no MIDI controller can be used",
+    "pyyaml": "no preset can be read",
+    "rich": "there is no progress bar",
+    "aiohttp": "OSCQuery does not answer",
+    "zeroconf": "OSCQuery is not announced",
+    "ifaddr": "OSCQuery is not announced",
+    "pillow": "pictures are neither read nor written",
+    "textual": "there is no dashboard",
+    "prometheus-client": "the service has no /metrics",
+    "mido": "notes are not written as MIDI files",
+}
+
+
+@dataclass(frozen=True)
+class TorchFacts:
+    """What torch can compute on; ``problem`` is why it does not load, empty when it does."""
+
+    threads: int = 0
+    accelerators: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class OutputFacts:
+    """Sound outputs by name; ``problem`` is why they cannot be listed."""
+
+    names: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class MidiFacts:
+    """MIDI drivers and ports by name; ``problem`` is why they cannot be listed."""
+
+    apis: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file of the package: its name, bytes, and the first sixteen hex digits of its SHA-256."""
+
+    name: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Everything the doctor saw; sizes in bytes, ``None`` where this system has no such thing."""
+
+    system: str
+    python: tuple[int, int, int]
+    versions: Mapping[str, str | None]
+    torch: TorchFacts
+    torchaudio: str
+    portaudio: str | None
+    outputs: OutputFacts
+    midi: MidiFacts
+    shared_memory: int | None
+    stale_segments: tuple[str, ...]
+    realtime: bool | None
+    weights: tuple[Weights, ...]
+    free_disk: int
+
+
+def observe() -> Observations:
+    """Look at this machine; takes a few seconds, since torch is loaded. Never raises for what is missing."""
+    return Observations(
+        system=platform.system(),
+        python=sys.version_info[:3],
+        versions={name: _version(name) for name in DEPENDENCIES},
+        torch=observe_torch(),
+        torchaudio=_observe_torchaudio(),
+        portaudio=_observe_portaudio(),
+        outputs=observe_outputs(),
+        midi=observe_midi(),
+        shared_memory=_free_shared_memory(),
+        stale_segments=_observe_stale_segments(),
+        realtime=realtime_allowed(),
+        weights=_observe_weights(),
+        free_disk=shutil.disk_usage(Path.cwd()).free,
+    )
+
+
+def observe_torch() -> TorchFacts:
+    """What torch can compute on, or why it does not load."""
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError) as error:
+        return TorchFacts(problem=f"torch does not load: {_first_line(error)}")
+    accelerators = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        accelerators.append("Apple GPU (MPS)")
+    return TorchFacts(torch.get_num_threads(), tuple(accelerators))
+
+
+def observe_outputs() -> OutputFacts:
+    """The sound outputs of this machine."""
+    try:
+        from riffengine.output.device import list_devices
+
+        return OutputFacts(tuple(str(device) for device in list_devices()))
+    except (RiffError, ImportError, OSError) as error:
+        return OutputFacts(problem=_first_line(error))
+
+
+def observe_midi() -> MidiFacts:
+    """The MIDI drivers that answer on this machine, and the ports that controllers offer; opens none."""
+    try:
+        rtmidi = importlib.import_module("rtmidi")
+    except ImportError as error:
+        return MidiFacts(problem=f"python-rtmidi does not load: {_first_line(error)}")
+    apis, ports, problems = [], [], []
+    for api in rtmidi.get_compiled_api():
+        name = rtmidi.get_api_display_name(api)
+        try:
+            with _libraries_quiet():
+                probe = rtmidi.MidiIn(api, name="riffengine-doctor")
+                ports += [f"{port} ({name})" for port in probe.get_ports()]
+                probe.delete()
+        except rtmidi.RtMidiError as error:
+            problems.append(f"{name}: {_first_line(error)}")
+        else:
+            apis.append(name)
+    return MidiFacts(tuple(apis), tuple(ports), "" if apis else "; ".join(problems))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _observe_torchaudio() -> str:
+    from riffengine.renderer.torchaudio_import import torchaudio_case
+
+    return torchaudio_case()
+
+
+def _observe_portaudio() -> str | None:
+    """The PortAudio library: the system's, or the one inside the sounddevice wheel (macOS, Windows)."""
+    found = ctypes.util.find_library("portaudio")
+    if found:
+        return found
+    if importlib.util.find_spec("_sounddevice_data") is None:
+        return None
+    bundled = importlib.import_module("_sounddevice_data")
+    for folder in bundled.__path__:
+        for library in sorted(Path(folder, "portaudio-binaries").glob("libportaudio*")):
+            if library.suffix in (".dylib", ".dll"):
+                return library.name
+    return None
+
+
+def _free_shared_memory() -> int | None:
+    folder = Path("/dev/shm")
+    return shutil.disk_usage(folder).free if folder.is_dir() else None
+
+
+def _observe_stale_segments() -> tuple[str, ...]:
+    try:
+        from riffengine.processes.loop_store import stale_segments
+    except ImportError:  # numpy is missing, which has its own finding
+        return ()
+    return tuple(path.name for path in stale_segments())
+
+
+def _observe_weights() -> tuple[Weights, ...]:
+    folder = Path(__file__).parent.parent / "weights"
+    return tuple(
+        Weights(str(path.relative_to(folder)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+        for path in sorted(folder.rglob("*.safetensors"))
+    )
+
+
+@contextlib.contextmanager
+def _libraries_quiet() -> Iterator[None]:
+    """Keep what libasound and libjack write to file descriptor 2, where there is no server, out of the table."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")

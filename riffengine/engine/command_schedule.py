@@ -1,0 +1,133 @@
+"""CommandSchedule: commands that carry the time at which they are to be heard, kept until the transport comes to it.
+
+It stands between the surfaces and the engine's ``submit``, as the Synchroniser does: host times become frames by the
+frame clock, and what the mixer does at once is pinned to its exact frame. One thread, the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from riffengine.clock import Clock
+from riffengine.errors import ControlError
+from riffengine.performance.command import Accepted, Command, Landing, Reply
+from riffengine.performance.parameters import ControlClass, ParameterTree
+from riffengine.processes.player_messages import SetControl
+from riffengine.scheduler.actions import Action, ToPlayerMessage
+from riffengine.transport.beat_grid import Moment
+from riffengine.transport.event_queue import MAX_ENTRIES_EACH, EventQueue
+from riffengine.transport.sync.frame_clock import FrameClock
+
+LEAD_SECONDS = 0.08
+"""A control is handed to the player this long before its frame: one tick of 20 ms, the pipe, a block of 46 ms."""
+
+MAX_AHEAD_SECONDS = 600.0
+"""Further ahead is more likely a clock that is set wrong than music."""
+
+SAME_NS = 1_000_000
+"""Two readings of the wall clock that lie less apart are one: reading two clocks is never quite simultaneous."""
+
+
+@dataclass(frozen=True)
+class DueCommand:
+    """A command whose time has come; ``at_frame`` is the frame on which the player is to act, if that is known."""
+
+    command: Command
+    at_frame: int | None
+    tell: Callable[[Reply], None]
+
+
+class CommandSchedule:
+    """Keeps scheduled commands. ``unix_seconds`` is the wall clock in which senders give their times."""
+
+    def __init__(
+        self,
+        tree: ParameterTree,
+        frames: FrameClock,
+        sample_rate: int,
+        clock: Clock,
+        unix_seconds: Callable[[], float],
+        moment: Callable[[int], Moment],
+    ) -> None:
+        self._tree, self._frames, self._rate = tree, frames, sample_rate
+        self._clock, self._unix_seconds, self._moment = clock, unix_seconds, moment
+        self._soon: EventQueue[tuple[Command, Callable[[Reply], None]]] = EventQueue()  # acts on its frame
+        self._later: EventQueue[tuple[Command, Callable[[Reply], None]]] = EventQueue()  # is rendered first, then lands
+
+        self._held_offset_ns = 0
+
+    def __len__(self) -> int:
+        return len(self._soon) + len(self._later)
+
+    def enter(self, command: Command, unix_seconds: float, tell: Callable[[Reply], None]) -> Landing | None:
+        """Keep ``command`` until ``unix_seconds`` is heard; ``None`` when that has passed and it should act now.
+
+        Its reply goes to ``tell`` when it is made. ``ControlError`` when it is too far ahead or there are too many.
+        """
+        now_ns = self._clock.now_ns()
+        due_ns = round(unix_seconds * 1e9) - self._offset_ns(now_ns)
+        seconds = (due_ns - now_ns) / 1e9
+        if seconds <= 0.0:
+            return None
+        if seconds > MAX_AHEAD_SECONDS:
+            raise ControlError(
+                f"{command.path}: the bundle's time lies {seconds:.0f} s ahead; allowed are {MAX_AHEAD_SECONDS:.0f}. "
+                "Is the clock of this machine or of the sender set wrong?"
+            )
+        command = replace(
+            command, stamp_ns=0
+        )  # the way from knob to ear is not measured where it is meant to take time
+        rendered = self._tree[command.path].control is ControlClass.QUANTISED
+        if not (self._later if rendered else self._soon).enter(due_ns, command.source, (command, tell)):
+            raise ControlError(
+                f"{command.path}: {MAX_ENTRIES_EACH} messages of yours wait for their time already; send them later"
+            )
+        return Landing(command.path, self._moment(self._frame(due_ns) or 0).beat, seconds)
+
+    def due(self, frame: int) -> list[DueCommand]:
+        """What is to be submitted now, when ``frame`` is the first on which the player could still act."""
+        if not self._frames.known:
+            now_ns = self._clock.now_ns()
+            return [
+                DueCommand(c, None, tell) for kept in (self._soon, self._later) for _, (c, tell) in kept.take(now_ns)
+            ]
+        lead_frames = round(LEAD_SECONDS * self._rate)
+        pinned = self._soon.take(self._frames.heard_ns(frame + lead_frames))
+        landing = self._later.take(self._frames.heard_ns(frame))
+        return [
+            *(DueCommand(command, self._frame(due_ns), tell) for due_ns, (command, tell) in pinned),
+            *(DueCommand(command, None, tell) for _, (command, tell) in landing),
+        ]
+
+    def _offset_ns(self, now_ns: int) -> int:
+        """From the monotonic clock to the wall clock; held, so that one time tag is one time, until the wall is set."""
+        offset_ns = round(self._unix_seconds() * 1e9) - now_ns
+        if abs(offset_ns - self._held_offset_ns) > SAME_NS:
+            self._held_offset_ns = offset_ns
+        return self._held_offset_ns
+
+    def _frame(self, due_ns: int) -> int | None:
+        return round(self._frames.frame_heard_at(due_ns)) if self._frames.known else None
+
+
+def pinned(actions: Iterable[Action], at_frame: int | None) -> list[Action]:
+    """``actions`` with every mixer control that would move at once moving on ``at_frame`` instead; ``None``: as is."""
+    if at_frame is None:
+        return list(actions)
+    return [
+        ToPlayerMessage(replace(action.message, at_frame=at_frame))
+        if isinstance(action, ToPlayerMessage)
+        and isinstance(action.message, SetControl)
+        and action.message.at_frame is None
+        else action
+        for action in actions
+    ]
+
+
+def on_time(reply: Reply, at_frame: int | None, now: Moment, then: Callable[[int], Moment]) -> Reply:
+    """``reply`` with the landing that ``pinned`` gave it: ``at_frame`` instead of at once."""
+    if at_frame is None or not isinstance(reply, Accepted) or reply.landing is None or reply.landing.seconds > 0.0:
+        return reply
+    moment = then(max(at_frame, now.frame))
+    return replace(reply, landing=replace(reply.landing, beat=moment.beat, seconds=moment.seconds - now.seconds))

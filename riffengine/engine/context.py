@@ -1,0 +1,178 @@
+"""EngineContext: everything in the engine's process that a performance is made of, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from riffengine.clock import Clock, SystemClock
+from riffengine.control.midi.sender import MidiSender
+from riffengine.engine.command_schedule import CommandSchedule
+from riffengine.engine.latency_meter import LatencyMeter
+from riffengine.engine.midi_out.clock import MidiClockOut
+from riffengine.engine.midi_out.notes import MidiNotesOut
+from riffengine.engine.options import CHANNELS, PlayOptions, device_choice
+from riffengine.engine.stream_clock import StreamClock
+from riffengine.engine.surfaces.registry import Surfaces, open_journal
+from riffengine.engine.sync.leaders import sync_leaders
+from riffengine.engine.sync.tempo_sync import TempoSync
+from riffengine.errors import OutOfRange
+from riffengine.output.process import PlayerOptions
+from riffengine.performance.command import Rejected
+from riffengine.performance.latency import LatencyCsv
+from riffengine.performance.progress import PerformanceProgress
+from riffengine.performance.prompt_picker import PromptPicker
+from riffengine.performance.state import PerformanceState
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.recording import RecordingController
+from riffengine.recovery import Recovery
+from riffengine.renderer.bundled.model_info import model_shape
+from riffengine.renderer.file_hash import DiskFileHashes
+from riffengine.renderer.process import RendererOptions
+from riffengine.replay.player_log import PlayerLog
+from riffengine.scheduler.actions import Policy
+from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.progress import progress
+from riffengine.scheduler.scene_player import ScenePlayer
+from riffengine.session.session import Session
+from riffengine.transport.beat_grid import BeatGrid, Moment
+
+NOTES_CLIENT = "riffengine notes"
+SLOWEST_BPM = 60.0
+SLOTS = 48
+SLOTS_PER_DECK = 7  # the least a deck can play with, where shared memory is small
+STORE_BYTES = 256 << 20  # of all loops together: 48 of three mono stems at 48 kHz and the slowest tempo are 221 MB
+
+
+@dataclass(frozen=True)
+class EngineContext:
+    """What the parts of the engine share. One thread, the event loop's."""
+
+    session: Session
+    options: PlayOptions
+    clock: Clock
+    store: LoopStore
+    conductor: Conductor
+    scene_player: ScenePlayer
+    sync: TempoSync
+    midi_clock_out: MidiClockOut
+    midi_notes_out: MidiNotesOut
+    stream_clock: StreamClock
+    latency: LatencyMeter
+    player_log: PlayerLog
+    surfaces: Surfaces
+    schedule: CommandSchedule
+    recording: RecordingController
+    say: Callable[[str], None]
+
+    @property
+    def state(self) -> PerformanceState:
+        """What the performer wants right now."""
+        return self.conductor.state
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What is kept for the case of a crash."""
+        return self.options.recovery
+
+    def progress(self) -> PerformanceProgress:
+        """How far every deck is with what is wanted of it."""
+        return progress(self.conductor.scheduler, self.scene_player.book)
+
+    def now(self) -> Moment:
+        """The present frame in every unit."""
+        return self.conductor.moment(self.stream_clock.frame())
+
+    def renderer_options(self) -> RendererOptions:
+        """What the renderer process is started with."""
+        session, store = self.session, self.store
+        warm = Point("house", 0)
+        bpm = self.state.number("transport/tempo")
+        request = RenderRequest(warm, warm, steps=1, bpm=bpm, beats=session.loop_beats, sample_rate=session.sample_rate)
+        return RendererOptions(store.name, store.slots, slot_floats(session), session.model, warm=request)
+
+    def player_options(self) -> PlayerOptions:
+        """What the player process is started with."""
+        session, store = self.session, self.store
+        return PlayerOptions(
+            sample_rate=session.sample_rate,
+            grid=BeatGrid(session.sample_rate, self.state.number("transport/tempo")),
+            store_name=store.name,
+            store_slots=store.slots,
+            store_slot_floats=slot_floats(session),
+            block_frames=session.block_frames,
+            channels=CHANNELS,
+            output=session.output,
+            device=device_choice(session),
+            record=str(session.record) if session.record else None,
+            decks=session.decks,
+            player_log=self.options.journal is not None,
+            cue=session.cue,
+            part_seconds=60.0 * session.recording.part_minutes,
+            keep_seconds=60.0 * session.recording.keep_minutes,
+        )
+
+
+def slot_floats(session: Session) -> int:
+    """What one loop of the session's model takes at the slowest tempo, in samples."""
+    shape = model_shape(session.model)
+    channels = min(shape.channels, CHANNELS)
+    return int(session.loop_beats * 60 / SLOWEST_BPM * session.sample_rate) * channels * len(shape.stems)
+
+
+def slots_for(session: Session) -> int:
+    """How many loops are kept: as many as the memory is worth, and never too few to play with."""
+    least = SLOTS_PER_DECK * len(session.decks)
+    return max(least, min(SLOTS, STORE_BYTES // (4 * slot_floats(session))))
+
+
+def build_context(session: Session, options: PlayOptions, clock: Clock, say: Callable[[str], None]) -> EngineContext:
+    """Put everything together. Raises what a file, a preset or a command line cannot be blamed for later."""
+    # The first of what may refuse: whatever is made before it would be left behind.
+    csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
+    tree = session.tree()
+    state, scenes = session.state(tree), session.scenes
+    if options.recovery is not None:
+        state, scenes = options.recovery.state(tree, state), options.recovery.scenes(scenes)
+    for command in options.commands:
+        state, reply = tree.apply(state, command)
+        if isinstance(reply, Rejected):
+            raise OutOfRange(reply.reason)
+    rate, decks = session.sample_rate, session.decks
+    store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
+    grid = BeatGrid(rate, state.number("transport/tempo"))
+    policy = Policy(fade_in_seconds=session.fade_in_seconds, loop_beats=session.loop_beats)
+    conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, DiskFileHashes())
+    surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
+    recording = RecordingController(
+        session.name, session.recording, rate, SystemClock().unix_seconds, say, session.record
+    )
+    surfaces.join(recording)
+    leaders = sync_leaders(session, clock, say)
+    sync = TempoSync(conductor, rate, session.loop_beats, clock, leaders, session.sync_start_stop)
+    beats = session.loop_beats
+    midi_clock_out = MidiClockOut(
+        conductor, sync.frames, lambda: MidiSender(session.clock_out_port, loop_beats=beats), say
+    )
+    midi_notes_out = MidiNotesOut(conductor, sync.frames, lambda: MidiSender(session.notes_out_port, NOTES_CLIENT), say)
+    stream_clock = StreamClock(rate, session.block_frames, clock)
+    return EngineContext(
+        session=session,
+        options=options,
+        clock=clock,
+        store=store,
+        conductor=conductor,
+        scene_player=ScenePlayer(conductor, scenes, PromptPicker(session.lists, Random())),
+        sync=sync,
+        midi_clock_out=midi_clock_out,
+        midi_notes_out=midi_notes_out,
+        stream_clock=stream_clock,
+        latency=LatencyMeter(tree, conductor, stream_clock, csv),
+        player_log=PlayerLog(lambda frame, kind, facts: surfaces.played(conductor.moment(frame), kind, facts)),
+        surfaces=surfaces,
+        schedule=CommandSchedule(tree, sync.frames, rate, clock, SystemClock().unix_seconds, conductor.moment),
+        recording=recording,
+        say=say,
+    )

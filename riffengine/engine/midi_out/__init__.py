@@ -1,0 +1,1 @@
+"""MIDI clock and notes sent out in time with the sound."""

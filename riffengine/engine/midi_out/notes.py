@@ -1,0 +1,125 @@
+"""MidiNotesOut: the notes of the loops that sound, as MIDI, in time with the sound, for a DAW's instruments to double.
+
+It reads the Conductor's stage and the player's clock at every tick of the engine and tells a sender which message is
+due when. What is muted, turned down or faded to the other side plays no notes. One thread, the engine's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from riffengine.control.midi.sender import Timed, Withdraw
+from riffengine.engine.midi_out.optional_sender import OptionalSender, Sender
+from riffengine.notes.loop_notes import STEM_OF
+from riffengine.notes.sequencer import DeckNotes, NoteSequencer
+from riffengine.performance.state import PerformanceState
+from riffengine.performance.takes import stems_of
+from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.mixer_controls import SILENT_DB, stem_audible
+from riffengine.scheduler.morph_bank import MorphBank
+from riffengine.transport.sync.frame_clock import FrameClock
+
+_AHEAD_SECONDS = 0.25  # an engine that is held up for less than this does not delay a note
+_ENDS = 0.001  # a crossfader this near to its end lets nothing through from the other side
+
+
+class MidiNotesOut:
+    """Sends notes while ``midi/notes_out`` is on. ``open_sender`` may raise ``ControlError``."""
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        frames: FrameClock,
+        open_sender: Callable[[], Sender[Timed | Withdraw]],
+        say: Callable[[str], None],
+    ) -> None:
+        self._conductor, self._frames = conductor, frames
+        self._sending = OptionalSender(open_sender, "no notes go out", say)
+        self._line = NoteSequencer()
+        self._slots: dict[int, bytes] = {}
+        self._sent: deque[tuple[int, int]] = deque()  # frame and host time of what the sender still has
+
+    def lies_in(self, slot: int, notes: bytes) -> None:
+        """The loop in ``slot`` of the loop store plays ``notes``, packed."""
+        self._slots[slot] = notes
+
+    def notes_in(self, slot: int) -> bytes:
+        """What the loop in ``slot`` plays."""
+        return self._slots.get(slot, b"")
+
+    def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
+        """Time has passed and ``frame`` is the first that can still be changed; ``hushed``: a leader has stopped us."""
+        sender = self._sending.sender(self._conductor.state.values.get("midi/notes_out") is True)
+        if sender is None:
+            self._forget()
+        elif self._frames.known:
+            self._plan(sender, frame, now_ns, hushed)
+
+    def close(self) -> None:
+        """End what rings."""
+        self._sending.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing rings, and nothing was sent."""
+        self._line = NoteSequencer()
+        self._sent.clear()
+
+    def _plan(self, sender: Sender[Timed | Withdraw], frame: int, now_ns: int, hushed: bool) -> None:
+        scheduler = self._conductor.scheduler
+        open_ = scheduler.mixer_controls.opened and not scheduler.mixer_controls.panicked and not hushed
+        decks = [self._played(deck, frame) if open_ else DeckNotes() for deck in scheduler.decks]
+        until = frame + scheduler.frames(_AHEAD_SECONDS)
+        withdrawn, new = self._line.plan(frame, until, scheduler.timeline, decks)
+        while self._sent and self._sent[0][1] < now_ns - 1_000_000_000:
+            self._sent.popleft()
+        if withdrawn is not None:
+            taken = [ns for at, ns in self._sent if at >= withdrawn.frame]
+            if taken:
+                sender.send(Withdraw(from_ns=min(taken)))
+            self._sent = deque(entry for entry in self._sent if entry[0] < withdrawn.frame)
+        for entry in new:
+            host_ns = self._frames.heard_ns(entry.frame)
+            if self._sent:  # in the order of the frames, whatever the clock has learnt meanwhile
+                host_ns = max(host_ns, self._sent[-1][1] + 1)
+            for message in entry.messages:
+                sender.send(Timed(host_ns, message))
+            self._sent.append((entry.frame, host_ns))
+
+    def _played(self, deck: str, frame: int) -> DeckNotes:
+        """What ``deck`` plays, and what of it is heard."""
+        scheduler = self._conductor.scheduler
+        part, state = scheduler.decks[deck], scheduler.state
+        if not deck_audible(state, deck):
+            return DeckNotes()
+        alpha = scheduler.alpha(part)
+        course = []
+        for bank in (part.sounding, part.launching):
+            if bank is not None:
+                since = 0 if bank is part.sounding or bank.frame <= frame else bank.frame
+                course.append((since, self._of(bank, alpha)))
+        silent = frozenset(
+            stem
+            for stem in stems_of(state.values, deck)
+            if state.number(f"deck/{deck}/stem/{stem}/gain") <= SILENT_DB or not stem_audible(state, deck, stem)
+        )
+        if silent >= {"mix"}:  # a model of one stem
+            silent |= frozenset(STEM_OF.values())
+        return DeckNotes(tuple(course), silent, scheduler.facts.beats)
+
+    def _of(self, bank: MorphBank, alpha: float) -> bytes:
+        """The notes of the loop that is nearest to the knob."""
+        if not bank.placed:
+            return b""
+        nearest = min(bank.placed, key=lambda at: (abs(at - alpha), at))
+        return self.notes_in(bank.placed[nearest].ref.slot)
+
+
+def deck_audible(state: PerformanceState, deck: str) -> bool:
+    """Whether the faders, the mutes and the crossfader let anything of ``deck`` through."""
+    at = f"deck/{deck}"
+    if state[f"{at}/mute"] or min(state.number(f"{at}/gain"), state.number("master/gain")) <= SILENT_DB:
+        return False
+    side, position = state.text(f"{at}/side"), state.number("crossfader")
+    return not (side == "left" and position >= 1.0 - _ENDS) and not (side == "right" and position <= _ENDS)

@@ -1,0 +1,1 @@
+"""How each control surface of a session is opened."""

@@ -1,0 +1,1 @@
+"""Following an external tempo: the leaders there are, and the grid kept on their beat."""

@@ -1,0 +1,28 @@
+"""The leaders a session can follow, opened when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from riffengine.clock import Clock
+from riffengine.control.link import LinkLeader
+from riffengine.control.midi.clock_input import MidiClockInput
+from riffengine.engine.sync.tempo_sync import Leader
+from riffengine.session.session import Session
+
+
+def sync_leaders(session: Session, clock: Clock, say: Callable[[str], None]) -> Mapping[str, Callable[[float], Leader]]:
+    """How to open each value of ``transport/sync`` but ``internal``; each takes the tempo we have.
+
+    Opening raises ``ControlError`` that says what is missing.
+    """
+
+    def midi(bpm: float) -> Leader:
+        leader = MidiClockInput.open(session.sync_port, clock)
+        say(leader.note)
+        return leader
+
+    def link(bpm: float) -> Leader:
+        return LinkLeader(bpm, clock, session.sync_start_stop)
+
+    return {"midi": midi, "link": link}

@@ -1,0 +1,226 @@
+"""TempoSync: asks whoever leads where the beat is, and keeps the Conductor's grid on it.
+
+It stands between the pure parts (sources, frame clock, follower) and the Conductor; the engine calls it at every tick
+and carries out the actions that come back. One thread, the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from riffengine.clock import Clock
+from riffengine.errors import ControlError
+from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply
+from riffengine.processes.player_messages import PlayerReady, Status
+from riffengine.scheduler.actions import Action, Applied, Log
+from riffengine.scheduler.conductor import Conductor
+from riffengine.transport.sync.follower import Follower, Pursue
+from riffengine.transport.sync.frame_clock import FrameClock
+from riffengine.transport.sync.internal import InternalSource, TapTempo
+from riffengine.transport.sync.source import Pace, SyncSource
+
+LEAD_SECONDS = 0.05
+"""A new grid is decided this long before it rules: one tick of 20 ms, the pipe, and a block."""
+
+_OURS = "sync"
+
+
+class Leader(SyncSource, Protocol):
+    """A source outside this program, behind an adapter."""
+
+    name: str
+
+    def seat(self, beat: float, host_ns: int) -> None:
+        """Our beat is ``beat`` at ``host_ns``: where nobody else is, nothing is to jump."""
+
+    def propose(self, bpm: float) -> bool:
+        """Ask for another tempo; false when this leader takes none from us."""
+
+    def close(self) -> None:
+        """Leave."""
+
+
+class TempoSync:
+    """Follows the leader that ``transport/sync`` names.
+
+    ``leaders`` opens one by name; it is given the tempo we have, and raises ``ControlError`` when there is none to be
+    had. ``start_stop``: fade out when the leader stops, in when it starts.
+    """
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        sample_rate: int,
+        loop_beats: int,
+        clock: Clock,
+        leaders: Mapping[str, Callable[[float], Leader]],
+        start_stop: bool = False,
+    ) -> None:
+        self.frames = FrameClock(sample_rate)
+        self.follower = Follower(sample_rate, loop_beats)
+        self._conductor, self._rate, self._clock = conductor, sample_rate, clock
+        self._leaders, self._start_stop = leaders, start_stop
+        self._internal = InternalSource()
+        self._taps = TapTempo()
+        self._mode = "internal"
+        self._leader: Leader | None = None
+        self._leading = False  # whether the grid follows just now
+        self._stopped = False
+        self._nudged_seconds = 0.0
+
+    @property
+    def hushed(self) -> bool:
+        """Whether the leader has stopped, and we with it."""
+        return self._stopped
+
+    # --- what the player says ---------------------------------------------------------------------------------------
+
+    def player_ready(self, ready: PlayerReady) -> None:
+        """A block sounds for as long as it is, and begins ``latency_seconds`` after it was handed over."""
+        self.frames.delay_seconds = ready.latency_seconds + ready.block_frames / ready.sample_rate
+
+    def player_status(self, status: Status) -> None:
+        """The player's report of frame and host time."""
+        self.frames.mark(status.frame, status.host_ns)
+
+    # --- what the performer says ------------------------------------------------------------------------------------
+
+    def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
+        """The reply to a command that the Conductor must not see: a tempo that ramps, or that another decides."""
+        if command.path != "transport/tempo" or command.source == _OURS:
+            return None
+        if self._leader is not None and self._leading and not self._taken(command):
+            reason = f"transport/tempo: the {self._leader.name} leads; set transport/sync to internal to choose a tempo"
+            return Rejected(command, reason), []
+        beats = self._conductor.state.number("transport/ramp")
+        if self._leader is not None or not self.frames.known or (beats <= 0.0 and not self._internal.active):
+            return None
+        _, checked = self._conductor.tree.apply(self._conductor.state, command)
+        if not isinstance(checked, Accepted):
+            return checked, []
+        self._begin(frame)
+        bpm = float(checked.value)
+        self._internal.ramp(self._heard_ns(frame), bpm, beats)
+        moment = self._conductor.moment(frame)
+        seconds = beats * 120.0 / (moment.bpm + bpm)
+        return replace(checked, landing=Landing(command.path, moment.beat + beats, seconds)), []
+
+    def applied(self, reply: Reply, frame: int) -> list[Action]:
+        """A command was accepted: a tap, a nudge."""
+        if not isinstance(reply, Accepted):
+            return []
+        command = reply.command
+        if command.path == "transport/tap" and reply.value:
+            bpm = self._taps.tap(command.stamp_ns or self._clock.now_ns())
+            return [] if bpm is None else self._set_tempo(round(bpm, 1), command.source, frame)
+        if command.path == "transport/nudge":
+            seconds = float(reply.value) / 1000.0
+            if self._leader is not None:
+                self._nudged_seconds += seconds
+            elif self.frames.known:
+                self._begin(frame)
+                self._internal.nudge(seconds)
+        return []
+
+    # --- time passes ------------------------------------------------------------------------------------------------
+
+    def tick(self, frame: int) -> list[Action]:
+        """Compare and correct; ``frame`` is the earliest on which a message to the player could still act."""
+        actions = self._change_leader(frame)
+        if not self.frames.known or not self._conductor.pacing.free_at(frame):
+            return actions
+        at_frame = frame + round(LEAD_SECONDS * self._rate)
+        source: SyncSource = self._leader or self._internal
+        pace = source.pace(self._heard_ns(at_frame))
+        if pace is None:
+            return actions + self._let_go(at_frame)
+        actions += self._start_or_stop(pace)
+        if not self._leading:
+            self._leading = True
+            self.follower.reset()
+            if self._leader is not None:
+                actions.append(Log("sync", f"following the {self._leader.name}: {pace.bpm:.2f} bpm"))
+        grid = self._conductor.pacing.grid_at(frame)
+        tempo = self._conductor.state.number("transport/tempo")
+        for action in self.follower.decide(at_frame, grid, pace, tempo):
+            if isinstance(action, Pursue):
+                actions += self._conductor.pacing.follow(action.grid, action.jumps, frame)
+            else:
+                actions += self._set_tempo(action.bpm, _OURS, frame)
+        if self._leader is None and self._internal.arrived(self._heard_ns(frame), self.follower.error_seconds):
+            self._internal.end()
+            actions += self._set_tempo(self._internal.goal_bpm, _OURS, frame)
+        return actions
+
+    def close(self) -> None:
+        """Leave whoever leads."""
+        if self._leader is not None:
+            self._leader.close()
+            self._leader = None
+
+    def _heard_ns(self, frame: int) -> int:
+        ahead = self._nudged_seconds + self._conductor.state.number("transport/offset") / 1000.0
+        return self.frames.heard_ns(frame) + (round(ahead * 1e9) if self._leader is not None else 0)
+
+    def _begin(self, frame: int) -> None:
+        """The internal source takes the beat over as it is."""
+        if not self._internal.active:
+            grid = self._conductor.pacing.grid_at(frame)
+            frame = max(frame, grid.anchor_frame)
+            self._internal.begin(self._heard_ns(frame), grid.beat_at(frame), grid.bpm)
+
+    def _taken(self, command: Command) -> bool:
+        value = command.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return True  # the tree will say what is wrong with it
+        return self._leader is not None and self._leader.propose(float(value))
+
+    def _set_tempo(self, bpm: float, source: str, frame: int) -> list[Action]:
+        if self._conductor.state.number("transport/tempo") == bpm:
+            return []
+        command = Command("transport/tempo", bpm, source)
+        answered = self.answer(command, frame)
+        reply, actions = answered if answered is not None else self._conductor.submit(command, frame)
+        return [Applied(command, reply, self._conductor.moment(frame)), *actions]
+
+    def _change_leader(self, frame: int) -> list[Action]:
+        mode = self._conductor.state.text("transport/sync")
+        if mode == self._mode:
+            return []
+        self.close()
+        self._internal.end()
+        self._mode = mode
+        self._nudged_seconds = 0.0
+        actions = self._let_go(frame + round(LEAD_SECONDS * self._rate))
+        if self._stopped:
+            self._stopped = False
+            actions += self._conductor.pacing.hush(silent=False)
+        if mode != "internal":
+            try:
+                self._leader = self._leaders[mode](self._conductor.moment(frame).bpm)
+                if self.frames.known:
+                    self._leader.seat(self._conductor.pacing.grid_at(frame).beat_at(frame), self._heard_ns(frame))
+            except ControlError as error:
+                self._mode = "internal"
+                command = Command("transport/sync", "internal", _OURS)
+                reply, more = self._conductor.submit(command, frame)
+                moment = self._conductor.moment(frame)
+                actions += [Log("sync", f"no sync: {error}"), Applied(command, reply, moment), *more]
+        return actions
+
+    def _let_go(self, at_frame: int) -> list[Action]:
+        if not self._leading:
+            return []
+        self._leading = False
+        actions = self._conductor.pacing.release(at_frame)
+        if self._leader is not None:
+            actions.append(Log("sync", f"the {self._leader.name} has stopped; the beat runs on by itself"))
+        return actions
+
+    def _start_or_stop(self, pace: Pace) -> list[Action]:
+        if not self._start_stop or self._leader is None or pace.playing == (not self._stopped):
+            return []
+        self._stopped = not pace.playing
+        return self._conductor.pacing.hush(silent=self._stopped)

@@ -1,0 +1,1 @@
+"""Rendering to files without an engine: a loop, a morph, a whole song restyled."""

@@ -1,0 +1,263 @@
+"""Offline rendering: the same renderer and the same mixer as on stage, on virtual time, into a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from riffengine.errors import AudioFileError, OutOfRange
+from riffengine.notes.loop_notes import STEPS_PER_BEAT
+from riffengine.notes.midi_file import check_midi_path, journey, write_midi
+from riffengine.playback.mixer import Mixer
+from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl
+from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.renderer.family import Family, Rendition
+from riffengine.transport.beat_grid import BeatGrid
+
+BEATS_PER_BAR = 4
+LOOP_BEATS = 8
+PEAK_CEILING = 0.891  # -1 dBFS, which no loop passes; stems that were raised, or that are alone, might
+FINEST_MORPH = 33  # renditions along alpha at the most; more are not heard apart
+_BLOCK = 4096
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """What to render offline: one loop at ``alpha``, or ``bars`` bars in which alpha travels from 0 to 1.
+
+    ``levels`` are linear gains of stems, 1 where none is given and 0 for silence. ``stems`` is a folder that gets every
+    stem that is heard as a file of its own, ``midi`` a file that gets the notes.
+    """
+
+    output: Path
+    start: Point
+    end: Point
+    alpha: float = 0.0
+    bars: int = 0
+    bpm: float = 120.0
+    beats: int = LOOP_BEATS
+    key: str = ""
+    steps: int = 8
+    init: str = ""
+    sample_rate: int = 44100
+    model: str = "bundled"
+    density: float = 0.0
+    brightness: float = 0.0
+    energy: float = 0.0
+    transpose: int = 0
+    harmony: tuple[tuple[int, ...], ...] = ()
+    redreams: tuple[Redream, ...] = ()
+    levels: Mapping[str, float] = field(default_factory=dict)
+    stems: Path | None = None
+    midi: Path | None = None
+
+    def level(self, stem: str) -> float:
+        """The linear gain of ``stem``."""
+        return self.levels.get(stem, 1.0)
+
+    def request(self, alpha: float) -> RenderRequest:
+        """The request for the rendition at ``alpha``."""
+        return RenderRequest(
+            start=self.start,
+            end=self.end,
+            alpha=alpha,
+            steps=self.steps,
+            bpm=self.bpm,
+            beats=self.beats,
+            sample_rate=self.sample_rate,
+            key=self.key,
+            init=self.init,
+            model=self.model,
+            density=self.density,
+            brightness=self.brightness,
+            energy=self.energy,
+            transpose=self.transpose,
+            harmony=self.harmony,
+            redreams=self.redreams,
+        )
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What was written: ``frames`` at ``sample_rate``, from ``renditions`` loops, and what it cost.
+
+    ``loudness_lufs`` is that of the first loop with all its stems.
+    """
+
+    output: str
+    frames: int
+    sample_rate: int
+    seconds: float
+    renditions: int
+    render_seconds: tuple[float, ...]
+    loudness_lufs: float
+    peak: float
+    unknown_words: tuple[str, ...]
+    weights: str
+    stems: tuple[str, ...] = ()
+    midi: str = ""
+    notes: int = 0
+
+
+def check_output(path: Path) -> None:
+    """``AudioFileError`` when ``path`` can never be written: said before anything is rendered, not after."""
+    if path.suffix.lower() not in (".wav", ".flac"):
+        raise AudioFileError(f"{path.name}: the ending must be .wav or .flac")
+    if not path.parent.is_dir():
+        raise AudioFileError(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise AudioFileError(f"{path} cannot be written: it is not allowed there; choose another folder or name")
+
+
+def load_alone(model: str) -> Family:
+    """The family ``model`` on one thread, so that the same job gives the same samples on any number of cores."""
+    import torch
+
+    from riffengine.renderer.registry import load_family
+
+    torch.set_num_threads(1)
+    return load_family(model)
+
+
+def render_file(job: RenderJob, family: Family, progress: Progress = lambda done, of: None) -> RenderReport:
+    """Render ``job`` into its output file: WAV 24-bit or FLAC 24-bit by the file's ending.
+
+    Raises ``AudioFileError`` when the file cannot be written, ``OutOfRange`` for impossible lengths, and what the
+    renderer raises.
+    """
+    _check_job(job, family)
+    renditions: list[Rendition] = []
+    costs: list[float] = []
+    alphas = _alphas(job)
+    for index, alpha in enumerate(alphas):
+        began = time.perf_counter()
+        asked = replace(job.request(alpha), phase_from_ends=len(alphas) > 1)  # neighbours are crossfaded
+        renditions.append(family.render(asked, lambda: None))
+        costs.append(time.perf_counter() - began)
+        progress(index + 1, len(alphas))
+    samples = _samples(job, family, alphas, renditions, job.levels)
+    write_sound(job.output, samples, job.sample_rate)
+    stems = list(_write_stems(job, family, alphas, renditions))
+    notes = 0
+    if job.midi is not None:
+        steps = (job.bars * BEATS_PER_BAR or job.beats) * STEPS_PER_BEAT
+        played = journey([rendition.notes for rendition in renditions], steps, job.beats * STEPS_PER_BEAT)
+        notes = write_midi(job.midi, played, job.bpm, steps, job.start.prompt, lambda stem: job.level(stem) > 0.0)
+    report = report_of(job, family, samples, renditions, costs)
+    return replace(report, stems=tuple(stems), midi=str(job.midi or ""), notes=notes)
+
+
+def report_of(
+    job: RenderJob, family: Family, samples: NDArray[np.float32], renditions: list[Rendition], costs: list[float]
+) -> RenderReport:
+    """What came of ``job``, whose ``samples`` ``(frames, channels)`` were made of ``renditions``; as loud as the first.
+
+    ``costs`` are the seconds that each of them took.
+    """
+    unknown = dict.fromkeys(word for rendition in renditions for word in rendition.unknown_words)
+    return RenderReport(
+        output=str(job.output),
+        frames=len(samples),
+        sample_rate=job.sample_rate,
+        seconds=len(samples) / job.sample_rate,
+        renditions=len(renditions),
+        render_seconds=tuple(costs),
+        loudness_lufs=renditions[0].loudness_lufs,
+        peak=float(np.abs(samples).max()),
+        unknown_words=tuple(unknown),
+        weights=family.weights_digest,
+    )
+
+
+def _check_job(job: RenderJob, family: Family) -> None:
+    """Raise what would be raised later anyway."""
+    check_output(job.output)
+    if job.midi is not None:
+        check_midi_path(job.midi)
+    if job.bars < 0 or job.bars > 1024:
+        raise OutOfRange(f"bars is {job.bars}; 1 to 1024 bars can be rendered")
+    named = {*job.levels, *(stem for again in job.redreams for stem in again.stems)}
+    for stem in sorted(named - set(family.stems)):
+        raise OutOfRange(f"{stem!r} is no stem of this model; it has {', '.join(family.stems)}")
+    if job.stems is not None:
+        try:
+            job.stems.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"the folder {job.stems} cannot be made: {error}; choose another") from error
+        check_output(job.stems / f"stem{job.output.suffix}")
+
+
+def _samples(
+    job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], levels: Mapping[str, float]
+) -> NDArray[np.float32]:
+    if job.bars:
+        return _travel(job, family, alphas, renditions, levels)
+    gains = np.array([levels.get(stem, 1.0) for stem in family.stems], np.float32)
+    mixed = (renditions[0].audio * gains[:, None, None]).sum(axis=0)
+    return _stereo(mixed * min(1.0, PEAK_CEILING / max(float(np.abs(mixed).max()), PEAK_CEILING)))
+
+
+def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition]) -> Iterator[str]:
+    """Every stem that is heard, at its level, as it would sound alone."""
+    if job.stems is None:
+        return
+    for stem in family.stems:
+        if job.level(stem) > 0.0:
+            path = job.stems / f"{stem}{job.output.suffix}"
+            alone = {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
+            write_sound(path, _samples(job, family, alphas, renditions, alone), job.sample_rate)
+            yield str(path)
+
+
+def write_sound(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
+    """Write ``(frames, channels)`` with 24 bits, as the ending says; ``AudioFileError`` when that cannot be done."""
+    try:
+        soundfile.write(path, samples, sample_rate, subtype="PCM_24")
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioFileError(f"{path} cannot be written: {error}") from error
+
+
+def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples
+
+
+def _alphas(job: RenderJob) -> list[float]:
+    """Two renditions a loop along the way, so that a loop never repeats unchanged; both ends included."""
+    if not job.bars:
+        return [job.alpha]
+    if job.start == job.end:
+        return [0.0]
+    count = min(FINEST_MORPH, max(3, job.bars * BEATS_PER_BAR * 2 // job.beats + 1))
+    return [index / (count - 1) for index in range(count)]
+
+
+def _travel(
+    job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], levels: Mapping[str, float]
+) -> NDArray[np.float32]:
+    grid = BeatGrid(job.sample_rate, job.bpm)
+    loops = {index: rendition.audio for index, rendition in enumerate(renditions)}
+    mixer = Mixer(job.sample_rate, grid, lambda ref: loops[ref.loop], decks=("a",), channels=2)
+    for index, (alpha, rendition) in enumerate(zip(alphas, renditions, strict=True)):
+        _, frames, channels = rendition.audio.shape
+        ref = LoopRef(index, index, frames, channels, family.stems, job.beats)
+        mixer.schedule(PlaceLoop("a", 1, alpha, ref, at_frame=0))
+    for stem, level in levels.items():
+        mixer.schedule(SetControl(f"deck/a/stem/{stem}/gain", level, at_frame=0, ramp_frames=0))
+    mixer.schedule(SetControl("fade", 1.0, at_frame=0, ramp_frames=0))
+    mixer.schedule(LaunchBank("a", 1, at_frame=0, fade_frames=0))
+    total = grid.frame_at(job.bars * BEATS_PER_BAR)
+    mixer.schedule(SetControl("deck/a/alpha", 1.0, at_frame=0, ramp_frames=max(1, total - 1)))
+    return np.concatenate(list(_pull(mixer, total)))
+
+
+def _pull(mixer: Mixer, total: int) -> Iterator[NDArray[np.float32]]:
+    while mixer.frame < total:
+        yield mixer.pull(min(_BLOCK, total - mixer.frame)).copy()

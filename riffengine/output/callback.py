@@ -1,0 +1,78 @@
+"""AudioCallback: what happens in the audio thread, for every block: messages in, sound out, counters. Nothing else."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.clock import Clock
+from riffengine.output.recorder import Recorder
+from riffengine.playback.mixer import Mixer
+from riffengine.processes.player_messages import FromPlayer, Scheduled, Status, ToPlayer
+
+_LOAD_SMOOTHING = 0.05  # the last 20 blocks or so
+
+
+class AudioCallback:
+    """Stands between an output and the mixer.
+
+    ``fill`` runs in the audio thread and never waits, logs or raises; ``inbox``, ``outbox`` and ``status`` belong to
+    the control thread. Deques pass between them: appending and popping are atomic.
+    """
+
+    def __init__(self, mixer: Mixer, recorder: Recorder | None, clock: Clock, player_log: bool = False) -> None:
+        self.inbox: deque[ToPlayer] = deque()
+        self.outbox: deque[tuple[FromPlayer, int]] = deque()
+        self.underruns = 0
+        self.failures = 0
+        self.last_failure: str | None = None
+        self._mixer = mixer
+        self._recorder = recorder
+        self._clock = clock
+        self._player_log = player_log
+        self._scheduled = 0
+        self._peak = 0.0
+        self._load = 0.0
+        self._mark = (mixer.frame, clock.now_ns())
+
+    def fill(self, out: NDArray[np.float32], starved: bool) -> None:
+        """Write the next block to ``out`` ``(frames, channels) float32``; ``starved`` tells of an underrun before."""
+        began, before = self._clock.now_ns(), self._mixer.frame
+        try:
+            if starved:
+                self.underruns += 1
+            while self.inbox:
+                self._schedule(self.inbox.popleft())
+            block = self._mixer.pull(len(out))
+            out[:] = block[:, : out.shape[1]]  # a device without a second pair leaves the cue bus unheard
+            self._peak = max(self._peak, float(np.abs(block[:, : self._mixer.channels]).max()))
+            for report in self._mixer.reports():
+                self.outbox.append((report, self._clock.now_ns()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the device must get its block; counted and reported
+            out[:] = 0.0
+            self._mixer.skip(before + len(out))
+            self.failures += 1
+            self.last_failure = f"{type(error).__name__}: {error}"
+        if self._recorder is not None:
+            self._recorder.put(out[:, : self._mixer.channels])
+        ended = self._clock.now_ns()
+        load = (ended - began) * self._mixer.sample_rate / (len(out) * 1e9)
+        self._load += _LOAD_SMOOTHING * (load - self._load)
+        self._mark = (self._mixer.frame, ended)
+
+    def _schedule(self, message: ToPlayer) -> None:
+        self._mixer.schedule(message)
+        self._scheduled += 1
+        if self._player_log:
+            # The rule by which the mixer takes a message; it is pulled right after this.
+            asked, horizon = getattr(message, "at_frame", None), self._mixer.horizon
+            frame = horizon if asked is None else max(asked, horizon)
+            self.outbox.append((Scheduled(self._scheduled, frame, horizon), 0))
+
+    def status(self) -> Status:
+        """How it stands; the peak is the largest since the last call."""
+        frame, host_ns = self._mark
+        peak, self._peak = self._peak, 0.0
+        return Status(frame, host_ns, self.underruns, self._mixer.counters.late_messages, peak, self._load)

@@ -1,0 +1,141 @@
+"""RecordingFile: one recording on disk, a file or a row of files, written block by block by whoever owns it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.errors import AudioFileError
+
+FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
+"""Endings and what they mean: float32 samples exactly as played, or 24 bit without loss."""
+
+_FLUSH_SECONDS = 1.0  # what a crash may cost
+_WAV_BYTES = 3_900_000_000  # a WAV header counts to 4 GiB; RF64 would be unreadable after a crash (facts, section 8)
+_FLOAT_BYTES = 4
+_FULL_BYTES = 1_000_000  # three seconds; a file system keeps some blocks to itself
+
+
+@dataclass(frozen=True)
+class RecordingPart:
+    """One file of a take: where it lies and how many frames of the take came before it."""
+
+    path: Path
+    offset: int
+
+
+class RecordingFile:
+    """Writes ``(frames, channels) float32`` blocks in the order they come. One thread only; every call may wait.
+
+    A part ends after ``part_frames`` (``None``: never), and a .wav before 3.9 GB; it goes on in ``name-2`` and so on.
+    No file is ever overwritten: where ``name`` is taken, the least number that is free is used. Without one block no
+    file is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take it.
+    """
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, part_frames: int | None = None) -> None:
+        if path.suffix.lower() not in FORMATS:
+            raise AudioFileError(f"cannot record {path.name!r}: the name must end in {' or '.join(FORMATS)}")
+        self._asked = path
+        self._rate, self._channels = sample_rate, channels
+        longest = _WAV_BYTES // (channels * _FLOAT_BYTES) if path.suffix.lower() == ".wav" else None
+        self._part_frames = min((n for n in (part_frames, longest) if n is not None), default=None)
+        self._frames_in_part = 0
+        self._unflushed = 0
+        self.frames = 0
+        self.parts = [RecordingPart(self._unused_path(), 0)]
+        self._file: Any = self._open(self.parts[0].path)
+
+    @property
+    def path(self) -> Path:
+        """The first file."""
+        return self.parts[0].path
+
+    def write(self, block: NDArray[np.float32]) -> bool:
+        """Append ``block``; true when a new part was begun for it."""
+        import soundfile
+
+        try:
+            begun = self._part_frames is not None and self._frames_in_part + len(block) > self._part_frames > 0
+            if begun := begun and self._frames_in_part > 0:
+                self._file.close()
+                self.parts.append(RecordingPart(self._unused_path(), self.frames))
+                self._file = self._open(self.parts[-1].path)
+                self._frames_in_part = 0
+            self._file.write(block)
+            self._frames_in_part += len(block)
+            self.frames += len(block)
+            self._unflushed += len(block)
+            if self._unflushed >= _FLUSH_SECONDS * self._rate:
+                self._file.flush()
+                self._unflushed = 0
+        # AssertionError: soundfile's own, where the library wrote less than it was given and named no error
+        except (soundfile.LibsndfileError, OSError, AssertionError) as error:
+            raise AudioFileError(f"recording to {self.parts[-1].path} ended: {self._reason(error)}") from error
+        return begun
+
+    def close(self) -> str:
+        """Finish the file; why it could not be finished, or ``""``."""
+        import soundfile
+
+        problem = ""
+        try:
+            self._file.close()
+        except (soundfile.LibsndfileError, OSError) as error:
+            problem = f"recording to {self.parts[-1].path} was not finished: {self._reason(error)}"
+        if not self.frames and self.path.is_file():
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+        return problem
+
+    def _unused_path(self) -> Path:
+        """The asked path, or it with the least number that is free, made at once so that nobody else can take it."""
+        asked = self._asked
+        for number in itertools.count(1):
+            path = asked if number == 1 else asked.with_name(f"{asked.stem}-{number}{asked.suffix}")
+            if path.exists() and not path.is_file():  # a pipe or a device: nothing to lose there
+                return path
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise self._unwritable(path, error) from error
+            return path
+        raise AssertionError("itertools.count ended")
+
+    def _unwritable(self, path: Path, error: Exception) -> AudioFileError:
+        return AudioFileError(f"cannot record to {path}: {error}; choose a folder that exists and can be written")
+
+    def _open(self, path: Path) -> Any:
+        import soundfile
+
+        kind, subtype = FORMATS[self._asked.suffix.lower()]
+        try:
+            return soundfile.SoundFile(
+                path, "w", samplerate=self._rate, channels=self._channels, format=kind, subtype=subtype
+            )
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise self._unwritable(path, error) from error
+
+    def _reason(self, error: BaseException) -> str:
+        folder = self.parts[-1].path.parent
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:  # it was pulled out
+            return f"{folder} cannot be reached any more; record elsewhere"
+        return told(str(error), folder, free)
+
+
+def told(error: str, folder: Path, free_bytes: int) -> str:
+    """Why a disk took no more, in words to act on: ``error`` is what the library said, which may be nothing."""
+    if free_bytes < _FULL_BYTES:
+        return f"the disk is full ({folder} has {free_bytes // 1000} kB left); make room there or record elsewhere"
+    return error or "the disk took less than it was given; is there a limit to what may be written?"

@@ -1,0 +1,64 @@
+"""UndoHistory: what the performer changed, so that it can be undone and done again. Pure; the walk is no part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from riffengine.performance.command import Value
+
+GESTURE_SECONDS = 0.5  # moves of one knob closer together than this are one gesture: one undo takes back all of it
+LONGEST = 200  # gestures
+
+Values = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One gesture: the values of the parameters it moved, before and after. Both have the same paths."""
+
+    before: Values
+    after: Values
+    seconds: float  # of its last move
+
+
+class UndoHistory:
+    """The last gestures, the newest last. Seconds are passed in; belongs to the engine process."""
+
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._longest = longest
+        self._done: list[Change] = []
+        self._undone: list[Change] = []
+        self._open = False  # whether the newest gesture may still go on
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def record(self, before: Values, after: Values, seconds: float) -> None:
+        """A command moved these parameters. What was undone before can no longer be done again."""
+        if not after or dict(before) == dict(after):
+            return
+        self._undone.clear()
+        last = self._done[-1] if self._done else None
+        if self._open and last and last.after.keys() == after.keys() and seconds - last.seconds < GESTURE_SECONDS:
+            self._done[-1] = replace(last, after=dict(after), seconds=seconds)
+            return
+        self._done.append(Change(dict(before), dict(after), seconds))
+        del self._done[: -self._longest]
+        self._open = True
+
+    def undo(self) -> Values | None:
+        """The values to go back to, or ``None`` when there is nothing to undo."""
+        self._open = False
+        if not self._done:
+            return None
+        self._undone.append(self._done.pop())
+        return self._undone[-1].before
+
+    def redo(self) -> Values | None:
+        """The values that were undone last, or ``None`` when there are none."""
+        self._open = False
+        if not self._undone:
+            return None
+        self._done.append(self._undone.pop())
+        return self._done[-1].after

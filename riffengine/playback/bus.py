@@ -1,0 +1,83 @@
+"""Bus: the sound of a deck's loops, read, weighed, filtered and added to the bus."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.playback.cue_bus import CueBus
+from riffengine.playback.deck import Deck
+from riffengine.playback.effects.filter import DeckFilter
+from riffengine.playback.interpolator import Interpolator, Span
+from riffengine.playback.loop import Samples
+from riffengine.playback.ramp import Gain
+
+PIECE_FRAMES = 1024
+"""The most that is added at once: longer pieces leave the processor's cache (4 stems of 32 taps: 1 MB)."""
+
+Block = NDArray[np.float32]
+
+
+class Bus:
+    """Adds decks to a bus ``channels`` wide, with the cue bus beside it if there is one; one thread only."""
+
+    def __init__(self, channels: int, cue: CueBus | None) -> None:
+        self._channels = channels
+        self._cue = cue
+        self._interpolator = Interpolator()
+        self._scratch = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
+        self._apart = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
+
+    def add_deck(self, deck: Deck, own: DeckFilter, level: Gain, bus: Block, frame: int) -> None:
+        """The sound of ``deck`` from ``frame`` on, through its filter, at ``level`` onto ``bus``."""
+        frames = len(bus)
+        cued = 0.0 if self._cue is None else self._cue.share(deck.name, frame, frames)
+        bus, cue_bus = bus[:, : self._channels], bus[:, self._channels :]
+        filtered, cue_hears = own.runs(frame), not isinstance(cued, float) or cued != 0.0
+        if filtered or cue_hears:  # a filter runs even when nobody hears it: it remembers
+            sound = self._apart[:frames]
+            sound[:] = 0.0
+            self._add_voices(deck, sound, frame, 1.0)
+            if filtered:
+                own.process(sound, frame)
+            if cue_hears:
+                self._add(cue_bus, sound, cued)
+            self._add(bus, sound, level)
+        elif not isinstance(level, float) or level != 0.0:
+            self._add_voices(deck, bus, frame, level)
+
+    def _add_voices(self, deck: Deck, bus: Block, frame: int, level: Gain) -> None:
+        frames = len(bus)
+        for loop, playheads, share in deck.voices(frame, frames):
+            gain = level * share
+            if isinstance(gain, float) and gain == 0.0:
+                continue
+            span = playheads.of(loop.ref.frames, loop.ref.beats).span(frame, frames)
+            ramps = [deck.stems.get(stem) for stem in loop.ref.stems]
+            stem_gains: list[Gain] = [1.0 if ramp is None else ramp.over(frame, frames) for ramp in ramps]
+            if span.taps is None:
+                for index, stem_gain in enumerate(stem_gains):
+                    self._add_whole(bus, loop.samples[index], span, gain * stem_gain)
+                continue
+            resting = [stem_gain for stem_gain in stem_gains if isinstance(stem_gain, float)]
+            if len(resting) == len(stem_gains):
+                self._add(bus, self._interpolator.read_mixed(loop.samples, span, resting)[0], gain)
+                continue
+            read = self._interpolator.read(loop.samples, span)
+            for index, stem_gain in enumerate(stem_gains):
+                self._add(bus, read[index], gain * stem_gain)
+
+    def _add_whole(self, bus: Block, samples: Samples, span: Span, gain: Gain) -> None:
+        """Add one stem that is read sample by sample, going round its end."""
+        done, position, length = 0, span.first, len(samples)
+        while done < span.frames:
+            run = min(span.frames - done, length - position)
+            part = gain if isinstance(gain, float) else gain[done : done + run]
+            self._add(bus[done : done + run], samples[position : position + run], part)
+            done, position = done + run, 0
+
+    def _add(self, bus: Block, sound: Samples, gain: Gain) -> None:
+        scale = gain if isinstance(gain, float) else gain.astype(np.float32)[:, None]
+        scratch = self._scratch[: len(bus), : sound.shape[1]]
+        np.multiply(sound, scale, out=scratch)
+        np.add(bus, scratch, out=bus)

@@ -1,0 +1,1 @@
+"""What the processes share: messages, the loop store, real-time priority."""

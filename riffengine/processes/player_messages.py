@@ -1,0 +1,228 @@
+"""What the engine tells the player, and what the player answers. Frozen, picklable, no behaviour.
+
+``at_frame`` is the output frame on which a message acts; ``None`` means the start of the next block. A message that
+arrives after its frame acts at the start of the next block, and the answer carries the frame on which it really did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from riffengine.transport.beat_grid import BeatGrid
+
+
+@dataclass(frozen=True)
+class LoopRef:
+    """Where a finished loop lies: ``slot`` of the loop store holds ``(stems, frames, channels) float32``."""
+
+    loop: int  # unique for the session, never reused (a slot is)
+    slot: int
+    frames: int
+    channels: int
+    stems: tuple[str, ...]
+    beats: int
+
+
+# --- engine → player --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlaceLoop:
+    """Put ``loop`` at ``alpha`` in ``bank`` of ``deck``; it takes the place of one already at that alpha.
+
+    If the bank is sounding, the change is crossfaded in phase over ``fade_frames``.
+    """
+
+    deck: str
+    bank: int
+    alpha: float
+    loop: LoopRef
+    at_frame: int | None = None
+    fade_frames: int = 2048
+
+
+@dataclass(frozen=True)
+class RemoveLoop:
+    """Take the loop at ``alpha`` out of ``bank`` (crossfaded if it sounds). The last loop of a sounding bank stays."""
+
+    deck: str
+    bank: int
+    alpha: float
+    at_frame: int | None = None
+    fade_frames: int = 2048
+
+
+@dataclass(frozen=True)
+class LaunchBank:
+    """From ``at_frame`` on ``deck`` sounds ``bank``; equal-power crossfade in phase; the old bank is dropped after.
+
+    ``serial`` numbers the newest change that the bank holds; the player does not look at it.
+    """
+
+    deck: str
+    bank: int
+    at_frame: int | None = None
+    fade_frames: int = 2048
+    serial: int = 0
+
+
+@dataclass(frozen=True)
+class FreeLoop:
+    """Forget ``loop`` once it no longer sounds, and answer ``LoopFreed``."""
+
+    loop: int
+
+
+@dataclass(frozen=True)
+class SetControl:
+    """Move a mixer control to ``value`` along a straight ramp of ``ramp_frames``.
+
+    Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
+    ``deck/<d>/alpha`` (0..1), ``deck/<d>/filter`` (−1..1), ``deck/<d>/side`` (0 left, 1 right, 2 through),
+    ``crossfader`` (0 left … 1 right, equal power), ``fade`` (0..1, fade-in/out); where there is a cue bus
+    ``deck/<d>/cue`` (0, 1), ``cue/gain`` (linear), ``cue/mix`` (0 cued decks … 1 master, equal power).
+    """
+
+    name: str
+    value: float
+    at_frame: int | None = None
+    ramp_frames: int = 441
+    stamp_ns: int = 0  # when the gesture was received; echoed in ``Audible`` when not 0
+
+
+@dataclass(frozen=True)
+class SetGrid:
+    """``grid`` rules from ``at_frame`` on."""
+
+    grid: BeatGrid
+    at_frame: int
+
+
+@dataclass(frozen=True)
+class StopPlayer:
+    """Fade to silence over ``fade_frames``, then end the player."""
+
+    fade_frames: int = 22050
+
+
+@dataclass(frozen=True)
+class StartRecording:
+    """Record to ``path`` from the next block on, in parts of ``part_seconds`` (0: one file)."""
+
+    path: str
+    part_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StopRecording:
+    """End the recording and finish its file."""
+
+
+@dataclass(frozen=True)
+class SaveLast:
+    """Write the newest ``seconds`` of what was played to ``path``; a recording that runs goes on beside it."""
+
+    path: str
+    seconds: float
+
+
+# --- player → engine --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlayerReady:
+    """The output runs. ``latency_seconds`` is what the device adds after the block is handed over."""
+
+    output: str
+    sample_rate: int
+    block_frames: int
+    latency_seconds: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """A regular report: ``frame`` was the next to be pulled at ``host_ns`` of the monotonic clock."""
+
+    frame: int
+    host_ns: int
+    underruns: int
+    late_messages: int
+    peak: float
+    load: float  # share of the block period that the last blocks took to compute
+
+
+@dataclass(frozen=True)
+class BankLanded:
+    """``bank`` began to sound on ``deck`` at ``frame``; it was asked for ``asked_frame``."""
+
+    deck: str
+    bank: int
+    frame: int
+    asked_frame: int | None
+
+
+@dataclass(frozen=True)
+class LoopFreed:
+    """``loop`` is no longer read: its slot may be written again."""
+
+    loop: int
+    slot: int
+
+
+@dataclass(frozen=True)
+class Audible:
+    """The gesture stamped ``stamp_ns`` reached the block that begins at ``frame``, handed over at ``host_ns``."""
+
+    name: str
+    stamp_ns: int
+    frame: int
+    host_ns: int
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """The ``number``-th message since the start (from 1) takes effect on ``frame``; told when a tape is kept.
+
+    ``horizon`` was the first frame not yet mixed when it was taken: an exact replay takes it there.
+    """
+
+    number: int
+    frame: int
+    horizon: int
+
+
+@dataclass(frozen=True)
+class PlayerFailed:
+    """The output cannot go on; ``reason`` is for a person."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlayerNotice:
+    """Something went wrong that does not stop the sound, say a full disk; ``reason`` is for a person."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """News of a file. ``frame`` is the output frame of its first sample; of ``ended``, the one after the last.
+
+    ``began``: a recording, in ``path``. ``part``: it goes on in ``path``. ``ended``: it is finished; ``problem`` says
+    why the disk ended it, else "". ``saved``: the last ``frames`` lie in ``path``, or ``problem`` says why not.
+    """
+
+    what: Literal["began", "part", "ended", "saved"]
+    path: str
+    frame: int
+    frames: int = 0
+    problem: str = ""
+
+
+ToRecorder = StartRecording | StopRecording | SaveLast
+ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer | ToRecorder
+FromPlayer = (
+    PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | Recorded | PlayerFailed | PlayerNotice
+)

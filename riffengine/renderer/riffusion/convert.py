@@ -1,0 +1,217 @@
+"""Converting: checkpoints with pickles, and single files, become folders of safetensors; while nothing plays.
+
+A pickle is opened by ``unpickling.py`` alone, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from riffengine.errors import ModelError
+from riffengine.renderer.riffusion.checkpoint import read_checkpoint
+from riffengine.renderer.riffusion.model_library import PARTS, PICKLES, Library
+from riffengine.renderer.riffusion.model_spec import ModelSpec
+from riffengine.renderer.riffusion.state_dict import read_config, read_tensors
+from riffengine.renderer.torchaudio_import import prepare_for_transformers
+
+_SINGLE = "model.diffusion_model."  # how the names of the UNet begin in a single file
+_CONFIGS = ("model_index.json", "README.md", "codec.json")
+_FOLDERS = ("tokenizer", "scheduler")
+_SCRIPT = Path(__file__).with_name("unpickle.py")
+_PATIENCE_SECONDS = 1800
+Say = Callable[[str], None]
+
+
+def convert(source: Path, out: Path | None, like: str, library: Library, say: Say) -> Path:
+    """Convert ``source`` and return the checkpoint's folder, or the file where ``source`` was no checkpoint.
+
+    A folder in diffusers layout gets a safetensors file beside each pickle, or becomes the new folder ``out``. A single
+    file (.ckpt, .safetensors) becomes the folder ``out``, by default in ``library``; configurations and tokenizer are
+    taken from the checkpoint ``like``. Any other pickle of tensors (a LoRA) becomes one safetensors file. The result is
+    loaded once, so what is wrong with it is known now. Raises ``ModelError``; nothing half-finished is left behind.
+    """
+    if source.is_dir():
+        return _convert_folder(source, out, say)
+    if not source.is_file():
+        raise ModelError(f"there is no {source} to convert; give a checkpoint's folder, a .ckpt, or a pickled LoRA")
+    with tempfile.TemporaryDirectory(prefix="riffengine-convert-") as scratch:
+        flat = source
+        if source.suffix != ".safetensors":
+            flat = Path(scratch) / "flat.safetensors"
+            _unpickle({source: flat})
+        tensors = read_tensors(flat)
+        if not any(name.startswith(_SINGLE) for name in tensors):
+            return _keep_file(flat, source, out)
+        if not like:
+            raise ModelError(
+                f"{source.name} is a single-file checkpoint, which has no configuration and no tokenizer: name a "
+                "checkpoint of the same shape to take them from, --like riffusion/riffusion-model-v1"
+            )
+        return _split(tensors, library.locate(like), out or library.home / source.stem, say)
+
+
+def _convert_folder(source: Path, out: Path | None, say: Say) -> Path:
+    pickles = {part: path for part in PARTS if (path := _pickle_in(source / part)) is not None}
+    if not pickles:
+        raise ModelError(f"{source} holds no pickles to convert; `riffengine models check {source}` says what lacks")
+    if out is None:
+        _unpickle_parts(source, source, pickles, say)
+        return source
+    with _building(out) as partial:
+        for name in (*_CONFIGS, *(f"{folder}/*" for folder in _FOLDERS), *(f"{p}/config.json" for p in PARTS)):
+            for path in source.glob(name):
+                target = partial / path.relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        for part in (part for part in PARTS if part not in pickles):
+            for path in (source / part).glob("*.safetensors"):
+                shutil.copyfile(path, partial / part / path.name)
+        _unpickle_parts(source, partial, pickles, say)
+    return out
+
+
+def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: Say) -> None:
+    for part, path in pickles.items():
+        say(f"{path.relative_to(source)} → safetensors")
+        (target / part).mkdir(exist_ok=True)
+    _unpickle({path: target / part / _weights_name(part) for part, path in pickles.items()})
+    read_checkpoint(ModelSpec(str(target)))
+
+
+def _weights_name(part: str) -> str:
+    return "model.safetensors" if part == "text_encoder" else "diffusion_pytorch_model.safetensors"
+
+
+def _pickle_in(folder: Path) -> Path | None:
+    """The pickle in ``folder`` that has no safetensors beside it."""
+    if any(folder.glob("*.safetensors")):
+        return None
+    found = [path for pattern in PICKLES for path in sorted(folder.glob(pattern))]
+    return found[0] if found else None
+
+
+def _unpickle(targets: dict[Path, Path]) -> None:
+    """Each source as safetensors at its target, by one process; ``ModelError`` says why not, and nothing is left."""
+    partials = {source: target.with_name(target.name + ".partial") for source, target in targets.items()}
+    known = {
+        name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ
+    }
+    pairs = [str(path.resolve()) for pair in partials.items() for path in pair]
+    names = ", ".join(str(source) for source in targets)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(_SCRIPT), *pairs],
+            env=known,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            cwd=next(iter(targets.values())).parent,
+            check=False,
+        )
+        said = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
+        if done.returncode or "error" in said:
+            lines = done.stderr.strip().splitlines()
+            why = said.get("error") or (lines[-1] if lines else f"it ended with status {done.returncode}")
+            raise ModelError(f"{said.get('source', names)} is not converted: {why}; ask its author for safetensors")
+        for source, partial in partials.items():
+            partial.replace(targets[source])
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"{names} is not converted: it took longer than {_PATIENCE_SECONDS // 60} minutes") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{names} is not converted: {error}; choose another folder with -o") from error
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+
+
+def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:
+    target = out or source.with_suffix(".safetensors")
+    if source.suffix == ".safetensors":
+        raise ModelError(f"{source} is safetensors already and no single-file checkpoint: there is nothing to convert")
+    if target.exists():
+        raise ModelError(f"{target} exists already; move it away, or name another file with -o")
+    try:
+        shutil.copyfile(flat, target)
+    except OSError as error:
+        raise ModelError(f"{target} cannot be written: {error}; name another file with -o") from error
+    return target
+
+
+def _split(tensors: dict[str, Tensor], like: Path, out: Path, say: Say) -> Path:
+    """The folder ``out`` of a single file's ``tensors``, with everything else from the folder ``like``."""
+    prepare_for_transformers()
+    from diffusers.loaders import single_file_utils
+    from safetensors.torch import save_file
+
+    names: Any = single_file_utils  # without annotations
+
+    configs = {part: read_config(like / part / "config.json", part) for part in PARTS}
+    with _building(out) as partial:
+        say(f"{len(tensors)} tensors → {', '.join(PARTS)}")
+        try:
+            unet = names.convert_ldm_unet_checkpoint(dict(tensors), configs["unet"])
+            vae = names.convert_ldm_vae_checkpoint(dict(tensors), configs["vae"])
+        except (KeyError, IndexError, RuntimeError, AttributeError) as error:
+            raise ModelError(
+                f"the file does not fit the shape of {like} ({type(error).__name__}: {error}); name another with --like"
+            ) from error
+        prefix = "cond_stage_model.transformer."
+        text = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        for part, found in zip(PARTS, (unet, vae, text), strict=True):
+            (partial / part).mkdir()
+            own = {name: value.clone().contiguous() for name, value in found.items()}
+            save_file(own, partial / part / _weights_name(part), {"format": "pt"})
+            shutil.copyfile(like / part / "config.json", partial / part / "config.json")
+        for name in (*_FOLDERS, "model_index.json", "codec.json"):
+            if (like / name).is_dir():
+                shutil.copytree(like / name, partial / name)
+            elif (like / name).is_file():
+                shutil.copyfile(like / name, partial / name)
+        read_checkpoint(ModelSpec(str(partial)))
+    return out
+
+
+@contextmanager
+def _building(out: Path) -> Iterator[Path]:
+    """An empty folder beside ``out``, which becomes ``out`` at the end, or nothing where that was not reached.
+
+    Raises ``ModelError`` where ``out`` exists or cannot be made.
+    """
+    if out.exists():
+        raise ModelError(f"{out} exists already; move it away, or name another folder with -o")
+    partial = out.with_name(out.name + ".partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        partial.replace(out)
+    except OSError as error:
+        raise ModelError(f"{out} cannot be made: {error}; name another folder with -o") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def facts_of(checkpoint: Any) -> dict[str, object]:
+    """What a loaded checkpoint is, for people: weights in millions by part, bands, hertz, digest."""
+    parts = {"text": checkpoint.text, "unet": checkpoint.unet, "vae": checkpoint.vae}
+    millions = {f"{name}_millions": sum(p.numel() for p in m.parameters()) / 1e6 for name, m in parts.items()}
+    params = checkpoint.params
+    return {
+        **millions,
+        "bands": params.num_frequencies,
+        "max_frequency_hz": params.max_frequency,
+        "channels": params.channels,
+        "scheduler": checkpoint.scheduler.get("_class_name", ""),
+        "digest": checkpoint.digest,
+    }

@@ -1,0 +1,155 @@
+"""Library: the checkpoints on this machine: where they lie, how large they are, under which licence. No torch."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from riffengine.errors import ModelError
+
+PARTS = ("unet", "vae", "text_encoder")
+PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+RIFFUSION = "riffusion/riffusion-model-v1"
+LICENCES = {RIFFUSION: "creativeml-openrail-m"}
+"""Of checkpoints whose folder does not tell it; a README.md with ``license:`` in its head wins."""
+
+_LICENCE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
+_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
+_HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class LibraryEntry:
+    """A checkpoint on this machine. ``name`` is what a preset says; ``state`` is ``ready``, ``pickled`` or what lacks.
+
+    ``size_bytes`` counts the files that are there, ``licence`` is ``""`` where the folder does not tell it.
+    """
+
+    name: str
+    folder: Path
+    state: str
+    size_bytes: int
+    licence: str
+
+
+class Library:
+    """A folder of checkpoints, one in each folder inside, and the cache of huggingface_hub beside it."""
+
+    def __init__(self, home: Path, cache: Path | None = None) -> None:
+        self.home = home
+        self._cache = cache
+
+    @classmethod
+    def standard(cls, environ: Mapping[str, str] = os.environ) -> Library:
+        """The user's own: ``RIFFENGINE_MODELS``, or ``riffengine/models`` where programs keep their data."""
+        share = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        hub = Path(environ.get("HF_HOME") or Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+        cache = Path(environ.get("HF_HUB_CACHE") or hub / "hub").expanduser()
+        return cls(Path(environ.get("RIFFENGINE_MODELS") or share / "riffengine" / "models").expanduser(), cache)
+
+    def place(self, name: str) -> Path:
+        """Where ``models get`` puts the checkpoint ``name``. ``ModelError`` for what is no ``owner/name``."""
+        if not _NAME.match(name):
+            raise ModelError(f"{name!r} is no name on the hub; it is owner/name, such as {RIFFUSION}")
+        return self.home / name.replace("/", "--")
+
+    def locate(self, source: str) -> Path:
+        """The folder that ``source`` names: a path, a folder of the library, or a name fetched before.
+
+        Raises ``ModelError`` where there is none; nothing is fetched.
+        """
+        folder = Path(source).expanduser()
+        if folder.is_dir():
+            return folder
+        if folder.exists():
+            raise ModelError(
+                f"{folder} is a file; a checkpoint is a folder with model_index.json in it (diffusers layout): "
+                f"riffengine convert {folder}"
+            )
+        own = self.home / source
+        if "/" not in source and source not in ("", ".", "..") and own.is_dir():
+            return own
+        if source.count("/") != 1 or source.startswith((".", "/", "~")):
+            raise ModelError(
+                f"there is no folder {source}; give a checkpoint's folder or its name on the hub, owner/name"
+            )
+        for found in (self.place(source), *self._snapshots(source)):
+            if (found / "model_index.json").is_file():
+                return found
+        raise ModelError(
+            f"{source} is not on this machine; fetch it once while there is a network: riffengine models get {source} "
+            "(or play the model in the package: --model bundled)"
+        )
+
+    def playable(self, source: str) -> Path:
+        """The folder that ``source`` names, when it holds what is played, by the names of its files.
+
+        Raises ``ModelError`` where there is none, something lacks, or only pickles are there; nothing is opened.
+        """
+        folder = self.locate(source)
+        state = _state(folder)
+        if state == "pickled":
+            raise ModelError(
+                f"{folder} holds pickles, which are not loaded; convert it once: riffengine convert {folder}"
+            )
+        if state != "ready":
+            raise ModelError(
+                f"{folder} is no whole checkpoint ({state}): give a folder in diffusers layout, or fetch one: "
+                f"riffengine models get {RIFFUSION}"
+            )
+        return folder
+
+    def holdings(self) -> list[LibraryEntry]:
+        """Every checkpoint of the library and of the hub's cache, by name; the library's wins."""
+        found: dict[str, LibraryEntry] = {}
+        cached = sorted(self._cache.glob("models--*--*")) if self._cache and self._cache.is_dir() else []
+        for folder in cached:
+            name = folder.name.removeprefix("models--").replace("--", "/", 1)
+            for snapshot in self._snapshots(name):
+                if (snapshot / "unet").is_dir():
+                    found[name] = holding(name, snapshot)
+                    break
+        if self.home.is_dir():
+            for folder in sorted(path for path in self.home.iterdir() if path.is_dir()):
+                if not folder.name.startswith(".") and not folder.name.endswith(".partial"):
+                    name = folder.name.replace("--", "/", 1)
+                    found[name] = holding(name, folder)
+        return [found[name] for name in sorted(found)]
+
+    def _snapshots(self, name: str) -> list[Path]:
+        if self._cache is None:
+            return []
+        folder = self._cache / f"models--{name.replace('/', '--')}" / "snapshots"
+        return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+
+
+def holding(name: str, folder: Path) -> LibraryEntry:
+    """What lies in ``folder``, by the names of its files; nothing is opened but its README.md."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts]
+    return LibraryEntry(name, folder, _state(folder), sum(sizes), licence_of(name, folder))
+
+
+def licence_of(name: str, folder: Path) -> str:
+    """The licence that the head of ``folder``'s README.md tells, else what is known of ``name``, else ``""``."""
+    try:
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
+            match = _LICENCE.search(file.read(_HEAD_BYTES))
+    except OSError:
+        match = None
+    return match[1] if match else LICENCES.get(name, "")
+
+
+def _state(folder: Path) -> str:
+    if not (folder / "model_index.json").is_file():
+        return "incomplete: model_index.json is missing"
+    pickled = False
+    for part in PARTS:
+        if any((folder / part).glob("*.safetensors")):
+            continue
+        if not any(found for pattern in PICKLES for found in (folder / part).glob(pattern)):
+            return f"incomplete: {part} has no weights"
+        pickled = True
+    return "pickled" if pickled else "ready"

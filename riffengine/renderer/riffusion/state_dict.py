@@ -1,0 +1,127 @@
+"""Weights of one part of a checkpoint: read from safetensors, old names understood, fitted to their network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from riffengine.errors import ModelError
+from riffengine.renderer.riffusion.model_library import PICKLES
+
+# What the first diffusers releases called the projections of the autoencoder's attention.
+_OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+_OLD = re.compile(r"(attentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))$")
+_SAMPLES, _SAMPLE_BYTES = 64, 65536
+
+
+def read_config(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object at ``path``; ``ModelError`` when it is missing or something else."""
+    if not path.is_file():
+        raise ModelError(
+            f"the checkpoint's {what} is incomplete: {path} is missing; fetch or copy the whole folder again"
+        )
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not JSON ({error}); fetch or copy it again") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} holds a {type(found).__name__}; a JSON object is needed; fetch or copy it again")
+    return found
+
+
+def weights_file(folder: Path, what: str) -> Path:
+    """The safetensors file in ``folder``, full precision before half.
+
+    Raises ``ModelError`` where there is none: a pickle is named, and how it is converted; it is never opened.
+    """
+    stems = ("diffusion_pytorch_model", "model")
+    for name in (f"{stem}{variant}.safetensors" for variant in ("", ".fp16") for stem in stems):
+        if (folder / name).is_file():
+            return folder / name
+    pickles = [path.name for pattern in PICKLES for path in sorted(folder.glob(pattern))]
+    if pickles:
+        raise ModelError(
+            f"the checkpoint's {what} is a pickle ({folder / pickles[0]}), which may run code when it is read; only "
+            f"safetensors are loaded. Convert it once: riffengine convert {folder.parent}"
+        )
+    raise ModelError(f"the checkpoint's {what} has no weights: {folder} holds no .safetensors; fetch or copy it again")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of the safetensors file at ``path``, as it is stored. ``ModelError`` for anything else."""
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; give the path of a .safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} is not a whole safetensors file ({error}); fetch or copy it again; a pickle is converted by "
+            "riffengine convert"
+        ) from error
+
+
+def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> None:
+    """Give ``model``, which may lie on the meta device, the ``tensors`` read from ``path``; nothing is copied.
+
+    Old names are understood, and ``text_model.`` before a name or not. Raises ``ModelError`` for names that are
+    missing or too many, and for other shapes; the model is then not to be used.
+    """
+    wanted = model.state_dict()
+    renamed = {_present_name(name, wanted): tensor for name, tensor in tensors.items()}
+    renamed = {name: tensor for name, tensor in renamed.items() if not name.endswith("position_ids")}
+    missing, extra = sorted(set(wanted) - set(renamed)), sorted(set(renamed) - set(wanted))
+    missing = [name for name in missing if not name.endswith("position_ids")]
+    if missing or extra:
+        parts = [f"{len(n)} {kind} (such as {n[0]})" for n, kind in ((missing, "missing"), (extra, "too many")) if n]
+        raise ModelError(
+            f"{path} is no {what} of the shape that its config.json says: {' and '.join(parts)} tensors; it belongs to "
+            "another kind of model, or the folder is mixed from several"
+        )
+    for name, tensor in renamed.items():
+        if tensor.shape != wanted[name].shape:
+            if tensor.numel() != wanted[name].numel() or tensor.squeeze().shape != wanted[name].squeeze().shape:
+                raise ModelError(
+                    f"{path}: {name} is {tuple(tensor.shape)}, its config.json says {tuple(wanted[name].shape)}; "
+                    "the weights belong to another checkpoint"
+                )
+            renamed[name] = tensor.reshape(wanted[name].shape)  # 1x1 convolutions became linear layers, and back
+        if not tensor.is_floating_point():
+            raise ModelError(f"{path}: {name} is {tensor.dtype}; floating-point weights are needed, not quantised ones")
+    model.load_state_dict(renamed, strict=False, assign=True)
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:  # counted positions are never stored
+                module.register_buffer(name, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False)
+
+
+def _present_name(name: str, wanted: dict[str, Tensor]) -> str:
+    name = _OLD.sub(lambda match: match[1] + _OLD_NAMES[match[2]] + match[3], name)
+    if name in wanted:
+        return name
+    bare = name.removeprefix("text_model.")
+    return bare if bare in wanted or bare.endswith("position_ids") else _with_prefix(name, wanted)
+
+
+def _with_prefix(name: str, wanted: dict[str, Tensor]) -> str:
+    return f"text_model.{name}" if f"text_model.{name}" in wanted else name
+
+
+def digest_of(paths: list[Path], also: str = "") -> str:
+    """Sixteen hex digits that name weights: sizes, headers and evenly spread samples; gigabytes are not all read."""
+    digest = hashlib.sha256(also.encode())
+    for path in paths:
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with path.open("rb") as file:
+            for number in range(_SAMPLES):
+                file.seek(number * max(0, size - _SAMPLE_BYTES) // (_SAMPLES - 1))
+                digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,144 @@
+"""PlayerLog: every message the player took, at the frame on which it took effect, as entries of the journal.
+
+Messages are written by their fields, so that a new one is on the tape without a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any, get_args, get_type_hints
+
+from riffengine.performance.journal import Recording
+from riffengine.processes import player_messages
+from riffengine.processes.player_messages import PlaceLoop, Scheduled, SetControl, StopPlayer, ToPlayer
+from riffengine.processes.render_messages import RenderRequest
+
+END = "End"
+"""Path of the last entry; its frame is the length of the set."""
+
+_MESSAGES: Mapping[str, type] = {kind.__name__: kind for kind in get_args(player_messages.ToPlayer)}
+
+_PLAIN: Mapping[Any, Any] = {int: int, float: (int, float), str: str}
+
+Write = Callable[[int, str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class PlayerLogEntry:
+    """The ``number``-th message of a set took effect on ``frame``; ``request`` is that of the loop it places.
+
+    ``horizon`` is the first frame that was not mixed when the player took it.
+    """
+
+    number: int
+    frame: int
+    horizon: int
+    message: ToPlayer
+    request: RenderRequest | None = None
+
+
+class PlayerLog:
+    """Writes what the player took. ``write(frame, name, facts)`` keeps one entry. Belongs to the engine process.
+
+    The player counts the messages it gets, and so does the tape: only numbers travel back.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._waiting: dict[int, ToPlayer] = {}
+        self._requests: dict[int, RenderRequest] = {}  # by slot
+        self._sent = 0
+        self._stopped = False
+
+    def sent(self, message: ToPlayer) -> None:
+        """``message`` goes to the player, in this order."""
+        if isinstance(message, StopPlayer):
+            if self._stopped:  # the player heeds the first alone
+                return
+            self._stopped = True
+            message = SetControl("fade", 0.0, None, message.fade_frames)
+        self._sent += 1
+        self._waiting[self._sent] = message
+
+    def lies_in(self, slot: int, request: RenderRequest) -> None:
+        """From now on ``slot`` of the loop store holds what ``request`` determines."""
+        self._requests[slot] = request
+
+    def request_in(self, slot: int) -> RenderRequest | None:
+        """What determines the loop in ``slot``."""
+        return self._requests.get(slot)
+
+    def scheduled(self, report: Scheduled) -> None:
+        """The player has said on which frame a message takes effect: onto the tape with it."""
+        message = self._waiting.pop(report.number, None)
+        if message is None:
+            return
+        facts: dict[str, Any] = {"number": report.number, "horizon": report.horizon, **asdict(message)}
+        facts.pop("at_frame", None)  # what was asked; what was heard is the entry's frame
+        facts.pop("stamp_ns", None)
+        if isinstance(message, PlaceLoop):
+            request = self._requests.get(message.loop.slot)
+            facts["request"] = None if request is None else asdict(request)
+        self._write(report.frame, type(message).__name__, facts)
+
+    def end(self, frames: int) -> None:
+        """The set is over after ``frames`` frames."""
+        self._write(frames, END, {})
+
+
+def read_player_log(recording: Recording) -> tuple[list[PlayerLogEntry], int, int]:
+    """The messages of ``recording`` in the order in which they were taken, the set's length in frames, and how many
+    entries could not be understood.
+
+    A set without an end (the engine was killed) is as long as its last entry says.
+    """
+    entries: list[PlayerLogEntry] = []
+    damaged, frames, ended = 0, 0, False
+    for line in recording.entries:
+        if line.kind == "player" and line.path == END:
+            frames, ended = line.frame, True
+        elif line.kind == "player":
+            try:
+                entries.append(_entry(line.path, line.frame, line.facts))
+            except (KeyError, TypeError, ValueError):
+                damaged += 1
+        if not ended:
+            frames = max(frames, line.frame)
+    return sorted(entries, key=lambda entry: entry.number), frames, damaged
+
+
+def _entry(name: str, frame: int, facts: Mapping[str, Any]) -> PlayerLogEntry:
+    rest = dict(facts)
+    number, horizon, request = int(rest.pop("number")), int(rest.pop("horizon")), rest.pop("request", None)
+    kind = _MESSAGES[name]
+    if any(field.name == "at_frame" for field in fields(kind)):
+        rest["at_frame"] = frame
+    message = _build(kind, rest)
+    if kind is PlaceLoop and request is None:
+        raise ValueError("a loop that nothing determines")
+    return PlayerLogEntry(
+        number, frame, horizon, message, None if request is None else RenderRequest.from_facts(request)
+    )
+
+
+def _build(kind: Any, facts: Mapping[str, Any]) -> Any:
+    """The dataclass ``kind`` from plain JSON; ``TypeError`` or ``ValueError`` when it does not fit."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in facts.items():
+        hint = hints.get(name)
+        if is_dataclass(hint) and isinstance(value, Mapping):
+            values[name] = _build(hint, value)
+        elif isinstance(value, list):
+            values[name] = tuple(value)
+        else:
+            if not isinstance(value, _PLAIN.get(hint, object)):
+                raise ValueError(f"{name} is {value!r}")
+            values[name] = value
+    return kind(**values)
+
+
+def at_steps(request: RenderRequest, steps: int | None) -> RenderRequest:
+    """``request`` with ``steps`` denoising steps, or as it is."""
+    return request if steps is None else replace(request, steps=steps)

@@ -1,0 +1,219 @@
+"""MorphBank: the renditions of one deck along alpha, and the intent that determines them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Protocol
+
+from riffengine.performance import chords, takes
+from riffengine.performance.command import Value
+from riffengine.performance.state import DeckIntent, PerformanceState
+from riffengine.processes.render_messages import Point, Redream, RenderRequest, is_heard
+from riffengine.scheduler.loop_pool import FinishedLoop
+
+
+@dataclass(frozen=True)
+class BankKey:
+    """Everything that determines a bank's renditions, but for their place on alpha and their denoising steps."""
+
+    start: Point
+    end: Point
+    bpm: float
+    beats: int
+    sample_rate: int
+    key: str = ""
+    init: str = ""
+    model: str = "bundled"
+    density: float = 0.0
+    brightness: float = 0.0
+    energy: float = 0.0
+    transpose: int = 0
+    harmony: tuple[tuple[int, ...], ...] = ()
+    redreams: tuple[Redream, ...] = ()
+    dreamt_bpm: float = 0.0  # 0: at ``bpm``
+    init_stamp: str = ""
+
+    def __hash__(self) -> int:
+        """That of all fields, reckoned once: keys are looked up at every tick."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self.__dataclass_fields__))
+
+    def request(self, alpha: float, steps: int, finished: bool = False) -> RenderRequest:
+        """The canonical request for the rendition at ``alpha``; ``finished`` is one that shall not comb."""
+        return RenderRequest(
+            start=self.start,
+            end=self.end,
+            alpha=alpha,
+            steps=steps,
+            bpm=self.bpm,
+            beats=self.beats,
+            sample_rate=self.sample_rate,
+            key=self.key,
+            init=self.init,
+            model=self.model,
+            density=self.density,
+            brightness=self.brightness,
+            energy=self.energy,
+            transpose=self.transpose,
+            harmony=self.harmony,
+            redreams=self.redreams,
+            dreamt_bpm=self.dreamt_bpm,
+            init_stamp=self.init_stamp,
+            phase_from_ends=finished,
+        ).canonical()
+
+    def dreamt_at(self, bpm: float) -> BankKey:
+        """The same bank, dreamt at ``bpm``."""
+        return replace(self, dreamt_bpm=0.0 if bpm == self.bpm else bpm)
+
+    @property
+    def tempo_dreamt(self) -> float:
+        """The tempo at which its mels are dreamt, bpm."""
+        return self.dreamt_bpm or self.bpm
+
+    def differs_in_tempo_alone(self, other: BankKey) -> bool:
+        """Whether both are the same dreams, synthesised at two tempi."""
+        mine, others = (replace(key, bpm=key.tempo_dreamt, dreamt_bpm=0.0) for key in (self, other))
+        return self.bpm != other.bpm and mine == others
+
+    @property
+    def together(self) -> tuple[float, str]:
+        """What all sounding decks must share at any time: tempo and key."""
+        return self.bpm, self.key
+
+
+class FileHashes(Protocol):
+    """What files hold; see ``riffengine.renderer.file_hash``."""
+
+    def look(self, path: str) -> None:
+        """Stamp the file as it is now; ``AudioFileError`` when it cannot be read."""
+
+    def of(self, path: str) -> str:
+        """The stamp of the file as it was when it was last looked at."""
+
+
+class NoFileHashes:
+    """For a rehearsal, in which no file is read: every name stands for itself."""
+
+    def look(self, path: str) -> None:
+        """Nothing to see."""
+
+    def of(self, path: str) -> str:
+        """No stamp."""
+        return ""
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What is the same for every bank of a session: loop length, sample rate, model family."""
+
+    beats: int
+    sample_rate: int
+    model: str
+    stamps: FileHashes = NoFileHashes()  # noqa: RUF009 (it holds nothing)
+
+
+def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts) -> BankKey:
+    """The bank that ``intent`` asks for under the session-wide parameters in ``state``."""
+    # Without a sound to start from the strength changes nothing, and at strength 1 that sound: no render because of it.
+    init = intent.init if is_heard(intent.init, intent.strength) else ""
+    strength = intent.strength if init else 1.0
+
+    def point(prompt: str, seed: int) -> Point:
+        return Point(prompt, seed, intent.negative, intent.guidance, strength)
+
+    return BankKey(
+        start=point(intent.prompt, intent.seed),
+        end=point(intent.to or intent.prompt, intent.to_seed),
+        bpm=state.number("transport/tempo"),
+        beats=session.beats,
+        sample_rate=session.sample_rate,
+        key=state.text("key"),
+        init=init,
+        init_stamp=session.stamps.of(init) if init else "",
+        model=session.model,
+        density=intent.density,
+        brightness=intent.brightness,
+        energy=intent.energy,
+        transpose=intent.transpose,
+        harmony=chords.transposed(chords.parse_chords(intent.chords), intent.transpose),  # a transposer moves it all
+        redreams=tuple(
+            Redream(take.stems, take.beats, take.number)
+            for take in takes.parse_takes(intent.takes, takes.LONGEST_BEATS)
+        ),
+    )
+
+
+@lru_cache(maxsize=8192)
+def loop_id(key: BankKey, alpha: float) -> str:
+    """A name for what sounds at ``alpha``, whatever the number of denoising steps.
+
+    Banks share motifs: alpha 1 of one bank is alpha 0 of the bank that follows it.
+    """
+    return key.request(alpha, 0).digest()
+
+
+@lru_cache(maxsize=64)
+def coarse_to_fine(alphas: int) -> tuple[tuple[float, int], ...]:
+    """``(alpha, level)`` for a bank of ``2**n + 1`` points: the ends are level 0, the middle 1, the quarters 2 …"""
+    points = [(0.0, 0), (1.0, 0)]
+    count, level = 1, 1
+    while len(points) < alphas:
+        points += [((2 * i + 1) / (2 * count), level) for i in range(count)]
+        count, level = count * 2, level + 1
+    return tuple(points)
+
+
+def points_of(key: BankKey, alphas: int) -> tuple[tuple[float, int], ...]:
+    """The points of the bank; one whose ends are equal has a single point."""
+    return ((0.0, 0),) if key.start == key.end else coarse_to_fine(alphas)
+
+
+def nearest_point(key: BankKey, alpha: float, alphas: int) -> float:
+    """The point of the bank nearest to ``alpha``."""
+    if key.start == key.end:
+        return 0.0
+    return round(alpha * (alphas - 1)) / (alphas - 1)
+
+
+@dataclass(frozen=True)
+class LandedChange:
+    """A change that a launch brings to sound."""
+
+    path: str
+    value: Value
+    source: str
+
+
+@dataclass
+class MorphBank:
+    """A bank that the player knows. ``frame`` is when it begins to sound, ``serial`` the newest change in it."""
+
+    number: int
+    key: BankKey
+    serial: int
+    frame: int
+    beat: float
+    placed: dict[float, FinishedLoop] = field(default_factory=dict)
+    kept: tuple[LandedChange, ...] = ()
+    seen_version: int = -1  # of the shelf, when it was last arranged
+
+    def sounding_at(self, alpha: float) -> tuple[FinishedLoop, ...]:
+        """The one or two loops that are heard with the knob at ``alpha``."""
+        if not self.placed:
+            return ()
+        points = sorted(self.placed)
+        right = bisect_left(points, alpha)
+        if right < len(points) and points[right] == alpha:
+            return (self.placed[alpha],)
+        return tuple(self.placed[p] for p in points[max(0, right - 1) : right + 1])
+
+    @property
+    def reach(self) -> float:
+        """The largest alpha that is placed."""
+        return max(self.placed, default=0.0)

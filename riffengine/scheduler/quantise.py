@@ -1,0 +1,54 @@
+"""Quanta: on which grid a deck's next bank may land, by the parameters that led to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from riffengine.performance.command import Value
+from riffengine.performance.parameters import QUANTUM_FOLLOWS
+from riffengine.scheduler.morph_bank import BankKey
+from riffengine.transport.quantum import quantum_beats
+
+# Fields of a key, and of the start of its morph, and the parameter behind each.
+_OF_KEY = {
+    "bpm": "tempo",
+    "key": "key",
+    "init": "init",
+    "init_stamp": "init",
+    "density": "density",
+    "brightness": "brightness",
+    "energy": "energy",
+    "transpose": "transpose",
+    "redreams": "takes",
+}
+_OF_POINT = ("prompt", "seed", "negative", "guidance", "strength")
+
+
+def changed_parameters(new: BankKey, old: BankKey) -> set[str]:
+    """The parameters, by the last word of their paths, that lead from ``old`` to ``new``."""
+    names = {name for fact, name in _OF_KEY.items() if getattr(new, fact) != getattr(old, fact)}
+    names |= {name for name in _OF_POINT if getattr(new.start, name) != getattr(old.start, name)}
+    # An end without words of its own has those of the start, and moves with them.
+    if new.end.prompt != old.end.prompt and (new.end.prompt != new.start.prompt or "prompt" not in names):
+        names.add("to")
+    if new.end.seed != old.end.seed:
+        names.add("to_seed")
+    if new.harmony != old.harmony and "transpose" not in names:  # chords are moved by the transposer
+        names.add("chords")
+    return names
+
+
+def landing_beats(new: BankKey, old: BankKey, values: Mapping[str, Value], loop_beats: int) -> float:
+    """Beats between two boundaries on which ``new`` may follow ``old``: the coarsest quantum of what was changed.
+
+    A parameter without a quantum of its own follows ``transport/quantum``.
+    """
+
+    def beats(path: str) -> float:
+        return quantum_beats(str(values[path]), loop_beats)
+
+    def of(name: str) -> float:
+        own = f"transport/quantum_{name}"
+        return beats("transport/quantum" if values.get(own, QUANTUM_FOLLOWS) == QUANTUM_FOLLOWS else own)
+
+    return max(map(of, changed_parameters(new, old)), default=beats("transport/quantum"))

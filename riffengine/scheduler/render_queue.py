@@ -1,0 +1,169 @@
+"""RenderQueue: the next job for the renderer, room for it, and whether the one it has is still worth finishing."""
+
+from __future__ import annotations
+
+from riffengine.processes.player_messages import RemoveLoop
+from riffengine.scheduler.actions import Action, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.deck_state import DeckState
+from riffengine.scheduler.drift import DriftStepper
+from riffengine.scheduler.launcher import Launcher
+from riffengine.scheduler.loop_pool import FinishedLoop, SlotState
+from riffengine.scheduler.morph_bank import loop_id
+from riffengine.scheduler.render_jobs import Job
+from riffengine.scheduler.render_plan import KNOB_STEPS, DeckNeeds, PlannedRender, Purpose, RenderQuality, make_plan
+from riffengine.scheduler.state import SchedulerState
+
+_SPARE_SLOTS = 2  # kept free so that an urgent render never waits for the player to let go of one
+
+
+class RenderQueue:
+    """Keeps the renderer busy with what matters most. One job in flight: what is queued can only get stale."""
+
+    def __init__(self, scheduler: SchedulerState, launching: Launcher, walking: DriftStepper) -> None:
+        self._scheduler = scheduler
+        self._launching = launching
+        self._walking = walking
+        self._made_for: tuple[tuple[DeckNeeds, ...], RenderQuality] | None = None
+        self._plan: list[PlannedRender] = []
+        self._kept: set[str] = set()
+        self._met_version = -1  # of the shelf, when nothing of the plan was missing
+
+    def step(self, frame: int) -> list[Action]:
+        """Cancel what is not worth finishing, make room, send the next job."""
+        scheduler = self._scheduler
+        self._make_plan(frame)
+        running = scheduler.renders.running
+        if running is None and self._met_version == scheduler.loops.version:
+            return []
+        wish = self._first_unmet(frame)
+        actions: list[Action] = []
+        if running is not None:
+            if not self._is_stale(running, wish, frame):
+                return []
+            actions.append(ToRendererMessage(scheduler.renders.cancel(running)))
+        if wish is None:
+            if running is None and scheduler.renders.next_retry_beat(scheduler.timeline.beat_at(frame)) is None:
+                self._met_version = scheduler.loops.version
+            return actions
+        if not scheduler.renders.ready or scheduler.renders.condemned:
+            return actions
+        actions += self._make_room()
+        slot = scheduler.loops.reserve()
+        if slot is not None:
+            wish = scheduler.renders.at_best(wish, scheduler.fineness)
+            actions.append(ToRendererMessage(scheduler.renders.send(wish, slot, frame, scheduler.fineness)))
+        return actions
+
+    def next_wakeup(self, frame: int) -> list[int]:
+        """The frame at which a failed job may be tried again."""
+        beat = self._scheduler.renders.next_retry_beat(self._scheduler.timeline.beat_at(frame))
+        return [] if beat is None else [self._scheduler.timeline.frame_of(beat) + 1]
+
+    def reconsider(self) -> None:
+        """Something outside the plan has changed (a job failed, a renderer came): look again."""
+        self._met_version = -1
+
+    # --- the plan ---------------------------------------------------------------------------------------------------
+
+    def _make_plan(self, frame: int) -> None:
+        scheduler = self._scheduler
+        made_for = (tuple(self._ask(part, frame) for part in scheduler.decks.values()), scheduler.fineness)
+        if made_for == self._made_for:
+            return
+        self._made_for = made_for
+        self._plan = make_plan(*made_for)
+        self._met_version = -1
+        self._kept = set()
+        for wish in self._plan:
+            if len(self._kept) >= scheduler.loops.slots - _SPARE_SLOTS - 1:
+                break
+            self._kept.add(wish.loop_id)
+        for wish in reversed(self._plan):
+            scheduler.loops.want(wish.loop_id)
+
+    def _ask(self, part: DeckState, frame: int) -> DeckNeeds:
+        scheduler, target = self._scheduler, part.target
+        resting = not part.moving(frame, scheduler.settle_frames)
+        bank = None
+        if target is None and part.current is not None and (part.settled or part.want == part.refused):
+            bank = part.current.key
+        elif target is not None and target.ready and target.key == part.want and resting:
+            bank = target.key
+        knob = round(scheduler.alpha(part) * KNOB_STEPS) / KNOB_STEPS
+        drifts = scheduler.drift(part) > 0.0
+        waits = target is not None and not target.ready
+        return DeckNeeds(
+            deck=part.name,
+            knob=knob,
+            direction=1 if drifts else part.direction,
+            launch=target.key if target is not None and waits else None,
+            launch_alpha=target.alpha if target is not None else 0.0,
+            launch_rank=target.due_beat if target is not None and waits else 0.0,
+            bank=bank,
+            ahead=self._walking.ahead(part) if drifts and bank is not None else None,
+        )
+
+    def _first_unmet(self, frame: int) -> PlannedRender | None:
+        desk, shelf = self._scheduler.renders, self._scheduler.loops
+        beat = self._scheduler.timeline.beat_at(frame)
+        for wish in self._plan:
+            loop = shelf.best(wish.loop_id)
+            met = loop is not None and loop.steps >= wish.steps
+            if not met and wish.loop_id in self._kept and not desk.refuses(wish) and not desk.must_wait(wish, beat):
+                return wish
+        return None
+
+    # --- the running job --------------------------------------------------------------------------------------------
+
+    def _is_stale(self, job: Job, first: PlannedRender | None, frame: int) -> bool:
+        scheduler = self._scheduler
+        if job.wish.loop_id not in {wish.loop_id for wish in self._plan}:
+            return True
+        if first is None or first.purpose is not Purpose.LAUNCH or job.wish.purpose is Purpose.LAUNCH:
+            return False
+        target = scheduler.decks[first.deck].target
+        if target is None or first.loop_id == job.wish.loop_id:
+            return False
+        # It may finish if the change that waits still makes its beat.
+        fineness = scheduler.fineness
+        wait_seconds = (
+            scheduler.renders.remaining_seconds(frame, fineness)
+            + scheduler.renders.launch_times(first.key, first.alpha, fineness).p95
+        )
+        ready_frame = frame + scheduler.frames(wait_seconds) + scheduler.lead_frames
+        at_once = scheduler.quantum_of(scheduler.decks[first.deck], target.key) <= 0
+        return at_once or ready_frame > scheduler.timeline.frame_of(target.due_beat)
+
+    # --- room -------------------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> list[Action]:
+        shelf = self._scheduler.loops
+        actions: list[Action] = []
+        while shelf.count(SlotState.FREE) + shelf.count(SlotState.FREEING) < _SPARE_SLOTS:
+            loop = shelf.evictable(self._kept, self._protected())
+            if loop is None:
+                break
+            actions += self._take_off(loop)
+            actions += self._launching.let_go(loop)
+        return actions
+
+    def _protected(self) -> set[int]:
+        """Loops that sound, are about to, or wait for their launch."""
+        scheduler = self._scheduler
+        loops: list[FinishedLoop | None] = []
+        for part in scheduler.decks.values():
+            loops += part.sounding_loops(scheduler.alpha(part))
+            if part.target is not None:
+                loops.append(scheduler.loops.best(loop_id(part.target.key, part.target.alpha)))
+        return {loop.ref.loop for loop in loops if loop is not None}
+
+    def _take_off(self, loop: FinishedLoop) -> list[Action]:
+        actions: list[Action] = []
+        for part in self._scheduler.decks.values():
+            for bank in (part.sounding, part.launching):
+                for alpha in [] if bank is None else [a for a, held in bank.placed.items() if held is loop]:
+                    assert bank is not None
+                    del bank.placed[alpha]
+                    message = RemoveLoop(part.name, bank.number, alpha, None, self._scheduler.fade_frames)
+                    actions.append(ToPlayerMessage(message))
+        return actions

@@ -1,0 +1,105 @@
+"""JsonLog: what happens as JSON lines, one object a line, in files that are turned over before they grow too large."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from riffengine.errors import ServiceError
+
+LEVELS = ("info", "warning", "error")
+_LONGEST_QUEUE = 10_000  # lines; beyond, the newest are dropped and counted: a disk that hangs must not fill the memory
+
+
+class JsonLog:
+    """Writes lines from a thread of its own; ``write`` never waits. ``path`` ``None`` writes to ``stream``.
+
+    When a file would grow beyond ``most_bytes`` it becomes ``name.1``, the one before ``name.2``, and so on up to
+    ``keep``. A disk that takes nothing costs lines, which are counted in ``lost`` and told by the next that is written.
+    ``ServiceError`` from the constructor when the file cannot be made.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        unix_seconds: Callable[[], float],
+        most_bytes: int = 10_000_000,
+        keep: int = 5,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.lost = 0
+        self._path, self._unix_seconds = path, unix_seconds
+        self._most_bytes, self._keep = most_bytes, max(1, keep)
+        self._stream = stream or sys.stdout
+        self._file: TextIO | None = None
+        self._told_lost = 0
+        if path is not None:
+            try:
+                self._file = path.open("a", encoding="utf-8")
+            except OSError as error:
+                raise ServiceError(
+                    f"cannot log to {path}: {error.strerror}; name a file in a folder that exists and can be written"
+                ) from error
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
+        self._thread.start()
+
+    def write(self, event: str, text: str = "", level: str = "info", facts: Mapping[str, Any] | None = None) -> None:
+        """One line: ``time`` (UTC), ``level``, ``event``, ``text`` and the facts."""
+        if self._queue.qsize() >= _LONGEST_QUEUE:
+            self.lost += 1
+            return
+        when = datetime.fromtimestamp(self._unix_seconds(), UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": when, "level": level, "event": event}
+        if text:
+            line["text"] = text
+        self._queue.put(json.dumps({**line, **(facts or {})}, ensure_ascii=False, default=str))
+
+    def close(self, timeout_seconds: float = 5.0) -> None:
+        """Write what waits, and close."""
+        self._queue.put(None)
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while (line := self._queue.get()) is not None:
+            if self.lost > self._told_lost:
+                line = json.dumps({"event": "lost", "level": "warning", "lines": self.lost}) + "\n" + line
+            before = self.lost
+            self._put(line + "\n")
+            if self.lost == before:
+                self._told_lost = before
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError:
+                self.lost += 1
+
+    def _put(self, text: str) -> None:
+        target = self._stream
+        try:
+            if self._path is not None:
+                target = self._file = self._turned(self._path, len(text.encode("utf-8", "replace")))
+            target.write(text)
+            target.flush()
+        except (OSError, ValueError):  # ValueError: stdout was closed under us
+            self.lost += 1
+
+    def _turned(self, path: Path, more_bytes: int) -> TextIO:
+        """The file to write to, a new one where the old would grow too large."""
+        file = self._file
+        if file is None or file.closed:
+            file = path.open("a", encoding="utf-8")
+        if file.tell() and file.tell() + more_bytes > self._most_bytes:
+            file.close()
+            for number in range(self._keep, 0, -1):
+                older = path if number == 1 else path.with_name(f"{path.name}.{number - 1}")
+                if older.exists():
+                    older.replace(path.with_name(f"{path.name}.{number}"))
+            file = path.open("a", encoding="utf-8")
+        return file

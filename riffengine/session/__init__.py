@@ -1,0 +1,1 @@
+"""Everything read from YAML: presets, controller maps, scenes, recording settings; one strict reader."""

@@ -1,0 +1,118 @@
+"""YamlReader: YAML read by node, so that every problem has a line; problems are collected, never raised one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from riffengine.errors import ParameterError, PresetError
+from riffengine.performance.parameters import Parameter, unknown
+
+MAX_BYTES = 1 << 20  # a preset is written by hand; a megabyte of it is another file
+
+
+def read_yaml(path: Path, smallest: str) -> yaml.Node:
+    """The root node of the YAML file ``path``; ``PresetError`` when there is none, with ``smallest`` as an example."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PresetError(str(path), "", f"cannot be read: {error.strerror}; name a YAML preset") from None
+    if len(raw) > MAX_BYTES:
+        raise PresetError(str(path), "", "is larger than 1 MiB; a preset is a few lines of YAML")
+    try:
+        node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise PresetError(f"{path}:{line}", "", "is not UTF-8 text; save it as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        what = error.problem or error.context
+        raise PresetError(f"{path}:{line}", "", f"is not YAML: {what}; check indents, colons and quotes") from None
+    except yaml.YAMLError as error:
+        what = getattr(error, "reason", "it cannot be read")
+        raise PresetError(f"{path}:1", "", f"is not YAML: {what}; save it as plain text") from None
+    except RecursionError:
+        raise PresetError(f"{path}:1", "", "is nested too deeply; a preset has four levels at most") from None
+    if node is None:
+        raise PresetError(f"{path}:1", "", f"is empty; the smallest is: {smallest}")
+    return node
+
+
+class YamlReader:
+    """Reads nodes of ``file``. What is wrong is added to ``problems``, which several readers of a file may share."""
+
+    def __init__(self, file: str, problems: list[PresetError] | None = None) -> None:
+        self._file = file
+        self._problems: list[PresetError] = [] if problems is None else problems
+
+    def _raise_problems(self) -> None:
+        """Raise the first problem in the file, with the others in it, if there are any."""
+        if self._problems:
+            first, *others = sorted(self._problems, key=lambda p: int(p.where.rsplit(":", 1)[1]))
+            raise PresetError(first.where, first.key, first.problem, tuple(others))
+
+    def _checked(self, node: yaml.Node, key: str, rule: Parameter) -> Any:
+        """The value of ``node`` as ``rule`` holds it, or ``None`` when it was refused."""
+        value = self._plain(node, key)
+        if value is None:
+            return None
+        # YAML 1.1 takes the plain words off, on, yes and no for truth values: quantum: off means "off".
+        if isinstance(value, bool) and rule.kind in ("choice", "str") and isinstance(node, yaml.ScalarNode):
+            value = node.value
+        try:
+            return rule.check(value)[0]
+        except ParameterError as error:
+            hint = "" if isinstance(value, str) or rule.kind != "str" else '; put it in "quotes"'
+            self._refuse(node, key, str(error).removeprefix(f"{rule.path}: ") + hint)
+            return None
+
+    def _plain(self, node: yaml.Node, key: str) -> Any:
+        """The number, text or truth value of ``node``; ``None`` when it is something else, which is refused."""
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                value = yaml.SafeLoader("").construct_object(node)
+            except (yaml.YAMLError, ValueError, OverflowError):
+                value = None
+            if isinstance(value, bool | int | float | str):
+                return value
+        what = "nothing" if node.tag.endswith(":null") else "a list" if isinstance(node, yaml.SequenceNode) else "this"
+        self._refuse(node, key, f"{what} does not fit here; allowed is one number, text, true or false")
+        return None
+
+    # --- nodes ---------------------------------------------------------------------------------------------------
+
+    def _entries(self, node: yaml.Node, at: str, known: Sequence[str]) -> list[tuple[str, yaml.Node]]:
+        """The known entries of a mapping; unknown and repeated keys are refused, and so is what is no mapping."""
+        if not isinstance(node, yaml.MappingNode):
+            self._refuse(node, at, f"needs keys and values; known keys are {', '.join(known)}")
+            return []
+        found: dict[str, yaml.Node] = {}
+        for key_node, value in node.value:
+            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
+            full = f"{at}.{key}" if at else key
+            if key not in known:
+                self._refuse(key_node, full, unknown("key", key, known))
+            elif key in found:
+                first = found[key].start_mark.line + 1
+                self._refuse(key_node, full, f"stands here twice, first in line {first}; keep one")
+            else:
+                found[key] = value
+        return list(found.items())
+
+    def _items(self, node: yaml.Node, at: str) -> list[tuple[yaml.Node, str]]:
+        if not isinstance(node, yaml.SequenceNode):
+            self._refuse(node, at, "needs a list: one line each, beginning with a dash")
+            return []
+        return [(item, f"{at}[{number}]") for number, item in enumerate(node.value)]
+
+    def _want(self, met: bool, node: yaml.Node, key: str, problem: str) -> None:
+        if not met:
+            self._refuse(node, key, problem)
+
+    def _refuse(self, node: yaml.Node, key: str, problem: str) -> None:
+        self._problems.append(PresetError(f"{self._file}:{node.start_mark.line + 1}", key, problem))

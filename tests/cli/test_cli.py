@@ -1,0 +1,216 @@
+"""The command line: what is typed becomes what is asked for, and nonsense is refused with words."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from riffengine import __version__
+from riffengine.cli import main, verbs
+from riffengine.cli.arguments import build_parser
+from riffengine.output.device import DeviceInfo
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import standard_tree
+from riffengine.renderer.bundled.vocabulary import Vocabulary
+from riffengine.session.session import default_session
+
+RENDER = ["render", "--prompt", "jazz piano", "-o", "out.wav"]
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The message on stderr; asserts status 2, one line of explanation and no traceback."""
+    try:
+        status = main(arguments)
+    except SystemExit as end:
+        status = int(end.code or 0)
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"riffengine {__version__}\n"
+
+
+def test_without_a_verb_the_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    for verb in verbs.VERBS:
+        assert f"\n    {verb} " in text
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    assert f"usage: riffengine {verb}" in capsys.readouterr().out
+
+
+def test_the_examples_in_the_help_can_be_typed() -> None:
+    parser = build_parser()
+    texts = [parser.epilog or ""]
+    texts += [p.epilog or "" for p in parser._subparsers._group_actions[0].choices.values()]  # type: ignore[union-attr]
+    lines = [
+        line.split("  " * 3)[0] for text in texts for line in text.splitlines() if line.startswith("  riffengine ")
+    ]
+    assert len(lines) >= 10
+    for line in lines:
+        typed = shlex.split(line)[1:]
+        assert parser.parse_args(typed).verb == typed[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "explanation"),
+    [
+        ([*RENDER[:-1], "out.mp3"], "neither .wav nor .flac"),
+        ([*RENDER, "--alpha", "0.5", "--bars", "4"], "not allowed with"),
+        ([*RENDER, "--rate", "22050"], "44100, 48000"),
+        (["render", "-o", "out.wav"], "--prompt"),
+        (["play", "--seconds", "0"], "above 0"),
+        (["play", "--seconds", "nan"], "above 0"),
+        (["play", "--osc-port", "70000"], "1 to 65535"),
+        (["play", "--block", "-5"], "from 16 to 8192"),
+        (["play", "--block", "9000"], "from 16 to 8192"),
+        (["play", "--seconds", "soon"], "'soon' is not allowed; give a number above 0"),
+        (["play", "--osc-allow", "my house"], "192.168.1.0/24"),
+        (["play", "--osc-port", "x"], "'x' is not allowed; give a whole number"),
+        (["rehearse", "a.yaml", "--failures", "2"], "from 0 to 1"),
+        (["rehearse", "a.yaml", "--crash-every", "-1"], "from 0 up"),
+        (["rehearse", "a.yaml", "--render-seconds", "a,b"], "above 0"),
+        (["play", "--record", "tape.ogg"], "neither .wav nor .flac"),
+        (["play", "--osc-port", "9000", "--no-osc"], "not allowed with"),
+        (["dance"], "invalid choice"),
+        # These pass the parser and are refused by the parameter tree, with the range that it allows.
+        ([*RENDER, "--bpm", "5000"], "from 60 to 180 bpm"),
+        ([*RENDER, "--bpm", "nan"], "from 60 to 180 bpm"),
+        ([*RENDER, "--alpha", "1.5"], "from 0 to 1"),
+        ([*RENDER, "--key", "H major"], "A minor"),
+        ([*RENDER, "--guidance", "99"], "from 1 to 10"),
+        ([*RENDER, "--seed", "-1"], "from 0 to"),
+        ([*RENDER, "--init", "in.wav", "--strength", "2"], "from 0 to 1"),
+    ],
+)
+def test_nonsense_is_refused_with_what_is_allowed(
+    arguments: list[str], explanation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(arguments, capsys)
+    assert explanation in said
+    assert " _" not in said  # no name of a function
+
+
+def test_an_interrupt_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(verbs.VERBS, "words", interrupted)
+    assert main(["words"]) == 130
+
+
+def test_music_options_become_commands_and_the_rest_is_left_to_the_preset() -> None:
+    arguments = build_parser().parse_args(
+        ["play", "set.yaml", "--prompt", "dub techno", "--seed", "7", "--bpm", "110", "--drift", "0", "--seconds", "3"]
+    )
+    assert list(verbs.parameter_commands(arguments)) == [
+        Command("transport/tempo", 110.0, "cli"),
+        Command("deck/a/prompt", "dub techno", "cli"),
+        Command("deck/a/seed", 7, "cli"),
+        Command("deck/a/drift", 0.0, "cli"),
+    ]
+    assert list(verbs.parameter_commands(build_parser().parse_args(["play"]))) == []
+
+
+def test_every_music_option_names_a_parameter_that_takes_it() -> None:
+    typed = shlex.split("--prompt x --to y --negative z --seed 1 --bpm 90 --key 'a MINOR' --alpha 0.5 --drift 0.1")
+    tree = standard_tree()
+    commands = list(verbs.parameter_commands(build_parser().parse_args(["play", *typed])))
+    assert len(commands) == len(typed) // 2
+    for command in commands:
+        tree.check(command.path, command.value)
+
+
+def test_a_render_without_an_end_stays_where_it_starts() -> None:
+    job = verbs.render_job(build_parser().parse_args([*RENDER, "--seed", "5", "--strength", "0.3"]))
+    assert job.start == job.end
+    assert (job.start.prompt, job.start.seed) == ("jazz piano", 5)
+    assert job.start.strength == 1.0  # there is no init that could be kept
+    assert (job.bars, job.alpha, job.output) == (0, 0.0, Path("out.wav"))
+
+
+def test_a_journey_has_both_ends() -> None:
+    typed = [
+        *RENDER,
+        "--to",
+        "house",
+        "--seed",
+        "5",
+        "--to-seed",
+        "6",
+        "--bars",
+        "16",
+        "--init",
+        "a.wav",
+        "--key",
+        "a minor",
+    ]
+    job = verbs.render_job(build_parser().parse_args(typed))
+    assert (job.end.prompt, job.end.seed, job.end.strength) == ("house", 6, 0.6)
+    assert (job.bars, job.init, job.key) == (16, "a.wav", "A minor")
+
+
+def test_words_prints_the_whole_vocabulary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["words"]) == 0
+    listed = {word.strip() for line in capsys.readouterr().out.splitlines() for word in line.split(":")[-1].split(",")}
+    assert set(Vocabulary.load().words) <= listed
+
+
+def test_devices_says_what_to_do_in_a_process_of_its_own() -> None:
+    end = subprocess.run([sys.executable, "-m", "riffengine", "devices"], capture_output=True, text=True, timeout=60)
+    assert end.returncode == 0, end.stderr
+    assert end.stdout.startswith("Sound outputs\n  ")
+    assert "\nMIDI (" in end.stdout
+
+
+def test_doctor_gives_programs_what_it_shows_people() -> None:
+    command = [sys.executable, "-m", "riffengine", "doctor"]
+    for_people = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    for_programs = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120)
+    report = json.loads(for_programs.stdout)
+    assert for_people.returncode == for_programs.returncode == (0 if report["playable"] else 1)
+    shown = for_people.stdout.splitlines()
+    for finding in report["findings"]:
+        assert any(line.startswith(f"{finding['state']:8}{finding['topic']}") for line in shown)
+
+
+def test_a_terminal_without_unicode_is_no_reason_to_end() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "riffengine", "doctor"]
+    end = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert "UnicodeEncodeError" not in end.stderr
+    assert end.returncode in (0, 1)
+    assert end.stdout.splitlines()[-1].endswith((".", "above."))
+
+
+def test_without_a_preset_the_music_is_endless() -> None:
+    session = default_session()
+    assert session.state(session.tree()).number("deck/a/drift") == 0.1
+
+
+def test_a_device_is_shown_as_a_line_for_people() -> None:
+    shown = str(DeviceInfo(3, "HDA Intel", "ALSA", 2, 48000, True))
+    assert shown == "3  HDA Intel (ALSA)  2 ch  48000 Hz  default"
+
+
+def test_a_preset_that_records_to_another_format_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tmp_path / "set.yaml"
+    preset.write_text("deck: {a: {prompt: piano}}\noutput: {record: tape.ogg}\n")
+    assert ".wav or .flac" in refused(["play", str(preset)], capsys)

@@ -1,0 +1,131 @@
+"""The published truth table of Mixxx's soft takeover, row by row, and Live's Value Scaling at its ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riffengine.clock import VirtualClock
+from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.controller import Controller
+from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.control.midi.takeover import THRESHOLD, WINDOW_NS, Hold, Takeover
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import standard_tree
+from tests.control.engine import Stage
+
+SOON, LATER = WINDOW_NS, WINDOW_NS + 1
+CLOSE, FAR = THRESHOLD, 2 * THRESHOLD
+PARAMETER = 0.5
+
+# sides of the parameter, distance of the previous and of the new value, arrival after the last one that counted
+TABLE = [
+    ("opposite", CLOSE, CLOSE, SOON, True),
+    ("opposite", CLOSE, CLOSE, LATER, True),
+    ("opposite", CLOSE, FAR, SOON, True),
+    ("opposite", CLOSE, FAR, LATER, False),
+    ("opposite", FAR, CLOSE, SOON, True),
+    ("opposite", FAR, CLOSE, LATER, True),
+    ("opposite", FAR, FAR, SOON, True),
+    ("opposite", FAR, FAR, LATER, False),
+    ("same", CLOSE, CLOSE, SOON, True),
+    ("same", CLOSE, CLOSE, LATER, True),
+    ("same", CLOSE, FAR, SOON, True),
+    ("same", CLOSE, FAR, LATER, False),
+    ("same", FAR, CLOSE, SOON, True),
+    ("same", FAR, CLOSE, LATER, True),
+    ("same", FAR, FAR, SOON, False),
+    ("same", FAR, FAR, LATER, False),
+]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("sides", "before", "new", "after_ns", "counts"), TABLE)
+def test_pickup_follows_the_table(
+    sides: str, before: float, new: float, after_ns: int, counts: bool, side: int
+) -> None:
+    hold = Hold("pickup")
+    previous = PARAMETER + side * before
+    knob = PARAMETER + side * (new if sides == "same" else -new)
+    hold.take(previous, previous, 0)  # the first is ignored
+    assert hold.take(previous, previous, 0) == previous  # the last one that counted, at time 0
+    taken = hold.take(knob, PARAMETER, after_ns)  # meanwhile another hand has moved the parameter
+    assert taken == (knob if counts else None)
+
+
+def test_pickup_ignores_the_first_value_wherever_it_is() -> None:
+    for knob in (0.0, 0.5, 1.0):
+        assert Hold("pickup").take(knob, 0.5, 0) is None
+
+
+def test_a_slow_knob_waits_at_a_distance_and_takes_over_where_it_meets_the_parameter() -> None:
+    hold, taken = Hold("pickup"), []
+    for step in range(128):
+        value = hold.take(step / 127, 0.5, step * 10**9)
+        taken.append(value is not None)
+    first = taken.index(True)
+    assert abs(first / 127 - 0.5) <= THRESHOLD
+    assert sum(taken) == sum(abs(s / 127 - 0.5) <= THRESHOLD for s in range(128))  # the parameter stood still here
+
+
+def test_scaling_moves_at_once_and_meets_both_ends() -> None:
+    hold = Hold("scale")
+    assert hold.take(0.25, 0.75, 0) is None  # one value has no direction
+    parameter = 0.75
+    for knob in (0.5, 0.75, 1.0):
+        moved = hold.take(knob, parameter, 0)
+        assert moved is not None and moved > parameter
+        parameter = moved
+    assert parameter == 1.0
+    for knob in (0.6, 0.2, 0.0):
+        moved = hold.take(knob, parameter, 0)
+        assert moved is not None and moved < parameter
+        parameter = moved
+    assert parameter == 0.0
+
+
+@given(st.lists(st.integers(0, 127), min_size=2, max_size=60), st.floats(0, 1))
+def test_scaling_never_leaves_the_range_nor_turns_round(knobs: list[int], parameter: float) -> None:
+    hold, before = Hold("scale"), None
+    for knob in knobs:
+        moved = hold.take(knob / 127, parameter, 0)
+        if moved is not None:
+            assert 0.0 <= moved <= 1.0
+            if before is not None and 0 < knob < 127:
+                assert (moved - parameter) * (knob - before) >= 0
+            parameter = moved
+        before = knob
+
+
+@pytest.mark.parametrize(("takeover", "heard"), [("none", [0.0, 1.0]), ("pickup", [1.0]), ("scale", [0.0, 1.0])])
+def test_a_binding_takes_over_as_it_says(takeover: Takeover, heard: list[float]) -> None:
+    stage, clock = Stage(), VirtualClock()
+    stage.submit(Command("deck/a/alpha", 0.99))
+    midi = MidiSurface(
+        MidiSetup((Binding("deck/a/alpha", "cc", 1, takeover=takeover),)),
+        stage.tree, stage.submit, lambda: stage.state, clock,
+    )  # fmt: skip
+    stage.commands.clear()
+    midi.take([0xB0, 1, 0], "nano", 0)
+    midi.take([0xB0, 1, 127], "nano", 10**9)
+    assert [command.value for command in stage.commands] == heard
+
+
+def test_two_controllers_hold_on_by_themselves() -> None:
+    stage = Stage()
+    midi = MidiSurface(
+        MidiSetup((Binding("deck/a/alpha", "cc", 1, takeover="pickup"),)),
+        stage.tree, stage.submit, lambda: stage.state, VirtualClock(),
+    )  # fmt: skip
+    midi.take([0xB0, 1, 0], "nano", 0)
+    midi.take([0xB0, 1, 1], "nano", 1)
+    assert stage.commands and not midi.take([0xB0, 1, 1], "nano #2", 2)  # its own first value
+
+
+def test_no_position_of_a_fader_with_takeover_is_left_out_in_a_crowd() -> None:
+    """The one that meets the parameter might be it, and the fader would stay dead wherever it ends."""
+    tree = standard_tree()
+    for takeover, left_out in (("none", True), ("pickup", False), ("scale", False)):
+        fader = Binding("deck/a/alpha", "cc", 7, takeover=takeover)
+        assert Controller.of("box", tree, (), (fader,), ()).glides((0xB0, 7, 64)) is left_out

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riffengine.control.midi.event import MidiEvent, WideValues
+
+
+def heard(*numbers_and_data: tuple[int, int], channel: int = 1) -> list[tuple[str, int, int]]:
+    wide = WideValues()
+    found = []
+    for number, data in numbers_and_data:
+        found += wide.take(MidiEvent("cc", channel, number, data))
+    return [(event.kind, event.number, event.data) for event in found]
+
+
+def test_a_fader_of_fourteen_bits_speaks_when_both_halves_are_there() -> None:
+    moves = [(7, 64), (39, 1), (7, 65), (39, 2)]
+    assert heard(*moves) == [("cc14", 7, 64 << 7 | 64), ("cc14", 7, 64 << 7 | 1), ("cc14", 7, 65 << 7 | 2)]
+
+
+def test_lower_bits_without_upper_ones_say_nothing() -> None:
+    assert heard((39, 5)) == []
+
+
+def test_a_fader_of_seven_bits_reaches_both_ends_of_a_wide_value() -> None:
+    assert heard((7, 0), (7, 127)) == [("cc14", 7, 0), ("cc14", 7, 16383)]
+
+
+def test_nrpns_by_entry_by_steps_and_not_after_an_rpn() -> None:
+    chosen = [(99, 2), (98, 3)]
+    number = 2 << 7 | 3
+    found = [event for event in heard(*chosen, (6, 10), (38, 20), (96, 0), (97, 5)) if event[0] == "nrpn"]
+    wide = 10 << 7 | 20
+    assert found == [("nrpn", number, 10 << 7 | 10), ("nrpn", number, wide), ("nrpn", number, wide + 1),
+                     ("nrpn", number, wide - 4)]  # fmt: skip
+    assert not [e for e in heard(*chosen, (101, 0), (100, 0), (6, 10)) if e[0] == "nrpn"]
+    assert not [e for e in heard((99, 127), (98, 127), (6, 10)) if e[0] == "nrpn"]
+    assert not [e for e in heard((6, 10)) if e[0] == "nrpn"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 16), st.integers(0, 127), st.integers(0, 127)), max_size=400))
+def test_whatever_comes_the_values_stay_in_range_and_the_memory_small(
+    messages: list[tuple[int, int, int]],
+) -> None:
+    wide = WideValues()
+    for channel, number, data in messages:
+        for event in wide.take(MidiEvent("cc", channel, number, data)):
+            assert 0 <= event.data <= 16383 and event.channel == channel
+    assert len(wide._upper) <= 2048 and len(wide._entered) <= 16

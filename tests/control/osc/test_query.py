@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.control.osc.discovery import Discovery
+from riffengine.control.osc.query import AddressSpace
+from riffengine.control.osc.query_server import MAX_LISTENERS, OscQueryServer
+from riffengine.control.osc.server import OscServer
+from riffengine.control.osc.subscribers import OscOptions
+from riffengine.control.osc.wire import decode, encode
+from riffengine.errors import ControlError
+from riffengine.performance.command import Accepted, Command
+from tests.control.engine import Stage
+
+
+def space() -> tuple[Stage, AddressSpace]:
+    stage = Stage()
+    return stage, AddressSpace(stage.tree, lambda path: stage.state[path])
+
+
+def leaves(node: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {node["FULL_PATH"]: node} if "TYPE" in node else {}
+    for child in node.get("CONTENTS", {}).values():
+        found |= leaves(child)
+    return found
+
+
+def test_every_parameter_is_a_node_with_its_type_range_value_and_words() -> None:
+    stage, addresses = space()
+    status, root = addresses.answer("/")
+    assert status == 200 and root is not None
+    found = leaves(root)
+    assert {f"/riff/{p}" for p in stage.tree.parameters} <= found.keys()
+    assert {"/riff/notify", "/riff/sync", "/riff/status", "/riff/help"} == found.keys() - {
+        f"/riff/{p}" for p in stage.tree.parameters
+    }
+    for parameter in stage.tree.parameters.values():
+        node = found[f"/riff/{parameter.path}"]
+        assert node["DESCRIPTION"] == parameter.help and node["TAGS"] == [parameter.control]
+        if parameter.kind == "trigger":
+            assert (node["TYPE"], node["ACCESS"]) == ("N", 2) and "VALUE" not in node
+            continue
+        assert node["ACCESS"] == 3 and node["VALUE"] == [stage.state[parameter.path]]
+        if parameter.kind in ("float", "int"):
+            (limits,) = node["RANGE"]
+            assert (limits["MIN"], limits["MAX"]) == (parameter.low, parameter.high)
+    assert found["/riff/deck/a/mute"]["TYPE"] == "F"
+    assert found["/riff/deck/a/side"]["RANGE"] == [{"VALS": ["left", "right", "thru"]}]
+    assert found["/riff/master/gain"]["UNIT"] == ["dB"]
+    assert json.loads(json.dumps(root, allow_nan=False)) == root
+
+
+def test_the_values_are_those_of_now() -> None:
+    stage, addresses = space()
+    for path, value, type_ in [("deck/a/mute", True, "T"), ("deck/a/alpha", 0.25, "f"), ("deck/b/prompt", "déjà", "s")]:
+        assert isinstance(stage.submit(Command(path, value)), Accepted)
+        assert addresses.answer(f"/riff/{path}", "VALUE") == (200, {"VALUE": [value]})
+        assert addresses.answer(f"/riff/{path}", "TYPE") == (200, {"TYPE": type_})
+
+
+@pytest.mark.parametrize(
+    ("path", "attribute", "status"),
+    [
+        ("/riff/deck/a", "", 200),
+        ("/riff/deck/a/", "CONTENTS", 200),
+        ("/riff/deck/a", "VALUE", 204),
+        ("/riff/panic", "VALUE", 204),
+        ("/riff/deck/a/alpha", "GABBA", 400),
+        ("/riff/deck/z", "", 404),
+        ("/riff/deck/a/alp", "VALUE", 404),
+        ("/deck/a/alpha", "", 404),
+    ],
+)
+def test_what_there_is_not_is_told_by_its_status(path: str, attribute: str, status: int) -> None:
+    assert space()[1].answer(path, attribute)[0] == status
+
+
+def with_server(
+    visit: Callable[[Stage, OscQueryServer, aiohttp.ClientSession], Awaitable[None]], options: OscOptions | None = None
+) -> None:
+    async def play() -> None:
+        stage = Stage()
+        server = OscQueryServer(stage.tree, lambda: stage.state, options or OscOptions(), 9000, 0)
+        await server.start()
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
+                await visit(stage, server, client)
+        finally:
+            await server.stop()
+
+    asyncio.run(play())
+
+
+def test_over_http_it_reads_and_does_nothing_else() -> None:
+    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        before = stage.state
+        async with client.get("/riff/deck/a/alpha?VALUE") as answer:
+            assert answer.content_type == "application/json" and await answer.json() == {"VALUE": [0.0]}
+        async with client.get("/?HOST_INFO") as answer:
+            info = await answer.json()
+        assert (info["OSC_PORT"], info["WS_PORT"], info["OSC_IP"]) == (9000, server.port, "127.0.0.1")
+        assert info["EXTENSIONS"]["LISTEN"] is True and info["EXTENSIONS"]["PATH_CHANGED"] is False
+        async with client.get("/riff/nothing") as answer:
+            assert answer.status == 404
+        async with client.get("/riff/panic?VALUE") as answer:
+            assert answer.status == 204
+        for method in ("POST", "PUT", "DELETE"):
+            async with client.request(method, "/riff/panic", data=b"1") as answer:
+                assert answer.status == 405
+        assert stage.state is before and stage.commands == []
+
+    with_server(visit)
+
+
+def test_no_web_site_reads_along() -> None:
+    """A page from elsewhere has its Origin; one whose name was bent to this machine has its own Host."""
+
+    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        for headers, status in [
+            ({"Host": f"localhost:{server.port}"}, 200),
+            ({"Host": "evil.example"}, 403),
+            ({"Origin": "https://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+            ({"Origin": "http://127.0.0.1:8000"}, 200),
+        ]:
+            async with client.get("/riff", headers=headers) as answer:
+                assert answer.status == status, headers
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await client.ws_connect("/", headers={"Origin": "https://evil.example"})
+
+    with_server(visit)
+
+
+def test_who_listens_hears_the_value_now_and_every_change_until_ignored() -> None:
+    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        async with client.ws_connect("/") as wire:
+
+            async def heard() -> tuple[str, tuple[object, ...]]:
+                (request,) = decode(await wire.receive_bytes(timeout=20))
+                return request.address, request.arguments
+
+            for nonsense in (
+                "{",
+                "[]",
+                '{"COMMAND": "LISTEN", "DATA": 7}',
+                '{"COMMAND": "LISTEN", "DATA": "/riff/no"}',
+            ):
+                await wire.send_str(nonsense)
+            await wire.send_bytes(encode("/riff/deck/a/alpha", 0.9))  # it only tells
+            await wire.send_json({"COMMAND": "LISTEN", "DATA": "/riff/deck/a/alpha"})
+            assert await heard() == ("/riff/deck/a/alpha", (0.0,))
+            for alpha in (0.1, 0.2, 0.3):
+                server.changed("deck/a/alpha", alpha)
+            server.changed("deck/b/alpha", 0.7)
+            assert await heard() == ("/riff/deck/a/alpha", (0.3,)), "of a burst the newest"
+            await wire.send_json({"COMMAND": "IGNORE", "DATA": "/riff/deck/a/alpha"})
+            await wire.send_json({"COMMAND": "LISTEN", "DATA": "/riff/deck/a/mute"})
+            assert await heard() == ("/riff/deck/a/mute", (False,))
+            server.changed("deck/a/alpha", 0.4)
+            server.changed("deck/a/mute", True)
+            assert await heard() == ("/riff/deck/a/mute", (True,))
+        assert stage.commands == []
+        crowd = [await client.ws_connect("/") for _ in range(MAX_LISTENERS)]
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await client.ws_connect("/")
+        for wire in crowd:
+            await wire.close()
+
+    with_server(visit)
+
+
+def test_hosts_that_are_not_on_the_list_are_refused() -> None:
+    server = OscQueryServer(Stage().tree, lambda: Stage().state, OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0)
+    assert server._doorkeeper.admits("10.1.2.3") and not server._doorkeeper.admits("192.168.1.1")
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        with pytest.raises(ControlError, match="OSC itself works"):
+            await OscQueryServer(stage.tree, lambda: stage.state, OscOptions(), 9000, server.port).start()
+
+    with_server(visit)
+
+
+def test_it_is_announced_on_this_machine_and_found_by_its_type() -> None:
+    from zeroconf import ServiceStateChange
+    from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+
+    async def play() -> None:
+        stage, said = Stage(), []
+        osc = OscServer(stage.tree, stage.submit, lambda: stage.state, SystemClock(), OscOptions(port=0))
+        await osc.start()
+        announcement = Discovery(osc.options, osc.port, 4321, said.append)
+        announcement.start()
+        await announcement.settled()
+        assert said == []
+        found: asyncio.Queue[str] = asyncio.Queue()
+
+        def heard(zeroconf: object, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+            if state_change is ServiceStateChange.Added and f"Riffengine {osc.port} " in name:
+                found.put_nowait(name)
+
+        ear = AsyncZeroconf(interfaces=["127.0.0.1"])
+        browser = AsyncServiceBrowser(ear.zeroconf, ["_oscjson._tcp.local."], handlers=[heard])
+        name = await asyncio.wait_for(found.get(), 30)
+        info = await ear.async_get_service_info("_oscjson._tcp.local.", name, timeout=10_000)
+        assert info is not None and info.port == 4321 and info.parsed_addresses() == ["127.0.0.1"]
+        await browser.async_cancel()
+        await ear.async_close()
+        announcement.close()
+        await announcement.settled()
+        osc.close()
+
+    asyncio.run(play())

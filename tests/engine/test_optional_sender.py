@@ -1,0 +1,61 @@
+"""OptionalSender: open while it is wanted, refused once, told what the sender says."""
+
+from __future__ import annotations
+
+from riffengine.engine.midi_out.optional_sender import OptionalSender
+from riffengine.errors import ControlError
+
+
+class Port:
+    """A sender that counts."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+        self.sent: list[int] = []
+        self.closed = 0
+
+    def send(self, order: int) -> None:
+        self.sent.append(order)
+
+    def notes(self) -> list[str]:
+        told, self._said = self._said, []
+        return told
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_it_is_open_while_it_is_wanted_and_says_what_the_sender_says_once() -> None:
+    ports: list[Port] = []
+    said: list[str] = []
+
+    def opened() -> Port:
+        ports.append(Port(["the port is open"]))
+        return ports[-1]
+
+    sending = OptionalSender(opened, "nothing goes out", said.append)
+    assert sending.sender(False) is None and not ports
+    assert sending.sender(True) is ports[0] is sending.sender(True)
+    assert said == ["the port is open"]
+    assert sending.sender(False) is None and ports[0].closed == 1
+    assert sending.sender(True) is ports[1]
+    sending.close()
+    sending.close()
+    assert [port.closed for port in ports] == [1, 1]
+
+
+def test_a_refusal_is_told_once_until_it_is_asked_for_anew() -> None:
+    tries: list[int] = []
+    said: list[str] = []
+
+    def refused() -> Port:
+        tries.append(len(tries))
+        raise ControlError("no such port")
+
+    sending = OptionalSender(refused, "nothing goes out", said.append)
+    for _ in range(3):
+        assert sending.sender(True) is None
+    assert said == ["nothing goes out: no such port"] and len(tries) == 1
+    sending.sender(False)
+    sending.sender(True)
+    assert len(tries) == 2

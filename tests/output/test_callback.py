@@ -1,0 +1,51 @@
+"""The audio thread's own work, on a clock that stands still."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from riffengine.clock import VirtualClock
+from riffengine.output.callback import AudioCallback
+from riffengine.playback.mixer import Mixer
+from riffengine.processes.player_messages import Audible, LaunchBank, LoopRef, PlaceLoop, SetControl
+from riffengine.transport.beat_grid import BeatGrid
+
+SAMPLES = 0.1 * np.random.default_rng(0).standard_normal((1, 22050, 2)).astype(np.float32)
+BROKEN = 666
+
+
+def samples(ref: LoopRef) -> np.ndarray:  # type: ignore[type-arg]
+    if ref.loop == BROKEN:
+        raise ZeroDivisionError("a bug")
+    return SAMPLES
+
+
+def place(loop: int, bank: int) -> PlaceLoop:
+    return PlaceLoop("a", bank, 0.0, LoopRef(loop, 0, 22050, 2, ("all",), 1))
+
+
+def test_a_failing_block_is_silent_counted_and_the_beat_is_kept() -> None:
+    feed = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(5))
+    feed.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0)))
+    out = np.ones((512, 2), np.float32)
+    feed.fill(out, False)
+    assert np.array_equal(out, SAMPLES[0, :512])
+    feed.inbox.append(place(BROKEN, 1))
+    feed.fill(out, True)
+    assert not out.any()
+    assert (feed.failures, feed.underruns) == (1, 1)
+    assert feed.last_failure == "ZeroDivisionError: a bug"
+    feed.fill(out, False)  # its first frames lay in the block that failed: 63 of look-ahead
+    assert np.array_equal(out[63:], SAMPLES[0, 1024 + 63 : 1536])
+    feed.fill(out, False)
+    assert np.array_equal(out, SAMPLES[0, 1536:2048])
+    assert feed.status().frame == 2048
+
+
+def test_reports_carry_the_clock_and_the_peak_is_told_once() -> None:
+    feed = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(77))
+    feed.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0, stamp_ns=3)))
+    feed.fill(np.zeros((512, 2), np.float32), False)
+    assert (Audible("fade", 3, 0, 0), 77) in feed.outbox
+    assert feed.status().peak == np.float32(np.abs(SAMPLES[0, :512]).max())
+    assert feed.status().peak == 0.0

@@ -1,0 +1,120 @@
+"""Shared memory is really there before anything is written to it, and what a crash left is swept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import riffengine
+from riffengine.errors import LoopStoreError
+from riffengine.processes import loop_store
+from riffengine.processes.loop_store import LoopStore, stale_segments, sweep_stale_segments
+
+SHM = Path("/dev/shm")
+on_linux = pytest.mark.skipif(not SHM.is_dir(), reason="segments are files in a folder on Linux only")
+
+ENGINE = """
+import sys, time
+from riffengine.processes.loop_store import LoopStore
+store = LoopStore.create(2, 1024)
+print(store.name, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_loop_crosses_and_cannot_be_written_by_its_reader() -> None:
+    store = LoopStore.create(2, 24)
+    other = LoopStore.attach(store.name, 2, 24)
+    samples = np.arange(24, dtype=np.float32).reshape(2, 6, 2)
+    store.write(1, samples)
+    view = other.view(1, 2, 6, 2)
+    assert view.tobytes() == samples.tobytes()
+    assert not view.flags.writeable
+    with pytest.raises(LoopStoreError, match="does not fit"):
+        store.write(0, np.zeros(25, np.float32))
+    del view
+    other.close()
+    store.close()
+
+
+@on_linux
+def test_an_engine_that_was_killed_is_swept_and_a_living_one_is_not() -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(riffengine.__file__).parents[1])}
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+    assert engine.stdout is not None
+    name = engine.stdout.readline().strip()
+    try:
+        assert name not in {path.name for path in stale_segments()}
+        assert name not in sweep_stale_segments()
+        assert (SHM / name).exists()
+    finally:
+        os.killpg(engine.pid, signal.SIGKILL)  # its resource tracker too, as a power cut would
+        engine.wait()
+        engine.stdout.close()
+    assert name in sweep_stale_segments()
+    assert not (SHM / name).exists()
+
+
+@on_linux
+def test_memory_is_reserved_and_not_only_promised() -> None:
+    store = LoopStore.create(4, 65536)
+    try:
+        assert (SHM / store.name).stat().st_blocks * 512 >= 4 * 65536 * 4
+    finally:
+        store.close()
+    assert not (SHM / store.name).exists()
+
+
+@on_linux
+def test_with_little_room_there_are_fewer_slots_and_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = os.posix_fallocate
+
+    def small(descriptor: int, offset: int, size: int) -> None:
+        asked.append(size // 4096)
+        if size > 12 * 4096:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", small)
+    before = set(SHM.glob(f"riffengine-{os.getpid()}-*"))
+    store = LoopStore.create(48, 1024, least_slots=8)
+    assert (store.slots, asked) == (12, [48, 24, 12])
+    store.write(11, np.ones(1024, np.float32))
+    store.close()
+    with pytest.raises(LoopStoreError, match="--shm-size"):
+        LoopStore.create(48, 1024, least_slots=20)
+    with pytest.raises(LoopStoreError, match="--shm-size"):
+        LoopStore.create(48, 1024)
+    assert set(SHM.glob(f"riffengine-{os.getpid()}-*")) == before
+
+
+def test_without_the_folder_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(**_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(loop_store, "_Segment", missing)
+    with pytest.raises(LoopStoreError, match="/dev/shm"):
+        LoopStore.create(4, 1024, least_slots=1)
+
+
+@on_linux
+def test_a_segment_of_another_user_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = SHM / "riffengine-1-00c0ffe1"
+    left.write_bytes(b"\0" * 64)
+    try:
+        monkeypatch.setattr(os, "getuid", lambda: left.stat().st_uid + 1)
+        assert left not in stale_segments()
+        assert left.name not in sweep_stale_segments()
+        assert left.exists()
+    finally:
+        left.unlink()

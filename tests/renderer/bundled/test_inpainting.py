@@ -1,0 +1,91 @@
+"""Retakes: what is frozen is the very same audio, and the joint cannot be heard as a step."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from riffengine.errors import RendererError
+from riffengine.processes.render_messages import Redream
+from riffengine.renderer.bundled.inpainting import keeps, levelled, retaken, spliced
+
+RATE, BEATS, FRAMES = 8000, 8, 32000
+NAMES = ("drums", "bass", "harmony")
+EDGE = round(0.026 * RATE)  # before a beat: the fade, and what it is ahead
+
+
+def noise(seed: int, stems: int = 3) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal((stems, FRAMES)) * 0.05).astype(np.float32)
+
+
+def beats_of(bits: int) -> list[int]:
+    return [beat for beat in range(BEATS) if bits >> beat & 1]
+
+
+def test_a_frozen_stem_keeps_every_bit_and_the_new_one_its_gain() -> None:
+    base, fresh = levelled(noise(1), -19.0, RATE), noise(2)
+    after = retaken(base, fresh, Redream(("bass",), 0xFF, 1), NAMES, BEATS, RATE)
+    assert np.array_equal(after.stems[[0, 2]], base.stems[[0, 2]])
+    assert np.allclose(after.stems[1], fresh[1] * base.gain, rtol=1e-5)
+    assert after.gain == base.gain
+    assert after.peak == pytest.approx(np.abs(after.stems.sum(axis=0)).max(), rel=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 255), st.integers(0, 2**32))
+def test_frozen_beats_keep_every_bit_but_at_their_very_end(bits: int, seed: int) -> None:
+    old, new = noise(seed, 1)[0], noise(seed + 1, 1)[0]
+    made = spliced(old, new, bits, BEATS, RATE)
+    for beat in range(BEATS):
+        inside = slice(beat * 4000, (beat + 1) * 4000 - EDGE)
+        assert np.array_equal(made[inside], (new if beat in beats_of(bits) else old)[inside])
+    loudest = max(np.abs(old).max(), np.abs(new).max())
+    assert np.abs(made).max() <= 1.5 * loudest
+    assert bits not in (0, 255) or np.array_equal(made, new if bits else old)
+
+
+@pytest.mark.parametrize("likeness", [1.0, 0.0])
+def test_the_level_holds_through_the_joint(likeness: float) -> None:
+    old, other = noise(3, 1)[0], noise(4, 1)[0]
+    new = (likeness * old + np.sqrt(1 - likeness**2) * other).astype(np.float32)
+    power = np.mean(
+        [
+            np.mean(
+                spliced(np.roll(old, shift), np.roll(new, shift), 0b00001111, BEATS, RATE)[4 * 4000 - EDGE :][:160] ** 2
+            )
+            for shift in range(0, FRAMES, 500)
+        ]
+    )
+    assert 10 * np.log10(power / np.mean(old**2)) == pytest.approx(0.0, abs=0.4)
+
+
+def test_a_joint_of_one_sound_with_itself_is_none() -> None:
+    old = noise(5, 1)[0]
+    assert np.allclose(spliced(old, old.copy(), 0b0101, BEATS, RATE), old, atol=1e-7)
+
+
+def test_what_is_too_loud_is_turned_down_and_what_is_kept_is_not() -> None:
+    base, fresh = levelled(noise(6), -19.0, RATE), noise(7)
+    fresh[0, 100] = 2.0 / base.gain
+    after = retaken(base, fresh, Redream(("drums",), 0xFF, 1), NAMES, BEATS, RATE)
+    assert np.array_equal(after.stems[1:], base.stems[1:])
+    assert after.peak <= 10 ** (-1 / 20)
+    assert np.abs(after.stems[0]).max() < np.abs(fresh[0] * base.gain).max()
+
+
+def test_what_keeps_nothing_is_told() -> None:
+    assert not keeps(Redream(NAMES, 0xFF, 1), NAMES, BEATS)
+    assert keeps(Redream(NAMES, 0xFE, 1), NAMES, BEATS)
+    assert keeps(Redream(NAMES[:2], 0xFF, 1), NAMES, BEATS)
+
+
+def test_damage_and_silence_are_refused() -> None:
+    only = noise(8)
+    only[1:] = 0.0
+    base = levelled(only, -19.0, RATE)
+    again = Redream(("drums",), 0xFF, 1)
+    with pytest.raises(RendererError, match="silent"):
+        retaken(base, np.zeros_like(only), again, NAMES, BEATS, RATE)
+    only[0, 0] = np.nan
+    with pytest.raises(RendererError, match="NaN"):
+        retaken(base, only, again, NAMES, BEATS, RATE)

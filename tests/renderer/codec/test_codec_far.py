@@ -1,0 +1,49 @@
+"""The codec as a GPU runs it: few large operations, nothing read back, and the same loops as on a CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from riffengine.renderer.codec.circular_stft import CircularStft
+from riffengine.renderer.codec.filterbank import Filterbank, band_weights
+from riffengine.renderer.codec.params import CodecParams
+from riffengine.renderer.codec.phase import _phase_of_one, _phase_together, griffin_lim, predicted_phase
+
+PARAMS = CodecParams(n_fft=512, n_mels=64, frames=96, fmin=20.0, fmax=16000.0)
+LENGTH = 9601  # hops of 100 and 101
+CPU, FAR = torch.device("cpu"), torch.device("meta")
+
+
+def loops(count: int = 3) -> torch.Tensor:
+    """Noise with a thump, each at another place: every loop begins elsewhere."""
+    draw = torch.Generator().manual_seed(2)
+    sound = 0.02 * torch.randn(count, LENGTH, generator=draw)
+    for number in range(count):
+        sound[number, 1500 * number + 700 : 1500 * number + 1400] += torch.sin(torch.arange(700) * 0.05 * (number + 1))
+    return sound
+
+
+def test_windows_are_read_and_added_the_same_through_tables() -> None:
+    short, far = (CircularStft(PARAMS, LENGTH, CPU, gathered) for gathered in (False, True))
+    spectra = short.spectra(loops())
+    assert torch.equal(far.spectra(loops()), spectra)
+    assert torch.allclose(far.audio(spectra), short.audio(spectra), atol=1e-6)
+    assert float((far.audio(spectra) - loops()).abs().max()) < 0.2  # what lies above fmax is left away
+
+
+def test_phases_of_many_loops_at_once_are_those_of_each_alone() -> None:
+    frames = CircularStft(PARAMS, LENGTH, CPU)
+    magnitudes = frames.spectra(loops()).abs()
+    alone = torch.cat([_phase_of_one(one, frames) for one in magnitudes.split(1)])
+    assert torch.equal(_phase_together(magnitudes, frames), alone)
+    starts = {int(m.diff(dim=0).clamp_min(0).sum(1).argmax()) for m in magnitudes}
+    assert len(starts) == 3
+
+
+def test_far_away_a_loop_is_decoded_without_a_look_at_it() -> None:
+    frames, bank = CircularStft(PARAMS, LENGTH, FAR), Filterbank(np.asarray(band_weights(PARAMS)), FAR)
+    bands = torch.empty(2, PARAMS.frames, PARAMS.n_mels, device=FAR)
+    magnitudes = bank.bins(bands)
+    start = torch.polar(magnitudes, predicted_phase(magnitudes, frames))
+    assert frames.audio(griffin_lim(start, bands, bank, frames, 2, 0.99)).shape == (2, LENGTH)

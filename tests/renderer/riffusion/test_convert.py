@@ -1,0 +1,113 @@
+"""Pickles and single files become safetensors in a process of their own; what is no weight is refused and never run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from riffengine.errors import ModelError
+from riffengine.renderer.riffusion.checkpoint import read_checkpoint
+from riffengine.renderer.riffusion.convert import convert
+from riffengine.renderer.riffusion.model_library import Library, holding
+from riffengine.renderer.riffusion.model_spec import ModelSpec
+from riffengine.renderer.riffusion.unpickle import tensors_in
+from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.single_file import write_single_file
+
+
+def silent(_: str) -> None:
+    """Nobody is told."""
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = read_checkpoint(ModelSpec(str(folder)))
+    parts = {"text": checkpoint.text, "unet": checkpoint.unet, "vae": checkpoint.vae}
+    return {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_pickles_of_2022_become_the_same_weights_in_place_or_elsewhere(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shelf() / "pickled", tmp_path / "old"))
+    library = Library(tmp_path / "models")
+    with pytest.raises(ModelError, match="is a pickle"):
+        read_checkpoint(ModelSpec(str(folder)))
+    told: list[str] = []
+    new = convert(folder, tmp_path / "new", "", library, told.append)
+    assert len(told) == 3 and holding("new", new).state == "ready" and holding("old", folder).state == "pickled"
+    assert not list(new.rglob("*.bin")) and not list(tmp_path.rglob("*.partial"))
+    for part in ("unet", "vae"):  # only the text encoder's is left to do
+        name = "diffusion_pytorch_model.safetensors"
+        shutil.copyfile(new / part / name, folder / part / name)
+    assert convert(folder, None, "", library, silent) == folder
+    assert same(weights(new), weights(shelf() / "modern")) and same(weights(folder), weights(new))
+    with pytest.raises(ModelError, match="holds no pickles"):
+        convert(folder, None, "", library, silent)
+    with pytest.raises(ModelError, match="exists already"):
+        convert(shelf() / "pickled", new, "", library, silent)
+
+
+class Trap:
+    """Makes a file when it is unpickled by a reader that believes everything."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[Path]]:
+        return Path.touch, (self._path,)
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_nothing_is_run_or_left(tmp_path: Path) -> None:
+    folder, trap = Path(shutil.copytree(shelf() / "pickled", tmp_path / "evil")), tmp_path / "trap"
+    torch.save({"a": Trap(trap)}, folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(ModelError, match="more than weights"):
+        convert(folder, tmp_path / "out", "", Library(tmp_path), silent)
+    assert not trap.exists() and not (tmp_path / "out").exists() and not list(tmp_path.rglob("*.partial"))
+
+
+def test_what_holds_no_weights_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.pt").write_bytes(b"no pickle at all")
+    with pytest.raises(ModelError, match="not converted"):
+        convert(tmp_path / "x.pt", None, "", Library(tmp_path), silent)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt"]
+    for found, words in (([1, 2], "holds a list"), ({"epoch": 3}, "no tensor"), ({"state_dict": {}}, "no tensor")):
+        with pytest.raises(TypeError, match=words):
+            tensors_in(found, torch)
+
+
+def test_a_pickled_lora_becomes_one_file(tmp_path: Path) -> None:
+    halves = {"unet.x.lora_A.weight": torch.ones(2, 4), "unet.x.lora_B.weight": torch.zeros(4, 2)}
+    torch.save({"state_dict": halves, "epoch": 3}, tmp_path / "lora.pt")
+    found = convert(tmp_path / "lora.pt", None, "", Library(tmp_path), silent)
+    assert found == tmp_path / "lora.safetensors" and same(load_file(found), halves)
+    with pytest.raises(ModelError, match="already and no single-file"):
+        convert(found, None, "", Library(tmp_path), silent)
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "safetensors"])
+def test_a_single_file_becomes_a_folder_like_another_checkpoint(ending: str, tmp_path: Path) -> None:
+    library = Library(tmp_path / "models")
+    one = write_single_file(tmp_path / f"one.{ending}")
+    found = convert(one, None, str(shelf() / "modern"), library, silent)
+    assert found == library.home / "one" and holding("one", found).state == "ready"
+    assert same(weights(found), weights(shelf() / "modern"))
+
+
+def test_a_single_file_wants_a_checkpoint_like_it_and_says_when_it_does_not_fit(tmp_path: Path) -> None:
+    single = {"model.diffusion_model.input_blocks.0.0.weight": torch.ones(1), "first_stage_model.x": torch.ones(1)}
+    save_file(single, tmp_path / "one.safetensors")
+    library = Library(tmp_path / "models")
+    with pytest.raises(ModelError, match="--like"):
+        convert(tmp_path / "one.safetensors", None, "", library, silent)
+    with pytest.raises(ModelError, match=r"does not fit the shape|no UNet of the shape|missing"):
+        convert(tmp_path / "one.safetensors", None, str(shelf() / "modern"), library, silent)
+    assert not (library.home / "one").exists() and not list(tmp_path.rglob("*.partial"))
+    with pytest.raises(ModelError, match="there is no"):
+        convert(tmp_path / "nothing.ckpt", None, "", library, silent)

@@ -1,0 +1,67 @@
+"""A file exported anew under its old name is heard; one that is not there is refused, and nothing changes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from riffengine.errors import AudioFileError
+from riffengine.performance.command import Accepted, Rejected
+from riffengine.renderer.file_hash import DiskFileHashes, file_hash
+from tests.scheduler.simulation import BAR, Hall
+
+
+def test_the_stamp_is_that_of_the_content_whatever_the_size(tmp_path: Path) -> None:
+    for size in (10, 9 << 20):
+        one, two = tmp_path / f"one{size}", tmp_path / f"two{size}"
+        content = bytearray(os.urandom(size))
+        one.write_bytes(content)
+        two.write_bytes(content)
+        assert file_hash(str(one)) == file_hash(str(two))
+        content[-1] ^= 1
+        two.write_bytes(content)
+        assert file_hash(str(one)) != file_hash(str(two))
+        two.write_bytes(content + b"0")
+        assert file_hash(str(one)) != file_hash(str(two))
+
+
+def test_a_stamp_stays_until_the_file_is_chosen_again(tmp_path: Path) -> None:
+    path, stamps = tmp_path / "a.wav", DiskFileHashes()
+    assert stamps.of(str(path)) == ""
+    path.write_bytes(b"one")
+    first = stamps.of(str(path))
+    path.write_bytes(b"two")
+    assert stamps.of(str(path)) == first != ""
+    stamps.look(str(path))
+    assert stamps.of(str(path)) != first
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("", "missing.wav", "pipe"):
+        with pytest.raises(AudioFileError, match="give the path of an audio file"):
+            file_hash(str(tmp_path / name))
+
+
+def test_a_deck_takes_a_file_that_is_there_hears_it_change_and_refuses_one_that_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"one")
+    hall = Hall(stamps=DiskFileHashes(), deck__a__strength=0.5).run_to(10 * BAR)
+    refused = hall.send("deck/a/init", str(tmp_path / "b.wav"))
+    assert isinstance(refused, Rejected)
+    assert "there is no file" in refused.reason
+    assert hall.conductor.state.values["deck/a/init"] == ""
+    stamps = []
+    for content in (b"one", b"two", b"two"):
+        path.write_bytes(content)
+        assert isinstance(hall.send("deck/a/init", str(path)), Accepted)
+        hall.run_to(hall.frame + 12 * BAR)
+        part = hall.conductor.scheduler.decks["a"]
+        assert part.settled
+        stamps.append(part.sounding.key.init_stamp)
+    assert stamps[0] != stamps[1] == stamps[2]
+    rendered = len(hall.renders)
+    hall.send("deck/a/strength", 1.0)  # the sound is forgotten: the loops from before are there
+    hall.run_to(hall.frame + 6 * BAR)
+    assert hall.conductor.scheduler.decks["a"].sounding.key.init == ""
+    assert len(hall.renders) == rendered

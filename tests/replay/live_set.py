@@ -1,0 +1,187 @@
+"""A live set without processes: the real feed and mixer pulled in uneven blocks, taped by the real tape and journal."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.clock import VirtualClock
+from riffengine.output.callback import AudioCallback
+from riffengine.performance.journal import Journal, JournalHeader
+from riffengine.performance.parameters import standard_tree
+from riffengine.playback.mixer import Mixer
+from riffengine.processes.player_messages import (
+    FreeLoop,
+    LaunchBank,
+    LoopFreed,
+    LoopRef,
+    PlaceLoop,
+    RemoveLoop,
+    Scheduled,
+    SetControl,
+    SetGrid,
+    StopPlayer,
+    ToPlayer,
+)
+from riffengine.processes.render_messages import Point, RenderCost, RenderRequest
+from riffengine.renderer.family import Rendition
+from riffengine.renderer.file_hash import file_hash
+from riffengine.replay.player_log import PlayerLog
+from riffengine.transport.beat_grid import BeatGrid, Moment
+from riffengine.transport.sync.follower import Follower, Pursue
+from riffengine.transport.sync.source import Pace
+
+RATE = 8000
+BEATS = 2
+WEIGHTS = "noise-1"
+
+
+class NoiseFamily:
+    """A renderer that is quick: equal requests give equal noise, and one that is finer is quieter."""
+
+    name, stems, channels, vocabulary, weights_digest = "noise", ("mix",), 2, (), WEIGHTS
+
+    def __init__(self) -> None:
+        self.rendered: list[RenderRequest] = []
+
+    def render(self, request: RenderRequest, check: Callable[[], None]) -> Rendition:
+        check()
+        self.rendered.append(request)
+        frames = BeatGrid(RATE, request.bpm).loop_frames(request.beats)
+        chance = np.random.default_rng(int(request.digest(), 16))
+        audio = (chance.standard_normal((1, frames, 2)) / request.steps).astype(np.float32)
+        return Rendition(request, audio, np.zeros((1, 1), np.float32), None, -14.0, 1.0, RenderCost())
+
+
+class LiveSet:
+    """Sends messages at random, some without a frame and some too late, and keeps what was heard."""
+
+    def __init__(
+        self, journal: Path | None, seed: int, leader: Callable[[float], Pace] | None = None, init: str = ""
+    ) -> None:
+        self._init = init
+        self._chance = random.Random(seed)
+        self._leader, self._follower = leader, Follower(RATE, BEATS)
+        self.grids = 0
+        self._slots: dict[int, NDArray[np.float32]] = {}
+        self.grid = BeatGrid(RATE, 120.0)
+        self._mixer = Mixer(RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2)
+        self._feed = AudioCallback(self._mixer, None, VirtualClock(), player_log=journal is not None)
+        self._journal = None
+        if journal is not None:
+            tree = standard_tree(("a", "b"))
+            values = dict(tree.initial_state().values)
+            self._journal = Journal(journal, JournalHeader("noise", "noise", WEIGHTS, RATE, 0, values))
+        self._player_log = PlayerLog(self._write)
+        self._family = NoiseFamily()
+        self._free = list(range(40))
+        self._loops = self._banks = 0
+        self._heard: list[NDArray[np.float32]] = []
+        self._stopped = False
+
+    def _write(self, frame: int, kind: str, facts: object) -> None:
+        if self._journal is not None:
+            self._journal.record_player(Moment.on(self.grid, frame), kind, facts)  # type: ignore[arg-type]
+
+    def send(self, message: ToPlayer) -> None:
+        self._player_log.sent(message)
+        if isinstance(message, StopPlayer):
+            if self._stopped:
+                return
+            self._stopped = True
+            message = SetControl("fade", 0.0, None, message.fade_frames)
+        self._mixer.admit(message)
+        self._feed.inbox.append(message)
+
+    def loop(self) -> LoopRef:
+        chance = self._chance
+        request = RenderRequest(
+            Point("house", chance.randrange(9)),
+            Point("dub", 1),
+            chance.random(),
+            chance.choice((2, 4)),
+            120.0,
+            BEATS,
+            RATE,
+            init=self._init,
+            init_stamp=file_hash(self._init) if self._init else "",
+        )
+        slot, self._loops = self._free.pop(0), self._loops + 1
+        audio = self._family.render(request, lambda: None).audio
+        self._slots[slot] = audio
+        self._player_log.lies_in(slot, request)
+        return LoopRef(self._loops, slot, audio.shape[1], 2, ("mix",), BEATS)
+
+    def soon(self) -> int | None:
+        """At once, some blocks ahead, or on a frame that is already gone."""
+        ahead = self._chance.choice((None, -300, 0, 100, 1500, 4000))
+        return None if ahead is None else max(0, self._mixer.frame + ahead)
+
+    def gesture(self) -> None:
+        chance, deck = self._chance, self._chance.choice("ab")
+        match chance.choice(("launch", "launch", "knob", "knob", "refine", "free", "tempo")):
+            case "launch" if len(self._free) > 4:
+                self._banks += 1
+                refs = [self.loop(), self.loop()]
+                for alpha, ref in zip((0.0, 1.0), refs, strict=True):
+                    self.send(PlaceLoop(deck, self._banks, alpha, ref, None, 100))
+                self.send(LaunchBank(deck, self._banks, self.soon(), chance.choice((0, 100, 700))))
+            case "knob":
+                name = chance.choice((f"deck/{deck}/alpha", f"deck/{deck}/gain", "crossfader", "master/gain"))
+                self.send(SetControl(name, chance.random(), self.soon(), chance.choice((0, 80, 900)), stamp_ns=7))
+            case "refine" if self._banks and len(self._free) > 4:
+                self.send(PlaceLoop(deck, self._banks, chance.choice((0.0, 0.5)), self.loop(), self.soon(), 300))
+            case "free" if self._loops:
+                number = chance.randrange(1, self._loops + 1)
+                self.send(RemoveLoop(deck, max(1, self._banks), 0.5, self.soon()))
+                self.send(FreeLoop(number))
+            case "tempo" if self._leader is None:
+                at = self._mixer.frame + 2000
+                self.grid = self.grid.with_tempo(chance.choice((118.0, 120.0, 133.0)), at)
+                self.send(SetGrid(self.grid, at))
+            case _:
+                pass
+
+    def play(self, seconds: float) -> NDArray[np.float32]:
+        self.send(SetGrid(self.grid, 0))
+        self.send(SetControl("fade", 1.0, None, 50))
+        while self._mixer.frame < seconds * RATE:
+            for _ in range(self._chance.choice((0, 0, 1, 3))):
+                self.gesture()
+            self.follow()
+            self.pull()
+        self.send(StopPlayer(1000))
+        self.send(StopPlayer(0))
+        for _ in range(6):
+            self.pull()
+        self._player_log.end(self._mixer.frame)
+        if self._journal is not None:
+            self._journal.close()
+        return np.concatenate(self._heard)
+
+    def follow(self) -> None:
+        """Whoever leads is where they are: the grid goes after them."""
+        at = self._mixer.horizon + 400
+        if self._leader is None or self.grid.anchor_frame > self._mixer.horizon:
+            return
+        for action in self._follower.decide(at, self.grid, self._leader(at / RATE), 120.0):
+            if isinstance(action, Pursue):
+                self.grid = action.grid
+                self.grids += 1
+                self.send(SetGrid(self.grid, self.grid.anchor_frame))
+
+    def pull(self) -> None:
+        block = np.zeros((self._chance.choice((64, 256, 333, 1024)), 2), np.float32)
+        self._feed.fill(block, False)
+        assert self._feed.failures == 0, self._feed.last_failure
+        self._heard.append(block)
+        while self._feed.outbox:
+            report, _ = self._feed.outbox.popleft()
+            if isinstance(report, Scheduled):
+                self._player_log.scheduled(report)
+            elif isinstance(report, LoopFreed):
+                self._free.append(report.slot)

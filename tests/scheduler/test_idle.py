@@ -1,0 +1,40 @@
+"""A calm set costs next to nothing, and is the same set."""
+
+import pytest
+
+from tests.scheduler.simulation import Hall
+
+
+def played(calm: bool, **values: object) -> list[object]:
+    hall = Hall(**values)
+    if not calm:
+        hall.conductor._calm.lasts = lambda frame: False  # everything is decided anew at every tick
+    hall.run_to(20100)
+    hall.fail = lambda request: request.end.seed == 6
+    for at, path, value in (
+        (20100, "deck/a/prompt", "techno"),
+        (31000, "deck/a/alpha", 0.9),
+        (33333, "transport/tempo", 111.0),
+        (41000, "next", True),
+        (50001, "deck/a/drift", 0.0),
+        (52001, "deck/a/drift", 0.3),
+    ):
+        hall.run_to(at)
+        hall.send(path, value)
+    hall.run_to(120000)
+    return [*hall.player, *hall.renders]
+
+
+@pytest.mark.parametrize("decks", [("a",), ("a", "b")])
+def test_to_decide_only_when_something_can_happen_changes_nothing(decks: tuple[str, ...]) -> None:
+    values = {f"deck__{deck}__drift": 0.25 for deck in decks} | {"deck__a__to": "dub", "decks": decks}
+    assert played(True, **values) == played(False, **values)
+
+
+def test_a_walk_is_calm_between_the_points_of_its_bank() -> None:
+    hall = Hall(deck__a__drift=0.05).run_to(60000)
+    decided, advance = [], hall.conductor._advance
+    hall.conductor._advance = lambda frame: (decided.append(frame), advance(frame))[1]
+    hall.run_to(92000)  # eight loops, 256 sixteenth notes
+    assert len(hall.controls("deck/a/alpha")) > 256
+    assert len(decided) < 60

@@ -1,0 +1,83 @@
+"""Panic from a MIDI pad to the samples: silence within 30 ms, no jump on the way, and the beat runs on."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from riffengine.clock import VirtualClock
+from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.performance.command import Command, Reply
+from riffengine.performance.parameters import standard_tree
+from riffengine.performance.state import PerformanceState
+from riffengine.processes.player_messages import LaunchBank, PlaceLoop
+from riffengine.scheduler.actions import Action, ToPlayerMessage
+from riffengine.scheduler.conductor import Conductor
+from riffengine.transport.beat_grid import BeatGrid
+from tests.playback.loops import Rack, pull_all, rms_db
+
+RATE = 44_100
+
+
+class Desk:
+    """A conductor that something sounds on, a mixer that does what it says, and a pad for every gesture."""
+
+    def __init__(self, *pads: Binding) -> None:
+        self.tree = standard_tree(("a",))
+        rack = Rack(RATE)
+        self.conductor = Conductor(self.tree, self.tree.initial_state(), BeatGrid(RATE, 120.0), ("a",), 48)
+        noise = 0.1 * np.random.default_rng(1).standard_normal((1, RATE // 2, 2))
+        loop = rack.add(noise.astype(np.float32), stems=("mix",))
+        self.mixer = rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0))
+        self.conductor.scheduler.mixer_controls.opened = True
+        setup = MidiSetup(bindings=pads)
+        self.midi = MidiSurface(setup, self.tree, self.submit, self.state, VirtualClock())
+
+    def state(self) -> PerformanceState:
+        return self.conductor.state
+
+    def submit(self, command: Command) -> Reply:
+        reply, actions = self.conductor.submit(command, self.mixer.frame)
+        self._do(actions)
+        return reply
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, ToPlayerMessage):
+                self.mixer.schedule(action.message)
+
+    def press(self, note: int) -> None:
+        self.midi.take((0x90, note, 127), "pads", 0)
+        self.midi.take((0x80, note, 0), "pads", 0)
+
+
+@pytest.mark.parametrize("block", [64, 512, 2048])
+def test_panic_is_silence_within_30_ms_and_a_second_press_brings_it_back(block: int) -> None:
+    desk = Desk(Binding("panic", "note", 36))
+    before = pull_all(desk.mixer, RATE, (block,))
+    assert rms_db(before[-4096:]) > -25
+    at = desk.mixer.frame
+    desk.press(36)
+    heard = pull_all(desk.mixer, at + RATE // 2, (block,))
+    assert not heard[round(0.03 * RATE) :].any()
+    assert heard[: round(0.01 * RATE)].any(), "it fades, it is not cut"
+    envelope = [np.abs(part).max() for part in np.array_split(heard[: round(0.02 * RATE)], 8)]
+    assert all(later < earlier * 1.2 for earlier, later in pairwise(envelope))
+    desk.press(36)
+    back = pull_all(desk.mixer, desk.mixer.frame + RATE // 2, (block,))
+    whole = pull_all(Desk().mixer, desk.mixer.frame, (block,))
+    assert np.allclose(back[round(0.03 * RATE) :], whole[-len(back) + round(0.03 * RATE) :]), "the beat ran on"
+
+
+def test_a_deck_is_killed_and_a_stem_is_muted_from_pads_within_30_ms() -> None:
+    for path in ("deck/a/mute", "deck/a/stem/mix/mute"):
+        desk = Desk(Binding(path, "note", 36, mode="toggle"))
+        pull_all(desk.mixer, 4096)
+        desk.press(36)
+        heard = pull_all(desk.mixer, 8192)
+        assert not heard[round(0.03 * RATE) :].any(), path
+        desk.press(36)
+        assert rms_db(pull_all(desk.mixer, 16_384)[-2048:]) > -25

@@ -1,0 +1,96 @@
+"""A quantum of its own for every parameter that is rendered: what lands on which beat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from riffengine.performance.command import Accepted
+from riffengine.performance.parameters import QUANTUM_OF, ControlClass, standard_tree
+from riffengine.processes.player_messages import LaunchBank
+from riffengine.session.session import load_session
+from tests.scheduler.simulation import Hall
+
+BEAT = 500  # frames
+
+
+def landed(hall: Hall, path: str, value: object, at_frame: int = 16100) -> int:
+    """Send, wait, and return the frame on which it lands; the reply must have promised that one."""
+    hall.run_to(at_frame)
+    before = len(hall.sent(LaunchBank))
+    reply = hall.send(path, value)
+    assert isinstance(reply, Accepted) and reply.landing is not None
+    hall.run_to(at_frame + 40000)
+    launches = hall.sent(LaunchBank)[before:]
+    assert [launch.at_frame for launch in launches] == [round(reply.landing.beat * BEAT)]
+    return int(launches[0].at_frame)
+
+
+CHANGES = {
+    "deck/a/prompt": "techno",
+    "deck/a/to": "jazz",
+    "deck/a/negative": "drums",
+    "deck/a/seed": 9,
+    "deck/a/to_seed": 9,
+    "deck/a/guidance": 5.0,
+    "deck/a/density": 0.5,
+    "deck/a/brightness": 0.5,
+    "deck/a/energy": 0.5,
+    "deck/a/transpose": 3,
+    "deck/a/chords": "Am F",
+    "deck/a/takes": "mix:1-8:1",
+    "key": "D minor",
+    "transport/tempo": 100.0,
+}
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_a_parameter_lands_on_its_own_quantum_and_all_others_on_that_of_the_set(path: str) -> None:
+    own = path.rsplit("/", 1)[-1]
+    hall = Hall(**{f"transport__quantum_{own}": "4bars"})
+    assert landed(hall, path, CHANGES[path]) == 24000
+    hall = Hall(**{f"transport__quantum_{name}": "4bars" for name in QUANTUM_OF if name != own})
+    assert landed(hall, path, CHANGES[path]) == 18000
+
+
+def test_a_finer_quantum_than_that_of_the_set_and_none_at_all() -> None:
+    assert landed(Hall(transport__quantum_seed="beat"), "deck/a/seed", 9) == 17000
+    hall = Hall(transport__quantum_seed="off").run_to(16100)
+    hall.send("deck/a/seed", 9)
+    hall.run_to(18000)
+    assert hall.sent(LaunchBank)[1].at_frame == 16100 + 400 + 50
+    assert landed(Hall(transport__quantum="off", transport__quantum_seed="bar"), "deck/a/seed", 9) == 18000
+
+
+def test_what_changes_together_lands_together_on_the_coarsest() -> None:
+    hall = Hall(transport__quantum_seed="off", transport__quantum_prompt="2bars").run_to(16100)
+    hall.send("deck/a/seed", 9)
+    reply = hall.send("deck/a/prompt", "techno")
+    assert reply.landing is not None and reply.landing.beat == 40
+    hall.run_to(30000)
+    assert [launch.at_frame for launch in hall.sent(LaunchBank)[1:]] == [20000]
+
+
+def test_a_new_quantum_moves_what_has_not_landed() -> None:
+    hall = Hall(render_seconds=0.2).run_to(16100)
+    assert hall.send("deck/a/prompt", "techno").landing.beat == 36
+    hall.send("transport/quantum_prompt", "4bars")
+    hall.run_to(30000)
+    assert [launch.at_frame for launch in hall.sent(LaunchBank)[1:]] == [24000]
+
+
+def test_every_quantum_is_of_a_parameter_that_is_rendered_and_only_fineness_has_none() -> None:
+    tree = standard_tree(("a",)).parameters
+    rendered = {path.rsplit("/", 1)[-1] for path, p in tree.items() if p.control is ControlClass.QUANTISED}
+    triggers = {path.rsplit("/", 1)[-1] for path, p in tree.items() if p.kind == "trigger"}
+    assert set(QUANTUM_OF) <= rendered
+    # A scene and a prompt of a list land as what they change; how fine a loop is rendered changes no music.
+    assert rendered - triggers - set(QUANTUM_OF) == {"steps", "draft_steps", "recall", "pick"}
+
+
+def test_a_preset_gives_quanta_by_name(tmp_path: Path) -> None:
+    preset = tmp_path / "set.yaml"
+    preset.write_text('quantum: bar\nquanta: {prompt: 4bars, seed: off}\ndeck: {a: {prompt: "house"}}\n')
+    assert load_session(preset).parameters["transport/quantum_prompt"] == "4bars"
+    assert load_session(preset).parameters["transport/quantum_seed"] == "off"

@@ -1,0 +1,78 @@
+"""The OSC surface on a thread of its own, with a timetable, and a socket to ask it from; real programs play it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import threading
+
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.control.osc.server import OscServer
+from riffengine.control.osc.subscribers import OscOptions
+from riffengine.control.osc.wire import decode, encode
+from riffengine.engine.command_schedule import CommandSchedule
+from riffengine.transport.beat_grid import BeatGrid, Moment
+from riffengine.transport.sync.frame_clock import FrameClock
+from tests.control.engine import Stage
+
+RATE = 48000
+
+
+def needs(package: str, *programs: str) -> None:
+    """Skip where a program is missing; in CI that is a failure."""
+    missing = [name for name in programs if not shutil.which(name)]
+    if missing:
+        message = f"{' and '.join(missing)} missing: install {package}"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+
+
+class Booth:
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.loop = asyncio.new_event_loop()
+        clock, grid = SystemClock(), BeatGrid(RATE, 120.0)
+        self.timetable = CommandSchedule(
+            self.stage.tree,
+            FrameClock(RATE),
+            RATE,
+            clock,
+            clock.unix_seconds,
+            lambda frame: Moment.on(grid, frame),
+        )
+        self.server = OscServer(
+            self.stage.tree,
+            self.stage.submit,
+            lambda: self.stage.state,
+            clock,
+            OscOptions(port=0),
+            schedule=self.timetable.enter,
+        )
+        self.loop.run_until_complete(self.server.start())
+        self.loop.call_soon(self._tick)
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", self.server.port))
+
+    def _tick(self) -> None:
+        for due in self.timetable.due(0):
+            due.tell(self.stage.submit(due.command))
+        self.loop.call_later(0.02, self._tick)
+
+    def ask(self, address: str, *values: float | int | str) -> tuple[object, ...]:
+        self.socket.send(encode(address, *values))
+        (answer,) = decode(self.socket.recv(65536))
+        return (answer.address, *answer.arguments)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.server.close)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+        self.socket.close()

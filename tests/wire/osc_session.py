@@ -1,0 +1,99 @@
+"""A set as a performer starts it, in processes of its own, and an OSC surface to play it by."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from riffengine.bench.osc_player import free_port
+from riffengine.control.osc.wire import decode, encode
+
+PATIENCE_SECONDS = 180.0  # of a loaded machine; nothing here measures time
+
+
+class Surface:
+    """An OSC surface: sends, and keeps everything that comes back."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(0.2)
+        self.port = port
+        self.heard: list[tuple[str, tuple[object, ...]]] = []
+
+    def send(self, address: str, *values: float | int | str | bool) -> None:
+        self.socket.sendto(encode(address, *values), ("127.0.0.1", self.port))
+
+    def send_raw(self, datagram: bytes) -> None:
+        self.socket.sendto(datagram, ("127.0.0.1", self.port))
+
+    def wait_for(self, address: str, found: Callable[[tuple[object, ...]], bool] = bool) -> tuple[object, ...]:
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while time.perf_counter() < deadline:
+            for heard, values in self.heard:
+                if heard == address and found(values):
+                    return values
+            try:
+                self.heard += [(r.address, tuple(r.arguments)) for r in decode(self.socket.recv(65536))]
+            except TimeoutError:
+                continue
+        raise AssertionError(f"never heard {address}; heard {[a for a, _ in self.heard]}")
+
+    def status(self) -> dict[str, object]:
+        self.heard = [item for item in self.heard if item[0] != "/riff/status.reply"]
+        self.send("/riff/status")
+        values = self.wait_for("/riff/status.reply")
+        return dict(zip(map(str, values[::2]), values[1::2], strict=True))
+
+    def wait_until(self, what: Callable[[dict[str, object]], bool]) -> dict[str, object]:
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while time.perf_counter() < deadline:
+            status = self.status()
+            if what(status):
+                return status
+            time.sleep(0.1)
+        raise AssertionError(f"it never came to that: {status}")
+
+
+@contextmanager
+def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], Surface]]:
+    """``riffengine play`` in ``folder``, once its port is open; it writes ``set.wav`` and ``set.jsonl`` there."""
+    port = free_port()
+    (folder / "set.yaml").write_text(preset)
+    words = ["set.yaml", "--record", "set.wav", "--journal", "set.jsonl", "--osc-port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "riffengine", "play", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
+    )  # fmt: skip
+    surface = Surface(port)
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < deadline and process.poll() is None:
+        surface.send("/riff/sync", 1)
+        try:
+            surface.socket.recv(65536)
+            break
+        except (TimeoutError, ConnectionRefusedError):
+            time.sleep(0.1)
+    try:
+        assert process.poll() is None, process.communicate(timeout=PATIENCE_SECONDS)[0]
+        yield process, surface
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+        surface.socket.close()
+
+
+def silences(samples: np.ndarray, longest_frames: int) -> list[int]:
+    """Where a run of digital silence longer than ``longest_frames`` begins, after the first sound."""
+    quiet = np.all(samples == 0.0, axis=1)
+    sounding = np.flatnonzero(~quiet)
+    quiet = quiet[sounding[0] : sounding[-1] + 1]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
+    return [int(a) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > longest_frames]
