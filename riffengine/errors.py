@@ -99,3 +99,13 @@ class AudioFileError(RiffError):
 
 class PictureError(RiffError):
     """A picture of sound cannot be read or written."""
+
+
+def printable(text: object, longest: int = 200) -> str:
+    """``text`` from outside for a message: one line, at most ``longest`` characters, control characters escaped.
+
+    An escape sequence in a file's name or a server's answer would otherwise move the cursor or rewrite the line.
+    """
+    whole = str(text)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in whole[:longest])
+    return f"{shown}…" if len(whole) > longest else shown

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from riffengine.errors import ModelError
+from riffengine.errors import ModelError, printable
 from riffengine.renderer.riffusion.circular_conv import make_circular
 from riffengine.renderer.riffusion.codec import RiffusionParams
 from riffengine.renderer.riffusion.model_library import Library
@@ -18,6 +18,10 @@ from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
 CODEC_FILE = "codec.json"
 """Optional, in the checkpoint's folder: the fields of ``RiffusionParams`` that differ from Riffusion's."""
+_OWN_FILES = ("vocab_file", "merges_file", "gguf_file")
+"""Keys of tokenizer_config.json by which transformers opens another file than the folder's own."""
+_CODE_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
+"""Keys of a config.json that may name code on the hub (``kernels``); no checkpoint needs them."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"
 
 
@@ -109,7 +113,7 @@ def _part(folder: Path, what: str, build: Any, files: list[Path]) -> Any:
     path = weights_file(folder, what)
     try:
         with torch.device("meta"):  # 860 million random numbers would take seconds, and are thrown away
-            model = build({key: value for key, value in config.items() if key != "torch_dtype"})
+            model = build({key: value for key, value in config.items() if key not in ("torch_dtype", *_CODE_KEYS)})
     except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError, AttributeError) as error:
         raise ModelError(
             f"{folder / 'config.json'} describes no {what}: {error}; it is of another kind of model"
@@ -135,6 +139,13 @@ def _tokenizer(folder: Path, words: int) -> Any:
     for name in () if (folder / "tokenizer.json").is_file() else ("vocab.json", "merges.txt"):
         if not (folder / name).is_file():
             raise ModelError(f"the checkpoint's tokenizer is incomplete: {folder / name} is missing; fetch it again")
+    own = folder / "tokenizer_config.json"
+    for key in _OWN_FILES if own.is_file() else ():
+        if value := read_config(own, "tokenizer").get(key):
+            raise ModelError(
+                f"{own}: {key} is {printable(repr(value), 80)}; a tokenizer is read from the files of its own folder "
+                f"alone: take {key} away, or fetch the checkpoint elsewhere"
+            )
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         spelt = tokenizer(_LETTERS, add_special_tokens=False).input_ids

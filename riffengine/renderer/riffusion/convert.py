@@ -18,16 +18,15 @@ from typing import Any
 
 from torch import Tensor
 
-from riffengine.errors import ModelError
+from riffengine.errors import ModelError, printable
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
+from riffengine.renderer.riffusion.layout import CONFIG_FILES, LICENCE_FILES, inside
 from riffengine.renderer.riffusion.model_library import PARTS, PICKLES, Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.state_dict import read_config, read_tensors
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
 _SINGLE = "model.diffusion_model."  # how the names of the UNet begin in a single file
-_CONFIGS = ("model_index.json", "README.md", "codec.json")
-_FOLDERS = ("tokenizer", "scheduler")
 _SCRIPT = Path(__file__).with_name("unpickle.py")
 _PATIENCE_SECONDS = 1800
 Say = Callable[[str], None]
@@ -69,22 +68,26 @@ def _convert_folder(source: Path, out: Path | None, say: Say) -> Path:
         _unpickle_parts(source, source, pickles, say)
         return source
     with _building(out) as partial:
-        for name in (*_CONFIGS, *(f"{folder}/*" for folder in _FOLDERS), *(f"{p}/config.json" for p in PARTS)):
-            for path in source.glob(name):
-                target = partial / path.relative_to(source)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+        _copy(source, partial, (*CONFIG_FILES, *LICENCE_FILES))
         for part in (part for part in PARTS if part not in pickles):
-            for path in (source / part).glob("*.safetensors"):
-                shutil.copyfile(path, partial / part / path.name)
+            _copy(source, partial, tuple(f"{part}/{path.name}" for path in (source / part).glob("*.safetensors")))
         _unpickle_parts(source, partial, pickles, say)
     return out
 
 
+def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
+    """Those files ``names`` of the folder ``source`` that are there; no device is read to its end, which it has not."""
+    for name in names:
+        if (source / name).is_file():
+            path = inside(target, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, path)
+
+
 def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: Say) -> None:
     for part, path in pickles.items():
-        say(f"{path.relative_to(source)} → safetensors")
-        (target / part).mkdir(exist_ok=True)
+        say(f"{printable(path.relative_to(source))} → safetensors")
+        inside(target, f"{part}/{_weights_name(part)}").parent.mkdir(exist_ok=True)
     _unpickle({path: target / part / _weights_name(part) for part, path in pickles.items()})
     read_checkpoint(ModelSpec(str(target)))
 
@@ -103,12 +106,13 @@ def _pickle_in(folder: Path) -> Path | None:
 
 def _unpickle(targets: dict[Path, Path]) -> None:
     """Each source as safetensors at its target, by one process; ``ModelError`` says why not, and nothing is left."""
-    partials = {source: target.with_name(target.name + ".partial") for source, target in targets.items()}
+    # Another process writes there, so what lies there already, such as a link to elsewhere, is refused before.
+    partials = {source: inside(target.parent, target.name + ".partial") for source, target in targets.items()}
     known = {
         name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ
     }
     pairs = [str(path.resolve()) for pair in partials.items() for path in pair]
-    names = ", ".join(str(source) for source in targets)
+    names = printable(", ".join(str(source) for source in targets), 400)
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(_SCRIPT), *pairs],
@@ -123,7 +127,10 @@ def _unpickle(targets: dict[Path, Path]) -> None:
         if done.returncode or "error" in said:
             lines = done.stderr.strip().splitlines()
             why = said.get("error") or (lines[-1] if lines else f"it ended with status {done.returncode}")
-            raise ModelError(f"{said.get('source', names)} is not converted: {why}; ask its author for safetensors")
+            raise ModelError(
+                f"{printable(said.get('source', names), 400)} is not converted: {printable(why, 400)}; ask its "
+                "author for safetensors"
+            )
         for source, partial in partials.items():
             partial.replace(targets[source])
     except subprocess.TimeoutExpired as error:
@@ -139,7 +146,7 @@ def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:
     target = out or source.with_suffix(".safetensors")
     if source.suffix == ".safetensors":
         raise ModelError(f"{source} is safetensors already and no single-file checkpoint: there is nothing to convert")
-    if target.exists():
+    if target.exists() or target.is_symlink():  # a link to nowhere would be written through
         raise ModelError(f"{target} exists already; move it away, or name another file with -o")
     try:
         shutil.copyfile(flat, target)
@@ -158,6 +165,7 @@ def _split(tensors: dict[str, Tensor], like: Path, out: Path, say: Say) -> Path:
 
     configs = {part: read_config(like / part / "config.json", part) for part in PARTS}
     with _building(out) as partial:
+        _copy(like, partial, CONFIG_FILES)
         say(f"{len(tensors)} tensors → {', '.join(PARTS)}")
         try:
             unet = names.convert_ldm_unet_checkpoint(dict(tensors), configs["unet"])
@@ -169,15 +177,8 @@ def _split(tensors: dict[str, Tensor], like: Path, out: Path, say: Say) -> Path:
         prefix = "cond_stage_model.transformer."
         text = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         for part, found in zip(PARTS, (unet, vae, text), strict=True):
-            (partial / part).mkdir()
             own = {name: value.clone().contiguous() for name, value in found.items()}
             save_file(own, partial / part / _weights_name(part), {"format": "pt"})
-            shutil.copyfile(like / part / "config.json", partial / part / "config.json")
-        for name in (*_FOLDERS, "model_index.json", "codec.json"):
-            if (like / name).is_dir():
-                shutil.copytree(like / name, partial / name)
-            elif (like / name).is_file():
-                shutil.copyfile(like / name, partial / name)
         read_checkpoint(ModelSpec(str(partial)))
     return out
 

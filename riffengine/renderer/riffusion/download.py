@@ -1,20 +1,33 @@
-"""Fetching: a checkpoint comes from the hub into the library, once, because somebody asked for it."""
+"""Fetching: a checkpoint comes from the hub into the library, once, because somebody asked for it.
+
+The hub is whatever ``HF_ENDPOINT`` names, so what it says is foreign: of names, sizes and tags nothing becomes a path
+or reaches the terminal as it came.
+"""
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
+import io
+import json
+import logging
 import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from riffengine.errors import ModelError
-from riffengine.renderer.riffusion.model_library import Library
+from riffengine.errors import ModelError, printable
+from riffengine.renderer.riffusion.layout import SMALL_BYTES, inside, most_bytes, wanted
+from riffengine.renderer.riffusion.model_library import PARTS, Library
 
-_SMALL = ("model_index.json", "*/config.json", "tokenizer/*", "scheduler/*", "README.md", "LICENSE*", "codec.json")
-_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-_PICKLED = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "pytorch_model"}
 _PARTIAL = ".partial"
+_LIST_BYTES = SMALL_BYTES  # of the hub's answer about a model; 100,000 names need about 6 MB
+_SPARE_BYTES = 64 << 20  # of the disk stay free
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_UNTRUSTED = "nothing of it is kept: look at what HF_ENDPOINT names, or take another checkpoint"
 
 
 def fetch(name: str, library: Library) -> Path:
@@ -23,7 +36,8 @@ def fetch(name: str, library: Library) -> Path:
     Takes what is played and no more: each part's safetensors, in full precision before half, and its pickle only where
     there is no other. An interrupted fetch goes on where it was, within a file too. Raises ``ModelError`` when the hub
     cannot be reached, does not know ``name`` or keeps it closed, sends something else than it promised, or the disk is
-    full.
+    full. Of what the hub offers only the files of ``layout`` are taken, each up to its size there, and they are written
+    in the checkpoint's folder alone; a hub that offers names which lead elsewhere is refused whole.
     """
     folder = library.place(name)
     if not _lacking(folder):
@@ -39,40 +53,33 @@ def fetch(name: str, library: Library) -> Path:
 
 def _lacking(folder: Path) -> list[str]:
     """What a checkpoint needs and ``folder`` has not."""
-    files = ["model_index.json", "scheduler/scheduler_config.json", *(f"{part}/config.json" for part in _STEMS)]
+    files = ["model_index.json", "scheduler/scheduler_config.json", *(f"{part}/config.json" for part in PARTS)]
     lacking = [name for name in files if not (folder / name).is_file()]
     if not any((folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         lacking.append("tokenizer")
-    return lacking + [f"weights in {part}" for part in _STEMS if not _has_weights(folder, part)]
+    return lacking + [f"weights in {part}" for part in PARTS if not _has_weights(folder, part)]
 
 
 def _has_weights(folder: Path, part: str) -> bool:
     return any(path for pattern in ("*.safetensors", "*.bin") for path in (folder / part).glob(pattern))
 
 
-def _wanted(offered: list[str]) -> list[str]:
-    """Of the files that the hub offers, those that are played: small ones first."""
-    wanted = [name for name in offered if any(fnmatch.fnmatchcase(name, pattern) for pattern in _SMALL)]
-    for part, stem in _STEMS.items():
-        choices = (f"{stem}.safetensors", f"{stem}.fp16.safetensors", f"{_PICKLED[part]}.bin")
-        found = [f"{part}/{choice}" for choice in choices if f"{part}/{choice}" in offered]
-        wanted += found[:1]
-    return wanted
-
-
 def _download(name: str, folder: Path) -> None:
     try:
         import huggingface_hub as hub
-        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
     except ImportError as error:
         raise ModelError(f"fetching needs huggingface_hub ({error}): pip install 'riffengine[riffusion]'") from error
-    network: type[BaseException] = HfHubHTTPError.__bases__[0]  # the root of whichever HTTP library it uses
-    endpoint = os.environ.get("HF_ENDPOINT")  # as it is now, not as it was when the library was imported
+    # The endpoint as it is now, not as it was when the library was imported.
+    endpoint = (os.environ.get("HF_ENDPOINT") or hub.constants.ENDPOINT).rstrip("/")
     try:
-        info = hub.HfApi(endpoint=endpoint).model_info(name)
-        for file in _wanted([each.rfilename for each in info.siblings or ()]):
-            if not (folder / file).is_file():
-                _take(hub.hf_hub_url(name, file, revision=info.sha, endpoint=endpoint), folder / file, hub)
+        with _printable_log():
+            commit, offered = _offer(f"{endpoint}/api/models/{name}", hub)
+            for file in wanted(offered):
+                if not (folder / file).is_file():
+                    _take(hub.hf_hub_url(name, file, revision=commit, endpoint=endpoint), folder, file, hub)
+    except ModelError:
+        raise
     except GatedRepoError as error:
         raise ModelError(
             f"{name} is given to those who agree to its terms: do that on its page, sign in with `hf auth login`, "
@@ -80,7 +87,7 @@ def _download(name: str, folder: Path) -> None:
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"the hub has no model {name}, or keeps it closed; look the name up on its page") from error
-    except (HfHubHTTPError, network, OSError) as error:
+    except Exception as error:  # strange answers make the client raise nearly anything: ValueError, AttributeError …
         raise ModelError(
             f"{name} could not be fetched ({_first_line(error)}). With a network, `riffengine models get {name}` goes "
             "on where it was; a copy of its folder from another machine does as well; without either, --model bundled "
@@ -88,8 +95,49 @@ def _download(name: str, folder: Path) -> None:
         ) from error
 
 
-def _take(url: str, target: Path, hub: Any) -> None:
-    """One file, written beside ``target`` under a name that tells its content, so that the next fetch may go on there.
+def _offer(url: str, hub: Any) -> tuple[str, list[str]]:
+    """The commit that the hub has of a model, ``main`` where it tells none, and the names of the files in it.
+
+    The client's own call reads an answer of any length into memory, so this one counts.
+    """
+    session, headers = hub.utils.get_session(), hub.utils.build_hf_headers() | {"Accept-Encoding": "identity"}
+    options = {"headers": headers, "timeout": hub.constants.HF_HUB_DOWNLOAD_TIMEOUT}
+    answer = bytearray()
+    # The client speaks through requests or through httpx, as its version is.
+    streaming = callable(getattr(session, "stream", None))
+    request = session.stream("GET", url, **options) if streaming else session.get(url, stream=True, **options)
+    with request as response:
+        hub.utils.hf_raise_for_status(response)
+        for piece in response.iter_bytes() if streaming else response.iter_content(1 << 16):
+            answer += piece
+            if len(answer) > _LIST_BYTES:
+                raise ModelError(f"the hub's list of files is longer than {_size(_LIST_BYTES)}; {_UNTRUSTED}")
+    found = json.loads(answer)
+    siblings = found.get("siblings") if isinstance(found, dict) else None
+    if not isinstance(siblings, list) or not all(isinstance(each, dict) for each in siblings):
+        raise ModelError(f"the hub's answer holds no list of files; {_UNTRUSTED}")
+    commit = found.get("sha") or "main"
+    if commit != "main" and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
+        raise ModelError(f"the hub names the commit {printable(repr(commit), 80)}, which is none; {_UNTRUSTED}")
+    return commit, [each.get("rfilename") for each in siblings]
+
+
+class _BoundedFile(io.BufferedWriter):
+    """A file that is appended to and refuses to grow beyond ``most`` bytes, with ``refusal``."""
+
+    def __init__(self, path: Path, most: int, refusal: str) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        super().__init__(io.FileIO(os.open(path, flags, 0o666), "ab"))
+        self._most, self._refusal = most, refusal
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self._most:
+            raise ModelError(self._refusal)
+        return super().write(data)
+
+
+def _take(url: str, folder: Path, file: str, hub: Any) -> None:
+    """One file, written beside its place under a name that tells its content, so that the next fetch may go on there.
 
     The library's own downloads begin a file anew in every process, and three gigabytes are a long way.
     """
@@ -97,23 +145,49 @@ def _take(url: str, target: Path, hub: Any) -> None:
 
     facts = hub.get_hf_file_metadata(url)
     tag = str(facts.etag or "").strip('"')
+    size, most = facts.size, most_bytes(file)
+    if size is not None and not 0 <= size <= most:
+        raise ModelError(
+            f"{file} on the hub is said to hold {_size(size)}; 0 to {_size(most)} are possible; {_UNTRUSTED}"
+        )
+    target, partial = inside(folder, file), inside(folder, f"{file}.{_mark(tag)}{_PARTIAL}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{tag[:16]}{_PARTIAL}")
-    with partial.open("ab") as file:
-        begun = file.tell()
-        if facts.size is None or begun < facts.size:
-            headers = hub.utils.build_hf_headers()
-            named = f"{target.parent.name}/{target.name}"
-            http_get(url, file, resume_size=begun, headers=headers, expected_size=facts.size, displayed_filename=named)
-    if not _is_whole(partial, tag):
+    for old in target.parent.glob(f"{target.name}.*{_PARTIAL}"):
+        if old != partial:  # begun with another content
+            old.unlink()
+    begun = partial.stat().st_size if partial.exists() else 0
+    room = begun + shutil.disk_usage(target.parent).free - _SPARE_BYTES
+    if room < (begun + 1 if size is None else size):
+        told = "bytes that the hub does not count" if size is None else _size(size)
+        raise ModelError(
+            f"{file} holds {told}, and the disk of {folder} has {_size(max(0, room))} for it; make room, or set "
+            "RIFFENGINE_MODELS to a folder on another disk, and fetch it again"
+        )
+    limit = min(most, room) if size is None else size
+    sends = f"the hub sends more of {file} than {'possible' if size is None else 'it said'}, {_size(limit)}"
+    try:
+        with _BoundedFile(partial, limit, f"{sends}; {_UNTRUSTED}") as output:
+            if size is None or begun < size:
+                headers = hub.utils.build_hf_headers() | {"Accept-Encoding": "identity"}
+                named = f"{target.parent.name}/{target.name}"
+                http_get(url, output, resume_size=begun, headers=headers, expected_size=size, displayed_filename=named)
+    except ModelError:
+        partial.unlink(missing_ok=True)
+        raise
+    if (size is not None and partial.stat().st_size != size) or not _is_whole(partial, tag):
         partial.unlink()
-        raise ModelError(f"{target.name} did not arrive as the hub promised it ({tag[:16]}); fetch it again")
+        raise ModelError(f"{file} did not arrive as the hub promised it ({printable(tag[:16])}); fetch it again")
     partial.replace(target)
+
+
+def _mark(tag: str) -> str:
+    """Sixteen hex digits for ``tag`` in a file's name: its own where it is a digest, else the digest of it."""
+    return tag[:16] if _DIGEST.fullmatch(tag) else hashlib.sha256(tag.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _is_whole(path: Path, tag: str) -> bool:
     """Whether the file is what ``tag`` names: the SHA-256 of large files, git's name of small ones, else unknown."""
-    if len(tag) not in (40, 64):
+    if not _DIGEST.fullmatch(tag):
         return True
     digest = hashlib.sha256() if len(tag) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:
@@ -122,5 +196,27 @@ def _is_whole(path: Path, tag: str) -> bool:
     return digest.hexdigest() == tag
 
 
+@contextmanager
+def _printable_log() -> Iterator[None]:
+    """The client logs what servers say in their headers; inside, its lines are printable too."""
+
+    def plain(record: logging.LogRecord) -> bool:
+        record.msg, record.args = printable(record.getMessage(), 400), ()
+        return True
+
+    handlers = list(logging.getLogger("huggingface_hub").handlers)
+    for handler in handlers:
+        handler.addFilter(plain)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(plain)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.4g} GiB" if abs(count) >= 2**30 else f"{count / 2**20:.4g} MiB"
+
+
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return printable(next(filter(str.strip, str(error).splitlines()), type(error).__name__))

@@ -17,7 +17,7 @@ LICENCES = {RIFFUSION: "creativeml-openrail-m"}
 """Of checkpoints whose folder does not tell it; a README.md with ``license:`` in its head wins."""
 
 _LICENCE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
-_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
+_NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")  # as the hub
 _HEAD_BYTES = 4096
 
 
@@ -52,7 +52,7 @@ class Library:
 
     def place(self, name: str) -> Path:
         """Where ``models get`` puts the checkpoint ``name``. ``ModelError`` for what is no ``owner/name``."""
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise ModelError(f"{name!r} is no name on the hub; it is owner/name, such as {RIFFUSION}")
         return self.home / name.replace("/", "--")
 
@@ -70,7 +70,7 @@ class Library:
                 f"riffengine convert {folder}"
             )
         own = self.home / source
-        if "/" not in source and source not in ("", ".", "..") and own.is_dir():
+        if "/" not in source and source not in ("", ".", "..") and own.parent == self.home and own.is_dir():
             return own
         if source.count("/") != 1 or source.startswith((".", "/", "~")):
             raise ModelError(

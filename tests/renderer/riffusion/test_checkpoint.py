@@ -58,6 +58,23 @@ def test_weights_are_named_by_what_is_in_them(tmp_path: Path) -> None:
     assert read_checkpoint(ModelSpec(str(folder))).digest != digest
 
 
+@pytest.mark.parametrize("key", ["vocab_file", "merges_file", "gguf_file"])
+def test_a_tokenizer_names_no_file_outside_its_folder(key: str, tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    _set(folder, "tokenizer/tokenizer_config.json", **{key: "../../secret"})
+    with pytest.raises(ModelError, match=rf"{key} is '../../secret'.*its own folder alone"):
+        read_checkpoint(ModelSpec(str(folder)))
+    _set(folder, "tokenizer/tokenizer_config.json", **{key: None}, special_tokens_map_file="/root/.cache/map.json")
+    read_checkpoint(ModelSpec(str(folder)))  # what many real ones say, and nobody opens
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_configuration_names_no_code_on_the_hub(key: str, tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    _set(folder, "text_encoder/config.json", **{key: "somebody/kernel"})
+    assert "/" not in str(read_checkpoint(ModelSpec(str(folder))).text.config._attn_implementation)
+
+
 def _edit(folder: Path, part: str, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
     path = folder / part / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)

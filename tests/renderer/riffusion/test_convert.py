@@ -72,6 +72,50 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_is_run_or_left(tmp_
     assert not trap.exists() and not (tmp_path / "out").exists() and not list(tmp_path.rglob("*.partial"))
 
 
+@pytest.mark.parametrize("link", ["unet", "unet/diffusion_pytorch_model.safetensors.partial"])
+def test_nothing_is_written_through_a_link_in_a_downloaded_folder(link: str, tmp_path: Path) -> None:
+    folder, victim = Path(shutil.copytree(shelf() / "pickled", tmp_path / "evil")), tmp_path / "victim"
+    if link == "unet":
+        (folder / "unet").rename(victim)
+    else:
+        victim.write_text("kept")
+    (folder / link).symlink_to(victim)
+    with pytest.raises(ModelError, match="is a link"):
+        convert(folder, None, "", Library(tmp_path), silent)
+    assert victim.read_text() == "kept" if victim.is_file() else not list(victim.glob("*.safetensors*"))
+
+
+def test_a_lora_is_not_written_through_a_link_to_nowhere(tmp_path: Path) -> None:
+    torch.save({"unet.x.lora_A.weight": torch.ones(2, 4)}, tmp_path / "lora.pt")
+    (tmp_path / "lora.safetensors").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="exists already"):
+        convert(tmp_path / "lora.pt", None, "", Library(tmp_path), silent)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_only_the_files_of_a_checkpoint_are_copied_and_no_device_is_read(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shelf() / "pickled", tmp_path / "old"))
+    (folder / "tokenizer" / "added_tokens.json").symlink_to("/dev/null")
+    (folder / "tokenizer" / "run.py").touch()
+    unet = folder / "unet" / "diffusion_pytorch_model.bin"
+    unet.rename(unet.with_name("a\x1b[2J.bin"))
+    (folder / "tokenizer" / "deep").mkdir()
+    told: list[str] = []
+    new = convert(folder, tmp_path / "new", "", Library(tmp_path), told.append)
+    assert all(line.isprintable() for line in told)
+    assert {path.name for path in (new / "tokenizer").iterdir()} == {
+        "merges.txt", "vocab.json", "tokenizer_config.json", "special_tokens_map.json"
+    }  # fmt: skip
+    assert holding("new", new).state == "ready"
+
+
+def test_what_a_pickle_names_reaches_the_message_without_escapes(tmp_path: Path) -> None:
+    (tmp_path / "x.pt").write_bytes(b"cos\x1b[2J\nsystem\n.")
+    with pytest.raises(ModelError) as caught:
+        convert(tmp_path / "x.pt", None, "", Library(tmp_path), silent)
+    assert str(caught.value).isprintable()
+
+
 def test_what_holds_no_weights_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(b"no pickle at all")
     with pytest.raises(ModelError, match="not converted"):

@@ -79,6 +79,9 @@ def test_without_a_network_fetching_says_so_and_what_plays_instead(
         fetch("nobody/nothing", library)
     with pytest.raises(ModelError, match="no name on the hub"):
         fetch("../escape", library)
+    for name in ("a/b\n", "a/b--c", "a/..b", "a/b\\..", "a/b..c", "ä/b", "a/" + "b" * 200):
+        with pytest.raises(ModelError, match="no name on the hub"):
+            library.place(name)
     assert fetch("somebody/ready", library) == library.home / "somebody--ready"  # it is here: nothing is asked
 
 
