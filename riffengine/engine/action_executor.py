@@ -1,4 +1,4 @@
-"""ActionExecutor: what the Conductor decided is carried out, and told to whom it concerns."""
+"""ActionExecutor: carries out what the Conductor decides, and reports it to surfaces, recording and status line."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from riffengine.scheduler.actions import (
     Action,
     Announce,
     Applied,
+    ChangeLanded,
+    DeckLanded,
     Log,
+    RenderGivenUp,
     RestartRenderer,
     ToPlayerMessage,
     ToRendererMessage,
 )
 
-QUIET = frozenset({"landed", "unknown words"})  # journalled, and on the line only in the engine's own words
+_NOT_SHOWN = frozenset({"unknown words"})  # in the journal; the status line has it in the engine's own words
 
 
 class ActionExecutor:
-    """One place where each ``Action`` becomes deed. The event loop's thread."""
+    """The one place where each ``Action`` takes effect. The event loop's thread."""
 
     def __init__(self, shell: Shell, context: EngineContext, renderer: RendererLink, player: PlayerLink) -> None:
         self._shell, self._context, self._renderer, self._player = shell, context, renderer, player
 
     def carry_out(self, actions: Iterable[Action]) -> None:
-        """Every one of them, in order."""
+        """Carry out all ``actions``, in order."""
         for action in actions:
             match action:
                 case ToRendererMessage(message):
@@ -40,27 +43,30 @@ class ActionExecutor:
                     self._shell.say(f"{landing.path} lands on beat {landing.beat:g} instead")
                 case Applied():
                     self._context.surfaces.replied(action.moment, action.reply, self._context.state, action.routine)
+                case DeckLanded():
+                    self._deck_landed(action)
+                case ChangeLanded():
+                    moment = self._context.conductor.moment(action.frame)
+                    self._context.surfaces.landed(moment, action.path, action.value, action.source)
+                case RenderGivenUp(deck, text):
+                    self._report(f"deck/{deck}", text)
+                    self._context.latency.gestures.dropped(deck)
+                    self._shell.say(text)
                 case RestartRenderer(reason):
                     self._shell.say(reason)
                     self._renderer.kill()
-                case Log():
-                    self._log(action)
+                case Log(kind, text, values):
+                    self._report(f"deck/{values['deck']}" if "deck" in values else kind, text)
+                    if kind not in _NOT_SHOWN:
+                        self._shell.say(text)
 
-    def _log(self, entry: Log) -> None:
-        values = entry.values
-        path = f"deck/{values['deck']}" if "deck" in values else entry.kind
-        if entry.kind == "kept":  # a promise: this parameter's change is heard from that frame on
-            moment = self._context.conductor.moment(int(values["frame"]))
-            self._context.surfaces.landed(moment, str(values["path"]), values["value"], str(values["source"]))
-            return
-        self._context.surfaces.event(self._context.now(), path, entry.text)
-        if entry.kind == "render given up":
-            self._context.latency.gestures.dropped(str(values["deck"]))
-        if entry.kind == "landed":
-            self._context.recording.bank_landed(values)
-            self._shell.say(
-                f"beat {values['beat']:8.2f}  deck {values['deck']}: {values['prompt']!r} seed {values['seed']}"
-                f" → {values['to']!r} seed {values['to_seed']}"
-            )
-        elif entry.kind not in QUIET:
-            self._shell.say(entry.text)
+    def _deck_landed(self, landed: DeckLanded) -> None:
+        self._report(f"deck/{landed.deck}", landed.text)
+        self._context.recording.deck_landed(landed)
+        self._shell.say(
+            f"beat {landed.beat:8.2f}  deck {landed.deck}: {landed.prompt!r} seed {landed.seed}"
+            f" → {landed.to!r} seed {landed.to_seed}"
+        )
+
+    def _report(self, path: str, text: str) -> None:
+        self._context.surfaces.event(self._context.now(), path, text)

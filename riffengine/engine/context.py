@@ -34,7 +34,6 @@ from riffengine.renderer.process import RendererOptions
 from riffengine.replay.player_log import PlayerLog
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.conductor import Conductor
-from riffengine.scheduler.progress import progress
 from riffengine.scheduler.scene_player import ScenePlayer
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import BeatGrid, Moment
@@ -79,7 +78,7 @@ class EngineContext:
 
     def progress(self) -> PerformanceProgress:
         """How far every deck is with what is wanted of it."""
-        return progress(self.conductor.scheduler, self.scene_player.book)
+        return self.conductor.progress(self.scene_player.book)
 
     def now(self) -> Moment:
         """The present frame in every unit."""

@@ -188,8 +188,10 @@ class Engine:
             return
         if self._recovery.advice:
             self.say(self._recovery.advice)
-        scheduler, midi_notes_out = context.conductor.scheduler, context.midi_notes_out
-        restored = self._recovery.restore(scheduler, context.store, context.player_log.lies_in, midi_notes_out.lies_in)
+        midi_notes_out = context.midi_notes_out
+        restored = self._recovery.restore(
+            context.conductor, context.store, context.player_log.lies_in, midi_notes_out.lies_in
+        )
         if restored:
             self.say(f"resumed: {restored} loops of the last set sound while the model loads")
 
@@ -198,9 +200,9 @@ class Engine:
         if self._recovery is None or context.stream_clock.anchor is None:
             return
         now_seconds = SystemClock().unix_seconds()
-        scheduler, notes_in = context.conductor.scheduler, context.midi_notes_out.notes_in
+        notes_in = context.midi_notes_out.notes_in
         self._recovery.keep(
-            now_seconds, scheduler, context.scene_player, context.store, context.player_log.request_in, notes_in
+            now_seconds, context.conductor, context.scene_player, context.store, context.player_log.request_in, notes_in
         )
         if self._recovery.failure:
             self.say(self._recovery.failure)

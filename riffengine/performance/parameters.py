@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -187,6 +187,23 @@ class Parameter:
         return OutOfRange(f"{self.path}: {quoted(value)} is out of range; allowed is {self.allowed}")
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A command whose value is as its parameter holds it.
+
+    ``asked`` is the command as it was sent; ``clipped`` says that the value was moved into the range.
+    """
+
+    command: Command
+    asked: Command
+    clipped: bool = False
+
+    @classmethod
+    def valid(cls, command: Command) -> Checked:
+        """A command of our own, whose value is known to be right."""
+        return cls(command, command)
+
+
 class ParameterRow(NamedTuple):
     """One line of the reference table; every field is text."""
 
@@ -236,21 +253,31 @@ class ParameterTree:
         """``value`` as ``path`` holds it, and whether it was clipped; ``ParameterError`` when it is refused."""
         return self[path].check(value, clip)
 
-    def apply(self, state: PerformanceState, command: Command, clip: bool = False) -> tuple[PerformanceState, Reply]:
-        """The state after ``command`` and the answer to its sender; a refused command leaves the very same state.
-
-        An accepted trigger changes no value; it fires when the answer's ``value`` is true.
-        """
+    def checked(self, command: Command, clip: bool = False) -> Checked | Rejected:
+        """``command`` with its value as the parameter holds it, or why it is refused. The only check that is needed."""
         try:
-            parameter = self[command.path]
-            value, clipped = parameter.check(command.value, clip)
+            value, clipped = self[command.path].check(command.value, clip)
         except ParameterError as error:
-            return state, Rejected(command, str(error))
-        if parameter.kind == "trigger":
-            return state, Accepted(command, value, note="" if value else "released; nothing fired")
+            return Rejected(command, str(error))
+        return Checked(replace(command, value=value), command, clipped)
+
+    def apply_checked(self, state: PerformanceState, checked: Checked) -> tuple[PerformanceState, Accepted]:
+        """The state after a command that was checked, and the answer to its sender.
+
+        A trigger changes no value; it fires when the answer's ``value`` is true.
+        """
+        command, value = checked.command, checked.command.value
+        reply = Accepted(checked.asked, value, clipped=checked.clipped)
+        if self[command.path].kind == "trigger":
+            return state, replace(reply, note="" if value else "released; nothing fired")
         if state.values.get(command.path) == value:
-            return state, Accepted(command, value, clipped=clipped, note="already so")
-        return state.with_value(command.path, value), Accepted(command, value, clipped=clipped)
+            return state, replace(reply, note="already so")
+        return state.with_value(command.path, value), reply
+
+    def apply(self, state: PerformanceState, command: Command, clip: bool = False) -> tuple[PerformanceState, Reply]:
+        """The state after ``command`` and the answer to its sender; a refused command leaves the very same state."""
+        checked = self.checked(command, clip)
+        return (state, checked) if isinstance(checked, Rejected) else self.apply_checked(state, checked)
 
     def describe(self) -> list[ParameterRow]:
         """The reference table, in the order of the tree."""

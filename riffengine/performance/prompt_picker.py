@@ -17,15 +17,8 @@ class PromptPicker:
     def __init__(self, lists: PromptLists, chance: Random) -> None:
         self._lists, self._chance = lists, chance
 
-    @staticmethod
-    def answers(path: str) -> bool:
-        """Whether ``path`` is one of the prompt lists'."""
-        words = path.split("/")
-        return len(words) == 4 and words[0] == "deck" and words[2] == "prompts"
-
     def commands(self, command: Command, state: PerformanceState) -> tuple[Command, ...]:
-        """What ``command`` brings about besides itself, its value being checked; ``OutOfRange`` when a list has no such
-        prompt."""
+        """The commands that the checked ``command`` stands for; ``OutOfRange`` when a list has no such prompt."""
         deck, name = command.path.split("/")[1::2]
         path = f"deck/{deck}/prompt"
         bank, now = int(state[f"deck/{deck}/prompts/bank"]), state.text(path)

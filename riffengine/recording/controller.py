@@ -18,6 +18,7 @@ from riffengine.control.surface import Surface
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply, Value
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
+from riffengine.scheduler.actions import DeckLanded
 from riffengine.session.recording import RecordingSettings
 from riffengine.transport.beat_grid import Moment
 
@@ -129,15 +130,14 @@ class RecordingController(Surface):
 
     # --- what is heard ------------------------------------------------------------------------------------------------
 
-    def bank_landed(self, facts: Mapping[str, Value]) -> None:
-        """A deck sounds another bank from ``facts["frame"]`` on; the facts of the Conductor's entry ``landed``."""
-        deck, frame = str(facts["deck"]), int(facts["frame"])
-        prompt, to = str(facts["prompt"]), str(facts["to"])
-        self._prompts[deck] = prompt if to in ("", prompt) else f"{prompt} → {to}"
-        seeds = f"seed {facts['seed']} → {facts['to_seed']}"
-        beat = float(facts["beat"])
-        self._cues.append(Cue(frame, f"beat {beat:.2f} deck {deck}: {self._prompts[deck]}, {seeds}", remark=True))
-        self._title_at(frame)
+    def deck_landed(self, landed: DeckLanded) -> None:
+        """A deck sounds another bank."""
+        prompt, to = landed.prompt, landed.to
+        self._prompts[landed.deck] = title = prompt if to in ("", prompt) else f"{prompt} → {to}"
+        seeds = f"seed {landed.seed} → {landed.to_seed}"
+        remark = f"beat {landed.beat:.2f} deck {landed.deck}: {title}, {seeds}"
+        self._cues.append(Cue(landed.frame, remark, remark=True))
+        self._title_at(landed.frame)
 
     def landed(self, moment: Moment, path: str, value: Value) -> None:
         """A scene that had to be rendered is heard."""

@@ -15,9 +15,8 @@ from riffengine.processes.render_messages import RenderRequest
 from riffengine.recovery.autosave import Autosave
 from riffengine.recovery.exit_marker import begin_run
 from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, load_saved_state, read_loop, state_folder
-from riffengine.scheduler.restored_loops import adopt, reserve, sounding_loops
+from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
-from riffengine.scheduler.state import SchedulerState
 
 LiesIn = Callable[[int, RenderRequest], None]
 RequestIn = Callable[[int], RenderRequest | None]
@@ -75,12 +74,13 @@ class Recovery:
 
     def restore(
         self,
-        scheduler: SchedulerState,
+        conductor: Conductor,
         store: LoopStore,
         lies_in: LiesIn,
         notes_lie_in: NotesLieIn = lambda slot, notes: None,
     ) -> int:
         """Put the kept loops into ``store`` and on the shelf; returns how many. Before the Conductor starts."""
+        scheduler = conductor.scheduler
         restored, stems = 0, stems_of(scheduler.state.values, next(iter(scheduler.decks)))
         for loop in self.keepsake.loops if self.keepsake else ():
             if loop.request.sample_rate != scheduler.facts.sample_rate or loop.request.model != scheduler.facts.model:
@@ -92,20 +92,20 @@ class Recovery:
             audio = read_loop(self._folder, loop)
             if audio is None or audio.size > store.slot_floats:
                 continue
-            slot = reserve(scheduler)
+            slot = conductor.reserve_slot()
             if slot is None:
                 break
             store.write(slot, audio)
             lies_in(slot, loop.request)
             notes_lie_in(slot, bytes.fromhex(loop.notes))
-            adopt(scheduler, loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
+            conductor.restore_loop(loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
             restored += 1
         return restored
 
     def keep(
         self,
         now_seconds: float,
-        scheduler: SchedulerState,
+        conductor: Conductor,
         scene_player: ScenePlayer,
         store: LoopStore,
         request_in: RequestIn,
@@ -116,7 +116,7 @@ class Recovery:
             return
         slots: dict[str, int] = {}
         loops: list[SavedLoop] = []
-        for ref in sounding_loops(scheduler):
+        for ref in conductor.sounding_loops():
             request = request_in(ref.slot)
             if request is not None:
                 loop = SavedLoop(request, ref.frames, ref.channels, ref.stems, notes_in(ref.slot).hex())
@@ -124,6 +124,7 @@ class Recovery:
                 loops.append(loop)
         if not loops:  # a start that has not sounded yet keeps what the last set left
             return
+        scheduler = conductor.scheduler
         keepsake = SavedState(
             preset=self.preset,
             sample_rate=scheduler.facts.sample_rate,

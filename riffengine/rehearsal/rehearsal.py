@@ -18,8 +18,11 @@ from riffengine.rehearsal.scripted_renderer import RendererScript, ScriptedRende
 from riffengine.scheduler.actions import (
     Action,
     Announce,
+    ChangeLanded,
+    DeckLanded,
     Log,
     Policy,
+    RenderGivenUp,
     RestartRenderer,
     ToPlayerMessage,
     ToRendererMessage,
@@ -157,8 +160,9 @@ class Rehearsal:
                 self._renderer.kill(now)
             elif isinstance(action, Announce):
                 self.report.announced.append(action)
-            elif isinstance(action, Log):
-                self.report.logs[action.kind] = self.report.logs.get(action.kind, 0) + 1
+            elif isinstance(action, Log | DeckLanded | ChangeLanded | RenderGivenUp):
+                kind = action.kind if isinstance(action, Log) else type(action).__name__
+                self.report.logs[kind] = self.report.logs.get(kind, 0) + 1
 
     def _tell_player(self, message: ToPlayer, now: int) -> None:
         if getattr(message, "at_frame", None) is None:  # it acts now, so the mixer must be here

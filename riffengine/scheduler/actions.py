@@ -1,4 +1,4 @@
-"""What the Conductor asks its shell to do, and the figures it works by. Frozen; no behaviour."""
+"""What the Conductor asks the engine (or the rehearsal) to do, and the figures it works by. Frozen; no behaviour."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ToPlayerMessage:
 
 @dataclass(frozen=True)
 class Announce:
-    """Tell ``source`` that its change lands elsewhere than it was told."""
+    """Tell ``source`` that its change lands on another beat than it was told."""
 
     landing: Landing
     source: str
@@ -35,17 +35,59 @@ class Announce:
 
 @dataclass(frozen=True)
 class Applied:
-    """A command that nobody sent: the walk or ``next`` made it. It belongs in the journal."""
+    """A command that no surface sent: the drift, a scene or ``next`` made it. It belongs in the journal."""
 
     command: Command
     reply: Reply
     moment: Moment
-    routine: bool = False  # a plain step of the walk: one comes on every sixteenth note
+    routine: bool = False  # a plain step of the drift: one comes on every sixteenth note
+
+
+@dataclass(frozen=True)
+class DeckLanded:
+    """``deck`` sounds another bank from ``frame`` on, which is on ``beat``; it came ``error_frames`` late.
+
+    The prompts and seeds are those of the bank, which need not be what is wanted by now.
+    """
+
+    deck: str
+    beat: float
+    frame: int
+    error_frames: int
+    prompt: str
+    seed: int
+    to: str
+    to_seed: int
+
+    @property
+    def text(self) -> str:
+        """For a person."""
+        return f"deck {self.deck} landed on beat {self.beat:.3f}, {self.error_frames} frames late"
+
+
+@dataclass(frozen=True)
+class ChangeLanded:
+    """A change that had a landing is heard from ``frame`` on: ``path`` is ``value``; ``source`` had asked for it."""
+
+    deck: str
+    beat: float
+    frame: int
+    path: str
+    value: Value
+    source: str
+
+
+@dataclass(frozen=True)
+class RenderGivenUp:
+    """What ``deck`` works towards cannot be rendered; ``text`` says why and what goes on, for a person."""
+
+    deck: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Log:
-    """One line for the log; ``values`` for machines, ``text`` for a person."""
+    """One line for the log: ``text`` is for a person, ``kind`` and ``values`` for programs. It has no other effect."""
 
     kind: str
     text: str
@@ -54,12 +96,22 @@ class Log:
 
 @dataclass(frozen=True)
 class RestartRenderer:
-    """The renderer hangs: end its process. The shell then tells ``renderer_lost``, as for any other death."""
+    """The renderer hangs: end its process. ``Conductor.renderer_lost`` is then called as for any other death."""
 
     reason: str
 
 
-Action = ToRendererMessage | ToPlayerMessage | Announce | Applied | Log | RestartRenderer
+Action = (
+    ToRendererMessage
+    | ToPlayerMessage
+    | Announce
+    | Applied
+    | DeckLanded
+    | ChangeLanded
+    | RenderGivenUp
+    | Log
+    | RestartRenderer
+)
 
 
 @dataclass(frozen=True)
@@ -68,17 +120,17 @@ class Policy:
 
     # A player message sent this long before its frame is never late: 20 ms tick + queue + one block of 46 ms.
     lead_seconds: float = 0.1
-    settle_seconds: float = 0.15  # a hand that has not moved for this long is at rest
+    settle_seconds: float = 0.15  # a control that has not moved for this long is at rest
     fade_seconds: float = 2048 / 44100  # in phase, so short is enough
     fade_in_seconds: float = 1.0
     panic_seconds: float = 0.02
     control_ramp_seconds: float = 0.01
     alphas: int = 9  # points of a full bank, 2**n + 1
     loop_beats: int = 8
-    draft_prior_seconds: float = 0.6  # render times until they have been measured
+    draft_prior_seconds: float = 0.6  # render times until they are measured
     full_prior_seconds: float = 1.0
-    synthesis_prior_seconds: float = 0.3  # of a dream at another tempo
-    renderer_start_seconds: float = 8.0  # what a landing is told to wait for while no renderer is there
+    synthesis_prior_seconds: float = 0.3  # of a loop at another tempo, without generating it again
+    renderer_start_seconds: float = 8.0  # what a landing waits for while no renderer is ready
     hang_seconds: float = 20.0  # a job older than this, and than ten times p95, hangs
     retries: int = 3
     retry_beats: float = 1.0  # doubled with each failure of the same loop
@@ -94,8 +146,8 @@ class DeckStatus:
     alpha: float
     seed: int
     coverage: float
-    runway_seconds: float  # infinite while the deck does not walk
-    landing_beat: float | None  # of the change that is on its way
+    runway_seconds: float  # infinite while the deck does not drift
+    landing_beat: float | None  # of the change that will land next
     sounding: bool
 
 

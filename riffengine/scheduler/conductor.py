@@ -1,22 +1,23 @@
-"""Conductor: hears what is wanted, knows what is there, and says what happens next.
+"""Conductor: receives what is wanted, knows what is finished, and decides what happens next.
 
-A pure object: no I/O, no thread, no clock, no random source. A shell (the engine in real time, the Rehearsal on virtual
-time) calls it with the frame it is now and carries out the actions that come back, in order. After each call everything
-is decided anew from the state: what each deck aims at, what is launched, what is placed, what is rendered next. Nothing
-is queued, so newer intent supersedes older by itself. It belongs to the engine process and to one thread.
+A pure object: no I/O, no thread, no clock, no random source. The engine (in real time) or the Rehearsal (on virtual
+time) calls it with the present frame and carries out the actions that come back, in order. After each call all is
+decided again from the state: what each deck works towards, what is launched, what is placed, what is rendered next.
+Nothing is queued, so newer intent supersedes older by itself. It belongs to the engine process and to one thread.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from riffengine.errors import LoopStoreError
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameters import Checked, ParameterTree
+from riffengine.performance.progress import PerformanceProgress
+from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
-from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, SetGrid
+from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid
 from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
@@ -25,23 +26,24 @@ from riffengine.scheduler.actions import (
     ConductorStatus,
     Log,
     Policy,
+    RenderGivenUp,
     RestartRenderer,
     ToPlayerMessage,
 )
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.drift import DriftStepper
 from riffengine.scheduler.idle import IdleCheck
-from riffengine.scheduler.immediate import ImmediateActions, give_up
-from riffengine.scheduler.landings import LandingAnswers
+from riffengine.scheduler.immediate import ImmediateActions
+from riffengine.scheduler.landings import Landings
 from riffengine.scheduler.launcher import Launcher
 from riffengine.scheduler.loop_pool import LoopPool
 from riffengine.scheduler.mixer_controls import MixerControls
 from riffengine.scheduler.morph_bank import FileHashes, NoFileHashes, SessionFacts, bank_key
 from riffengine.scheduler.render_jobs import RenderJobs
+from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.render_queue import RenderQueue
 from riffengine.scheduler.state import SchedulerState
-from riffengine.scheduler.status import conductor_status, landing_logs, runway_seconds
-from riffengine.scheduler.targets import LandingTargets
+from riffengine.scheduler.status import conductor_status, landed_actions, performance_progress, runway_seconds
 from riffengine.scheduler.tempo_follow import TempoFollow
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
@@ -49,7 +51,7 @@ from riffengine.transport.timeline import Timeline
 # For each deck: two loops that sound, two of the bank that is launched, the one rendered, two on their way back.
 _SLOTS_PER_DECK = 7
 
-_FOR_ALL = ("chords",)  # what every deck follows, and all on one frame; tempo and key find together by themselves
+_LAND_TOGETHER = ("chords",)  # what all decks follow on one frame; tempo and key land together by themselves
 
 
 class Conductor:
@@ -90,16 +92,15 @@ class Conductor:
             mixer_controls=MixerControls(round(policy.panic_seconds * rate), round(policy.fade_in_seconds * rate)),
             policy=policy,
         )
-        self._launching = Launcher(self._scheduler)
-        self._aiming = LandingTargets(self._scheduler, self._launching)
-        self._walking = DriftStepper(self._scheduler, self._launching)
-        self._dispatch = RenderQueue(self._scheduler, self._launching, self._walking)
-        self.pacing = TempoFollow(self._scheduler, self._aiming)
-        self._calm = IdleCheck(self._scheduler)
-        self._effects = ImmediateActions(self._scheduler, self._aiming, self.pacing)
-        self._answers = LandingAnswers(self._scheduler, self._aiming)
+        self._launcher = Launcher(self._scheduler)
+        self._landings = Landings(self._scheduler, self._launcher)
+        self._drift = DriftStepper(self._scheduler, self._launcher)
+        self._queue = RenderQueue(self._scheduler, self._launcher, self._drift)
+        self.tempo = TempoFollow(self._scheduler, self._landings, self._drift)
+        self._idle = IdleCheck(self._scheduler)
+        self._immediate = ImmediateActions(self._scheduler, self._landings, self._drift, self.tempo)
 
-    # --- what the shell calls ---------------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> PerformanceState:
@@ -118,7 +119,7 @@ class Conductor:
 
     @property
     def scheduler(self) -> SchedulerState:
-        """All that is known now, for those who decide beside the Conductor; to be read."""
+        """Everything that is known now; to be read, not written."""
         return self._scheduler
 
     def moment(self, frame: int) -> Moment:
@@ -126,97 +127,141 @@ class Conductor:
         return self._scheduler.timeline.moment(frame)
 
     def holds(self, request: RenderRequest) -> bool:
-        """Whether a loop as fine as ``request`` or finer is there already."""
+        """Whether a loop as fine as ``request`` or finer is finished."""
         loop = self._scheduler.loops.best(request.loop_id())
         return loop is not None and loop.steps >= request.steps
 
     def serials(self) -> dict[str, int]:
         """The number of the newest change of each deck that must be rendered; ``LaunchBank`` carries it too."""
-        return {name: part.serial for name, part in self._scheduler.decks.items()}
+        return {name: deck.serial for name, deck in self._scheduler.decks.items()}
+
+    def progress(self, book: SceneBook) -> PerformanceProgress:
+        """How far each deck is with what is wanted, and the setlist in ``book``."""
+        return performance_progress(self._scheduler, book)
+
+    # --- loops of the last set --------------------------------------------------------------------------------------
+
+    def sounding_loops(self) -> tuple[LoopRef, ...]:
+        """The loops that are heard now or are about to be, each once."""
+        scheduler = self._scheduler
+        loops = [loop for deck in scheduler.decks.values() for loop in deck.sounding_loops(scheduler.alpha(deck))]
+        return tuple(dict.fromkeys(loop.ref for loop in loops))
+
+    def reserve_slot(self) -> int | None:
+        """A slot for a loop that exists already, to be filled before ``restore_loop``; ``None`` when there is none."""
+        return self._scheduler.loops.reserve()
+
+    def restore_loop(self, request: RenderRequest, slot: int, shape: tuple[int, int, tuple[str, ...], int]) -> None:
+        """The loop of ``request`` lies in the reserved ``slot``; ``shape`` is frames, channels, stems, beats.
+
+        From now on it is used as any loop that was rendered, whether or not a renderer is ready.
+        """
+        self._scheduler.loops.put(request.loop_id(), request.steps, slot, shape)
+        for deck in self._scheduler.decks.values():
+            deck.learn_source_tempo(request)
+
+    # --- commands ---------------------------------------------------------------------------------------------------
 
     def start(self, frame: int) -> list[Action]:
-        """The first call: sets the player's grid and every control, silent until the first loop is there."""
-        for part in self._scheduler.decks.values():
-            part.want = self._scheduler.wanted_key(part)  # loops of the last set may have told of their dreams
-        messages = self._scheduler.mixer_controls.initial(self._scheduler.state)
-        actions: list[Action] = [ToPlayerMessage(SetGrid(self._scheduler.timeline.grid, frame))]
+        """The first call: sets the player's grid and every control, silent until the first loop is finished."""
+        scheduler = self._scheduler
+        for deck in scheduler.decks.values():
+            deck.set_want(scheduler.wanted_key(deck))  # restored loops may have set their source tempos
+        messages = scheduler.mixer_controls.initial(scheduler.state)
+        actions: list[Action] = [ToPlayerMessage(SetGrid(scheduler.timeline.grid, frame))]
         return [*actions, *(ToPlayerMessage(message) for message in messages), *self._advance(frame)]
 
     def submit(self, command: Command, frame: int) -> tuple[Reply, list[Action]]:
-        """Apply one command; the reply says where its change lands."""
+        """Check and apply one command from outside; the reply says where its change lands."""
         replies, actions = self.submit_all((command,), frame)
         return replies[0], actions
 
     def submit_all(
         self, commands: Sequence[Command], frame: int, as_one: bool = False
     ) -> tuple[list[Reply], list[Action]]:
-        """Apply commands that belong together (a scene, a rollover): they land together, alpha too.
+        """Check and apply commands from outside that belong together; see ``apply_all``."""
+        return self.apply_all([self.tree.checked(command) for command in commands], frame, as_one)
 
-        ``as_one``: no hand that may still be moving, and all decks launch on one frame (a scene, undo).
+    def apply_all(
+        self, commands: Sequence[Checked | Rejected], frame: int, as_one: bool = False
+    ) -> tuple[list[Reply], list[Action]]:
+        """Apply checked commands that belong together (a scene, a rollover): they land together, alpha too.
+
+        ``as_one``: no control is still being moved, and all decks launch on one frame (a scene, undo). A rejected one
+        is its own reply.
         """
         scheduler = self._scheduler
         self._settle(frame)
         serials = self.serials()
         actions: list[Action] = []
         replies: list[Reply] = []
-        moved: list[Command] = []
-        for command in commands:
-            reply = scheduler.apply(command)
-            made = scheduler.made_by(command) if isinstance(reply, Accepted) and reply.value else []
-            reply = made if isinstance(made, Rejected) else reply
+        applied: list[Command] = []
+        for checked in commands:
+            reply = checked if isinstance(checked, Rejected) else scheduler.apply(checked)
+            if isinstance(checked, Checked) and isinstance(reply, Accepted):
+                made = scheduler.consequences(checked.command) if reply.value else []
+                if isinstance(made, Rejected):
+                    reply = made
+                else:
+                    actions += [Applied(c, scheduler.apply(Checked.valid(c)), self.moment(frame)) for c in made]
+                    applied += [checked.command, *made]
             replies.append(reply)
-            if not isinstance(reply, Accepted) or isinstance(made, Rejected):
-                continue
-            moved.append(replace(command, value=reply.value))
-            actions += [Applied(c, scheduler.apply(c), self.moment(frame)) for c in made]
-            moved += made
-        for part in scheduler.decks.values():
-            want = scheduler.wanted_key(part)
-            if want != part.want:
-                part.retarget(want, frame - scheduler.settle_frames * as_one, scheduler.settle_frames)
-                part.bound = as_one or any(command.path in _FOR_ALL for command in moved)
-        changed = {name for name, part in scheduler.decks.items() if part.serial != serials[name]}
-        for command in moved:
-            actions += self._effects.of(command, changed, frame)
+        self._retarget(applied, frame, as_one)
+        changed = {name for name, deck in scheduler.decks.items() if deck.serial != serials[name]}
+        for command in applied:
+            actions += self._immediate.of(command, changed, frame)
         if changed and not scheduler.anything_sounds:
-            actions += self._effects.retune_in_silence(frame)
+            actions += self._immediate.retune_in_silence(frame)
         actions += self._advance(frame)
-        replies = [self._answers.with_landing(r, changed, frame) if isinstance(r, Accepted) else r for r in replies]
-        return replies, actions
+        return [self._landings.answer(r, changed, frame) if isinstance(r, Accepted) else r for r in replies], actions
+
+    def _retarget(self, applied: Sequence[Command], frame: int, as_one: bool) -> None:
+        """Have every deck want what the state asks for now."""
+        scheduler = self._scheduler
+        together = as_one or any(command.path in _LAND_TOGETHER for command in applied)
+        for deck in scheduler.decks.values():
+            want = scheduler.wanted_key(deck)
+            if want != deck.want:
+                moved_frame = frame - scheduler.settle_frames * as_one
+                deck.retarget(want, moved_frame, scheduler.settle_frames, together)
+
+    # --- time -------------------------------------------------------------------------------------------------------
 
     def tick(self, frame: int) -> list[Action]:
         """Time has passed. Call it every 20 ms, or exactly at ``next_wakeup``."""
-        if not self._calm.lasts(frame):
+        if not self._idle.lasts(frame):
             return self._advance(frame)
-        actions = self._walking.step(frame)
-        return [*actions, *self._advance(frame)] if self._walking.eventful else actions
+        actions = self._drift.step(frame)
+        return [*actions, *self._advance(frame)] if self._drift.eventful else actions
 
     def next_wakeup(self, frame: int) -> int | None:
-        """The first frame after ``frame`` on which ``tick`` may have something to do; ``None`` when only news can."""
+        """The first frame after ``frame`` on which ``tick`` may have work; ``None`` when only a message brings any."""
         scheduler = self._scheduler
-        if self._calm.lasts(frame):
-            return min([self._calm.until, *self._walking.next_wakeup()])
+        if self._idle.lasts(frame):
+            return min([self._idle.until, *self._drift.next_wakeup()])
         wakeups = [
-            *self._aiming.next_wakeup(frame),
-            *self._walking.next_wakeup(),
-            *self._dispatch.next_wakeup(frame),
+            *self._landings.next_wakeup(frame),
+            *self._drift.next_wakeup(),
+            *self._queue.next_wakeup(frame),
             scheduler.renders.next_hang_frame() or 0,
-            *(part.launching.frame for part in scheduler.decks.values() if part.launching is not None),
+            *(deck.launching.frame for deck in scheduler.decks.values() if deck.launching is not None),
         ]
         return min((wakeup for wakeup in wakeups if wakeup > frame), default=None)
+
+    # --- messages of the renderer and the player ----------------------------------------------------------------------
 
     def renderer_ready(self, frame: int, ready: Ready) -> list[Action]:
         """A renderer has loaded its model and takes jobs."""
         self._scheduler.renders.ready = True
-        self._aiming.estimate_anew(frame)  # landings had been put off for the time a start takes
-        self._dispatch.reconsider()
+        self._landings.estimate_again(frame)  # landings were estimated with the time that a start takes
+        self._queue.reconsider()
         text = f"renderer ready: {ready.model}, loaded in {ready.load_seconds:.1f} s"
         return [Log("renderer ready", text, {"model": ready.model}), *self._advance(frame)]
 
     def delivered(self, frame: int, delivery: Delivery) -> list[Action]:
         """A rendition is finished and lies in its slot."""
         scheduler = self._scheduler
-        job = scheduler.renders.finished(delivery.job, frame, scheduler.fineness)
+        job = scheduler.renders.finished(delivery.job, frame, scheduler.quality)
         if job is None:
             return [Log("stray delivery", f"job {delivery.job} belongs to a renderer that is gone")]
         shape = (delivery.frames, delivery.channels, delivery.stems, scheduler.facts.beats)
@@ -235,10 +280,10 @@ class Conductor:
             return [Log("stray failure", f"job {failure.job} belongs to a renderer that is gone")]
         job, given_up = outcome
         scheduler.loops.release(job.slot)
-        self._dispatch.reconsider()
+        self._queue.reconsider()
         actions: list[Action] = [Log("render failed", f"deck {job.wish.deck}: {failure.reason}")]
         if given_up:
-            actions.append(give_up(scheduler.decks[job.wish.deck], job.wish.purpose, failure.reason))
+            actions.append(_give_up(scheduler.decks[job.wish.deck], job.wish.purpose, failure.reason))
         return [*actions, *self._advance(frame)]
 
     def cancelled(self, frame: int, cancelled: Cancelled) -> list[Action]:
@@ -249,25 +294,25 @@ class Conductor:
         return self._advance(frame)
 
     def renderer_alive(self, frame: int, sign: Alive) -> list[Action]:
-        """The renderer says what the job in hand has cost so far: slow is not stuck."""
+        """The renderer says what its present job has cost so far: slow is not stuck."""
         self._scheduler.renders.alive(sign, frame)
         return self._end_what_hangs(frame)
 
     def renderer_lost(self, frame: int) -> list[Action]:
-        """The renderer process has ended: nobody writes its slots any more. The music goes on with what there is."""
+        """The renderer process has ended and writes no slot any more. The music goes on with the loops there are."""
         scheduler = self._scheduler
         lost = scheduler.renders.lost()
-        actions: list[Action] = [Log("renderer lost", f"the renderer ended with {len(lost)} jobs in hand")]
+        actions: list[Action] = [Log("renderer lost", f"the renderer ended with {len(lost)} unfinished jobs")]
         for job in lost:
             scheduler.loops.release(job.slot)
             if scheduler.renders.refuses(job.wish):
-                part = scheduler.decks[job.wish.deck]
-                actions.append(give_up(part, job.wish.purpose, "the renderer died over it"))
-        self._dispatch.reconsider()
+                deck = scheduler.decks[job.wish.deck]
+                actions.append(_give_up(deck, job.wish.purpose, "the renderer died while rendering it"))
+        self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 
     def reported(self, frame: int, message: FromPlayer) -> list[Action]:
-        """The player tells what really happened."""
+        """The player reports what really happened."""
         scheduler = self._scheduler
         actions: list[Action] = []
         if isinstance(message, LoopFreed):
@@ -276,39 +321,39 @@ class Conductor:
             error = 0 if message.asked_frame is None else message.frame - message.asked_frame
             scheduler.counters.landing_error_frames_max = max(scheduler.counters.landing_error_frames_max, abs(error))
             beat = scheduler.timeline.beat_at(message.frame)
-            bank = self._launching.landed(message.deck, message.bank)
-            actions += landing_logs(message, bank, beat, error)
+            bank = self._launcher.landed(message.deck, message.bank)
+            actions += landed_actions(message, bank, beat, error)
         else:
             return actions
         return [*actions, *self._advance(frame)]
 
     def status(self, frame: int) -> ConductorStatus:
         """Everything a status line shows; changes nothing."""
-        return conductor_status(self._scheduler, self._walking, frame)
+        return conductor_status(self._scheduler, self._drift, frame)
 
     def runways(self) -> list[float]:
         """Seconds of finished music ahead on each deck that sounds; infinite where no deck does."""
-        parts = [part for part in self._scheduler.decks.values() if part.current is not None]
-        return [math.inf, *(runway_seconds(self._scheduler, self._walking, part) for part in parts)]
+        parts = [deck for deck in self._scheduler.decks.values() if deck.current is not None]
+        return [math.inf, *(runway_seconds(self._scheduler, self._drift, deck) for deck in parts)]
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
     def _settle(self, frame: int) -> None:
         self._scheduler.timeline.settle(frame)
-        self._launching.settle(frame)
+        self._launcher.settle(frame)
 
     def _advance(self, frame: int) -> list[Action]:
         self._settle(frame)
         actions = self._end_what_hangs(frame)
-        actions += self._walking.step(frame)
-        actions += self._aiming.step(frame)
-        actions += self._launching.arrange(frame)
-        actions += self._dispatch.step(frame)
-        actions += self._effects.land_stranded_alphas()
-        self._launching.mark_heard()
-        self._calm.reckon(frame)
+        actions += self._drift.step(frame)
+        actions += self._landings.step(frame)
+        actions += self._launcher.arrange(frame)
+        actions += self._queue.step(frame)
+        actions += self._immediate.release_waiting_alphas()
+        self._launcher.mark_heard()
+        self._idle.update(frame)
         announced = [action for action in actions if isinstance(action, Announce)]
-        if len(announced) > 1:  # decks that land together move together: the sender hears it once
+        if len(announced) > 1:  # decks that land together move together: the sender is told once
             rest = [action for action in actions if not isinstance(action, Announce)]
             actions = [*rest, *dict.fromkeys(announced)]
         return actions
@@ -318,4 +363,14 @@ class Conductor:
         if job is None:
             return []
         seconds = (frame - job.sent_frame) / self._scheduler.facts.sample_rate
-        return [RestartRenderer(f"the renderer has hung over a loop for {seconds:.0f} s; it is started anew")]
+        return [RestartRenderer(f"the renderer has hung over a loop for {seconds:.0f} s; it is started again")]
+
+
+def _give_up(deck: DeckState, purpose: Purpose, reason: str) -> RenderGivenUp:
+    """The loop that ``deck`` works towards cannot be rendered; what sounds goes on."""
+    if purpose is Purpose.LAUNCH:
+        deck.refuse_target()
+    if deck.current is not None:
+        return RenderGivenUp(deck.name, f"deck {deck.name} stays with what it has: {reason}")
+    cure = "init" if deck.want.init else "its prompt or seed"
+    return RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")

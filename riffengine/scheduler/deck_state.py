@@ -1,13 +1,21 @@
-"""DeckState: what one deck sounds, what it is about to sound, and what it has promised."""
+"""DeckState: what one deck sounds, what it works towards, and which landings it has promised.
+
+Other modules read every field; only the methods of this module write them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from riffengine.performance import takes
 from riffengine.performance.command import Value
+from riffengine.processes.render_messages import RenderRequest
 from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank
 from riffengine.scheduler.source_tempo import SourceTempos
+
+_LONG_AGO = -(10**9)  # a frame
 
 
 @dataclass
@@ -20,7 +28,12 @@ class Promise:
     beat: float
     value: Value = ""
     brings: tuple[LandedChange, ...] = ()  # what else the change made, such as the seeds behind ``next``
-    told_beat: float | None = None  # while it waits for a renderer: what its sender was told last
+    told_beat: float | None = None  # while no renderer is ready: the beat that its sender was told last
+
+    @property
+    def last_told(self) -> float:
+        """The beat that its sender knows."""
+        return self.beat if self.told_beat is None else self.told_beat
 
 
 @dataclass
@@ -36,7 +49,7 @@ class Target:
 
 @dataclass
 class DeckState:
-    """One deck. ``serial`` counts the changes of what it wants; ``jump`` says that alpha moves with the next launch."""
+    """One deck of the scheduler. ``serial`` counts the changes of what it should sound."""
 
     name: str
     want: BankKey
@@ -45,19 +58,17 @@ class DeckState:
     launching: MorphBank | None = None
     target: Target | None = None
     promises: dict[str, Promise] = field(default_factory=dict)
-    changed_frame: int = -(10**9)
+    changed_frame: int = _LONG_AGO
     unheard_since: int | None = None  # frame of the oldest change that has not landed
-    gesture_rendered: bool = False  # a render was begun since the hand began to move
-    refused: BankKey | None = None  # would not render; not tried again until something changes
-    direction: int = 0
-    jump: bool = False
-    bound: bool = False  # its last change came with those of other decks, and lands with them
-    step_beat: float | None = None  # the walk's next sixteenth note
-    sent_step_frame: int = -1  # the last frame for which the walk has already sent an alpha
-    holding: bool = False  # the walk waits at alpha 1 for the next bank
+    gesture_rendered: bool = False  # a render has begun since the control began to move
+    refused: BankKey | None = None  # could not be rendered; not tried again until something changes
+    alpha_direction: int = 0  # of the last move of alpha: -1, 0, 1
+    alpha_waits: bool = False  # alpha moves with the next launch
+    lands_with_others: bool = False  # its last change came with those of other decks
     last_take: int = 0  # the highest number of a take so far
     source_tempos: SourceTempos = field(default_factory=SourceTempos)
-    swapped_frame: int = -(10**9)  # when a sounding loop was last exchanged
+
+    # --- questions --------------------------------------------------------------------------------------------------
 
     @property
     def current(self) -> MorphBank | None:
@@ -66,25 +77,115 @@ class DeckState:
 
     @property
     def settled(self) -> bool:
-        """Whether what was last launched is what is wanted."""
+        """Whether the newest launch is what is wanted."""
         return self.current is not None and self.current.key == self.want
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether what is wanted could not be rendered."""
+        return self.want == self.refused
+
     def moving(self, frame: int, settle_frames: int) -> bool:
-        """Whether the hand is still changing this deck."""
+        """Whether a control of this deck is still being moved."""
         return frame - self.changed_frame < settle_frames
 
-    def retarget(self, want: BankKey, frame: int, settle_frames: int) -> None:
-        """Something that must be rendered was changed."""
+    def sounding_loops(self, alpha: float) -> list[FinishedLoop]:
+        """The loops that are or will be heard at ``alpha``."""
+        banks = (self.sounding, self.launching)
+        return [loop for bank in banks if bank is not None for loop in bank.sounding_at(alpha)]
+
+    # --- what is wanted ---------------------------------------------------------------------------------------------
+
+    def set_want(self, want: BankKey) -> None:
+        """Set what is wanted before anything sounds, or where a drift has arrived: no change to answer."""
+        self.want = want
+
+    def retarget(self, want: BankKey, frame: int, settle_frames: int, with_others: bool = False) -> None:
+        """A change at ``frame`` must be rendered; ``with_others`` lands on one frame with that of other decks."""
         if not self.moving(frame, settle_frames):
             self.gesture_rendered = False
         self.want = want
         self.serial += 1
         self.changed_frame = frame
         self.refused = None
+        self.lands_with_others = with_others
         if self.unheard_since is None:
             self.unheard_since = frame
 
-    def sounding_loops(self, alpha: float) -> list[FinishedLoop]:
-        """The loops that are or will be heard with the knob at ``alpha``."""
-        banks = (self.sounding, self.launching)
-        return [loop for bank in banks if bank is not None for loop in bank.sounding_at(alpha)]
+    def move_alpha(self, travel: float) -> None:
+        """Alpha moved by ``travel``."""
+        self.alpha_direction = (travel > 0) - (travel < 0) or self.alpha_direction
+
+    def hold_alpha_for_launch(self) -> None:
+        """Alpha came with a change that must be rendered: it moves when that is launched."""
+        self.alpha_waits = True
+
+    def release_alpha(self) -> bool:
+        """Whether alpha waited for a launch; it does no more."""
+        waited, self.alpha_waits = self.alpha_waits, False
+        return waited
+
+    def next_take(self, values: Mapping[str, Value], stems: tuple[str, ...], loop_beats: int) -> str:
+        """The text of ``takes`` after ``stems`` were generated again with a number that was never used before.
+
+        ``OutOfRange`` where everything is frozen. Not even an undo brings a number back.
+        """
+        number = max(self.last_take, takes.last_number(values, self.name)) + 1
+        text = takes.again(values, self.name, stems, number, loop_beats)
+        self.last_take = number
+        return text
+
+    # --- the target -------------------------------------------------------------------------------------------------
+
+    def set_target(self, target: Target) -> None:
+        """Work towards ``target``: its render begins."""
+        self.target = target
+        self.gesture_rendered = True
+
+    def clear_target(self) -> None:
+        """Work towards nothing."""
+        self.target = None
+
+    def forget_change(self) -> None:
+        """What was wanted is wanted no more, or sounds already: no target and no promise is left."""
+        self.target = None
+        self.unheard_since = None
+        self.promises.clear()
+
+    def refuse_target(self) -> None:
+        """The target could not be rendered and is not tried again until something changes."""
+        if self.target is not None:
+            self.refused = self.target.key
+            self.forget_change()
+
+    # --- promises ---------------------------------------------------------------------------------------------------
+
+    def promise(self, promise: Promise) -> None:
+        """Remember which landing a sender was told."""
+        self.promises[promise.path] = promise
+
+    def keep_promises(self, serial: int, frame: int) -> list[Promise]:
+        """The promises that a launch with the changes up to ``serial`` keeps; they are no longer open."""
+        kept = [promise for promise in self.promises.values() if promise.serial <= serial]
+        for promise in kept:
+            del self.promises[promise.path]
+        self.unheard_since = None if self.serial <= serial else frame
+        return kept
+
+    # --- banks ------------------------------------------------------------------------------------------------------
+
+    def launch(self, bank: MorphBank) -> None:
+        """The player was told to sound ``bank`` from its frame on."""
+        if self.launching is not None:
+            self.sounding = self.launching
+        self.launching = bank
+        self.source_tempos.learn(bank.key)
+
+    def settle(self, frame: int) -> None:
+        """A bank that was launched for a frame that has come is what sounds."""
+        if self.launching is not None and frame >= self.launching.frame:
+            self.sounding, self.launching = self.launching, None
+
+    def learn_source_tempo(self, request: RenderRequest) -> None:
+        """A loop that was there before the set was rendered as ``request``."""
+        self.source_tempos.learn(request)

@@ -1,4 +1,4 @@
-"""DriftStepper: the sixteenth notes of decks that drift, and the rollover from one bank into the next."""
+"""DriftStepper: moves alpha of decks that drift, a sixteenth note at a time, and rolls over into the next bank."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from riffengine.performance import drift
 from riffengine.performance.command import Command
-from riffengine.performance.parameters import MAX_SEED
+from riffengine.performance.parameters import MAX_SEED, Checked
 from riffengine.processes.player_messages import SetControl
 from riffengine.scheduler.actions import Action, Applied, Log, ToPlayerMessage
 from riffengine.scheduler.deck_state import DeckState
@@ -18,139 +18,162 @@ from riffengine.scheduler.state import SchedulerState
 
 @dataclass
 class _Ahead:
-    """What follows the bank ``want``, after ``skipped`` seeds that would not render."""
+    """What follows the bank ``want``, after ``skipped`` seeds that could not be rendered."""
 
     want: BankKey
     skipped: int
     key: BankKey
-    goal: str  # the motif in which it ends
+    goal: str  # the id of the loop in which it ends
+
+
+@dataclass
+class _Steps:
+    """Where the drift of one deck is."""
+
+    next_beat: float | None = None  # of the next sixteenth note; None while it does not drift
+    sent_frame: int = -1  # the last frame for which an alpha has been sent
+    waiting: bool = False  # at alpha 1, for the next bank
 
 
 class DriftStepper:
     """Moves alpha by commands of its own, each sent ahead of the sixteenth note on which it begins to sound."""
 
-    def __init__(self, scheduler: SchedulerState, launching: Launcher) -> None:
+    def __init__(self, scheduler: SchedulerState, launcher: Launcher) -> None:
         self._scheduler = scheduler
-        self._launching = launching
+        self._launcher = launcher
+        self._steps = {name: _Steps() for name in scheduler.decks}
         self._ahead: dict[str, _Ahead] = {}  # by deck
         self.eventful = False  # the last ``step`` did more than move alpha between two points of a bank
 
     def step(self, frame: int) -> list[Action]:
-        """Every sixteenth note that is due within the lead."""
+        """Send every sixteenth note that is due within the lead."""
         scheduler = self._scheduler
         actions: list[Action] = []
         self.eventful = False
-        for part in scheduler.decks.values():
-            if scheduler.drift(part) <= 0.0 or part.current is None:
-                part.step_beat = None
+        for deck in scheduler.decks.values():
+            steps = self._steps[deck.name]
+            if scheduler.drift(deck) <= 0.0 or deck.current is None:
+                steps.next_beat = None
                 continue
-            skipped = self._skip_poison(part)
+            skipped = self._skip_bad_seed(deck)
             self.eventful = self.eventful or bool(skipped)
             actions += skipped
-            if part.step_beat is None:
-                part.step_beat = drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
-            while (at_frame := scheduler.timeline.frame_of(part.step_beat)) - scheduler.lead_frames <= frame:
-                actions += self._one_step(part, part.step_beat, at_frame, frame)
-                part.step_beat += drift.STEP_BEATS
+            if steps.next_beat is None:
+                steps.next_beat = drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
+            while (at_frame := scheduler.timeline.frame_of(steps.next_beat)) - scheduler.lead_frames <= frame:
+                actions += self._one_step(deck, steps.next_beat, at_frame, frame)
+                steps.next_beat += drift.STEP_BEATS
         return actions
+
+    def restart(self) -> None:
+        """Begin again at the next sixteenth note after the beat has jumped."""
+        for steps in self._steps.values():
+            steps.next_beat = None
+
+    def sent_frame(self, deck: DeckState) -> int:
+        """The last frame for which an alpha of ``deck`` has been sent, -1 for none."""
+        return self._steps[deck.name].sent_frame
 
     def next_wakeup(self) -> list[int]:
         """Frames at which the next sixteenth notes are due."""
         scheduler = self._scheduler
         return [
-            scheduler.timeline.frame_of(part.step_beat) - scheduler.lead_frames
-            for part in scheduler.decks.values()
-            if part.step_beat is not None
+            scheduler.timeline.frame_of(steps.next_beat) - scheduler.lead_frames
+            for steps in self._steps.values()
+            if steps.next_beat is not None
         ]
 
-    def ahead(self, part: DeckState) -> BankKey:
-        """The bank that follows the one the part wants."""
-        return self._next(part).key
+    def ahead(self, deck: DeckState) -> BankKey:
+        """The bank that follows the one ``deck`` wants."""
+        return self._next(deck).key
 
-    def _next(self, part: DeckState, skipped: int = 0) -> _Ahead:
-        known = self._ahead.get(part.name)
-        if known is None or known.want is not part.want or skipped:  # alpha, which moves all the time, is not in it
-            intent = drift.after_rollover(self._scheduler.state.deck(part.name), skipped)
-            # Dreamt at the same tempo, so that it begins with the very loop on which the wanted one ends.
-            key = bank_key(intent, self._scheduler.state, self._scheduler.facts).dreamt_at(part.want.tempo_dreamt)
-            known = self._ahead[part.name] = _Ahead(part.want, skipped, key, loop_id(key, 1.0))
+    def _next(self, deck: DeckState, skipped: int = 0) -> _Ahead:
+        known = self._ahead.get(deck.name)
+        if known is None or known.want is not deck.want or skipped:  # alpha, which moves all the time, is not in it
+            intent = drift.after_rollover(self._scheduler.state.deck(deck.name), skipped)
+            # Generated at the same tempo, so that it begins with the very loop on which the wanted one ends.
+            key = bank_key(intent, self._scheduler.state, self._scheduler.facts).dreamt_at(deck.want.tempo_dreamt)
+            known = self._ahead[deck.name] = _Ahead(deck.want, skipped, key, loop_id(key, 1.0))
         return known
 
-    def _skip_poison(self, part: DeckState) -> list[Action]:
-        """Where the bank ahead ends in a loop that will not render, the seed after it is taken."""
+    def _skip_bad_seed(self, deck: DeckState) -> list[Action]:
+        """Take the seed after it where the bank ahead ends in a loop that cannot be rendered."""
         if not self._scheduler.renders.poison:
             return []
-        scheduler, known = self._scheduler, self._next(part)
-        if not scheduler.renders.poisoned(known.goal, scheduler.fineness.first(known.key)):
+        scheduler, known = self._scheduler, self._next(deck)
+        if not scheduler.renders.poisoned(known.goal, scheduler.quality.first(known.key)):
             return []
         seed = known.key.end.seed
-        self._next(part, known.skipped + 1)
-        text = f"deck {part.name}: seed {seed} will not render; the walk takes the next one"
-        return [Log("seed skipped", text, {"deck": part.name, "seed": seed})]
+        self._next(deck, known.skipped + 1)
+        return [_seed_skipped(deck, seed)]
 
-    def _one_step(self, part: DeckState, beat: float, at_frame: int, frame: int) -> list[Action]:
+    def _one_step(self, deck: DeckState, beat: float, at_frame: int, frame: int) -> list[Action]:
         scheduler = self._scheduler
-        if part.jump:  # alpha is about to change with a launch; the walk goes on from there
+        if deck.alpha_waits:  # alpha is about to change with a launch; the drift goes on from there
             return []
         actions: list[Action] = []
-        before = scheduler.alpha(part)
+        before = scheduler.alpha(deck)
         if before >= 1.0:
             self.eventful = True
-            actions = self._roll_over(part, at_frame, frame)
-            if scheduler.alpha(part) >= 1.0:
+            actions = self._roll_over(deck, at_frame, frame)
+            if scheduler.alpha(deck) >= 1.0:
                 return actions
-        command = drift.step(part.name, scheduler.alpha(part), scheduler.drift(part), scheduler.facts.beats)
+        command = drift.step(deck.name, scheduler.alpha(deck), scheduler.drift(deck), scheduler.facts.beats)
         actions.append(self._apply(command, at_frame, routine=True))
-        self.eventful = self.eventful or _place(before, scheduler) != _place(scheduler.alpha(part), scheduler)
+        self.eventful = self.eventful or _place(before, scheduler) != _place(scheduler.alpha(deck), scheduler)
         ramp_frames = scheduler.timeline.frame_of(beat + drift.STEP_BEATS) - at_frame
         actions.append(ToPlayerMessage(SetControl(command.path, float(command.value), at_frame, ramp_frames)))
-        part.sent_step_frame = at_frame
+        self._steps[deck.name].sent_frame = at_frame
         return actions
 
-    def _roll_over(self, part: DeckState, at_frame: int, frame: int) -> list[Action]:
-        """Into the next bank without a sound, if it is there; otherwise alpha is held at 1."""
-        scheduler, bank = self._scheduler, part.current
-        busy = part.target is not None or (part.launching is not None and part.launching.frame >= at_frame)
+    def _roll_over(self, deck: DeckState, at_frame: int, frame: int) -> list[Action]:
+        """Launch the next bank, which nobody hears, if it is there; otherwise alpha stays at 1."""
+        scheduler, bank, steps = self._scheduler, deck.current, self._steps[deck.name]
+        busy = deck.target is not None or (deck.launching is not None and deck.launching.frame >= at_frame)
         if bank is None or busy:
             return []
-        if scheduler.renders.poisoned(loop_id(part.want, 1.0), scheduler.fineness.first(part.want)):
-            return self._turn_aside(part, at_frame, frame)
-        if not part.settled:
+        if scheduler.renders.poisoned(loop_id(deck.want, 1.0), scheduler.quality.first(deck.want)):
+            return self._turn_aside(deck, at_frame, frame)
+        if not deck.settled:
             return []
-        ahead = self._next(part).key
+        ahead = self._next(deck).key
         border, goal = scheduler.loops.best(loop_id(ahead, 0.0)), scheduler.loops.best(loop_id(ahead, 1.0))
         if border is None or goal is None:
-            if part.holding:
+            if steps.waiting:
                 return []
-            part.holding = True
+            steps.waiting = True
             scheduler.counters.famines += 1
-            return [Log("famine", f"deck {part.name} waits at alpha 1 for its next seed", {"deck": part.name})]
+            return [Log("famine", f"deck {deck.name} waits at alpha 1 for its next seed", {"deck": deck.name})]
         end = bank.placed.get(0.0 if bank.key.start == bank.key.end else 1.0)
-        if end is not border or frame - part.swapped_frame < scheduler.fade_frames:
+        if end is not border or frame - self._launcher.swapped_frame(deck) < scheduler.fade_frames:
             return []  # a finer loop is being faded in: one more sixteenth note, or the border would be heard
-        part.holding = False
-        commands = drift.rollover(part.name, scheduler.state.deck(part.name), skipped=self._next(part).skipped)
+        steps.waiting = False
+        commands = drift.rollover(deck.name, scheduler.state.deck(deck.name), skipped=self._next(deck).skipped)
         kept = tuple(LandedChange(c.path, c.value, c.source) for c in commands if not c.path.endswith("/alpha"))
         actions: list[Action] = [self._apply(command, at_frame) for command in commands]
-        part.want = scheduler.wanted_key(part)
+        deck.set_want(scheduler.wanted_key(deck))
         # Both banks sound the very same loop here, so there is nothing to fade (equal power would even be 3 dB louder).
-        actions += self._launching.launch(part, part.want, part.serial, at_frame, 0, kept)
-        actions.append(ToPlayerMessage(SetControl(f"deck/{part.name}/alpha", 0.0, at_frame, 0)))
+        actions += self._launcher.launch(deck, deck.want, deck.serial, at_frame, 0, kept)
+        actions.append(ToPlayerMessage(SetControl(f"deck/{deck.name}/alpha", 0.0, at_frame, 0)))
         return actions
 
-    def _turn_aside(self, part: DeckState, at_frame: int, frame: int) -> list[Action]:
-        """The end of the wanted bank itself will not render: walk to the seed after it."""
+    def _turn_aside(self, deck: DeckState, at_frame: int, frame: int) -> list[Action]:
+        """Drift to the seed after it where the end of the wanted bank itself cannot be rendered."""
         scheduler = self._scheduler
-        seed = scheduler.state.deck(part.name).to_seed
-        command = Command(f"deck/{part.name}/to_seed", (seed + 1) % (MAX_SEED + 1), drift.SOURCE)
+        seed = scheduler.state.deck(deck.name).to_seed
+        command = Command(f"deck/{deck.name}/to_seed", (seed + 1) % (MAX_SEED + 1), drift.SOURCE)
         applied = self._apply(command, at_frame)
-        part.retarget(scheduler.wanted_key(part), frame, scheduler.settle_frames)
-        text = f"deck {part.name}: seed {seed} will not render; the walk takes the next one"
-        return [applied, Log("seed skipped", text, {"deck": part.name, "seed": seed})]
+        deck.retarget(scheduler.wanted_key(deck), frame, scheduler.settle_frames, deck.lands_with_others)
+        return [applied, _seed_skipped(deck, seed)]
 
     def _apply(self, command: Command, at_frame: int, routine: bool = False) -> Applied:
-        reply = self._scheduler.apply(command)
+        reply = self._scheduler.apply(Checked.valid(command))
         return Applied(command, reply, self._scheduler.timeline.moment(at_frame), routine)
+
+
+def _seed_skipped(deck: DeckState, seed: int) -> Log:
+    text = f"deck {deck.name}: seed {seed} cannot be rendered; the drift takes the next one"
+    return Log("seed skipped", text, {"deck": deck.name, "seed": seed})
 
 
 def _place(alpha: float, scheduler: SchedulerState) -> tuple[int, int, bool]:

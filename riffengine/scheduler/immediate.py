@@ -1,76 +1,87 @@
-"""ImmediateActions: what an accepted command does at once, beside what must be rendered for it."""
+"""ImmediateActions: what an accepted command does at once, besides what must be rendered for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+
 from riffengine.performance.command import Command
+from riffengine.performance.routing import Handler, deck_of, handler_of
 from riffengine.processes.player_messages import SetControl
-from riffengine.scheduler.actions import Action, Log, ToPlayerMessage
-from riffengine.scheduler.deck_state import DeckState
+from riffengine.scheduler.actions import Action, ToPlayerMessage
+from riffengine.scheduler.drift import DriftStepper
+from riffengine.scheduler.landings import Landings
 from riffengine.scheduler.mixer_controls import control_message, stem_messages
-from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.state import SchedulerState
-from riffengine.scheduler.targets import LandingTargets
 from riffengine.scheduler.tempo_follow import TempoFollow
 
 
 class ImmediateActions:
-    """Turns commands into messages for the mixer."""
+    """Turns commands into messages for the mixer, by their handler."""
 
-    def __init__(self, scheduler: SchedulerState, aiming: LandingTargets, pacing: TempoFollow) -> None:
-        self._scheduler, self._aiming, self._pacing = scheduler, aiming, pacing
+    def __init__(self, scheduler: SchedulerState, landings: Landings, drift: DriftStepper, tempo: TempoFollow) -> None:
+        self._scheduler, self._landings, self._drift, self._tempo = scheduler, landings, drift, tempo
+        self._by_handler: Mapping[Handler, Callable[[Command, Collection[str], int], list[Action]]] = {
+            Handler.PANIC: self._panic,
+            Handler.QUANTUM: self._quantum,
+            Handler.STEM_MIX: self._stem_mix,
+            Handler.MIXER: self._mixer,
+            Handler.MASTER_GAIN: self._master_gain,
+            Handler.ALPHA: self._alpha,
+        }
 
-    def of(self, command: Command, changed: set[str], frame: int) -> list[Action]:
+    def of(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
         """What ``command`` does at ``frame``; ``changed`` are the decks that must render for it."""
-        scheduler = self._scheduler
-        if command.path == "panic":
-            messages = scheduler.mixer_controls.panic(command.stamp_ns) if command.value else []
-            return [ToPlayerMessage(message) for message in messages]
-        if command.path.startswith("transport/quantum"):
-            self._aiming.estimate_anew(frame)
-            return []
-        ramp_frames = scheduler.frames(scheduler.policy.control_ramp_seconds)
-        if "/stem/" in command.path:
-            return [ToPlayerMessage(stem) for stem in stem_messages(command, scheduler.state, ramp_frames)]
-        if (message := control_message(command.path, command.value, ramp_frames, command.stamp_ns)) is None:
-            return []
-        actions: list[Action] = [ToPlayerMessage(message)]
-        if command.path == "master/gain":
-            actions += [ToPlayerMessage(m) for m in scheduler.mixer_controls.restore(command.stamp_ns)]
-        if command.path.endswith("/alpha"):
-            part = scheduler.decks[command.path.split("/")[1]]
-            if part.name in changed and scheduler.anything_sounds:
-                part.jump = True
-                return []
-            if part.sent_step_frame >= frame:  # the walk's next step is on its way and would undo the gesture
-                actions.append(ToPlayerMessage(SetControl(message.name, message.value, part.sent_step_frame, 0)))
-        return actions
+        act = self._by_handler.get(handler_of(command.path))
+        return [] if act is None else act(command, changed, frame)
 
     def retune_in_silence(self, frame: int) -> list[Action]:
-        """Nothing sounds, so nothing can be torn: a new tempo rules at once."""
-        actions = [] if self._scheduler.led else self._pacing.release(frame)
+        """Set a new tempo at once while nothing sounds: nothing can be interrupted."""
+        actions = [] if self._scheduler.externally_timed else self._tempo.release(frame)
         self._scheduler.timeline.settle(frame)
         return actions
 
-    def land_stranded_alphas(self) -> list[Action]:
-        """An alpha that should have moved with a launch moves now if that launch will not come."""
+    def release_waiting_alphas(self) -> list[Action]:
+        """Move each alpha that should have moved with a launch that will not come."""
         actions: list[Action] = []
-        for part in self._scheduler.decks.values():
-            if part.jump and part.target is None and (part.settled or part.want == part.refused):
-                part.jump = False
-                path, alpha = f"deck/{part.name}/alpha", self._scheduler.alpha(part)
+        for deck in self._scheduler.decks.values():
+            if deck.alpha_waits and deck.target is None and (deck.settled or deck.gave_up):
+                deck.release_alpha()
+                path, alpha = f"deck/{deck.name}/alpha", self._scheduler.alpha(deck)
                 actions.append(ToPlayerMessage(SetControl(path, alpha, None, self._scheduler.fade_frames)))
         return actions
 
+    # --- by handler -------------------------------------------------------------------------------------------------
 
-def give_up(part: DeckState, purpose: Purpose, reason: str) -> Log:
-    """The loop that ``part`` works towards will not render; what it has goes on."""
-    if purpose is Purpose.LAUNCH and part.target is not None:
-        part.refused, part.target = part.target.key, None
-        part.promises.clear()
-        part.unheard_since = None
-    if part.current is not None:
-        text = f"deck {part.name} stays with what it has: {reason}"
-    else:
-        cure = "init" if part.want.init else "its prompt or seed"
-        text = f"deck {part.name}: {reason}; nothing can play until you change {cure}"
-    return Log("render given up", text, {"deck": part.name})
+    def _panic(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        messages = self._scheduler.mixer_controls.panic(command.stamp_ns) if command.value else []
+        return [ToPlayerMessage(message) for message in messages]
+
+    def _quantum(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        self._landings.estimate_again(frame)
+        return []
+
+    def _stem_mix(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        return [ToPlayerMessage(m) for m in stem_messages(command, self._scheduler.state, self._ramp_frames)]
+
+    def _mixer(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        return [ToPlayerMessage(control_message(command.path, command.value, self._ramp_frames, command.stamp_ns))]
+
+    def _master_gain(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        restored = self._scheduler.mixer_controls.restore(command.stamp_ns)  # after a panic
+        return [*self._mixer(command, changed, frame), *(ToPlayerMessage(message) for message in restored)]
+
+    def _alpha(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        deck = self._scheduler.decks[deck_of(command.path)]
+        if deck.name in changed and self._scheduler.anything_sounds:
+            deck.hold_alpha_for_launch()
+            return []
+        message = control_message(command.path, command.value, self._ramp_frames, command.stamp_ns)
+        actions: list[Action] = [ToPlayerMessage(message)]
+        sent_frame = self._drift.sent_frame(deck)
+        if sent_frame >= frame:  # the next step of the drift is already sent and would undo the gesture
+            actions.append(ToPlayerMessage(SetControl(message.name, message.value, sent_frame, 0)))
+        return actions
+
+    @property
+    def _ramp_frames(self) -> int:
+        return self._scheduler.frames(self._scheduler.policy.control_ramp_seconds)

@@ -1,4 +1,4 @@
-"""Launcher: banks onto the player, loops into banks, finer loops for coarser ones."""
+"""Launcher: tells the player which bank to sound when, and puts finished loops into banks, finer for coarser."""
 
 from __future__ import annotations
 
@@ -10,54 +10,58 @@ from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank, loop_id, points_of
 from riffengine.scheduler.state import SchedulerState
 
+_LONG_AGO = -(10**9)  # a frame
+
 
 class Launcher:
-    """Speaks to the player about banks and loops."""
+    """Sends banks and loops to the player."""
 
     def __init__(self, scheduler: SchedulerState) -> None:
         self._scheduler = scheduler
         self._next_bank = 1
         self._awaited: dict[int, tuple[str, MorphBank]] = {}  # launched, and not reported as landed
+        self._swapped_frames: dict[str, int] = {}  # by deck: when a loop that sounds was last exchanged
 
     def fits(self, group: list[DeckState]) -> bool:
         """Whether the group's targets can sound on the grid as it is, or change it together."""
         bpm = self._scheduler.timeline.latest.bpm
-        together = {part.target.key.together for part in group if part.target is not None}
-        sounding = any(part.current is not None for part in group)
+        together = {deck.target.key.together for deck in group if deck.target is not None}
+        sounding = any(deck.current is not None for deck in group)
         # A deck that is silent cannot change the tempo of those that sound; it joins when they have changed.
-        # Where somebody else leads, the grid is never theirs to change, and any tempo can be read on it.
-        return len(together) <= 1 and (sounding or self._scheduler.led or all(tempo == bpm for tempo, _ in together))
+        # Where an external source sets the tempo, no launch changes the grid, and any tempo can be read on it.
+        return len(together) <= 1 and (
+            sounding or self._scheduler.externally_timed or all(tempo == bpm for tempo, _ in together)
+        )
 
     def commit(self, group: list[DeckState], beat: float, frame: int) -> list[Action]:
         """Launch every target of ``group`` on ``beat``, with a new grid if they have another tempo."""
         scheduler = self._scheduler
         at_frame = scheduler.timeline.frame_of(beat)
         actions: list[Action] = []
-        for part in group:
-            target = part.target
+        for deck in group:
+            target = deck.target
             if target is None:
                 continue
-            if target.key.bpm != scheduler.timeline.latest.bpm and not scheduler.led:
+            if target.key.bpm != scheduler.timeline.latest.bpm and not scheduler.externally_timed:
                 grid = scheduler.timeline.latest.with_tempo(target.key.bpm, at_frame)
                 scheduler.timeline.announce(grid)
                 actions.append(ToPlayerMessage(SetGrid(grid, at_frame)))
-            kept = [p for p in part.promises.values() if p.serial <= target.serial]
+            kept = [p for p in deck.promises.values() if p.serial <= target.serial]
             brought = tuple(k for p in kept for k in (LandedChange(p.path, p.value, p.source), *p.brings))
-            actions += self.launch(part, target.key, target.serial, at_frame, scheduler.fade_frames, brought)
-            if part.jump:
-                part.jump = False
-                name = f"deck/{part.name}/alpha"
+            actions += self.launch(deck, target.key, target.serial, at_frame, scheduler.fade_frames, brought)
+            if deck.release_alpha():
+                name = f"deck/{deck.name}/alpha"
                 # Over the length of the crossfade: what fades out must not jump.
                 actions.append(
-                    ToPlayerMessage(SetControl(name, scheduler.alpha(part), at_frame, scheduler.fade_frames))
+                    ToPlayerMessage(SetControl(name, scheduler.alpha(deck), at_frame, scheduler.fade_frames))
                 )
-            part.target = None
-            actions += self._keep_promises(part, target.serial, beat, frame)
+            deck.clear_target()
+            actions += self._keep_promises(deck, target.serial, beat, frame)
         return actions
 
     def launch(
         self,
-        part: DeckState,
+        deck: DeckState,
         key: BankKey,
         serial: int,
         at_frame: int,
@@ -68,20 +72,17 @@ class Launcher:
         scheduler = self._scheduler
         bank = MorphBank(self._next_bank, key, serial, at_frame, scheduler.timeline.beat_at(at_frame), kept=kept)
         self._next_bank += 1
-        self._awaited[bank.number] = (part.name, bank)
-        part.source_tempos.learn(key)
+        self._awaited[bank.number] = (deck.name, bank)
         messages: list[ToPlayer] = []
         for alpha, _ in points_of(key, scheduler.policy.alphas):
             loop = scheduler.loops.best(loop_id(key, alpha))
             if loop is not None:
-                messages.append(self._place(part, bank, alpha, loop))
+                messages.append(self._place(deck, bank, alpha, loop))
         bank.seen_version = scheduler.loops.version
-        messages.append(LaunchBank(part.name, bank.number, at_frame, fade_frames, serial))
+        messages.append(LaunchBank(deck.name, bank.number, at_frame, fade_frames, serial))
         if not scheduler.anything_sounds:
             messages += scheduler.mixer_controls.open(at_frame)
-        if part.launching is not None:
-            part.sounding = part.launching
-        part.launching = bank
+        deck.launch(bank)
         scheduler.counters.launches += 1
         return [ToPlayerMessage(message) for message in messages]
 
@@ -93,29 +94,32 @@ class Launcher:
         return None if found is None else found[1]
 
     def settle(self, frame: int) -> None:
-        """What was launched for a frame that has come is what sounds."""
-        for part in self._scheduler.decks.values():
-            if part.launching is not None and frame >= part.launching.frame:
-                part.sounding, part.launching = part.launching, None
+        """Banks that were launched for a frame that has come are what sounds."""
+        for deck in self._scheduler.decks.values():
+            deck.settle(frame)
+
+    def swapped_frame(self, deck: DeckState) -> int:
+        """When a loop that sounds on ``deck`` was last exchanged; long ago where none ever was."""
+        return self._swapped_frames.get(deck.name, _LONG_AGO)
 
     def arrange(self, frame: int) -> list[Action]:
         """New loops into the newest bank of each deck, finer ones in place of coarser, and let go of the coarser."""
         scheduler = self._scheduler
         actions: list[Action] = []
-        for part in scheduler.decks.values():
-            bank = part.current
+        for deck in scheduler.decks.values():
+            bank = deck.current
             if bank is None or bank.seen_version == scheduler.loops.version:
                 continue
             bank.seen_version = scheduler.loops.version
-            heard = bank.sounding_at(scheduler.alpha(part))
+            heard = bank.sounding_at(scheduler.alpha(deck))
             for alpha, _ in points_of(bank.key, scheduler.policy.alphas):
                 loop = scheduler.loops.best(loop_id(bank.key, alpha))
                 if loop is not None and bank.placed.get(alpha) is not loop:
-                    actions.append(ToPlayerMessage(self._place(part, bank, alpha, loop)))
-            if bank.sounding_at(scheduler.alpha(part)) != heard:
-                part.swapped_frame = frame
+                    actions.append(ToPlayerMessage(self._place(deck, bank, alpha, loop)))
+            if bank.sounding_at(scheduler.alpha(deck)) != heard:
+                self._swapped_frames[deck.name] = frame
         for loop in scheduler.loops.superseded():
-            if not scheduler.on_stage(loop):
+            if not scheduler.in_use(loop):
                 actions += self.let_go(loop)
         return actions
 
@@ -125,31 +129,29 @@ class Launcher:
 
     def mark_heard(self) -> None:
         """Count the loops that sound now for the first time."""
-        for part in self._scheduler.decks.values():
-            if part.sounding is None:
+        for deck in self._scheduler.decks.values():
+            if deck.sounding is None:
                 continue
-            for loop in part.sounding.sounding_at(self._scheduler.alpha(part)):
+            for loop in deck.sounding.sounding_at(self._scheduler.alpha(deck)):
                 if not loop.heard:
                     loop.heard = True
                     self._scheduler.renders.counts.heard += 1
 
-    def _place(self, part: DeckState, bank: MorphBank, alpha: float, loop: FinishedLoop) -> PlaceLoop:
+    def _place(self, deck: DeckState, bank: MorphBank, alpha: float, loop: FinishedLoop) -> PlaceLoop:
         bank.placed[alpha] = loop
         loop.known_to_player = True
-        return PlaceLoop(part.name, bank.number, alpha, loop.ref, None, self._scheduler.fade_frames)
+        return PlaceLoop(deck.name, bank.number, alpha, loop.ref, None, self._scheduler.fade_frames)
 
-    def _keep_promises(self, part: DeckState, serial: int, beat: float, frame: int) -> list[Action]:
+    def _keep_promises(self, deck: DeckState, serial: int, beat: float, frame: int) -> list[Action]:
         scheduler = self._scheduler
         actions: list[Action] = []
-        for promise in [p for p in part.promises.values() if p.serial <= serial]:
-            del part.promises[promise.path]
-            if abs((promise.beat if promise.told_beat is None else promise.told_beat) - beat) > 0.01:
+        for promise in deck.keep_promises(serial, frame):
+            if abs(promise.last_told - beat) > 0.01:
                 seconds = (scheduler.timeline.frame_of(beat) - frame) / scheduler.facts.sample_rate
                 scheduler.counters.landings_moved += 1
                 actions.append(Announce(Landing(promise.path, beat, seconds, moved=True), promise.source))
-        part.unheard_since = None if part.serial <= serial else frame
-        text = f"deck {part.name} lands on beat {beat:g}"
+        text = f"deck {deck.name} lands on beat {beat:g}"
         actions.append(
-            Log("launch", text, {"deck": part.name, "beat": beat, "frame": scheduler.timeline.frame_of(beat)})
+            Log("launch", text, {"deck": deck.name, "beat": beat, "frame": scheduler.timeline.frame_of(beat)})
         )
         return actions

@@ -1,16 +1,16 @@
-"""MixerControls: immediate parameters as mixer controls, the fade-in, and panic."""
+"""MixerControls: immediate parameters as controls of the mixer, the fade-in, and panic."""
 
 from __future__ import annotations
 
 from riffengine.performance.command import Command, Value
 from riffengine.performance.parameters import SIDE_CHOICES
+from riffengine.performance.routing import Handler, deck_of, handler_of
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
 from riffengine.processes.player_messages import SetControl
 
 SILENT_DB = -60.0
-_GAIN = "gain"
-_STEM = "/stem/"
+_SENT_TO_MIXER = (Handler.MIXER, Handler.MASTER_GAIN, Handler.ALPHA)
 
 
 def linear_gain(db: float) -> float:
@@ -18,18 +18,16 @@ def linear_gain(db: float) -> float:
     return 0.0 if db <= SILENT_DB else float(10.0 ** (db / 20.0))
 
 
-def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0) -> SetControl | None:
-    """The mixer control behind the parameter at ``path``; ``None`` when the mixer has none (``transport/quantum``)."""
+def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0) -> SetControl:
+    """The mixer control behind the parameter at ``path``: gains are linear, sides are numbers, all else is as it is."""
     name = path.rsplit("/", 1)[-1]
-    if _STEM in path:  # what a stem sounds like depends on its neighbours: see stem_messages
-        return None
-    if name == _GAIN:
-        return SetControl(path, linear_gain(float(value)), None, ramp_frames, stamp_ns)
-    if name in ("mute", "alpha", "filter", "crossfader", "cue") or path == "cue/mix":
-        return SetControl(path, float(value), None, ramp_frames, stamp_ns)
-    if name == "side":
-        return SetControl(path, float(SIDE_CHOICES.index(str(value))), None, ramp_frames, stamp_ns)
-    return None
+    if name == "gain":
+        number = linear_gain(float(value))
+    elif name == "side":
+        number = float(SIDE_CHOICES.index(str(value)))
+    else:
+        number = float(value)
+    return SetControl(path, number, None, ramp_frames, stamp_ns)
 
 
 def stem_audible(state: PerformanceState, deck: str, stem: str) -> bool:
@@ -40,15 +38,13 @@ def stem_audible(state: PerformanceState, deck: str, stem: str) -> bool:
 
 
 def stem_messages(command: Command, state: PerformanceState, ramp_frames: int) -> list[SetControl]:
-    """The mixer's gains of the stems that ``command`` moves, gain, mute and solo in one; ``state`` holds it already."""
-    _, deck, _, own, control = command.path.split("/")
-    if control not in (_GAIN, "mute", "solo"):
-        return []
+    """The gains of the stems that ``command`` moves, gain, mute and solo in one; ``state`` holds its value already."""
+    deck, own, control = deck_of(command.path), *command.path.split("/")[3:]
     moved = stems_of(state.values, deck) if control == "solo" else (own,)
     return [
         SetControl(
-            f"deck/{deck}/stem/{stem}/{_GAIN}",
-            linear_gain(state.number(f"deck/{deck}/stem/{stem}/{_GAIN}")) if stem_audible(state, deck, stem) else 0.0,
+            path := f"deck/{deck}/stem/{stem}/gain",
+            linear_gain(state.number(path)) if stem_audible(state, deck, stem) else 0.0,
             None,
             ramp_frames,
             command.stamp_ns if stem == own else 0,
@@ -58,7 +54,7 @@ def stem_messages(command: Command, state: PerformanceState, ramp_frames: int) -
 
 
 class MixerControls:
-    """Whether sound is wanted: before the first launch no, then yes, until somebody panics."""
+    """Whether the master fade is open: closed until the first launch, then open until a panic."""
 
     def __init__(self, panic_frames: int, fade_in_frames: int) -> None:
         self._panic_frames = panic_frames
@@ -68,13 +64,13 @@ class MixerControls:
 
     def initial(self, state: PerformanceState) -> list[SetControl]:
         """Every control as ``state`` has it, at once and before anything sounds."""
-        found = (control_message(path, value, 0) for path, value in state.values.items())
-        gains = [path for path in state.values if _STEM in path and path.endswith(f"/{_GAIN}")]
+        sent = [path for path in state.values if handler_of(path) in _SENT_TO_MIXER]
+        gains = [path for path in state.values if handler_of(path) is Handler.STEM_MIX and path.endswith("/gain")]
         stems = (message for path in gains for message in stem_messages(Command(path, state[path]), state, 0))
-        return [SetControl("fade", 0.0, None, 0), *(message for message in found if message is not None), *stems]
+        return [SetControl("fade", 0.0, None, 0), *(control_message(path, state[path], 0) for path in sent), *stems]
 
     def open(self, at_frame: int) -> list[SetControl]:
-        """Something sounds for the first time: fade in, unless somebody has panicked meanwhile."""
+        """Fade in for the first sound, unless there was a panic meanwhile."""
         if self.opened:
             return []
         self.opened = True
@@ -88,7 +84,7 @@ class MixerControls:
         return [SetControl("fade", 0.0, None, self._panic_frames, stamp_ns)]
 
     def restore(self, stamp_ns: int) -> list[SetControl]:
-        """After a panic: the sound is wanted again."""
+        """Bring the sound back after a panic."""
         if not self.panicked:
             return []
         self.panicked = False

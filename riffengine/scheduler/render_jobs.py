@@ -77,34 +77,34 @@ class RenderJobs:
         """The job that is wanted, if there is one in flight."""
         return next((job for job in self.jobs.values() if not job.cancelled), None)
 
-    def times(self, steps: int, fineness: RenderQuality) -> RenderTimes:
+    def times(self, steps: int, quality: RenderQuality) -> RenderTimes:
         """The measured render times of jobs with ``steps`` steps."""
         if steps not in self._times:
-            draft = steps <= fineness.draft_steps
+            draft = steps <= quality.draft_steps
             self._times[steps] = RenderTimes(
                 self._policy.draft_prior_seconds if draft else self._policy.full_prior_seconds
             )
         return self._times[steps]
 
-    def remaining_seconds(self, frame: int, fineness: RenderQuality) -> float:
+    def remaining_seconds(self, frame: int, quality: RenderQuality) -> float:
         """What the running job still needs by the 95th percentile; at least 50 ms while there is one."""
         job = self.running
         if job is None:
             return 0.0
         elapsed = (frame - job.sent_frame) / self._sample_rate
-        return max(0.05, self._times_of(job, fineness).p95 - elapsed)
+        return max(0.05, self._times_of(job, quality).p95 - elapsed)
 
-    def _times_of(self, job: Job, fineness: RenderQuality) -> RenderTimes:
-        return self._retimes if job.kept else self.times(job.wish.steps, fineness)
+    def _times_of(self, job: Job, quality: RenderQuality) -> RenderTimes:
+        return self._retimes if job.kept else self.times(job.wish.steps, quality)
 
-    def launch_times(self, key: BankKey, alpha: float, fineness: RenderQuality) -> RenderTimes:
+    def launch_times(self, key: BankKey, alpha: float, quality: RenderQuality) -> RenderTimes:
         """How long the loop at ``alpha`` takes that a change waits for."""
-        kept = self._dreams.steps(key, alpha) >= fineness.first(key)
-        return self._retimes if kept else self.times(fineness.first(key), fineness)
+        kept = self._dreams.steps(key, alpha) >= quality.first(key)
+        return self._retimes if kept else self.times(quality.first(key), quality)
 
-    def at_best(self, wish: PlannedRender, fineness: RenderQuality) -> PlannedRender:
+    def at_best(self, wish: PlannedRender, quality: RenderQuality) -> PlannedRender:
         """``wish`` as fine as its dream was dreamt before: a coarser one would cost more and sound worse."""
-        steps = min(self._dreams.steps(wish.key, wish.alpha), fineness.full_steps)
+        steps = min(self._dreams.steps(wish.key, wish.alpha), quality.full_steps)
         return replace(wish, steps=steps) if steps > wish.steps else wish
 
     def alive(self, sign: Alive, frame: int) -> None:
@@ -144,27 +144,27 @@ class RenderJobs:
         spent = job.worked_seconds - job.step_worked_seconds >= seconds
         return (job.step_frame if spent else job.works_frame) + round(seconds * self._sample_rate)
 
-    def send(self, wish: PlannedRender, slot: int, frame: int, fineness: RenderQuality) -> Render:
+    def send(self, wish: PlannedRender, slot: int, frame: int, quality: RenderQuality) -> Render:
         """Take ``wish`` in hand. A draft is urgent: its phases do not wait for the ends of its bank."""
         kept = self._dreams.steps(wish.key, wish.alpha) == wish.steps
         job = Job(self._next_job, wish, slot, frame, kept, step_frame=frame, works_frame=frame)
         self._next_job += 1
         self.jobs[job.number] = job
         self.counts.started += 1
-        return Render(job.number, wish.key.request(wish.alpha, wish.steps, wish.steps >= fineness.full_steps), slot)
+        return Render(job.number, wish.key.request(wish.alpha, wish.steps, wish.steps >= quality.full_steps), slot)
 
     def cancel(self, job: Job) -> Cancel:
         """Ask the renderer to stop; its slot stays taken until it answers."""
         job.cancelled = True
         return Cancel(job.number)
 
-    def finished(self, number: int, frame: int, fineness: RenderQuality) -> Job | None:
+    def finished(self, number: int, frame: int, quality: RenderQuality) -> Job | None:
         """The job that was delivered, and its time learnt; ``None`` when it belongs to a renderer that is gone."""
         job = self.jobs.pop(number, None)
         if job is not None:
             self.counts.delivered += 1
             self._hangs, self.condemned = 0, False
-            self._times_of(job, fineness).add((frame - job.sent_frame) / self._sample_rate)
+            self._times_of(job, quality).add((frame - job.sent_frame) / self._sample_rate)
             self._dreams.learn(job.wish.key, job.wish.alpha, job.wish.steps)
             self._trouble.pop((job.wish.loop_id, job.wish.steps), None)
             self._poison.discard((job.wish.loop_id, job.wish.steps))

@@ -77,46 +77,46 @@ class RenderQuality:
         return self.full_steps if key.redreams else self.urgent
 
 
-def make_plan(asks: Iterable[DeckNeeds], fineness: RenderQuality) -> list[PlannedRender]:
+def make_plan(asks: Iterable[DeckNeeds], quality: RenderQuality) -> list[PlannedRender]:
     """All wishes of all decks in the order in which they should be rendered; wishes that are met are included."""
     wishes: list[PlannedRender] = []
     for ask in asks:
         if ask.launch is not None:
             rank = (ask.launch_rank,)
             wishes.append(
-                PlannedRender(Purpose.LAUNCH, rank, ask.deck, ask.launch, ask.launch_alpha, fineness.first(ask.launch))
+                PlannedRender(Purpose.LAUNCH, rank, ask.deck, ask.launch, ask.launch_alpha, quality.first(ask.launch))
             )
         if ask.bank is not None:
-            wishes += _fill(ask, ask.bank, fineness)
+            wishes += _fill(ask, ask.bank, quality)
         if ask.ahead is not None:
-            wishes += _ahead(ask, ask.ahead, fineness)
+            wishes += _ahead(ask, ask.ahead, quality)
     return sorted(wishes, key=lambda wish: (wish.purpose, wish.rank))
 
 
-def _fill(ask: DeckNeeds, key: BankKey, fineness: RenderQuality) -> list[PlannedRender]:
+def _fill(ask: DeckNeeds, key: BankKey, quality: RenderQuality) -> list[PlannedRender]:
     wishes = []
-    nearest = nearest_point(key, ask.knob, fineness.alphas)
-    near = 1.0 / (fineness.alphas - 1)
-    for alpha, level in points_of(key, fineness.alphas):
+    nearest = nearest_point(key, ask.knob, quality.alphas)
+    near = 1.0 / (quality.alphas - 1)
+    for alpha, level in points_of(key, quality.alphas):
         behind = float((alpha - ask.knob) * ask.direction < 0)
         rank = (float(level), behind, abs(alpha - ask.knob))
         cover = level <= 1 or alpha == nearest
         if cover:
             first = Purpose.RUNWAY if ask.ahead is not None and alpha == 1.0 else Purpose.COVER
-            wishes.append(PlannedRender(first, rank, ask.deck, key, alpha, fineness.first(key)))
+            wishes.append(PlannedRender(first, rank, ask.deck, key, alpha, quality.first(key)))
         finer = Purpose.REFINE if cover else Purpose.FILL
         # A finished loop waits for both ends: as jobs of their own they can be overtaken, and are timed rightly.
         if level == 0 or abs(alpha - ask.knob) < near:
             finer = Purpose.REFINE_HEARD
-        wishes.append(PlannedRender(finer, rank, ask.deck, key, alpha, fineness.full_steps))
+        wishes.append(PlannedRender(finer, rank, ask.deck, key, alpha, quality.full_steps))
     return wishes
 
 
-def _ahead(ask: DeckNeeds, key: BankKey, fineness: RenderQuality) -> list[PlannedRender]:
+def _ahead(ask: DeckNeeds, key: BankKey, quality: RenderQuality) -> list[PlannedRender]:
     # Its alpha 0 is the end of the bank that sounds, so only the far end and the middle are new.
     return [
-        PlannedRender(Purpose.RUNWAY, (1.0, 0.0, 1.0), ask.deck, key, 0.0, fineness.first(key)),
-        PlannedRender(Purpose.RUNWAY, (1.0, 0.0, 2.0), ask.deck, key, 1.0, fineness.first(key)),
-        PlannedRender(Purpose.COVER, (2.0, 0.0, 1.0), ask.deck, key, 0.5, fineness.first(key)),
-        PlannedRender(Purpose.REFINE, (9.0, 0.0, 1.0), ask.deck, key, 1.0, fineness.full_steps),
+        PlannedRender(Purpose.RUNWAY, (1.0, 0.0, 1.0), ask.deck, key, 0.0, quality.first(key)),
+        PlannedRender(Purpose.RUNWAY, (1.0, 0.0, 2.0), ask.deck, key, 1.0, quality.first(key)),
+        PlannedRender(Purpose.COVER, (2.0, 0.0, 1.0), ask.deck, key, 0.5, quality.first(key)),
+        PlannedRender(Purpose.REFINE, (9.0, 0.0, 1.0), ask.deck, key, 1.0, quality.full_steps),
     ]

@@ -1,4 +1,4 @@
-"""RenderQueue: the next job for the renderer, room for it, and whether the one it has is still worth finishing."""
+"""RenderQueue: the next job for the renderer, a free slot for it, and whether the running job is still needed."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from riffengine.scheduler.render_jobs import Job
 from riffengine.scheduler.render_plan import KNOB_STEPS, DeckNeeds, PlannedRender, Purpose, RenderQuality, make_plan
 from riffengine.scheduler.state import SchedulerState
 
-_SPARE_SLOTS = 2  # kept free so that an urgent render never waits for the player to let go of one
+_SPARE_SLOTS = 2  # kept free so that an urgent render never waits until the player frees one
 
 
 class RenderQueue:
-    """Keeps the renderer busy with what matters most. One job in flight: what is queued can only get stale."""
+    """Gives the renderer the most urgent job. Only one is sent at a time: a queued job could only become stale."""
 
-    def __init__(self, scheduler: SchedulerState, launching: Launcher, walking: DriftStepper) -> None:
+    def __init__(self, scheduler: SchedulerState, launcher: Launcher, drift: DriftStepper) -> None:
         self._scheduler = scheduler
-        self._launching = launching
-        self._walking = walking
+        self._launcher = launcher
+        self._drift = drift
         self._made_for: tuple[tuple[DeckNeeds, ...], RenderQuality] | None = None
         self._plan: list[PlannedRender] = []
         self._kept: set[str] = set()
         self._met_version = -1  # of the shelf, when nothing of the plan was missing
 
     def step(self, frame: int) -> list[Action]:
-        """Cancel what is not worth finishing, make room, send the next job."""
+        """Cancel a stale job, free slots, send the next job."""
         scheduler = self._scheduler
         self._make_plan(frame)
         running = scheduler.renders.running
@@ -50,8 +50,8 @@ class RenderQueue:
         actions += self._make_room()
         slot = scheduler.loops.reserve()
         if slot is not None:
-            wish = scheduler.renders.at_best(wish, scheduler.fineness)
-            actions.append(ToRendererMessage(scheduler.renders.send(wish, slot, frame, scheduler.fineness)))
+            wish = scheduler.renders.at_best(wish, scheduler.quality)
+            actions.append(ToRendererMessage(scheduler.renders.send(wish, slot, frame, scheduler.quality)))
         return actions
 
     def next_wakeup(self, frame: int) -> list[int]:
@@ -60,14 +60,14 @@ class RenderQueue:
         return [] if beat is None else [self._scheduler.timeline.frame_of(beat) + 1]
 
     def reconsider(self) -> None:
-        """Something outside the plan has changed (a job failed, a renderer came): look again."""
+        """Look at the plan again: a job has failed, or a renderer is ready."""
         self._met_version = -1
 
     # --- the plan ---------------------------------------------------------------------------------------------------
 
     def _make_plan(self, frame: int) -> None:
         scheduler = self._scheduler
-        made_for = (tuple(self._ask(part, frame) for part in scheduler.decks.values()), scheduler.fineness)
+        made_for = (tuple(self._needs(deck, frame) for deck in scheduler.decks.values()), scheduler.quality)
         if made_for == self._made_for:
             return
         self._made_for = made_for
@@ -81,26 +81,26 @@ class RenderQueue:
         for wish in reversed(self._plan):
             scheduler.loops.want(wish.loop_id)
 
-    def _ask(self, part: DeckState, frame: int) -> DeckNeeds:
-        scheduler, target = self._scheduler, part.target
-        resting = not part.moving(frame, scheduler.settle_frames)
+    def _needs(self, deck: DeckState, frame: int) -> DeckNeeds:
+        scheduler, target = self._scheduler, deck.target
+        resting = not deck.moving(frame, scheduler.settle_frames)
         bank = None
-        if target is None and part.current is not None and (part.settled or part.want == part.refused):
-            bank = part.current.key
-        elif target is not None and target.ready and target.key == part.want and resting:
+        if target is None and deck.current is not None and (deck.settled or deck.gave_up):
+            bank = deck.current.key
+        elif target is not None and target.ready and target.key == deck.want and resting:
             bank = target.key
-        knob = round(scheduler.alpha(part) * KNOB_STEPS) / KNOB_STEPS
-        drifts = scheduler.drift(part) > 0.0
+        knob = round(scheduler.alpha(deck) * KNOB_STEPS) / KNOB_STEPS
+        drifts = scheduler.drift(deck) > 0.0
         waits = target is not None and not target.ready
         return DeckNeeds(
-            deck=part.name,
+            deck=deck.name,
             knob=knob,
-            direction=1 if drifts else part.direction,
+            direction=1 if drifts else deck.alpha_direction,
             launch=target.key if target is not None and waits else None,
             launch_alpha=target.alpha if target is not None else 0.0,
             launch_rank=target.due_beat if target is not None and waits else 0.0,
             bank=bank,
-            ahead=self._walking.ahead(part) if drifts and bank is not None else None,
+            ahead=self._drift.ahead(deck) if drifts and bank is not None else None,
         )
 
     def _first_unmet(self, frame: int) -> PlannedRender | None:
@@ -125,10 +125,10 @@ class RenderQueue:
         if target is None or first.loop_id == job.wish.loop_id:
             return False
         # It may finish if the change that waits still makes its beat.
-        fineness = scheduler.fineness
+        quality = scheduler.quality
         wait_seconds = (
-            scheduler.renders.remaining_seconds(frame, fineness)
-            + scheduler.renders.launch_times(first.key, first.alpha, fineness).p95
+            scheduler.renders.remaining_seconds(frame, quality)
+            + scheduler.renders.launch_times(first.key, first.alpha, quality).p95
         )
         ready_frame = frame + scheduler.frames(wait_seconds) + scheduler.lead_frames
         at_once = scheduler.quantum_of(scheduler.decks[first.deck], target.key) <= 0
@@ -143,27 +143,27 @@ class RenderQueue:
             loop = shelf.evictable(self._kept, self._protected())
             if loop is None:
                 break
-            actions += self._take_off(loop)
-            actions += self._launching.let_go(loop)
+            actions += self._remove_from_banks(loop)
+            actions += self._launcher.let_go(loop)
         return actions
 
     def _protected(self) -> set[int]:
         """Loops that sound, are about to, or wait for their launch."""
         scheduler = self._scheduler
         loops: list[FinishedLoop | None] = []
-        for part in scheduler.decks.values():
-            loops += part.sounding_loops(scheduler.alpha(part))
-            if part.target is not None:
-                loops.append(scheduler.loops.best(loop_id(part.target.key, part.target.alpha)))
+        for deck in scheduler.decks.values():
+            loops += deck.sounding_loops(scheduler.alpha(deck))
+            if deck.target is not None:
+                loops.append(scheduler.loops.best(loop_id(deck.target.key, deck.target.alpha)))
         return {loop.ref.loop for loop in loops if loop is not None}
 
-    def _take_off(self, loop: FinishedLoop) -> list[Action]:
+    def _remove_from_banks(self, loop: FinishedLoop) -> list[Action]:
         actions: list[Action] = []
-        for part in self._scheduler.decks.values():
-            for bank in (part.sounding, part.launching):
+        for deck in self._scheduler.decks.values():
+            for bank in (deck.sounding, deck.launching):
                 for alpha in [] if bank is None else [a for a, held in bank.placed.items() if held is loop]:
                     assert bank is not None
                     del bank.placed[alpha]
-                    message = RemoveLoop(part.name, bank.number, alpha, None, self._scheduler.fade_frames)
+                    message = RemoveLoop(deck.name, bank.number, alpha, None, self._scheduler.fade_frames)
                     actions.append(ToPlayerMessage(message))
         return actions

@@ -1,14 +1,19 @@
-"""SchedulerState: everything the Conductor knows at one moment, shared by those who decide for it."""
+"""SchedulerState: everything the Conductor knows at one moment, read by all modules of the scheduler.
+
+Each of its parts is written by its own module only; ``state`` by ``apply``, ``externally_timed`` by ``tempo_follow``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from riffengine.errors import AudioFileError, ParameterError
-from riffengine.performance import drift, takes
-from riffengine.performance.command import Accepted, Command, Rejected, Reply
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance import drift
+from riffengine.performance.command import Command, Rejected, Reply
+from riffengine.performance.parameters import Checked, ParameterTree
+from riffengine.performance.routing import Handler, deck_of, handler_of
 from riffengine.performance.state import PerformanceState
+from riffengine.performance.takes import stems_of
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.loop_pool import FinishedLoop, LoopPool
@@ -20,7 +25,7 @@ from riffengine.scheduler.render_plan import RenderQuality
 from riffengine.transport.quantum import quantum_beats
 from riffengine.transport.timeline import Timeline
 
-BENT_BEATS = 1.0
+_RETUNE_BEATS = 1.0  # loops that bend with an external tempo are replaced within this
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Counters:
 
 @dataclass
 class SchedulerState:
-    """The state, the decks, the loops and the renderer, with the figures everybody needs."""
+    """The performance state, the decks, the loops and the render jobs, with the figures every module needs."""
 
     tree: ParameterTree
     state: PerformanceState
@@ -47,7 +52,7 @@ class SchedulerState:
     mixer_controls: MixerControls
     policy: Policy
     counters: Counters = field(default_factory=Counters)
-    led: bool = False  # somebody else sets the pace of the grid (see pacing)
+    externally_timed: bool = False  # an external source sets the tempo of the grid (see tempo_follow)
 
     def __post_init__(self) -> None:
         self.lead_frames = self.frames(self.policy.lead_seconds)
@@ -61,8 +66,8 @@ class SchedulerState:
         return round(seconds * self.facts.sample_rate)
 
     @property
-    def fineness(self) -> RenderQuality:
-        """How fine loops are to be rendered now."""
+    def quality(self) -> RenderQuality:
+        """The denoising steps that loops are rendered with now."""
         values = self.state.values
         return RenderQuality(int(values["draft_steps"]), int(values["steps"]), self.policy.alphas)
 
@@ -79,70 +84,70 @@ class SchedulerState:
     @property
     def anything_sounds(self) -> bool:
         """Whether the player was told to sound any bank."""
-        return any(part.current is not None for part in self.decks.values())
+        return any(deck.current is not None for deck in self.decks.values())
 
-    def alpha(self, part: DeckState) -> float:
-        """Where the part's knob stands."""
-        return float(self.state.values[f"deck/{part.name}/alpha"])
+    def alpha(self, deck: DeckState) -> float:
+        """The alpha of ``deck``."""
+        return float(self.state.values[f"deck/{deck.name}/alpha"])
 
-    def drift(self, part: DeckState) -> float:
-        """Alpha per loop that the part walks."""
-        return float(self.state.values[f"deck/{part.name}/drift"])
+    def drift(self, deck: DeckState) -> float:
+        """Alpha per loop that ``deck`` drifts."""
+        return float(self.state.values[f"deck/{deck.name}/drift"])
 
-    def wanted_key(self, part: DeckState) -> BankKey:
-        """The bank the state asks for on this deck."""
-        return part.source_tempos.settled(bank_key(self.state.deck(part.name), self.state, self.facts))
+    def wanted_key(self, deck: DeckState) -> BankKey:
+        """The bank that the performance state asks for on ``deck``."""
+        return deck.source_tempos.settled(bank_key(self.state.deck(deck.name), self.state, self.facts))
 
-    def quantum_of(self, part: DeckState, key: BankKey) -> float:
-        """Beats between two boundaries on which ``part`` may come to sound ``key``; 0 is at once.
+    def quantum_of(self, deck: DeckState, key: BankKey) -> float:
+        """Beats between two boundaries on which ``deck`` may come to sound ``key``; 0 is at once.
 
-        What bends with a leader's grid is put in tune again on the next beat: the same music in phase is no change.
+        Loops that bend with an external tempo are replaced on the next beat: the same music in phase is no change.
         """
-        if part.current is None or not self.anything_sounds:
+        if deck.current is None or not self.anything_sounds:
             return self.quantum
-        beats = landing_beats(key, part.current.key, self.state.values, self.facts.beats)
-        return min(beats, BENT_BEATS) if self.led and key.differs_in_tempo_alone(part.current.key) else beats
+        beats = landing_beats(key, deck.current.key, self.state.values, self.facts.beats)
+        retuned = self.externally_timed and key.differs_in_tempo_alone(deck.current.key)
+        return min(beats, _RETUNE_BEATS) if retuned else beats
 
-    def apply(self, command: Command) -> Reply:
-        """Change the state; a file to start from must be there, and is looked at as it is now."""
-        before = self.state
-        if command.path.endswith("/init") and command.value and isinstance(command.value, str):
+    def apply(self, checked: Checked) -> Reply:
+        """Change the performance state; a file to start from must exist, and its content is looked at now."""
+        command, before = checked.command, self.state
+        handler = handler_of(command.path)
+        if handler is Handler.INIT and command.value:
             try:
-                self.facts.stamps.look(command.value)
+                self.facts.stamps.look(str(command.value))
             except AudioFileError as error:
-                return Rejected(command, f"{command.path}: {error}")
-        self.state, reply = self.tree.apply(before, command)
-        if isinstance(reply, Accepted) and command.path.endswith("/alpha"):
-            part = self.decks[command.path.split("/")[1]]
+                return Rejected(checked.asked, f"{command.path}: {error}")
+        self.state, reply = self.tree.apply_checked(before, checked)
+        if handler is Handler.ALPHA:
             travel = self.state.number(command.path) - before.number(command.path)
-            part.direction = (travel > 0) - (travel < 0) or part.direction
+            self.decks[deck_of(command.path)].move_alpha(travel)
         return reply
 
-    def made_by(self, command: Command) -> list[Command] | Rejected:
-        """What else ``command``, a trigger that fires, changes: ``next`` the prompts and seeds, ``again`` the takes.
+    def consequences(self, command: Command) -> list[Command] | Rejected:
+        """What else ``command`` changes where it is a trigger that fires: prompts and seeds, or takes.
 
-        Rejected where nothing may be dreamt again.
+        Rejected where everything is frozen and nothing may be generated again.
         """
-        words = command.path.split("/")
-        if command.path == "next":
-            return [c for p in self.decks for c in drift.rollover(p, self.state.deck(p), command.source)]
-        if words[0] != "deck" or words[-1] != "again":
+        handler = handler_of(command.path)
+        if handler is Handler.NEXT:
+            decks = self.decks
+            return [c for name in decks for c in drift.rollover(name, self.state.deck(name), command.source)]
+        if handler is not Handler.AGAIN:
             return []
-        values, part = self.state.values, self.decks[words[1]]
-        wanted = (words[3],) if words[2] == "stem" else takes.stems_of(values, part.name)
-        number = max(part.last_take, takes.last_number(values, part.name)) + 1
+        deck, words = self.decks[deck_of(command.path)], command.path.split("/")
+        stems = (words[3],) if words[2] == "stem" else stems_of(self.state.values, deck.name)
         try:
-            text = takes.again(values, part.name, wanted, number, self.facts.beats)
+            text = deck.next_take(self.state.values, stems, self.facts.beats)
         except ParameterError as error:
             return Rejected(command, str(error))
-        part.last_take = number  # never the same noise again, not even after an undo
-        return [Command(f"deck/{part.name}/takes", text, command.source)]
+        return [Command(f"deck/{deck.name}/takes", text, command.source)]
 
-    def on_stage(self, loop: FinishedLoop) -> bool:
+    def in_use(self, loop: FinishedLoop) -> bool:
         """Whether a bank that sounds or is about to has ``loop``."""
         return any(
             loop in bank.placed.values()
-            for part in self.decks.values()
-            for bank in (part.sounding, part.launching)
+            for deck in self.decks.values()
+            for bank in (deck.sounding, deck.launching)
             if bank is not None
         )

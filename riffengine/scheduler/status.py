@@ -1,55 +1,40 @@
-"""Telling: what landed, and how each deck stands, in words and figures. Nothing is decided here."""
+"""How the decks stand and what landed, as figures for whoever shows them. Reads the scheduler and changes nothing."""
 
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
-from riffengine.performance.command import Value
+from riffengine.performance.progress import DeckProgress, PerformanceProgress, Phase
+from riffengine.performance.scenes import SceneBook
 from riffengine.processes.player_messages import BankLanded
-from riffengine.scheduler.actions import ConductorStatus, DeckStatus, Log
+from riffengine.scheduler.actions import Action, ChangeLanded, ConductorStatus, DeckLanded, DeckStatus, Log
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.drift import DriftStepper
 from riffengine.scheduler.loop_pool import SlotState
 from riffengine.scheduler.morph_bank import MorphBank, loop_id, points_of
+from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.state import SchedulerState
 
 
-def landing_logs(message: BankLanded, bank: MorphBank | None, beat: float, error_frames: int) -> list[Log]:
-    """What ``bank`` brought: one ``landed`` with its prompts and seeds, and one ``kept`` for each change in it.
-
-    They name what landed, which need not be what is wanted by now.
-    """
+def landed_actions(message: BankLanded, bank: MorphBank | None, beat: float, error_frames: int) -> list[Action]:
+    """What ``bank`` brought: one ``DeckLanded`` with its prompts and seeds, and a ``ChangeLanded`` for each change."""
     if bank is None:
         return [Log("stray landing", f"deck {message.deck}: bank {message.bank} was not launched or landed before")]
-    place: dict[str, Value] = {"deck": message.deck, "beat": beat, "frame": message.frame}
-    values: dict[str, Value] = {
-        **place,
-        "error_frames": error_frames,
-        "prompt": bank.key.start.prompt,
-        "seed": bank.key.start.seed,
-        "to": bank.key.end.prompt,
-        "to_seed": bank.key.end.seed,
-    }
-    text = f"deck {message.deck} landed on beat {beat:.3f}, {error_frames} frames late"
-    kept = (
-        Log(
-            "kept",
-            f"{k.path} landed on beat {beat:.3f}",
-            {**place, "path": k.path, "value": k.value, "source": k.source},
-        )
-        for k in bank.kept
-    )
-    return [Log("landed", text, values), *kept]
+    start, end = bank.key.start, bank.key.end
+    deck = DeckLanded(message.deck, beat, message.frame, error_frames, start.prompt, start.seed, end.prompt, end.seed)
+    changes = (ChangeLanded(message.deck, beat, message.frame, k.path, k.value, k.source) for k in bank.kept)
+    return [deck, *changes]
 
 
-def conductor_status(scheduler: SchedulerState, walking: DriftStepper, frame: int) -> ConductorStatus:
+def conductor_status(scheduler: SchedulerState, drift: DriftStepper, frame: int) -> ConductorStatus:
     """Everything a status line shows at ``frame``; changes nothing."""
-    draft = scheduler.renders.times(scheduler.fineness.urgent, scheduler.fineness)
-    full = scheduler.renders.times(scheduler.fineness.full_steps, scheduler.fineness)
+    draft = scheduler.renders.times(scheduler.quality.urgent, scheduler.quality)
+    full = scheduler.renders.times(scheduler.quality.full_steps, scheduler.quality)
     counts, counters = scheduler.renders.counts, scheduler.counters
     return ConductorStatus(
         moment=scheduler.timeline.moment(frame),
-        decks=tuple(deck_status(scheduler, walking, part) for part in scheduler.decks.values()),
+        decks=tuple(deck_status(scheduler, drift, deck) for deck in scheduler.decks.values()),
         renderer_ready=scheduler.renders.ready,
         draft_p50_seconds=draft.p50,
         draft_p95_seconds=draft.p95,
@@ -70,37 +55,65 @@ def conductor_status(scheduler: SchedulerState, walking: DriftStepper, frame: in
     )
 
 
-def deck_status(scheduler: SchedulerState, walking: DriftStepper, part: DeckState) -> DeckStatus:
+def deck_status(scheduler: SchedulerState, drift: DriftStepper, deck: DeckState) -> DeckStatus:
     """One deck as the status line shows it."""
-    intent = scheduler.state.deck(part.name)
-    bank = part.current
-    points = len(points_of(part.want, scheduler.policy.alphas))
-    due = [promise.beat for promise in part.promises.values()]
+    intent = scheduler.state.deck(deck.name)
+    bank = deck.current
+    points = len(points_of(deck.want, scheduler.policy.alphas))
+    due = [promise.beat for promise in deck.promises.values()]
     return DeckStatus(
-        deck=part.name,
+        deck=deck.name,
         prompt=intent.prompt,
         to=intent.to,
         alpha=intent.alpha,
         seed=intent.seed,
-        coverage=0.0 if bank is None or not part.settled else len(bank.placed) / points,
-        runway_seconds=runway_seconds(scheduler, walking, part),
-        landing_beat=part.target.due_beat if part.target is not None else max(due, default=None),
+        coverage=0.0 if bank is None or not deck.settled else len(bank.placed) / points,
+        runway_seconds=runway_seconds(scheduler, drift, deck),
+        landing_beat=deck.target.due_beat if deck.target is not None else max(due, default=None),
         sounding=bank is not None,
     )
 
 
-def runway_seconds(scheduler: SchedulerState, walking: DriftStepper, part: DeckState) -> float:
-    """Seconds until the walk comes to an alpha that no finished loop covers."""
-    bank = part.current
+def runway_seconds(scheduler: SchedulerState, drift: DriftStepper, deck: DeckState) -> float:
+    """Seconds until the drift comes to an alpha that no finished loop covers."""
+    bank = deck.current
     if bank is None:
         return 0.0
-    drift = scheduler.drift(part)
-    if drift <= 0.0:
+    speed = scheduler.drift(deck)
+    if speed <= 0.0:
         return math.inf
     reach = 1.0 if bank.key.start == bank.key.end else bank.reach
-    alphas = max(0.0, reach - scheduler.alpha(part))
+    alphas = max(0.0, reach - scheduler.alpha(deck))
     if reach >= 1.0:
-        ahead = walking.ahead(part)
+        ahead = drift.ahead(deck)
         points = [a for a, _ in points_of(ahead, scheduler.policy.alphas) if scheduler.loops.best(loop_id(ahead, a))]
         alphas += max(points, default=0.0)
-    return alphas / drift * scheduler.facts.beats * 60.0 / scheduler.timeline.grid.bpm
+    return alphas / speed * scheduler.facts.beats * 60.0 / scheduler.timeline.grid.bpm
+
+
+def performance_progress(scheduler: SchedulerState, book: SceneBook) -> PerformanceProgress:
+    """How far every deck of ``scheduler`` is, and the setlist in ``book``."""
+    decks = {deck.name: _deck_progress(scheduler, deck) for deck in scheduler.decks.values()}
+    scenes = tuple(scene.name for scene in book.scenes)
+    return PerformanceProgress(MappingProxyType(decks), scenes, book.current, scheduler.mixer_controls.panicked)
+
+
+def _deck_progress(scheduler: SchedulerState, deck: DeckState) -> DeckProgress:
+    heard = deck.sounding
+    sounding = {} if heard is None else {"prompt": heard.key.start.prompt, "to": heard.key.end.prompt}
+    return DeckProgress(_phase(scheduler, deck), MappingProxyType(sounding))
+
+
+def _phase(scheduler: SchedulerState, deck: DeckState) -> Phase:
+    if deck.gave_up:
+        return Phase.FAILED
+    if deck.launching is not None and deck.settled:
+        return Phase.READY
+    if deck.settled:
+        return Phase.PLAYING
+    if deck.target is not None and deck.target.ready:
+        return Phase.READY
+    job = scheduler.renders.running
+    if job is not None and job.wish.deck == deck.name and job.wish.purpose is Purpose.LAUNCH:
+        return Phase.RENDERING
+    return Phase.EMPTY if deck.current is None and deck.target is None else Phase.QUEUED

@@ -1,51 +1,50 @@
-"""TempoFollow: the grid follows somebody else, and the Conductor does not fight it.
+"""TempoFollow: the beat grid follows an external source of tempo, and the Conductor does not work against it.
 
-While somebody leads, ``transport/tempo`` is the tempo that loops are rendered at, and the grid goes as fast as its
-leader. A launch then brings loops of another tempo without touching the grid, which is on the beat already.
+While a source outside sets the tempo, ``transport/tempo`` is the tempo that loops are rendered at, and the grid goes as
+fast as the source. A launch then brings loops of another tempo without changing the grid, which is on the beat already.
 """
 
 from __future__ import annotations
 
 from riffengine.processes.player_messages import SetGrid
 from riffengine.scheduler.actions import Action, ToPlayerMessage
+from riffengine.scheduler.drift import DriftStepper
+from riffengine.scheduler.landings import Landings
 from riffengine.scheduler.state import SchedulerState
-from riffengine.scheduler.targets import LandingTargets
 from riffengine.transport.beat_grid import BeatGrid
 
 
 class TempoFollow:
-    """What a leader may do to the timeline. Belongs to the Conductor's thread; calls come in order of ``frame``."""
+    """What a tempo source may change. Belongs to the Conductor's thread; calls come in order of ``frame``."""
 
-    def __init__(self, scheduler: SchedulerState, aiming: LandingTargets) -> None:
-        self._scheduler = scheduler
-        self._aiming = aiming
+    def __init__(self, scheduler: SchedulerState, landings: Landings, drift: DriftStepper) -> None:
+        self._scheduler, self._landings, self._drift = scheduler, landings, drift
 
     def free_at(self, frame: int) -> bool:
-        """Whether a new grid may be announced: one at a time, and a change of tempo under way is let finish."""
+        """Whether a new grid may be announced: one at a time, and a change of tempo in progress is completed first."""
         self._scheduler.timeline.settle(frame)
         return self._scheduler.timeline.upcoming is None
 
     def grid_at(self, frame: int) -> BeatGrid:
-        """The grid that would rule at ``frame`` if nobody interfered."""
+        """The grid that would rule at ``frame`` without a correction."""
         self._scheduler.timeline.settle(frame)
         return self._scheduler.timeline.latest
 
     def follow(self, grid: BeatGrid, jumps: bool, frame: int) -> list[Action]:
-        """``grid`` rules from its anchor frame; when the beat ``jumps``, what waits for a beat is reckoned anew."""
+        """``grid`` rules from its anchor frame; when the beat ``jumps``, landings are estimated again."""
         scheduler = self._scheduler
-        scheduler.led = True
+        scheduler.externally_timed = True
         scheduler.timeline.settle(frame)
         scheduler.timeline.announce(grid)
         if jumps:
-            for part in scheduler.decks.values():
-                part.step_beat = None  # or the walk would take all steps that were jumped over at once
-            self._aiming.estimate_anew(frame)
+            self._drift.restart()  # or it would take all steps that were jumped over at once
+            self._landings.estimate_again(frame)
         return [ToPlayerMessage(SetGrid(grid, grid.anchor_frame))]
 
     def release(self, at_frame: int) -> list[Action]:
-        """Nobody leads any more: from ``at_frame`` the grid has the tempo of the parameter again."""
+        """No source sets the tempo any more: from ``at_frame`` the grid has the tempo of the parameter again."""
         scheduler = self._scheduler
-        scheduler.led = False
+        scheduler.externally_timed = False
         timeline, bpm = scheduler.timeline, scheduler.state.number("transport/tempo")
         if timeline.latest.bpm == bpm or timeline.upcoming is not None:
             return []
@@ -53,9 +52,9 @@ class TempoFollow:
         timeline.announce(grid)
         return [ToPlayerMessage(SetGrid(grid, at_frame))]
 
-    def hush(self, silent: bool) -> list[Action]:
-        """The leader has stopped or starts again: fade as a panic does."""
-        console = self._scheduler.mixer_controls
+    def silence(self, silent: bool) -> list[Action]:
+        """Fade out as a panic does when the source stops, and in when it starts again."""
+        controls = self._scheduler.mixer_controls
         if not silent:
-            return [ToPlayerMessage(message) for message in console.restore(0)]
-        return [] if console.panicked else [ToPlayerMessage(message) for message in console.panic(0)]
+            return [ToPlayerMessage(message) for message in controls.restore(0)]
+        return [] if controls.panicked else [ToPlayerMessage(message) for message in controls.panic(0)]

@@ -10,6 +10,7 @@ from riffengine.errors import PresetError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
 from riffengine.recording import RecordingController, RecordingSettings
+from riffengine.scheduler.actions import DeckLanded
 from riffengine.session.session import load_session
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from tests.recording.test_cue_sheet import read_sheet
@@ -33,9 +34,7 @@ class Desk:
 
     def land(self, seconds: float, prompt: str, deck: str = "a", to: str = "") -> None:
         frame = round(seconds * RATE)
-        self.recordist.bank_landed(
-            {"deck": deck, "frame": frame, "beat": 2 * seconds, "prompt": prompt, "to": to, "seed": 1, "to_seed": 2}
-        )
+        self.recordist.deck_landed(DeckLanded(deck, 2 * seconds, frame, 0, prompt, 1, to, 2))
 
     def sheet(self, path: str) -> list[tuple[str, str, float]]:
         self.recordist.finish()

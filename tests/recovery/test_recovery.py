@@ -60,9 +60,7 @@ class Machine:
         self.scene_player = ScenePlayer(self.conductor, recovery.scenes(()))
         self.player: list[object] = []
         self.notes: dict[int, bytes] = {}
-        self.restored = recovery.restore(
-            self.conductor.scheduler, self.store, self.requests.__setitem__, self.notes.__setitem__
-        )
+        self.restored = recovery.restore(self.conductor, self.store, self.requests.__setitem__, self.notes.__setitem__)
         self.do(self.conductor.start(0), 0)
         if model:
             self.do(self.conductor.renderer_ready(0, READY), 0)
@@ -86,8 +84,8 @@ class Machine:
             self.do(self.scene_player.tick(frame), frame)
 
     def keep(self, now_seconds: float) -> None:
-        stage = self.conductor.scheduler
-        self.recovery.keep(now_seconds, stage, self.scene_player, self.store, self.requests.get, self.notes.__getitem__)
+        keep, notes = self.recovery.keep, self.notes.__getitem__
+        keep(now_seconds, self.conductor, self.scene_player, self.store, self.requests.get, notes)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])

@@ -116,5 +116,10 @@ class Hall:
         return self.conductor.status(self.frame)
 
 
+def actions_of(hall, kind):
+    """Every action of the type ``kind`` so far."""
+    return [action for _, action in hall.actions if isinstance(action, kind)]
+
+
 def logs(hall, kind):
     return [action.values for _, action in hall.actions if isinstance(action, Log) and action.kind == kind]

@@ -4,8 +4,8 @@ import pytest
 
 from riffengine.processes.player_messages import FreeLoop, LaunchBank, PlaceLoop, SetGrid
 from riffengine.processes.render_messages import Cancel
-from riffengine.scheduler.actions import Policy, ToRendererMessage
-from tests.scheduler.simulation import Hall, logs
+from riffengine.scheduler.actions import ChangeLanded, DeckLanded, Policy, ToRendererMessage
+from tests.scheduler.simulation import Hall, actions_of
 
 
 def test_the_first_loop_launches_as_soon_as_it_is_there_and_fades_in():
@@ -110,15 +110,15 @@ def test_what_landed_is_named_though_something_else_is_wanted_by_now():
     hall.run_to(9950)
     hall.send("deck/a/prompt", "dub")  # too late for beat 20
     hall.run_to(10100)
-    landed, kept = logs(hall, "landed")[-1], logs(hall, "kept")
-    assert (landed["prompt"], landed["seed"], landed["to"], landed["to_seed"]) == ("techno", 7, "techno", 1)
-    assert (landed["deck"], landed["beat"], landed["frame"], landed["error_frames"]) == ("a", 20.0, 10000, 0)
-    assert [(k["path"], k["value"], k["source"], k["frame"]) for k in kept] == [
+    landed, kept = actions_of(hall, DeckLanded)[-1], actions_of(hall, ChangeLanded)
+    assert (landed.prompt, landed.seed, landed.to, landed.to_seed) == ("techno", 7, "techno", 1)
+    assert (landed.deck, landed.beat, landed.frame, landed.error_frames) == ("a", 20.0, 10000, 0)
+    assert [(k.path, k.value, k.source, k.frame) for k in kept] == [
         ("deck/a/prompt", "techno", "test", 10000),
         ("deck/a/seed", 7, "osc:1", 10000),
     ]
     hall.run_to(20000)
-    assert logs(hall, "landed")[-1]["prompt"] == logs(hall, "kept")[-1]["value"] == "dub"
+    assert actions_of(hall, DeckLanded)[-1].prompt == actions_of(hall, ChangeLanded)[-1].value == "dub"
 
 
 def test_a_change_that_changes_nothing_to_hear_renders_nothing():

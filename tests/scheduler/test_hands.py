@@ -8,9 +8,10 @@ from riffengine.performance.command import Rejected
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl, SetGrid
 from riffengine.scheduler.actions import (
     Applied,
+    ChangeLanded,
     ToPlayerMessage,
 )
-from tests.scheduler.simulation import Hall, logs
+from tests.scheduler.simulation import Hall, actions_of
 
 
 @pytest.mark.parametrize(("quantum", "render_seconds"), [("bar", 0.4), ("bar", 3.0), ("off", 0.4), ("beat", 0.7)])
@@ -145,12 +146,12 @@ def test_next_rolls_over_on_the_quantum_and_alpha_jumps_with_it():
 
 def test_a_rollover_and_next_tell_every_seed_they_brought():
     hall = Hall(deck__a__drift=0.5).run_to(20000)
-    seeds = [k["value"] for k in logs(hall, "kept") if k["path"] == "deck/a/seed"]
+    seeds = [k.value for k in actions_of(hall, ChangeLanded) if k.path == "deck/a/seed"]
     assert seeds and seeds == list(range(1, len(seeds) + 1))
     hall = Hall(deck__a__to="techno").run_to(20100)
     hall.send("next", True, source="midi")
     hall.run_to(30000)
-    brought = {k["path"]: k["value"] for k in logs(hall, "kept")}
+    brought = {k.path: k.value for k in actions_of(hall, ChangeLanded)}
     assert brought["next"] is True
     assert (brought["deck/a/prompt"], brought["deck/a/seed"], brought["deck/a/to_seed"]) == ("techno", 1, 2)
 

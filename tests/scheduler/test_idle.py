@@ -8,7 +8,7 @@ from tests.scheduler.simulation import Hall
 def played(calm: bool, **values: object) -> list[object]:
     hall = Hall(**values)
     if not calm:
-        hall.conductor._calm.lasts = lambda frame: False  # everything is decided anew at every tick
+        hall.conductor._idle.lasts = lambda frame: False  # everything is decided anew at every tick
     hall.run_to(20100)
     hall.fail = lambda request: request.end.seed == 6
     for at, path, value in (

@@ -11,7 +11,6 @@ from riffengine.performance.progress import Phase
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.processes.player_messages import SetControl
-from riffengine.scheduler.progress import progress
 from riffengine.scheduler.scene_player import ScenePlayer
 from tests.scheduler.simulation import Hall
 from tests.scheduler.test_scene_player import Front
@@ -30,7 +29,7 @@ class PadHall(Hall):
         return self.conductor.state[f"deck/{deck}/prompt"]
 
     def phase(self):
-        return progress(self.plain.scheduler, self.scene_player.book).decks["a"].phase
+        return self.plain.progress(self.scene_player.book).decks["a"].phase
 
 
 def test_pads_pick_walk_and_choose_by_chance():
@@ -115,7 +114,7 @@ def test_the_outlook_goes_through_all_its_phases():
     watch(12000)
     phases = [phase for phase in seen if phase is not Phase.QUEUED]
     assert phases == [Phase.PLAYING, Phase.RENDERING, Phase.READY, Phase.PLAYING]
-    sounding = progress(hall.plain.scheduler, hall.scene_player.book).decks["a"].sounding
+    sounding = hall.plain.progress(hall.scene_player.book).decks["a"].sounding
     assert sounding["prompt"] == "dub"
 
 
@@ -125,7 +124,7 @@ def test_the_outlook_tells_of_a_prompt_that_will_not_render():
     hall.send("deck/a/prompt", "dub")
     hall.run_to(40000)
     assert hall.phase() is Phase.FAILED
-    assert progress(hall.plain.scheduler, hall.scene_player.book).decks["a"].sounding["prompt"] == "house"
+    assert hall.plain.progress(hall.scene_player.book).decks["a"].sounding["prompt"] == "house"
 
 
 def test_panic_is_a_fade_of_at_most_30_ms_from_the_next_block_on():
@@ -134,4 +133,4 @@ def test_panic_is_a_fade_of_at_most_30_ms_from_the_next_block_on():
     fades = [m for _, m in hall.player if isinstance(m, SetControl) and m.name == "fade"]
     assert (fades[-1].value, fades[-1].at_frame) == (0.0, None)
     assert 0 < fades[-1].ramp_frames / hall.conductor.grid.sample_rate <= 0.030
-    assert progress(hall.plain.scheduler, hall.scene_player.book).panicked
+    assert hall.plain.progress(hall.scene_player.book).panicked

@@ -109,7 +109,7 @@ def test_a_glide_morphs_into_the_words_and_moves_the_faders_in_sixteenths_and_ar
     first_turn = next(m for m in hall.controls("deck/a/alpha") if m.at_frame is not None)
     assert first_turn.at_frame >= hall.launched(16000)[0][1]  # the knob waits for the morph to have landed
     hall.run_to(28000)
-    assert not hall.scene_player.gliding
+    assert not hall.scene_player.morphing
     for path, value in DROP.values.items():
         assert path not in hall.conductor.state.values or hall.value(path) == value
     assert hall.launched(20000)[-1][1] == 24000  # beat 48

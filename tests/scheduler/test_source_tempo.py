@@ -81,11 +81,11 @@ def test_a_renderer_that_died_has_forgotten_its_dreams() -> None:
     hall = Hall().run_to(20 * BAR)
     desk = hall.conductor.scheduler.renders
     key = hall.conductor.scheduler.decks["a"].sounding.key
-    fineness = hall.conductor.scheduler.fineness
-    kept = desk.launch_times(key, 0.0, fineness)
-    assert kept is not desk.times(fineness.urgent, fineness)
+    quality = hall.conductor.scheduler.quality
+    kept = desk.launch_times(key, 0.0, quality)
+    assert kept is not desk.times(quality.urgent, quality)
     hall.do(hall.conductor.renderer_lost(hall.frame))
-    assert desk.launch_times(key, 0.0, fineness) is desk.times(fineness.urgent, fineness)
+    assert desk.launch_times(key, 0.0, quality) is desk.times(quality.urgent, quality)
 
 
 def test_a_dream_that_will_not_become_sound_is_dreamt_anew() -> None:

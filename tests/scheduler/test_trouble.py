@@ -8,10 +8,12 @@ from riffengine.errors import LoopStoreError
 from riffengine.processes.player_messages import LaunchBank
 from riffengine.processes.render_messages import Alive, Delivery, Failed, RenderCost
 from riffengine.scheduler.actions import (
+    DeckLanded,
     Log,
+    RenderGivenUp,
     RestartRenderer,
 )
-from tests.scheduler.simulation import READY, Hall, logs
+from tests.scheduler.simulation import READY, Hall, actions_of
 
 
 def test_a_late_render_moves_the_landing_and_says_so():
@@ -41,7 +43,9 @@ def test_while_no_renderer_is_there_a_landing_is_put_off_once_and_told_again_whe
     hall.run_to(80000)
     put_off, known = hall.announced
     assert put_off.landing.beat > reply.landing.beat
-    landed = max(logs(hall, "landed")[-1]["beat"], logs(hall, "landed")[-2]["beat"] if path[0] == "t" else 0.0)
+    landed = max(
+        actions_of(hall, DeckLanded)[-1].beat, actions_of(hall, DeckLanded)[-2].beat if path[0] == "t" else 0.0
+    )
     assert known.landing.beat == pytest.approx(landed)
     assert known.source == "osc:1"
 
@@ -55,7 +59,7 @@ def test_a_failing_render_is_retried_three_times_with_growing_pauses_and_then_gi
     assert len(tries) == 4
     pauses = [b - a for a, b in itertools.pairwise(tries)]
     assert pauses == sorted(pauses)
-    assert "render given up" in [a.kind for _, a in hall.actions if isinstance(a, Log)]
+    assert actions_of(hall, RenderGivenUp)
     reply = hall.send("deck/a/prompt", "good")
     hall.run_to(50000)
     assert hall.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
@@ -68,7 +72,7 @@ def test_a_file_that_is_no_sound_is_not_tried_again():
     actions = hall.do(hall.conductor.failed(10, Failed(job.job, "bad.wav cannot be read", hopeless=True)))
     hall.run_to(20000)
     assert len(hall.renders) == 1
-    text = next(a.text for a in actions if isinstance(a, Log) and a.kind == "render given up")
+    text = next(a.text for a in actions if isinstance(a, RenderGivenUp))
     assert text == "deck a: bad.wav cannot be read; nothing can play until you change init"
     hall.send("deck/a/init", "")
     hall.run_to(22000)
@@ -89,7 +93,7 @@ def test_a_renderer_that_hangs_is_ended_once():
     hall.render_seconds = 0.4
     hall.do(hall.conductor.renderer_ready(hall.frame, READY))
     hall.run_to(100000)
-    assert logs(hall, "landed")[-1]["prompt"] == "techno"
+    assert actions_of(hall, DeckLanded)[-1].prompt == "techno"
 
 
 class Starved:
@@ -156,7 +160,7 @@ def test_a_loop_given_up_because_renderers_die_over_it_is_told():
         hall.running = None
         hall.do(hall.conductor.renderer_lost(hall.frame))
         hall.do(hall.conductor.renderer_ready(hall.frame, READY))
-    assert len(logs(hall, "render given up")) == 1
+    assert len(actions_of(hall, RenderGivenUp)) == 1
 
 
 def test_when_the_renderer_dies_its_slots_come_back_and_the_job_is_sent_again():

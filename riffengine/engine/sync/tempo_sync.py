@@ -129,7 +129,7 @@ class TempoSync:
     def tick(self, frame: int) -> list[Action]:
         """Compare and correct; ``frame`` is the earliest on which a message to the player could still act."""
         actions = self._change_leader(frame)
-        if not self.frames.known or not self._conductor.pacing.free_at(frame):
+        if not self.frames.known or not self._conductor.tempo.free_at(frame):
             return actions
         at_frame = frame + round(LEAD_SECONDS * self._rate)
         source: SyncSource = self._leader or self._internal
@@ -142,11 +142,11 @@ class TempoSync:
             self.follower.reset()
             if self._leader is not None:
                 actions.append(Log("sync", f"following the {self._leader.name}: {pace.bpm:.2f} bpm"))
-        grid = self._conductor.pacing.grid_at(frame)
+        grid = self._conductor.tempo.grid_at(frame)
         tempo = self._conductor.state.number("transport/tempo")
         for action in self.follower.decide(at_frame, grid, pace, tempo):
             if isinstance(action, Pursue):
-                actions += self._conductor.pacing.follow(action.grid, action.jumps, frame)
+                actions += self._conductor.tempo.follow(action.grid, action.jumps, frame)
             else:
                 actions += self._set_tempo(action.bpm, _OURS, frame)
         if self._leader is None and self._internal.arrived(self._heard_ns(frame), self.follower.error_seconds):
@@ -167,7 +167,7 @@ class TempoSync:
     def _begin(self, frame: int) -> None:
         """The internal source takes the beat over as it is."""
         if not self._internal.active:
-            grid = self._conductor.pacing.grid_at(frame)
+            grid = self._conductor.tempo.grid_at(frame)
             frame = max(frame, grid.anchor_frame)
             self._internal.begin(self._heard_ns(frame), grid.beat_at(frame), grid.bpm)
 
@@ -196,12 +196,12 @@ class TempoSync:
         actions = self._let_go(frame + round(LEAD_SECONDS * self._rate))
         if self._stopped:
             self._stopped = False
-            actions += self._conductor.pacing.hush(silent=False)
+            actions += self._conductor.tempo.silence(silent=False)
         if mode != "internal":
             try:
                 self._leader = self._leaders[mode](self._conductor.moment(frame).bpm)
                 if self.frames.known:
-                    self._leader.seat(self._conductor.pacing.grid_at(frame).beat_at(frame), self._heard_ns(frame))
+                    self._leader.seat(self._conductor.tempo.grid_at(frame).beat_at(frame), self._heard_ns(frame))
             except ControlError as error:
                 self._mode = "internal"
                 command = Command("transport/sync", "internal", _OURS)
@@ -214,7 +214,7 @@ class TempoSync:
         if not self._leading:
             return []
         self._leading = False
-        actions = self._conductor.pacing.release(at_frame)
+        actions = self._conductor.tempo.release(at_frame)
         if self._leader is not None:
             actions.append(Log("sync", f"the {self._leader.name} has stopped; the beat runs on by itself"))
         return actions
@@ -223,4 +223,4 @@ class TempoSync:
         if not self._start_stop or self._leader is None or pace.playing == (not self._stopped):
             return []
         self._stopped = not pace.playing
-        return self._conductor.pacing.hush(silent=self._stopped)
+        return self._conductor.tempo.silence(silent=self._stopped)
