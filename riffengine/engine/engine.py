@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from riffengine.clock import Clock, SystemClock
@@ -22,7 +22,8 @@ from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
 from riffengine.engine.surfaces.registry import EngineServices
-from riffengine.performance.command import Accepted, Command, Reply
+from riffengine.performance.command import Accepted, Command, Rejected, Reply
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.realtime import own_priority
 from riffengine.scheduler.actions import Action
@@ -49,6 +50,11 @@ class Engine:
         self._executor = ActionExecutor(self, context, self._renderer, self._player)
         self._status = EngineStatus(context, self._renderer, self._player)
         self._observing = ObservationBuilder(context, self._renderer, self._player)
+        # Who acts before the scheduler does, where the scheduler need not know of the command.
+        self._first_handlers: Mapping[Handler, Callable[[Command, int], tuple[Reply, list[Action]] | None]] = {
+            Handler.RECORDING: context.recording.answer,
+            Handler.TEMPO: context.sync.answer,
+        }
         self._faults = 0
         self._stopping = asyncio.Event()
         self._hurried = False
@@ -101,9 +107,7 @@ class Engine:
         """
         context = self._context
         moment, before = context.now(), context.conductor.serials()
-        recorded = context.recording.answer(command)
-        answered = (recorded, []) if recorded else context.sync.answer(command, moment.frame)
-        reply, actions = answered or context.scene_player.submit(command, moment.frame)
+        reply, actions = self._answer(command, moment.frame)
         context.latency.replied(reply, before)
         if isinstance(reply, Accepted) and (remark := context.surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
@@ -111,6 +115,20 @@ class Engine:
         context.surfaces.replied(moment, reply, self.state)
         self.carry_out([*pinned(actions, at_frame), *context.sync.applied(reply, moment.frame)])
         return reply
+
+    def _answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]]:
+        """Check ``command``, and have whoever ``performance.routing`` names act on it."""
+        checked = self._context.conductor.tree.checked(command)
+        if isinstance(checked, Rejected):
+            return checked, []
+        act = self._first_handlers.get(handler_of(command.path))
+        answered = act(checked.command, frame) if act is not None else None
+        if answered is None:
+            return self._context.scene_player.handle(checked, frame)
+        reply, actions = answered
+        if isinstance(reply, Accepted):
+            return replace(reply, command=command, clipped=checked.clipped), actions
+        return replace(reply, command=command), actions
 
     # --- the performance -------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from riffengine.control.surface import Surface
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply, Value
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
-from riffengine.scheduler.actions import DeckLanded
+from riffengine.scheduler.actions import Action, DeckLanded
 from riffengine.session.recording import RecordingSettings
 from riffengine.transport.beat_grid import Moment
 
@@ -64,10 +64,12 @@ class RecordingController(Surface):
 
     # --- what is asked ------------------------------------------------------------------------------------------------
 
-    def answer(self, command: Command) -> Reply | None:
-        """The reply to ``record/…``; ``None`` for every other command and for no press of a button."""
-        if isinstance(command.value, str) or not command.value:
-            return None
+    def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
+        """The reply to ``record/…``; ``None`` where the button was released."""
+        reply = self._reply_to(command) if command.value else None
+        return None if reply is None else (reply, [])
+
+    def _reply_to(self, command: Command) -> Reply | None:
         asked = self._take.asked if self._take is not None else ""
         match command.path:
             case "record/start" if asked:

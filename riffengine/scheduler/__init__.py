@@ -1,1 +1,1 @@
-"""Scheduler: decides what to render next and by when, and what to do when nothing is ready. Pure; time is passed in."""
+"""Decides what to render next and by when, and what sounds when nothing is ready. Pure logic; time is passed in."""

@@ -265,11 +265,11 @@ class Conductor:
         if job is None:
             return [Log("stray delivery", f"job {delivery.job} belongs to a renderer that is gone")]
         shape = (delivery.frames, delivery.channels, delivery.stems, scheduler.facts.beats)
-        scheduler.loops.put(job.wish.loop_id, job.wish.steps, delivery.slot, shape)
+        scheduler.loops.put(job.planned.loop_id, job.planned.steps, delivery.slot, shape)
         actions = self._advance(frame)
         if delivery.unknown_words:
             words = ", ".join(delivery.unknown_words)
-            actions.append(Log("unknown words", f"deck {job.wish.deck}: the model does not know: {words}"))
+            actions.append(Log("unknown words", f"deck {job.planned.deck}: the model does not know: {words}"))
         return actions
 
     def failed(self, frame: int, failure: Failed) -> list[Action]:
@@ -281,9 +281,9 @@ class Conductor:
         job, given_up = outcome
         scheduler.loops.release(job.slot)
         self._queue.reconsider()
-        actions: list[Action] = [Log("render failed", f"deck {job.wish.deck}: {failure.reason}")]
+        actions: list[Action] = [Log("render failed", f"deck {job.planned.deck}: {failure.reason}")]
         if given_up:
-            actions.append(_give_up(scheduler.decks[job.wish.deck], job.wish.purpose, failure.reason))
+            actions.append(_give_up(scheduler.decks[job.planned.deck], job.planned.purpose, failure.reason))
         return [*actions, *self._advance(frame)]
 
     def cancelled(self, frame: int, cancelled: Cancelled) -> list[Action]:
@@ -295,7 +295,7 @@ class Conductor:
 
     def renderer_alive(self, frame: int, sign: Alive) -> list[Action]:
         """The renderer says what its present job has cost so far: slow is not stuck."""
-        self._scheduler.renders.alive(sign, frame)
+        self._scheduler.renders.heartbeat(sign, frame)
         return self._end_what_hangs(frame)
 
     def renderer_lost(self, frame: int) -> list[Action]:
@@ -305,9 +305,9 @@ class Conductor:
         actions: list[Action] = [Log("renderer lost", f"the renderer ended with {len(lost)} unfinished jobs")]
         for job in lost:
             scheduler.loops.release(job.slot)
-            if scheduler.renders.refuses(job.wish):
-                deck = scheduler.decks[job.wish.deck]
-                actions.append(_give_up(deck, job.wish.purpose, "the renderer died while rendering it"))
+            if scheduler.renders.refuses(job.planned):
+                deck = scheduler.decks[job.planned.deck]
+                actions.append(_give_up(deck, job.planned.purpose, "the renderer died while rendering it"))
         self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 

@@ -98,10 +98,10 @@ class DriftStepper:
 
     def _skip_bad_seed(self, deck: DeckState) -> list[Action]:
         """Take the seed after it where the bank ahead ends in a loop that cannot be rendered."""
-        if not self._scheduler.renders.poison:
+        if not self._scheduler.renders.any_unrenderable:
             return []
         scheduler, known = self._scheduler, self._next(deck)
-        if not scheduler.renders.poisoned(known.goal, scheduler.quality.first(known.key)):
+        if not scheduler.renders.unrenderable(known.goal, scheduler.quality.first(known.key)):
             return []
         seed = known.key.end.seed
         self._next(deck, known.skipped + 1)
@@ -132,7 +132,7 @@ class DriftStepper:
         busy = deck.target is not None or (deck.launching is not None and deck.launching.frame >= at_frame)
         if bank is None or busy:
             return []
-        if scheduler.renders.poisoned(loop_id(deck.want, 1.0), scheduler.quality.first(deck.want)):
+        if scheduler.renders.unrenderable(loop_id(deck.want, 1.0), scheduler.quality.first(deck.want)):
             return self._turn_aside(deck, at_frame, frame)
         if not deck.settled:
             return []

@@ -17,7 +17,7 @@ class IdleCheck:
 
     def update(self, frame: int) -> None:
         """Everything was decided at ``frame``: find out how long that holds."""
-        scheduler, desk = self._scheduler, self._scheduler.renders
+        scheduler, renders = self._scheduler, self._scheduler.renders
         self.until = -1
         if scheduler.timeline.upcoming is not None:
             return
@@ -25,8 +25,8 @@ class IdleCheck:
             waits = deck.target is not None or deck.launching is not None or deck.alpha_waits or deck.promises
             if waits or deck.sounding is None or (not deck.gave_up and not deck.settled):
                 return
-        retry_beat = desk.next_retry_beat(scheduler.timeline.beat_at(frame)) if desk.troubled else None
-        ends = (desk.next_hang_frame(), None if retry_beat is None else scheduler.timeline.frame_of(retry_beat) + 1)
+        retry_beat = renders.next_retry_beat(scheduler.timeline.beat_at(frame)) if renders.troubled else None
+        ends = (renders.next_hang_frame(), None if retry_beat is None else scheduler.timeline.frame_of(retry_beat) + 1)
         self.until = min((end for end in ends if end is not None), default=FOREVER)
         self._seen = self._watched()
 

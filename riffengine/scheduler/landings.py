@@ -223,7 +223,7 @@ class Landings:
         p95 = scheduler.renders.launch_times(key, alpha, scheduler.quality).p95
         seconds = 0.0 if scheduler.renders.ready else scheduler.policy.renderer_start_seconds
         running = scheduler.renders.running
-        launching = running.wish if running is not None and running.wish.purpose is Purpose.LAUNCH else None
+        launching = running.planned if running is not None and running.planned.purpose is Purpose.LAUNCH else None
         remaining = scheduler.renders.remaining_seconds(frame, scheduler.quality)
         seconds += remaining if launching is not None and launching.loop_id == loop_id(key, alpha) else p95
         for other in scheduler.decks.values():

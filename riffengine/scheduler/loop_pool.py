@@ -1,6 +1,6 @@
-"""LoopPool: finished loops by what they sound like, and the slots of the loop store they lie in.
+"""LoopPool: finished loops by what they sound like, and the slots of the loop store that hold them.
 
-A slot goes free → rendering → ready → freeing → free. It is never handed out while the player may still read it.
+A slot goes free → rendering → ready → freeing → free. The renderer never gets one that the player may still read.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class SlotState(Enum):
 
     FREE = "free"
     RENDERING = "rendering"  # the renderer writes it
-    READY = "ready"  # a finished loop lies in it; the player may read it
-    FREEING = "freeing"  # the player was told to forget it and has not answered
+    READY = "ready"  # holds a finished loop; the player may read it
+    FREEING = "freeing"  # the player was told to free it and has not answered
 
 
 @dataclass
 class FinishedLoop:
-    """A loop on the shelf. ``loop_id`` names what it sounds like whatever the number of denoising steps."""
+    """A loop in the pool. ``loop_id`` names what it sounds like whatever the number of denoising steps."""
 
     ref: LoopRef
     loop_id: str
@@ -100,11 +100,11 @@ class LoopPool:
         return None
 
     def superseded(self) -> tuple[FinishedLoop, ...]:
-        """Loops of which a finer one is on the shelf."""
+        """Loops of which the pool has a finer one."""
         return tuple(self._superseded)
 
     def drop(self, loop: FinishedLoop) -> bool:
-        """Take ``loop`` off the shelf; true when the player knows it and must be told to forget it."""
+        """Take ``loop`` out of the pool; true when the player knows it and must be told to forget it."""
         if loop in self._superseded:
             self._superseded.remove(loop)
         elif self._best.get(loop.loop_id) is loop:

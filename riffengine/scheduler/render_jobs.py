@@ -1,36 +1,42 @@
-"""RenderJobs: the one job the renderer has in hand, how long such jobs take, and which loops will not render."""
+"""RenderJobs: the job the renderer works on, how long such jobs take, and which loops cannot be rendered."""
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import dataclass, replace
 
 from riffengine.processes.render_messages import Alive, Cancel, Render
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.morph_bank import BankKey
 from riffengine.scheduler.render_plan import PlannedRender, RenderQuality
-from riffengine.scheduler.render_times import RenderTimes
 from riffengine.scheduler.source_tempo import RenderedMemory
 
+_WINDOW = 48  # renders; at 0.5 s each, what the machine did in the last half minute
+_PRIOR_UNTIL = 6  # measured renders after which the prior is forgotten
 _HANG_SHARE = 10.0  # of the p95 render time
-_WORKS_SECONDS = 0.005  # of the processor between two signs of life: one alone takes a tenth of a millisecond
+_WORKS_SECONDS = 0.005  # of the processor between two heartbeats: a heartbeat alone takes 0.1 ms
 _LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the loop is given up
 
 
 @dataclass
 class Job:
-    """A wish at the renderer, to be written into ``slot``. ``kept``: its dream is there, only the tempo is new."""
+    """A planned render that was sent, to be written into ``slot``.
+
+    ``retimed``: the renderer still has its mel; only the tempo is new.
+    """
 
     number: int
-    wish: PlannedRender
+    planned: PlannedRender
     slot: int
     sent_frame: int
-    kept: bool = False
+    retimed: bool = False
     cancelled: bool = False
-    steps: int = 0  # done, by the last sign of life
+    steps: int = 0  # done, by the last heartbeat
     step_frame: int = 0  # when the last of them was seen, or the job was sent
     step_worked_seconds: float = 0.0  # of the processor, by then
     works_frame: int = 0  # when it was last seen at work
-    worked_seconds: float = 0.0  # of the processor, by the last sign
+    worked_seconds: float = 0.0  # of the processor, by the last heartbeat
 
 
 @dataclass
@@ -43,7 +49,7 @@ class _Trouble:
 
 @dataclass
 class JobCounts:
-    """What became of the jobs so far."""
+    """How many jobs ended in which way so far."""
 
     started: int = 0
     delivered: int = 0
@@ -53,28 +59,60 @@ class JobCounts:
     lost: int = 0
 
 
+class RenderTimes:
+    """A sliding window of render times in seconds, with a prior until enough are known."""
+
+    def __init__(self, prior_seconds: float) -> None:
+        self._prior_seconds = prior_seconds
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._sorted: list[float] = [prior_seconds]
+        self._p95 = prior_seconds  # asked for at every tick
+
+    def add(self, seconds: float) -> None:
+        """Learn one render time."""
+        self._recent.append(seconds)
+        known = list(self._recent)
+        if len(known) < _PRIOR_UNTIL:
+            known.append(self._prior_seconds)
+        self._sorted = sorted(known)
+        self._p95 = self._quantile(0.95)
+
+    @property
+    def p50(self) -> float:
+        """Median seconds."""
+        return self._quantile(0.5)
+
+    @property
+    def p95(self) -> float:
+        """Seconds that 95 of 100 renders do not exceed: what a landing is promised by."""
+        return self._p95
+
+    def _quantile(self, share: float) -> float:
+        return self._sorted[max(0, math.ceil(share * len(self._sorted)) - 1)]
+
+
 class RenderJobs:
-    """One job in flight, plus those that are told to stop and have not answered yet."""
+    """One running job, and those that were cancelled and have not answered yet."""
 
     def __init__(self, policy: Policy, sample_rate: int) -> None:
         self._policy = policy
         self._sample_rate = sample_rate
         self._times: dict[int, RenderTimes] = {}
-        self._retimes = RenderTimes(policy.synthesis_prior_seconds)  # of a dream that is kept
-        self._dreams = RenderedMemory()
+        self._retimes = RenderTimes(policy.synthesis_prior_seconds)  # of loops whose mel is kept
+        self._rendered = RenderedMemory()
         self._trouble: dict[tuple[str, int], _Trouble] = {}
-        self._poison: set[tuple[str, int]] = set()  # those that failed too often, and another seed may not
+        self._unrenderable: set[tuple[str, int]] = set()  # failed too often; another seed may do
         self._last_retry_beat = 0.0
         self._next_job = 1
         self._hangs = 0  # since the last delivery
-        self.condemned = False  # the renderer hangs and is about to be ended
+        self.being_ended = False  # the renderer hangs and is about to be ended
         self.ready = False
         self.jobs: dict[int, Job] = {}
         self.counts = JobCounts()
 
     @property
     def running(self) -> Job | None:
-        """The job that is wanted, if there is one in flight."""
+        """The job that is wanted, if one is running."""
         return next((job for job in self.jobs.values() if not job.cancelled), None)
 
     def times(self, steps: int, quality: RenderQuality) -> RenderTimes:
@@ -95,20 +133,20 @@ class RenderJobs:
         return max(0.05, self._times_of(job, quality).p95 - elapsed)
 
     def _times_of(self, job: Job, quality: RenderQuality) -> RenderTimes:
-        return self._retimes if job.kept else self.times(job.wish.steps, quality)
+        return self._retimes if job.retimed else self.times(job.planned.steps, quality)
 
     def launch_times(self, key: BankKey, alpha: float, quality: RenderQuality) -> RenderTimes:
         """How long the loop at ``alpha`` takes that a change waits for."""
-        kept = self._dreams.steps(key, alpha) >= quality.first(key)
-        return self._retimes if kept else self.times(quality.first(key), quality)
+        retimed = self._rendered.steps(key, alpha) >= quality.first(key)
+        return self._retimes if retimed else self.times(quality.first(key), quality)
 
-    def at_best(self, wish: PlannedRender, quality: RenderQuality) -> PlannedRender:
-        """``wish`` as fine as its dream was dreamt before: a coarser one would cost more and sound worse."""
-        steps = min(self._dreams.steps(wish.key, wish.alpha), quality.full_steps)
-        return replace(wish, steps=steps) if steps > wish.steps else wish
+    def with_known_steps(self, planned: PlannedRender, quality: RenderQuality) -> PlannedRender:
+        """``planned`` with the steps its mel was generated with before: fewer would cost more and sound worse."""
+        steps = min(self._rendered.steps(planned.key, planned.alpha), quality.full_steps)
+        return replace(planned, steps=steps) if steps > planned.steps else planned
 
-    def alive(self, sign: Alive, frame: int) -> None:
-        """The renderer is at a job, and says what it has cost."""
+    def heartbeat(self, sign: Alive, frame: int) -> None:
+        """The renderer works on a job, and says what it has cost so far."""
         job = self.jobs.get(sign.job)
         if job is None:
             return
@@ -120,38 +158,39 @@ class RenderJobs:
         job.worked_seconds = sign.worked_seconds
 
     def hanging(self, frame: int) -> Job | None:
-        """A job over which its renderer hangs; told once for each renderer.
+        """A job on which its renderer hangs; returned once for each renderer.
 
         It was not at work for too long, or has worked for too long without coming a step further.
         """
         job = next(iter(self.jobs.values()), None)
-        if job is None or self.condemned or frame < self._hang_frame(job):
+        if job is None or self.being_ended or frame < self._hang_frame(job):
             return None
-        self.condemned, self._hangs = True, self._hangs + 1
+        self.being_ended, self._hangs = True, self._hangs + 1
         return job
 
     def next_hang_frame(self) -> int | None:
-        """When the oldest job will be taken for one that hangs."""
+        """When the oldest job will count as hanging."""
         job = next(iter(self.jobs.values()), None)
-        return None if job is None or self.condemned else self._hang_frame(job)
+        return None if job is None or self.being_ended else self._hang_frame(job)
 
     def _hang_frame(self, job: Job) -> int:
         # Doubled with each hang in a row: a machine that needs longer than this for any loop must get there once.
         patience = self._policy.hang_seconds * 2 ** min(self._hangs, 10)
         slowest = max((times.p95 for times in self._times.values()), default=0.0)
         seconds = float(max(patience, _HANG_SHARE * slowest))
-        # By processor time: one that is starved by others is slow, and would be slow again after a new start.
+        # By processor time: a process that gets too little of it is slow, and would be slow again after a restart.
         spent = job.worked_seconds - job.step_worked_seconds >= seconds
         return (job.step_frame if spent else job.works_frame) + round(seconds * self._sample_rate)
 
-    def send(self, wish: PlannedRender, slot: int, frame: int, quality: RenderQuality) -> Render:
-        """Take ``wish`` in hand. A draft is urgent: its phases do not wait for the ends of its bank."""
-        kept = self._dreams.steps(wish.key, wish.alpha) == wish.steps
-        job = Job(self._next_job, wish, slot, frame, kept, step_frame=frame, works_frame=frame)
+    def send(self, planned: PlannedRender, slot: int, frame: int, quality: RenderQuality) -> Render:
+        """Begin ``planned``. A draft is urgent: its phases do not wait for the ends of its bank."""
+        retimed = self._rendered.steps(planned.key, planned.alpha) == planned.steps
+        job = Job(self._next_job, planned, slot, frame, retimed, step_frame=frame, works_frame=frame)
         self._next_job += 1
         self.jobs[job.number] = job
         self.counts.started += 1
-        return Render(job.number, wish.key.request(wish.alpha, wish.steps, wish.steps >= quality.full_steps), slot)
+        finished = planned.steps >= quality.full_steps
+        return Render(job.number, planned.key.request(planned.alpha, planned.steps, finished), slot)
 
     def cancel(self, job: Job) -> Cancel:
         """Ask the renderer to stop; its slot stays taken until it answers."""
@@ -159,15 +198,15 @@ class RenderJobs:
         return Cancel(job.number)
 
     def finished(self, number: int, frame: int, quality: RenderQuality) -> Job | None:
-        """The job that was delivered, and its time learnt; ``None`` when it belongs to a renderer that is gone."""
+        """The job that was delivered; its time is learnt. ``None`` when it belongs to a renderer that has ended."""
         job = self.jobs.pop(number, None)
         if job is not None:
             self.counts.delivered += 1
-            self._hangs, self.condemned = 0, False
+            self._hangs, self.being_ended = 0, False
             self._times_of(job, quality).add((frame - job.sent_frame) / self._sample_rate)
-            self._dreams.learn(job.wish.key, job.wish.alpha, job.wish.steps)
-            self._trouble.pop((job.wish.loop_id, job.wish.steps), None)
-            self._poison.discard((job.wish.loop_id, job.wish.steps))
+            self._rendered.learn(job.planned.key, job.planned.alpha, job.planned.steps)
+            self._trouble.pop((job.planned.loop_id, job.planned.steps), None)
+            self._unrenderable.discard((job.planned.loop_id, job.planned.steps))
         return job
 
     def stopped(self, number: int) -> Job | None:
@@ -183,25 +222,25 @@ class RenderJobs:
         if job is None:
             return None
         self.counts.failed += 1
-        self._dreams.forget(job.wish.key, job.wish.alpha)
-        trouble = self._trouble.setdefault((job.wish.loop_id, job.wish.steps), _Trouble())
+        self._rendered.forget(job.planned.key, job.planned.alpha)
+        trouble = self._trouble.setdefault((job.planned.loop_id, job.planned.steps), _Trouble())
         trouble.failures += 1
         trouble.hopeless = hopeless
         trouble.retry_beat = beat + self._policy.retry_beats * 2 ** (trouble.failures - 1)
         self._last_retry_beat = max(self._last_retry_beat, trouble.retry_beat)
-        self._weigh(job.wish)
-        return job, self.refuses(job.wish)
+        self._judge(job.planned)
+        return job, self.refuses(job.planned)
 
     def lost(self) -> list[Job]:
-        """Every job that went down with the renderer."""
+        """Every job that ended with the renderer process."""
         jobs, self.jobs = list(self.jobs.values()), {}
-        self._dreams.forget()
-        self.ready = self.condemned = False
+        self._rendered.forget()
+        self.ready = self.being_ended = False
         self.counts.lost += len(jobs)
         for job in jobs:
             if not job.cancelled:
-                self._trouble.setdefault((job.wish.loop_id, job.wish.steps), _Trouble()).losses += 1
-                self._weigh(job.wish)
+                self._trouble.setdefault((job.planned.loop_id, job.planned.steps), _Trouble()).losses += 1
+                self._judge(job.planned)
         return jobs
 
     @property
@@ -210,33 +249,33 @@ class RenderJobs:
         return bool(self._trouble)
 
     @property
-    def poison(self) -> bool:
-        """Whether any loop is ``poisoned``."""
-        return bool(self._poison)
+    def any_unrenderable(self) -> bool:
+        """Whether any loop is ``unrenderable``."""
+        return bool(self._unrenderable)
 
-    def refuses(self, wish: PlannedRender) -> bool:
-        """Whether ``wish`` has failed too often, or could never succeed."""
-        trouble = self._trouble.get((wish.loop_id, wish.steps))
-        return trouble is not None and (trouble.hopeless or self._spent(trouble))
+    def refuses(self, planned: PlannedRender) -> bool:
+        """Whether ``planned`` has failed too often, or could never succeed."""
+        trouble = self._trouble.get((planned.loop_id, planned.steps))
+        return trouble is not None and (trouble.hopeless or self._tried_enough(trouble))
 
-    def poisoned(self, loop_id: str, steps: int) -> bool:
+    def unrenderable(self, loop_id: str, steps: int) -> bool:
         """Whether this loop has failed too often, so that another seed may be better."""
-        return (loop_id, steps) in self._poison
+        return (loop_id, steps) in self._unrenderable
 
-    def _weigh(self, wish: PlannedRender) -> None:
-        key = (wish.loop_id, wish.steps)
+    def _judge(self, planned: PlannedRender) -> None:
+        key = (planned.loop_id, planned.steps)
         trouble = self._trouble[key]
-        if self._spent(trouble) and not trouble.hopeless:
-            self._poison.add(key)
+        if self._tried_enough(trouble) and not trouble.hopeless:
+            self._unrenderable.add(key)
         else:
-            self._poison.discard(key)
+            self._unrenderable.discard(key)
 
-    def _spent(self, trouble: _Trouble) -> bool:
+    def _tried_enough(self, trouble: _Trouble) -> bool:
         return trouble.failures > self._policy.retries or trouble.losses >= _LOSSES_BEFORE_BLAME
 
-    def must_wait(self, wish: PlannedRender, beat: float) -> bool:
-        """Whether ``wish`` failed and its pause is not over."""
-        trouble = self._trouble.get((wish.loop_id, wish.steps))
+    def must_wait(self, planned: PlannedRender, beat: float) -> bool:
+        """Whether ``planned`` failed and its pause is not over."""
+        trouble = self._trouble.get((planned.loop_id, planned.steps))
         return trouble is not None and beat < trouble.retry_beat
 
     def next_retry_beat(self, beat: float) -> float | None:

@@ -26,7 +26,7 @@ class RenderQueue:
         self._made_for: tuple[tuple[DeckNeeds, ...], RenderQuality] | None = None
         self._plan: list[PlannedRender] = []
         self._kept: set[str] = set()
-        self._met_version = -1  # of the shelf, when nothing of the plan was missing
+        self._met_version = -1  # of the loop pool, when nothing of the plan was missing
 
     def step(self, frame: int) -> list[Action]:
         """Cancel a stale job, free slots, send the next job."""
@@ -35,23 +35,23 @@ class RenderQueue:
         running = scheduler.renders.running
         if running is None and self._met_version == scheduler.loops.version:
             return []
-        wish = self._first_unmet(frame)
+        planned = self._first_unmet(frame)
         actions: list[Action] = []
         if running is not None:
-            if not self._is_stale(running, wish, frame):
+            if not self._is_stale(running, planned, frame):
                 return []
             actions.append(ToRendererMessage(scheduler.renders.cancel(running)))
-        if wish is None:
+        if planned is None:
             if running is None and scheduler.renders.next_retry_beat(scheduler.timeline.beat_at(frame)) is None:
                 self._met_version = scheduler.loops.version
             return actions
-        if not scheduler.renders.ready or scheduler.renders.condemned:
+        if not scheduler.renders.ready or scheduler.renders.being_ended:
             return actions
         actions += self._make_room()
         slot = scheduler.loops.reserve()
         if slot is not None:
-            wish = scheduler.renders.at_best(wish, scheduler.quality)
-            actions.append(ToRendererMessage(scheduler.renders.send(wish, slot, frame, scheduler.quality)))
+            planned = scheduler.renders.with_known_steps(planned, scheduler.quality)
+            actions.append(ToRendererMessage(scheduler.renders.send(planned, slot, frame, scheduler.quality)))
         return actions
 
     def next_wakeup(self, frame: int) -> list[int]:
@@ -74,12 +74,12 @@ class RenderQueue:
         self._plan = make_plan(*made_for)
         self._met_version = -1
         self._kept = set()
-        for wish in self._plan:
+        for planned in self._plan:
             if len(self._kept) >= scheduler.loops.slots - _SPARE_SLOTS - 1:
                 break
-            self._kept.add(wish.loop_id)
-        for wish in reversed(self._plan):
-            scheduler.loops.want(wish.loop_id)
+            self._kept.add(planned.loop_id)
+        for planned in reversed(self._plan):
+            scheduler.loops.want(planned.loop_id)
 
     def _needs(self, deck: DeckState, frame: int) -> DeckNeeds:
         scheduler, target = self._scheduler, deck.target
@@ -104,25 +104,26 @@ class RenderQueue:
         )
 
     def _first_unmet(self, frame: int) -> PlannedRender | None:
-        desk, shelf = self._scheduler.renders, self._scheduler.loops
+        renders, loops = self._scheduler.renders, self._scheduler.loops
         beat = self._scheduler.timeline.beat_at(frame)
-        for wish in self._plan:
-            loop = shelf.best(wish.loop_id)
-            met = loop is not None and loop.steps >= wish.steps
-            if not met and wish.loop_id in self._kept and not desk.refuses(wish) and not desk.must_wait(wish, beat):
-                return wish
+        for planned in self._plan:
+            loop = loops.best(planned.loop_id)
+            if planned.loop_id not in self._kept or (loop is not None and loop.steps >= planned.steps):
+                continue
+            if not renders.refuses(planned) and not renders.must_wait(planned, beat):
+                return planned
         return None
 
     # --- the running job --------------------------------------------------------------------------------------------
 
     def _is_stale(self, job: Job, first: PlannedRender | None, frame: int) -> bool:
         scheduler = self._scheduler
-        if job.wish.loop_id not in {wish.loop_id for wish in self._plan}:
+        if job.planned.loop_id not in {planned.loop_id for planned in self._plan}:
             return True
-        if first is None or first.purpose is not Purpose.LAUNCH or job.wish.purpose is Purpose.LAUNCH:
+        if first is None or first.purpose is not Purpose.LAUNCH or job.planned.purpose is Purpose.LAUNCH:
             return False
         target = scheduler.decks[first.deck].target
-        if target is None or first.loop_id == job.wish.loop_id:
+        if target is None or first.loop_id == job.planned.loop_id:
             return False
         # It may finish if the change that waits still makes its beat.
         quality = scheduler.quality
@@ -137,10 +138,10 @@ class RenderQueue:
     # --- room -------------------------------------------------------------------------------------------------------
 
     def _make_room(self) -> list[Action]:
-        shelf = self._scheduler.loops
+        loops = self._scheduler.loops
         actions: list[Action] = []
-        while shelf.count(SlotState.FREE) + shelf.count(SlotState.FREEING) < _SPARE_SLOTS:
-            loop = shelf.evictable(self._kept, self._protected())
+        while loops.count(SlotState.FREE) + loops.count(SlotState.FREEING) < _SPARE_SLOTS:
+            loop = loops.evictable(self._kept, self._protected())
             if loop is None:
                 break
             actions += self._remove_from_banks(loop)

@@ -114,6 +114,6 @@ def _phase(scheduler: SchedulerState, deck: DeckState) -> Phase:
     if deck.target is not None and deck.target.ready:
         return Phase.READY
     job = scheduler.renders.running
-    if job is not None and job.wish.deck == deck.name and job.wish.purpose is Purpose.LAUNCH:
+    if job is not None and job.planned.deck == deck.name and job.planned.purpose is Purpose.LAUNCH:
         return Phase.RENDERING
     return Phase.EMPTY if deck.current is None and deck.target is None else Phase.QUEUED

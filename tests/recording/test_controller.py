@@ -30,7 +30,8 @@ class Desk:
         self.recordist.send = self.sent.append
 
     def fire(self, path: str) -> Accepted | Rejected | None:
-        return self.recordist.answer(Command(path, True, "test"))
+        answered = self.recordist.answer(Command(path, True, "test"), 0)
+        return None if answered is None else answered[0]
 
     def land(self, seconds: float, prompt: str, deck: str = "a", to: str = "") -> None:
         frame = round(seconds * RATE)
@@ -58,7 +59,7 @@ def test_start_and_stop_reach_the_player_and_say_where(tmp_path: Path) -> None:
     desk.recordist.heed(Recorded("ended", order.path, 10, 10))
     assert isinstance(desk.fire("record/start"), Accepted)
     assert [type(message) for message in desk.sent] == [StartRecording, StopRecording, StartRecording]
-    assert desk.recordist.answer(Command("deck/a/alpha", 1.0)) is None
+    assert desk.recordist.answer(Command("deck/a/alpha", 1.0), 0) is None
     desk.recordist.finish()
 
 

@@ -9,8 +9,8 @@ def key(start=0, end=1, **changes):
     return BankKey(Point("p", start), Point("p", end), changes.get("bpm", 120.0), 8, 44100)
 
 
-def alphas(wishes, purpose):
-    return [wish.alpha for wish in wishes if wish.purpose is purpose]
+def alphas(planned, purpose):
+    return [planned.alpha for planned in planned if planned.purpose is purpose]
 
 
 def test_a_bank_is_filled_coarse_to_fine():
@@ -31,12 +31,12 @@ def test_what_a_change_waits_for_comes_before_everything():
 
 def test_drafts_of_ends_and_middle_then_what_sounds_then_finer_alphas_at_full_steps():
     plan = make_plan([DeckNeeds("a", 0.0, 0, bank=key())], FINENESS)
-    purposes = [wish.purpose for wish in plan]
+    purposes = [planned.purpose for planned in plan]
     assert purposes == sorted(purposes)
     assert alphas(plan, Purpose.COVER) == [0.0, 1.0, 0.5]
     assert alphas(plan, Purpose.REFINE_HEARD) == [0.0, 1.0]
     assert alphas(plan, Purpose.FILL) == [0.25, 0.75, 0.125, 0.375, 0.625, 0.875]
-    assert {wish.steps for wish in plan if wish.purpose is Purpose.FILL} == {8}
+    assert {planned.steps for planned in plan if planned.purpose is Purpose.FILL} == {8}
 
 
 def test_the_direction_of_travel_is_filled_first():
@@ -48,13 +48,13 @@ def test_the_direction_of_travel_is_filled_first():
 
 def test_a_walk_wants_its_end_and_the_end_after_it_first():
     plan = make_plan([DeckNeeds("a", 0.5, 1, bank=key(0, 1), ahead=key(1, 2))], FINENESS)
-    runway = [wish.loop_id for wish in plan if wish.purpose is Purpose.RUNWAY]
+    runway = [planned.loop_id for planned in plan if planned.purpose is Purpose.RUNWAY]
     assert list(dict.fromkeys(runway)) == [loop_id(key(0, 1), 1.0), loop_id(key(1, 2), 1.0)]
 
 
 def test_a_bank_between_equal_ends_has_one_loop():
     plan = make_plan([DeckNeeds("a", 0.7, 0, bank=key(3, 3))], FINENESS)
-    assert {wish.alpha for wish in plan} == {0.0}
+    assert {planned.alpha for planned in plan} == {0.0}
     assert nearest_point(key(3, 3), 0.7, 9) == 0.0
 
 
@@ -65,9 +65,9 @@ def test_a_draft_never_has_more_steps_than_a_finished_loop():
 
 def test_the_ends_are_finished_before_what_begins_with_their_phases():
     plan = make_plan([DeckNeeds("a", 0.5, 0, bank=key())], FINENESS)
-    full = [wish.alpha for wish in plan if wish.steps == FINENESS.full_steps]
+    full = [planned.alpha for planned in plan if planned.steps == FINENESS.full_steps]
     assert set(full[:2]) == {0.0, 1.0}
     assert full[2] == 0.5
     plan = make_plan([DeckNeeds("a", 0.0, 0, bank=key())], FINENESS)
-    full = [wish.alpha for wish in plan if wish.steps == FINENESS.full_steps]
+    full = [planned.alpha for planned in plan if planned.steps == FINENESS.full_steps]
     assert full[:2] == [0.0, 1.0]

@@ -1,4 +1,4 @@
-from riffengine.scheduler.render_times import RenderTimes
+from riffengine.scheduler.render_jobs import RenderTimes
 
 
 def test_the_prior_counts_until_enough_is_known():

@@ -13,6 +13,7 @@ from typing import Protocol
 from riffengine.clock import Clock
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply
+from riffengine.performance.parameters import Checked
 from riffengine.processes.player_messages import PlayerReady, Status
 from riffengine.scheduler.actions import Action, Applied, Log
 from riffengine.scheduler.conductor import Conductor
@@ -88,8 +89,8 @@ class TempoSync:
     # --- what the performer says ------------------------------------------------------------------------------------
 
     def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
-        """The reply to a command that the Conductor must not see: a tempo that ramps, or that another decides."""
-        if command.path != "transport/tempo" or command.source == _OURS:
+        """The reply to a checked ``transport/tempo`` where it ramps, or where another source sets the tempo."""
+        if command.source == _OURS:
             return None
         if self._leader is not None and self._leading and not self._taken(command):
             reason = f"transport/tempo: the {self._leader.name} leads; set transport/sync to internal to choose a tempo"
@@ -97,15 +98,13 @@ class TempoSync:
         beats = self._conductor.state.number("transport/ramp")
         if self._leader is not None or not self.frames.known or (beats <= 0.0 and not self._internal.active):
             return None
-        _, checked = self._conductor.tree.apply(self._conductor.state, command)
-        if not isinstance(checked, Accepted):
-            return checked, []
         self._begin(frame)
-        bpm = float(checked.value)
+        bpm = float(command.value)
         self._internal.ramp(self._heard_ns(frame), bpm, beats)
         moment = self._conductor.moment(frame)
         seconds = beats * 120.0 / (moment.bpm + bpm)
-        return replace(checked, landing=Landing(command.path, moment.beat + beats, seconds)), []
+        _, accepted = self._conductor.tree.apply_checked(self._conductor.state, Checked.valid(command))
+        return replace(accepted, landing=Landing(command.path, moment.beat + beats, seconds)), []
 
     def applied(self, reply: Reply, frame: int) -> list[Action]:
         """A command was accepted: a tap, a nudge."""
@@ -172,15 +171,15 @@ class TempoSync:
             self._internal.begin(self._heard_ns(frame), grid.beat_at(frame), grid.bpm)
 
     def _taken(self, command: Command) -> bool:
-        value = command.value
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return True  # the tree will say what is wrong with it
-        return self._leader is not None and self._leader.propose(float(value))
+        return self._leader is not None and self._leader.propose(float(command.value))
 
     def _set_tempo(self, bpm: float, source: str, frame: int) -> list[Action]:
         if self._conductor.state.number("transport/tempo") == bpm:
             return []
-        command = Command("transport/tempo", bpm, source)
+        checked = self._conductor.tree.checked(Command("transport/tempo", bpm, source))
+        if isinstance(checked, Rejected):
+            return [Applied(checked.command, checked, self._conductor.moment(frame))]
+        command = checked.command
         answered = self.answer(command, frame)
         reply, actions = answered if answered is not None else self._conductor.submit(command, frame)
         return [Applied(command, reply, self._conductor.moment(frame)), *actions]

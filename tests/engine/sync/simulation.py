@@ -11,7 +11,8 @@ import numpy as np
 from riffengine.clock import VirtualClock
 from riffengine.engine.sync.tempo_sync import Leader, TempoSync
 from riffengine.performance.command import Accepted, Command, Reply
-from riffengine.performance.parameters import standard_tree
+from riffengine.performance.parameters import Checked, standard_tree
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.player_messages import (
     BankLanded,
     FreeLoop,
@@ -83,7 +84,9 @@ class Stage:
 
     def send(self, path: str, value: Any) -> Reply:
         command = Command(path, value, "test", self.clock.now_ns())
-        answered = self.sync.answer(command, self.frame)
+        checked = self.conductor.tree.checked(command)
+        tempo = isinstance(checked, Checked) and handler_of(path) is Handler.TEMPO
+        answered = self.sync.answer(checked.command, self.frame) if tempo else None
         reply, actions = answered or self.conductor.submit(command, self.frame)
         self.do([*actions, *self.sync.applied(reply, self.frame)])
         return reply
