@@ -76,7 +76,7 @@ def _how(binding: Binding) -> str:
         said.append("fires")
     elif binding.mode != "absolute":
         said.append("switches" if binding.mode == "toggle" else binding.mode.replace("-", " "))
-    elif binding.glides(parameter):
+    elif binding.is_continuous(parameter):
         low = parameter.low if binding.low is None else binding.low
         high = parameter.high if binding.high is None else binding.high
         said.append(f"{low:g} to {high:g}{f' {parameter.unit}' if parameter.unit else ''}")

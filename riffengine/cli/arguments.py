@@ -343,7 +343,7 @@ def _add_osc_arguments(control: argparse._ArgumentGroup) -> None:
 
 
 def _network(text: str) -> str:
-    from riffengine.control.osc.subscribers import parse_network
+    from riffengine.control.osc.options import parse_network
 
     try:
         parse_network(text)

@@ -107,22 +107,24 @@ def _asked() -> str:
 
 async def _teach(ask: Callable[[], str], path: str, values: tuple[str, ...], keep: Callable[[Binding], None]) -> int:
     from riffengine.clock import SystemClock
-    from riffengine.control.midi.input import MidiSetup, MidiSurface
+    from riffengine.control.midi.controllers import MidiSetup
+    from riffengine.control.midi.server import MidiServer
+    from riffengine.control.surface import SurfaceContext
     from riffengine.performance.command import Rejected
     from riffengine.session.midi_map import everything
 
     tree = everything()
     state = tree.initial_state()
-    surface = MidiSurface(
-        MidiSetup(),
-        tree,
-        lambda command: Rejected(command, "only listening"),
-        lambda: state,
-        SystemClock(),
+    context = SurfaceContext(
+        tree=tree,
+        clock=SystemClock(),
+        submit=lambda command: Rejected(command, "only listening"),
+        state=lambda: state,
         say=lambda text: print(text, flush=True),
     )
-    await surface.start()
-    if not surface.api:
+    midi = MidiServer(context, MidiSetup())
+    await midi.start()
+    if not midi.api:
         return 1
     learned = 0
     try:
@@ -133,7 +135,7 @@ async def _teach(ask: Callable[[], str], path: str, values: tuple[str, ...], kee
                 flush=True,
             )
             moved: asyncio.Future[Binding | None] = asyncio.get_running_loop().create_future()
-            surface.learn(next_path, values, moved.set_result)
+            midi.learn(next_path, values, moved.set_result)
             binding = await moved
             if binding is None:
                 print(f"nothing was learned for {next_path}: no control moved in a minute", flush=True)
@@ -143,5 +145,5 @@ async def _teach(ask: Callable[[], str], path: str, values: tuple[str, ...], kee
             if path:
                 break
     finally:
-        surface.close()
+        midi.close()
     return int(not learned and bool(path))

@@ -1,4 +1,6 @@
-"""Ableton Link, through the optional extra ``riffengine[link]`` (GPL, so it is loaded only when it is asked for).
+"""LinkLeader: Ableton Link, through the optional extra ``riffengine[link]``.
+
+The extra is GPL, so it is loaded only when ``transport/sync`` asks for it.
 
 Source: Ableton Link's documentation of SessionState; tempo, beat, phase and start/stop are read for a host time.
 """
@@ -16,9 +18,9 @@ _SLOWEST_BPM, _FASTEST_BPM = 20.0, 999.0  # what a Link session may have
 
 
 class LinkLeader:
-    """A leader of the Synchroniser: the Link session of the local network. One thread.
+    """A ``Leader`` for ``TempoSync``: the Link session of the local network. One thread.
 
-    Joining takes over the session's tempo and beat and changes neither; ``bpm`` counts only while nobody else is there.
+    Joining adopts the session's tempo and beat and changes neither; ``bpm`` is used only while there is no other peer.
     ``start_stop`` shares the transport's state with peers that opted in too. Without peers the session is ours alone,
     and its beat runs on. ``ControlError`` when the extra is not installed.
     """
@@ -48,10 +50,10 @@ class LinkLeader:
             phase_beats=QUANTUM_BEATS,
         )
 
-    def seat(self, beat: float, host_ns: int) -> None:
-        """Where nobody else is, the session's beat is ``beat`` at ``host_ns``, so that joining it is not heard.
+    def align(self, beat: float, host_ns: int) -> None:
+        """Without peers, set the session's beat to ``beat`` at ``host_ns``, so that joining it is not heard.
 
-        In a session with others it says where we would like to be, and the session keeps its beat.
+        In a session with peers this is only a request, and the session keeps its beat.
         """
         state = self._link.captureSessionState()
         state.requestBeatAtTime(beat, self._micros(host_ns), QUANTUM_BEATS)
@@ -69,7 +71,7 @@ class LinkLeader:
         self._link.enabled = False
 
     def _micros(self, host_ns: int) -> int:
-        # Link counts CLOCK_MONOTONIC_RAW on Linux, which nobody disciplines: both clocks are read side by side.
+        # On Linux Link counts CLOCK_MONOTONIC_RAW, which NTP does not adjust: both clocks are read side by side.
         return int(self._link.clock().micros()) + (host_ns - self._clock.now_ns()) // 1000
 
 

@@ -5,20 +5,19 @@ A process of its own: it may import torch. Nothing that is missing raises; that 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes.util
 import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from riffengine.control.midi.rtmidi_api import stderr_silenced
 from riffengine.errors import RiffError
 from riffengine.processes.realtime import realtime_allowed
 
@@ -151,7 +150,7 @@ def observe_midi() -> MidiFacts:
     for api in rtmidi.get_compiled_api():
         name = rtmidi.get_api_display_name(api)
         try:
-            with _libraries_quiet():
+            with stderr_silenced():
                 probe = rtmidi.MidiIn(api, name="riffengine-doctor")
                 ports += [f"{port} ({name})" for port in probe.get_ports()]
                 probe.delete()
@@ -209,20 +208,6 @@ def _observe_weights() -> tuple[Weights, ...]:
         Weights(str(path.relative_to(folder)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
         for path in sorted(folder.rglob("*.safetensors"))
     )
-
-
-@contextlib.contextmanager
-def _libraries_quiet() -> Iterator[None]:
-    """Keep what libasound and libjack write to file descriptor 2, where there is no server, out of the table."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """CommandSchedule: commands that carry the time at which they are to be heard, kept until the transport comes to it.
 
-It stands between the surfaces and the engine's ``submit``, as the Synchroniser does: host times become frames by the
-frame clock, and what the mixer does at once is pinned to its exact frame. One thread, the engine's.
+Between the surfaces and the engine's ``submit``: the frame clock turns host times into frames, and what the mixer would
+do at once is pinned to its exact frame. One thread, the engine's.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from riffengine.transport.event_queue import MAX_ENTRIES_EACH, EventQueue
 from riffengine.transport.sync.frame_clock import FrameClock
 
 LEAD_SECONDS = 0.08
-"""A control is handed to the player this long before its frame: one tick of 20 ms, the pipe, a block of 46 ms."""
+"""A control is sent to the player this long before its frame: one tick of 20 ms, the pipe, a block of 46 ms."""
 
 MAX_AHEAD_SECONDS = 600.0
 """Further ahead is more likely a clock that is set wrong than music."""
 
-SAME_NS = 1_000_000
-"""Two readings of the wall clock that lie less apart are one: reading two clocks is never quite simultaneous."""
+SAME_OFFSET_NS = 1_000_000
+"""Offsets between the clocks that differ by less are equal: two clocks are never read at the same instant."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class DueCommand:
 
     command: Command
     at_frame: int | None
-    tell: Callable[[Reply], None]
+    on_reply: Callable[[Reply], None]
 
 
 class CommandSchedule:
@@ -52,18 +52,19 @@ class CommandSchedule:
     ) -> None:
         self._tree, self._frames, self._rate = tree, frames, sample_rate
         self._clock, self._unix_seconds, self._moment = clock, unix_seconds, moment
-        self._soon: EventQueue[tuple[Command, Callable[[Reply], None]]] = EventQueue()  # acts on its frame
-        self._later: EventQueue[tuple[Command, Callable[[Reply], None]]] = EventQueue()  # is rendered first, then lands
-
-        self._held_offset_ns = 0
+        self._soon: EventQueue[tuple[Command, Callable[[Reply], None]]] = EventQueue()  # each acts on its frame
+        self._later: EventQueue[tuple[Command, Callable[[Reply], None]]] = (
+            EventQueue()
+        )  # each is rendered first, then lands
+        self._kept_offset_ns = 0
 
     def __len__(self) -> int:
         return len(self._soon) + len(self._later)
 
-    def enter(self, command: Command, unix_seconds: float, tell: Callable[[Reply], None]) -> Landing | None:
+    def add(self, command: Command, unix_seconds: float, on_reply: Callable[[Reply], None]) -> Landing | None:
         """Keep ``command`` until ``unix_seconds`` is heard; ``None`` when that has passed and it should act now.
 
-        Its reply goes to ``tell`` when it is made. ``ControlError`` when it is too far ahead or there are too many.
+        Its reply goes to ``on_reply`` then. ``ControlError`` when it is too far ahead or there are too many.
         """
         now_ns = self._clock.now_ns()
         due_ns = round(unix_seconds * 1e9) - self._offset_ns(now_ns)
@@ -75,11 +76,9 @@ class CommandSchedule:
                 f"{command.path}: the bundle's time lies {seconds:.0f} s ahead; allowed are {MAX_AHEAD_SECONDS:.0f}. "
                 "Is the clock of this machine or of the sender set wrong?"
             )
-        command = replace(
-            command, stamp_ns=0
-        )  # the way from knob to ear is not measured where it is meant to take time
+        command = replace(command, stamp_ns=0)  # its way from knob to ear is not measured: it is meant to take time
         rendered = self._tree[command.path].control is ControlClass.QUANTISED
-        if not (self._later if rendered else self._soon).enter(due_ns, command.source, (command, tell)):
+        if not (self._later if rendered else self._soon).enter(due_ns, command.source, (command, on_reply)):
             raise ControlError(
                 f"{command.path}: {MAX_ENTRIES_EACH} messages of yours wait for their time already; send them later"
             )
@@ -90,22 +89,24 @@ class CommandSchedule:
         if not self._frames.known:
             now_ns = self._clock.now_ns()
             return [
-                DueCommand(c, None, tell) for kept in (self._soon, self._later) for _, (c, tell) in kept.take(now_ns)
+                DueCommand(command, None, on_reply)
+                for waiting in (self._soon, self._later)
+                for _, (command, on_reply) in waiting.take(now_ns)
             ]
         lead_frames = round(LEAD_SECONDS * self._rate)
         pinned = self._soon.take(self._frames.heard_ns(frame + lead_frames))
         landing = self._later.take(self._frames.heard_ns(frame))
         return [
-            *(DueCommand(command, self._frame(due_ns), tell) for due_ns, (command, tell) in pinned),
-            *(DueCommand(command, None, tell) for _, (command, tell) in landing),
+            *(DueCommand(command, self._frame(due_ns), on_reply) for due_ns, (command, on_reply) in pinned),
+            *(DueCommand(command, None, on_reply) for _, (command, on_reply) in landing),
         ]
 
     def _offset_ns(self, now_ns: int) -> int:
-        """From the monotonic clock to the wall clock; held, so that one time tag is one time, until the wall is set."""
+        """From the monotonic to the wall clock; kept until the wall clock is set, so that a time tag is one time."""
         offset_ns = round(self._unix_seconds() * 1e9) - now_ns
-        if abs(offset_ns - self._held_offset_ns) > SAME_NS:
-            self._held_offset_ns = offset_ns
-        return self._held_offset_ns
+        if abs(offset_ns - self._kept_offset_ns) > SAME_OFFSET_NS:
+            self._kept_offset_ns = offset_ns
+        return self._kept_offset_ns
 
     def _frame(self, due_ns: int) -> int | None:
         return round(self._frames.frame_heard_at(due_ns)) if self._frames.known else None

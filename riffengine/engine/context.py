@@ -14,7 +14,8 @@ from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.engine.midi_out.notes import MidiNotesOut
 from riffengine.engine.options import CHANNELS, PlayOptions, device_choice
 from riffengine.engine.stream_clock import StreamClock
-from riffengine.engine.surfaces.registry import Surfaces, open_journal
+from riffengine.engine.surfaces.journal import open_journal
+from riffengine.engine.surfaces.registry import Surfaces
 from riffengine.engine.sync.leaders import sync_leaders
 from riffengine.engine.sync.tempo_sync import TempoSync
 from riffengine.errors import OutOfRange
@@ -144,7 +145,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     grid = BeatGrid(rate, state.number("transport/tempo"))
     policy = Policy(fade_in_seconds=session.fade_in_seconds, loop_beats=session.loop_beats)
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, DiskFileHashes())
-    surfaces = Surfaces(session, tree, clock, say, open_journal(options.journal, session, state))
+    surfaces = Surfaces(session, say, open_journal(options.journal, session, state))
     recording = RecordingController(
         session.name, session.recording, rate, SystemClock().unix_seconds, say, session.record
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from riffengine.clock import Clock, SystemClock
+from riffengine.control.surface import SurfaceContext
 from riffengine.engine.action_executor import ActionExecutor
 from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
@@ -21,7 +22,6 @@ from riffengine.engine.player_link import PlayerLink
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
-from riffengine.engine.surfaces.registry import EngineServices
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
@@ -145,8 +145,7 @@ class Engine:
             self.carry_out(context.conductor.start(0))
             for path, value in self.state.values.items():
                 context.surfaces.remark(path, value)
-            services = EngineServices(context.schedule.enter, context.progress, self._tell)
-            await context.surfaces.open(self.submit, lambda: self.state, self._status.facts, services)
+            await context.surfaces.open(self._surface_context())
             self._observers.opened(self.submit, self._ask_to_stop)
             gc.collect()
             gc.freeze()  # what is there now stays: a search through all of it would hold up a gesture by 10 ms and more
@@ -180,11 +179,11 @@ class Engine:
     def _tick(self) -> None:
         """Whoever must act as time passes, fifty times a second."""
         for due in self._context.schedule.due(self.frame()):
-            due.tell(self.submit(due.command, due.at_frame))
+            due.on_reply(self.submit(due.command, due.at_frame))
         self.carry_out(self._context.scene_player.tick(self.frame()))
         self.carry_out(self._context.sync.tick(self.frame()))
         for outward in (self._context.midi_clock_out, self._context.midi_notes_out):
-            outward.tick(self.frame(), self._context.clock.now_ns(), self._context.sync.hushed)
+            outward.tick(self.frame(), self._context.clock.now_ns(), self._context.sync.paused)
         self._context.recording.tick(self.now())
 
     def _time_is_up(self) -> bool:
@@ -208,7 +207,7 @@ class Engine:
             self.say(self._recovery.advice)
         midi_notes_out = context.midi_notes_out
         restored = self._recovery.restore(
-            context.conductor, context.store, context.player_log.lies_in, midi_notes_out.lies_in
+            context.conductor, context.store, context.player_log.lies_in, midi_notes_out.set_slot_notes
         )
         if restored:
             self.say(f"resumed: {restored} loops of the last set sound while the model loads")
@@ -218,7 +217,7 @@ class Engine:
         if self._recovery is None or context.stream_clock.anchor is None:
             return
         now_seconds = SystemClock().unix_seconds()
-        notes_in = context.midi_notes_out.notes_in
+        notes_in = context.midi_notes_out.slot_notes
         self._recovery.keep(
             now_seconds, context.conductor, context.scene_player, context.store, context.player_log.request_in, notes_in
         )
@@ -226,8 +225,23 @@ class Engine:
             self.say(self._recovery.failure)
             self._recovery = None
 
-    def _tell(self, path: str, text: str) -> None:
-        """A surface has something to say about ``path``: the performer reads it, the other surfaces hear it."""
+    def _surface_context(self) -> SurfaceContext:
+        """What a surface may use of the engine."""
+        context = self._context
+        return SurfaceContext(
+            tree=context.conductor.tree,
+            clock=context.clock,
+            submit=self.submit,
+            state=lambda: self.state,
+            progress=context.progress,
+            status=self._status.facts,
+            schedule=context.schedule.add,
+            say=self.say,
+            report=self._report,
+        )
+
+    def _report(self, path: str, text: str) -> None:
+        """Show a surface's message about ``path`` to the performer, and notify all surfaces of it."""
         self.say(text)
         self._context.surfaces.event(self.now(), path, text)
 

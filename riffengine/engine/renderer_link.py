@@ -69,7 +69,7 @@ class RendererLink:
                 for remark in message.remarks:
                     shell.say(remark)
                 self._context.player_log.lies_in(message.slot, message.request)
-                self._context.midi_notes_out.lies_in(message.slot, message.notes)
+                self._context.midi_notes_out.set_slot_notes(message.slot, message.notes)
                 shell.carry_out(conductor.delivered(frame, message))
             case Cancelled():
                 shell.carry_out(conductor.cancelled(frame, message))

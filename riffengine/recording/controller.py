@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from riffengine.control.surface import Surface
-from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply, Value
+from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded, Surface
+from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
 from riffengine.scheduler.actions import Action, DeckLanded
@@ -141,21 +141,23 @@ class RecordingController(Surface):
         self._cues.append(Cue(landed.frame, remark, remark=True))
         self._title_at(landed.frame)
 
-    def landed(self, moment: Moment, path: str, value: Value) -> None:
+    def landed(self, event: ParameterLanded) -> None:
         """A scene that had to be rendered is heard."""
-        if path == "scene/recall":
+        if event.path == "scene/recall":
             self._scene = None
-            self._began = (moment.frame, str(value))
-            self._title_at(moment.frame)
+            self._began = (event.moment.frame, str(event.value))
+            self._title_at(event.moment.frame)
 
-    def replied(self, moment: Moment, reply: Reply) -> None:
+    def replied(self, event: CommandReplied) -> None:
         """A scene is on its way."""
+        moment, reply = event.moment, event.reply
         if reply.command.path == "scene/recall" and isinstance(reply, Accepted):
             landing = reply.landing
             self._scene = (str(reply.command.value), landing.beat if landing is not None else moment.beat)
 
-    def announce(self, landing: Landing, source: str) -> None:
+    def landing_moved(self, event: LandingMoved) -> None:
         """It comes later."""
+        landing = event.landing
         if landing.path.startswith("scene/") and self._scene is not None:
             self._scene = (self._scene[0], landing.beat)
 

@@ -25,7 +25,7 @@ import yaml
 
 from riffengine.control.midi.binding import NUMBERLESS, Binding, BindingKind, Curve, Mode
 from riffengine.control.midi.controller_map import ControllerMap
-from riffengine.control.midi.led import Glow, LedState, Palette
+from riffengine.control.midi.led import LedMessage, LedPalette, LedState
 from riffengine.control.midi.takeover import Takeover
 from riffengine.errors import ControlError, ParameterError, PresetError
 from riffengine.performance.command import Value
@@ -95,7 +95,7 @@ class BindingReader(YamlReader):
         except (ControlError, ParameterError) as error:
             self._refuse(node, at, str(error))
             return None
-        if "takeover" not in facts and binding.glides(self._tree[binding.path]):
+        if "takeover" not in facts and binding.is_continuous(self._tree[binding.path]):
             binding = replace(binding, takeover=self._takeover)
         return binding
 
@@ -271,7 +271,7 @@ class MapReader(YamlReader):
         self._want(sysex, node, at, 'give a SysEx in hexadecimal from F0 to F7, in "quotes"')
         return message
 
-    def _lights(self, node: yaml.Node, at: str) -> MappingProxyType[str, Palette]:
+    def _lights(self, node: yaml.Node, at: str) -> MappingProxyType[str, LedPalette]:
         palettes = {}
         names = [str(k.value) for k, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         for name, states in self._entries(node, at, names):
@@ -281,10 +281,10 @@ class MapReader(YamlReader):
                 several = isinstance(shown, yaml.SequenceNode)
                 nodes = self._items(shown, full) if several else [(shown, full)]
                 glows[LedState(state)] = tuple(self._glow(n, k) for n, k in nodes)
-            palettes[name] = Palette(MappingProxyType(glows))
+            palettes[name] = LedPalette(MappingProxyType(glows))
         return MappingProxyType(palettes)
 
-    def _glow(self, node: yaml.Node, at: str) -> Glow:
+    def _glow(self, node: yaml.Node, at: str) -> LedMessage:
         facts: dict[str, Any] = {"data": 0}
         limits = {"data": (0, 127), "channel": (1, 16), "blink": (0.05, 10.0)}
         for key, value in self._entries(node, at, list(limits)):
@@ -293,7 +293,7 @@ class MapReader(YamlReader):
             good = whole and low <= plain <= high
             self._want(good, value, f"{at}.{key}", f"{plain!r} is refused; allowed is {low} to {high}")
             facts[key] = plain if good else low
-        return Glow(**facts)
+        return LedMessage(**facts)
 
 
 def shipped_names(folder: Path = SHIPPED) -> list[str]:

@@ -16,7 +16,7 @@ import yaml
 
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.controller_map import ControllerMap
-from riffengine.control.osc.subscribers import parse_network
+from riffengine.control.osc.options import parse_network
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import QUANTUM_OF, Parameter, ParameterTree, standard_tree

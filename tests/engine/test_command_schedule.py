@@ -19,7 +19,7 @@ from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.event_queue import MAX_ENTRIES_EACH
 from riffengine.transport.sync.frame_clock import FrameClock
-from tests.control.osc.osc_server import Room
+from tests.control.osc.osc_harness import OscHarness
 
 RATE = 48000
 EPOCH = 1_800_000_000.0  # the wall clock when the performance begins
@@ -27,7 +27,7 @@ START_NS = 5_000_000_000  # the monotonic clock then
 DELAY = 0.02  # of the device
 
 
-class Hall:
+class ScheduleSimulation:
     """A conductor on virtual time, with a player whose frame 0 was pulled at the start."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Hall:
         self.tree = standard_tree(("a", "b"))
         self.conductor = Conductor(self.tree, self.tree.initial_state(), BeatGrid(RATE, 120.0), ("a", "b"), 48)
         self.conductor.start(0)
-        self.table = CommandSchedule(self.tree, self.frames, RATE, self.clock, self.unix, self.conductor.moment)
+        self.schedule = CommandSchedule(self.tree, self.frames, RATE, self.clock, self.unix, self.conductor.moment)
         self.messages: list[tuple[float, SetControl]] = []
 
     def unix(self) -> float:
@@ -64,59 +64,61 @@ class Hall:
             self.clock.advance_to(self.clock.now_ns() + 20_000_000)
             frame = round(self.seconds * RATE)
             self.frames.mark(frame, self.clock.now_ns())
-            for due in self.table.due(frame):
-                due.tell(self.submit(due.command, due.at_frame))
+            for due in self.schedule.due(frame):
+                due.on_reply(self.submit(due.command, due.at_frame))
 
 
 def test_a_control_acts_on_the_frame_that_is_heard_at_its_time() -> None:
-    hall, told = Hall(), []
-    hall.play(1.0)
+    simulation, told = ScheduleSimulation(), []
+    simulation.play(1.0)
     for at, gain in ((1.5, -6.0), (1.5, -12.0), (1.2, -3.0)):
-        landing = hall.table.enter(Command("deck/a/gain", gain), EPOCH + at, told.append)
+        landing = simulation.schedule.add(Command("deck/a/gain", gain), EPOCH + at, told.append)
         assert landing is not None and landing.seconds == pytest.approx(at - 1.0, abs=1e-6)
         assert landing.beat == pytest.approx((at - DELAY) * 2, abs=1e-3)
-    assert told == [] and hall.conductor.state["deck/a/gain"] == 0.0
-    hall.play(1.0)
+    assert told == [] and simulation.conductor.state["deck/a/gain"] == 0.0
+    simulation.play(1.0)
     assert [r.value for r in told if isinstance(r, Accepted)] == [-3.0, -6.0, -12.0]
     beats = [r.landing.beat for r in told if isinstance(r, Accepted) and r.landing]
     assert beats == pytest.approx([(at - DELAY) * 2 for at in (1.2, 1.5, 1.5)], abs=1e-3)
-    gains = [(sent, message) for sent, message in hall.messages if message.name == "deck/a/gain"]
+    gains = [(sent, message) for sent, message in simulation.messages if message.name == "deck/a/gain"]
     assert [message.at_frame for _, message in gains] == [round((at - DELAY) * RATE) for at in (1.2, 1.5, 1.5)]
     for sent, message in gains:  # handed over in time, and not long before
         assert message.at_frame is not None
         ahead = message.at_frame / RATE - sent
         assert LEAD_SECONDS - 0.021 <= ahead <= LEAD_SECONDS + 1e-6
-    assert len(hall.table) == 0
+    assert len(simulation.schedule) == 0
 
 
 def test_what_must_be_rendered_is_asked_for_when_its_time_has_come() -> None:
-    hall = Hall()
-    hall.play(1.0)
+    simulation = ScheduleSimulation()
+    simulation.play(1.0)
     told: list[tuple[float, Reply]] = []
-    hall.table.enter(Command("deck/a/prompt", "dub"), EPOCH + 2.0, lambda r: told.append((hall.seconds, r)))
-    hall.play(2.0)
+    simulation.schedule.add(
+        Command("deck/a/prompt", "dub"), EPOCH + 2.0, lambda r: told.append((simulation.seconds, r))
+    )
+    simulation.play(2.0)
     ((when, reply),) = told
-    assert isinstance(reply, Accepted) and hall.conductor.state["deck/a/prompt"] == "dub"
+    assert isinstance(reply, Accepted) and simulation.conductor.state["deck/a/prompt"] == "dub"
     assert 2.0 - DELAY <= when <= 2.0 + 0.02
 
 
 def test_a_time_that_has_passed_acts_now_and_one_far_ahead_is_refused() -> None:
-    hall = Hall()
-    assert hall.table.enter(Command("deck/a/gain", 0.0), EPOCH - 0.01, print) is None
+    simulation = ScheduleSimulation()
+    assert simulation.schedule.add(Command("deck/a/gain", 0.0), EPOCH - 0.01, print) is None
     with pytest.raises(ControlError, match="clock of this machine"):
-        hall.table.enter(Command("deck/a/gain", 0.0), EPOCH + MAX_AHEAD_SECONDS + 1, print)
+        simulation.schedule.add(Command("deck/a/gain", 0.0), EPOCH + MAX_AHEAD_SECONDS + 1, print)
     for _ in range(MAX_ENTRIES_EACH):
-        hall.table.enter(Command("deck/a/gain", 0.0, "osc:x:1"), EPOCH + 5, print)
+        simulation.schedule.add(Command("deck/a/gain", 0.0, "osc:x:1"), EPOCH + 5, print)
     with pytest.raises(ControlError, match=str(MAX_ENTRIES_EACH)):
-        hall.table.enter(Command("deck/a/gain", 0.0, "osc:x:1"), EPOCH + 5, print)
+        simulation.schedule.add(Command("deck/a/gain", 0.0, "osc:x:1"), EPOCH + 5, print)
 
 
 def test_before_the_player_reports_the_clock_decides() -> None:
-    hall, told = Hall(), []
-    hall.table.enter(Command("deck/a/gain", -3.0), EPOCH + 0.1, told.append)
-    assert hall.table.due(0) == []
-    hall.clock.advance_to(START_NS + 100_000_001)
-    (due,) = hall.table.due(0)
+    simulation, told = ScheduleSimulation(), []
+    simulation.schedule.add(Command("deck/a/gain", -3.0), EPOCH + 0.1, told.append)
+    assert simulation.schedule.due(0) == []
+    simulation.clock.advance_to(START_NS + 100_000_001)
+    (due,) = simulation.schedule.due(0)
     assert due.at_frame is None and due.command.value == -3.0
 
 
@@ -130,13 +132,13 @@ def bundle(tag: int, *messages: bytes) -> bytes:
 
 
 def test_a_bundle_over_osc_is_told_its_beat_at_once_and_its_landing_when_it_acts() -> None:
-    hall = Hall()
-    hall.play(1.0)
+    simulation = ScheduleSimulation()
+    simulation.play(1.0)
 
-    def schedule(command: Command, seconds: float, tell: Callable[[Reply], None]) -> object:
-        return hall.table.enter(command, seconds, tell)
+    def schedule(command: Command, seconds: float, on_reply: Callable[[Reply], None]) -> object:
+        return simulation.schedule.add(command, seconds, on_reply)
 
-    room = Room(schedule=schedule)  # type: ignore[arg-type]
+    osc = OscHarness(schedule=schedule)  # type: ignore[arg-type]
     wrong = encode("/riff/deck/a/gain", "loud")
     later = bundle(
         time_tag(EPOCH + 1.5),
@@ -145,20 +147,20 @@ def test_a_bundle_over_osc_is_told_its_beat_at_once_and_its_landing_when_it_acts
         encode("/riff/deck/a/gain", 20),
         encode("/riff/sync", 9),
     )
-    answers = room.say_bytes(later)
+    answers = osc.send_bytes(later)
     assert [a[0] for a in answers] == ["/riff/scheduled"] * 2 + ["/riff/error", "/riff/scheduled", "/riff/synced"]
     assert answers[0][1:] == ("deck/a/alpha", pytest.approx(2.96, abs=1e-3), pytest.approx(0.5, abs=1e-3))
-    assert room.stage.commands == [] and room.server.counters.scheduled == 3
-    hall.play(1.0)
-    assert [a[:3] for a in room.take() if a[0] != "/riff/landing"] == [
+    assert osc.engine.commands == [] and osc.server.counters.scheduled == 3
+    simulation.play(1.0)
+    assert [a[:3] for a in osc.replies() if a[0] != "/riff/landing"] == [
         ("/riff/ok", "deck/a/alpha", 0.5),
         ("/riff/ok", "deck/b/alpha", 0.5),
         ("/riff/ok", "deck/a/gain", 6.0),
         ("/riff/note", "deck/a/gain", "clipped to 6.0; allowed is a number from -60 to 6 dB"),
     ]
     past = bundle(time_tag(EPOCH + 1.9), encode("/riff/deck/a/alpha", 0.75))
-    assert room.say_bytes(past) == [("/riff/ok", "deck/a/alpha", 0.75)]
-    assert room.server.counters.late == 1
+    assert osc.send_bytes(past) == [("/riff/ok", "deck/a/alpha", 0.75)]
+    assert osc.server.counters.late == 1
     far = bundle(time_tag(EPOCH + 10**6), encode("/riff/deck/a/alpha", 0.1))
-    assert room.say_bytes(far)[0][0] == "/riff/error"
-    assert room.stage.state["deck/a/alpha"] == 0.75
+    assert osc.send_bytes(far)[0][0] == "/riff/error"
+    assert osc.engine.state["deck/a/alpha"] == 0.75

@@ -8,7 +8,7 @@ import pytest
 
 from riffengine.cli.arguments import build_parser
 from riffengine.cli.verbs import parameter_commands
-from riffengine.control.midi.sender import Outbox, Timed, Withdraw
+from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
 from riffengine.engine.midi_out.notes import MidiNotesOut
 from riffengine.engine.options import PlayOptions
 from riffengine.errors import ControlError, PresetError
@@ -42,8 +42,8 @@ class Port:
         self.heard: list[tuple[int, bytes]] = []
         self.closed = False
 
-    def send(self, order: Timed | Withdraw | Course) -> None:
-        self.heard += [(self.now_ns, message) for message in self.outbox.take(order, self.now_ns)]
+    def send(self, order: TimedMessage | Withdraw | Course) -> None:
+        self.heard += [(self.now_ns, message) for message in self.outbox.handle(order, self.now_ns)]
 
     def notes(self) -> list[str]:
         return []
@@ -55,10 +55,10 @@ class Port:
 
     def close(self) -> None:
         self.closed = True
-        self.heard += [(self.now_ns, message) for message in self.outbox.goodbye()]
+        self.heard += [(self.now_ns, message) for message in self.outbox.final_messages()]
 
 
-class Band(Hall):
+class NotesSimulation(Hall):
     """A set whose notes go out, a tick at a time."""
 
     def __init__(self, decks=("a",), on=True, **values):
@@ -67,7 +67,7 @@ class Band(Hall):
         self.said: list[str] = []
         self.clock = FrameClock(RATE, LATENCY_NS / 1e9)
         super().__init__(decks, stems=STEMS, midi__notes_out=on, **values)
-        self.work = MidiNotesOut(self.conductor, self.clock, self._open, self.said.append)
+        self.notes_out = MidiNotesOut(self.conductor, self.clock, self._open, self.said.append)
 
     def _open(self):
         self.opened += 1
@@ -76,32 +76,32 @@ class Band(Hall):
     def hear(self, event):
         if isinstance(event, Render):
             point = event.request.end if event.request.alpha else event.request.start
-            self.work.lies_in(event.slot, tune(point.seed))
+            self.notes_out.set_slot_notes(event.slot, tune(point.seed))
         return super().hear(event)
 
-    def play_to(self, frame, hushed=False):
+    def play_to(self, frame, paused=False):
         while self.frame + TICK <= frame:
             self.run_to(self.frame + TICK)
             self.clock.mark(self.frame, self.frame * 1_000_000)
             self.port.pass_to(self.frame * 1_000_000)
-            self.work.tick(self.frame, self.frame * 1_000_000, hushed)
+            self.notes_out.tick(self.frame, self.frame * 1_000_000, paused)
         return self
 
     def notes(self, since_ms=0):
         """(channel, pitch, begin, end) in milliseconds of music; ``end`` is None for what rings, twice is a failure."""
-        held, found = {}, []
+        started, found = {}, []
         for ns, (status, pitch, _) in self.port.heard:
             ms = (ns - LATENCY_NS) // 1_000_000
             key = (status & 15, pitch)
             if status & 0xF0 == 0x90:
-                assert key not in held, (key, ms)
-                held[key] = ms
+                assert key not in started, (key, ms)
+                started[key] = ms
             else:
-                found.append((*key, held.pop(key), ms))
-        found += [(*key, begin, None) for key, begin in held.items()]
+                found.append((*key, started.pop(key), ms))
+        found += [(*key, begin, None) for key, begin in started.items()]
         return sorted((n for n in found if n[2] >= since_ms), key=lambda n: (n[2], n[:2]))
 
-    def ringing(self):
+    def held(self):
         return {note[:2] for note in self.notes() if note[3] is None}
 
 
@@ -110,29 +110,29 @@ def near(ms):
 
 
 def test_the_notes_come_when_the_loop_is_heard():
-    band = Band(deck__a__seed=3).play_to(12000)
-    begins = [begin for channel, _, begin, _ in band.notes() if channel == 9]
+    simulation = NotesSimulation(deck__a__seed=3).play_to(12000)
+    begins = [begin for channel, _, begin, _ in simulation.notes() if channel == 9]
     assert begins == [near(ms) for ms in range(begins[0], begins[-1] + 1, 500)]
     assert begins[0] % 500 in (0, 1, 2, 499, 498) and len(begins) >= 18
-    bass = [note for note in band.notes() if note[0] == 0]
+    bass = [note for note in simulation.notes() if note[0] == 0]
     assert {note[1] for note in bass} == {33}
     assert all(end is None or end - begin == near(375) for _, _, begin, end in bass[1:])
 
 
 def test_a_muted_stem_and_a_solo_silence_notes_at_once():
-    band = Band().play_to(9010)
-    band.send("deck/a/stem/harmony/mute", True)
-    band.play_to(9100)
-    ends = [end for channel, _, _, end in band.notes() if channel == 1]
+    simulation = NotesSimulation().play_to(9010)
+    simulation.send("deck/a/stem/harmony/mute", True)
+    simulation.play_to(9100)
+    ends = [end for channel, _, _, end in simulation.notes() if channel == 1]
     assert ends[-1] == near(9000 + TICK)
-    assert (1, 60) not in band.ringing()
-    band.send("deck/a/stem/bass/solo", True)
-    band.play_to(12000)
-    assert {note[0] for note in band.notes(9100)} == {0}
-    band.send("deck/a/stem/bass/solo", False)
-    band.send("deck/a/stem/harmony/mute", False)
-    band.play_to(12100)
-    assert (1, 60) in band.ringing()
+    assert (1, 60) not in simulation.held()
+    simulation.send("deck/a/stem/bass/solo", True)
+    simulation.play_to(12000)
+    assert {note[0] for note in simulation.notes(9100)} == {0}
+    simulation.send("deck/a/stem/bass/solo", False)
+    simulation.send("deck/a/stem/harmony/mute", False)
+    simulation.play_to(12100)
+    assert (1, 60) in simulation.held()
 
 
 @pytest.mark.parametrize(
@@ -140,81 +140,81 @@ def test_a_muted_stem_and_a_solo_silence_notes_at_once():
     [("panic", True, True), ("deck/a/mute", True, False), ("deck/a/gain", -60.0, 0.0), ("master/gain", -60.0, 0.0)],
 )
 def test_what_silences_the_deck_silences_its_notes(path, value, back):
-    band = Band().play_to(9010)
-    assert band.ringing()
-    band.send(path, value)
-    band.play_to(9100)
-    assert not band.ringing()
-    band.play_to(12000)
-    assert band.notes(9100) == []
-    band.send(path, back)
-    band.play_to(13000)
-    assert band.ringing()
+    simulation = NotesSimulation().play_to(9010)
+    assert simulation.held()
+    simulation.send(path, value)
+    simulation.play_to(9100)
+    assert not simulation.held()
+    simulation.play_to(12000)
+    assert simulation.notes(9100) == []
+    simulation.send(path, back)
+    simulation.play_to(13000)
+    assert simulation.held()
 
 
 def test_the_crossfader_fades_one_side_out():
-    band = Band(("a", "b"), deck__a__side="left", deck__b__side="right", crossfader=0.5).play_to(9000)
-    assert {channel for channel, _ in band.ringing()} >= {1, 4}
-    band.send("crossfader", 1.0)
-    band.play_to(9100)
-    assert {channel for channel, _ in band.ringing()} <= {10, 3, 4}
+    simulation = NotesSimulation(("a", "b"), deck__a__side="left", deck__b__side="right", crossfader=0.5).play_to(9000)
+    assert {channel for channel, _ in simulation.held()} >= {1, 4}
+    simulation.send("crossfader", 1.0)
+    simulation.play_to(9100)
+    assert {channel for channel, _ in simulation.held()} <= {10, 3, 4}
 
 
 def test_a_new_bank_takes_over_where_it_lands():
-    band = Band().play_to(9000)
-    reply = band.send("deck/a/seed", 7)
+    simulation = NotesSimulation().play_to(9000)
+    reply = simulation.send("deck/a/seed", 7)
     landed_ms = round(reply.landing.beat * 500)
-    band.play_to(landed_ms + 1000)
-    old, new = [[n for n in band.notes() if n[:2] == (1, 60 + seed)] for seed in (0, 7)]
+    simulation.play_to(landed_ms + 1000)
+    old, new = [[n for n in simulation.notes() if n[:2] == (1, 60 + seed)] for seed in (0, 7)]
     assert old[-1][3] == near(landed_ms) and new[0][2] == near(landed_ms)
-    assert next(n[2] for n in band.notes() if n[:2] == (0, 37)) == near(landed_ms)
+    assert next(n[2] for n in simulation.notes() if n[:2] == (0, 37)) == near(landed_ms)
 
 
 def test_along_alpha_the_nearer_loop_plays():
-    band = Band(deck__a__to="ambient", deck__a__to_seed=5).play_to(16000)
-    assert (1, 60) in band.ringing()
-    band.send("deck/a/alpha", 1.0)
-    band.play_to(16200)
-    assert (1, 65) in band.ringing() and (1, 60) not in band.ringing()
+    simulation = NotesSimulation(deck__a__to="ambient", deck__a__to_seed=5).play_to(16000)
+    assert (1, 60) in simulation.held()
+    simulation.send("deck/a/alpha", 1.0)
+    simulation.play_to(16200)
+    assert (1, 65) in simulation.held() and (1, 60) not in simulation.held()
 
 
 def test_a_leader_that_stops_and_the_end_leave_nothing_ringing():
-    band = Band().play_to(9010)
-    band.play_to(9200, hushed=True)
-    assert not band.ringing()
-    band.play_to(9800)
-    assert band.ringing()
-    band.work.close()
-    assert band.port.closed and not band.ringing()
+    simulation = NotesSimulation().play_to(9010)
+    simulation.play_to(9200, paused=True)
+    assert not simulation.held()
+    simulation.play_to(9800)
+    assert simulation.held()
+    simulation.notes_out.close()
+    assert simulation.port.closed and not simulation.held()
 
 
 def test_it_is_off_until_it_is_asked_for_and_can_be_switched():
-    band = Band(on=False).play_to(8000)
-    assert band.opened == 0
-    band.send("midi/notes_out", True)
-    band.play_to(8100)
-    assert band.opened == 1 and band.ringing()
-    band.send("midi/notes_out", False)
-    band.play_to(8200)
-    assert band.port.closed and not band.ringing()
+    simulation = NotesSimulation(on=False).play_to(8000)
+    assert simulation.opened == 0
+    simulation.send("midi/notes_out", True)
+    simulation.play_to(8100)
+    assert simulation.opened == 1 and simulation.held()
+    simulation.send("midi/notes_out", False)
+    simulation.play_to(8200)
+    assert simulation.port.closed and not simulation.held()
 
 
 def test_no_port_is_told_once_and_the_music_goes_on():
-    band = Band()
+    simulation = NotesSimulation()
 
     def refuse():
-        band.opened += 1
+        simulation.opened += 1
         raise ControlError("there is no MIDI here")
 
-    band.work = MidiNotesOut(band.conductor, band.clock, refuse, band.said.append)
-    band.play_to(8000)
-    assert band.opened == 1 and len(band.said) == 1 and "no MIDI here" in band.said[0]
+    simulation.notes_out = MidiNotesOut(simulation.conductor, simulation.clock, refuse, simulation.said.append)
+    simulation.play_to(8000)
+    assert simulation.opened == 1 and len(simulation.said) == 1 and "no MIDI here" in simulation.said[0]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_is_played_nothing_hangs(seed):
     dice = random.Random(seed)
-    band = Band(("a", "b"), deck__a__drift=0.3)
+    simulation = NotesSimulation(("a", "b"), deck__a__drift=0.3)
     for _ in range(40):
         deck, stem = dice.choice("ab"), dice.choice(STEMS)
         path, value = dice.choice(
@@ -230,11 +230,11 @@ def test_whatever_is_played_nothing_hangs(seed):
                 ("panic", dice.random() < 0.1),
             ]
         )
-        band.send(path, value)
-        band.play_to(band.frame + TICK * dice.randrange(1, 60))
-    assert len(band.notes()) > 30
-    band.work.close()
-    assert not band.ringing()
+        simulation.send(path, value)
+        simulation.play_to(simulation.frame + TICK * dice.randrange(1, 60))
+    assert len(simulation.notes()) > 30
+    simulation.notes_out.close()
+    assert not simulation.held()
 
 
 def test_the_command_line_and_a_preset_ask_for_notes(tmp_path):

@@ -1,4 +1,4 @@
-"""OptionalSender: open while it is wanted, refused once, told what the sender says."""
+"""OptionalSender: open while it is wanted; a refusal and the sender's messages are reported once."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_it_is_open_while_it_is_wanted_and_says_what_the_sender_says_once() -> N
         ports.append(Port(["the port is open"]))
         return ports[-1]
 
-    sending = OptionalSender(opened, "nothing goes out", said.append)
-    assert sending.sender(False) is None and not ports
-    assert sending.sender(True) is ports[0] is sending.sender(True)
+    optional = OptionalSender(opened, "nothing goes out", said.append)
+    assert optional.sender(False) is None and not ports
+    assert optional.sender(True) is ports[0] is optional.sender(True)
     assert said == ["the port is open"]
-    assert sending.sender(False) is None and ports[0].closed == 1
-    assert sending.sender(True) is ports[1]
-    sending.close()
-    sending.close()
+    assert optional.sender(False) is None and ports[0].closed == 1
+    assert optional.sender(True) is ports[1]
+    optional.close()
+    optional.close()
     assert [port.closed for port in ports] == [1, 1]
 
 
@@ -52,10 +52,10 @@ def test_a_refusal_is_told_once_until_it_is_asked_for_anew() -> None:
         tries.append(len(tries))
         raise ControlError("no such port")
 
-    sending = OptionalSender(refused, "nothing goes out", said.append)
+    optional = OptionalSender(refused, "nothing goes out", said.append)
     for _ in range(3):
-        assert sending.sender(True) is None
+        assert optional.sender(True) is None
     assert said == ["nothing goes out: no such port"] and len(tries) == 1
-    sending.sender(False)
-    sending.sender(True)
+    optional.sender(False)
+    optional.sender(True)
     assert len(tries) == 2

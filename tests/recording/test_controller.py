@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded
 from riffengine.errors import PresetError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
@@ -90,14 +91,14 @@ def test_scenes_are_cues_where_they_were_heard_not_where_they_were_asked_for(tmp
     desk.land(0.0, "dub")
     desk.land(0.0, "pad", deck="b")
     recall = Command("scene/recall", "drop")
-    recordist.replied(at(5.0), Accepted(recall, "drop", Landing("scene/recall", 20.0, 5.0)))
-    recordist.announce(Landing("scene/recall", 24.0, 7.0, moved=True), "test")
+    recordist.replied(CommandReplied(at(5.0), Accepted(recall, "drop", Landing("scene/recall", 20.0, 5.0))))
+    recordist.landing_moved(LandingMoved(at(6.0), Landing("scene/recall", 24.0, 7.0, moved=True), "test"))
     recordist.tick(at(10.5))
     desk.land(12.0, "techno")  # beat 24, both decks and the scene's own word on one frame
-    recordist.landed(at(12.0), "scene/recall", "drop")
+    recordist.landed(ParameterLanded(at(12.0), "scene/recall", "drop", "test"))
     desk.land(12.0, "acid", deck="b")
     quiet = Command("scene/recall", "quiet")  # has nothing to be rendered: it lands on the beat it was promised for
-    recordist.replied(at(20.0), Accepted(quiet, "quiet", Landing("scene/recall", 40.0, 0.0)))
+    recordist.replied(CommandReplied(at(20.0), Accepted(quiet, "quiet", Landing("scene/recall", 40.0, 0.0))))
     for step in range(10):
         recordist.tick(at(20.0 + step / 10))
     recordist.heed(Recorded("ended", path, 30 * RATE, 30 * RATE))

@@ -9,7 +9,9 @@ import pytest
 
 from riffengine.clock import VirtualClock
 from riffengine.control.midi.binding import Binding
-from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.control.midi.controllers import MidiSetup
+from riffengine.control.midi.server import MidiServer
+from riffengine.control.surface import SurfaceContext
 from riffengine.performance.command import Command, Reply
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.state import PerformanceState
@@ -34,7 +36,7 @@ class Desk:
         self.mixer = rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0))
         self.conductor.scheduler.mixer_controls.opened = True
         setup = MidiSetup(bindings=pads)
-        self.midi = MidiSurface(setup, self.tree, self.submit, self.state, VirtualClock())
+        self.midi = MidiServer(SurfaceContext(self.tree, VirtualClock(), self.submit, self.state), setup)
 
     def state(self) -> PerformanceState:
         return self.conductor.state
@@ -50,8 +52,8 @@ class Desk:
                 self.mixer.schedule(action.message)
 
     def press(self, note: int) -> None:
-        self.midi.take((0x90, note, 127), "pads", 0)
-        self.midi.take((0x80, note, 0), "pads", 0)
+        self.midi.handle((0x90, note, 127), "pads", 0)
+        self.midi.handle((0x80, note, 0), "pads", 0)
 
 
 @pytest.mark.parametrize("block", [64, 512, 2048])

@@ -11,9 +11,11 @@ from riffengine.cli.learn import chosen_maps
 from riffengine.clock import VirtualClock
 from riffengine.control.midi.controller import Controller
 from riffengine.control.midi.controller_map import ControllerMap
-from riffengine.control.midi.input import MidiSetup, MidiSurface
-from riffengine.control.midi.led import Show
+from riffengine.control.midi.controllers import MidiSetup
+from riffengine.control.midi.led import FeedbackState
 from riffengine.control.midi.port_names import base_name
+from riffengine.control.midi.server import MidiServer
+from riffengine.control.surface import SurfaceContext
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.surfaces.midi import known_maps, named_map
 from riffengine.errors import PresetError
@@ -87,9 +89,9 @@ def answered(name: str, *messages: tuple[int, ...]) -> list[tuple[str, object]]:
         heard.append(command)
         return Accepted(command, command.value)
 
-    midi = MidiSurface(MidiSetup(maps=known()), TREE, submit, lambda: state, VirtualClock())
+    midi = MidiServer(SurfaceContext(TREE, VirtualClock(), submit, lambda: state), MidiSetup(maps=known()))
     for message in messages:
-        midi.take(message, base_name(PORTS[name][0]), 0)
+        midi.handle(message, base_name(PORTS[name][0]), 0)
     return [(command.path, command.value) for command in heard]
 
 
@@ -122,7 +124,7 @@ def test_what_a_pad_shows_on_the_wire() -> None:
     def shown(name: str, phase: Phase) -> list[bytes]:
         controller = Controller.of(base_name(PORTS[name][0]), TREE, (), (), [shipped(name).within(TREE)])
         outlook = PerformanceProgress({"a": DeckProgress(phase), "b": DeckProgress(phase)})
-        return [m for now in range(20) for m in controller.turn(Show(state, outlook, lists), now)]
+        return [m for now in range(20) for m in controller.feedback.update(FeedbackState(state, outlook, lists), now)]
 
     assert bytes((0x96, 57, 21)) in shown("apc-mini-mk2", Phase.PLAYING)
     assert bytes((0x99, 57, 13)) in shown("apc-mini-mk2", Phase.RENDERING), "pulses yellow"

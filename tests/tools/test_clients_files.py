@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from riffengine.control.osc.query import COMMANDS
-from riffengine.control.osc.server import REPLIES
+from riffengine.control.osc.meta_addresses import META_ADDRESSES
+from riffengine.control.osc.replies import REPLIES
 from riffengine.performance.parameters import standard_tree
 
 CLIENTS = Path(__file__).resolve().parents[2] / "presets" / "clients"
 TREE = standard_tree(("a", "b"))
-OTHERS = {f"/riff/{name}" for name in COMMANDS} | REPLIES
+OTHERS = {f"/riff/{name}" for name in META_ADDRESSES} | REPLIES
 ADDRESS = re.compile(r"/riff/[a-z0-9_/.]*[a-z0-9_]")
 
 

@@ -1,4 +1,4 @@
-"""The OSC surface on a thread of its own, with a timetable, and a socket to ask it from; real programs play it."""
+"""The OSC surface on a thread of its own, with a schedule, and a socket to ask it from; real programs play it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import threading
 import pytest
 
 from riffengine.clock import SystemClock
+from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
-from riffengine.control.osc.subscribers import OscOptions
 from riffengine.control.osc.wire import decode, encode
 from riffengine.engine.command_schedule import CommandSchedule
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.sync.frame_clock import FrameClock
-from tests.control.engine import Stage
+from tests.control.engine_stub import EngineStub
 
 RATE = 48000
 
@@ -32,25 +32,18 @@ def needs(package: str, *programs: str) -> None:
 
 class Booth:
     def __init__(self) -> None:
-        self.stage = Stage()
+        self.engine = EngineStub()
         self.loop = asyncio.new_event_loop()
         clock, grid = SystemClock(), BeatGrid(RATE, 120.0)
-        self.timetable = CommandSchedule(
-            self.stage.tree,
+        self.schedule = CommandSchedule(
+            self.engine.tree,
             FrameClock(RATE),
             RATE,
             clock,
             clock.unix_seconds,
             lambda frame: Moment.on(grid, frame),
         )
-        self.server = OscServer(
-            self.stage.tree,
-            self.stage.submit,
-            lambda: self.stage.state,
-            clock,
-            OscOptions(port=0),
-            schedule=self.timetable.enter,
-        )
+        self.server = OscServer(self.engine.context(clock, self.schedule.add), OscOptions(port=0))
         self.loop.run_until_complete(self.server.start())
         self.loop.call_soon(self._tick)
         self._thread = threading.Thread(target=self.loop.run_forever)
@@ -60,8 +53,8 @@ class Booth:
         self.socket.connect(("127.0.0.1", self.server.port))
 
     def _tick(self) -> None:
-        for due in self.timetable.due(0):
-            due.tell(self.stage.submit(due.command))
+        for due in self.schedule.due(0):
+            due.on_reply(self.engine.submit(due.command))
         self.loop.call_later(0.02, self._tick)
 
     def ask(self, address: str, *values: float | int | str) -> tuple[object, ...]:

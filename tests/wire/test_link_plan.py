@@ -16,7 +16,7 @@ import pytest
 from riffengine.clock import SystemClock
 from riffengine.control.link import LinkLeader
 from riffengine.performance.command import Command
-from tests.engine.sync.simulation import RATE, Stage
+from tests.engine.sync.simulation import RATE, SyncSimulation
 from tests.engine.sync.test_tempo_sync import jumps_ms, wrapped
 from tests.wire.link_peer import Peer, needs_link
 
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.wire, needs_link]
 CLOCK = SystemClock()
 
 
-class LiveStage(Stage):
-    """A stage whose device goes with the real clock: what it reports is exact, however late this process comes by."""
+class LiveSimulation(SyncSimulation):
+    """A simulation whose device runs on the real clock: its reports are exact, however late this process is."""
 
     def __init__(self, **values: Any) -> None:
         super().__init__({"link": lambda bpm: LinkLeader(bpm, CLOCK)}, drift=0.0, **values)
@@ -43,33 +43,33 @@ class LiveStage(Stage):
         return self.conductor.state.number("transport/tempo")
 
     def until(self, true: Any, seconds: float = 40.0) -> bool:
-        """Play on until something holds."""
+        """Play until ``true`` returns true; false when ``seconds`` of music were not enough."""
         end = self.frame + seconds * RATE
         while not true() and self.frame < end:
             self.run(0.1)
         return bool(true())
 
     def apart_ms(self, peer: Peer, fold: float = 1.0) -> float:
-        """How far what is heard is from the peer's beat: less what the quickest of some answers leaves open."""
+        """How far what is heard is from the peer's beat, less the uncertainty of the quickest of twelve answers."""
         found = []
         for _ in range(12):
             self.run(0.02)
-            told = peer.ask()
-            frame = (told.before_ns + told.after_ns) / 2 - self.heard_ns(0)
+            answer = peer.ask()
+            frame = (answer.before_ns + answer.after_ns) / 2 - self.heard_ns(0)
             frame *= RATE / 1e9
             grid = next((g.grid for g in reversed(self.grids) if g.at_frame <= frame), self.grids[0].grid)
-            away = wrapped(grid.beat_at(frame) - told.beat * fold, min(4.0 * fold, 8.0)) * 60e3 / grid.bpm
-            open_ms = (told.after_ns - told.before_ns) / 2e6
+            away = wrapped(grid.beat_at(frame) - answer.beat * fold, min(4.0 * fold, 8.0)) * 60e3 / grid.bpm
+            open_ms = (answer.after_ns - answer.before_ns) / 2e6
             found.append((open_ms, max(0.0, abs(away) - open_ms)))
         return min(found)[1]
 
 
 @pytest.fixture
-def stages() -> Iterator[list[LiveStage]]:
-    made: list[LiveStage] = []
+def simulations() -> Iterator[list[LiveSimulation]]:
+    made: list[LiveSimulation] = []
     yield made
-    for stage in made:
-        stage.sync.close()
+    for simulation in made:
+        simulation.sync.close()
 
 
 @pytest.fixture
@@ -80,67 +80,67 @@ def peer() -> Iterator[Peer]:
     other.end()
 
 
-def joined(stages: list[LiveStage], **values: Any) -> LiveStage:
-    stages.append(LiveStage(transport__sync="link", **values))
-    return stages[-1]
+def joined(simulations: list[LiveSimulation], **values: Any) -> LiveSimulation:
+    simulations.append(LiveSimulation(transport__sync="link", **values))
+    return simulations[-1]
 
 
 def test_tempo_1_2_3_joining_keeps_the_sessions_tempo_changes_go_both_ways_a_new_document_changes_nothing(
-    peer: Peer, stages: list[LiveStage]
+    peer: Peer, simulations: list[LiveSimulation]
 ) -> None:
-    stage = joined(stages, transport__tempo=100.0)
-    assert stage.until(lambda: stage.tempo() == 130.0)
+    simulation = joined(simulations, transport__tempo=100.0)
+    assert simulation.until(lambda: simulation.tempo() == 130.0)
     assert peer.ask().bpm == pytest.approx(130.0, abs=0.01)  # TEMPO-2
     # TEMPO-3: what a preset or a scene brings is ours alone, and the session's tempo rules.
-    stage.do(stage.conductor.submit(Command("transport/tempo", 90.0, "scene"), stage.frame)[1])
-    stage.run(1.0)
-    assert stage.until(lambda: stage.tempo() == 130.0)
+    simulation.do(simulation.conductor.submit(Command("transport/tempo", 90.0, "scene"), simulation.frame)[1])
+    simulation.run(1.0)
+    assert simulation.until(lambda: simulation.tempo() == 130.0)
     assert peer.ask().bpm == pytest.approx(130.0, abs=0.01)
-    stage.send("transport/tempo", 110.0)  # TEMPO-1: from here to there …
-    assert stage.until(lambda: abs(peer.ask().bpm - 110.0) < 0.01)
+    simulation.send("transport/tempo", 110.0)  # TEMPO-1: from here to there …
+    assert simulation.until(lambda: abs(peer.ask().bpm - 110.0) < 0.01)
     peer.ask("tempo 126")  # … and from there to here
-    assert stage.until(lambda: stage.tempo() == 126.0)
-    assert stage.until(lambda: stage.apart_ms(peer) < 1.0)
+    assert simulation.until(lambda: simulation.tempo() == 126.0)
+    assert simulation.until(lambda: simulation.apart_ms(peer) < 1.0)
 
 
 @pytest.mark.parametrize(("bpm", "ours"), [(20.0, 80.0), (999.0, 124.9)])
 def test_tempo_4_the_slowest_and_the_fastest_are_followed_by_a_multiple(
-    peer: Peer, stages: list[LiveStage], bpm: float, ours: float
+    peer: Peer, simulations: list[LiveSimulation], bpm: float, ours: float
 ) -> None:
-    stage = joined(stages)
-    assert stage.until(lambda: stage.tempo() == 130.0)
+    simulation = joined(simulations)
+    assert simulation.until(lambda: simulation.tempo() == 130.0)
     peer.ask(f"tempo {bpm}")
-    assert stage.until(lambda: abs(stage.tempo() - ours) < 0.11)
-    assert stage.until(lambda: stage.apart_ms(peer, round(ours) / round(bpm) if bpm < 60 else 1 / 8) < 1.0)
+    assert simulation.until(lambda: abs(simulation.tempo() - ours) < 0.11)
+    assert simulation.until(lambda: simulation.apart_ms(peer, round(ours) / round(bpm) if bpm < 60 else 1 / 8) < 1.0)
 
 
 def test_tempo_5_beattime_1_alone_neither_to_enable_link_nor_to_leave_it_changes_tempo_or_beat(
-    stages: list[LiveStage],
+    simulations: list[LiveSimulation],
 ) -> None:
-    stages.append(stage := LiveStage(transport__tempo=117.0))
-    stage.run(1.3)
-    stage.send("transport/sync", "link")
-    stage.run(2.0)
-    assert stage.tempo() == 117.0
-    stage.send("transport/tempo", 118.0)
-    stage.run(1.5)
-    stage.send("transport/sync", "internal")
-    stage.run(1.0)
-    assert stage.tempo() == 118.0
-    assert jumps_ms(stage) < 1.0
+    simulations.append(simulation := LiveSimulation(transport__tempo=117.0))
+    simulation.run(1.3)
+    simulation.send("transport/sync", "link")
+    simulation.run(2.0)
+    assert simulation.tempo() == 117.0
+    simulation.send("transport/tempo", 118.0)
+    simulation.run(1.5)
+    simulation.send("transport/sync", "internal")
+    simulation.run(1.0)
+    assert simulation.tempo() == 118.0
+    assert jumps_ms(simulation) < 1.0
 
 
-def test_beattime_2_a_peer_that_joins_our_session_is_not_heard(stages: list[LiveStage]) -> None:
-    stage = joined(stages, transport__tempo=125.0)
-    stage.run(2.0)
-    before = len(stage.grids)
+def test_beattime_2_a_peer_that_joins_our_session_is_not_heard(simulations: list[LiveSimulation]) -> None:
+    simulation = joined(simulations, transport__tempo=125.0)
+    simulation.run(2.0)
+    before = len(simulation.grids)
     other = Peer(99.0)
     try:
-        assert stage.until(lambda: other.ask().peers == 1)
-        stage.run(1.5)
+        assert simulation.until(lambda: other.ask().peers == 1)
+        simulation.run(1.5)
         assert other.ask().bpm == pytest.approx(125.0, abs=0.01)
     finally:
         other.end()
-    assert stage.tempo() == 125.0
-    stage.grids = stage.grids[max(0, before - 1) :]
-    assert jumps_ms(stage) < 1.0
+    assert simulation.tempo() == 125.0
+    simulation.grids = simulation.grids[max(0, before - 1) :]
+    assert jumps_ms(simulation) < 1.0

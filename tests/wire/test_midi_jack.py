@@ -13,12 +13,13 @@ import pytest
 from riffengine.clock import SystemClock
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.controller_map import ControllerMap
+from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.event import MidiEvent
-from riffengine.control.midi.input import MidiSetup, MidiSurface
-from riffengine.control.midi.led import Show
+from riffengine.control.midi.led import FeedbackState
+from riffengine.control.midi.server import MidiServer
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_lists import PromptLists
-from tests.control.engine import Stage
+from tests.control.engine_stub import EngineStub
 
 pytestmark = pytest.mark.wire
 
@@ -72,16 +73,16 @@ def _cc(number: int, data: int) -> MidiEvent:
     return MidiEvent("cc", 1, number, data)
 
 
-def surface(stage: Stage, setup: MidiSetup, told: list[str] | None = None) -> MidiSurface:
-    def show() -> Show:
-        return Show(stage.state, PerformanceProgress(), PromptLists())
+def midi_server(engine: EngineStub, setup: MidiSetup, told: list[str] | None = None) -> MidiServer:
+    def feedback() -> FeedbackState:
+        return FeedbackState(engine.state, PerformanceProgress(), PromptLists())
 
-    say = [] if told is None else told
-    opened.append(MidiSurface(setup, stage.tree, stage.submit, lambda: stage.state, SystemClock(), show, say.append))
+    said = [] if told is None else told
+    opened.append(MidiServer(engine.context(SystemClock(), say=said.append), setup, feedback))
     return opened[-1]
 
 
-opened: list[MidiSurface] = []
+opened: list[MidiServer] = []
 
 
 @pytest.fixture(autouse=True)
@@ -97,17 +98,17 @@ def closed_before_its_server(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.usefixtures("lossless_jack")
 def test_300_moves_go_and_300_come_back() -> None:
     """Five faders are moved sixty times each; what each does is seen on the motor beside it before it moves again."""
-    stage, told = Stage(), list[str]()
+    engine, told = EngineStub(), list[str]()
     lines = [Binding(path, "cc", n, channel=1) for n, path in enumerate(FADERS)]
     motors = [Binding(path, "cc", n, channel=2, echo=True) for n, path in enumerate(FADERS)]
     lamp = Binding("deck/a/mute", "note", 36, channel=1, mode="toggle", light="plain")
     setup = MidiSetup(maps=(ControllerMap("box", match=("pad box",), bindings=(*lines, *motors, lamp)),))
 
-    async def play() -> MidiSurface:
+    async def play() -> MidiServer:
         box = await PadBox.start()
         box.ask(come="pad box")
         assert await box.shown() == "here"
-        midi = surface(stage, setup, told)
+        midi = midi_server(engine, setup, told)
         await midi.start(apis=("ALSA", "JACK"))
         await until(lambda: "pad box" in midi.connected)
         await box.until([0x90, 36, 0])  # lamps are told where things stand, unasked
@@ -126,21 +127,21 @@ def test_300_moves_go_and_300_come_back() -> None:
     assert any("JACK" in line and "pad box (map box)" in line for line in told), told
     assert midi.counters.received == 302 and midi.counters.rejected == midi.counters.garbage == 0
     assert midi.counters.dropped == midi.counters.superseded == 0
-    moves = [(c.path, c.value) for c in stage.commands]
-    tree = stage.tree
+    moves = [(c.path, c.value) for c in engine.commands]
+    tree = engine.tree
     assert moves[:300] == [
-        (path, lines[n].value(_cc(n, (turn * 2 + n + 1) % 128), tree, stage.state))
+        (path, lines[n].value(_cc(n, (turn * 2 + n + 1) % 128), tree, engine.state))
         for turn in range(60)
         for n, path in enumerate(FADERS)
     ]
     assert moves[300:] == [("deck/a/mute", True)]
-    stamps = [c.stamp_ns for c in stage.commands]
+    stamps = [c.stamp_ns for c in engine.commands]
     assert stamps == sorted(stamps) and stamps[0] > 0
 
 
 @pytest.mark.usefixtures("patient_jack")
 def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
-    stage, told = Stage(), list[str]()
+    engine, told = EngineStub(), list[str]()
     lines = (
         Binding("deck/a/alpha", "cc", 0),
         Binding("crossfader", "cc14", 1),
@@ -151,15 +152,15 @@ def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
     setup = MidiSetup(bindings=lines, virtual=False, poll_seconds=0.01)
     tunes = 25  # a hundred in the midst of a set: python -m tools.bench.midi_hotplug
 
-    async def play() -> MidiSurface:
+    async def play() -> MidiServer:
         box = await PadBox.start()
-        midi = surface(stage, setup, told)
+        midi = midi_server(engine, setup, told)
         await midi.start(apis=("JACK",))
         for tune in range(tunes):
             box.ask(come="pad box")
             await box.until("here")
-            await until(lambda tune=tune: midi.counters.came == tune + 1)
-            muted = stage.state["deck/b/mute"]
+            await until(lambda tune=tune: midi.counters.connected == tune + 1)
+            muted = engine.state["deck/b/mute"]
             await box.until([0x90, 36, 127 * bool(muted)])  # the whole state, whatever it saw before
             value = tune % 126 + 1
             box.ask(
@@ -174,20 +175,20 @@ def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
                 ]
             )
             await box.until([0x90, 36, 127 * (not muted)])
-            await until(lambda tune=tune: stage.state["deck/a/prompt"] == ("techno", "jazz")[tune % 2])
-            assert stage.state["deck/a/alpha"] == value / 127
-            assert stage.state["crossfader"] == (value << 7 | value) / 16383
-            assert stage.state["deck/a/filter"] == pytest.approx(2 * (value << 7) / 16383 - 1)
+            await until(lambda tune=tune: engine.state["deck/a/prompt"] == ("techno", "jazz")[tune % 2])
+            assert engine.state["deck/a/alpha"] == value / 127
+            assert engine.state["crossfader"] == (value << 7 | value) / 16383
+            assert engine.state["deck/a/filter"] == pytest.approx(2 * (value << 7) / 16383 - 1)
             box.ask(go=1)
             await box.until("gone")
-            await until(lambda tune=tune: midi.counters.went == tune + 1)
+            await until(lambda tune=tune: midi.counters.disconnected == tune + 1)
             assert midi.connected == ()
         midi.close()
         await box.end()
         return midi
 
     midi = asyncio.run(play())
-    assert (midi.counters.came, midi.counters.went) == (tunes, tunes)
+    assert (midi.counters.connected, midi.counters.disconnected) == (tunes, tunes)
     assert midi.counters.received == 7 * tunes and midi.counters.garbage == 0
     assert sum("connected: pad box" in line for line in told) == tunes
     assert sum("gone: pad box" in line for line in told) == tunes
@@ -195,7 +196,7 @@ def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
 
 @pytest.mark.usefixtures("patient_jack")
 def test_two_controllers_of_one_name_keep_their_places() -> None:
-    stage = Stage()
+    engine = EngineStub()
     lines = (
         Binding("deck/a/alpha", "cc", 0, port="pad box#1"),
         Binding("deck/b/alpha", "cc", 0, port="pad box#2"),
@@ -204,24 +205,24 @@ def test_two_controllers_of_one_name_keep_their_places() -> None:
 
     async def play() -> None:
         first, second = await PadBox.start(), await PadBox.start()
-        midi = surface(stage, setup)
+        midi = midi_server(engine, setup)
         await midi.start(apis=("JACK",))
         first.ask(come="pad box")
         await until(lambda: midi.connected == ("pad box",))
         second.ask(come="pad box")
         await until(lambda: "pad box #2" in midi.connected)
         second.ask(send=[[0xB0, 0, 127]])
-        await until(lambda: stage.state["deck/b/alpha"] == 1.0)
-        assert stage.state["deck/a/alpha"] == 0.0
+        await until(lambda: engine.state["deck/b/alpha"] == 1.0)
+        assert engine.state["deck/a/alpha"] == 0.0
         first.ask(go=1)
         await until(lambda: midi.connected == ("pad box #2",))
         second.ask(send=[[0xB0, 0, 0]])
-        await until(lambda: stage.state["deck/b/alpha"] == 0.0)
+        await until(lambda: engine.state["deck/b/alpha"] == 0.0)
         first.ask(come="pad box")
         await until(lambda: "pad box" in midi.connected)
         first.ask(send=[[0xB0, 0, 127]])
-        await until(lambda: stage.state["deck/a/alpha"] == 1.0)
-        assert stage.state["deck/b/alpha"] == 0.0
+        await until(lambda: engine.state["deck/a/alpha"] == 1.0)
+        assert engine.state["deck/b/alpha"] == 0.0
         midi.close()
         await first.end()
         await second.end()
@@ -235,7 +236,7 @@ def test_no_midi_system_is_a_note_and_not_an_error(
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody-runs-this")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     told: list[str] = []
-    midi = surface(Stage(), MidiSetup(), told)
+    midi = midi_server(EngineStub(), MidiSetup(), told)
 
     async def play() -> None:
         await midi.start(apis=("JACK",))
@@ -250,6 +251,6 @@ def test_no_midi_system_is_a_note_and_not_an_error(
 def test_a_missing_library_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rtmidi", None)
     told: list[str] = []
-    midi = surface(Stage(), MidiSetup(), told)
+    midi = midi_server(EngineStub(), MidiSetup(), told)
     asyncio.run(midi.start())
     assert "python-rtmidi" in told[0]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.midi.input import normalised
-from riffengine.control.midi.sender import MidiSender, Timed, Withdraw
+from riffengine.control.midi.port_names import normalised
+from riffengine.control.midi.sender import MidiSender, TimedMessage, Withdraw
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 PATIENCE_SECONDS = 60.0
@@ -23,7 +23,7 @@ PROBE = bytes((0x8F, 0, 0))  # ends a note that never was: until JACK has made a
 ENGINE = f"""
 import select, sys, time
 from riffengine.clock import SystemClock
-from riffengine.control.midi.sender import MidiSender, Timed
+from riffengine.control.midi.sender import MidiSender, TimedMessage
 
 if __name__ == "__main__":
     sender = MidiSender("", {CLIENT!r})
@@ -31,9 +31,9 @@ if __name__ == "__main__":
         sender.notes()
         time.sleep(0.05)
     while not select.select([sys.stdin], [], [], 0.05)[0]:
-        sender.send(Timed(SystemClock().now_ns(), {PROBE!r}))
+        sender.send(TimedMessage(SystemClock().now_ns(), {PROBE!r}))
     for pitch in range(60, 64):
-        sender.send(Timed(SystemClock().now_ns(), bytes((0x91, pitch, 100))))
+        sender.send(TimedMessage(SystemClock().now_ns(), bytes((0x91, pitch, 100))))
     time.sleep(600)
 """
 
@@ -104,7 +104,7 @@ def ear(sender: MidiSender) -> Iterator[Ear]:
     found = Ear.find()
 
     def probe() -> bool:
-        sender.send(Timed(SystemClock().now_ns(), PROBE))
+        sender.send(TimedMessage(SystemClock().now_ns(), PROBE))
         return found.connected
 
     assert found.until(probe)
@@ -116,10 +116,10 @@ def test_notes_leave_at_their_time_and_what_is_taken_back_never(sender: MidiSend
     begin = SystemClock().now_ns() + 500_000_000
     for step in range(20):
         at = begin + step * 50_000_000
-        sender.send(Timed(at, bytes((0x90, 40 + step, 100))))
-        sender.send(Timed(at + 30_000_000, bytes((0x80, 40 + step, 0))))
+        sender.send(TimedMessage(at, bytes((0x90, 40 + step, 100))))
+        sender.send(TimedMessage(at + 30_000_000, bytes((0x80, 40 + step, 0))))
     for step in range(20):  # of a loop that another one has taken the place of
-        sender.send(Timed(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
+        sender.send(TimedMessage(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
     sender.send(Withdraw(from_ns=begin + 1_500_000_000))
     assert ear.until(lambda: len(ear.heard) == 40)
     assert [message for _, message in ear.heard] == [
@@ -131,7 +131,7 @@ def test_notes_leave_at_their_time_and_what_is_taken_back_never(sender: MidiSend
 
 
 def test_what_rings_is_ended_when_the_sender_is_closed(sender: MidiSender, ear: Ear) -> None:
-    sender.send(Timed(SystemClock().now_ns(), bytes((0x99, 36, 127))))
+    sender.send(TimedMessage(SystemClock().now_ns(), bytes((0x99, 36, 127))))
     assert ear.until(lambda: ear.ringing == {(9, 36)})
     sender.close()
     assert ear.until(lambda: not ear.ringing)

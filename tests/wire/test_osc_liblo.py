@@ -38,23 +38,23 @@ def booth() -> Iterator[LibloBooth]:
 def test_oscsend_sets_prompt_seed_and_alpha_in_every_number_type(booth: LibloBooth) -> None:
     booth.oscsend("/riff/deck/a/prompt", "s", "techno, dark")
     booth.oscsend("/riff/deck/a/seed", "i", "42")
-    assert booth.stage.state.deck("a").prompt == "techno, dark"
-    assert booth.stage.state["deck/a/seed"] == 42
+    assert booth.engine.state.deck("a").prompt == "techno, dark"
+    assert booth.engine.state["deck/a/seed"] == 42
     for tag, word, value in [("f", "0.3", 0.3), ("d", "0.7", 0.7), ("i", "1", 1.0)]:
         booth.oscsend("/riff/deck/a/alpha", tag, word)
-        assert booth.stage.state["deck/a/alpha"] == value
+        assert booth.engine.state["deck/a/alpha"] == value
     booth.oscsend("/riff/deck/b/seed", "f", "7")
     booth.oscsend("/riff/deck/b/seed", "h", "8")
-    assert booth.stage.state["deck/b/seed"] == 8
+    assert booth.engine.state["deck/b/seed"] == 8
     booth.oscsend("/riff/deck/a/mute", "T")
-    assert booth.stage.state["deck/a/mute"] is True
+    assert booth.engine.state["deck/a/mute"] is True
     booth.oscsend("/riff/next")
-    assert booth.stage.commands[-1].path == "next"
+    assert booth.engine.commands[-1].path == "next"
     assert booth.server.counters.rejected == 0
 
 
 def test_what_oscsend_sends_wrong_changes_nothing(booth: LibloBooth) -> None:
-    before = booth.stage.state
+    before = booth.engine.state
     for words in (
         ("/riff/deck/a/alpha", "s", "much"),
         ("/riff/deck/a/alpha", "s", "1.5"),
@@ -65,7 +65,7 @@ def test_what_oscsend_sends_wrong_changes_nothing(booth: LibloBooth) -> None:
         ("/riff/deck/a/alpha", "N"),
     ):
         booth.oscsend(*words)
-    assert booth.stage.state is before
+    assert booth.engine.state is before
     assert booth.server.counters.rejected == 7
     booth.socket.send(b"\x00garbage")
     (answer,) = decode(booth.socket.recv(65536))
@@ -80,7 +80,7 @@ def test_oscdump_understands_every_answer(booth: LibloBooth) -> None:
         port = scout.getsockname()[1]
         scout.settimeout(10)
         scout.sendto(encode("/riff/notify", 1), ("127.0.0.1", booth.server.port))
-        for _ in range(1 + len(booth.stage.tree.values)):
+        for _ in range(1 + len(booth.engine.tree.values)):
             scout.recv(65536)
     dump = subprocess.Popen(["oscdump", "-L", str(port)], stdout=subprocess.PIPE, text=True)
     try:

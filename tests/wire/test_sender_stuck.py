@@ -9,7 +9,7 @@ import time
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.midi.sender import MidiSender, Timed
+from riffengine.control.midi.sender import MidiSender, TimedMessage
 from tests.wire.jack_server import JackServer
 
 pytestmark = pytest.mark.wire
@@ -28,7 +28,7 @@ def test_a_sender_whose_server_stands_still_ends_and_says_so(jack: JackServer) -
         assert sender.open
         os.kill(jack.process.pid, signal.SIGSTOP)
         for _ in range(MORE_THAN_JACK_HOLDS):
-            sender.send(Timed(SystemClock().now_ns(), bytes((0xB0, 1, 64))))
+            sender.send(TimedMessage(SystemClock().now_ns(), bytes((0xB0, 1, 64))))
         while not sender.failed and time.perf_counter() < deadline:
             said += sender.notes()
             time.sleep(0.05)

@@ -14,7 +14,9 @@ from typing import Any
 
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.controller_map import ControllerMap
-from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.control.midi.controllers import MidiSetup
+from riffengine.control.midi.server import MidiServer
+from riffengine.control.surface import SurfaceContext
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
 from riffengine.session.midi_map import SHIPPED, read_map, shipped_names
@@ -114,21 +116,22 @@ class HeckledSet(fuzz_set.HeckledSet):
             "no map but the general one",
         ]
         setup = MidiSetup(bindings=(*OWN, *WILD), maps=shipped)
-        self.surface = MidiSurface(setup, tree, self.submit, lambda: self.conductor.state, self.clock)
+        context = SurfaceContext(tree, self.clock, self.submit, lambda: self.conductor.state)
+        self.surface = MidiServer(context, setup)
 
     def perform(self, command: Command) -> None:
         for message in played(command):
-            self.surface.take(message, HANDS, 0)
+            self.surface.handle(message, HANDS, 0)
 
     def throw(self, piece: bytes) -> None:
         label = self.chance.choice(self._labels)
         self.verdict = self._judge.may_set(piece, label)
         self.findings.could_set += self.verdict
-        self.surface.take(piece, label, self._heard)
+        self.surface.handle(piece, label, self._heard)
         if self.findings.pieces % 16 == 0:
             self.verdict = True  # a chord is of the keys that went before
             self._heard += 50_000_000
-            self.surface.settle(self._heard)
+            self.surface.tick(self._heard)
 
 
 def played(command: Command) -> list[tuple[int, int, int]]:

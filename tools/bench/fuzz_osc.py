@@ -17,6 +17,7 @@ from pythonosc.osc_message import OscMessage
 from riffengine.control.osc.inbox import Sender
 from riffengine.control.osc.server import OscServer
 from riffengine.control.osc.wire import encode, time_tag
+from riffengine.control.surface import SurfaceContext
 from riffengine.errors import ControlError, ParameterError
 from riffengine.performance.command import Command, Landing
 from riffengine.performance.parameters import ParameterTree, standard_tree
@@ -125,20 +126,21 @@ class HeckledSet(fuzz_set.HeckledSet):
         each = 1 + int(datagrams / (seconds * 8))
         super().__init__(tree, seconds, hecklers, each, f"osc:{PERFORMER[0]}:{PERFORMER[1]}")
         self._judge = Judge(tree)
-        self.server = OscServer(tree, self.submit, lambda: self.conductor.state, self.clock, None, dict, self._schedule)
-        self.server.send = lambda datagram, to: True
+        context = SurfaceContext(tree, self.clock, self.submit, lambda: self.conductor.state, schedule=self._schedule)
+        self.server = OscServer(context)
+        self.server.replies.send = lambda datagram, to: True
 
     def perform(self, command: Command) -> None:
         # Between others that wait: all of them must be worked off, and in the performer's order.
         for sender in HECKLERS[:20]:
-            self.server.hear(b"/riff/not/there\0,\0\0\0", sender)
-        self.server.hear(encode(f"/riff/{command.path}", command.value), PERFORMER)
+            self.server.receive(b"/riff/not/there\0,\0\0\0", sender)
+        self.server.receive(encode(f"/riff/{command.path}", command.value), PERFORMER)
         self._work_off()
 
     def throw(self, piece: bytes) -> None:
         self.verdict = self._judge.may_set(piece)
         self.findings.could_set += self.verdict
-        self.server.hear(piece, self.chance.choice(HECKLERS))
+        self.server.receive(piece, self.chance.choice(HECKLERS))
         self._work_off()
 
     def _schedule(self, command: Command, seconds: float, tell: object) -> Landing | None:
@@ -151,7 +153,7 @@ class HeckledSet(fuzz_set.HeckledSet):
 
     def _work_off(self) -> None:
         while self.server.waiting:
-            self.server.work_off(0)
+            self.server.handle_waiting(0)
 
 
 def measure(datagrams: int, seed: int, seconds: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Literal
 
 from riffengine.control.midi.event import WIDE_MAX, EventKind, MidiEvent
-from riffengine.control.midi.takeover import Hold, Takeover
+from riffengine.control.midi.takeover import SoftTakeover, Takeover
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import Parameter, ParameterTree
@@ -35,15 +35,15 @@ _CLICKS = 128  # of an endless knob from one end of a number to the other
 class Binding:
     """One line of a MIDI map. ``channel`` is 1..16, ``None`` for any; ``number`` the controller, note or program.
 
-    ``low`` and ``high`` bound the travel (the parameter's range when ``None``; ``low > high`` turns it round, and so
-    does ``invert``). ``curve``: exp is fine at the bottom, log at the top. ``values`` are picked instead of a range: by
+    ``low`` and ``high`` bound the travel (the parameter's range when ``None``; ``low > high`` reverses it, and so does
+    ``invert``). ``curve``: exp is fine at the bottom, log at the top. ``values`` are chosen from instead of a range: by
     consecutive notes or programs from ``number`` on, or by equal shares of a controller's travel. ``travel`` is what
-    the control sends at its ends, where that is not 0 and its highest value; ``step`` what one click of an endless knob
-    moves, in the parameter's unit. ``port`` is a part of the controller's name, "" for every one.
+    the control sends at its ends, where that is not 0 and its highest value; ``step`` what one click of an endless
+    knob adds, in the parameter's unit. ``port`` is a part of the controller's name, "" for every one.
 
     ``chord`` takes the keys from ``number`` to ``to`` together, for a parameter ``chords``.
 
-    ``light`` names the colours by which the control shows the state, ``echo`` sends it the parameter's position;
+    ``light`` names the palette by which the control's LED shows the state, ``echo`` sends it the parameter's position;
     ``label`` is what is printed beside it.
     """
 
@@ -68,19 +68,19 @@ class Binding:
 
     @property
     def span(self) -> int:
-        """How many consecutive notes or programs it takes."""
+        """How many consecutive notes or programs it uses."""
         if self.kind == "chord":
             return self.to - self.number + 1
-        return len(self.values) if self.values and self._row else 1
+        return len(self.values) if self.values and self._one_key_per_value else 1
 
     @property
-    def _row(self) -> bool:
+    def _one_key_per_value(self) -> bool:
         """Whether each of its values has a key of its own."""
         return self.kind in ("note", "program") and self.mode == "absolute"
 
     @property
-    def hears(self) -> BindingKind:
-        """The kind of event that it answers: a chord is made of notes."""
+    def event_kind(self) -> BindingKind:
+        """The kind of event that it reacts to: a chord is made of notes."""
         return "note" if self.kind == "chord" else self.kind
 
     @property
@@ -92,45 +92,54 @@ class Binding:
         """Whether ``event`` comes from this control."""
         if self.channel is not None and event.channel != self.channel:
             return False
-        return binding_kind(event.kind) == self.hears and self.number <= event.number < self.number + self.span
+        return binding_kind(event.kind) == self.event_kind and self.number <= event.number < self.number + self.span
 
-    def glides(self, parameter: Parameter) -> bool:
-        """Whether the control has a travel on which a number moves, so that takeover and a position make sense."""
+    def is_continuous(self, parameter: Parameter) -> bool:
+        """Whether the control moves a number along its travel, so that takeover and a position make sense."""
         if self.mode != "absolute" or self.kind in ("note", "program", "chord") or self.values:
             return False
         return parameter.kind in ("float", "int")
 
     def value(
-        self, event: MidiEvent, tree: ParameterTree, state: PerformanceState, hold: Hold | None = None, now_ns: int = 0
+        self,
+        event: MidiEvent,
+        tree: ParameterTree,
+        state: PerformanceState,
+        soft_takeover: SoftTakeover | None = None,
+        now_ns: int = 0,
     ) -> Value | None:
-        """What a matching ``event`` asks of the parameter; ``None`` when it asks for nothing (a key let go, a knob that
-        ``hold`` keeps from jumping at ``now_ns``)."""
+        """The value to which a matching ``event`` sets the parameter.
+
+        ``None`` when it sets nothing: a released key, or a knob that ``soft_takeover`` ignores at ``now_ns``.
+        """
         parameter = tree[self.path]
         released = self._released(event)
         if parameter.kind == "trigger":
             return None if released else True
-        if self.values and self._row:
+        if self.values and self._one_key_per_value:
             return None if released else self.values[event.number - self.number]
         if self.mode == "toggle":
-            return None if released else self._other(state[self.path])
+            return None if released else self._toggled(state[self.path])
         if self.mode == "trigger":
-            return None if released else self._pressed(parameter)
+            return None if released else self._trigger_value(parameter)
         if self.mode != "absolute":
-            return self._moved(parameter, state[self.path], _steps(self.mode, event.data) * (-1 if self.invert else 1))
+            return self._stepped(
+                parameter, state[self.path], _steps(self.mode, event.data) * (-1 if self.invert else 1)
+            )
         if parameter.kind == "bool":
             return released if self.invert else not released
         if event.kind == "note_off":
             return None
         position = self._position(event)
-        if hold is not None and self.glides(parameter):
-            taken = hold.take(position, self.position_of(parameter, state[self.path]), now_ns)
-            if taken is None:
+        if soft_takeover is not None and self.is_continuous(parameter):
+            applied = soft_takeover.apply(position, self.position_of(parameter, state[self.path]), now_ns)
+            if applied is None:
                 return None
-            position = taken
-        return self._at(parameter, position)
+            position = applied
+        return self._value_at(parameter, position)
 
     def position_of(self, parameter: Parameter, value: Value) -> float:
-        """Where the control would stand for ``value``, 0..1 of its travel; the inverse of moving it there."""
+        """The position of the control for ``value``, 0..1 of its travel: the inverse of ``value``."""
         picked = self.values or parameter.choices
         if picked:
             return picked.index(value) / max(1, len(picked) - 1) if value in picked else 0.0
@@ -193,7 +202,7 @@ class Binding:
             raise ControlError(f"mode {self.mode} is for buttons: cc, note or program")
 
     def _validate_travel(self, parameter: Parameter) -> None:
-        if self.takeover != "none" and not self.glides(parameter):
+        if self.takeover != "none" and not self.is_continuous(parameter):
             raise ControlError(
                 f"takeover {self.takeover} is for a fader or knob that moves a number from end to end; "
                 f"{self.path} is {parameter.allowed}"
@@ -203,7 +212,7 @@ class Binding:
             if not (0 <= first <= self.top and 0 <= last <= self.top and first != last):
                 raise ControlError(f"travel {first} to {last} is refused; give two values from 0 to {self.top}")
         if self.echo and self.kind in ("note", "program", "nrpn", "aftertouch", "polytouch"):
-            raise ControlError(f"echo sends a position; {self.kind} has none: use light for its lamp")
+            raise ControlError(f"echo sends a position; {self.kind} has none: use light for its LED")
 
     def _released(self, event: MidiEvent) -> bool:
         if event.kind in ("cc14", "nrpn"):
@@ -211,22 +220,22 @@ class Binding:
         return event.kind == "note_off" or (event.kind == "cc" and event.data < PRESSED)
 
     def _position(self, event: MidiEvent) -> float:
-        """Where the control stands, 0..1 of its travel."""
+        """The position of the control, 0..1 of its travel."""
         if event.kind == "program":
             return event.number / 127
         first, last = self.travel or (0, self.top)
         position = min(max((event.data - first) / (last - first), 0.0), 1.0)
         return 1.0 - position if self.invert else position
 
-    def _other(self, now: Value) -> Value:
+    def _toggled(self, now: Value) -> Value:
         if not self.values:
             return not now
         at = self.values.index(now) if now in self.values else -1
         return self.values[(at + 1) % len(self.values)]
 
-    def _pressed(self, parameter: Parameter) -> Value:
-        """A button without a travel: the first value, else the upper end."""
-        return self.values[0] if self.values else self._at(parameter, 1.0)
+    def _trigger_value(self, parameter: Parameter) -> Value:
+        """The value of a button without a travel: the first of ``values``, else the upper end."""
+        return self.values[0] if self.values else self._value_at(parameter, 1.0)
 
     def _bounds(self, parameter: Parameter) -> tuple[float, float]:
         return (
@@ -234,7 +243,7 @@ class Binding:
             parameter.high if self.high is None else self.high,
         )
 
-    def _at(self, parameter: Parameter, position: float) -> Value:
+    def _value_at(self, parameter: Parameter, position: float) -> Value:
         """The value at ``position`` 0..1 of the control."""
         picked = self.values or parameter.choices
         if picked:
@@ -246,7 +255,7 @@ class Binding:
         value = low * (1 - bent) + high * bent  # exact at both ends, unlike low + bent * (high - low)
         return round(value) if parameter.kind == "int" else value
 
-    def _moved(self, parameter: Parameter, now: Value, steps: int) -> Value:
+    def _stepped(self, parameter: Parameter, now: Value, steps: int) -> Value:
         """``now`` moved by ``steps`` clicks, clipped: one choice, one whole number, or 1/128 of the travel a click."""
         if parameter.kind == "choice":
             at = parameter.choices.index(str(now)) + steps

@@ -1,4 +1,4 @@
-"""ControllerMap: what one model of controller has, and what each of it does. Frozen; read from YAML elsewhere."""
+"""ControllerMap: the bindings and LEDs of one model of controller. Frozen; ``session.midi_map`` reads it from YAML."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from riffengine.control.midi.binding import Binding
-from riffengine.control.midi.led import Palette
-from riffengine.control.midi.port_names import means
+from riffengine.control.midi.led import LedPalette
+from riffengine.control.midi.port_names import matches_port
 from riffengine.performance.parameters import ParameterTree
 
 ANY = "*"  # in ``match``: every controller
@@ -16,17 +16,17 @@ ANY = "*"  # in ``match``: every controller
 
 @dataclass(frozen=True)
 class ControllerMap:
-    """``match`` are parts of port names; ``hello`` and ``goodbye`` SysEx for when it comes and when we leave.
+    """``match`` are parts of port names. ``hello`` and ``goodbye`` are SysEx for the connection and the end of the set.
 
-    ``tried`` says on which hardware the map was tried, "" on none; ``layout`` is a picture in letters, ``notes`` what a
-    person must set up on the controller.
+    ``tried`` says on which hardware the map was tried, "" on none; ``layout`` is a drawing in characters, ``notes`` are
+    what a person must set up on the controller.
     """
 
     name: str
     title: str = ""
     match: tuple[str, ...] = ()
     bindings: tuple[Binding, ...] = ()
-    lights: Mapping[str, Palette] = field(default_factory=lambda: MappingProxyType({}))
+    lights: Mapping[str, LedPalette] = field(default_factory=lambda: MappingProxyType({}))
     hello: tuple[bytes, ...] = ()
     goodbye: tuple[bytes, ...] = ()
     tried: str = ""
@@ -35,10 +35,10 @@ class ControllerMap:
 
     def fits(self, label: str) -> bool:
         """Whether the controller labelled ``label`` is of this model."""
-        return any(part == ANY or means(part, label) for part in self.match)
+        return any(part == ANY or matches_port(part, label) for part in self.match)
 
     def on(self, decks: tuple[str, ...]) -> ControllerMap:
-        """The same map with its deck a as ``decks[0]``, b as ``decks[1]`` and so on; its further decks are left out."""
+        """The same map with its deck a as ``decks[0]``, b as ``decks[1]`` and so on; the other decks are left out."""
         names = dict(zip("abcd", decks, strict=False))
         moved = []
         for binding in self.bindings:
@@ -56,7 +56,7 @@ class ControllerMap:
 
 
 def shadows(newer: Binding, older: Binding) -> bool:
-    """Whether ``newer`` is about the very control of ``older``, which then no longer counts."""
+    """Whether ``newer`` uses the same control as ``older``, which it then replaces."""
     if None not in (newer.channel, older.channel) and newer.channel != older.channel:
         return False
     if newer.kind == "cc14" and older.kind == "cc":

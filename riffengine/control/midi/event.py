@@ -1,4 +1,4 @@
-"""MidiEvent: one channel message, or the wide value that several of them carry. Pure: bytes in, events out."""
+"""MidiEvent: one channel message, or the 14-bit value that several of them carry. Pure: bytes in, events out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riffengine.errors import ControlError
 EventKind = Literal[
     "cc", "note_on", "note_off", "program", "pitchbend", "aftertouch", "polytouch", "cc14", "nrpn"
 ]  # fmt: skip
-WIDE_MAX = 16383  # of fourteen bits
+WIDE_MAX = 16383  # the largest value of 14 bits
 _MOST_REMEMBERED = 2048  # controls of one port whose upper bits are kept
 
 _KINDS: dict[int, tuple[EventKind, int]] = {  # status nibble → kind, number of data bytes
@@ -40,7 +40,7 @@ class MidiEvent:
 
 
 def decode(message: Sequence[int]) -> MidiEvent | None:
-    """The event in ``message``, or ``None`` for kinds that nothing is bound to (clock, SysEx).
+    """The event in ``message``, or ``None`` for kinds that no binding uses (clock, SysEx).
 
     A note-on of velocity 0 is a note-off. ``ControlError`` when the bytes are no MIDI message. Running status does not
     occur: the drivers expand it.
@@ -67,7 +67,7 @@ def decode(message: Sequence[int]) -> MidiEvent | None:
 
 
 class WideValues:
-    """Puts the halves of fourteen-bit controllers and NRPNs together, for one port. Not thread-safe.
+    """Joins the two halves of 14-bit controllers and NRPNs, for one port. Not thread-safe.
 
     Source: MIDI 1.0 Detailed Specification: controllers 0..31 carry the upper seven bits and 32..63 the lower ones;
     99 and 98 choose an NRPN, 6 and 38 enter its value, 96 and 97 step it, 101 and 100 choose an RPN instead.
@@ -75,14 +75,14 @@ class WideValues:
 
     def __init__(self) -> None:
         self._upper: dict[tuple[int, int], int] = {}  # (channel, controller 0..31 or an NRPN + 32) → upper seven bits
-        self._fine: set[tuple[int, int]] = set()  # what is known to send lower bits too
+        self._fine: set[tuple[int, int]] = set()  # controls that have sent lower bits too
         self._selected: dict[int, list[int]] = {}  # channel → the NRPN chosen, upper and lower bits; -1 unknown
         self._entered: dict[int, tuple[int, int]] = {}  # channel → NRPN and value entered last
 
-    def take(self, event: MidiEvent) -> list[MidiEvent]:
-        """What ``event`` completes, besides being itself: at most a ``cc14`` and an ``nrpn``.
+    def add(self, event: MidiEvent) -> list[MidiEvent]:
+        """The events that ``event`` completes: at most a ``cc14`` and an ``nrpn``.
 
-        Upper bits alone count until the control has once sent lower ones; from then on it speaks when both are there.
+        Upper bits alone are an event until the control has sent lower bits once; from then on both halves are needed.
         """
         if event.kind != "cc" or event.number > 101:
             return []
@@ -97,11 +97,11 @@ class WideValues:
 
     def _joined(self, control: tuple[int, int], lower: bool, data: int) -> int | None:
         if not lower:
-            if len(self._upper) >= _MOST_REMEMBERED:  # garbage on the line, or thousands of NRPNs: begin anew
+            if len(self._upper) >= _MOST_REMEMBERED:  # garbage, or thousands of NRPNs: start again
                 self._upper.clear()
                 self._fine.clear()
             self._upper[control] = data
-            return None if control in self._fine else data << 7 | data  # 127 alone is the very top
+            return None if control in self._fine else data << 7 | data  # 127 alone is the largest value
         if control not in self._upper:
             return None
         self._fine.add(control)

@@ -1,4 +1,4 @@
-"""Lamps: what a pad or button has to show, and the bytes that make it show it. Pure.
+"""LEDs: which state a pad or button shows, and the bytes that make its LED show it. Pure.
 
     lights:
       pad:                                      # a name that bindings refer to with light:
@@ -6,7 +6,7 @@
         playing: {data: 21, channel: 7}
         queued: {data: 13, channel: 7, blink: 0.5}
 
-A state that a palette leaves out looks like the nearest one it has.
+For a state that a palette leaves out, the nearest state that it has is shown.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from riffengine.performance.state import PerformanceState
 
 
 class LedState(StrEnum):
-    """What a lamp can say."""
+    """The states that an LED can shown."""
 
     OFF = "off"  # a switch that is off
     ON = "on"
-    EMPTY = "empty"  # the pad has nothing to offer
-    IDLE = "idle"  # it has, and is not chosen
-    QUEUED = "queued"  # chosen; the renderer has not begun
+    EMPTY = "empty"  # the pad has no content: no prompt or scene
+    IDLE = "idle"  # it has content that is not chosen
+    QUEUED = "queued"  # chosen; the renderer has not started
     RENDERING = "rendering"
-    READY = "ready"  # rendered; it waits for its beat
+    READY = "ready"  # rendered; waits for its beat
     PLAYING = "playing"
     FAILED = "failed"
 
@@ -51,10 +51,10 @@ _NEAREST: Mapping[LedState, tuple[LedState, ...]] = {
 
 
 @dataclass(frozen=True)
-class Glow:
-    """One message to a lamp: ``data`` is the velocity or value, ``channel`` 1..16 that of the control when ``None``.
+class LedMessage:
+    """One message to an LED: ``data`` is the velocity or value, ``channel`` 1..16 that of the control when ``None``.
 
-    ``blink`` is the period in seconds in which the lamp goes on and off by our own hand; 0 leaves it on.
+    ``blink`` is the period in seconds in which we switch the LED on and off; 0 leaves it on.
     """
 
     data: int
@@ -63,72 +63,72 @@ class Glow:
 
 
 @dataclass(frozen=True)
-class Palette:
-    """How the lamps of one kind show each state: the messages to send, in their order."""
+class LedPalette:
+    """The messages that make an LED of one kind show each state, in the order in which they are sent."""
 
-    glows: Mapping[LedState, tuple[Glow, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    states: Mapping[LedState, tuple[LedMessage, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def messages(self, state: LedState, binding: Binding, number: int, now_ns: int) -> tuple[bytes, ...]:
-        """The bytes that make the lamp of ``binding`` at ``number`` show ``state`` at ``now_ns``."""
-        glows = self._glows(state)
-        if any(g.blink and int(now_ns / 1e9 / (g.blink / 2)) % 2 for g in glows):
-            glows = self._glows(LedState.OFF)
+        """The bytes that make the LED of ``binding`` at ``number`` show ``state`` at ``now_ns``."""
+        messages = self._messages_of(state)
+        if any(m.blink and int(now_ns / 1e9 / (m.blink / 2)) % 2 for m in messages):
+            messages = self._messages_of(LedState.OFF)
         status = 0xB0 if binding.kind == "cc" else 0x90
-        return tuple(bytes((status | (g.channel or binding.channel or 1) - 1, number, g.data)) for g in glows)
+        return tuple(bytes((status | (m.channel or binding.channel or 1) - 1, number, m.data)) for m in messages)
 
     @property
     def blinks(self) -> bool:
-        """Whether it needs our hand to blink."""
-        return any(glow.blink for glows in self.glows.values() for glow in glows)
+        """Whether we have to make it blink."""
+        return any(message.blink for messages in self.states.values() for message in messages)
 
-    def _glows(self, state: LedState) -> tuple[Glow, ...]:
+    def _messages_of(self, state: LedState) -> tuple[LedMessage, ...]:
         for candidate in (state, *_NEAREST.get(state, ())):
-            if candidate in self.glows:
-                return self.glows[candidate]
-        return (Glow(0),)
+            if candidate in self.states:
+                return self.states[candidate]
+        return (LedMessage(0),)
 
 
-PLAIN = Palette(
+PLAIN = LedPalette(
     MappingProxyType(
         {
-            LedState.OFF: (Glow(0),),
-            LedState.ON: (Glow(127),),
-            LedState.QUEUED: (Glow(127, blink=0.5),),
-            LedState.RENDERING: (Glow(127, blink=0.25),),
-            LedState.READY: (Glow(127, blink=1.0),),
-            LedState.FAILED: (Glow(127, blink=0.125),),
+            LedState.OFF: (LedMessage(0),),
+            LedState.ON: (LedMessage(127),),
+            LedState.QUEUED: (LedMessage(127, blink=0.5),),
+            LedState.RENDERING: (LedMessage(127, blink=0.25),),
+            LedState.READY: (LedMessage(127, blink=1.0),),
+            LedState.FAILED: (LedMessage(127, blink=0.125),),
         }
     )
 )
-"""For lamps of one colour that do not blink by themselves."""
+"""For LEDs of one colour that do not blink by themselves."""
 
 
 @dataclass(frozen=True)
-class Show:
-    """Everything that lamps show."""
+class FeedbackState:
+    """Everything that LEDs and motor faders shown."""
 
     state: PerformanceState
     progress: PerformanceProgress
     lists: PromptLists
 
 
-def led_state(binding: Binding, at: int, tree: ParameterTree, show: Show) -> LedState:
-    """What the lamp of ``binding`` says; ``at`` counts its notes from 0."""
+def led_state(binding: Binding, at: int, tree: ParameterTree, shown: FeedbackState) -> LedState:
+    """What the LED of ``binding`` shows; ``at`` counts its notes from 0."""
     parameter, words = tree[binding.path], binding.path.split("/")
     value = binding.values[at] if at < len(binding.values) else None
     if binding.path == "panic":
-        return LedState.ON if show.progress.panicked else LedState.IDLE
+        return LedState.ON if shown.progress.panicked else LedState.IDLE
     if words[0] == "deck" and words[2:3] == ["prompts"]:
-        return _of_a_list(words[1], words[3], value, show)
+        return _prompt_list_state(words[1], words[3], value, shown)
     if binding.path == "scene/recall" and value is not None:
-        return _of_a_scene(str(value), show)
+        return _scene_state(str(value), shown)
     if binding.path == "learn" and value is None:
-        return LedState.ON if show.state["learn"] else LedState.OFF
+        return LedState.ON if shown.state["learn"] else LedState.OFF
     if parameter.kind == "trigger":
         return LedState.IDLE
     if words[0] == "deck" and words[2] in ("prompt", "to") and value is not None:
-        return _of_a_prompt(words[1], words[2], str(value), show)
-    now = show.state[binding.path]
+        return _prompt_state(words[1], words[2], str(value), shown)
+    now = shown.state[binding.path]
     if parameter.kind == "bool":
         return LedState.ON if bool(now) is not binding.invert else LedState.OFF
     if value is not None:
@@ -136,34 +136,34 @@ def led_state(binding: Binding, at: int, tree: ParameterTree, show: Show) -> Led
     return LedState.ON if now not in (parameter.low, 0, "", parameter.default) else LedState.OFF
 
 
-def _of_a_list(deck: str, name: str, value: Value | None, show: Show) -> LedState:
-    bank = int(show.state[f"deck/{deck}/prompts/bank"])
-    prompts = show.lists.bank(bank)
+def _prompt_list_state(deck: str, name: str, value: Value | None, shown: FeedbackState) -> LedState:
+    bank = int(shown.state[f"deck/{deck}/prompts/bank"])
+    prompts = shown.lists.bank(bank)
     if name == "bank" and value is not None:
         chosen = LedState.ON if value == bank else LedState.IDLE
-        return chosen if show.lists.bank(int(value)) else LedState.EMPTY
+        return chosen if shown.lists.bank(int(value)) else LedState.EMPTY
     if name != "pick" or value is None:
         return LedState.IDLE if prompts else LedState.EMPTY
     if not 1 <= int(value) <= len(prompts):
         return LedState.EMPTY
-    return _of_a_prompt(deck, "prompt", prompts[int(value) - 1], show)
+    return _prompt_state(deck, "prompt", prompts[int(value) - 1], shown)
 
 
-def _of_a_prompt(deck: str, end: str, prompt: str, show: Show) -> LedState:
-    seen = show.progress.decks.get(deck, DeckProgress())
-    if show.state[f"deck/{deck}/{end}"] == prompt:
+def _prompt_state(deck: str, end: str, prompt: str, shown: FeedbackState) -> LedState:
+    seen = shown.progress.decks.get(deck, DeckProgress())
+    if shown.state[f"deck/{deck}/{end}"] == prompt:
         return LedState(seen.phase.value)
     return LedState.PLAYING if seen.sounding.get(end) == prompt else LedState.IDLE
 
 
-def _of_a_scene(name: str, show: Show) -> LedState:
-    scenes = show.progress.scenes
+def _scene_state(name: str, shown: FeedbackState) -> LedState:
+    scenes = shown.progress.scenes
     if name not in scenes and name.isdecimal() and 1 <= int(name) <= len(scenes):
         name = scenes[int(name) - 1]
     if name not in scenes:
         return LedState.EMPTY
-    if name != show.progress.scene:
+    if name != shown.progress.scene:
         return LedState.IDLE
-    phases = [deck.phase for deck in show.progress.decks.values()]
-    late = (Phase.FAILED, Phase.QUEUED, Phase.RENDERING, Phase.READY)
-    return next((LedState(phase.value) for phase in late if phase in phases), LedState.PLAYING)
+    phases = [deck.phase for deck in shown.progress.decks.values()]
+    order = (Phase.FAILED, Phase.QUEUED, Phase.RENDERING, Phase.READY)
+    return next((LedState(phase.value) for phase in order if phase in phases), LedState.PLAYING)

@@ -1,4 +1,4 @@
-"""Names of MIDI ports, as drivers give them and as people know them, and which controller is which. Pure."""
+"""Names of MIDI ports, as drivers give them and as people know them, and labels for controllers of one name. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-# What drivers add to a controller's name, in the order in which it is taken off.
+# What drivers add to a controller's name, in the order in which it is removed.
 _ADDED = (
-    r"\s+\d+:\d+$",  # ALSA: client and port, given anew at every plug-in
+    r"\s+\d+:\d+$",  # ALSA: client and port numbers, new at every plug-in
     r"^a2j:",  # the bridge from ALSA to JACK
     r"\s*\[\d+\]",
     r"\s*\((capture|playback)\)",
     r"-\d\d(?=:)",  # JACK: the second client of a name
 )
-_DIRECTION = r"[\s:_-]*\b(in|out|input|output)$"  # one controller has one name, whichever way the bytes go
+_DIRECTION = r"[\s:_-]*\b(in|out|input|output)$"  # one controller has one name for input and output
 
 
 def normalised(name: str) -> str:
-    """A port's name in lower case without the client numbers that ALSA gives anew at every plug-in."""
+    """A port's name in lower case without the client numbers that ALSA changes at every plug-in."""
     return re.sub(_ADDED[0], "", name).strip().lower()
 
 
@@ -39,24 +39,26 @@ def label(base: str, slot: int) -> str:
     return base if slot == 1 else f"{base} #{slot}"
 
 
-def means(part: str, name: str) -> bool:
-    """Whether ``part``, as written in a map or preset, means the controller labelled ``name``.
+def matches_port(part: str, name: str) -> bool:
+    """Whether ``part``, as written in a map or preset, names the controller labelled ``name``.
 
-    ``nano`` means every nanoKONTROL2, ``nano#2`` the second, ``nano#1`` the first.
+    ``nano`` names every nanoKONTROL2, ``nano#2`` the second, ``nano#1`` the first.
     """
     wanted, _, number = part.lower().partition("#")
     base, _, slot = name.partition(" #")
     return wanted.strip() in base and (not number.strip() or number.strip() == (slot or "1"))
 
 
-class Roster:
-    """Keeps controllers of one name apart: who came back takes the place it had. Belongs to one thread."""
+class PortLabels:
+    """Gives controllers of one name different labels: one that comes back gets the label it had. One thread."""
 
     def __init__(self) -> None:
-        self._places: dict[str, list[str]] = {}  # base name → the driver's name in each slot, kept while it is away
+        self._slots: dict[
+            str, list[str]
+        ] = {}  # base name → the driver's name in each slot, kept while it is disconnected
 
-    def seen(self, names: Sequence[str]) -> dict[str, int]:
-        """The labels of the ports that are there, and the number of each in ``names``."""
+    def assign(self, names: Sequence[str]) -> dict[str, int]:
+        """The label of each port in ``names``, and its index there."""
         repeats: Counter[str] = Counter()
         here: dict[str, dict[str, int]] = {}  # base name → driver's name, made unique → number
         for number, name in enumerate(names):
@@ -64,10 +66,10 @@ class Roster:
             here.setdefault(base_name(name), {})[f"{name}\0{repeats[name]}"] = number
         found = {}
         for base, present in here.items():
-            places = self._places.setdefault(base, [])
+            slots = self._slots.setdefault(base, [])
             for name in present:
-                if name not in places:
-                    vacant = next((at for at, kept in enumerate(places) if kept not in present), len(places))
-                    places[vacant : vacant + 1] = [name]
-            found.update({label(base, places.index(name) + 1): number for name, number in present.items()})
+                if name not in slots:
+                    vacant = next((at for at, kept in enumerate(slots) if kept not in present), len(slots))
+                    slots[vacant : vacant + 1] = [name]
+            found.update({label(base, slots.index(name) + 1): number for name, number in present.items()})
         return found

@@ -1,64 +1,61 @@
-"""MidiPorts: one thread that opens, watches and closes controllers, and sends to them at a pace.
+"""MidiPorts: one thread that opens and closes the ports of controllers, and sends to them at a limited rate.
 
-Drivers do not tell when a controller comes or goes, so their names are asked for again and again. Everything of rtmidi
-happens in this thread, but for its callbacks, which only stamp bytes.
+Drivers do not report when a controller is connected or disconnected, so the names of the ports are polled. All calls of
+rtmidi are made in this thread, except its callbacks, which only stamp bytes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from riffengine.clock import Clock
-from riffengine.control.midi.port_names import Roster
+from riffengine.control.midi.port_names import PortLabels
+from riffengine.control.midi.rtmidi_api import APIS, stderr_silenced
 
 CLIENT = "riffengine"
-APIS = {
-    "ALSA": "API_LINUX_ALSA",
-    "JACK": "API_UNIX_JACK",
-    "CoreMIDI": "API_MACOSX_CORE",
-    "Windows": "API_WINDOWS_MM",
-}
 POLL_SECONDS = 0.25
-PAUSE_SECONDS = 0.001  # between two messages to a controller: what three bytes take on a DIN cable
-_FIRST_LOOK_SECONDS = 10.0
-_LAST_WORDS_SECONDS = 0.5
+PAUSE_SECONDS = 0.001  # between two messages to a controller: the time of three bytes on a DIN cable
+_FIRST_SCAN_SECONDS = 10.0
+_CLOSE_SECONDS = 0.5
 
-Heard = Callable[[str, Sequence[int], int], None]
+OnMessage = Callable[[str, Sequence[int], int], None]
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What the thread asks and tells; each is called in a thread that is not the event loop's.
+class PortCallbacks:
+    """What the thread calls; none of these calls is made in the event loop's thread.
 
-    ``hears`` and ``speaks``: whether a controller of that label is to be heard or spoken to. ``heard`` gets label,
-    bytes and monotonic nanoseconds; ``came`` and ``went`` a label; ``listens`` a label whose output is open now.
+    ``wants_input`` and ``has_output`` say whether the input or output of the controller with that label is to be
+    opened. ``on_message`` gets label, bytes and monotonic nanoseconds; the others get the label of the controller.
     """
 
-    hears: Callable[[str], bool]
-    speaks: Callable[[str], bool]
-    heard: Heard
-    came: Callable[[str], None]
-    listens: Callable[[str], None]
-    went: Callable[[str], None]
+    wants_input: Callable[[str], bool]
+    has_output: Callable[[str], bool]
+    on_message: OnMessage
+    on_connected: Callable[[str], None]
+    on_output_opened: Callable[[str], None]
+    on_disconnected: Callable[[str], None]
 
 
 class MidiPorts:
-    """Every controller that ``watch`` wants, and a virtual port of our own if ``virtual``; ``api`` names the driver."""
+    """The ports of every controller that ``callbacks`` wants, and a virtual port of our own if ``virtual``.
 
-    def __init__(self, watch: Watch, clock: Clock, virtual: bool = True, poll_seconds: float = POLL_SECONDS) -> None:
-        self._watch, self._clock, self._virtual, self._poll_seconds = watch, clock, virtual, poll_seconds
+    ``api`` is the name of the MIDI system that is used, "" before one is. ``unsent`` counts messages.
+    """
+
+    def __init__(
+        self, callbacks: PortCallbacks, clock: Clock, virtual: bool = True, poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        self._callbacks, self._clock, self._virtual, self._poll_seconds = callbacks, clock, virtual, poll_seconds
         self._inputs: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
-        self._rosters = Roster(), Roster()
+        self._labels = PortLabels(), PortLabels()  # of inputs and of outputs
         self._outbox: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
-        self._looked = threading.Event()
+        self._scanned = threading.Event()
         self._thread: threading.Thread | None = None
         self._rtmidi: Any = None
         self._probes: tuple[Any, Any] | None = None
@@ -67,7 +64,10 @@ class MidiPorts:
         self.scans = 0
 
     def start(self, apis: Sequence[str] = tuple(APIS)) -> str:
-        """Open what is there on the first of ``apis`` that works; why none does, or "". Blocks shortly."""
+        """Open the ports that there are, on the first of ``apis`` that works. Blocks for a moment.
+
+        Returns why none of them works, "" when one does.
+        """
         try:
             import rtmidi
         except ImportError as error:
@@ -79,7 +79,7 @@ class MidiPorts:
             if api is None or api not in rtmidi.get_compiled_api():
                 continue
             try:
-                with libraries_quiet():
+                with stderr_silenced():
                     self._probes = rtmidi.MidiIn(api, name=CLIENT), rtmidi.MidiOut(api, name=CLIENT)
                     self._open_virtual(api)
             except (rtmidi.RtMidiError, NotImplementedError) as error:
@@ -89,12 +89,12 @@ class MidiPorts:
             self.api = name
             self._thread = threading.Thread(target=self._run, args=(api,), name="midi ports", daemon=True)
             self._thread.start()
-            self._looked.wait(_FIRST_LOOK_SECONDS)
+            self._scanned.wait(_FIRST_SCAN_SECONDS)
             return ""
         return f"no MIDI here ({'; '.join(tried) or 'no MIDI system was compiled in'})"
 
     def send(self, label: str, messages: Sequence[bytes]) -> None:
-        """Send in order, one after the other; to a controller that is gone nothing is sent. Any thread; never waits."""
+        """Queue ``messages`` for the controller ``label``; dropped if it is disconnected. Any thread; never waits."""
         for message in messages:
             self._outbox.put((label, message))
 
@@ -107,7 +107,7 @@ class MidiPorts:
         """Send what waits, for half a second at most, and close every port."""
         if self._thread is not None:
             self._outbox.put(None)
-            self._thread.join(_LAST_WORDS_SECONDS + 2.0)
+            self._thread.join(_CLOSE_SECONDS + 2.0)
             self._thread = None
 
     # --- the thread ------------------------------------------------------------------------------------------------
@@ -117,8 +117,8 @@ class MidiPorts:
         next_ns = self._clock.now_ns()
         while True:
             if self._clock.now_ns() >= next_ns:
-                self._look(api)
-                self._looked.set()
+                self._scan(api)
+                self._scanned.set()
                 next_ns = self._clock.now_ns() + poll_ns
             try:
                 item = self._outbox.get(timeout=max(0.001, (next_ns - self._clock.now_ns()) / 1e9))
@@ -126,10 +126,10 @@ class MidiPorts:
                 continue
             if item is None:
                 break
-            self._say(*item)
+            self._send(*item)
         self._close_all()
 
-    def _say(self, label: str, message: bytes) -> None:
+    def _send(self, label: str, message: bytes) -> None:
         port = self._outputs.get(label)
         if port is None:
             self.unsent += 1
@@ -140,37 +140,44 @@ class MidiPorts:
             self.unsent += 1
         threading.Event().wait(PAUSE_SECONDS)
 
-    def _look(self, api: int) -> None:
-        """Open what came, close what went."""
+    def _scan(self, api: int) -> None:
+        """Open the ports that are new, close those that are gone."""
         assert self._probes is not None
         try:
             names = [probe.get_ports() for probe in self._probes]
         except (self._rtmidi.RtMidiError, SystemError, UnicodeDecodeError):
-            names = [[], []]  # the server is gone, and with it every port
+            names = [[], []]  # the MIDI server has ended, and with it every port
         self.scans += 1
-        heard, spoken = (roster.seen(found) for roster, found in zip(self._rosters, names, strict=True))
-        for label in [label for label in self._inputs if label not in heard and label != CLIENT]:
-            _shut(self._inputs.pop(label))
+        inputs, outputs = (labels.assign(found) for labels, found in zip(self._labels, names, strict=True))
+        for label in [label for label in self._inputs if label not in inputs and label != CLIENT]:
+            _close_port(self._inputs.pop(label))
             if label in self._outputs:
-                _shut(self._outputs.pop(label))
-            self._watch.went(label)
-        for label in [label for label in self._outputs if label not in spoken and label != CLIENT]:
-            _shut(self._outputs.pop(label))
-        for label, number in heard.items():
-            if label not in self._inputs and self._watch.hears(label) and self._open_input(api, label, number):
-                self._watch.came(label)
-        for label, number in spoken.items():
-            if label in self._inputs and label not in self._outputs and self._watch.speaks(label):
+                _close_port(self._outputs.pop(label))
+            self._callbacks.on_disconnected(label)
+        for label in [label for label in self._outputs if label not in outputs and label != CLIENT]:
+            _close_port(self._outputs.pop(label))
+        for label, number in inputs.items():
+            if (
+                label not in self._inputs
+                and self._callbacks.wants_input(label)
+                and self._open_input(api, label, number)
+            ):
+                self._callbacks.on_connected(label)
+        for label, number in outputs.items():
+            if label in self._inputs and label not in self._outputs and self._callbacks.has_output(label):
                 self._open_output(api, label, number)
 
     def _open_input(self, api: int, label: str, number: int) -> bool:
         port = self._rtmidi.MidiIn(api, name=CLIENT)
-        # The callback comes first: what arrives between the opening and the callback would be lost.
-        port.set_callback(self._arrived, label)
+        # The callback is set first: a message between opening and setting it would be lost.
+        port.set_callback(self._on_message, label)
         try:
             port.open_port(number)
-        except (self._rtmidi.RtMidiError, ValueError):  # another program holds it, or it has just gone: the next look
-            _shut(port)
+        except (
+            self._rtmidi.RtMidiError,
+            ValueError,
+        ):  # another program has it, or it is just gone: the next scan tries again
+            _close_port(port)
             return False
         self._inputs[label] = port
         return True
@@ -180,54 +187,35 @@ class MidiPorts:
         try:
             port.open_port(number)
         except (self._rtmidi.RtMidiError, ValueError):
-            _shut(port)
+            _close_port(port)
             return
         self._outputs[label] = port
-        self._watch.listens(label)
+        self._callbacks.on_output_opened(label)
 
     def _open_virtual(self, api: int) -> None:
         if not self._virtual:
             return
         self._inputs[CLIENT] = port = self._rtmidi.MidiIn(api, name=CLIENT)
-        port.set_callback(self._arrived, CLIENT)
+        port.set_callback(self._on_message, CLIENT)
         port.open_virtual_port(CLIENT)
-        if self._watch.speaks(CLIENT):
+        if self._callbacks.has_output(CLIENT):
             self._outputs[CLIENT] = port = self._rtmidi.MidiOut(api, name=CLIENT)
             port.open_virtual_port(CLIENT)
 
-    def _arrived(self, event: tuple[list[int], float], label: str) -> None:
+    def _on_message(self, event: tuple[list[int], float], label: str) -> None:
         """Called by rtmidi, in its thread."""
-        self._watch.heard(label, event[0], self._clock.now_ns())
+        self._callbacks.on_message(label, event[0], self._clock.now_ns())
 
     def _close_all(self) -> None:
         for port in (*self._inputs.values(), *self._outputs.values(), *(self._probes or ())):
-            _shut(port)
+            _close_port(port)
         self._inputs.clear()
         self._outputs.clear()
         self._probes = None
 
 
-def _shut(port: Any) -> None:
+def _close_port(port: Any) -> None:
     if hasattr(port, "cancel_callback"):
         port.cancel_callback()
     port.close_port()
     port.delete()
-
-
-@contextlib.contextmanager
-def libraries_quiet() -> Iterator[None]:
-    """Keep the six lines that libasound and libjack print when there is no server out of the status line."""
-    try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # no stderr to keep clean
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

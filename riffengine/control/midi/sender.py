@@ -1,8 +1,8 @@
-"""MidiSender: MIDI that goes out on time, from a process of its own.
+"""MidiSender: sends MIDI on time, from a process of its own.
 
-A thread beside the event loop would wait for it (the interpreter's lock, up to 5 ms); this process does nothing but
-wait for the next message. It sends our clock, and whatever else it is given with the time at which it is to be sent.
-Over JACK the driver hands messages over once a period: there the period is the jitter.
+A thread beside the event loop would wait for the interpreter's lock, up to 5 ms; this process does nothing but wait
+for the next message. It sends our MIDI clock, and other messages at the times that come with them. Over JACK the
+driver passes messages on once a period: there the period is the jitter.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.clock_input import compiled_apis, find_port, load_rtmidi
-from riffengine.control.midi.input import libraries_quiet
+from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
 from riffengine.errors import ControlError
 from riffengine.processes.realtime import raise_priority
 from riffengine.transport.sync.clock_out import ClockOut, Course
 
-_PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and is late by what it waits for
+_PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and every wait makes a message late
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
-_LAST_WORDS_SECONDS = 0.3  # a JACK client that closes at once takes what it holds with it: three periods of 4096 frames
+_DRAIN_SECONDS = 0.3  # a JACK client that closes at once loses what it has not sent: three periods of 4096 frames
 _STUCK_SECONDS = 0.5  # of processor time between two looks at the pipe: a thousand times what it should take
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
@@ -37,7 +36,7 @@ Send = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedMessage:
     """Send ``message`` at ``host_ns`` of the monotonic clock, or at once when that has passed."""
 
     host_ns: int
@@ -46,28 +45,28 @@ class Timed:
 
 @dataclass(frozen=True)
 class Withdraw:
-    """Forget every ``Timed`` that waits for ``from_ns`` or later, and send ``messages`` now."""
+    """Drop every ``TimedMessage`` that is due at ``from_ns`` or later, and send ``messages`` now."""
 
     messages: tuple[bytes, ...] = ()
     from_ns: int = 0
 
 
 @dataclass(frozen=True)
-class Opened:
+class PortOpened:
     """The port is open; ``note`` is for a person."""
 
     note: str
 
 
 @dataclass(frozen=True)
-class Unopened:
-    """There is no port to be had; ``reason`` is for a person."""
+class PortFailed:
+    """No port could be opened; ``reason`` is for a person."""
 
     reason: str
 
 
-ToSender = Course | Timed | Withdraw
-FromSender = Opened | Unopened
+ToSender = Course | TimedMessage | Withdraw
+FromSender = PortOpened | PortFailed
 
 
 @dataclass(order=True)
@@ -78,67 +77,69 @@ class _Waiting:
 
 
 class Outbox:
-    """What is due when: a clock, and messages with their times. Pure; belongs to the sender's process."""
+    """What is due when: the MIDI clock, and messages with their times. Pure; belongs to the sender's process."""
 
     def __init__(self, loop_beats: int = 8) -> None:
         self.clock = ClockOut(loop_beats)
         self._waiting: list[_Waiting] = []
         self._count = itertools.count()
-        self._ringing: dict[tuple[int, int], None] = {}  # channel and pitch of every note that has begun
+        self._held_notes: dict[
+            tuple[int, int], None
+        ] = {}  # channel and pitch of every note that was started and not ended
 
-    def take(self, order: ToSender, now_ns: int) -> list[bytes]:
-        """Heed an order of the engine; returns what must be sent at once."""
+    def handle(self, order: ToSender, now_ns: int) -> list[bytes]:
+        """Carry out an order of the engine; returns what must be sent at once."""
         match order:
             case Course():
                 return self.clock.take(order, now_ns)
-            case Timed(host_ns, message):
+            case TimedMessage(host_ns, message):
                 heapq.heappush(self._waiting, _Waiting(host_ns, next(self._count), message))
                 return []
             case Withdraw(messages, from_ns):
                 self._waiting = [waiting for waiting in self._waiting if waiting.host_ns < from_ns]
                 heapq.heapify(self._waiting)
-                return self._sent(list(messages))
+                return self._track_notes(list(messages))
 
     def due(self, now_ns: int) -> list[bytes]:
-        """What must have been sent by ``now_ns``: the clock first, it is the one that is measured."""
+        """What must have been sent by ``now_ns``: the clock first, since receivers measure it."""
         messages: list[bytes] = []
         while self._waiting and self._waiting[0].host_ns <= now_ns:
             messages.append(heapq.heappop(self._waiting).message)
-        return self.clock.due(now_ns) + self._sent(messages)
+        return self.clock.due(now_ns) + self._track_notes(messages)
 
-    def goodbye(self) -> list[bytes]:
-        """The last words, whatever happened to the engine: every note ends, receivers of the clock stop."""
-        ends = [bytes((_NOTE_OFF | channel, pitch, 0)) for channel, pitch in self._ringing]
-        self._ringing.clear()
+    def final_messages(self) -> list[bytes]:
+        """What is sent before the process ends: every note ends, receivers of the clock stop."""
+        ends = [bytes((_NOTE_OFF | channel, pitch, 0)) for channel, pitch in self._held_notes]
+        self._held_notes.clear()
         self._waiting.clear()
         return ends + self.clock.stop()
 
-    def _sent(self, messages: list[bytes]) -> list[bytes]:
+    def _track_notes(self, messages: list[bytes]) -> list[bytes]:
         for status, pitch, velocity in (message for message in messages if len(message) == 3):
             if status & 0xF0 == _NOTE_ON and velocity:
-                self._ringing[status & 0x0F, pitch] = None
+                self._held_notes[status & 0x0F, pitch] = None
             elif status & 0xF0 in (_NOTE_ON, _NOTE_OFF):
-                self._ringing.pop((status & 0x0F, pitch), None)
+                self._held_notes.pop((status & 0x0F, pitch), None)
         return messages
 
     def next_ns(self) -> float:
-        """When something is due next; infinity when nothing is known."""
+        """When something is due next; infinity when nothing is."""
         return min(self.clock.next_ns(), self._waiting[0].host_ns if self._waiting else math.inf)
 
 
 def sender_main(wanted: str, client: str, connection: Connection, loop_beats: int = 8) -> None:
-    """The body of the sender process, until the engine hangs up; then receivers are stopped. Target of ``spawn``."""
+    """The body of the sender process, until the engine closes the pipe; then it stops the receivers. For ``spawn``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         port, note = _open(wanted, client)
     except ControlError as error:
-        connection.send(Unopened(str(error)))
+        connection.send(PortFailed(str(error)))
         return
     raise_priority(_PRIORITY)
     _end_when_stuck()
     try:
-        connection.send(Opened(note))
+        connection.send(PortOpened(note))
         _run(connection, port.send_message, SystemClock(), loop_beats)
     finally:
         port.close_port()
@@ -152,25 +153,25 @@ def _run(connection: Connection, send: Send, clock: Clock, loop_beats: int) -> N
             _end_when_stuck()
             wait_seconds = min((outbox.next_ns() - clock.now_ns()) / 1e9, _LONGEST_WAIT_SECONDS)
             if connection.poll(max(0.0, wait_seconds - _COARSE_SECONDS)):
-                messages = outbox.take(connection.recv(), clock.now_ns())
+                messages = outbox.handle(connection.recv(), clock.now_ns())
             else:
                 time.sleep(max(0.0, (min(outbox.next_ns(), clock.now_ns() + 5e6) - clock.now_ns()) / 1e9))
                 messages = []
             for message in [*messages, *outbox.due(clock.now_ns())]:
                 send(message)
-    except (EOFError, OSError):  # the engine has gone, or says goodbye
+    except (EOFError, OSError):  # the engine has ended, or closed the pipe
         _end_when_stuck()
-        for message in outbox.goodbye():
+        for message in outbox.final_messages():
             send(message)
-        time.sleep(_LAST_WORDS_SECONDS)
+        time.sleep(_DRAIN_SECONDS)
 
 
 def _end_when_stuck() -> None:
-    """Have the system end this process when it works for long without calling this again.
+    """Have the system end this process when it computes for long without calling this again.
 
-    RtMidi waits for room in JACK's buffer by turning round and round with the interpreter's lock held; when the server
-    does not take what we send, that never ends, and at real-time priority it takes a core from everybody else. No
-    handler of ours would be called then: the signal's own way, the end of the process, is what is wanted.
+    RtMidi waits for room in JACK's buffer in a busy loop with the interpreter's lock held; when the server does not
+    take what we send, the loop never ends, and at real-time priority it takes a core from all other processes. No
+    signal handler in Python would be called then, so the signal's default action, the end of the process, is used.
     """
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, _STUCK_SECONDS)
@@ -181,7 +182,7 @@ def _open(wanted: str, client: str) -> tuple[Any, str]:
     tried = []
     for api in compiled_apis(rtmidi):
         try:
-            with libraries_quiet():
+            with stderr_silenced():
                 port = rtmidi.MidiOut(api, name=client)
                 number = find_port(port, wanted)
                 if number is None:
@@ -199,10 +200,10 @@ def _open(wanted: str, client: str) -> tuple[Any, str]:
 
 
 class MidiSender:
-    """The engine's handle on a sender. Opening the port takes a moment: ``notes`` tells how it went. Never waits.
+    """The engine's side of a sender. Opening the port takes a moment: ``notes`` reports the result. Never waits.
 
-    ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. Who follows the clock
-    starts on a boundary of ``loop_beats``. One thread.
+    ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. Receivers of the clock
+    start on a boundary of ``loop_beats``. One thread.
     """
 
     def __init__(self, wanted: str, client: str = "riffengine clock", loop_beats: int = 8) -> None:
@@ -217,25 +218,25 @@ class MidiSender:
         self.failed = False
 
     def send(self, order: ToSender) -> None:
-        """Give an order; one to a sender that has gone is dropped."""
+        """Send an order to the process; it is dropped when the process has ended."""
         with contextlib.suppress(OSError):
             self._connection.send(order)
 
     def notes(self) -> list[str]:
-        """What a person should be told since the last call."""
+        """Messages for a person since the last call."""
         found = []
         try:
             while not self.failed and self._connection.poll():
-                word = self._connection.recv()
-                self.open, self.failed = isinstance(word, Opened), isinstance(word, Unopened)
-                found.append(word.note if isinstance(word, Opened) else str(word.reason))
+                answer = self._connection.recv()
+                self.open, self.failed = isinstance(answer, PortOpened), isinstance(answer, PortFailed)
+                found.append(answer.note if isinstance(answer, PortOpened) else str(answer.reason))
         except (EOFError, OSError):
             self.open, self.failed = False, True
             found.append("a process that sends MIDI has ended; turn its switch in the tree off and on to start another")
         return found
 
     def close(self) -> None:
-        """Hang up: the process stops the receivers and ends by itself."""
+        """Close the pipe: the process stops the receivers and ends by itself."""
         self._connection.close()
 
     def wait(self, seconds: float = 2.0) -> bool:

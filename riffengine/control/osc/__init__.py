@@ -1,1 +1,1 @@
-"""OSC: datagrams in and out, addresses, subscribers, OSCQuery and discovery."""
+"""OSC: the UDP server, OSCQuery over HTTP, and the zeroconf announcement of both."""

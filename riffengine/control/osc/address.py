@@ -1,4 +1,7 @@
-"""Addresses ↔ paths of the tree, patterns included. Source: Open Sound Control 1.0, "OSC Message Dispatching"."""
+"""OSC addresses and the paths of the tree that they name, patterns included.
+
+Source: Open Sound Control 1.0, "OSC Message Dispatching".
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _SPECIAL = frozenset("*?[]{}")
 def paths(address: str, tree: ParameterTree, others: Iterable[str] = ()) -> Sequence[str]:
     """The paths that ``address`` names: one, or all that a pattern (``* ? [a-d] {left,right}``) matches.
 
-    ``ControlError`` when there is none; it offers the nearest of the tree and of ``others``, which are addresses.
+    ``ControlError`` when there is none; it suggests the nearest of the tree and of ``others``, which are addresses.
     """
     path = address.removeprefix(ROOT)
     if path != address:

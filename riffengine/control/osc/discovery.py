@@ -1,6 +1,6 @@
-"""Discovery: tells programs on the network, or on this machine alone, that OSC and OSCQuery are here (zeroconf).
+"""Discovery: announces OSC and OSCQuery to programs on the network, or on this machine alone, by zeroconf.
 
-Runs on the engine's event loop, in the background: what cannot be announced is told once, and everything else works.
+Runs in the background of the engine's event loop. A failure is reported once; everything else works without it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import InterfaceChoice, IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from riffengine.control.osc.subscribers import OscOptions, is_loopback
+from riffengine.control.osc.options import OscOptions, is_loopback
 from riffengine.control.surface import Surface
 
 LOOPBACK = "127.0.0.1"
@@ -34,21 +34,21 @@ class Discovery(Surface):
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to announce; takes about a second, in the background."""
+        """Begin to announce; it takes about a second, in the background."""
         self._task = asyncio.get_running_loop().create_task(self._announce())
 
     def close(self) -> None:
-        """Take the announcement back."""
+        """Withdraw the announcement."""
         if self._task is not None:
-            self._task = asyncio.get_running_loop().create_task(self._take_back(self._task))
+            self._task = asyncio.get_running_loop().create_task(self._withdraw(self._task))
 
     async def settled(self) -> None:
-        """Return when what was begun is done."""
+        """Return when what ``start`` or ``close`` began is done."""
         if self._task is not None:
             await self._task
 
     def services(self) -> list[ServiceInfo]:
-        """What is announced."""
+        """The services that are announced."""
         host = socket.gethostname().partition(".")[0]
         addresses = [self._options.host]
         if not is_loopback(self._options.host):
@@ -75,7 +75,7 @@ class Discovery(Surface):
         except (OSError, ZeroconfError) as error:
             self._say(f"OSCQuery is not announced: {error or type(error).__name__}; name host and port in your program")
 
-    async def _take_back(self, task: asyncio.Task[None]) -> None:
+    async def _withdraw(self, task: asyncio.Task[None]) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

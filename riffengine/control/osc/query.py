@@ -1,4 +1,4 @@
-"""OSCQuery's address space, projected from the parameter tree: what another program asks to build its own surface.
+"""AddressSpace: the parameter tree as OSCQuery describes it, from which other programs build their controls.
 
 Pure: no I/O. Source: the OSCQuery proposal by Vidvox, https://github.com/Vidvox/OSCQueryProposal. Each OSC address
 is an HTTP path; ``?NAME`` asks for one attribute; a parameter has TYPE, RANGE, VALUE, ACCESS, DESCRIPTION, UNIT,
@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from riffengine.control.osc.address import ROOT
+from riffengine.control.osc.meta_addresses import META_ADDRESSES
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import Parameter, ParameterTree
 
@@ -21,13 +22,6 @@ TYPES: Mapping[str, str] = {"float": "f", "int": "i", "str": "s", "choice": "s",
 READ_ONLY, WRITE_ONLY, READ_AND_WRITE = 1, 2, 3
 _OFTEN = ("FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "RANGE", "VALUE", "DESCRIPTION")
 ATTRIBUTES = frozenset((*_OFTEN, "UNIT", "CLIPMODE", "TAGS", "CRITICAL", "EXTENDED_TYPE"))
-COMMANDS = {
-    "notify": ("i", "1: every value now and each change from now on, to your address; 0 ends it"),
-    "sync": ("i", "Comes back as /riff/synced when everything sent before has been worked off"),
-    "status": ("N", "Answers /riff/status.reply name value …"),
-    "help": ("s", "Answers /riff/help.reply path kind allowed help"),
-}
-"""Addresses below /riff that are no parameter: their type and what they do."""
 
 
 class AddressSpace:
@@ -40,7 +34,7 @@ class AddressSpace:
     def answer(self, path: str, attribute: str = "") -> tuple[HTTPStatus, Node | None]:
         """The answer to a GET of ``path``: the node, or one of its attributes, or why there is none.
 
-        204 means that this node has no such attribute, 400 that nobody knows it, 404 that there is no such node.
+        204: this node has no such attribute; 400: OSCQuery has no such attribute; 404: there is no such node.
         """
         if attribute and attribute not in ATTRIBUTES:
             return HTTPStatus.BAD_REQUEST, None
@@ -55,19 +49,19 @@ class AddressSpace:
 
     def node(self, path: str) -> Node | None:
         """Everything about ``path`` and all below it; ``None`` when there is no such address."""
-        leaves = {**{ROOT + p: _parameter(q, self._value) for p, q in self._tree.parameters.items()}, **_commands()}
+        leaves = {**{ROOT + p: _parameter(q, self._value) for p, q in self._tree.parameters.items()}, **_meta_nodes()}
         below = "" if path == "/" else path
         found = {address: leaf for address, leaf in leaves.items() if address.startswith(below + "/")}
         if not found and path not in leaves:
             return None
         root: Node = {"FULL_PATH": path, "DESCRIPTION": _CONTAINERS.get(path, ""), "ACCESS": 0, **leaves.get(path, {})}
         for address, leaf in found.items():
-            _hang(root, below, address, leaf)
+            _insert(root, below, address, leaf)
         return root
 
 
 def host_info(name: str, osc_ip: str, osc_port: int, http_port: int) -> Node:
-    """The answer to ``?HOST_INFO``: where OSC and the WebSocket are, and what is understood."""
+    """The answer to ``?HOST_INFO``: where OSC and the WebSocket are, and which extensions there are."""
     known = ("ACCESS", "VALUE", "RANGE", "DESCRIPTION", "TAGS", "CLIPMODE", "UNIT", "LISTEN")
     unknown = ("CRITICAL", "EXTENDED_TYPE", "PATH_CHANGED", "PATH_RENAMED", "PATH_ADDED", "PATH_REMOVED")
     return {
@@ -81,7 +75,7 @@ def host_info(name: str, osc_ip: str, osc_port: int, http_port: int) -> Node:
     }
 
 
-def _hang(root: Node, below: str, address: str, leaf: Node) -> None:
+def _insert(root: Node, below: str, address: str, leaf: Node) -> None:
     """Put ``leaf`` into ``root``, making the containers on the way to it."""
     node, at = root, below
     for word in address[len(below) + 1 :].split("/"):
@@ -116,10 +110,10 @@ def _parameter(parameter: Parameter, value: Callable[[str], Value]) -> Node:
     return node
 
 
-def _commands() -> dict[str, Node]:
+def _meta_nodes() -> dict[str, Node]:
     return {
         ROOT + name: {"FULL_PATH": ROOT + name, "TYPE": type_, "ACCESS": WRITE_ONLY, "DESCRIPTION": text}
-        for name, (type_, text) in COMMANDS.items()
+        for name, (type_, text) in META_ADDRESSES.items()
     }
 
 

@@ -1,7 +1,7 @@
-"""OscQueryServer: HTTP and WebSocket beside the OSC port, and its announcement on the network.
+"""OscQueryServer: OSCQuery over HTTP and WebSocket, on the port number of OSC.
 
-Runs on the engine's event loop. It only tells: nothing can be changed through it. Loopback by default; a browser's page
-from elsewhere is refused by its Host and Origin, so that no web site reads along.
+Runs on the engine's event loop. It is read-only: nothing can be changed through it. Loopback by default; a page from
+another site in a browser is refused by its Host and Origin, so that no web site can read the values.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from aiohttp import WSMessage, WSMsgType, web
 
 from riffengine.control.osc.address import ROOT
+from riffengine.control.osc.options import AllowList, OscOptions, is_loopback
 from riffengine.control.osc.query import AddressSpace, host_info
-from riffengine.control.osc.subscribers import AllowList, OscOptions, is_loopback
 from riffengine.control.osc.wire import encode
 from riffengine.control.surface import Surface
 from riffengine.errors import ControlError
@@ -30,11 +30,13 @@ from riffengine.performance.state import PerformanceState
 NAME = "Riffengine"
 MAX_LISTENERS = 16  # WebSockets
 MAX_COMMAND = 4096  # bytes of a LISTEN or IGNORE
-REST_SECONDS = 0.02  # between two portions of changes to the same listener: a fader's last value is the one that counts
+REST_SECONDS = (
+    0.02  # between two portions of changes for the same listener: a fader's last value is the one that counts
+)
 
 
 class OscQueryServer(Surface):
-    """Serves the address space on the host of ``options``; ``osc_port`` is where OSC is heard.
+    """Serves the address space on the host of ``options``; ``osc_port`` is the port of OSC.
 
     ``port`` 0 takes a free one. Belongs to the event loop's thread.
     """
@@ -53,13 +55,13 @@ class OscQueryServer(Surface):
         self._current = current
         self._space = AddressSpace(tree, lambda path: current()[path])
         self._paths = {ROOT + p.path: p.path for p in tree.values}
-        self._doorkeeper = AllowList(options.allow)
+        self._allow_list = AllowList(options.allow)
         self._listeners: set[_Listener] = set()
         self._runner: web.ServerRunner | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen. ``ControlError`` when the port cannot be had."""
+        """Listen. ``ControlError`` when the port cannot be bound."""
         self._runner = web.ServerRunner(
             web.Server(self._serve, access_log=None), handle_signals=False, shutdown_timeout=0.2
         )
@@ -76,27 +78,27 @@ class OscQueryServer(Surface):
         self.port = int(self._runner.addresses[0][1])
 
     def changed(self, path: str, value: Value) -> None:
-        """``path`` became ``value``: whoever listens to it hears."""
+        """``path`` became ``value``: notify every listener that asked for it."""
         for listener in self._listeners:
-            listener.tell(ROOT + path, value)
+            listener.notify(ROOT + path, value)
 
     def close(self) -> None:
-        """Hang up; the sockets are gone soon after."""
+        """Disconnect everybody; the sockets are closed soon after."""
         if self._runner is not None and self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self.stop())
 
     async def stop(self) -> None:
-        """Hang up, and return when the sockets are gone."""
+        """Disconnect everybody, and return when the sockets are closed."""
         runner, self._runner = self._runner, None
         if runner is not None:
             for listener in list(self._listeners):
-                await listener.hang_up()
+                await listener.disconnect()
             await runner.cleanup()
 
     # --- HTTP ----------------------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not self._doorkeeper.admits(request.remote or "") or not self._is_ours(request):
+        if not self._allow_list.admits(request.remote or "") or not self._is_ours(request):
             return _plain(HTTPStatus.FORBIDDEN, "this host may not ask; see osc: allow: in the preset")
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._listen(request)
@@ -109,13 +111,13 @@ class OscQueryServer(Surface):
         return _json(node) if node is not None else _plain(status, "")
 
     def _is_ours(self, request: web.BaseRequest) -> bool:
-        """Whether the asker named us by an address or by this machine's name, and no foreign page made it ask."""
+        """Whether the request names us by an address or by this machine's name, and no page of another site sent it."""
         origin = request.headers.get("Origin")
         named = [f"//{request.headers.get('Host', 'localhost')}", *([origin] if origin is not None else [])]
         return all(_is_our_name(url) for url in named)
 
     def _own_ip(self, request: web.BaseRequest) -> str:
-        """The address under which the asker reached us."""
+        """The address at which the request reached us."""
         name = request.transport.get_extra_info("sockname") if request.transport is not None else None
         return str(name[0]) if name else self.options.host
 
@@ -130,14 +132,14 @@ class OscQueryServer(Surface):
         self._listeners.add(listener)
         try:
             async for message in wire:
-                self._heed(listener, message)
+                self._handle(listener, message)
         finally:
             self._listeners.discard(listener)
-            await listener.hang_up()
+            await listener.disconnect()
         return wire
 
-    def _heed(self, listener: _Listener, message: WSMessage) -> None:
-        """Take a command; what is none is left out, as the proposal asks."""
+    def _handle(self, listener: _Listener, message: WSMessage) -> None:
+        """Carry out a LISTEN or IGNORE; everything else is ignored, as the proposal asks."""
         if message.type is not WSMsgType.TEXT:
             return
         try:
@@ -151,42 +153,42 @@ class OscQueryServer(Surface):
             return
         if command.get("COMMAND") == "LISTEN":
             listener.addresses.add(address)
-            listener.tell(address, self._current()[self._paths[address]])
+            listener.notify(address, self._current()[self._paths[address]])
         elif command.get("COMMAND") == "IGNORE":
             listener.addresses.discard(address)
 
 
 class _Listener:
-    """One WebSocket: the addresses it wants, and the newest value of each that it has not heard yet."""
+    """One WebSocket: the addresses it wants, and the newest value of each that it was not sent yet."""
 
     def __init__(self, wire: web.WebSocketResponse) -> None:
         self.addresses: set[str] = set()
         self._wire = wire
-        self._untold: dict[str, Value] = {}
-        self._news = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._speak())
+        self._unsent: dict[str, Value] = {}
+        self._wake = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._send_values())
 
-    def tell(self, address: str, value: Value) -> None:
+    def notify(self, address: str, value: Value) -> None:
         if address in self.addresses:
-            self._untold[address] = value
-            self._news.set()
+            self._unsent[address] = value
+            self._wake.set()
 
-    async def hang_up(self) -> None:
+    async def disconnect(self) -> None:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         await self._wire.close()
 
-    async def _speak(self) -> None:
+    async def _send_values(self) -> None:
         try:
             while True:
-                await self._news.wait()
-                self._news.clear()
-                untold, self._untold = self._untold, {}
-                for address, value in untold.items():
+                await self._wake.wait()
+                self._wake.clear()
+                unsent, self._unsent = self._unsent, {}
+                for address, value in unsent.items():
                     await self._wire.send_bytes(encode(address, value))
                 await asyncio.sleep(REST_SECONDS)
-        except ConnectionError:  # it has gone; its reader ends by itself
+        except ConnectionError:  # the client has closed it; its reader ends by itself
             return
 
 

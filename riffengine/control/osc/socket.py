@@ -1,4 +1,7 @@
-"""OscSocket: UDP on an event loop, read in batches; asyncio's own reads one datagram a turn into a small buffer."""
+"""OscSocket: a UDP socket on an event loop, read in batches.
+
+asyncio's own reads one datagram in each turn of the loop, into a small buffer.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ from collections.abc import Callable
 
 from riffengine.control.osc.inbox import Sender
 
-RECEIVE_BUFFER_BYTES = 1 << 20  # asked for; a flood of 10,000 a second needs 8 MB/s of it while the engine is busy
+RECEIVE_BUFFER_BYTES = 1 << 20  # requested; a flood of 10,000 a second needs 8 MB/s of it while the engine is busy
 BATCH = 256  # datagrams read in one turn of the event loop
 _LONGEST = 65536
 
-Hear = Callable[[bytes, Sender], None]
+Receive = Callable[[bytes, Sender], None]
 
 
 class OscSocket:
-    """A bound UDP socket. ``hear`` is called with each datagram and its sender; ``send`` never waits."""
+    """A bound UDP socket. ``receive`` is called with each datagram and its sender; ``send`` never waits."""
 
-    def __init__(self, host: str, port: int, hear: Hear) -> None:
-        """Bind; ``OSError`` when the address cannot be had."""
+    def __init__(self, host: str, port: int, receive: Receive) -> None:
+        """Bind; ``OSError`` when the address cannot be bound."""
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -29,7 +32,7 @@ class OscSocket:
         except OSError:
             self._socket.close()
             raise
-        self._hear = hear
+        self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read)
 
@@ -39,7 +42,7 @@ class OscSocket:
         return int(self._socket.getsockname()[1])
 
     def send(self, datagram: bytes, to: Sender) -> bool:
-        """Send, or say that it could not be sent: the buffer is full, or ``to`` cannot be reached."""
+        """Send ``datagram``; false when the buffer is full or ``to`` cannot be reached."""
         try:
             self._socket.sendto(datagram, to)
         except OSError:
@@ -47,7 +50,7 @@ class OscSocket:
         return True
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop receiving and close the socket."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
@@ -57,8 +60,8 @@ class OscSocket:
                 datagram, address = self._socket.recvfrom(_LONGEST)
             except BlockingIOError:
                 return
-            except OSError:  # Windows and some BSDs report here that an answer found nobody; the socket is well
+            except OSError:  # Windows and some BSDs report here that a reply reached no socket; ours still works
                 continue
-            self._hear(datagram, (str(address[0]), int(address[1])))
+            self._receive(datagram, (str(address[0]), int(address[1])))
             if self._socket.fileno() < 0:
-                return  # the hearer has closed us
+                return  # the receiver has closed the socket

@@ -1,131 +1,57 @@
-"""Subscribers: who may speak, where each sender is answered, and who hears every change. Pure: no socket, no clock."""
+"""Subscribers: where each sender gets its replies, and who is notified of every change. Pure: no socket, no clock."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from riffengine.control.osc.inbox import Sender
-from riffengine.errors import ControlError
 
 MAX_SUBSCRIBERS = 32
-MAX_REMEMBERED = 256  # senders that are answered at another port, and hosts whose admission is known
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-@dataclass(frozen=True)
-class OscOptions:
-    """Where OSC is heard and from whom: ``allow`` holds addresses or networks (``192.168.1.0/24``); empty is anybody.
-
-    ``query``: OSCQuery over HTTP on the same host and port number, announced by zeroconf when ``announce``.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 9000
-    allow: tuple[str, ...] = ()
-    query: bool = True
-    announce: bool = True
-
-    @property
-    def note(self) -> str:
-        """A warning for a person; empty when only this machine can reach us."""
-        if is_loopback(self.host):
-            return ""
-        if self.allow:
-            return f"OSC listens on {self.host}:{self.port}: {', '.join(self.allow)} and this machine can play"
-        return (
-            f"OSC listens on {self.host}:{self.port}: anybody in this network can play. OSC knows no password; "
-            "name who may with --osc-allow, or use 127.0.0.1 unless the network is yours alone"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def parse_network(text: str) -> Network:
-    """The address or network that ``text`` names; ``ControlError`` says what is allowed."""
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ControlError(
-            f"{text!r} is no address; allowed are addresses and networks, such as 192.168.1.20 or 192.168.1.0/24"
-        ) from None
-
-
-class AllowList:
-    """Lets in this machine and the networks of ``allow``; everybody when it is empty."""
-
-    def __init__(self, allow: Iterable[str] = ()) -> None:
-        self._networks = tuple(map(parse_network, allow))
-        self._known: dict[str, bool] = {}
-
-    def admits(self, host: str) -> bool:
-        """Whether a datagram or a connection from ``host`` is heard."""
-        if not self._networks:
-            return True
-        if host not in self._known:
-            if len(self._known) >= MAX_REMEMBERED:
-                self._known.clear()
-            self._known[host] = self._judge(host)
-        return self._known[host]
-
-    def _judge(self, host: str) -> bool:
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None) or address  # an IPv4 sender on an IPv6 socket
-        return mapped.is_loopback or any(mapped in network for network in self._networks)
+MAX_REPLY_ADDRESSES = 256  # senders that are answered at another port
 
 
 class Subscribers:
-    """Return addresses and subscriptions, both bounded; the one that has been silent longest makes room."""
+    """Reply addresses and subscriptions, both bounded; the one that has been silent longest is dropped for a new one.
+
+    A subscriber is known by its reply address.
+    """
 
     def __init__(self) -> None:
-        self._returns: dict[Sender, Sender] = {}
-        self._subscribers: dict[Sender, None] = {}  # return addresses, the longest silent first
+        self._reply_addresses: dict[Sender, Sender] = {}
+        self._subscribers: dict[Sender, None] = {}  # the longest silent first
 
-    @property
-    def subscribers(self) -> tuple[Sender, ...]:
-        """The return addresses that hear every change."""
-        return tuple(self._subscribers)
+    def __iter__(self) -> Iterator[Sender]:
+        return iter(tuple(self._subscribers))
 
-    def answer_to(self, sender: Sender) -> Sender:
-        """Where ``sender`` wants its answers: where it sends from, or the port that it named."""
-        return self._returns.get(sender, sender)
+    def reply_address(self, sender: Sender) -> Sender:
+        """Where ``sender`` wants its replies: the address it sends from, or the port that it named."""
+        return self._reply_addresses.get(sender, sender)
 
-    def direct(self, sender: Sender, port: int) -> None:
-        """From now on ``sender`` is answered at ``port`` of its own host; at no other host, so nobody is flooded."""
-        self._returns.pop(sender, None)
+    def set_reply_port(self, sender: Sender, port: int) -> None:
+        """Reply to ``sender`` at ``port`` of its own host from now on; never at another host, so no host is flooded."""
+        self._reply_addresses.pop(sender, None)
         if port == sender[1]:
             return
-        if len(self._returns) >= MAX_REMEMBERED:
-            self._returns.pop(next(iter(self._returns)))
-        self._returns[sender] = (sender[0], port)
+        if len(self._reply_addresses) >= MAX_REPLY_ADDRESSES:
+            self._reply_addresses.pop(next(iter(self._reply_addresses)))
+        self._reply_addresses[sender] = (sender[0], port)
 
-    def spoke(self, sender: Sender) -> None:
-        """``sender`` is alive."""
-        at = self._returns.get(sender, sender)
-        if at in self._subscribers:
-            self._subscribers[at] = self._subscribers.pop(at)
+    def mark_active(self, sender: Sender) -> None:
+        """``sender`` has sent something."""
+        address = self.reply_address(sender)
+        if address in self._subscribers:
+            self._subscribers[address] = self._subscribers.pop(address)
 
     def subscribe(self, sender: Sender) -> Sender | None:
-        """``sender`` hears every change; the return address of the one who had to go for it, if any."""
-        at, gone = self.answer_to(sender), None
-        if at not in self._subscribers and len(self._subscribers) >= MAX_SUBSCRIBERS:
-            gone = next(iter(self._subscribers))
-            del self._subscribers[gone]
-        self._subscribers.pop(at, None)
-        self._subscribers[at] = None
-        return gone
+        """Notify ``sender`` of every change; returns the subscriber that was dropped for it, if any."""
+        address, dropped = self.reply_address(sender), None
+        if address not in self._subscribers and len(self._subscribers) >= MAX_SUBSCRIBERS:
+            dropped = next(iter(self._subscribers))
+            del self._subscribers[dropped]
+        self._subscribers.pop(address, None)
+        self._subscribers[address] = None
+        return dropped
 
     def unsubscribe(self, sender: Sender) -> None:
-        """``sender`` hears no more changes."""
-        self._subscribers.pop(self.answer_to(sender), None)
+        """Notify ``sender`` no more."""
+        self._subscribers.pop(self.reply_address(sender), None)

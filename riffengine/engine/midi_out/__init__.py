@@ -1,1 +1,1 @@
-"""MIDI clock and notes sent out in time with the sound."""
+"""MIDI clock and notes, sent in time with the sound."""

@@ -1,7 +1,7 @@
-"""MidiClockOut: our beat, as it is heard, for those who follow us by MIDI clock.
+"""MidiClockOut: sends our beat, as it is heard, as MIDI clock to programs and machines that follow us.
 
-It reads the Conductor's timeline and the player's clock at every tick of the engine and tells a sender where the beat
-is. One thread, the engine's.
+At every tick of the engine it reads the Conductor's timeline and the player's clock and gives the sender a ``Course``:
+the beat as a line over host time. One thread, the engine's.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.sync.clock_out import Course
 from riffengine.transport.sync.frame_clock import FrameClock
 
-_SAME_BEATS = 1e-4  # 50 µs at 120 bpm: a course that leads no further from the last one need not be told
-_JUMP_BEATS = 0.02  # 10 ms at 120 bpm: no correction that is heard as one is that large
-_EVERY_TICKS = 25  # told again after half a second whatever happens: who is held up may have missed something
+_SAME_BEATS = 1e-4  # 50 µs at 120 bpm: a course that differs less from the last one is not sent
+_JUMP_BEATS = 0.02  # 10 ms at 120 bpm: a larger difference is a jump and not a correction
+_EVERY_TICKS = 25  # a course is sent again after half a second: a sender that was blocked may have missed one
 
 
 class MidiClockOut:
@@ -31,38 +31,40 @@ class MidiClockOut:
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
-        self._sending = OptionalSender(open_sender, "no MIDI clock goes out", say)
-        self._told: Course | None = None
-        self._grids: deque[tuple[BeatGrid, int]] = deque()  # what is heard now and what comes, each with its epoch
+        self._sender = OptionalSender(open_sender, "no MIDI clock goes out", say)
+        self._sent: Course | None = None
+        self._grids: deque[tuple[BeatGrid, int]] = (
+            deque()
+        )  # the grid that is heard now and those to come, each with its epoch
         self._ticks = 0
 
-    def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
-        """Time has passed; ``hushed`` says that a leader has stopped us."""
-        sender = self._sending.sender(self._conductor.state.values.get("transport/clock_out") is True)
+    def tick(self, frame: int, now_ns: int, paused: bool = False) -> None:
+        """Time has passed; ``paused``: the leader has stopped."""
+        sender = self._sender.sender(self._conductor.state.values.get("transport/clock_out") is True)
         if sender is None:
-            self._told = None  # the next one knows nothing
+            self._sent = None  # a new sender has received nothing
         elif self._frames.known:
-            self._tell(sender, frame, now_ns, hushed)
+            self._send_course(sender, frame, now_ns, paused)
 
     def close(self) -> None:
         """Stop the receivers."""
-        self._sending.close()
+        self._sender.close()
 
-    def _tell(self, sender: Sender[Course], frame: int, now_ns: int, hushed: bool) -> None:
-        course = self._course(frame, now_ns, hushed)
+    def _send_course(self, sender: Sender[Course], frame: int, now_ns: int, paused: bool) -> None:
+        course = self._course(frame, now_ns, paused)
         self._ticks += 1
-        told = self._told
-        if told is not None and self._ticks % _EVERY_TICKS:
-            same = (told.playing, told.epoch, told.then is None) == (course.playing, course.epoch, course.then is None)
+        last = self._sent
+        if last is not None and self._ticks % _EVERY_TICKS:
+            same = (last.playing, last.epoch, last.then is None) == (course.playing, course.epoch, course.then is None)
             ahead_ns = now_ns + 500_000_000
-            apart = max(abs(told.beat_at(ns) - course.beat_at(ns)) for ns in (now_ns, ahead_ns))
+            apart = max(abs(last.beat_at(ns) - course.beat_at(ns)) for ns in (now_ns, ahead_ns))
             if same and apart < _SAME_BEATS:
                 return
-        self._told = course
+        self._sent = course
         sender.send(course)
 
-    def _course(self, frame: int, now_ns: int, hushed: bool) -> Course:
-        """The lines on which the beat is heard: the one that holds now, and those that are announced."""
+    def _course(self, frame: int, now_ns: int, paused: bool) -> Course:
+        """The lines along which the beat is heard: the one that holds now, and those that are announced."""
         scheduler, grids = self._conductor.scheduler, self._grids
         scheduler.timeline.settle(frame)
         latest = scheduler.timeline.latest
@@ -72,11 +74,11 @@ class MidiClockOut:
         if latest is not last:
             at = latest.anchor_frame
             grids.append((latest, epoch + (abs(latest.beat_at(at) - last.beat_at(at)) > _JUMP_BEATS)))
-        # What is heard now was mixed a while ago: until its anchor is heard, the grid before still holds.
+        # What is heard now was mixed earlier: a grid holds from the moment at which its anchor is heard.
         heard_frame = self._frames.frame_heard_at(now_ns)
         while len(grids) > 1 and grids[1][0].anchor_frame <= heard_frame:
             grids.popleft()
-        playing = scheduler.anything_sounds and not hushed
+        playing = scheduler.anything_sounds and not paused
         course: Course | None = None
         for place, (grid, epoch) in reversed(list(enumerate(grids))):
             at_frame = heard_frame if place == 0 else grid.anchor_frame

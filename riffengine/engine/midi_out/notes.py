@@ -1,7 +1,7 @@
-"""MidiNotesOut: the notes of the loops that sound, as MIDI, in time with the sound, for a DAW's instruments to double.
+"""MidiNotesOut: sends the notes of the loops that sound as MIDI, in time with the sound, for a DAW's instruments.
 
-It reads the Conductor's stage and the player's clock at every tick of the engine and tells a sender which message is
-due when. What is muted, turned down or faded to the other side plays no notes. One thread, the engine's.
+At every tick of the engine it reads the scheduler's state and the player's clock and gives the sender each message with
+its time. What is muted, turned down or faded to the other side sends no notes. One thread, the engine's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from riffengine.control.midi.sender import Timed, Withdraw
+from riffengine.control.midi.sender import TimedMessage, Withdraw
 from riffengine.engine.midi_out.optional_sender import OptionalSender, Sender
 from riffengine.notes.loop_notes import STEM_OF
 from riffengine.notes.sequencer import DeckNotes, NoteSequencer
@@ -20,8 +20,8 @@ from riffengine.scheduler.mixer_controls import SILENT_DB, stem_audible
 from riffengine.scheduler.morph_bank import MorphBank
 from riffengine.transport.sync.frame_clock import FrameClock
 
-_AHEAD_SECONDS = 0.25  # an engine that is held up for less than this does not delay a note
-_ENDS = 0.001  # a crossfader this near to its end lets nothing through from the other side
+_AHEAD_SECONDS = 0.25  # an engine that is blocked for less than this does not delay a note
+_NEAR_END = 0.001  # a crossfader this near to its end lets nothing through from the other side
 
 
 class MidiNotesOut:
@@ -31,47 +31,47 @@ class MidiNotesOut:
         self,
         conductor: Conductor,
         frames: FrameClock,
-        open_sender: Callable[[], Sender[Timed | Withdraw]],
+        open_sender: Callable[[], Sender[TimedMessage | Withdraw]],
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
-        self._sending = OptionalSender(open_sender, "no notes go out", say)
-        self._line = NoteSequencer()
+        self._sender = OptionalSender(open_sender, "no notes go out", say)
+        self._sequencer = NoteSequencer()
         self._slots: dict[int, bytes] = {}
-        self._sent: deque[tuple[int, int]] = deque()  # frame and host time of what the sender still has
+        self._sent: deque[tuple[int, int]] = deque()  # frame and host time of the messages that the sender still has
 
-    def lies_in(self, slot: int, notes: bytes) -> None:
-        """The loop in ``slot`` of the loop store plays ``notes``, packed."""
+    def set_slot_notes(self, slot: int, notes: bytes) -> None:
+        """The loop in ``slot`` of the loop store has ``notes``, packed."""
         self._slots[slot] = notes
 
-    def notes_in(self, slot: int) -> bytes:
-        """What the loop in ``slot`` plays."""
+    def slot_notes(self, slot: int) -> bytes:
+        """The packed notes of the loop in ``slot``."""
         return self._slots.get(slot, b"")
 
-    def tick(self, frame: int, now_ns: int, hushed: bool = False) -> None:
-        """Time has passed and ``frame`` is the first that can still be changed; ``hushed``: a leader has stopped us."""
-        sender = self._sending.sender(self._conductor.state.values.get("midi/notes_out") is True)
+    def tick(self, frame: int, now_ns: int, paused: bool = False) -> None:
+        """Time has passed; ``frame`` is the first that can still be changed. ``paused``: the leader has stopped."""
+        sender = self._sender.sender(self._conductor.state.values.get("midi/notes_out") is True)
         if sender is None:
-            self._forget()
+            self._reset()
         elif self._frames.known:
-            self._plan(sender, frame, now_ns, hushed)
+            self._plan(sender, frame, now_ns, paused)
 
     def close(self) -> None:
-        """End what rings."""
-        self._sending.close()
-        self._forget()
+        """End the notes that are held."""
+        self._sender.close()
+        self._reset()
 
-    def _forget(self) -> None:
-        """Nothing rings, and nothing was sent."""
-        self._line = NoteSequencer()
+    def _reset(self) -> None:
+        """No note is held, and nothing was sent."""
+        self._sequencer = NoteSequencer()
         self._sent.clear()
 
-    def _plan(self, sender: Sender[Timed | Withdraw], frame: int, now_ns: int, hushed: bool) -> None:
+    def _plan(self, sender: Sender[TimedMessage | Withdraw], frame: int, now_ns: int, paused: bool) -> None:
         scheduler = self._conductor.scheduler
-        open_ = scheduler.mixer_controls.opened and not scheduler.mixer_controls.panicked and not hushed
-        decks = [self._played(deck, frame) if open_ else DeckNotes() for deck in scheduler.decks]
+        open_ = scheduler.mixer_controls.opened and not scheduler.mixer_controls.panicked and not paused
+        decks = [self._deck_notes(deck, frame) if open_ else DeckNotes() for deck in scheduler.decks]
         until = frame + scheduler.frames(_AHEAD_SECONDS)
-        withdrawn, new = self._line.plan(frame, until, scheduler.timeline, decks)
+        withdrawn, new = self._sequencer.plan(frame, until, scheduler.timeline, decks)
         while self._sent and self._sent[0][1] < now_ns - 1_000_000_000:
             self._sent.popleft()
         if withdrawn is not None:
@@ -81,14 +81,14 @@ class MidiNotesOut:
             self._sent = deque(entry for entry in self._sent if entry[0] < withdrawn.frame)
         for entry in new:
             host_ns = self._frames.heard_ns(entry.frame)
-            if self._sent:  # in the order of the frames, whatever the clock has learnt meanwhile
+            if self._sent:  # in the order of the frames, also when the clock was corrected since
                 host_ns = max(host_ns, self._sent[-1][1] + 1)
             for message in entry.messages:
-                sender.send(Timed(host_ns, message))
+                sender.send(TimedMessage(host_ns, message))
             self._sent.append((entry.frame, host_ns))
 
-    def _played(self, deck: str, frame: int) -> DeckNotes:
-        """What ``deck`` plays, and what of it is heard."""
+    def _deck_notes(self, deck: str, frame: int) -> DeckNotes:
+        """The notes of ``deck``, and which of its stems are not heard."""
         scheduler = self._conductor.scheduler
         part, state = scheduler.decks[deck], scheduler.state
         if not deck_audible(state, deck):
@@ -98,7 +98,7 @@ class MidiNotesOut:
         for bank in (part.sounding, part.launching):
             if bank is not None:
                 since = 0 if bank is part.sounding or bank.frame <= frame else bank.frame
-                course.append((since, self._of(bank, alpha)))
+                course.append((since, self._bank_notes(bank, alpha)))
         silent = frozenset(
             stem
             for stem in stems_of(state.values, deck)
@@ -108,12 +108,12 @@ class MidiNotesOut:
             silent |= frozenset(STEM_OF.values())
         return DeckNotes(tuple(course), silent, scheduler.facts.beats)
 
-    def _of(self, bank: MorphBank, alpha: float) -> bytes:
-        """The notes of the loop that is nearest to the knob."""
+    def _bank_notes(self, bank: MorphBank, alpha: float) -> bytes:
+        """The notes of the loop that is nearest to ``alpha``."""
         if not bank.placed:
             return b""
         nearest = min(bank.placed, key=lambda at: (abs(at - alpha), at))
-        return self.notes_in(bank.placed[nearest].ref.slot)
+        return self.slot_notes(bank.placed[nearest].ref.slot)
 
 
 def deck_audible(state: PerformanceState, deck: str) -> bool:
@@ -122,4 +122,4 @@ def deck_audible(state: PerformanceState, deck: str) -> bool:
     if state[f"{at}/mute"] or min(state.number(f"{at}/gain"), state.number("master/gain")) <= SILENT_DB:
         return False
     side, position = state.text(f"{at}/side"), state.number("crossfader")
-    return not (side == "left" and position >= 1.0 - _ENDS) and not (side == "right" and position <= _ENDS)
+    return not (side == "left" and position >= 1.0 - _NEAR_END) and not (side == "right" and position <= _NEAR_END)

@@ -1,4 +1,4 @@
-"""OptionalSender: a sender of MIDI that is open as long as a parameter is on. One thread, the engine's."""
+"""OptionalSender: a sender of MIDI that is open while a parameter is on. One thread, the engine's."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ Order = TypeVar("Order", contravariant=True)
 
 
 class Sender(Protocol[Order]):
-    """Whoever sends it."""
+    """A process that sends MIDI, as the engine sees it."""
 
     def send(self, order: Order) -> None:
-        """This is to go out, at the time that it names."""
+        """Send ``order`` at the time that it names."""
 
     def notes(self) -> list[str]:
-        """What a person should be told."""
+        """Messages for a person since the last call."""
 
     def close(self) -> None:
-        """End what was begun, and leave."""
+        """End what was started, and close the port."""
 
 
 class OptionalSender(Generic[Order]):
-    """Opens the sender when it is wanted and closes it when it is not; a refusal is told once and tried no more.
+    """Opens the sender when it is wanted and closes it when it is not.
 
-    ``open_sender`` may raise ``ControlError``; ``without`` says what that means, such as "no notes go out".
+    ``open_sender`` may raise ``ControlError``: it is reported once, and not tried again until the parameter was off.
+    ``consequence`` says what a refusal means, such as "no notes go out".
     """
 
-    def __init__(self, open_sender: Callable[[], Sender[Order]], without: str, say: Callable[[str], None]) -> None:
-        self._open_sender, self._without, self._say = open_sender, without, say
+    def __init__(self, open_sender: Callable[[], Sender[Order]], consequence: str, say: Callable[[str], None]) -> None:
+        self._open_sender, self._consequence, self._say = open_sender, consequence, say
         self._sender: Sender[Order] | None = None
         self._refused = False
 
     def sender(self, wanted: bool) -> Sender[Order] | None:
-        """The open sender, its notes told; ``None`` where it is not ``wanted`` or was refused since it is."""
+        """The open sender, after showing its messages; ``None`` when it is not ``wanted`` or was refused."""
         if not wanted:
             self._refused = False
             self.close()
@@ -44,7 +45,7 @@ class OptionalSender(Generic[Order]):
                 self._sender = self._open_sender()
             except ControlError as error:
                 self._refused = True
-                self._say(f"{self._without}: {error}")
+                self._say(f"{self._consequence}: {error}")
         for note in () if self._sender is None else self._sender.notes():
             self._say(note)
         return self._sender

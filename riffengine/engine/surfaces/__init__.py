@@ -1,1 +1,1 @@
-"""How each control surface of a session is opened."""
+"""The surfaces of a performance: how each is opened, and how all of them and the journal are notified."""

@@ -1,50 +1,45 @@
-"""The MIDI surface of a session: which maps count, what the performer taught, and what lamps have to show."""
+"""MidiSurface: the MIDI of a session: the controllers, the maps they use, and what the performer teaches them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 
-from riffengine.clock import Clock
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.controller_map import ANY, ControllerMap
-from riffengine.control.midi.input import MidiSetup, MidiSurface
-from riffengine.control.midi.led import Show
+from riffengine.control.midi.controllers import MidiSetup
+from riffengine.control.midi.led import FeedbackState
 from riffengine.control.midi.port_names import base_name
+from riffengine.control.midi.server import MidiServer
+from riffengine.control.surface import CommandReplied, Surface, SurfaceContext
 from riffengine.errors import ControlError, PresetError
-from riffengine.performance.command import Accepted, Command, Reply, Value
-from riffengine.performance.parameters import ParameterTree
-from riffengine.performance.progress import PerformanceProgress
-from riffengine.performance.state import PerformanceState
+from riffengine.performance.command import Accepted, Command
 from riffengine.session.learned_map import LearnedMap, line_of
 from riffengine.session.midi_map import SHIPPED, config_folder, read_map, shipped_names
 from riffengine.session.session import Session
-from riffengine.transport.beat_grid import Moment
 
-_WATCH_SECONDS = 1.0  # how soon lines that were taught in another terminal count
+_POLL_SECONDS = 1.0  # how often the file of learned bindings is checked: another terminal may change it
 
 
-class SessionMidi(MidiSurface):
-    """A MidiSurface that is taught by the parameter ``learn`` and keeps what it learns in ``taught``."""
+async def open_midi(session: Session, context: SurfaceContext) -> Surface | None:
+    """Open MIDI if ``session`` wants it."""
+    if not session.midi_enabled:
+        return None
+    surface = MidiSurface(session, context)
+    await surface.start()
+    return surface
 
-    def __init__(
-        self,
-        session: Session,
-        tree: ParameterTree,
-        submit: Callable[[Command], Reply],
-        current: Callable[[], PerformanceState],
-        progress: Callable[[], PerformanceProgress],
-        clock: Clock,
-        say: Callable[[str], None],
-        tell: Callable[[str, str], None],
-    ) -> None:
-        self._session, self._outlook, self._tell = session, progress, tell
-        self._taught = LearnedMap(config_folder(os.environ))
-        learned, problems = self._taught.read() if session.midi_learned else ((), [])
+
+class MidiSurface(Surface):
+    """MIDI controllers. The parameter ``learn`` teaches them; what is learned is kept in the performer's own map."""
+
+    def __init__(self, session: Session, context: SurfaceContext) -> None:
+        self._session, self._context = session, context
+        self._learned_map = LearnedMap(config_folder(os.environ))
+        learned, problems = self._learned_map.read() if session.midi_learned else ((), [])
         for problem in problems:
-            say(problem)
-        self._stamp = self._taught.stamp
+            context.say(problem)
+        self._read_stamp = self._learned_map.stamp
         self._tasks: set[asyncio.Task[None]] = set()
         setup = MidiSetup(
             bindings=session.midi,
@@ -53,83 +48,97 @@ class SessionMidi(MidiSurface):
             ports=session.midi_ports,
             virtual=session.midi_virtual,
         )
-        super().__init__(setup, tree, submit, current, clock, self._look, say)
+        self._server = MidiServer(context, setup, self._feedback_state)
 
-    def replied(self, moment: Moment, reply: Reply) -> None:
-        """Whoever set ``learn``: the next control that moves is meant."""
+    @property
+    def received(self) -> int:
+        """Messages that came in, by every port."""
+        return self._server.received
+
+    async def start(self) -> None:
+        """Open the controllers; a missing one is a message to the performer, never an error."""
+        await self._server.start()
+        self._keep_task(asyncio.ensure_future(self._poll_learned_map()))
+
+    def close(self) -> None:
+        """Close every port."""
+        for task in self._tasks:
+            task.cancel()
+        self._server.close()
+
+    def _feedback_state(self) -> FeedbackState:
+        return FeedbackState(self._context.state(), self._context.progress(), self._session.lists)
+
+    # --- learning ----------------------------------------------------------------------------------------------------
+
+    def replied(self, event: CommandReplied) -> None:
+        """When another surface has set ``learn`` to a path, the next control that is moved is bound to it."""
+        reply = event.reply
         command = reply.command
         if command.path == "learn" and isinstance(reply, Accepted) and not command.source.startswith("midi"):
             path = str(reply.value)
-            self.learn(path, self._values(path), lambda binding: self._learned_one(path, binding))
+            self._server.learn(path, self._choices(path), lambda binding: self._on_learned(path, binding))
 
-    async def watch(self) -> None:
-        """Take in what another program teaches; for ever."""
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            if self._session.midi_learned and self._taught.stamp != self._stamp:
-                self._read_again()
-
-    def close(self) -> None:
-        """Hear no more."""
-        for task in self._tasks:
-            task.cancel()
-        super().close()
-
-    def begin(self, work: asyncio.Task[None]) -> None:
-        """Keep ``work`` until the surface is closed."""
-        self._tasks.add(work)
-        work.add_done_callback(self._tasks.discard)
-
-    def _look(self) -> Show:
-        return Show(self._current(), self._outlook(), self._session.lists)
-
-    def _values(self, path: str) -> tuple[str, ...]:
-        """What a row of pads picks from when it is taught a text."""
+    def _choices(self, path: str) -> tuple[str, ...]:
+        """The values that a row of pads chooses from when ``path`` is text."""
         if path == "scene/recall":
-            return self._outlook().scenes
+            return self._context.progress().scenes
+        state = self._context.state()
         if path.endswith(("/prompt", "/to")):
-            return self._session.lists.bank(int(self._current()[f"{path.rsplit('/', 1)[0]}/prompts/bank"]))
-        now: Value = self._current().values.get(path, "")
-        return (str(now),) if now else ()
+            return self._session.lists.bank(int(state[f"{path.rsplit('/', 1)[0]}/prompts/bank"]))
+        present = state.values.get(path, "")
+        return (str(present),) if present else ()
 
-    def _learned_one(self, path: str, binding: Binding | None) -> None:
+    def _on_learned(self, path: str, binding: Binding | None) -> None:
         if binding is None:
-            self._tell("learn", f"nothing was learned for {path}: no control moved")
+            self._context.report("learn", f"nothing was learned for {path}: no control moved")
         else:
-            self.begin(asyncio.ensure_future(self._keep(binding)))
-        if self._current()["learn"] == path:
-            self._submit(Command("learn", "", "midi"))
+            self._keep_task(asyncio.ensure_future(self._save(binding)))
+        if self._context.state()["learn"] == path:
+            self._context.submit(Command("learn", "", "midi"))
 
-    async def _keep(self, binding: Binding) -> None:
+    async def _save(self, binding: Binding) -> None:
         try:
-            await asyncio.to_thread(self._taught.keep, binding)
+            await asyncio.to_thread(self._learned_map.keep, binding)
         except ControlError as error:
-            self._tell("learn", str(error))
+            self._context.report("learn", str(error))
             return
-        self._tell("learn", f"learned {line_of(binding)}")
-        self._read_again()
+        self._context.report("learn", f"learned {line_of(binding)}")
+        self._read_learned_map()
 
-    def _read_again(self) -> None:
-        self._stamp = self._taught.stamp
-        learned, problems = self._taught.read()
+    async def _poll_learned_map(self) -> None:
+        """Use what another program teaches, as long as the surface is open."""
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            if self._session.midi_learned and self._learned_map.stamp != self._read_stamp:
+                self._read_learned_map()
+
+    def _read_learned_map(self) -> None:
+        self._read_stamp = self._learned_map.stamp
+        learned, problems = self._learned_map.read()
         for problem in problems:
-            self._say(problem)
-        self.relearn(learned)
+            self._context.say(problem)
+        self._server.set_learned(learned)
+
+    def _keep_task(self, task: asyncio.Task[None]) -> None:
+        """Keep a reference to ``task`` until it is done; ``close`` cancels it."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def named_map(port: str) -> str:
-    """The map that comes with the package and knows the controller behind ``port``; "" where none does."""
+    """The name of the map that comes with the package for the controller behind ``port``; "" where there is none."""
     label = base_name(port)
     return next((found.name for found in known_maps() if found.fits(label)), "")
 
 
 def known_maps() -> tuple[ControllerMap, ...]:
-    """The maps that come with the package and know their controller by its name."""
+    """The maps that come with the package and name the controller that they are for."""
     found = []
     for name in shipped_names():
         try:
             known = read_map(SHIPPED / f"{name}.yaml")
-        except PresetError:  # told by `riffengine play --map`; a damaged map of another controller stops nobody
+        except PresetError:  # `riffengine play --map` reports it; a damaged map of another controller is left out here
             continue
         if ANY not in known.match:
             found.append(known)

@@ -1,76 +1,84 @@
-"""OscSurface: OSC as a session wants it, with OSCQuery beside it and both announced; it lives on the engine's loop."""
+"""OscSurface: the OSC of a session: the server, OSCQuery beside it, and the announcement of both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
-from riffengine.control.osc.subscribers import OscOptions
-from riffengine.control.surface import Surface
+from riffengine.control.surface import LandingMoved, Surface, SurfaceContext
 from riffengine.errors import ControlError
-from riffengine.performance.command import Landing, Value
-from riffengine.performance.parameters import ParameterTree
-from riffengine.performance.state import PerformanceState
+from riffengine.performance.command import Value
 from riffengine.session.session import Session
 
 
-def osc_options(session: Session) -> OscOptions:
-    """Where the session hears OSC, and from whom."""
-    return OscOptions(session.osc_host, session.osc_port, session.osc_allow, session.osc_query, session.osc_announce)
+async def open_osc(session: Session, context: SurfaceContext) -> Surface | None:
+    """Open OSC if ``session`` wants it; ``ControlError`` when the port cannot be bound."""
+    if not session.osc_enabled:
+        return None
+    surface = OscSurface(session, context)
+    await surface.start()
+    return surface
 
 
 class OscSurface(Surface):
-    """``server`` hears OSC. OSCQuery has the same port number, over TCP; without it OSC still works."""
+    """OSC over UDP, and OSCQuery on the same port number over TCP. OSC works without OSCQuery, not the reverse."""
 
-    def __init__(self, server: OscServer, say: Callable[[str], None]) -> None:
-        self.server = server
-        self._say = say
-        self._beside: list[Surface] = []
+    def __init__(self, session: Session, context: SurfaceContext) -> None:
+        self._context = context
+        self._server = OscServer(
+            context,
+            OscOptions(
+                host=session.osc_host,
+                port=session.osc_port,
+                allow=session.osc_allow,
+                query=session.osc_query,
+                announce=session.osc_announce,
+            ),
+        )
+        self._parts: list[Surface] = [self._server]
 
     @property
     def received(self) -> int:
         """Datagrams that came in."""
-        return self.server.counters.received
+        return self._server.received
 
-    async def start(self, tree: ParameterTree, current: Callable[[], PerformanceState]) -> None:
-        """Open all of it; ``ControlError`` when OSC itself cannot be had."""
-        server = self.server
+    async def start(self) -> None:
+        """Open all of it; ``ControlError`` when OSC itself cannot be opened."""
+        server = self._server
         await server.start()
         options = server.options
-        where = await self._query(tree, current) if options.query else ""
+        query = await self._start_query() if options.query else ""
         note = f"  {options.note}" if options.note else ""
-        self._say(f"OSC: {options.host}:{server.port}, addresses /riff/…{where}{note}")
+        self._context.say(f"OSC: {options.host}:{server.port}, addresses /riff/…{query}{note}")
 
-    async def _query(self, tree: ParameterTree, current: Callable[[], PerformanceState]) -> str:
+    async def _start_query(self) -> str:
         # Imported here: aiohttp takes a third of a second, which a set without OSCQuery need not wait for.
         from riffengine.control.osc.discovery import Discovery
         from riffengine.control.osc.query_server import OscQueryServer
 
-        options, port = self.server.options, self.server.port
-        query = OscQueryServer(tree, current, options, port, port)
+        context, options, port = self._context, self._server.options, self._server.port
+        query = OscQueryServer(context.tree, context.state, options, port, port)
         try:
             await query.start()
         except ControlError as error:
-            self._say(f"no OSCQuery: {error}")
+            context.say(f"no OSCQuery: {error}")
             return ""
-        self._beside.append(query)
+        self._parts.append(query)
         if options.announce:
-            announcement = Discovery(options, port, query.port, self._say)
-            announcement.start()
-            self._beside.append(announcement)
+            discovery = Discovery(options, port, query.port, context.say)
+            discovery.start()
+            self._parts.append(discovery)
         return f", OSCQuery http://{options.host}:{query.port}"
 
     def changed(self, path: str, value: Value) -> None:
-        """``path`` became ``value``: subscribers hear it, over UDP and WebSocket."""
-        self.server.changed(path, value)
-        for surface in self._beside:
-            surface.changed(path, value)
+        """``path`` became ``value``: subscribers are notified, over UDP and WebSocket."""
+        for part in self._parts:
+            part.changed(path, value)
 
-    def announce(self, landing: Landing, source: str) -> None:
-        """``landing`` moved."""
-        self.server.announce(landing, source)
+    def landing_moved(self, event: LandingMoved) -> None:
+        """A landing moved: its sender and the subscribers are notified."""
+        self._server.landing_moved(event)
 
     def close(self) -> None:
-        """Hear no more."""
-        for surface in (self.server, *self._beside):
-            surface.close()
+        """Close everything."""
+        for part in self._parts:
+            part.close()

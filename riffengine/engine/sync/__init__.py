@@ -1,1 +1,1 @@
-"""Following an external tempo: the leaders there are, and the grid kept on their beat."""
+"""Following an external tempo: the leaders that there are, and the grid that follows their beat."""

@@ -1,4 +1,4 @@
-"""The leaders a session can follow, opened when they are asked for."""
+"""The leaders that a session can follow, opened when ``transport/sync`` names them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from riffengine.session.session import Session
 
 
 def sync_leaders(session: Session, clock: Clock, say: Callable[[str], None]) -> Mapping[str, Callable[[float], Leader]]:
-    """How to open each value of ``transport/sync`` but ``internal``; each takes the tempo we have.
+    """How to open the leader for each value of ``transport/sync`` but ``internal``; each is given the present tempo.
 
     Opening raises ``ControlError`` that says what is missing.
     """

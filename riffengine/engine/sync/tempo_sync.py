@@ -1,7 +1,7 @@
-"""TempoSync: asks whoever leads where the beat is, and keeps the Conductor's grid on it.
+"""TempoSync: follows the tempo and beat of a leader (MIDI clock, Link, or our own tempo) with the Conductor's grid.
 
-It stands between the pure parts (sources, frame clock, follower) and the Conductor; the engine calls it at every tick
-and carries out the actions that come back. One thread, the engine's.
+It connects the pure parts (sources, frame clock, follower) with the Conductor; the engine calls it at every tick and
+carries out the actions that it returns. One thread, the engine's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from riffengine.transport.sync.internal import InternalSource, TapTempo
 from riffengine.transport.sync.source import Pace, SyncSource
 
 LEAD_SECONDS = 0.05
-"""A new grid is decided this long before it rules: one tick of 20 ms, the pipe, and a block."""
+"""A new grid is decided this long before it applies: one tick of 20 ms, the pipe, and a block."""
 
-_OURS = "sync"
+_SOURCE = "sync"  # of the commands that are made here
 
 
 class Leader(SyncSource, Protocol):
@@ -33,21 +33,21 @@ class Leader(SyncSource, Protocol):
 
     name: str
 
-    def seat(self, beat: float, host_ns: int) -> None:
-        """Our beat is ``beat`` at ``host_ns``: where nobody else is, nothing is to jump."""
+    def align(self, beat: float, host_ns: int) -> None:
+        """Our beat is ``beat`` at ``host_ns``; a leader that is free to choose adopts it, so that nothing jumps."""
 
     def propose(self, bpm: float) -> bool:
-        """Ask for another tempo; false when this leader takes none from us."""
+        """Ask for another tempo; false when this leader does not accept one."""
 
     def close(self) -> None:
-        """Leave."""
+        """Leave the session or close the port."""
 
 
 class TempoSync:
     """Follows the leader that ``transport/sync`` names.
 
-    ``leaders`` opens one by name; it is given the tempo we have, and raises ``ControlError`` when there is none to be
-    had. ``start_stop``: fade out when the leader stops, in when it starts.
+    ``leaders`` opens each by name; it is given the present tempo, and raises ``ControlError`` when there is no such
+    leader here. ``start_stop``: fade out when the leader stops, in when it starts.
     """
 
     def __init__(
@@ -67,38 +67,38 @@ class TempoSync:
         self._taps = TapTempo()
         self._mode = "internal"
         self._leader: Leader | None = None
-        self._leading = False  # whether the grid follows just now
+        self._following = False  # whether the grid follows a source now
         self._stopped = False
         self._nudged_seconds = 0.0
 
     @property
-    def hushed(self) -> bool:
-        """Whether the leader has stopped, and we with it."""
+    def paused(self) -> bool:
+        """Whether the leader has stopped, and the sound with it."""
         return self._stopped
 
-    # --- what the player says ---------------------------------------------------------------------------------------
+    # --- from the player -----------------------------------------------------------------------------------------
 
     def player_ready(self, ready: PlayerReady) -> None:
-        """A block sounds for as long as it is, and begins ``latency_seconds`` after it was handed over."""
+        """A block is heard for its length, and begins ``latency_seconds`` after the device has got it."""
         self.frames.delay_seconds = ready.latency_seconds + ready.block_frames / ready.sample_rate
 
     def player_status(self, status: Status) -> None:
         """The player's report of frame and host time."""
         self.frames.mark(status.frame, status.host_ns)
 
-    # --- what the performer says ------------------------------------------------------------------------------------
+    # --- from the performer --------------------------------------------------------------------------------------
 
     def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
-        """The reply to a checked ``transport/tempo`` where it ramps, or where another source sets the tempo."""
-        if command.source == _OURS:
+        """The reply to a checked ``transport/tempo`` that ramps or that a leader decides; ``None`` for every other."""
+        if command.source == _SOURCE:
             return None
-        if self._leader is not None and self._leading and not self._taken(command):
+        if self._leader is not None and self._following and not self._accepted_by_leader(command):
             reason = f"transport/tempo: the {self._leader.name} leads; set transport/sync to internal to choose a tempo"
             return Rejected(command, reason), []
         beats = self._conductor.state.number("transport/ramp")
         if self._leader is not None or not self.frames.known or (beats <= 0.0 and not self._internal.active):
             return None
-        self._begin(frame)
+        self._start_internal(frame)
         bpm = float(command.value)
         self._internal.ramp(self._heard_ns(frame), bpm, beats)
         moment = self._conductor.moment(frame)
@@ -119,14 +119,14 @@ class TempoSync:
             if self._leader is not None:
                 self._nudged_seconds += seconds
             elif self.frames.known:
-                self._begin(frame)
+                self._start_internal(frame)
                 self._internal.nudge(seconds)
         return []
 
-    # --- time passes ------------------------------------------------------------------------------------------------
+    # --- at every tick -------------------------------------------------------------------------------------------
 
     def tick(self, frame: int) -> list[Action]:
-        """Compare and correct; ``frame`` is the earliest on which a message to the player could still act."""
+        """Compare our beat with the source's and correct it; ``frame`` is the first that can still be changed."""
         actions = self._change_leader(frame)
         if not self.frames.known or not self._conductor.tempo.free_at(frame):
             return actions
@@ -134,10 +134,10 @@ class TempoSync:
         source: SyncSource = self._leader or self._internal
         pace = source.pace(self._heard_ns(at_frame))
         if pace is None:
-            return actions + self._let_go(at_frame)
+            return actions + self._stop_following(at_frame)
         actions += self._start_or_stop(pace)
-        if not self._leading:
-            self._leading = True
+        if not self._following:
+            self._following = True
             self.follower.reset()
             if self._leader is not None:
                 actions.append(Log("sync", f"following the {self._leader.name}: {pace.bpm:.2f} bpm"))
@@ -147,14 +147,14 @@ class TempoSync:
             if isinstance(action, Pursue):
                 actions += self._conductor.tempo.follow(action.grid, action.jumps, frame)
             else:
-                actions += self._set_tempo(action.bpm, _OURS, frame)
+                actions += self._set_tempo(action.bpm, _SOURCE, frame)
         if self._leader is None and self._internal.arrived(self._heard_ns(frame), self.follower.error_seconds):
             self._internal.end()
-            actions += self._set_tempo(self._internal.goal_bpm, _OURS, frame)
+            actions += self._set_tempo(self._internal.goal_bpm, _SOURCE, frame)
         return actions
 
     def close(self) -> None:
-        """Leave whoever leads."""
+        """Close the leader."""
         if self._leader is not None:
             self._leader.close()
             self._leader = None
@@ -163,14 +163,14 @@ class TempoSync:
         ahead = self._nudged_seconds + self._conductor.state.number("transport/offset") / 1000.0
         return self.frames.heard_ns(frame) + (round(ahead * 1e9) if self._leader is not None else 0)
 
-    def _begin(self, frame: int) -> None:
-        """The internal source takes the beat over as it is."""
+    def _start_internal(self, frame: int) -> None:
+        """Start the internal source at the present beat and tempo."""
         if not self._internal.active:
             grid = self._conductor.tempo.grid_at(frame)
             frame = max(frame, grid.anchor_frame)
             self._internal.begin(self._heard_ns(frame), grid.beat_at(frame), grid.bpm)
 
-    def _taken(self, command: Command) -> bool:
+    def _accepted_by_leader(self, command: Command) -> bool:
         return self._leader is not None and self._leader.propose(float(command.value))
 
     def _set_tempo(self, bpm: float, source: str, frame: int) -> list[Action]:
@@ -192,7 +192,7 @@ class TempoSync:
         self._internal.end()
         self._mode = mode
         self._nudged_seconds = 0.0
-        actions = self._let_go(frame + round(LEAD_SECONDS * self._rate))
+        actions = self._stop_following(frame + round(LEAD_SECONDS * self._rate))
         if self._stopped:
             self._stopped = False
             actions += self._conductor.tempo.silence(silent=False)
@@ -200,19 +200,19 @@ class TempoSync:
             try:
                 self._leader = self._leaders[mode](self._conductor.moment(frame).bpm)
                 if self.frames.known:
-                    self._leader.seat(self._conductor.tempo.grid_at(frame).beat_at(frame), self._heard_ns(frame))
+                    self._leader.align(self._conductor.tempo.grid_at(frame).beat_at(frame), self._heard_ns(frame))
             except ControlError as error:
                 self._mode = "internal"
-                command = Command("transport/sync", "internal", _OURS)
+                command = Command("transport/sync", "internal", _SOURCE)
                 reply, more = self._conductor.submit(command, frame)
                 moment = self._conductor.moment(frame)
                 actions += [Log("sync", f"no sync: {error}"), Applied(command, reply, moment), *more]
         return actions
 
-    def _let_go(self, at_frame: int) -> list[Action]:
-        if not self._leading:
+    def _stop_following(self, at_frame: int) -> list[Action]:
+        if not self._following:
             return []
-        self._leading = False
+        self._following = False
         actions = self._conductor.tempo.release(at_frame)
         if self._leader is not None:
             actions.append(Log("sync", f"the {self._leader.name} has stopped; the beat runs on by itself"))

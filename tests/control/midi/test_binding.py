@@ -4,30 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riffengine.clock import VirtualClock
 from riffengine.control.midi.binding import Binding, Curve
+from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.event import MidiEvent, decode
-from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.control.midi.server import MidiServer
 from riffengine.errors import ControlError, ParameterError
 from riffengine.performance.command import Command
-from tests.control.engine import Stage
+from tests.control.engine_stub import EngineStub
 
 CC, NOTE, OFF, PROGRAM, BEND = 0xB0, 0x90, 0x80, 0xC0, 0xE0
 PROMPTS = ("house", "techno", "jazz")
 
 
-def surface(stage: Stage, *bindings: Binding) -> MidiSurface:
-    return MidiSurface(MidiSetup(bindings), stage.tree, stage.submit, lambda: stage.state, VirtualClock())
+def midi_server(engine: EngineStub, *bindings: Binding) -> MidiServer:
+    return MidiServer(engine.context(), MidiSetup(bindings))
 
 
-def hear(binding: Binding, *messages: list[int]) -> list[object]:
-    stage = Stage()
-    midi = surface(stage, binding)
+def values_of(binding: Binding, *messages: list[int]) -> list[object]:
+    engine = EngineStub()
+    midi = midi_server(engine, binding)
     for message in messages:
-        midi.take(message, "nano", 5)
+        midi.handle(message, "nano", 5)
     assert midi.counters.rejected == 0
-    assert all(c.source == "midi:nano" and c.stamp_ns == 5 and c.path == binding.path for c in stage.commands)
-    return [command.value for command in stage.commands]
+    assert all(c.source == "midi:nano" and c.stamp_ns == 5 and c.path == binding.path for c in engine.commands)
+    return [command.value for command in engine.commands]
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ TABLE = [
 def test_a_binding_turns_gestures_into_values(
     binding: Binding, messages: list[list[int]], values: list[object]
 ) -> None:
-    binding.validate(Stage().tree)
-    assert hear(binding, *messages) == values
+    binding.validate(EngineStub().tree)
+    assert values_of(binding, *messages) == values
 
 
 def test_curves_meet_at_the_ends_and_bend_between() -> None:
     curves: tuple[Curve, ...] = ("exp", "lin", "log")
     messages = [CC, 1, 0], [CC, 1, 64], [CC, 1, 127]
-    at = {curve: hear(Binding("deck/a/alpha", "cc", 1, curve=curve), *messages) for curve in curves}
+    at = {curve: values_of(Binding("deck/a/alpha", "cc", 1, curve=curve), *messages) for curve in curves}
     assert {(v[0], v[2]) for v in at.values()} == {(0.0, 1.0)}
     assert at["exp"][1] < at["lin"][1] < at["log"][1]  # type: ignore[operator]
 
@@ -171,23 +171,23 @@ WRONG = [
 @pytest.mark.parametrize("binding", WRONG)
 def test_a_binding_that_cannot_work_is_refused(binding: Binding) -> None:
     with pytest.raises((ControlError, ParameterError)):
-        binding.validate(Stage().tree)
+        binding.validate(EngineStub().tree)
 
 
 @given(st.lists(st.lists(st.integers(0, 255), max_size=4), max_size=20))
 def test_no_bytes_raise_or_are_refused_by_the_tree(messages: list[list[int]]) -> None:
-    stage = Stage()
+    engine = EngineStub()
     bindings = [binding for binding, _, _ in TABLE]
-    midi = surface(stage, *bindings)
+    midi = midi_server(engine, *bindings)
     for message in messages:
-        midi.take(message, "x", 0)
+        midi.handle(message, "x", 0)
     assert midi.counters.received == len(messages)
-    assert midi.counters.rejected == 0 and midi.counters.accepted == len(stage.commands)
+    assert midi.counters.rejected == 0 and midi.counters.accepted == len(engine.commands)
 
 
 def test_a_relative_move_starts_where_another_hand_left_the_value() -> None:
-    stage = Stage()
-    stage.submit(Command("deck/a/seed", 40))
-    midi = surface(stage, Binding("deck/a/seed", "cc", 1, mode="relative-twos-complement"))
-    midi.take([CC, 1, 2], "x", 0)
-    assert stage.state["deck/a/seed"] == 42
+    engine = EngineStub()
+    engine.submit(Command("deck/a/seed", 40))
+    midi = midi_server(engine, Binding("deck/a/seed", "cc", 1, mode="relative-twos-complement"))
+    midi.handle([CC, 1, 2], "x", 0)
+    assert engine.state["deck/a/seed"] == 42

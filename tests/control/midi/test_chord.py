@@ -1,4 +1,4 @@
-"""A hand on the keys as a chord: when it counts, what it is, and what it leaves alone."""
+"""Keys that are held as a chord: when it counts, what it is called, and what it does not change."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from riffengine.clock import VirtualClock
 from riffengine.control.midi.binding import Binding
-from riffengine.control.midi.chord import SETTLE_NS, ChordHold
+from riffengine.control.midi.chord import SETTLE_NS, ChordKeys
+from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.event import MidiEvent
-from riffengine.control.midi.input import MidiSetup, MidiSurface
+from riffengine.control.midi.server import MidiServer
 from riffengine.errors import ControlError, PresetError
 from riffengine.performance.chords import parse_chords
 from riffengine.performance.parameters import standard_tree
 from riffengine.session.learned_map import LearnedMap
 from riffengine.session.session import load_session
-from tests.control.engine import Stage
+from tests.control.engine_stub import EngineStub
 
 MS = 1_000_000
 
 
-def played(hold: ChordHold, keys: Sequence[tuple[int, int]], at_ms: int = 0) -> None:
+def played(keys_held: ChordKeys, keys: Sequence[tuple[int, int]], at_ms: int = 0) -> None:
     """``keys`` are milliseconds and pitches, negative for a key let go."""
     for ms, pitch in keys:
-        hold.hear(MidiEvent("note_on" if pitch > 0 else "note_off", 1, abs(pitch), 90), (at_ms + ms) * MS)
+        keys_held.on_event(MidiEvent("note_on" if pitch > 0 else "note_off", 1, abs(pitch), 90), (at_ms + ms) * MS)
 
 
 @pytest.mark.parametrize(
@@ -40,55 +40,55 @@ def played(hold: ChordHold, keys: Sequence[tuple[int, int]], at_ms: int = 0) -> 
     ],
 )
 def test_a_hand_is_one_chord(keys: list[tuple[int, int]], chord: str) -> None:
-    hold = ChordHold()
-    played(hold, keys)
+    keys_held = ChordKeys()
+    played(keys_held, keys)
     last = max(ms for ms, pitch in keys if pitch > 0) * MS
-    assert hold.due(last + SETTLE_NS - 1) is None
-    assert hold.due(last + SETTLE_NS) == chord
+    assert keys_held.due(last + SETTLE_NS - 1) is None
+    assert keys_held.due(last + SETTLE_NS) == chord
     assert parse_chords(chord)
-    assert hold.due(last + 10 * SETTLE_NS) is None, "it is told once"
+    assert keys_held.due(last + 10 * SETTLE_NS) is None, "it is told once"
 
 
 def test_letting_go_keeps_the_chord_and_a_moved_finger_makes_a_new_one() -> None:
-    hold = ChordHold()
-    played(hold, [(0, 48), (1, 52), (2, 55)])
-    assert hold.due(1000 * MS) == "C"
-    played(hold, [(0, -55)], at_ms=1100)
-    assert hold.due(2000 * MS) is None
-    played(hold, [(0, 57)], at_ms=2100)
-    assert hold.due(3000 * MS) == "Am/C"
-    played(hold, [(0, -48), (1, -52), (2, -57)], at_ms=3100)
-    assert hold.due(4000 * MS) is None
-    played(hold, [(0, 53), (1, 57), (2, 60)], at_ms=4100)
-    assert hold.due(5000 * MS) == "F"
+    keys_held = ChordKeys()
+    played(keys_held, [(0, 48), (1, 52), (2, 55)])
+    assert keys_held.due(1000 * MS) == "C"
+    played(keys_held, [(0, -55)], at_ms=1100)
+    assert keys_held.due(2000 * MS) is None
+    played(keys_held, [(0, 57)], at_ms=2100)
+    assert keys_held.due(3000 * MS) == "Am/C"
+    played(keys_held, [(0, -48), (1, -52), (2, -57)], at_ms=3100)
+    assert keys_held.due(4000 * MS) is None
+    played(keys_held, [(0, 53), (1, 57), (2, 60)], at_ms=4100)
+    assert keys_held.due(5000 * MS) == "F"
 
 
 def test_more_keys_than_a_chord_has_are_left_out() -> None:
-    hold = ChordHold()
-    played(hold, [(0, pitch) for pitch in range(40, 70)])
-    text = hold.due(1000 * MS)
+    keys_held = ChordKeys()
+    played(keys_held, [(0, pitch) for pitch in range(40, 70)])
+    text = keys_held.due(1000 * MS)
     assert text is not None and parse_chords(text)
 
 
-def surface(*bindings: Binding) -> tuple[Stage, MidiSurface]:
-    stage = Stage()
+def midi_server(*bindings: Binding) -> tuple[EngineStub, MidiServer]:
+    engine = EngineStub()
     setup = MidiSetup(bindings=bindings)
-    return stage, MidiSurface(setup, stage.tree, stage.submit, lambda: stage.state, VirtualClock())
+    return engine, MidiServer(engine.context(), setup)
 
 
 def test_a_key_range_plays_chords_and_its_neighbours_do_not() -> None:
     chords = Binding("deck/a/chords", "chord", 48, to=60, channel=1)
-    stage, midi = surface(chords, Binding("deck/a/mute", "note", 61, mode="toggle"))
+    engine, midi = midi_server(chords, Binding("deck/a/mute", "note", 61, mode="toggle"))
     for pitch in (48, 52, 55, 61, 64):
-        midi.take((0x90, pitch, 100), "keys", 0)
-    midi.take((0x91, 57, 100), "keys", 0)  # another channel
-    assert midi.settle(SETTLE_NS - 1) == []
-    (reply,) = midi.settle(SETTLE_NS)
+        midi.handle((0x90, pitch, 100), "keys", 0)
+    midi.handle((0x91, 57, 100), "keys", 0)  # another channel
+    assert midi.tick(SETTLE_NS - 1) == []
+    (reply,) = midi.tick(SETTLE_NS)
     assert reply.command.path == "deck/a/chords" and reply.command.source == "midi:keys"
-    assert stage.state["deck/a/chords"] == "C" and stage.state["deck/a/mute"] is True
+    assert engine.state["deck/a/chords"] == "C" and engine.state["deck/a/mute"] is True
     for pitch in (48, 52, 55):
-        midi.take((0x80, pitch, 0), "keys", SETTLE_NS)
-    assert midi.settle(10 * SETTLE_NS) == [] and stage.state["deck/a/chords"] == "C"
+        midi.handle((0x80, pitch, 0), "keys", SETTLE_NS)
+    assert midi.tick(10 * SETTLE_NS) == [] and engine.state["deck/a/chords"] == "C"
 
 
 @pytest.mark.parametrize(

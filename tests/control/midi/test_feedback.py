@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.event import MidiEvent
-from riffengine.control.midi.feedback import MESSAGES_A_TURN, TOUCH_NS, ControllerFeedback
-from riffengine.control.midi.led import PLAIN, Glow, LedState, Palette, Show, led_state
+from riffengine.control.midi.feedback import MESSAGES_PER_UPDATE, TOUCH_NS, ControllerFeedback
+from riffengine.control.midi.led import PLAIN, FeedbackState, LedMessage, LedPalette, LedState, led_state
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.progress import DeckProgress, PerformanceProgress, Phase
@@ -19,43 +19,43 @@ from riffengine.performance.prompt_lists import PromptLists
 TREE = standard_tree(("a", "b"))
 LISTS = PromptLists((("warm", ("house", "dub")), ("cold", ("techno",))))
 PADS = Binding("deck/a/prompts/pick", "note", 0, channel=1, values=(1, 2, 3), light="pad")
-COLOURS = Palette(
-    MappingProxyType({state: (Glow(number, channel=7),) for number, state in enumerate(LedState)})
+COLOURS = LedPalette(
+    MappingProxyType({state: (LedMessage(number, channel=7),) for number, state in enumerate(LedState)})
 )  # each state has a velocity of its own
 
 
-def show(
+def state_with(
     phase: Phase = Phase.PLAYING, heard: str = "house", progress: PerformanceProgress | None = None, **values: Value
-) -> Show:
+) -> FeedbackState:
     state = TREE.initial_state()
     for name, value in {"deck/a/prompt": "house", **values}.items():
         state = state.with_value(name.replace("__", "/"), value)
     seen = progress or PerformanceProgress({"a": DeckProgress(phase, {"prompt": heard, "to": ""})})
-    return Show(state, seen, LISTS)
+    return FeedbackState(state, seen, LISTS)
 
 
-def states(binding: Binding, seen: Show) -> list[str]:
+def states(binding: Binding, seen: FeedbackState) -> list[str]:
     return [str(led_state(binding, at, TREE, seen)) for at in range(binding.span)]
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_the_pad_that_is_chosen_shows_how_far_its_deck_is(phase: Phase) -> None:
-    assert states(PADS, show(phase)) == [str(phase), "idle", "empty"]
+    assert states(PADS, state_with(phase)) == [str(phase), "idle", "empty"]
 
 
 def test_what_still_sounds_stays_lit_while_the_next_is_rendered() -> None:
-    assert states(PADS, show(Phase.RENDERING, heard="dub")) == ["rendering", "playing", "empty"]
+    assert states(PADS, state_with(Phase.RENDERING, heard="dub")) == ["rendering", "playing", "empty"]
 
 
 def test_the_pads_follow_the_bank() -> None:
-    seen = show(Phase.QUEUED, **{"deck/a/prompts/bank": 2, "deck/a/prompt": "techno"})
+    seen = state_with(Phase.QUEUED, **{"deck/a/prompts/bank": 2, "deck/a/prompt": "techno"})
     assert states(PADS, seen) == ["queued", "empty", "empty"]
     banks = Binding("deck/a/prompts/bank", "note", 8, values=(1, 2, 3), light="pad")
     assert states(banks, seen) == ["idle", "on", "empty"]
 
 
 def test_scenes_by_number_and_by_name() -> None:
-    seen = show(
+    seen = state_with(
         progress=PerformanceProgress(
             {"a": DeckProgress(Phase.RENDERING), "b": DeckProgress()}, ("intro", "drop"), "drop"
         )
@@ -79,36 +79,40 @@ def test_scenes_by_number_and_by_name() -> None:
     ],
 )
 def test_switches_and_triggers(binding: Binding, values: dict[str, Value], state: str) -> None:
-    assert states(binding, show(**values)) == [state]
+    assert states(binding, state_with(**values)) == [state]
 
 
 def test_panic_lights_up_until_the_sound_is_back() -> None:
-    assert states(Binding("panic", "note", 1), show(progress=PerformanceProgress(panicked=True))) == ["on"]
+    assert states(Binding("panic", "note", 1), state_with(progress=PerformanceProgress(panicked=True))) == ["on"]
 
 
-def test_lamps_are_told_once_and_again_only_when_something_changed() -> None:
-    desk = ControllerFeedback([PADS], {"pad": COLOURS}, TREE)
+def test_leds_are_told_once_and_again_only_when_something_changed() -> None:
+    feedback = ControllerFeedback([PADS], {"pad": COLOURS}, TREE)
     order = list(LedState)
     playing, idle, empty = (order.index(LedState(name)) for name in ("playing", "idle", "empty"))
-    assert desk.turn(show(), 0) == [bytes((0x96, 0, playing)), bytes((0x96, 1, idle)), bytes((0x96, 2, empty))]
-    assert desk.turn(show(), 1) == []
+    assert feedback.update(state_with(), 0) == [
+        bytes((0x96, 0, playing)),
+        bytes((0x96, 1, idle)),
+        bytes((0x96, 2, empty)),
+    ]
+    assert feedback.update(state_with(), 1) == []
     failed = order.index(LedState.FAILED)
-    assert desk.turn(show(Phase.FAILED), 2) == [bytes((0x96, 0, failed))]
-    desk.refresh()  # it was unplugged and came back
-    assert len(desk.turn(show(Phase.FAILED), 3)) == 3
+    assert feedback.update(state_with(Phase.FAILED), 2) == [bytes((0x96, 0, failed))]
+    feedback.refresh()  # it was unplugged and came back
+    assert len(feedback.update(state_with(Phase.FAILED), 3)) == 3
 
 
 def test_a_pad_that_was_pressed_is_told_anew_since_some_controllers_put_their_own_lamp_out() -> None:
-    desk = ControllerFeedback([PADS], {"pad": COLOURS}, TREE)
-    desk.turn(show(), 0)
-    desk.heard(MidiEvent("note_off", 1, 1), 1)
-    assert [message[1] for message in desk.turn(show(), 2)] == [1]
+    feedback = ControllerFeedback([PADS], {"pad": COLOURS}, TREE)
+    feedback.update(state_with(), 0)
+    feedback.on_event(MidiEvent("note_off", 1, 1), 1)
+    assert [message[1] for message in feedback.update(state_with(), 2)] == [1]
 
 
 def test_a_palette_lends_what_it_lacks_and_blinks_by_our_hand_where_the_lamp_cannot() -> None:
     binding = replace(PADS, light="plain")
-    desk = ControllerFeedback([binding], {}, TREE)
-    lit = [{m[1]: m[2] for m in desk.turn(show(Phase.QUEUED), tick * 50_000_000)} for tick in range(20)]
+    feedback = ControllerFeedback([binding], {}, TREE)
+    lit = [{m[1]: m[2] for m in feedback.update(state_with(Phase.QUEUED), tick * 50_000_000)} for tick in range(20)]
     changes = [frame[0] for frame in lit if 0 in frame]
     assert changes == [127, 0, 127, 0]  # one second: on and off twice
     assert PLAIN.messages(LedState.EMPTY, binding, 2, 0) == (bytes((0x90, 2, 0)),)
@@ -118,24 +122,24 @@ FADER = Binding("deck/a/alpha", "cc", 7, channel=2, echo=True)
 
 
 def test_a_motor_fader_follows_but_never_pulls_against_the_hand() -> None:
-    desk = ControllerFeedback([FADER], {}, TREE)
-    assert desk.turn(show(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xB1, 7, 127))]
-    desk.heard(MidiEvent("cc", 2, 7, 64), 10**9)  # the hand; pick-up has not let it through
-    assert desk.turn(show(**{"deck/a/alpha": 1.0}), 10**9 + TOUCH_NS - 1) == []
-    assert desk.turn(show(**{"deck/a/alpha": 1.0}), 10**9 + TOUCH_NS) == [bytes((0xB1, 7, 127))]
-    desk.heard(MidiEvent("cc", 2, 7, 64), 2 * 10**9)
-    assert desk.turn(show(**{"deck/a/alpha": 64 / 127}), 3 * 10**9) == []  # it stands where it should
+    feedback = ControllerFeedback([FADER], {}, TREE)
+    assert feedback.update(state_with(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xB1, 7, 127))]
+    feedback.on_event(MidiEvent("cc", 2, 7, 64), 10**9)  # the hand; pick-up has not let it through
+    assert feedback.update(state_with(**{"deck/a/alpha": 1.0}), 10**9 + TOUCH_NS - 1) == []
+    assert feedback.update(state_with(**{"deck/a/alpha": 1.0}), 10**9 + TOUCH_NS) == [bytes((0xB1, 7, 127))]
+    feedback.on_event(MidiEvent("cc", 2, 7, 64), 2 * 10**9)
+    assert feedback.update(state_with(**{"deck/a/alpha": 64 / 127}), 3 * 10**9) == []  # it stands where it should
 
 
 def test_rings_follow_at_once_and_wide_faders_get_both_halves() -> None:
     ring = Binding("deck/a/alpha", "cc", 3, mode="relative-binary-offset", echo=True)
-    desk = ControllerFeedback([ring], {}, TREE)
-    desk.heard(MidiEvent("cc", 1, 3, 65), 5)
-    assert desk.turn(show(**{"deck/a/alpha": 0.5}), 5) == [bytes((0xB0, 3, 64))]
+    feedback = ControllerFeedback([ring], {}, TREE)
+    feedback.on_event(MidiEvent("cc", 1, 3, 65), 5)
+    assert feedback.update(state_with(**{"deck/a/alpha": 0.5}), 5) == [bytes((0xB0, 3, 64))]
     wide = ControllerFeedback([Binding("deck/a/alpha", "cc14", 3, echo=True)], {}, TREE)
-    assert wide.turn(show(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xB0, 3, 127)), bytes((0xB0, 35, 127))]
+    assert wide.update(state_with(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xB0, 3, 127)), bytes((0xB0, 35, 127))]
     bend = ControllerFeedback([Binding("deck/a/alpha", "pitchbend", channel=9, echo=True)], {}, TREE)
-    assert bend.turn(show(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xE8, 127, 127))]
+    assert bend.update(state_with(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xE8, 127, 127))]
 
 
 @settings(deadline=None)
@@ -144,22 +148,22 @@ def test_however_much_changes_no_turn_sends_more_than_it_may_and_the_last_value_
     alphas: list[float], most: int
 ) -> None:
     many = [Binding("deck/a/alpha", "cc", number, echo=True) for number in range(100)]
-    desk = ControllerFeedback(many, {}, TREE)
+    feedback = ControllerFeedback(many, {}, TREE)
     shown: dict[int, int] = {}
-    seen = show()
+    seen = state_with()
     for now_ns, alpha in enumerate(alphas):
         seen = replace(seen, state=seen.state.with_value("deck/a/alpha", alpha))
-        messages = desk.turn(seen, now_ns, most)
+        messages = feedback.update(seen, now_ns, most)
         assert len(messages) <= most
         shown |= {message[1]: message[2] for message in messages}
     for turn in range(100 // most + 1):
-        shown |= {m[1]: m[2] for m in desk.turn(seen, len(alphas) + turn, most)}
+        shown |= {m[1]: m[2] for m in feedback.update(seen, len(alphas) + turn, most)}
     assert shown == dict.fromkeys(range(100), round(alphas[-1] * 127))
 
 
 def test_a_full_controller_is_refreshed_in_a_few_turns() -> None:
     rows = [Binding("scene/recall", "note", 8 * row, values=tuple("12345678"), light="pad") for row in range(8)]
-    desk = ControllerFeedback(rows, {"pad": COLOURS}, TREE)
-    sent = [len(desk.turn(show(), now_ns)) for now_ns in range(6)]
-    assert sum(sent) == 64 and max(sent) <= MESSAGES_A_TURN
-    assert len(desk.darkness()) == 64
+    feedback = ControllerFeedback(rows, {"pad": COLOURS}, TREE)
+    sent = [len(feedback.update(state_with(), now_ns)) for now_ns in range(6)]
+    assert sum(sent) == 64 and max(sent) <= MESSAGES_PER_UPDATE
+    assert len(feedback.off_messages()) == 64

@@ -6,14 +6,15 @@ import pytest
 
 from riffengine.clock import VirtualClock
 from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.event import WideValues, decode
-from riffengine.control.midi.input import MidiSetup, MidiSurface
 from riffengine.control.midi.learn import REST_NS, Learner
-from riffengine.control.midi.port_names import means
-from tests.control.engine import Stage
+from riffengine.control.midi.port_names import matches_port
+from riffengine.control.midi.server import MidiServer
+from tests.control.engine_stub import EngineStub
 
 CC, NOTE, OFF = 0xB0, 0x90, 0x80
-TREE = Stage().tree
+TREE = EngineStub().tree
 
 
 def learned(path: str, *messages: list[int], values: tuple[str, ...] = (), port: str = "nano") -> Binding:
@@ -21,7 +22,7 @@ def learned(path: str, *messages: list[int], values: tuple[str, ...] = (), port:
     for number, message in enumerate(messages):
         event = decode(message)
         assert event is not None
-        learner.hear(port, [event, *wide.take(event)], number * 10_000_000)
+        learner.on_events(port, [event, *wide.add(event)], number * 10_000_000)
         assert learner.done(number * 10_000_000) is None  # not while it moves
     last_ns = (len(messages) - 1) * 10_000_000
     assert learner.done(last_ns + REST_NS - 1) is None
@@ -91,39 +92,43 @@ def test_letting_go_of_a_key_that_was_down_before_teaches_nothing() -> None:
     learner = Learner(TREE[NEXT])
     off = decode([OFF, 36, 0])
     assert off is not None
-    learner.hear("nano", [off], 0)
+    learner.on_events("nano", [off], 0)
     assert learner.done(10 * REST_NS) is None
 
 
-def taught(*labels: str) -> Binding | None:
+def learned_with(*labels: str) -> Binding | None:
     """What is learned when the first of several connected controllers moves its fader."""
-    stage, clock, found = Stage(), VirtualClock(), list[Binding | None]()
-    midi = MidiSurface(MidiSetup(), stage.tree, stage.submit, lambda: stage.state, clock)
+    engine, clock, found = EngineStub(), VirtualClock(), list[Binding | None]()
+    midi = MidiServer(engine.context(clock), MidiSetup())
     for label in labels:
-        midi.take((0xB0, 99, 1), label, 0)
+        midi.handle((0xB0, 99, 1), label, 0)
     midi.learn("deck/a/alpha", (), found.append)
     for value in range(128):
-        assert midi.take((0xB0, 7, value), labels[0], 0) == [], "what is moved while it learns moves nothing"
-    midi.settle(clock.now_ns() + REST_NS - 1)
+        assert midi.handle((0xB0, 7, value), labels[0], 0) == [], "what is moved while it learns moves nothing"
+    midi.tick(clock.now_ns() + REST_NS - 1)
     assert found == []
-    midi.settle(clock.now_ns() + REST_NS)
+    midi.tick(clock.now_ns() + REST_NS)
     (binding,) = found
     return binding
 
 
 def test_one_of_two_equal_controllers_is_learned_as_that_one() -> None:
-    alone, first, second = taught("pad box"), taught("pad box", "pad box #2"), taught("pad box #2", "pad box")
+    alone, first, second = (
+        learned_with("pad box"),
+        learned_with("pad box", "pad box #2"),
+        learned_with("pad box #2", "pad box"),
+    )
     assert alone == Binding("deck/a/alpha", "cc", 7, channel=1, takeover="pickup", port="pad box")
     assert first is not None and second is not None
-    assert [means(first.port, label) for label in ("pad box", "pad box #2")] == [True, False]
-    assert [means(second.port, label) for label in ("pad box", "pad box #2")] == [False, True]
+    assert [matches_port(first.port, label) for label in ("pad box", "pad box #2")] == [True, False]
+    assert [matches_port(second.port, label) for label in ("pad box", "pad box #2")] == [False, True]
 
 
-def test_a_lesson_to_which_nobody_comes_ends() -> None:
-    stage, found = Stage(), list[Binding | None]()
-    midi = MidiSurface(MidiSetup(), stage.tree, stage.submit, lambda: stage.state, VirtualClock())
+def test_a_request_for_which_no_control_moves_ends() -> None:
+    engine, found = EngineStub(), list[Binding | None]()
+    midi = MidiServer(engine.context(), MidiSetup())
     midi.learn("deck/a/alpha", (), found.append)
-    midi.settle(10**9)
+    midi.tick(10**9)
     assert found == []
-    midi.settle(10**12)
+    midi.tick(10**12)
     assert found == [None]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riffengine.control.midi.port_names import Roster, base_name, means, normalised
+from riffengine.control.midi.port_names import PortLabels, base_name, matches_port, normalised
 
 
 def test_port_names_lose_the_numbers_that_change() -> None:
@@ -31,24 +31,24 @@ def test_one_controller_has_one_name_in_both_directions_and_after_every_plug_in(
 def test_two_of_one_name_keep_their_places_whoever_is_pulled_out() -> None:
     first, second = "nanoKONTROL2:nanoKONTROL2 MIDI 1 20:0", "nanoKONTROL2:nanoKONTROL2 MIDI 1 24:0"
     name = "nanokontrol2 midi 1"
-    roster = Roster()
-    assert roster.seen([first, second]) == {name: 0, f"{name} #2": 1}
-    assert roster.seen([second]) == {f"{name} #2": 0}
-    assert roster.seen([second, first]) == {f"{name} #2": 0, name: 1}
-    assert roster.seen([first]) == {name: 0}
+    port_labels = PortLabels()
+    assert port_labels.assign([first, second]) == {name: 0, f"{name} #2": 1}
+    assert port_labels.assign([second]) == {f"{name} #2": 0}
+    assert port_labels.assign([second, first]) == {f"{name} #2": 0, name: 1}
+    assert port_labels.assign([first]) == {name: 0}
     elsewhere = "nanoKONTROL2:nanoKONTROL2 MIDI 1 40:0"  # the second comes back through another socket
-    assert roster.seen([first, elsewhere]) == {name: 0, f"{name} #2": 1}
+    assert port_labels.assign([first, elsewhere]) == {name: 0, f"{name} #2": 1}
 
 
 def test_two_whose_names_the_driver_does_not_tell_apart_are_told_apart_by_their_order() -> None:
-    assert Roster().seen(["Twister", "Other", "Twister"]) == {"twister": 0, "other": 1, "twister #2": 2}
+    assert PortLabels().assign(["Twister", "Other", "Twister"]) == {"twister": 0, "other": 1, "twister #2": 2}
 
 
 @given(st.lists(st.lists(st.sampled_from(["A 20:0", "A 21:0", "A 22:0", "B 9:0"]), unique=True), max_size=12))
 def test_every_port_has_a_label_of_its_own_and_keeps_it_while_it_stays(looks: list[list[str]]) -> None:
-    roster, before = Roster(), {}
+    port_labels, before = PortLabels(), {}
     for names in looks:
-        labels = roster.seen(names)
+        labels = port_labels.assign(names)
         assert sorted(labels.values()) == list(range(len(names)))
         now = {names[number]: label for label, number in labels.items()}
         assert all(now[name] == label for name, label in before.items() if name in now)
@@ -67,4 +67,4 @@ def test_every_port_has_a_label_of_its_own_and_keeps_it_while_it_stays(looks: li
     ],
 )
 def test_a_part_of_a_name_means_all_of_them_unless_it_counts(part: str, label: str, meant: bool) -> None:
-    assert means(part, label) is meant
+    assert matches_port(part, label) is meant

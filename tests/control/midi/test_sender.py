@@ -1,6 +1,6 @@
-"""The outbox of the process that sends MIDI: in time, in order, and no note that hangs."""
+"""The outbox of the process that sends MIDI: in time, in order, and no hanging note."""
 
-from riffengine.control.midi.sender import Outbox, Timed, Withdraw
+from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
 from riffengine.transport.sync.clock_out import Course
 
 ON, OFF = b"\x90\x3c\x64", b"\x80\x3c\x00"
@@ -9,7 +9,7 @@ ON, OFF = b"\x90\x3c\x64", b"\x80\x3c\x00"
 def test_messages_leave_when_they_are_due_and_in_their_order() -> None:
     outbox = Outbox()
     for ns, message in ((30, b"\xc0\x01"), (20, OFF), (20, ON), (10, ON)):
-        assert outbox.take(Timed(ns, message), 0) == []
+        assert outbox.handle(TimedMessage(ns, message), 0) == []
     assert outbox.next_ns() == 10
     assert outbox.due(15) == [ON]
     assert outbox.due(25) == [OFF, ON]
@@ -19,25 +19,25 @@ def test_messages_leave_when_they_are_due_and_in_their_order() -> None:
 def test_only_what_is_later_is_taken_back() -> None:
     outbox = Outbox()
     for ns in (10, 20, 30):
-        outbox.take(Timed(ns, bytes((0xB0, 1, ns))), 0)
-    assert outbox.take(Withdraw((OFF,), from_ns=20), 0) == [OFF]
+        outbox.handle(TimedMessage(ns, bytes((0xB0, 1, ns))), 0)
+    assert outbox.handle(Withdraw((OFF,), from_ns=20), 0) == [OFF]
     assert outbox.due(100) == [bytes((0xB0, 1, 10))]
-    outbox.take(Timed(200, ON), 0)
-    outbox.take(Withdraw(), 0)
+    outbox.handle(TimedMessage(200, ON), 0)
+    outbox.handle(Withdraw(), 0)
     assert outbox.due(1000) == []
 
 
 def test_who_follows_starts_where_a_loop_begins() -> None:
     for beats in (4, 8, 16):
         outbox = Outbox(beats)
-        outbox.take(Course(0, 1.0, 60.0, playing=True), 0)  # beat 1 is now, one beat is a second
+        outbox.handle(Course(0, 1.0, 60.0, playing=True), 0)  # beat 1 is now, one beat is a second
         started = next(ns for ns in range(0, 20_000_000_000, 10_000_000) if b"\xfa" in outbox.due(ns))
         assert abs(started / 1e9 - (beats - 1)) < 0.05
 
 
 def test_an_engine_that_is_gone_leaves_nothing_ringing() -> None:
     outbox = Outbox()
-    outbox.take(Course(0, 0.0, 120.0, playing=False), 0)
+    outbox.handle(Course(0, 0.0, 120.0, playing=False), 0)
     for ns, message in (
         (1, ON),
         (2, b"\x99\x24\x70"),
@@ -45,8 +45,8 @@ def test_an_engine_that_is_gone_leaves_nothing_ringing() -> None:
         (4, b"\x91\x3c\x64"),
         (900, b"\x92\x40\x40"),
     ):
-        outbox.take(Timed(ns, message), 0)
+        outbox.handle(TimedMessage(ns, message), 0)
     outbox.due(10)
-    assert outbox.goodbye() == [OFF, b"\x81\x3c\x00"]
-    assert outbox.goodbye() == []
+    assert outbox.final_messages() == [OFF, b"\x81\x3c\x00"]
+    assert outbox.final_messages() == []
     assert outbox.next_ns() > 900  # what waited is forgotten; the clock has its own time

@@ -10,7 +10,7 @@ def heard(*numbers_and_data: tuple[int, int], channel: int = 1) -> list[tuple[st
     wide = WideValues()
     found = []
     for number, data in numbers_and_data:
-        found += wide.take(MidiEvent("cc", channel, number, data))
+        found += wide.add(MidiEvent("cc", channel, number, data))
     return [(event.kind, event.number, event.data) for event in found]
 
 
@@ -45,6 +45,6 @@ def test_whatever_comes_the_values_stay_in_range_and_the_memory_small(
 ) -> None:
     wide = WideValues()
     for channel, number, data in messages:
-        for event in wide.take(MidiEvent("cc", channel, number, data)):
+        for event in wide.add(MidiEvent("cc", channel, number, data)):
             assert 0 <= event.data <= 16383 and event.channel == channel
     assert len(wide._upper) <= 2048 and len(wide._entered) <= 16

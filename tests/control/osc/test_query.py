@@ -10,19 +10,19 @@ import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.control.osc.discovery import Discovery
+from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.query import AddressSpace
 from riffengine.control.osc.query_server import MAX_LISTENERS, OscQueryServer
 from riffengine.control.osc.server import OscServer
-from riffengine.control.osc.subscribers import OscOptions
 from riffengine.control.osc.wire import decode, encode
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command
-from tests.control.engine import Stage
+from tests.control.engine_stub import EngineStub
 
 
-def space() -> tuple[Stage, AddressSpace]:
-    stage = Stage()
-    return stage, AddressSpace(stage.tree, lambda path: stage.state[path])
+def space() -> tuple[EngineStub, AddressSpace]:
+    engine = EngineStub()
+    return engine, AddressSpace(engine.tree, lambda path: engine.state[path])
 
 
 def leaves(node: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -33,21 +33,21 @@ def leaves(node: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_every_parameter_is_a_node_with_its_type_range_value_and_words() -> None:
-    stage, addresses = space()
+    engine, addresses = space()
     status, root = addresses.answer("/")
     assert status == 200 and root is not None
     found = leaves(root)
-    assert {f"/riff/{p}" for p in stage.tree.parameters} <= found.keys()
+    assert {f"/riff/{p}" for p in engine.tree.parameters} <= found.keys()
     assert {"/riff/notify", "/riff/sync", "/riff/status", "/riff/help"} == found.keys() - {
-        f"/riff/{p}" for p in stage.tree.parameters
+        f"/riff/{p}" for p in engine.tree.parameters
     }
-    for parameter in stage.tree.parameters.values():
+    for parameter in engine.tree.parameters.values():
         node = found[f"/riff/{parameter.path}"]
         assert node["DESCRIPTION"] == parameter.help and node["TAGS"] == [parameter.control]
         if parameter.kind == "trigger":
             assert (node["TYPE"], node["ACCESS"]) == ("N", 2) and "VALUE" not in node
             continue
-        assert node["ACCESS"] == 3 and node["VALUE"] == [stage.state[parameter.path]]
+        assert node["ACCESS"] == 3 and node["VALUE"] == [engine.state[parameter.path]]
         if parameter.kind in ("float", "int"):
             (limits,) = node["RANGE"]
             assert (limits["MIN"], limits["MAX"]) == (parameter.low, parameter.high)
@@ -58,9 +58,9 @@ def test_every_parameter_is_a_node_with_its_type_range_value_and_words() -> None
 
 
 def test_the_values_are_those_of_now() -> None:
-    stage, addresses = space()
+    engine, addresses = space()
     for path, value, type_ in [("deck/a/mute", True, "T"), ("deck/a/alpha", 0.25, "f"), ("deck/b/prompt", "déjà", "s")]:
-        assert isinstance(stage.submit(Command(path, value)), Accepted)
+        assert isinstance(engine.submit(Command(path, value)), Accepted)
         assert addresses.answer(f"/riff/{path}", "VALUE") == (200, {"VALUE": [value]})
         assert addresses.answer(f"/riff/{path}", "TYPE") == (200, {"TYPE": type_})
 
@@ -83,15 +83,16 @@ def test_what_there_is_not_is_told_by_its_status(path: str, attribute: str, stat
 
 
 def with_server(
-    visit: Callable[[Stage, OscQueryServer, aiohttp.ClientSession], Awaitable[None]], options: OscOptions | None = None
+    visit: Callable[[EngineStub, OscQueryServer, aiohttp.ClientSession], Awaitable[None]],
+    options: OscOptions | None = None,
 ) -> None:
     async def play() -> None:
-        stage = Stage()
-        server = OscQueryServer(stage.tree, lambda: stage.state, options or OscOptions(), 9000, 0)
+        engine = EngineStub()
+        server = OscQueryServer(engine.tree, lambda: engine.state, options or OscOptions(), 9000, 0)
         await server.start()
         try:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
-                await visit(stage, server, client)
+                await visit(engine, server, client)
         finally:
             await server.stop()
 
@@ -99,8 +100,8 @@ def with_server(
 
 
 def test_over_http_it_reads_and_does_nothing_else() -> None:
-    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
-        before = stage.state
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        before = engine.state
         async with client.get("/riff/deck/a/alpha?VALUE") as answer:
             assert answer.content_type == "application/json" and await answer.json() == {"VALUE": [0.0]}
         async with client.get("/?HOST_INFO") as answer:
@@ -114,7 +115,7 @@ def test_over_http_it_reads_and_does_nothing_else() -> None:
         for method in ("POST", "PUT", "DELETE"):
             async with client.request(method, "/riff/panic", data=b"1") as answer:
                 assert answer.status == 405
-        assert stage.state is before and stage.commands == []
+        assert engine.state is before and engine.commands == []
 
     with_server(visit)
 
@@ -122,7 +123,7 @@ def test_over_http_it_reads_and_does_nothing_else() -> None:
 def test_no_web_site_reads_along() -> None:
     """A page from elsewhere has its Origin; one whose name was bent to this machine has its own Host."""
 
-    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         for headers, status in [
             ({"Host": f"localhost:{server.port}"}, 200),
             ({"Host": "evil.example"}, 403),
@@ -139,7 +140,7 @@ def test_no_web_site_reads_along() -> None:
 
 
 def test_who_listens_hears_the_value_now_and_every_change_until_ignored() -> None:
-    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         async with client.ws_connect("/") as wire:
 
             async def heard() -> tuple[str, tuple[object, ...]]:
@@ -166,7 +167,7 @@ def test_who_listens_hears_the_value_now_and_every_change_until_ignored() -> Non
             server.changed("deck/a/alpha", 0.4)
             server.changed("deck/a/mute", True)
             assert await heard() == ("/riff/deck/a/mute", (True,))
-        assert stage.commands == []
+        assert engine.commands == []
         crowd = [await client.ws_connect("/") for _ in range(MAX_LISTENERS)]
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await client.ws_connect("/")
@@ -177,14 +178,16 @@ def test_who_listens_hears_the_value_now_and_every_change_until_ignored() -> Non
 
 
 def test_hosts_that_are_not_on_the_list_are_refused() -> None:
-    server = OscQueryServer(Stage().tree, lambda: Stage().state, OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0)
-    assert server._doorkeeper.admits("10.1.2.3") and not server._doorkeeper.admits("192.168.1.1")
+    server = OscQueryServer(
+        EngineStub().tree, lambda: EngineStub().state, OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0
+    )
+    assert server._allow_list.admits("10.1.2.3") and not server._allow_list.admits("192.168.1.1")
 
 
 def test_a_port_that_is_taken_is_told() -> None:
-    async def visit(stage: Stage, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         with pytest.raises(ControlError, match="OSC itself works"):
-            await OscQueryServer(stage.tree, lambda: stage.state, OscOptions(), 9000, server.port).start()
+            await OscQueryServer(engine.tree, lambda: engine.state, OscOptions(), 9000, server.port).start()
 
     with_server(visit)
 
@@ -194,12 +197,12 @@ def test_it_is_announced_on_this_machine_and_found_by_its_type() -> None:
     from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
     async def play() -> None:
-        stage, said = Stage(), []
-        osc = OscServer(stage.tree, stage.submit, lambda: stage.state, SystemClock(), OscOptions(port=0))
+        engine, said = EngineStub(), []
+        osc = OscServer(engine.context(SystemClock()), OscOptions(port=0))
         await osc.start()
-        announcement = Discovery(osc.options, osc.port, 4321, said.append)
-        announcement.start()
-        await announcement.settled()
+        discovery = Discovery(osc.options, osc.port, 4321, said.append)
+        discovery.start()
+        await discovery.settled()
         assert said == []
         found: asyncio.Queue[str] = asyncio.Queue()
 
@@ -214,8 +217,8 @@ def test_it_is_announced_on_this_machine_and_found_by_its_type() -> None:
         assert info is not None and info.port == 4321 and info.parsed_addresses() == ["127.0.0.1"]
         await browser.async_cancel()
         await ear.async_close()
-        announcement.close()
-        await announcement.settled()
+        discovery.close()
+        await discovery.settled()
         osc.close()
 
     asyncio.run(play())

@@ -6,41 +6,46 @@ import struct
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.osc.inbox import MAX_SENDERS, MAX_UNMADE, MAX_WAITING
+from riffengine.control.osc.inbox import MAX_SENDERS, MAX_UNAPPLIED, MAX_WAITING
+from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
-from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS, OscOptions
+from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
 from riffengine.control.osc.wire import decode, encode
+from riffengine.control.surface import LandingMoved
 from riffengine.errors import ControlError
 from riffengine.performance.command import Landing
-from tests.control.engine import Stage
-from tests.control.osc.osc_server import ALICE, BOB, Room
+from riffengine.transport.beat_grid import BeatGrid, Moment
+from tests.control.engine_stub import EngineStub
+from tests.control.osc.osc_harness import ALICE, BOB, OscHarness
+
+NOW = Moment.on(BeatGrid(48000, 120.0), 0)
 
 
 @pytest.fixture
-def room() -> Room:
-    return Room()
+def osc() -> OscHarness:
+    return OscHarness()
 
 
-def test_a_set_is_answered_with_its_value_and_its_landing(room: Room) -> None:
-    assert room.say("/riff/deck/a/prompt", "techno") == [
+def test_a_set_is_answered_with_its_value_and_its_landing(osc: OscHarness) -> None:
+    assert osc.send("/riff/deck/a/prompt", "techno") == [
         ("/riff/ok", "deck/a/prompt", "techno"),
         ("/riff/landing", "deck/a/prompt", 16.0, 1.25),
     ]
-    assert room.say("/riff/deck/a/alpha", 1) == [("/riff/ok", "deck/a/alpha", 1.0)]
-    assert room.stage.state["deck/a/prompt"] == "techno"
-    assert room.stage.commands[0].source == "osc:127.0.0.1:9001" and room.stage.commands[0].stamp_ns == 77
+    assert osc.send("/riff/deck/a/alpha", 1) == [("/riff/ok", "deck/a/alpha", 1.0)]
+    assert osc.engine.state["deck/a/prompt"] == "techno"
+    assert osc.engine.commands[0].source == "osc:127.0.0.1:9001" and osc.engine.commands[0].stamp_ns == 77
 
 
-def test_an_address_without_a_value_asks(room: Room) -> None:
-    assert room.say("/riff/deck/a/guidance") == [("/riff/deck/a/guidance", 3.0)]
-    assert room.say("/riff/deck/a/mute") == [("/riff/deck/a/mute", False)]
-    assert room.stage.commands == []
+def test_an_address_without_a_value_asks(osc: OscHarness) -> None:
+    assert osc.send("/riff/deck/a/guidance") == [("/riff/deck/a/guidance", 3.0)]
+    assert osc.send("/riff/deck/a/mute") == [("/riff/deck/a/mute", False)]
+    assert osc.engine.commands == []
 
 
-def test_a_trigger_fires_with_and_without_a_value(room: Room) -> None:
-    assert room.say("/riff/next")[0] == ("/riff/ok", "next", True)
-    assert room.say("/riff/next", 1.0)[0] == ("/riff/ok", "next", True)
-    assert [c.value for c in room.stage.commands] == [True, True]
+def test_a_trigger_fires_with_and_without_a_value(osc: OscHarness) -> None:
+    assert osc.send("/riff/next")[0] == ("/riff/ok", "next", True)
+    assert osc.send("/riff/next", 1.0)[0] == ("/riff/ok", "next", True)
+    assert [c.value for c in osc.engine.commands] == [True, True]
 
 
 REFUSED = [
@@ -62,89 +67,89 @@ REFUSED = [
 
 @pytest.mark.parametrize(("datagram", "address", "reason"), REFUSED)
 def test_what_is_wrong_changes_nothing_and_only_its_sender_hears(datagram: bytes, address: str, reason: str) -> None:
-    room = Room()
-    room.say("/riff/notify", 1, who=BOB)
-    before = room.stage.state
-    room.server.hear(datagram, ALICE)
-    room.work_off()
-    ((to, where, arguments),) = room.sent
+    osc = OscHarness()
+    osc.send("/riff/notify", 1, who=BOB)
+    before = osc.engine.state
+    osc.server.receive(datagram, ALICE)
+    osc.handle_waiting()
+    ((to, where, arguments),) = osc.sent
     assert (to, where, arguments[0]) == (ALICE, "/riff/error", address)
     assert reason in str(arguments[1])
-    assert room.stage.state is before and room.stage.commands == []
-    assert room.server.counters.rejected + room.server.counters.garbage == 1
+    assert osc.engine.state is before and osc.engine.commands == []
+    assert osc.server.counters.rejected + osc.server.counters.garbage == 1
 
 
-def test_answers_that_come_back_are_not_answered(room: Room) -> None:
+def test_answers_that_come_back_are_not_answered(osc: OscHarness) -> None:
     for address in ("/riff/error", "/riff/ok", "/riff/landing", "/riff/synced", "/riff/status.reply"):
-        assert room.say(address, "deck/a/alpha", 1.0) == []
-    assert room.server.counters.ignored == 5
+        assert osc.send(address, "deck/a/alpha", 1.0) == []
+    assert osc.server.counters.ignored == 5
 
 
-def test_a_subscriber_hears_all_values_first_then_every_change_until_it_leaves(room: Room) -> None:
-    heard = room.say("/riff/notify", 1)
-    values = {p.path for p in room.stage.tree.values}
+def test_a_subscriber_hears_all_values_first_then_every_change_until_it_leaves(osc: OscHarness) -> None:
+    heard = osc.send("/riff/notify", 1)
+    values = {p.path for p in osc.engine.tree.values}
     assert heard[0] == ("/riff/notified", 1)
     assert {str(a[0]).removeprefix("/riff/") for a in heard[1:]} == values  # type: ignore[index]
-    room.server.changed("deck/b/alpha", 0.5)
-    assert room.take(ALICE) == [("/riff/deck/b/alpha", 0.5)]
-    assert room.say("/riff/notify", 0) == [("/riff/notified", 0)]
-    room.server.changed("deck/b/alpha", 0.6)
-    assert room.take() == []
+    osc.server.changed("deck/b/alpha", 0.5)
+    assert osc.replies(ALICE) == [("/riff/deck/b/alpha", 0.5)]
+    assert osc.send("/riff/notify", 0) == [("/riff/notified", 0)]
+    osc.server.changed("deck/b/alpha", 0.6)
+    assert osc.replies() == []
 
 
-def test_subscribers_are_limited_and_the_one_that_is_silent_longest_makes_room(room: Room) -> None:
+def test_subscribers_are_limited_and_the_one_that_is_silent_longest_makes_room(osc: OscHarness) -> None:
     crowd = [("127.0.0.1", 10000 + number) for number in range(MAX_SUBSCRIBERS)]
     for who in crowd:
-        room.say("/riff/notify", 1, who=who)
-    room.say("/riff/sync", 1, who=crowd[0])  # still alive
-    room.server.hear(encode("/riff/notify", 1), ALICE)
-    room.work_off()
-    assert [(to, address, values) for to, address, values in room.sent if to not in (ALICE,)] == [
+        osc.send("/riff/notify", 1, who=who)
+    osc.send("/riff/sync", 1, who=crowd[0])  # still alive
+    osc.server.receive(encode("/riff/notify", 1), ALICE)
+    osc.handle_waiting()
+    assert [(to, address, values) for to, address, values in osc.sent if to not in (ALICE,)] == [
         (crowd[1], "/riff/notified", (0,))
     ]
-    room.sent.clear()
-    room.server.changed("deck/a/alpha", 0.5)
-    assert {to for to, _, _ in room.sent} == {ALICE, *crowd} - {crowd[1]}
+    osc.sent.clear()
+    osc.server.changed("deck/a/alpha", 0.5)
+    assert {to for to, _, _ in osc.sent} == {ALICE, *crowd} - {crowd[1]}
 
 
-def test_a_sender_that_cannot_hear_where_it_sends_from_names_a_port(room: Room) -> None:
+def test_a_sender_that_cannot_hear_where_it_sends_from_names_a_port(osc: OscHarness) -> None:
     """Max's udpsend and many others send from a port that nobody can listen on."""
-    room.server.hear(encode("/riff/notify", 1, 7400), ALICE)
-    room.server.hear(encode("/riff/deck/a/prompt", "dub"), ALICE)
-    room.server.hear(encode("/riff/deck/a/alpha", "dub"), ALICE)
-    room.work_off()
+    osc.server.receive(encode("/riff/notify", 1, 7400), ALICE)
+    osc.server.receive(encode("/riff/deck/a/prompt", "dub"), ALICE)
+    osc.server.receive(encode("/riff/deck/a/alpha", "dub"), ALICE)
+    osc.handle_waiting()
     port = ("127.0.0.1", 7400)
-    assert {to for to, _, _ in room.sent} == {port}
-    heard = [address for _, address, _ in room.sent]
+    assert {to for to, _, _ in osc.sent} == {port}
+    heard = [address for _, address, _ in osc.sent]
     assert heard[0] == "/riff/notified" and heard[-3:] == ["/riff/error", "/riff/ok", "/riff/landing"]
-    room.sent.clear()
-    room.server.changed("deck/a/alpha", 0.5)
-    room.server.announce(Landing("deck/a/prompt", 20.0, 3.0), "osc:127.0.0.1:9001")
-    assert [to for to, _, _ in room.sent] == [port, port]
-    room.sent.clear()
-    assert room.say("/riff/sync", 1, who=BOB) == [("/riff/synced", 1)]
-    assert room.say("/riff/notify", 0) == [("/riff/notified", 0)]
+    osc.sent.clear()
+    osc.server.changed("deck/a/alpha", 0.5)
+    osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0), "osc:127.0.0.1:9001"))
+    assert [to for to, _, _ in osc.sent] == [port, port]
+    osc.sent.clear()
+    assert osc.send("/riff/sync", 1, who=BOB) == [("/riff/synced", 1)]
+    assert osc.send("/riff/notify", 0) == [("/riff/notified", 0)]
     for wrong in (0, 65536, 7.5, "7400", True):
-        assert room.say("/riff/notify", 1, wrong)[0][0] == "/riff/error"
+        assert osc.send("/riff/notify", 1, wrong)[0][0] == "/riff/error"
 
 
-def test_a_landing_that_moves_is_told_to_the_one_who_asked(room: Room) -> None:
-    room.server.announce(Landing("deck/a/prompt", 20.0, 3.0, moved=True), "osc:127.0.0.1:9002")
-    room.server.announce(Landing("deck/a/prompt", 20.0, 3.0), "midi:nano")
-    room.server.announce(Landing("deck/a/prompt", 20.0, 3.0), "osc:nonsense")
-    assert room.sent == [(BOB, "/riff/landing", ("deck/a/prompt", 20.0, 3.0))]
+def test_a_landing_that_moves_is_told_to_the_one_who_asked(osc: OscHarness) -> None:
+    osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0, moved=True), "osc:127.0.0.1:9002"))
+    osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0), "midi:nano"))
+    osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0), "osc:nonsense"))
+    assert osc.sent == [(BOB, "/riff/landing", ("deck/a/prompt", 20.0, 3.0))]
 
 
-def test_status_sync_and_help(room: Room) -> None:
-    assert room.say("/riff/sync", 41) == [("/riff/synced", 41)]
-    (status,) = room.say("/riff/status")
+def test_status_sync_and_help(osc: OscHarness) -> None:
+    assert osc.send("/riff/sync", 41) == [("/riff/synced", 41)]
+    (status,) = osc.send("/riff/status")
     facts = dict(zip(status[1::2], status[2::2], strict=True))  # type: ignore[index]
     assert facts["received"] == 2 and facts["revision"] == 0
-    assert room.say("/riff/help", "deck/a/alpha")[0][:3] == ("/riff/help.reply", "deck/a/alpha", "float")  # type: ignore[index]
-    assert len(room.say("/riff/help")) == len(room.stage.tree.parameters)
+    assert osc.send("/riff/help", "deck/a/alpha")[0][:3] == ("/riff/help.reply", "deck/a/alpha", "float")  # type: ignore[index]
+    assert len(osc.send("/riff/help")) == len(osc.engine.tree.parameters)
 
 
-def test_numbers_stand_for_each_other_where_nothing_is_lost(room: Room) -> None:
+def test_numbers_stand_for_each_other_where_nothing_is_lost(osc: OscHarness) -> None:
     for sent, path, held in [
         (1, "deck/a/alpha", 1.0),
         (True, "deck/a/alpha", 1.0),
@@ -154,90 +159,90 @@ def test_numbers_stand_for_each_other_where_nothing_is_lost(room: Room) -> None:
         (0.0, "deck/a/mute", False),
         ("LEFT", "deck/a/side", "left"),
     ]:
-        assert room.say(f"/riff/{path}", sent)[0] == ("/riff/ok", path, held)
-        assert type(room.stage.state[path]) is type(held)
+        assert osc.send(f"/riff/{path}", sent)[0] == ("/riff/ok", path, held)
+        assert type(osc.engine.state[path]) is type(held)
 
 
-def test_the_words_of_a_text_may_come_one_by_one(room: Room) -> None:
-    assert room.say("/riff/deck/a/prompt", "dub", "techno,", "warm")[0] == (
+def test_the_words_of_a_text_may_come_one_by_one(osc: OscHarness) -> None:
+    assert osc.send("/riff/deck/a/prompt", "dub", "techno,", "warm")[0] == (
         "/riff/ok",
         "deck/a/prompt",
         "dub techno, warm",
     )
 
 
-def test_beyond_the_range_is_clipped_and_the_sender_is_told(room: Room) -> None:
-    assert room.say("/riff/deck/a/alpha", 1.5) == [
+def test_beyond_the_range_is_clipped_and_the_sender_is_told(osc: OscHarness) -> None:
+    assert osc.send("/riff/deck/a/alpha", 1.5) == [
         ("/riff/ok", "deck/a/alpha", 1.0),
         ("/riff/note", "deck/a/alpha", "clipped to 1.0; allowed is a number from 0 to 1"),
     ]
-    (tempo, note) = room.say("/riff/transport/tempo", 200.0)[:2]
+    (tempo, note) = osc.send("/riff/transport/tempo", 200.0)[:2]
     assert tempo == ("/riff/ok", "transport/tempo", 100.0)
     assert note[2].startswith("played as 100.0; allowed is a number from 60 to 180 bpm")
-    room.say("/riff/deck/a/seed", -5)
-    room.say("/riff/steps", 2**40)
-    assert (room.stage.state["deck/a/seed"], room.stage.state["steps"]) == (0, 50)
-    assert room.server.counters.clipped == 4
+    osc.send("/riff/deck/a/seed", -5)
+    osc.send("/riff/steps", 2**40)
+    assert (osc.engine.state["deck/a/seed"], osc.engine.state["steps"]) == (0, 50)
+    assert osc.server.counters.clipped == 4
 
 
-def test_a_pattern_sets_and_asks_all_that_it_matches(room: Room) -> None:
-    assert room.say("/riff/deck/*/mute", True) == [("/riff/ok", f"deck/{d}/mute", True) for d in "ab"]
-    assert room.say("/riff/deck/[a-b]/mute") == [(f"/riff/deck/{d}/mute", True) for d in "ab"]
-    assert room.say("/riff/deck/{b,c}/{alpha,drift}", 0.25) == [
+def test_a_pattern_sets_and_asks_all_that_it_matches(osc: OscHarness) -> None:
+    assert osc.send("/riff/deck/*/mute", True) == [("/riff/ok", f"deck/{d}/mute", True) for d in "ab"]
+    assert osc.send("/riff/deck/[a-b]/mute") == [(f"/riff/deck/{d}/mute", True) for d in "ab"]
+    assert osc.send("/riff/deck/{b,c}/{alpha,drift}", 0.25) == [
         ("/riff/ok", f"deck/b/{n}", 0.25) for n in ("alpha", "drift")
     ]
-    assert [a[0] for a in room.say("/riff/transport/t?p")] == ["/riff/ok"]
+    assert [a[0] for a in osc.send("/riff/transport/t?p")] == ["/riff/ok"]
     for slow in (
         "/riff/" + "*a" * 9,
         "/riff/" + "{,}" * 40,
         "/riff/deck/" + "{a,aa}" * 5 + "/alpha",
         "/riff/" + "?" * 300,
     ):
-        assert room.say(slow, 1)[0][0] == "/riff/error"
+        assert osc.send(slow, 1)[0][0] == "/riff/error"
 
 
-def test_in_one_drain_the_latest_value_wins_but_order_holds_around_questions(room: Room) -> None:
+def test_in_one_drain_the_latest_value_wins_but_order_holds_around_questions(osc: OscHarness) -> None:
     for alpha in (0.1, 0.2, 0.3):
-        room.server.hear(encode("/riff/deck/a/alpha", alpha), ALICE)
-    room.server.hear(encode("/riff/deck/a/alpha", "much"), ALICE)  # refused: does not supersede 0.3
-    room.server.hear(encode("/riff/deck/a/alpha"), ALICE)
-    room.server.hear(encode("/riff/deck/a/alpha", 0.4), ALICE)
-    room.server.hear(encode("/riff/next"), ALICE)
-    room.work_off()
-    assert [c.value for c in room.stage.commands] == [0.3, 0.4, True]
-    assert ("/riff/deck/a/alpha", 0.3) in room.take()
-    assert room.server.counters.superseded == 2
+        osc.server.receive(encode("/riff/deck/a/alpha", alpha), ALICE)
+    osc.server.receive(encode("/riff/deck/a/alpha", "much"), ALICE)  # refused: does not supersede 0.3
+    osc.server.receive(encode("/riff/deck/a/alpha"), ALICE)
+    osc.server.receive(encode("/riff/deck/a/alpha", 0.4), ALICE)
+    osc.server.receive(encode("/riff/next"), ALICE)
+    osc.handle_waiting()
+    assert [c.value for c in osc.engine.commands] == [0.3, 0.4, True]
+    assert ("/riff/deck/a/alpha", 0.3) in osc.replies()
+    assert osc.server.counters.superseded == 2
 
 
-def test_a_flood_fills_its_own_line_and_the_others_are_answered_at_once(room: Room) -> None:
+def test_a_flood_fills_its_own_line_and_the_others_are_answered_at_once(osc: OscHarness) -> None:
     for number in range(5000):
-        room.server.hear(encode("/riff/deck/a/seed", number), ALICE)
-    room.server.hear(encode("/riff/sync", 1), BOB)
-    room.work_off()
-    assert ("/riff/synced", 1) in room.take(BOB)
-    assert room.server.counters.dropped == 5000 - MAX_WAITING
+        osc.server.receive(encode("/riff/deck/a/seed", number), ALICE)
+    osc.server.receive(encode("/riff/sync", 1), BOB)
+    osc.handle_waiting()
+    assert ("/riff/synced", 1) in osc.replies(BOB)
+    assert osc.server.counters.dropped == 5000 - MAX_WAITING
     for _ in range(20):
-        room.work_off()
-    assert room.stage.state["deck/a/seed"] == 4999
-    assert len(room.stage.commands) <= MAX_WAITING // MAX_UNMADE + 1  # though it never paused, it moved meanwhile
+        osc.handle_waiting()
+    assert osc.engine.state["deck/a/seed"] == 4999
+    assert len(osc.engine.commands) <= MAX_WAITING // MAX_UNAPPLIED + 1  # though it never paused, it moved meanwhile
     for port in range(1000):
-        room.server.hear(encode("/riff/sync", 1), ("127.0.0.1", 20000 + port))
-    assert room.server.counters.dropped == 5000 - MAX_WAITING + 1000 - MAX_SENDERS
+        osc.server.receive(encode("/riff/sync", 1), ("127.0.0.1", 20000 + port))
+    assert osc.server.counters.dropped == 5000 - MAX_WAITING + 1000 - MAX_SENDERS
 
 
-def test_a_datagram_full_of_triggers_does_not_hold_up_the_others(room: Room) -> None:
-    room.server.hear(bundle(*[encode("/riff/next")] * 500), ALICE)
-    room.server.hear(encode("/riff/sync", 1), BOB)
-    room.work_off()
-    assert ("/riff/synced", 1) in room.take(BOB) and len(room.stage.commands) < 500
-    room.work_off()
-    room.work_off()
-    assert len(room.stage.commands) == 500
+def test_a_datagram_full_of_triggers_does_not_hold_up_the_others(osc: OscHarness) -> None:
+    osc.server.receive(bundle(*[encode("/riff/next")] * 500), ALICE)
+    osc.server.receive(encode("/riff/sync", 1), BOB)
+    osc.handle_waiting()
+    assert ("/riff/synced", 1) in osc.replies(BOB) and len(osc.engine.commands) < 500
+    osc.handle_waiting()
+    osc.handle_waiting()
+    assert len(osc.engine.commands) == 500
 
 
-def test_without_a_schedule_a_future_time_tag_acts_at_once(room: Room) -> None:
+def test_without_a_schedule_a_future_time_tag_acts_at_once(osc: OscHarness) -> None:
     later = bundle(encode("/riff/deck/a/alpha", 0.5), tag=0xFFFFFFFF_00000000)
-    assert room.say_bytes(later) == [("/riff/ok", "deck/a/alpha", 0.5)]
+    assert osc.send_bytes(later) == [("/riff/ok", "deck/a/alpha", 0.5)]
 
 
 def bundle(*messages: bytes, tag: int = 1) -> bytes:
@@ -253,7 +258,7 @@ def test_a_host_that_others_can_reach_is_warned_about() -> None:
 
 
 def test_who_is_not_on_the_list_is_neither_heard_nor_answered() -> None:
-    room = Room(OscOptions("0.0.0.0", allow=("192.168.1.0/24", "fe80::/10")))
+    osc = OscHarness(OscOptions("0.0.0.0", allow=("192.168.1.0/24", "fe80::/10")))
     for host, heard in [
         ("192.168.1.77", True),
         ("192.168.2.77", False),
@@ -263,20 +268,20 @@ def test_who_is_not_on_the_list_is_neither_heard_nor_answered() -> None:
         ("2001:db8::1", False),
         ("nonsense", False),
     ]:
-        assert bool(room.say("/riff/sync", 3, who=(host, 5000))) is heard, host
-    assert room.server.counters.forbidden == 3
+        assert bool(osc.send("/riff/sync", 3, who=(host, 5000))) is heard, host
+    assert osc.server.counters.forbidden == 3
     with pytest.raises(ControlError, match=r"192\.168\.1\.0/24"):
-        Room(OscOptions(allow=("my house",)))
+        OscHarness(OscOptions(allow=("my house",)))
 
 
 def test_the_server_answers_over_a_real_socket_and_names_a_port_that_is_taken() -> None:
     async def play() -> None:
-        stage = Stage()
-        server = OscServer(stage.tree, stage.submit, lambda: stage.state, SystemClock(), OscOptions(port=0))
+        engine = EngineStub()
+        server = OscServer(engine.context(SystemClock()), OscOptions(port=0))
         await server.start()
         with pytest.raises(ControlError, match="another program"):
             taken = OscOptions(port=server.port)
-            await OscServer(stage.tree, stage.submit, lambda: stage.state, SystemClock(), taken).start()
+            await OscServer(engine.context(SystemClock()), taken).start()
         answers: asyncio.Queue[bytes] = asyncio.Queue()
 
         class Client(asyncio.DatagramProtocol):

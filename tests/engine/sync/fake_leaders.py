@@ -9,7 +9,7 @@ from riffengine.transport.sync.midi_clock import MidiClock
 from riffengine.transport.sync.source import Pace
 
 
-class Cable:
+class FakeMidiClock:
     """Bytes that arrive at their time, read when the beat is asked for, as the real port does."""
 
     name = "MIDI clock"
@@ -26,7 +26,7 @@ class Cable:
             self._next = next(self._messages, None)
         return self.core.pace(host_ns)
 
-    def seat(self, beat: float, host_ns: int) -> None:
+    def align(self, beat: float, host_ns: int) -> None:
         pass
 
     def propose(self, bpm: float) -> bool:
@@ -36,7 +36,7 @@ class Cable:
         self._next = None
 
 
-class Peers:
+class FakeLinkSession:
     """A Link session: everybody shares tempo and bar; whoever proposes a tempo is followed from then on.
 
     ``alone``: nobody is in it yet, so it begins where the first one is.
@@ -49,7 +49,7 @@ class Peers:
         self.bpm, self._beat, self._at = bpm, beat, clock.now_ns()
         self.playing, self.left = True, False
 
-    def seat(self, beat: float, host_ns: int) -> None:
+    def align(self, beat: float, host_ns: int) -> None:
         if self._alone:
             self._beat, self._at = beat, host_ns
 

@@ -1,4 +1,4 @@
-"""Conductor, Synchroniser and a device on simulated time; the renderer answers half a second after it is asked."""
+"""SyncSimulation: Conductor, TempoSync and a device on simulated time; every render takes half a second."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TICK_FRAMES = 960  # 20 ms
 SECOND = 1_000_000_000
 
 
-class Stage:
+class SyncSimulation:
     """Plays on a device whose clock runs ``drift`` too fast and whose reports jitter by ``jitter`` seconds (sd)."""
 
     def __init__(

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from riffengine.control.midi.sender import Outbox, Timed, Withdraw
+from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
 from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.transport.sync.clock_out import ClockOut, Course
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, SONG_POSITION, START, STOP, MidiClock
-from tests.engine.sync.fake_leaders import Peers
-from tests.engine.sync.simulation import RATE, SECOND, Stage
+from tests.engine.sync.fake_leaders import FakeLinkSession
+from tests.engine.sync.simulation import RATE, SECOND, SyncSimulation
 
 TICK = bytes((CLOCK,))
 
@@ -30,7 +30,7 @@ def play(clock: ClockOut, course: Course, until_ns: int, step_ns: int = 1_000_00
 class Room:
     """An engine on simulated time whose clock goes out to a receiver that follows it."""
 
-    def __init__(self, stage: Stage, late_ns: int = 0) -> None:
+    def __init__(self, stage: SyncSimulation, late_ns: int = 0) -> None:
         self.stage, self.said = stage, []  # type: ignore[var-annotated]
         self.outbox, self.follower = Outbox(), MidiClock()
         self.sent: list[tuple[int, bytes]] = []
@@ -42,7 +42,7 @@ class Room:
 
     def send(self, course: Course) -> None:
         self.courses += 1
-        self._put(self.outbox.take(course, self.stage.clock.now_ns()), self.stage.clock.now_ns())
+        self._put(self.outbox.handle(course, self.stage.clock.now_ns()), self.stage.clock.now_ns())
 
     def notes(self) -> list[str]:
         return []
@@ -64,7 +64,7 @@ class Room:
                 at = max(math.ceil(due_ns + self._late[len(self.sent) % 4096]), self._done_ns)
                 self._done_ns = at
                 self._put(self.outbox.due(at), at)
-            self.clockwork.tick(frame, now, self.stage.sync.hushed)
+            self.clockwork.tick(frame, now, self.stage.sync.paused)
             pace = self.follower.pace(now)
             if pace is not None and pace.playing:
                 heard = self.heard_beat(now)
@@ -87,7 +87,7 @@ class Room:
 
 @pytest.mark.parametrize("bpm", [60.0, 123.4, 180.0])
 def test_a_receiver_hears_our_beat_where_the_loudspeaker_has_it(bpm: float) -> None:
-    room = Room(Stage(transport__tempo=bpm, transport__clock_out=True), late_ns=300_000)
+    room = Room(SyncSimulation(transport__tempo=bpm, transport__clock_out=True), late_ns=300_000)
     room.run(40.0)
     words = [message for _, message in room.sent if message != TICK]
     assert words == [bytes((START,))]
@@ -99,7 +99,7 @@ def test_a_receiver_hears_our_beat_where_the_loudspeaker_has_it(bpm: float) -> N
 
 
 def test_a_new_tempo_of_ours_reaches_the_receiver_on_the_frame_on_which_it_sounds() -> None:
-    room = Room(Stage(transport__clock_out=True))
+    room = Room(SyncSimulation(transport__clock_out=True))
     room.run(20.0)
     room.stage.send("transport/tempo", 93.0)
     room.run(20.0)
@@ -113,7 +113,7 @@ def test_a_new_tempo_of_ours_reaches_the_receiver_on_the_frame_on_which_it_sound
 
 
 def test_who_follows_link_hands_it_on_as_a_clock_and_a_jump_as_a_song_position() -> None:
-    stage = Stage({"link": lambda bpm: Peers(stage.clock, 127.0, 2.7)}, transport__clock_out=True)
+    stage = SyncSimulation({"link": lambda bpm: FakeLinkSession(stage.clock, 127.0, 2.7)}, transport__clock_out=True)
     room = Room(stage)
     room.run(15.0)
     room.stage.send("transport/sync", "link")
@@ -127,7 +127,7 @@ def test_who_follows_link_hands_it_on_as_a_clock_and_a_jump_as_a_song_position()
 
 
 def test_turning_it_off_stops_the_receivers_and_turning_it_on_starts_them() -> None:
-    room = Room(Stage())
+    room = Room(SyncSimulation())
     room.run(2.0)
     assert not room.sent
     room.stage.send("transport/clock_out", True)
@@ -142,7 +142,7 @@ def test_turning_it_off_stops_the_receivers_and_turning_it_on_starts_them() -> N
 
 
 def test_a_steady_beat_is_told_seldom() -> None:
-    room = Room(Stage(transport__clock_out=True, jitter=0.0))
+    room = Room(SyncSimulation(transport__clock_out=True, jitter=0.0))
     room.run(20.0)
     before = room.courses
     room.run(20.0)
@@ -186,10 +186,10 @@ def test_a_sender_that_was_held_up_catches_up_or_starts_over() -> None:
 def test_what_is_given_with_a_time_goes_out_then_unless_it_is_withdrawn() -> None:
     outbox = Outbox()
     for at, message in ((30, b"\x90\x40\x40"), (10, b"\x91\x40\x40"), (10, b"\x92\x40\x40")):
-        assert outbox.take(Timed(at, message), 0) == []
+        assert outbox.handle(TimedMessage(at, message), 0) == []
     assert outbox.next_ns() == 10
     assert outbox.due(9) == []
     assert outbox.due(10) == [b"\x91\x40\x40", b"\x92\x40\x40"]
-    assert outbox.take(Withdraw((b"\xb0\x7b\x00",)), 11) == [b"\xb0\x7b\x00"]
+    assert outbox.handle(Withdraw((b"\xb0\x7b\x00",)), 11) == [b"\xb0\x7b\x00"]
     assert outbox.due(1000) == []
     assert outbox.next_ns() == float("inf")

@@ -1,12 +1,16 @@
-"""The state behind the adapters: one tree, one state, one writer, as the engine process has it."""
+"""EngineStub: the engine as a surface sees it: one tree, one state, and the commands that were submitted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from riffengine.clock import Clock, VirtualClock
+from riffengine.control.surface import Schedule, SurfaceContext
 from riffengine.performance.command import Accepted, Command, Landing, Reply
 from riffengine.performance.parameters import ControlClass, ParameterTree, standard_tree
 
 
-class Stage:
+class EngineStub:
     def __init__(self, tree: ParameterTree | None = None) -> None:
         self.tree = tree or standard_tree(("a", "b"))
         self.state = self.tree.initial_state()
@@ -18,3 +22,14 @@ class Stage:
         if isinstance(reply, Accepted) and self.tree[command.path].control is ControlClass.QUANTISED:
             return Accepted(command, reply.value, Landing(command.path, 16.0, 1.25), reply.clipped, reply.note)
         return reply
+
+    def context(
+        self,
+        clock: Clock | None = None,
+        schedule: Schedule | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> SurfaceContext:
+        """What a surface is opened with; time stands still without a ``clock``."""
+        return SurfaceContext(
+            self.tree, clock or VirtualClock(), self.submit, lambda: self.state, schedule=schedule, say=say
+        )
