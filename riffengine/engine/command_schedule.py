@@ -1,4 +1,4 @@
-"""CommandSchedule: commands that carry the time at which they are to be heard, kept until the transport comes to it.
+"""CommandSchedule: keeps commands that have a time until that time has come.
 
 Between the surfaces and the engine's ``submit``: the frame clock turns host times into frames, and what the mixer would
 do at once is pinned to its exact frame. One thread, the engine's.
@@ -62,7 +62,7 @@ class CommandSchedule:
         return len(self._soon) + len(self._later)
 
     def add(self, command: Command, unix_seconds: float, on_reply: Callable[[Reply], None]) -> Landing | None:
-        """Keep ``command`` until ``unix_seconds`` is heard; ``None`` when that has passed and it should act now.
+        """Keep ``command`` so that it is heard at ``unix_seconds``; ``None`` when that has passed: it should act now.
 
         Its reply goes to ``on_reply`` then. ``ControlError`` when it is too far ahead or there are too many.
         """
@@ -73,7 +73,7 @@ class CommandSchedule:
             return None
         if seconds > MAX_AHEAD_SECONDS:
             raise ControlError(
-                f"{command.path}: the bundle's time lies {seconds:.0f} s ahead; allowed are {MAX_AHEAD_SECONDS:.0f}. "
+                f"{command.path}: the bundle's time is {seconds:.0f} s ahead; allowed are {MAX_AHEAD_SECONDS:.0f}. "
                 "Is the clock of this machine or of the sender set wrong?"
             )
         command = replace(command, stamp_ns=0)  # its way from knob to ear is not measured: it is meant to take time

@@ -13,7 +13,7 @@ from riffengine.errors import ControlError
 @pytest.mark.parametrize(
     ("found", "said"), [(None, "Ableton Link is not installed"), (ModuleType("link"), "is another one")]
 )
-def test_a_missing_library_is_told_with_what_to_do(
+def test_a_missing_library_is_reported_with_what_to_do(
     found: ModuleType | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "link", found)

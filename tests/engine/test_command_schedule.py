@@ -1,4 +1,4 @@
-"""OSC bundles with a time tag: heard on the frame that belongs to it, whatever the block size; nothing sleeps."""
+"""OSC bundles with a time tag: heard on the frame of its time with any block size. On virtual time."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_control_acts_on_the_frame_that_is_heard_at_its_time() -> None:
     assert len(simulation.schedule) == 0
 
 
-def test_what_must_be_rendered_is_asked_for_when_its_time_has_come() -> None:
+def test_a_rendered_change_is_submitted_when_its_time_has_come() -> None:
     simulation = ScheduleSimulation()
     simulation.play(1.0)
     told: list[tuple[float, Reply]] = []
@@ -131,7 +131,7 @@ def bundle(tag: int, *messages: bytes) -> bytes:
     return b"#bundle\0" + struct.pack(">Q", tag) + b"".join(struct.pack(">i", len(m)) + m for m in messages)
 
 
-def test_a_bundle_over_osc_is_told_its_beat_at_once_and_its_landing_when_it_acts() -> None:
+def test_a_bundle_over_osc_gets_its_beat_at_once_and_its_landing_when_it_acts() -> None:
     simulation = ScheduleSimulation()
     simulation.play(1.0)
 

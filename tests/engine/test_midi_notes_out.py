@@ -1,4 +1,4 @@
-"""MidiNotesOut: a set on virtual time, its notes through the real outbox; whatever is played, none hangs."""
+"""MidiNotesOut: a set on virtual time, its notes through the real outbox; no note hangs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LATENCY_NS = 30_000_000
 
 
 def tune(seed: int) -> bytes:
-    """A bass and a chord whose pitches tell the seed, and a kick on every beat."""
+    """A bass and a chord whose pitches depend on the seed, and a kick on every beat."""
     notes = [LoopNote("drums", 36, step, 1, 120) for step in range(0, 32, 4)]
     notes += [LoopNote("bass", 30 + seed, step, 3, 100) for step in range(0, 32, 4)]
     notes += [LoopNote("comp", 60 + seed, 0, 32, 80)]
@@ -59,7 +59,7 @@ class Port:
 
 
 class NotesSimulation(Hall):
-    """A set whose notes go out, a tick at a time."""
+    """A set whose notes are sent, one tick at a time."""
 
     def __init__(self, decks=("a",), on=True, **values):
         self.port = Port()
@@ -88,7 +88,10 @@ class NotesSimulation(Hall):
         return self
 
     def notes(self, since_ms=0):
-        """(channel, pitch, begin, end) in milliseconds of music; ``end`` is None for what rings, twice is a failure."""
+        """(channel, pitch, begin, end) in milliseconds of music; ``end`` is None for a held note.
+
+        Fails for a note that starts twice.
+        """
         started, found = {}, []
         for ns, (status, pitch, _) in self.port.heard:
             ms = (ns - LATENCY_NS) // 1_000_000
@@ -109,7 +112,7 @@ def near(ms):
     return pytest.approx(ms, abs=2)
 
 
-def test_the_notes_come_when_the_loop_is_heard():
+def test_notes_are_sent_when_the_loop_is_heard():
     simulation = NotesSimulation(deck__a__seed=3).play_to(12000)
     begins = [begin for channel, _, begin, _ in simulation.notes() if channel == 9]
     assert begins == [near(ms) for ms in range(begins[0], begins[-1] + 1, 500)]
@@ -178,7 +181,7 @@ def test_along_alpha_the_nearer_loop_plays():
     assert (1, 65) in simulation.held() and (1, 60) not in simulation.held()
 
 
-def test_a_leader_that_stops_and_the_end_leave_nothing_ringing():
+def test_no_note_hangs_when_a_leader_stops_or_the_set_ends():
     simulation = NotesSimulation().play_to(9010)
     simulation.play_to(9200, paused=True)
     assert not simulation.held()
@@ -199,7 +202,7 @@ def test_it_is_off_until_it_is_asked_for_and_can_be_switched():
     assert simulation.port.closed and not simulation.held()
 
 
-def test_no_port_is_told_once_and_the_music_goes_on():
+def test_a_missing_port_is_reported_once_and_the_set_goes_on():
     simulation = NotesSimulation()
 
     def refuse():
@@ -212,7 +215,7 @@ def test_no_port_is_told_once_and_the_music_goes_on():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_is_played_nothing_hangs(seed):
+def test_no_note_hangs_in_a_random_set(seed):
     dice = random.Random(seed)
     simulation = NotesSimulation(("a", "b"), deck__a__drift=0.3)
     for _ in range(40):

@@ -25,7 +25,7 @@ class Port:
         self.closed += 1
 
 
-def test_it_is_open_while_it_is_wanted_and_says_what_the_sender_says_once() -> None:
+def test_it_is_open_while_wanted_and_reports_the_senders_messages_once() -> None:
     ports: list[Port] = []
     said: list[str] = []
 
@@ -44,7 +44,7 @@ def test_it_is_open_while_it_is_wanted_and_says_what_the_sender_says_once() -> N
     assert [port.closed for port in ports] == [1, 1]
 
 
-def test_a_refusal_is_told_once_until_it_is_asked_for_anew() -> None:
+def test_a_refusal_is_reported_once_until_it_was_switched_off() -> None:
     tries: list[int] = []
     said: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The OSC surface on a thread of its own, with a schedule, and a socket to ask it from; real programs play it."""
+"""ServerThread: an OSC server with a schedule on a thread of its own, and a socket to send to it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ RATE = 48000
 
 
 def needs(package: str, *programs: str) -> None:
-    """Skip where a program is missing; in CI that is a failure."""
+    """Skip the test where a program is missing; in CI it fails."""
     missing = [name for name in programs if not shutil.which(name)]
     if missing:
         message = f"{' and '.join(missing)} missing: install {package}"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
 
-class Booth:
+class ServerThread:
     def __init__(self) -> None:
         self.engine = EngineStub()
         self.loop = asyncio.new_event_loop()

@@ -51,7 +51,7 @@ class Told:
 
 
 class Peer:
-    """The other one."""
+    """The second peer."""
 
     def __init__(self, bpm: float) -> None:
         self._process = subprocess.Popen(
@@ -61,7 +61,7 @@ class Peer:
         assert self._process.stdout.readline().strip() == "ready"
 
     def ask(self, words: str = "state") -> Told:
-        """How it stands after ``words``."""
+        """The state of the peer after ``words``."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(words + "\n")

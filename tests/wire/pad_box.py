@@ -1,4 +1,4 @@
-"""A controller in a process of its own: reads lines of JSON, sends their bytes, and prints what its lamps are sent.
+"""A controller in a process of its own: reads lines of JSON, sends their bytes, and prints what its LEDs are sent.
 
 ``{"come": name}`` plugs it in, ``{"go": 1}`` pulls it out, ``{"send": [[...], ...]}`` sends messages.
 """
@@ -20,7 +20,7 @@ def main() -> None:
         print(json.dumps(event[0]), flush=True)
 
     def go() -> None:
-        while ports:  # a client that leaves without a word takes jackd down with it
+        while ports:  # a client that ends without closing its ports crashes jackd
             port = ports.pop()
             port.close_port()
             port.delete()
@@ -28,12 +28,12 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         if "come" in asked:
-            lamps, keys = rtmidi.MidiIn(api, name=asked["come"]), rtmidi.MidiOut(api, name=asked["come"])
-            lamps.ignore_types(sysex=False)
-            lamps.set_callback(tell)
-            lamps.open_virtual_port("in")
+            leds, keys = rtmidi.MidiIn(api, name=asked["come"]), rtmidi.MidiOut(api, name=asked["come"])
+            leds.ignore_types(sysex=False)
+            leds.set_callback(tell)
+            leds.open_virtual_port("in")
             keys.open_virtual_port("out")
-            ports[:] = [keys, lamps]
+            ports[:] = [keys, leds]
             print('"here"', flush=True)
         for message in asked.get("send", ()):
             ports[0].send_message(message)

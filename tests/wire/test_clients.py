@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from riffengine.control.osc.wire import encode
-from tests.wire.jack_session import Booth, needs
+from tests.wire.jack_session import ServerThread, needs
 
 pytestmark = pytest.mark.wire
 
@@ -19,16 +19,16 @@ PATIENCE_SECONDS = 120  # of a loaded machine; nothing here measures time
 
 
 @pytest.fixture
-def booth() -> Iterator[Booth]:
-    booth = Booth()
-    yield booth
-    booth.close()
+def osc() -> Iterator[ServerThread]:
+    osc = ServerThread()
+    yield osc
+    osc.close()
 
 
-def test_the_pure_data_patch_plays_and_shows_what_it_is_told(booth: Booth) -> None:
+def test_the_pure_data_patch_plays_and_shows_what_it_is_told(osc: ServerThread) -> None:
     needs("puredata-core", "pd")
     said = [
-        f"riff-port {booth.server.port}",
+        f"riff-port {osc.server.port}",
         "riff-out /riff/deck/a/alpha 0.25",
         "riff-out /riff/deck/a/prompt dub techno warm",
         "riff-out /riff/next",
@@ -50,9 +50,9 @@ def test_the_pure_data_patch_plays_and_shows_what_it_is_told(booth: Booth) -> No
         for line in program.stderr:
             heard += line
             if "riff-ok: deck/a/alpha 0.75" in line:
-                booth.socket.send(encode("/riff/deck/z/gain", 1.0))
+                osc.socket.send(encode("/riff/deck/z/gain", 1.0))
                 break
-        booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/mute", True)
+        osc.loop.call_soon_threadsafe(osc.server.changed, "deck/a/mute", True)
         assert "riff-ok: deck/a/alpha 0.25" in heard and "riff-ok: next 1" in heard
         assert "riff-landing: deck/a/prompt 16 1.25" in heard
         assert "riff-note: deck/b/gain clipped" in heard and "riff-error: /riff/deck/z/gain" in heard
@@ -60,13 +60,13 @@ def test_the_pure_data_patch_plays_and_shows_what_it_is_told(booth: Booth) -> No
         program.terminate()
         rest = program.communicate(timeout=PATIENCE_SECONDS)[1]
     assert "oscparse" not in heard + rest, "every answer is of a type that Pd reads"
-    commands = [(command.path, command.value) for command in booth.stage.commands]
+    commands = [(command.path, command.value) for command in osc.engine.commands]
     assert commands.count(("next", True)) == 1
-    assert booth.stage.state["deck/a/prompt"] == "dub techno warm"
-    assert booth.stage.state["deck/b/gain"] == 6.0 and booth.stage.state["deck/a/alpha"] == 0.75
+    assert osc.engine.state["deck/a/prompt"] == "dub techno warm"
+    assert osc.engine.state["deck/b/gain"] == 6.0 and osc.engine.state["deck/a/alpha"] == 0.75
 
 
-def test_the_supercollider_script_plays_bundles_ahead_and_knows_every_value(booth: Booth, tmp_path: Path) -> None:
+def test_the_supercollider_script_plays_bundles_ahead_and_knows_every_value(osc: ServerThread, tmp_path: Path) -> None:
     needs("supercollider-language", "sclang")
     script = tmp_path / "test.scd"
     client = str(CLIENTS / "riffengine.scd")
@@ -75,7 +75,7 @@ def test_the_supercollider_script_plays_bundles_ahead_and_knows_every_value(boot
         ~riffQuiet = true;
         "{client}".load;
         fork {{
-            ~riffTo.({booth.server.port});
+            ~riffTo.({osc.server.port});
             ~riffAt.(0.3, "deck/b/alpha", 0.5);
             ~riffBundle.(0.3, ["deck/a/mute", 1], ["deck/b/mute", true]);
             ~riff.("deck/a/prompt", "dub techno, warm");
@@ -104,6 +104,6 @@ def test_the_supercollider_script_plays_bundles_ahead_and_knows_every_value(boot
     )
     assert "HEARD 7 6.0 0.5 120.0 dub techno, warm" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
     assert "riffengine refuses /riff/deck/z" in done.stdout and "deck/a/gain: clipped" in done.stdout
-    assert booth.server.counters.scheduled == 3 and booth.server.counters.garbage == 0
-    assert booth.stage.state["deck/a/seed"] == 77
-    assert [c.path for c in booth.stage.commands[-3:]] == ["deck/b/alpha", "deck/a/mute", "deck/b/mute"]
+    assert osc.server.counters.scheduled == 3 and osc.server.counters.garbage == 0
+    assert osc.engine.state["deck/a/seed"] == 77
+    assert [c.path for c in osc.engine.commands[-3:]] == ["deck/b/alpha", "deck/a/mute", "deck/b/mute"]

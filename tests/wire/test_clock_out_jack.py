@@ -1,4 +1,4 @@
-"""Our MIDI clock on a real port: sent by its own process over JACK, heard by our own follower."""
+"""Our MIDI clock on a real port: sent by its own process over JACK, received by our own follower."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def test_a_follower_on_a_real_port_is_started_led_and_stopped() -> None:
         sender.send(line)
         assert until(lambda: playing(leader))
         time.sleep(4.0)
-        for _ in range(200):  # the rest of what is on its way
+        for _ in range(200):  # the messages that are still on their way
             leader.pace(CLOCK.now_ns())
             time.sleep(0.01)
         pace = leader.pace(now := CLOCK.now_ns())
         assert pace is not None
         assert pace.epoch == 1
         assert pace.bpm == pytest.approx(125.0, rel=0.02)
-        behind_ms = (line.beat_at(now) - 8.0 - pace.beat) * 60e3 / 125  # the loop boundary is the song's beginning
+        behind_ms = (line.beat_at(now) - 8.0 - pace.beat) * 60e3 / 125  # the song begins on a loop boundary
         print(f"{leader.core.counters}, behind by {behind_ms:.2f} ms, spread {leader.core._line.spread / 1e6:.2f} ms")
-        assert abs(behind_ms) < 20.0  # one tick: none was lost, none came twice, and the count is right
+        assert abs(behind_ms) < 20.0  # one tick: none was lost or doubled
         sender.close()
         assert until(lambda: not playing(leader))
         assert sender.wait()
@@ -62,13 +62,13 @@ def test_a_follower_on_a_real_port_is_started_led_and_stopped() -> None:
         leader.close()
 
 
-def test_a_port_that_is_not_there_is_told() -> None:
+def test_a_missing_port_is_reported() -> None:
     sender = MidiSender("nowhere")
     notes: list[str] = []
     assert until(lambda: notes.extend(sender.notes()) or sender.failed)
     assert "no MIDI port is called 'nowhere'" in notes[0]
     assert not sender.open
-    sender.send(Course(0, 0.0, 120.0))  # to nobody: nothing happens
+    sender.send(Course(0, 0.0, 120.0))  # no process receives it: nothing happens
     sender.close()
     assert sender.wait()
 

@@ -37,8 +37,8 @@ def until(true, seconds: float = 60.0) -> bool:  # type: ignore[no-untyped-def]
     return False
 
 
-def test_joining_takes_over_the_tempo_of_the_session_and_does_not_change_it(peer: Peer) -> None:
-    time.sleep(1.0)  # the session must be older than ours
+def test_joining_adopts_the_tempo_of_the_session_and_does_not_change_it(peer: Peer) -> None:
+    time.sleep(1.0)  # the peer's session must be older than ours
     ours = LinkLeader(97.0, CLOCK)
     try:
         assert until(lambda: ours.peers == 1)
@@ -65,7 +65,7 @@ def test_a_tempo_set_by_either_side_reaches_the_other_and_the_beat_is_shared(pee
             assert here is not None
             away = (beat - here.beat + 2.0) % 4.0 - 2.0
             apart.append((CLOCK.now_ns() - before, abs(away) * 0.6))
-        took, seconds = min(apart)  # the quickest answer says it most exactly
+        took, seconds = min(apart)  # the quickest answer is the most exact
         assert seconds < took / 2e9 + 0.001
     finally:
         ours.close()
@@ -101,7 +101,7 @@ def test_start_and_stop_are_shared_only_by_those_who_opt_in(peer: Peer, opted_in
         peer.ask("play 1")
         assert until(lambda: ours.pace(CLOCK.now_ns()).playing)  # type: ignore[union-attr]
         peer.ask("play 0")
-        heeded = until(lambda: not ours.pace(CLOCK.now_ns()).playing, 60.0 if opted_in else 1.0)  # type: ignore[union-attr]
-        assert heeded is opted_in
+        stopped = until(lambda: not ours.pace(CLOCK.now_ns()).playing, 60.0 if opted_in else 1.0)  # type: ignore[union-attr]
+        assert stopped is opted_in
     finally:
         ours.close()

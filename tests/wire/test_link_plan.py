@@ -1,4 +1,4 @@
-"""Ableton Link's test plan, item by item, with our Synchroniser on the real clock and a real second peer.
+"""Ableton Link's test plan, item by item, with our TempoSync on the real clock and a real second peer.
 
 Not here: STARTSTOPSTATE-1 is in ``test_link_peer.py``; STARTSTOPSTATE-2 asks that our own Start and Stop reach the
 others, and we have none (panic is for the ears in the room, the beat runs on). AUDIOENGINE-1 is measured
@@ -75,7 +75,7 @@ def simulations() -> Iterator[list[LiveSimulation]]:
 @pytest.fixture
 def peer() -> Iterator[Peer]:
     other = Peer(130.0)
-    time.sleep(1.0)  # the session must be older than ours
+    time.sleep(1.0)  # the peer's session must be older than ours
     yield other
     other.end()
 
@@ -91,14 +91,14 @@ def test_tempo_1_2_3_joining_keeps_the_sessions_tempo_changes_go_both_ways_a_new
     simulation = joined(simulations, transport__tempo=100.0)
     assert simulation.until(lambda: simulation.tempo() == 130.0)
     assert peer.ask().bpm == pytest.approx(130.0, abs=0.01)  # TEMPO-2
-    # TEMPO-3: what a preset or a scene brings is ours alone, and the session's tempo rules.
+    # TEMPO-3: the tempo of a preset or a scene stays with us, and the session's tempo applies.
     simulation.do(simulation.conductor.submit(Command("transport/tempo", 90.0, "scene"), simulation.frame)[1])
     simulation.run(1.0)
     assert simulation.until(lambda: simulation.tempo() == 130.0)
     assert peer.ask().bpm == pytest.approx(130.0, abs=0.01)
-    simulation.send("transport/tempo", 110.0)  # TEMPO-1: from here to there …
+    simulation.send("transport/tempo", 110.0)  # TEMPO-1: from us to the peer …
     assert simulation.until(lambda: abs(peer.ask().bpm - 110.0) < 0.01)
-    peer.ask("tempo 126")  # … and from there to here
+    peer.ask("tempo 126")  # … and from the peer to us
     assert simulation.until(lambda: simulation.tempo() == 126.0)
     assert simulation.until(lambda: simulation.apart_ms(peer) < 1.0)
 

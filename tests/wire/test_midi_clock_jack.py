@@ -32,7 +32,7 @@ time.sleep(0.5)
 
 
 @pytest.mark.usefixtures("jack")
-def test_every_tick_of_a_clock_over_jack_is_heard() -> None:
+def test_every_tick_of_a_clock_over_jack_is_received() -> None:
     leader = MidiClockInput.open("", SystemClock())
     sender = subprocess.Popen([sys.executable, "-c", SENDER])
     try:
@@ -45,13 +45,13 @@ def test_every_tick_of_a_clock_over_jack_is_heard() -> None:
         assert sender.wait() == 0
         assert leader.core.counters.ticks == 24 * 8
         assert seen[-1].epoch == 1
-        # The machine may be busy: the tempo is only looked at roughly, the position exactly.
+        # The machine may be busy: the tempo is checked roughly, the position exactly.
         assert any(pace.playing and abs(pace.bpm - 125.0) < 12.0 for pace in seen)
     finally:
         leader.close()
 
 
 @pytest.mark.usefixtures("jack")
-def test_a_port_that_is_not_there_is_named() -> None:
+def test_a_missing_port_is_named() -> None:
     with pytest.raises(ControlError, match="no MIDI port is called 'nowhere'"):
         MidiClockInput.open("nowhere", SystemClock())

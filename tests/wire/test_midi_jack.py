@@ -1,4 +1,4 @@
-"""MIDI through a real server: controllers in another process play over JACK, are pulled out, and see their lamps."""
+"""MIDI through a real server: controllers in another process play over JACK, are unplugged, and get LED feedback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.control.engine_stub import EngineStub
 pytestmark = pytest.mark.wire
 
 FADERS = ("deck/a/alpha", "deck/b/alpha", "crossfader", "deck/a/filter", "deck/b/filter")
-PATIENCE = 20.0  # seconds, on a machine that does much else
+PATIENCE = 20.0  # seconds, on a busy machine
 
 
 class PadBox:
@@ -44,7 +44,7 @@ class PadBox:
         self._process.stdin.write(json.dumps(what).encode() + b"\n")
 
     async def shown(self) -> list[int] | str:
-        """The next message that its lamps are sent, or what the process says of itself."""
+        """The next message that its LEDs are sent, or what the process reports."""
         assert self._process.stdout is not None
         found: list[int] | str = json.loads(await asyncio.wait_for(self._process.stdout.readline(), PATIENCE))
         return found
@@ -87,7 +87,7 @@ opened: list[MidiServer] = []
 
 @pytest.fixture(autouse=True)
 def closed_before_its_server(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that fails half way must not leave a thread that closes ports of a server that is gone: libjack dies."""
+    """A failed test must not leave a thread that closes ports after its server has ended: libjack crashes then."""
     for server in {"lossless_jack", "patient_jack"} & set(request.fixturenames):
         request.getfixturevalue(server)
     yield
@@ -97,12 +97,12 @@ def closed_before_its_server(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("lossless_jack")
 def test_300_moves_go_and_300_come_back() -> None:
-    """Five faders are moved sixty times each; what each does is seen on the motor beside it before it moves again."""
+    """Five faders move sixty times each; each one moves again when the motor beside it has shown its value."""
     engine, told = EngineStub(), list[str]()
     lines = [Binding(path, "cc", n, channel=1) for n, path in enumerate(FADERS)]
     motors = [Binding(path, "cc", n, channel=2, echo=True) for n, path in enumerate(FADERS)]
-    lamp = Binding("deck/a/mute", "note", 36, channel=1, mode="toggle", light="plain")
-    setup = MidiSetup(maps=(ControllerMap("box", match=("pad box",), bindings=(*lines, *motors, lamp)),))
+    led = Binding("deck/a/mute", "note", 36, channel=1, mode="toggle", light="plain")
+    setup = MidiSetup(maps=(ControllerMap("box", match=("pad box",), bindings=(*lines, *motors, led)),))
 
     async def play() -> MidiServer:
         box = await PadBox.start()
@@ -111,7 +111,7 @@ def test_300_moves_go_and_300_come_back() -> None:
         midi = midi_server(engine, setup, told)
         await midi.start(apis=("ALSA", "JACK"))
         await until(lambda: "pad box" in midi.connected)
-        await box.until([0x90, 36, 0])  # lamps are told where things stand, unasked
+        await box.until([0x90, 36, 0])  # LEDs are sent the present state without a request
         for turn in range(60):
             values = [(turn * 2 + n + 1) % 128 for n in range(len(FADERS))]
             box.ask(send=[[0xB0, n, value] for n, value in enumerate(values)])
@@ -119,7 +119,7 @@ def test_300_moves_go_and_300_come_back() -> None:
         box.ask(send=[[0x90, 36, 100], [0x80, 36, 0]])
         await box.until([0x90, 36, 127])
         midi.close()
-        await box.until([0x90, 36, 0])  # and put out at the end
+        await box.until([0x90, 36, 0])  # and switched off at the end
         await box.end()
         return midi
 
@@ -140,7 +140,7 @@ def test_300_moves_go_and_300_come_back() -> None:
 
 
 @pytest.mark.usefixtures("patient_jack")
-def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
+def test_a_controller_is_unplugged_and_plugged_in_again_and_again() -> None:
     engine, told = EngineStub(), list[str]()
     lines = (
         Binding("deck/a/alpha", "cc", 0),
@@ -150,19 +150,19 @@ def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
         Binding("deck/a/prompt", "program", 0, values=("techno", "jazz")),
     )
     setup = MidiSetup(bindings=lines, virtual=False, poll_seconds=0.01)
-    tunes = 25  # a hundred in the midst of a set: python -m tools.bench.midi_hotplug
+    rounds = 25  # a hundred during a set: python -m tools.bench.midi_hotplug
 
     async def play() -> MidiServer:
         box = await PadBox.start()
         midi = midi_server(engine, setup, told)
         await midi.start(apis=("JACK",))
-        for tune in range(tunes):
+        for round_ in range(rounds):
             box.ask(come="pad box")
             await box.until("here")
-            await until(lambda tune=tune: midi.counters.connected == tune + 1)
+            await until(lambda round_=round_: midi.counters.connected == round_ + 1)
             muted = engine.state["deck/b/mute"]
-            await box.until([0x90, 36, 127 * bool(muted)])  # the whole state, whatever it saw before
-            value = tune % 126 + 1
+            await box.until([0x90, 36, 127 * bool(muted)])  # the whole state, also what it was sent before
+            value = round_ % 126 + 1
             box.ask(
                 send=[
                     [0xB0, 0, value],
@@ -171,31 +171,31 @@ def test_a_controller_is_pulled_out_and_put_back_again_and_again() -> None:
                     [0xE0, 0, value],
                     [0x90, 36, 100],
                     [0x80, 36, 0],
-                    [0xC0, tune % 2],
+                    [0xC0, round_ % 2],
                 ]
             )
             await box.until([0x90, 36, 127 * (not muted)])
-            await until(lambda tune=tune: engine.state["deck/a/prompt"] == ("techno", "jazz")[tune % 2])
+            await until(lambda round_=round_: engine.state["deck/a/prompt"] == ("techno", "jazz")[round_ % 2])
             assert engine.state["deck/a/alpha"] == value / 127
             assert engine.state["crossfader"] == (value << 7 | value) / 16383
             assert engine.state["deck/a/filter"] == pytest.approx(2 * (value << 7) / 16383 - 1)
             box.ask(go=1)
             await box.until("gone")
-            await until(lambda tune=tune: midi.counters.disconnected == tune + 1)
+            await until(lambda round_=round_: midi.counters.disconnected == round_ + 1)
             assert midi.connected == ()
         midi.close()
         await box.end()
         return midi
 
     midi = asyncio.run(play())
-    assert (midi.counters.connected, midi.counters.disconnected) == (tunes, tunes)
-    assert midi.counters.received == 7 * tunes and midi.counters.garbage == 0
-    assert sum("connected: pad box" in line for line in told) == tunes
-    assert sum("gone: pad box" in line for line in told) == tunes
+    assert (midi.counters.connected, midi.counters.disconnected) == (rounds, rounds)
+    assert midi.counters.received == 7 * rounds and midi.counters.garbage == 0
+    assert sum("connected: pad box" in line for line in told) == rounds
+    assert sum("gone: pad box" in line for line in told) == rounds
 
 
 @pytest.mark.usefixtures("patient_jack")
-def test_two_controllers_of_one_name_keep_their_places() -> None:
+def test_two_controllers_of_one_name_keep_their_labels() -> None:
     engine = EngineStub()
     lines = (
         Binding("deck/a/alpha", "cc", 0, port="pad box#1"),
@@ -230,7 +230,7 @@ def test_two_controllers_of_one_name_keep_their_places() -> None:
     asyncio.run(play())
 
 
-def test_no_midi_system_is_a_note_and_not_an_error(
+def test_a_missing_midi_system_is_a_message_and_not_an_error(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody-runs-this")
@@ -248,7 +248,7 @@ def test_no_midi_system_is_a_note_and_not_an_error(
     assert capfd.readouterr().err == ""
 
 
-def test_a_missing_library_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rtmidi", None)
     told: list[str] = []
     midi = midi_server(EngineStub(), MidiSetup(), told)

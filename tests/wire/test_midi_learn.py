@@ -1,4 +1,4 @@
-"""As a new user does it: `riffengine learn`, a knob is turned, the set obeys; and the set itself is taught by OSC."""
+"""MIDI learn as a new user does it: by `riffengine learn`, and by OSC while a set plays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def box(jack: object) -> Iterator[Box]:
 
 
 def sweep(found: Hall, box: Box) -> None:
-    """Turn the taught knob all the way, again if that was before JACK had made the connection."""
+    """Turn the learned knob from end to end, again if JACK had not made the connection yet."""
     deadline = time.perf_counter() + PATIENCE_SECONDS
     while found.value("deck/a/filter") != pytest.approx(1.0, abs=1e-3):
         assert time.perf_counter() < deadline, found.said()[-800:]
@@ -35,7 +35,7 @@ def sweep(found: Hall, box: Box) -> None:
         time.sleep(0.2)
 
 
-def test_a_knob_is_taught_to_a_file_and_to_a_running_set(
+def test_a_knob_is_learned_by_the_command_and_by_a_running_set(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -1,4 +1,4 @@
-"""Notes on a real port over JACK: in time, in order, taken back, and none rings on after the engine was killed."""
+"""Notes on a real port over JACK: in time, in order, withdrawn, and none hangs after the engine was killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from riffengine.control.midi.sender import MidiSender, TimedMessage, Withdraw
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 PATIENCE_SECONDS = 60.0
 CLIENT = "riffengine notes"
-PROBE = bytes((0x8F, 0, 0))  # ends a note that never was: until JACK has made a connection, what is sent is lost
+PROBE = bytes((0x8F, 0, 0))  # ends a note that was never played: before JACK has made a connection, messages are lost
 ENGINE = f"""
 import select, sys, time
 from riffengine.clock import SystemClock
@@ -39,11 +39,11 @@ if __name__ == "__main__":
 
 
 class Ear:
-    """Whoever listens to our notes: what rings, and every message with the time of its coming."""
+    """A receiver of our notes: the notes that are held, and every message with its time of arrival."""
 
     def __init__(self, port: Any) -> None:
         self.port = port
-        self.connected = False  # a probe has come through
+        self.connected = False  # a probe has arrived
         self.ringing: set[tuple[int, int]] = set()
         self.heard: list[tuple[int, tuple[int, ...]]] = []
 
@@ -100,7 +100,7 @@ def sender(jack: object) -> Iterator[MidiSender]:
 
 @pytest.fixture
 def ear(sender: MidiSender) -> Iterator[Ear]:
-    """Hears ``sender``, for certain."""
+    """A receiver that is certain to be connected to ``sender``."""
     found = Ear.find()
 
     def probe() -> bool:
@@ -112,32 +112,32 @@ def ear(sender: MidiSender) -> Iterator[Ear]:
     found.close()
 
 
-def test_notes_leave_at_their_time_and_what_is_taken_back_never(sender: MidiSender, ear: Ear) -> None:
+def test_notes_are_sent_at_their_time_and_withdrawn_ones_never(sender: MidiSender, ear: Ear) -> None:
     begin = SystemClock().now_ns() + 500_000_000
     for step in range(20):
         at = begin + step * 50_000_000
         sender.send(TimedMessage(at, bytes((0x90, 40 + step, 100))))
         sender.send(TimedMessage(at + 30_000_000, bytes((0x80, 40 + step, 0))))
-    for step in range(20):  # of a loop that another one has taken the place of
+    for step in range(20):  # of a loop that another one has replaced
         sender.send(TimedMessage(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
     sender.send(Withdraw(from_ns=begin + 1_500_000_000))
     assert ear.until(lambda: len(ear.heard) == 40)
     assert [message for _, message in ear.heard] == [
         message for step in range(20) for message in ((0x90, 40 + step, 100), (0x80, 40 + step, 0))
     ]
-    assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(ear.heard[::2]))  # none came early
+    assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(ear.heard[::2]))  # none was early
     ear.until(lambda: SystemClock().now_ns() > begin + 2_200_000_000)
     assert len(ear.heard) == 40 and not ear.ringing
 
 
-def test_what_rings_is_ended_when_the_sender_is_closed(sender: MidiSender, ear: Ear) -> None:
+def test_held_notes_end_when_the_sender_is_closed(sender: MidiSender, ear: Ear) -> None:
     sender.send(TimedMessage(SystemClock().now_ns(), bytes((0x99, 36, 127))))
     assert ear.until(lambda: ear.ringing == {(9, 36)})
     sender.close()
     assert ear.until(lambda: not ear.ringing)
 
 
-def test_an_engine_that_is_killed_leaves_no_note_ringing(tmp_path: Path) -> None:
+def test_no_note_hangs_after_the_engine_was_killed(tmp_path: Path) -> None:
     (tmp_path / "engine.py").write_text(ENGINE)
     engine = subprocess.Popen([sys.executable, str(tmp_path / "engine.py")], stdin=subprocess.PIPE, text=True)
     ear = Ear.find()

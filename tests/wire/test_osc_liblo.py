@@ -1,4 +1,4 @@
-"""OSC with liblo's own programs: oscsend speaks, oscdump listens."""
+"""OSC with liblo's own programs: oscsend sends, oscdump receives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from riffengine.control.osc.wire import decode, encode
-from tests.wire.jack_session import Booth, needs
+from tests.wire.jack_session import ServerThread, needs
 
 pytestmark = pytest.mark.wire
 
@@ -20,41 +20,41 @@ def liblo() -> None:
     needs("liblo-tools", "oscsend", "oscdump")
 
 
-class LibloBooth(Booth):
+class LibloServer(ServerThread):
     def oscsend(self, *words: str) -> None:
-        """Send with liblo, and return when the server has worked it off."""
+        """Send with liblo, and return when the server has handled it."""
         subprocess.run(["oscsend", "127.0.0.1", str(self.server.port), *words], check=True, timeout=20)
-        for _ in range(2):  # each sender has a line of its own: only the second is surely behind what oscsend said
+        for _ in range(2):  # each sender has its own queue: only the second is certain to be handled after it
             assert self.ask("/riff/sync", 5) == ("/riff/synced", 5)
 
 
 @pytest.fixture
-def booth() -> Iterator[LibloBooth]:
-    booth = LibloBooth()
-    yield booth
-    booth.close()
+def osc() -> Iterator[LibloServer]:
+    osc = LibloServer()
+    yield osc
+    osc.close()
 
 
-def test_oscsend_sets_prompt_seed_and_alpha_in_every_number_type(booth: LibloBooth) -> None:
-    booth.oscsend("/riff/deck/a/prompt", "s", "techno, dark")
-    booth.oscsend("/riff/deck/a/seed", "i", "42")
-    assert booth.engine.state.deck("a").prompt == "techno, dark"
-    assert booth.engine.state["deck/a/seed"] == 42
+def test_oscsend_sets_prompt_seed_and_alpha_in_every_number_type(osc: LibloServer) -> None:
+    osc.oscsend("/riff/deck/a/prompt", "s", "techno, dark")
+    osc.oscsend("/riff/deck/a/seed", "i", "42")
+    assert osc.engine.state.deck("a").prompt == "techno, dark"
+    assert osc.engine.state["deck/a/seed"] == 42
     for tag, word, value in [("f", "0.3", 0.3), ("d", "0.7", 0.7), ("i", "1", 1.0)]:
-        booth.oscsend("/riff/deck/a/alpha", tag, word)
-        assert booth.engine.state["deck/a/alpha"] == value
-    booth.oscsend("/riff/deck/b/seed", "f", "7")
-    booth.oscsend("/riff/deck/b/seed", "h", "8")
-    assert booth.engine.state["deck/b/seed"] == 8
-    booth.oscsend("/riff/deck/a/mute", "T")
-    assert booth.engine.state["deck/a/mute"] is True
-    booth.oscsend("/riff/next")
-    assert booth.engine.commands[-1].path == "next"
-    assert booth.server.counters.rejected == 0
+        osc.oscsend("/riff/deck/a/alpha", tag, word)
+        assert osc.engine.state["deck/a/alpha"] == value
+    osc.oscsend("/riff/deck/b/seed", "f", "7")
+    osc.oscsend("/riff/deck/b/seed", "h", "8")
+    assert osc.engine.state["deck/b/seed"] == 8
+    osc.oscsend("/riff/deck/a/mute", "T")
+    assert osc.engine.state["deck/a/mute"] is True
+    osc.oscsend("/riff/next")
+    assert osc.engine.commands[-1].path == "next"
+    assert osc.server.counters.rejected == 0
 
 
-def test_what_oscsend_sends_wrong_changes_nothing(booth: LibloBooth) -> None:
-    before = booth.engine.state
+def test_wrong_messages_of_oscsend_change_nothing(osc: LibloServer) -> None:
+    before = osc.engine.state
     for words in (
         ("/riff/deck/a/alpha", "s", "much"),
         ("/riff/deck/a/alpha", "s", "1.5"),
@@ -64,23 +64,23 @@ def test_what_oscsend_sends_wrong_changes_nothing(booth: LibloBooth) -> None:
         ("/riff/deck/z/alpha", "f", "0.5"),
         ("/riff/deck/a/alpha", "N"),
     ):
-        booth.oscsend(*words)
-    assert booth.engine.state is before
-    assert booth.server.counters.rejected == 7
-    booth.socket.send(b"\x00garbage")
-    (answer,) = decode(booth.socket.recv(65536))
+        osc.oscsend(*words)
+    assert osc.engine.state is before
+    assert osc.server.counters.rejected == 7
+    osc.socket.send(b"\x00garbage")
+    (answer,) = decode(osc.socket.recv(65536))
     assert (answer.address, answer.arguments[0]) == ("/riff/error", "")
-    assert booth.server.counters.garbage == 1
+    assert osc.server.counters.garbage == 1
 
 
-def test_oscdump_understands_every_answer(booth: LibloBooth) -> None:
-    """oscdump is subscribed by a datagram from its own port, then hears the values and the changes."""
+def test_oscdump_understands_every_answer(osc: LibloServer) -> None:
+    """oscdump is subscribed by a datagram from its own port, then receives the values and the changes."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scout:
         scout.bind(("127.0.0.1", 0))
         port = scout.getsockname()[1]
         scout.settimeout(10)
-        scout.sendto(encode("/riff/notify", 1), ("127.0.0.1", booth.server.port))
-        for _ in range(1 + len(booth.engine.tree.values)):
+        scout.sendto(encode("/riff/notify", 1), ("127.0.0.1", osc.server.port))
+        for _ in range(1 + len(osc.engine.tree.values)):
             scout.recv(65536)
     dump = subprocess.Popen(["oscdump", "-L", str(port)], stdout=subprocess.PIPE, text=True)
     try:
@@ -88,11 +88,11 @@ def test_oscdump_understands_every_answer(booth: LibloBooth) -> None:
         heard: list[str] = []
         reader = threading.Thread(target=lambda: heard.extend(_until(dump, "deck/b/mute")))
         reader.start()
-        for _ in range(100):  # oscdump says nothing when its socket is ready
-            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/prompt", "déjà vu")
-            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/alpha", 0.25)
-            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/a/seed", 42)
-            booth.loop.call_soon_threadsafe(booth.server.changed, "deck/b/mute", True)
+        for _ in range(100):  # oscdump does not say when its socket is ready
+            osc.loop.call_soon_threadsafe(osc.server.changed, "deck/a/prompt", "déjà vu")
+            osc.loop.call_soon_threadsafe(osc.server.changed, "deck/a/alpha", 0.25)
+            osc.loop.call_soon_threadsafe(osc.server.changed, "deck/a/seed", 42)
+            osc.loop.call_soon_threadsafe(osc.server.changed, "deck/b/mute", True)
             reader.join(0.1)
             if not reader.is_alive():
                 break

@@ -1,4 +1,4 @@
-"""A JACK server that takes nothing any more: whoever sends MIDI must not turn round and round for ever."""
+"""A JACK server that has stopped reading: the process that sends MIDI must not loop for ever."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 60.0
 MORE_THAN_JACK_HOLDS = 6000  # messages; the driver has room for 16 kB
 
 
-def test_a_sender_whose_server_stands_still_ends_and_says_so(jack: JackServer) -> None:
+def test_a_sender_whose_server_has_stopped_ends_and_reports_it(jack: JackServer) -> None:
     sender = MidiSender("", "riffengine stuck")
     said: list[str] = []
     deadline = time.perf_counter() + PATIENCE_SECONDS

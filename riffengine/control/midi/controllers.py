@@ -12,10 +12,8 @@ from riffengine.control.midi.port_names import matches_port
 from riffengine.control.midi.ports import CLIENT, POLL_SECONDS
 from riffengine.performance.parameters import ParameterTree
 
-_IGNORED = (
-    "midi through",
-    CLIENT,
-)  # opened only when they are asked for: the first echoes everything, we are the other
+# Opened only when the preset names them: the first echoes everything, the second is ourselves.
+_IGNORED = ("midi through", CLIENT)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ EventKind = Literal[
     "cc", "note_on", "note_off", "program", "pitchbend", "aftertouch", "polytouch", "cc14", "nrpn"
 ]  # fmt: skip
 WIDE_MAX = 16383  # the largest value of 14 bits
-_MOST_REMEMBERED = 2048  # controls of one port whose upper bits are kept
+_MAX_CONTROLS = 2048  # of one port, whose upper bits are kept
 
 _KINDS: dict[int, tuple[EventKind, int]] = {  # status nibble → kind, number of data bytes
     0x80: ("note_off", 2),
@@ -97,7 +97,7 @@ class WideValues:
 
     def _joined(self, control: tuple[int, int], lower: bool, data: int) -> int | None:
         if not lower:
-            if len(self._upper) >= _MOST_REMEMBERED:  # garbage, or thousands of NRPNs: start again
+            if len(self._upper) >= _MAX_CONTROLS:  # garbage, or thousands of NRPNs: start again
                 self._upper.clear()
                 self._fine.clear()
             self._upper[control] = data

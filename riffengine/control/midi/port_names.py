@@ -53,9 +53,8 @@ class PortLabels:
     """Gives controllers of one name different labels: one that comes back gets the label it had. One thread."""
 
     def __init__(self) -> None:
-        self._slots: dict[
-            str, list[str]
-        ] = {}  # base name → the driver's name in each slot, kept while it is disconnected
+        # base name → the driver's name in each slot, kept while the controller is disconnected
+        self._slots: dict[str, list[str]] = {}
 
     def assign(self, names: Sequence[str]) -> dict[str, int]:
         """The label of each port in ``names``, and its index there."""

@@ -173,10 +173,7 @@ class MidiPorts:
         port.set_callback(self._on_message, label)
         try:
             port.open_port(number)
-        except (
-            self._rtmidi.RtMidiError,
-            ValueError,
-        ):  # another program has it, or it is just gone: the next scan tries again
+        except (self._rtmidi.RtMidiError, ValueError):  # another program has it, or it is gone: the next scan tries
             _close_port(port)
             return False
         self._inputs[label] = port

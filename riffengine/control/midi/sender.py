@@ -29,7 +29,7 @@ _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
 _DRAIN_SECONDS = 0.3  # a JACK client that closes at once loses what it has not sent: three periods of 4096 frames
-_STUCK_SECONDS = 0.5  # of processor time between two looks at the pipe: a thousand times what it should take
+_STUCK_SECONDS = 0.5  # of processor time between two reads of the pipe: a thousand times what is usual
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
 Send = Callable[[bytes], None]

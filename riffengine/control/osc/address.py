@@ -44,7 +44,7 @@ def _matches(pattern: str, tree: ParameterTree) -> Sequence[str]:
         and all(word.fullmatch(name) for word, name in zip(words, names, strict=True))
     ]
     if not found:
-        raise ControlError(f"no address is like {ROOT}{pattern}; a star stands for one word, as in {ROOT}deck/*/mute")
+        raise ControlError(f"no address matches {ROOT}{pattern}; a star stands for one word, as in {ROOT}deck/*/mute")
     return found
 
 

@@ -83,12 +83,12 @@ class OscQueryServer(Surface):
             listener.notify(ROOT + path, value)
 
     def close(self) -> None:
-        """Disconnect everybody; the sockets are closed soon after."""
+        """Disconnect all clients; the sockets are closed soon after."""
         if self._runner is not None and self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self.stop())
 
     async def stop(self) -> None:
-        """Disconnect everybody, and return when the sockets are closed."""
+        """Disconnect all clients, and return when the sockets are closed."""
         runner, self._runner = self._runner, None
         if runner is not None:
             for listener in list(self._listeners):

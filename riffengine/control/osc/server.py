@@ -31,7 +31,7 @@ from riffengine.performance.command import Value
 
 DRAIN_STEPS = 256  # in one turn of the event loop
 DRAIN_NS = 4_000_000  # and no longer than this, less than one 256-frame block at 48 kHz
-REST_SECONDS = 0.002  # between two drains: of values for one address that come faster than 500 a second one is applied
+REST_SECONDS = 0.002  # between two drains: values for one address that come faster than 500 a second are one
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""OSC datagrams ↔ requests, without any I/O.
+"""OSC datagrams to requests and back, without any I/O.
 
-python-osc reads and builds single messages. Bundles are walked here: its own walk recurses once a level and never ends
+python-osc reads and builds single messages. Bundles are read here: python-osc recurses once a level and never returns
 on a negative element size, and it reads missing argument bytes as 0.0. Source: Open Sound Control 1.0,
 https://opensoundcontrol.stanford.edu/spec-1_0.html
 """
@@ -103,7 +103,7 @@ def _message(element: bytes, time_tag: int) -> OscRequest:
 
 
 def _type_tags(element: bytes) -> str:
-    """The type tags after the comma, once it is sure that python-osc knows them and that their bytes are there."""
+    """The type tags after the comma, after checking that python-osc reads them and that their bytes are there."""
     start = element.index(b"\0") if b"\0" in element else len(element)
     start += 4 - start % 4
     if start >= len(element):
@@ -141,9 +141,9 @@ def _readable(tag: str, value: object) -> Argument:
 
 
 def _shortest(value: float) -> float:
-    """What was meant by a 32-bit float: the shortest decimal that is sent as it.
+    """The shortest decimal that is sent as this 32-bit float.
 
-    0.3 arrives as 0.30000001192…; a loop asked for over OSC is then the same loop that a preset asks for. Seven digits
+    0.3 arrives as 0.30000001192…; with 0.3, OSC and a preset request the same loop. Seven digits
     are nearly always enough, but the seed 16777215 needs eight.
     """
     for digits in (7, 8):
@@ -158,7 +158,7 @@ def _cause(error: Exception) -> str:
 
 
 def unix_seconds(time_tag: int) -> float:
-    """The time of a bundle in seconds since 1970. NTP's seconds count from 1900 in 32 bits and begin anew in 2036."""
+    """The time of a bundle in seconds since 1970. NTP's seconds count from 1900 in 32 bits and start again in 2036."""
     seconds, fraction = divmod(time_tag, 1 << 32)
     if seconds < 1 << 31:
         seconds += 1 << 32  # after 2036

@@ -33,9 +33,8 @@ class MidiClockOut:
         self._conductor, self._frames = conductor, frames
         self._sender = OptionalSender(open_sender, "no MIDI clock goes out", say)
         self._sent: Course | None = None
-        self._grids: deque[tuple[BeatGrid, int]] = (
-            deque()
-        )  # the grid that is heard now and those to come, each with its epoch
+        # The grid that is heard now and those to come, each with its epoch.
+        self._grids: deque[tuple[BeatGrid, int]] = deque()
         self._ticks = 0
 
     def tick(self, frame: int, now_ns: int, paused: bool = False) -> None:

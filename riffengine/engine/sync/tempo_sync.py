@@ -79,7 +79,7 @@ class TempoSync:
     # --- from the player -----------------------------------------------------------------------------------------
 
     def player_ready(self, ready: PlayerReady) -> None:
-        """A block is heard for its length, and begins ``latency_seconds`` after the device has got it."""
+        """A block is heard for its length, and begins ``latency_seconds`` after the device received it."""
         self.frames.delay_seconds = ready.latency_seconds + ready.block_frames / ready.sample_rate
 
     def player_status(self, status: Status) -> None:

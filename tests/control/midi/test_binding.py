@@ -185,7 +185,7 @@ def test_no_bytes_raise_or_are_refused_by_the_tree(messages: list[list[int]]) ->
     assert midi.counters.rejected == 0 and midi.counters.accepted == len(engine.commands)
 
 
-def test_a_relative_move_starts_where_another_hand_left_the_value() -> None:
+def test_a_relative_move_starts_from_the_present_value() -> None:
     engine = EngineStub()
     engine.submit(Command("deck/a/seed", 40))
     midi = midi_server(engine, Binding("deck/a/seed", "cc", 1, mode="relative-twos-complement"))

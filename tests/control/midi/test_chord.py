@@ -39,7 +39,7 @@ def played(keys_held: ChordKeys, keys: Sequence[tuple[int, int]], at_ms: int = 0
         ([(0, 48)], "C3"),
     ],
 )
-def test_a_hand_is_one_chord(keys: list[tuple[int, int]], chord: str) -> None:
+def test_keys_pressed_together_are_one_chord(keys: list[tuple[int, int]], chord: str) -> None:
     keys_held = ChordKeys()
     played(keys_held, keys)
     last = max(ms for ms, pitch in keys if pitch > 0) * MS
@@ -49,7 +49,7 @@ def test_a_hand_is_one_chord(keys: list[tuple[int, int]], chord: str) -> None:
     assert keys_held.due(last + 10 * SETTLE_NS) is None, "it is told once"
 
 
-def test_letting_go_keeps_the_chord_and_a_moved_finger_makes_a_new_one() -> None:
+def test_releasing_keys_keeps_the_chord_and_a_new_key_makes_a_new_one() -> None:
     keys_held = ChordKeys()
     played(keys_held, [(0, 48), (1, 52), (2, 55)])
     assert keys_held.due(1000 * MS) == "C"
@@ -63,7 +63,7 @@ def test_letting_go_keeps_the_chord_and_a_moved_finger_makes_a_new_one() -> None
     assert keys_held.due(5000 * MS) == "F"
 
 
-def test_more_keys_than_a_chord_has_are_left_out() -> None:
+def test_more_keys_than_a_chord_can_have_are_left_out() -> None:
     keys_held = ChordKeys()
     played(keys_held, [(0, pitch) for pitch in range(40, 70)])
     text = keys_held.due(1000 * MS)
@@ -101,12 +101,12 @@ def test_a_key_range_plays_chords_and_its_neighbours_do_not() -> None:
         (Binding("chords", "chord", 48, to=72, light="plain"), "nothing else"),
     ],
 )
-def test_what_cannot_be_a_chord(binding: Binding, why: str) -> None:
+def test_a_chord_binding_that_cannot_work_is_refused(binding: Binding, why: str) -> None:
     with pytest.raises(ControlError, match=why):
         binding.validate(standard_tree())
 
 
-def test_it_is_a_line_of_a_preset_and_of_what_was_taught(tmp_path: Path) -> None:
+def test_a_chord_binding_is_read_from_a_preset_and_from_the_learned_map(tmp_path: Path) -> None:
     preset = tmp_path / "set.yaml"
     preset.write_text("midi: {map: [{chord: 48..72, channel: 2, set: chords}]}\n")
     (line,) = load_session(preset).midi

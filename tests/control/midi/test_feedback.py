@@ -39,11 +39,11 @@ def states(binding: Binding, seen: FeedbackState) -> list[str]:
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-def test_the_pad_that_is_chosen_shows_how_far_its_deck_is(phase: Phase) -> None:
+def test_the_chosen_pad_shows_the_phase_of_its_deck(phase: Phase) -> None:
     assert states(PADS, state_with(phase)) == [str(phase), "idle", "empty"]
 
 
-def test_what_still_sounds_stays_lit_while_the_next_is_rendered() -> None:
+def test_the_prompt_that_sounds_stays_lit_while_the_next_is_rendered() -> None:
     assert states(PADS, state_with(Phase.RENDERING, heard="dub")) == ["rendering", "playing", "empty"]
 
 
@@ -82,11 +82,11 @@ def test_switches_and_triggers(binding: Binding, values: dict[str, Value], state
     assert states(binding, state_with(**values)) == [state]
 
 
-def test_panic_lights_up_until_the_sound_is_back() -> None:
+def test_panic_is_lit_until_the_sound_is_back() -> None:
     assert states(Binding("panic", "note", 1), state_with(progress=PerformanceProgress(panicked=True))) == ["on"]
 
 
-def test_leds_are_told_once_and_again_only_when_something_changed() -> None:
+def test_leds_are_sent_once_and_again_only_when_something_changed() -> None:
     feedback = ControllerFeedback([PADS], {"pad": COLOURS}, TREE)
     order = list(LedState)
     playing, idle, empty = (order.index(LedState(name)) for name in ("playing", "idle", "empty"))
@@ -102,14 +102,14 @@ def test_leds_are_told_once_and_again_only_when_something_changed() -> None:
     assert len(feedback.update(state_with(Phase.FAILED), 3)) == 3
 
 
-def test_a_pad_that_was_pressed_is_told_anew_since_some_controllers_put_their_own_lamp_out() -> None:
+def test_a_pressed_pad_is_sent_again_since_some_controllers_switch_its_led_off() -> None:
     feedback = ControllerFeedback([PADS], {"pad": COLOURS}, TREE)
     feedback.update(state_with(), 0)
     feedback.on_event(MidiEvent("note_off", 1, 1), 1)
     assert [message[1] for message in feedback.update(state_with(), 2)] == [1]
 
 
-def test_a_palette_lends_what_it_lacks_and_blinks_by_our_hand_where_the_lamp_cannot() -> None:
+def test_a_palette_uses_the_nearest_state_and_we_blink_leds_that_cannot() -> None:
     binding = replace(PADS, light="plain")
     feedback = ControllerFeedback([binding], {}, TREE)
     lit = [{m[1]: m[2] for m in feedback.update(state_with(Phase.QUEUED), tick * 50_000_000)} for tick in range(20)]
@@ -121,7 +121,7 @@ def test_a_palette_lends_what_it_lacks_and_blinks_by_our_hand_where_the_lamp_can
 FADER = Binding("deck/a/alpha", "cc", 7, channel=2, echo=True)
 
 
-def test_a_motor_fader_follows_but_never_pulls_against_the_hand() -> None:
+def test_a_motor_fader_follows_but_never_while_it_is_held() -> None:
     feedback = ControllerFeedback([FADER], {}, TREE)
     assert feedback.update(state_with(**{"deck/a/alpha": 1.0}), 0) == [bytes((0xB1, 7, 127))]
     feedback.on_event(MidiEvent("cc", 2, 7, 64), 10**9)  # the hand; pick-up has not let it through
@@ -131,7 +131,7 @@ def test_a_motor_fader_follows_but_never_pulls_against_the_hand() -> None:
     assert feedback.update(state_with(**{"deck/a/alpha": 64 / 127}), 3 * 10**9) == []  # it stands where it should
 
 
-def test_rings_follow_at_once_and_wide_faders_get_both_halves() -> None:
+def test_rings_follow_at_once_and_14_bit_faders_get_both_halves() -> None:
     ring = Binding("deck/a/alpha", "cc", 3, mode="relative-binary-offset", echo=True)
     feedback = ControllerFeedback([ring], {}, TREE)
     feedback.on_event(MidiEvent("cc", 1, 3, 65), 5)
@@ -144,9 +144,7 @@ def test_rings_follow_at_once_and_wide_faders_get_both_halves() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(5, 40))
-def test_however_much_changes_no_turn_sends_more_than_it_may_and_the_last_value_arrives(
-    alphas: list[float], most: int
-) -> None:
+def test_no_update_sends_more_than_allowed_and_the_last_value_arrives(alphas: list[float], most: int) -> None:
     many = [Binding("deck/a/alpha", "cc", number, echo=True) for number in range(100)]
     feedback = ControllerFeedback(many, {}, TREE)
     shown: dict[int, int] = {}
@@ -161,7 +159,7 @@ def test_however_much_changes_no_turn_sends_more_than_it_may_and_the_last_value_
     assert shown == dict.fromkeys(range(100), round(alphas[-1] * 127))
 
 
-def test_a_full_controller_is_refreshed_in_a_few_turns() -> None:
+def test_a_full_controller_is_refreshed_in_a_few_updates() -> None:
     rows = [Binding("scene/recall", "note", 8 * row, values=tuple("12345678"), light="pad") for row in range(8)]
     feedback = ControllerFeedback(rows, {"pad": COLOURS}, TREE)
     sent = [len(feedback.update(state_with(), now_ns)) for now_ns in range(6)]

@@ -72,23 +72,25 @@ CONTROLS: list[tuple[str, list[list[int]], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("path", "messages", "facts"), CONTROLS)
-def test_a_control_is_known_by_how_it_moves(path: str, messages: list[list[int]], facts: dict[str, Any]) -> None:
+def test_the_kind_of_a_control_is_found_from_its_values(
+    path: str, messages: list[list[int]], facts: dict[str, Any]
+) -> None:
     binding = learned(path, *messages)
     assert binding.path == path and binding.port == "nano"
     assert {name: getattr(binding, name) for name in facts} == facts
 
 
-def test_the_control_that_moved_most_is_meant() -> None:
+def test_the_control_that_moved_most_is_learned() -> None:
     assert learned(ALPHA, *cc(3, 5), *cc(7, *range(20, 90)), *cc(4, 9)).number == 7
 
 
-def test_a_row_of_pads_is_taught_by_its_first_and_a_program_change_begins_a_row() -> None:
+def test_a_row_of_pads_is_learned_from_its_first_pad_or_program_change() -> None:
     binding = learned("deck/a/prompt", [NOTE, 36, 9], [OFF, 36, 0], values=("house", "dub"))
     assert (binding.number, binding.values, binding.span) == (36, ("house", "dub"), 2)
     assert learned("scene/recall", [0xC0, 3], values=("intro", "drop")).span == 2
 
 
-def test_letting_go_of_a_key_that_was_down_before_teaches_nothing() -> None:
+def test_releasing_a_key_that_was_pressed_before_is_not_learned() -> None:
     learner = Learner(TREE[NEXT])
     off = decode([OFF, 36, 0])
     assert off is not None
@@ -112,7 +114,7 @@ def learned_with(*labels: str) -> Binding | None:
     return binding
 
 
-def test_one_of_two_equal_controllers_is_learned_as_that_one() -> None:
+def test_of_two_controllers_of_one_name_the_moved_one_is_learned() -> None:
     alone, first, second = (
         learned_with("pad box"),
         learned_with("pad box", "pad box #2"),

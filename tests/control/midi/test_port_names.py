@@ -28,7 +28,7 @@ def test_one_controller_has_one_name_in_both_directions_and_after_every_plug_in(
     assert {base_name(name) for name in names} == {base}
 
 
-def test_two_of_one_name_keep_their_places_whoever_is_pulled_out() -> None:
+def test_two_of_one_name_keep_their_labels_when_one_is_unplugged() -> None:
     first, second = "nanoKONTROL2:nanoKONTROL2 MIDI 1 20:0", "nanoKONTROL2:nanoKONTROL2 MIDI 1 24:0"
     name = "nanokontrol2 midi 1"
     port_labels = PortLabels()
@@ -40,7 +40,7 @@ def test_two_of_one_name_keep_their_places_whoever_is_pulled_out() -> None:
     assert port_labels.assign([first, elsewhere]) == {name: 0, f"{name} #2": 1}
 
 
-def test_two_whose_names_the_driver_does_not_tell_apart_are_told_apart_by_their_order() -> None:
+def test_two_ports_of_the_very_same_name_are_labelled_by_their_order() -> None:
     assert PortLabels().assign(["Twister", "Other", "Twister"]) == {"twister": 0, "other": 1, "twister #2": 2}
 
 
@@ -66,5 +66,5 @@ def test_every_port_has_a_label_of_its_own_and_keeps_it_while_it_stays(looks: li
         ("lpd8", "nanokontrol2", False),
     ],
 )
-def test_a_part_of_a_name_means_all_of_them_unless_it_counts(part: str, label: str, meant: bool) -> None:
+def test_a_part_of_a_name_matches_all_unless_it_has_a_number(part: str, label: str, meant: bool) -> None:
     assert matches_port(part, label) is meant

@@ -16,7 +16,7 @@ def test_messages_leave_when_they_are_due_and_in_their_order() -> None:
     assert outbox.due(30) == [b"\xc0\x01"]
 
 
-def test_only_what_is_later_is_taken_back() -> None:
+def test_only_later_messages_are_withdrawn() -> None:
     outbox = Outbox()
     for ns in (10, 20, 30):
         outbox.handle(TimedMessage(ns, bytes((0xB0, 1, ns))), 0)
@@ -27,7 +27,7 @@ def test_only_what_is_later_is_taken_back() -> None:
     assert outbox.due(1000) == []
 
 
-def test_who_follows_starts_where_a_loop_begins() -> None:
+def test_receivers_start_where_a_loop_begins() -> None:
     for beats in (4, 8, 16):
         outbox = Outbox(beats)
         outbox.handle(Course(0, 1.0, 60.0, playing=True), 0)  # beat 1 is now, one beat is a second
@@ -35,7 +35,7 @@ def test_who_follows_starts_where_a_loop_begins() -> None:
         assert abs(started / 1e9 - (beats - 1)) < 0.05
 
 
-def test_an_engine_that_is_gone_leaves_nothing_ringing() -> None:
+def test_no_note_hangs_when_the_engine_has_ended() -> None:
     outbox = Outbox()
     outbox.handle(Course(0, 0.0, 120.0, playing=False), 0)
     for ns, message in (

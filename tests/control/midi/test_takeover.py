@@ -109,7 +109,7 @@ def test_a_binding_takes_over_as_it_says(takeover: Takeover, heard: list[float])
     assert [command.value for command in engine.commands] == heard
 
 
-def test_two_controllers_hold_on_by_themselves() -> None:
+def test_each_controller_has_its_own_takeover() -> None:
     engine = EngineStub()
     midi = MidiServer(engine.context(), MidiSetup((Binding("deck/a/alpha", "cc", 1, takeover="pickup"),)))
     midi.handle([0xB0, 1, 0], "nano", 0)
@@ -118,7 +118,7 @@ def test_two_controllers_hold_on_by_themselves() -> None:
 
 
 def test_no_position_of_a_fader_with_takeover_is_left_out_in_a_crowd() -> None:
-    """The one that meets the parameter might be it, and the fader would stay dead wherever it ends."""
+    """The one left out might be the one that meets the parameter, and the fader would stay without effect."""
     tree = standard_tree()
     for takeover, left_out in (("none", True), ("pickup", False), ("scale", False)):
         fader = Binding("deck/a/alpha", "cc", 7, takeover=takeover)

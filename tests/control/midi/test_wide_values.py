@@ -14,16 +14,16 @@ def heard(*numbers_and_data: tuple[int, int], channel: int = 1) -> list[tuple[st
     return [(event.kind, event.number, event.data) for event in found]
 
 
-def test_a_fader_of_fourteen_bits_speaks_when_both_halves_are_there() -> None:
+def test_a_14_bit_fader_gives_a_value_when_both_halves_are_there() -> None:
     moves = [(7, 64), (39, 1), (7, 65), (39, 2)]
     assert heard(*moves) == [("cc14", 7, 64 << 7 | 64), ("cc14", 7, 64 << 7 | 1), ("cc14", 7, 65 << 7 | 2)]
 
 
-def test_lower_bits_without_upper_ones_say_nothing() -> None:
+def test_lower_bits_without_upper_ones_give_no_value() -> None:
     assert heard((39, 5)) == []
 
 
-def test_a_fader_of_seven_bits_reaches_both_ends_of_a_wide_value() -> None:
+def test_a_7_bit_fader_reaches_both_ends_of_a_14_bit_value() -> None:
     assert heard((7, 0), (7, 127)) == [("cc14", 7, 0), ("cc14", 7, 16383)]
 
 
@@ -40,7 +40,7 @@ def test_nrpns_by_entry_by_steps_and_not_after_an_rpn() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 16), st.integers(0, 127), st.integers(0, 127)), max_size=400))
-def test_whatever_comes_the_values_stay_in_range_and_the_memory_small(
+def test_values_stay_in_range_and_memory_stays_small(
     messages: list[tuple[int, int, int]],
 ) -> None:
     wide = WideValues()

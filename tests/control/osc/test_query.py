@@ -57,7 +57,7 @@ def test_every_parameter_is_a_node_with_its_type_range_value_and_words() -> None
     assert json.loads(json.dumps(root, allow_nan=False)) == root
 
 
-def test_the_values_are_those_of_now() -> None:
+def test_values_are_the_present_ones() -> None:
     engine, addresses = space()
     for path, value, type_ in [("deck/a/mute", True, "T"), ("deck/a/alpha", 0.25, "f"), ("deck/b/prompt", "déjà", "s")]:
         assert isinstance(engine.submit(Command(path, value)), Accepted)
@@ -78,7 +78,7 @@ def test_the_values_are_those_of_now() -> None:
         ("/deck/a/alpha", "", 404),
     ],
 )
-def test_what_there_is_not_is_told_by_its_status(path: str, attribute: str, status: int) -> None:
+def test_the_status_says_what_is_missing(path: str, attribute: str, status: int) -> None:
     assert space()[1].answer(path, attribute)[0] == status
 
 
@@ -99,7 +99,7 @@ def with_server(
     asyncio.run(play())
 
 
-def test_over_http_it_reads_and_does_nothing_else() -> None:
+def test_http_is_read_only() -> None:
     async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         before = engine.state
         async with client.get("/riff/deck/a/alpha?VALUE") as answer:
@@ -120,8 +120,8 @@ def test_over_http_it_reads_and_does_nothing_else() -> None:
     with_server(visit)
 
 
-def test_no_web_site_reads_along() -> None:
-    """A page from elsewhere has its Origin; one whose name was bent to this machine has its own Host."""
+def test_pages_of_other_sites_are_refused() -> None:
+    """A page of another site has its own Origin; one that uses DNS rebinding has its own Host."""
 
     async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         for headers, status in [
@@ -139,7 +139,7 @@ def test_no_web_site_reads_along() -> None:
     with_server(visit)
 
 
-def test_who_listens_hears_the_value_now_and_every_change_until_ignored() -> None:
+def test_a_listener_gets_the_value_and_every_change_until_ignore() -> None:
     async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         async with client.ws_connect("/") as wire:
 
@@ -177,14 +177,14 @@ def test_who_listens_hears_the_value_now_and_every_change_until_ignored() -> Non
     with_server(visit)
 
 
-def test_hosts_that_are_not_on_the_list_are_refused() -> None:
+def test_hosts_that_are_not_on_the_allow_list_are_refused() -> None:
     server = OscQueryServer(
         EngineStub().tree, lambda: EngineStub().state, OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0
     )
     assert server._allow_list.admits("10.1.2.3") and not server._allow_list.admits("192.168.1.1")
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         with pytest.raises(ControlError, match="OSC itself works"):
             await OscQueryServer(engine.tree, lambda: engine.state, OscOptions(), 9000, server.port).start()

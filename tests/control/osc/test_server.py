@@ -66,7 +66,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("datagram", "address", "reason"), REFUSED)
-def test_what_is_wrong_changes_nothing_and_only_its_sender_hears(datagram: bytes, address: str, reason: str) -> None:
+def test_a_wrong_message_changes_nothing_and_only_its_sender_gets_an_error(
+    datagram: bytes, address: str, reason: str
+) -> None:
     osc = OscHarness()
     osc.send("/riff/notify", 1, who=BOB)
     before = osc.engine.state
@@ -79,13 +81,13 @@ def test_what_is_wrong_changes_nothing_and_only_its_sender_hears(datagram: bytes
     assert osc.server.counters.rejected + osc.server.counters.garbage == 1
 
 
-def test_answers_that_come_back_are_not_answered(osc: OscHarness) -> None:
+def test_replies_that_are_sent_back_are_ignored(osc: OscHarness) -> None:
     for address in ("/riff/error", "/riff/ok", "/riff/landing", "/riff/synced", "/riff/status.reply"):
         assert osc.send(address, "deck/a/alpha", 1.0) == []
     assert osc.server.counters.ignored == 5
 
 
-def test_a_subscriber_hears_all_values_first_then_every_change_until_it_leaves(osc: OscHarness) -> None:
+def test_a_subscriber_gets_all_values_then_every_change_until_it_unsubscribes(osc: OscHarness) -> None:
     heard = osc.send("/riff/notify", 1)
     values = {p.path for p in osc.engine.tree.values}
     assert heard[0] == ("/riff/notified", 1)
@@ -112,8 +114,8 @@ def test_subscribers_are_limited_and_the_one_that_is_silent_longest_makes_room(o
     assert {to for to, _, _ in osc.sent} == {ALICE, *crowd} - {crowd[1]}
 
 
-def test_a_sender_that_cannot_hear_where_it_sends_from_names_a_port(osc: OscHarness) -> None:
-    """Max's udpsend and many others send from a port that nobody can listen on."""
+def test_a_sender_that_cannot_receive_where_it_sends_from_names_a_port(osc: OscHarness) -> None:
+    """Max's udpsend and many others send from a port on which no program can listen."""
     osc.server.receive(encode("/riff/notify", 1, 7400), ALICE)
     osc.server.receive(encode("/riff/deck/a/prompt", "dub"), ALICE)
     osc.server.receive(encode("/riff/deck/a/alpha", "dub"), ALICE)
@@ -133,7 +135,7 @@ def test_a_sender_that_cannot_hear_where_it_sends_from_names_a_port(osc: OscHarn
         assert osc.send("/riff/notify", 1, wrong)[0][0] == "/riff/error"
 
 
-def test_a_landing_that_moves_is_told_to_the_one_who_asked(osc: OscHarness) -> None:
+def test_a_moved_landing_is_sent_to_the_sender_that_asked(osc: OscHarness) -> None:
     osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0, moved=True), "osc:127.0.0.1:9002"))
     osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0), "midi:nano"))
     osc.server.landing_moved(LandingMoved(NOW, Landing("deck/a/prompt", 20.0, 3.0), "osc:nonsense"))
@@ -171,7 +173,7 @@ def test_the_words_of_a_text_may_come_one_by_one(osc: OscHarness) -> None:
     )
 
 
-def test_beyond_the_range_is_clipped_and_the_sender_is_told(osc: OscHarness) -> None:
+def test_a_value_beyond_the_range_is_clipped_with_a_note(osc: OscHarness) -> None:
     assert osc.send("/riff/deck/a/alpha", 1.5) == [
         ("/riff/ok", "deck/a/alpha", 1.0),
         ("/riff/note", "deck/a/alpha", "clipped to 1.0; allowed is a number from 0 to 1"),
@@ -214,7 +216,7 @@ def test_in_one_drain_the_latest_value_wins_but_order_holds_around_questions(osc
     assert osc.server.counters.superseded == 2
 
 
-def test_a_flood_fills_its_own_line_and_the_others_are_answered_at_once(osc: OscHarness) -> None:
+def test_a_flood_fills_its_own_queue_and_the_others_are_answered_at_once(osc: OscHarness) -> None:
     for number in range(5000):
         osc.server.receive(encode("/riff/deck/a/seed", number), ALICE)
     osc.server.receive(encode("/riff/sync", 1), BOB)
@@ -230,7 +232,7 @@ def test_a_flood_fills_its_own_line_and_the_others_are_answered_at_once(osc: Osc
     assert osc.server.counters.dropped == 5000 - MAX_WAITING + 1000 - MAX_SENDERS
 
 
-def test_a_datagram_full_of_triggers_does_not_hold_up_the_others(osc: OscHarness) -> None:
+def test_a_datagram_full_of_triggers_does_not_delay_the_others(osc: OscHarness) -> None:
     osc.server.receive(bundle(*[encode("/riff/next")] * 500), ALICE)
     osc.server.receive(encode("/riff/sync", 1), BOB)
     osc.handle_waiting()
@@ -257,7 +259,7 @@ def test_a_host_that_others_can_reach_is_warned_about() -> None:
     assert "192.168.1.0/24" in OscOptions("0.0.0.0", allow=("192.168.1.0/24",)).note
 
 
-def test_who_is_not_on_the_list_is_neither_heard_nor_answered() -> None:
+def test_a_host_that_is_not_on_the_allow_list_is_ignored() -> None:
     osc = OscHarness(OscOptions("0.0.0.0", allow=("192.168.1.0/24", "fe80::/10")))
     for host, heard in [
         ("192.168.1.77", True),

@@ -45,7 +45,7 @@ def test_what_is_encoded_is_decoded(values: list[float | int | str | bool]) -> N
         assert (struct.pack(">f", got) == struct.pack(">f", sent)) if isinstance(sent, float) else got == sent
 
 
-def test_a_32_bit_float_comes_back_as_the_number_that_was_meant() -> None:
+def test_a_32_bit_float_is_read_as_its_shortest_decimal() -> None:
     assert decode(encode("/a", 0.3))[0].arguments == (0.3,)
     (request,) = decode(encode("/a", 16777215.0, 12345678.0, 1.0000004, float("-inf")))  # seeds; nearly on
     assert request.arguments[:2] == (16777215.0, 12345678.0)

@@ -1,4 +1,4 @@
-"""Leaders on simulated time: a MIDI cable, and a Link session with peers in it."""
+"""Leaders on simulated time: a MIDI clock, and a Link session with peers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riffengine.transport.sync.source import Pace
 
 
 class FakeMidiClock:
-    """Bytes that arrive at their time, read when the beat is asked for, as the real port does."""
+    """Messages that arrive at their time and are read when the beat is asked for, as ``MidiClockInput`` does."""
 
     name = "MIDI clock"
 
@@ -37,9 +37,9 @@ class FakeMidiClock:
 
 
 class FakeLinkSession:
-    """A Link session: everybody shares tempo and bar; whoever proposes a tempo is followed from then on.
+    """A Link session: all peers share tempo and bar, and follow a tempo that one of them proposes.
 
-    ``alone``: nobody is in it yet, so it begins where the first one is.
+    ``alone``: there are no peers yet, so the session adopts the beat of the first one.
     """
 
     name = "Link session"

@@ -79,7 +79,7 @@ class SyncSimulation:
         return VirtualClock()
 
     def heard_ns(self, frame: int) -> float:
-        """The truth about when a frame is heard."""
+        """The true time at which a frame is heard."""
         return self.begun_ns + frame * self._frame_ns + (self._latency + BLOCK / RATE) * 1e9
 
     def send(self, path: str, value: Any) -> Reply:
@@ -126,7 +126,7 @@ class SyncSimulation:
                 watch(self.frame)
 
     def pass_time(self) -> int:
-        """Go to the time of ``frame``; returns when the device says that was, nanoseconds."""
+        """Go to the time of ``frame``; returns the time that the device reports for it, in nanoseconds."""
         self.clock.advance_to(round(self.begun_ns + self.frame * self._frame_ns))
         late = self._late[self._marks % len(self._late)]
         self._marks += 1

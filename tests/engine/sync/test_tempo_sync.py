@@ -1,4 +1,4 @@
-"""Conductor and TempoSync together: what is heard lies on the leader's beat, whatever the leader does."""
+"""Conductor and TempoSync together: what is heard stays on the leader's beat."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_lost_ticks_are_not_heard() -> None:
     assert np.abs(found[found[:, 0] > 12.0, 1]).max() < 1.0
 
 
-def test_a_ramp_is_followed_and_loops_are_rendered_anew_on_the_way() -> None:
+def test_a_ramp_is_followed_and_loops_are_rendered_again_on_the_way() -> None:
     sender = Sender(lambda t: 120 + 8 * min(max(t - 20, 0) / 16, 1), 90.0)
     simulation = on_midi(sender)
     found = errors_ms(simulation, sender, 80.0)
@@ -82,7 +82,7 @@ def test_a_ramp_is_followed_and_loops_are_rendered_anew_on_the_way() -> None:
     assert 128.0 in {round(bpm) for _, bpm in simulation.renders}
 
 
-def test_a_jump_of_tempo_is_on_the_beat_within_a_second_and_rendered_anew_within_a_bar() -> None:
+def test_a_tempo_jump_is_on_the_beat_in_a_second_and_rendered_again_in_a_bar() -> None:
     sender = Sender(lambda t: 120.0 if t < 30 else 90.0, 70.0)
     simulation = on_midi(sender)
     found = errors_ms(simulation, sender, 60.0)
@@ -93,7 +93,7 @@ def test_a_jump_of_tempo_is_on_the_beat_within_a_second_and_rendered_anew_within
     bank = simulation.conductor._scheduler.decks["a"].sounding
     assert bank is not None
     assert bank.key.bpm == pytest.approx(90.0, abs=0.2)
-    # From the old dreams, at the new tempo, and sounding before the bar is over in which the leader moved.
+    # From the old loops, at the new tempo, and sounding before the bar is over in which the leader moved.
     assert bank.key.tempo_dreamt == pytest.approx(120.0, abs=0.2)
     swapped = min(m.at_frame for m in simulation.sent if isinstance(m, LaunchBank) and m.at_frame > 30 * RATE)
     print(f"in tune again {swapped / RATE - 30:.2f} s after the jump")
@@ -135,7 +135,7 @@ def test_start_and_stop_are_heard_only_if_asked_for() -> None:
         assert len(simulation.sent) > before
 
 
-def test_a_clock_that_ends_leaves_the_beat_running_and_the_tempo_ours() -> None:
+def test_when_a_clock_ends_the_beat_runs_on_and_the_tempo_can_be_set() -> None:
     sender = Sender.steady(121.0, 20.0)
     simulation = on_midi(sender)
     simulation.run(15.0)
@@ -148,7 +148,7 @@ def test_a_clock_that_ends_leaves_the_beat_running_and_the_tempo_ours() -> None:
     assert simulation.ruling.bpm == 100.0
 
 
-def test_a_leader_that_cannot_be_had_is_told_and_left() -> None:
+def test_a_leader_that_cannot_be_opened_is_reported_and_not_followed() -> None:
     def missing(bpm: float):  # type: ignore[no-untyped-def]
         raise ControlError("no cable")
 
@@ -162,7 +162,7 @@ def test_a_leader_that_cannot_be_had_is_told_and_left() -> None:
 # --- Link, with a simulated session ---------------------------------------------------------------------------------
 
 
-def test_link_leads_tempo_and_bar_and_takes_a_tempo_from_us() -> None:
+def test_link_leads_tempo_and_bar_and_accepts_a_tempo_from_us() -> None:
     simulation = SyncSimulation(
         {"link": lambda bpm: FakeLinkSession(simulation.clock, 127.0, 2.7)}, transport__sync="link"
     )
@@ -197,7 +197,7 @@ def jumps_ms(simulation: SyncSimulation) -> float:
     return max(apart, default=0.0)
 
 
-def test_to_enable_link_where_nobody_is_changes_neither_tempo_nor_beat_and_so_does_leaving() -> None:
+def test_joining_and_leaving_link_without_peers_changes_neither_tempo_nor_beat() -> None:
     simulation = SyncSimulation(
         {"link": lambda bpm: FakeLinkSession(simulation.clock, bpm, alone=True)}, transport__tempo=117.0
     )
@@ -213,9 +213,7 @@ def test_to_enable_link_where_nobody_is_changes_neither_tempo_nor_beat_and_so_do
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.003, 0.18])
-def test_what_the_device_delays_is_played_that_much_earlier_and_the_offset_of_the_preset_on_top(
-    latency: float, tmp_path: Path
-) -> None:
+def test_the_latency_of_the_device_and_the_offset_of_the_preset_are_compensated(latency: float, tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text("sync: {source: link, offset: 12.5}\n")
     session = load_session(tmp_path / "set.yaml")
     values = {path.replace("/", "__"): value for path, value in session.parameters.items()}
@@ -227,7 +225,7 @@ def test_what_the_device_delays_is_played_that_much_earlier_and_the_offset_of_th
     assert isinstance(peers, FakeLinkSession)
 
     def early_ms() -> float:
-        """By how much what is handed over now is heard before the session is there."""
+        """How much earlier than the session's beat our beat is heard."""
         beats = simulation.ruling.beat_at(simulation.frame) - peers.beat_at(simulation.heard_ns(simulation.frame))
         return wrapped(beats, 4.0) * 60e3 / 127
 
@@ -251,7 +249,7 @@ def test_a_nudge_shifts_the_beat_and_lets_it_run_again() -> None:
     assert simulation.ruling.beat_at(simulation.frame) == pytest.approx(expected, abs=0.001)
 
 
-def test_a_tempo_can_take_its_time() -> None:
+def test_a_tempo_can_ramp() -> None:
     simulation = SyncSimulation(transport__ramp=16.0)
     simulation.run(10.0)
     reply = simulation.send("transport/tempo", 130.0)
