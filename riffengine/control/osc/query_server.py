@@ -11,7 +11,6 @@ import contextlib
 import ipaddress
 import json
 import socket
-from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -21,11 +20,9 @@ from riffengine.control.osc.address import ROOT
 from riffengine.control.osc.options import AllowList, OscOptions, is_loopback
 from riffengine.control.osc.query import AddressSpace, host_info
 from riffengine.control.osc.wire import encode
-from riffengine.control.surface import Surface
+from riffengine.control.surface import Surface, SurfaceContext
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree
-from riffengine.performance.state import PerformanceState
 
 NAME = "Riffengine"
 MAX_LISTENERS = 16  # WebSockets
@@ -41,20 +38,13 @@ class OscQueryServer(Surface):
     ``port`` 0 takes a free one. Belongs to the event loop's thread.
     """
 
-    def __init__(
-        self,
-        tree: ParameterTree,
-        current: Callable[[], PerformanceState],
-        options: OscOptions,
-        osc_port: int,
-        port: int,
-    ) -> None:
+    def __init__(self, context: SurfaceContext, options: OscOptions, osc_port: int, port: int) -> None:
         self.options = options
         self.port = port
         self._osc_port = osc_port
-        self._current = current
-        self._space = AddressSpace(tree, lambda path: current()[path])
-        self._paths = {ROOT + p.path: p.path for p in tree.values}
+        self._state = context.state
+        self._space = AddressSpace(context.tree, lambda path: context.state()[path])
+        self._paths = {ROOT + p.path: p.path for p in context.tree.values}
         self._allow_list = AllowList(options.allow)
         self._listeners: set[_Listener] = set()
         self._runner: web.ServerRunner | None = None
@@ -153,7 +143,7 @@ class OscQueryServer(Surface):
             return
         if command.get("COMMAND") == "LISTEN":
             listener.addresses.add(address)
-            listener.notify(address, self._current()[self._paths[address]])
+            listener.notify(address, self._state()[self._paths[address]])
         elif command.get("COMMAND") == "IGNORE":
             listener.addresses.discard(address)
 

@@ -56,7 +56,7 @@ class OscSurface(Surface):
         from riffengine.control.osc.query_server import OscQueryServer
 
         context, options, port = self._context, self._server.options, self._server.port
-        query = OscQueryServer(context.tree, context.state, options, port, port)
+        query = OscQueryServer(context, options, port, port)
         try:
             await query.start()
         except ControlError as error:

@@ -88,7 +88,7 @@ def with_server(
 ) -> None:
     async def play() -> None:
         engine = EngineStub()
-        server = OscQueryServer(engine.tree, lambda: engine.state, options or OscOptions(), 9000, 0)
+        server = OscQueryServer(engine.context(), options or OscOptions(), 9000, 0)
         await server.start()
         try:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
@@ -178,16 +178,14 @@ def test_a_listener_gets_the_value_and_every_change_until_ignore() -> None:
 
 
 def test_hosts_that_are_not_on_the_allow_list_are_refused() -> None:
-    server = OscQueryServer(
-        EngineStub().tree, lambda: EngineStub().state, OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0
-    )
+    server = OscQueryServer(EngineStub().context(), OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0)
     assert server._allow_list.admits("10.1.2.3") and not server._allow_list.admits("192.168.1.1")
 
 
 def test_a_port_in_use_is_reported() -> None:
     async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
         with pytest.raises(ControlError, match="OSC itself works"):
-            await OscQueryServer(engine.tree, lambda: engine.state, OscOptions(), 9000, server.port).start()
+            await OscQueryServer(engine.context(), OscOptions(), 9000, server.port).start()
 
     with_server(visit)
 
