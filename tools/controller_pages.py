@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from riffengine.control.midi.binding import NUMBERLESS, Binding
 from riffengine.control.midi.controller_map import ControllerMap
-from riffengine.session.midi_map import SHIPPED, everything, read_map, shipped_names
+from riffengine.session.binding_reader import full_tree
+from riffengine.session.controller_map import read_map
+from riffengine.session.named_files import MAPS, map_names
 from tools.generated_page import ROOT, bring_up_to_date
 
 PAGE = ROOT / "docs" / "controllers.md"
@@ -30,7 +32,7 @@ then *queued*, *rendering*, *ready* (it waits for its beat), *playing* or *faile
 
 def page() -> str:
     """The whole page."""
-    maps = [read_map(SHIPPED / f"{name}.yaml") for name in shipped_names()]
+    maps = [read_map(MAPS / f"{name}.yaml") for name in map_names()]
     rows = ["| map | controller | tried on the hardware |", "|---|---|---|"]
     rows += [f"| [`{m.name}`](#{m.name}) | {m.title} | {m.tried or 'no'} |" for m in maps]
     return "\n".join([HEAD, *rows, "", *(line for m in maps for line in section(m))])
@@ -68,7 +70,7 @@ def _sends(binding: Binding) -> str:
 
 
 def _how(binding: Binding) -> str:
-    parameter = everything()[binding.path]
+    parameter = full_tree()[binding.path]
     said = []
     if binding.values:
         said.append(_values(binding))
@@ -96,7 +98,7 @@ def _shows(binding: Binding) -> str:
         return ""
     if binding.path.endswith(("/pick", "/recall", "/prompt", "/to")):
         return "how far it is"
-    if binding.path == "panic" or everything()[binding.path].kind == "bool":
+    if binding.path == "panic" or full_tree()[binding.path].kind == "bool":
         return "on, off"
     return "which is chosen" if binding.values else "that it is there"
 

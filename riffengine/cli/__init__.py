@@ -1,4 +1,4 @@
-"""The command line: words a performer types, turned into calls. Each verb imports what it needs when it is called."""
+"""The command line: each verb is a module with its options and the function that runs it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import io
 import sys
 from collections.abc import Sequence
 
-from riffengine.cli.arguments import build_parser
-from riffengine.cli.verbs import run
+from riffengine.cli.parser import build_parser
+from riffengine.cli.verbs import VERBS
 from riffengine.errors import RiffError
 
 __all__ = ["main"]
 
-FAILED = 2  # the same as argparse gives for arguments it does not understand
+FAILED = 2  # as argparse does for arguments that it does not understand
 INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``riffengine`` with ``argv`` (the process's own arguments when ``None``) and return the exit status.
 
-    0 is success, 2 an error that was explained on stderr, 130 an interrupt that the verb did not turn into an end.
+    0 is success, 2 an error that was explained on stderr, 130 an interrupt that the verb did not handle.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows ? for an arrow, and goes on
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows ? for an arrow
             stream.reconfigure(errors="replace")
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return run(arguments)
+        return VERBS[arguments.verb].run(arguments)
     except RiffError as error:
         print(f"riffengine: {error}", file=sys.stderr)
         return FAILED

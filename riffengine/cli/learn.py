@@ -1,4 +1,4 @@
-"""``riffengine learn``: which control does what, shown by moving it; and the maps that ``play --map`` names."""
+"""``learn``: assign a MIDI control to a parameter by moving the control."""
 
 from __future__ import annotations
 
@@ -7,93 +7,85 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from riffengine.cli.verb import Verb
 from riffengine.errors import ControlError, RiffError
 
 if TYPE_CHECKING:
     from riffengine.control.midi.binding import Binding
-    from riffengine.control.midi.controller_map import ControllerMap
 
-LEARN_EXAMPLES = """\
+_EXAMPLES = """\
 examples:
   riffengine learn deck/a/alpha                    then turn the knob from end to end, to the right first
-  riffengine learn deck/a/prompt "dub" "techno"    a key that picks from these, or a knob
-  riffengine learn                                 asks for one parameter after the other
-  riffengine learn --list                          what was taught
+  riffengine learn deck/a/prompt "dub" "techno"    a key, pad or knob that picks from these
+  riffengine learn                                 ask for one parameter after the other
+  riffengine learn --list                          list what was learned
   riffengine learn --forget deck/a/alpha
 
-A set that plays meanwhile takes it in within a second. `/riff/learn deck/a/alpha` teaches the running set itself.
+A set that is playing uses the new control within a second. The OSC message `/riff/learn deck/a/alpha` does the same in
+a running set.
 """
 
 
-def add_learn_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``learn``."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", nargs="?", metavar="PARAMETER", help="what the control is to move, such as deck/a/alpha"
+        "path", nargs="?", metavar="PARAMETER", help="the parameter that the control moves, such as deck/a/alpha"
     )
-    parser.add_argument("values", nargs="*", metavar="VALUE", help="what it picks from, where that is text")
-    parser.add_argument("--list", action="store_true", help="show what was taught, and where it is kept")
-    parser.add_argument("--forget", metavar="PARAMETER", help="take out every control that was taught to move this")
+    parser.add_argument(
+        "values", nargs="*", metavar="VALUE", help="the texts that it picks from, for a parameter that is text"
+    )
+    parser.add_argument("--list", action="store_true", help="list the learned controls, and the file they are in")
+    parser.add_argument("--forget", metavar="PARAMETER", help="remove every learned control of this parameter")
 
 
-def learn(arguments: argparse.Namespace) -> int:
-    """Teach one control, or several; status 1 when none was moved or there is no MIDI."""
+def _learn(arguments: argparse.Namespace) -> int:
+    """Learn one control, or several; status 1 when none was moved or there is no MIDI."""
+    from riffengine.session.binding_reader import full_tree
     from riffengine.session.learned_map import LearnedMap, line_of
-    from riffengine.session.midi_map import config_folder, everything
+    from riffengine.session.named_files import config_folder
 
-    taught = LearnedMap(config_folder(os.environ))
+    learned = LearnedMap(config_folder(os.environ))
     if arguments.list:
-        bindings, problems = taught.read()
-        print(f"{taught.path}: {len(bindings)} lines")
+        bindings, problems = learned.read()
+        print(f"{learned.path}: {len(bindings)} lines")
         for line in (*map(line_of, bindings), *problems):
             print(f"  {line}")
         return int(bool(problems))
     if arguments.forget:
-        everything()[arguments.forget]
-        print(f"{taught.forget(arguments.forget)} lines taken out of {taught.path}")
+        full_tree()[arguments.forget]  # raises for a parameter that does not exist
+        print(f"{learned.forget(arguments.forget)} lines removed from {learned.path}")
         return 0
 
     def keep(binding: Binding) -> None:
-        taught.keep(binding)
-        print(f"learned {line_of(binding)}\nkept in {taught.path}", flush=True)
+        learned.keep(binding)
+        print(f"learned {line_of(binding)}\nwritten to {learned.path}", flush=True)
 
     if arguments.path is not None:
         _check(arguments.path, arguments.values)
-        return asyncio.run(_teach(str, arguments.path, tuple(arguments.values), keep))
-    return asyncio.run(_teach(_asked, "", (), keep))
-
-
-def chosen_maps(named: list[str] | None) -> tuple[ControllerMap, ...]:
-    """The maps that ``--map NAME`` or ``--map NAME=PORT`` asks for; ``PresetError`` where there is none."""
-    from riffengine.session.midi_map import find_map, map_folders, read_map
-
-    found = []
-    for name in named or ():
-        name, _, port = name.partition("=")
-        known = read_map(find_map(name, map_folders(os.environ)))
-        found.append(replace(known, match=(port.lower(),)) if port else known)
-    return tuple(found)
+        return asyncio.run(_learn_controls(str, arguments.path, tuple(arguments.values), keep))
+    return asyncio.run(_learn_controls(_ask_for_parameter, "", (), keep))
 
 
 def _check(path: str, values: list[str]) -> None:
-    """Raise what is wrong with teaching ``path``, before any port is opened."""
-    from riffengine.session.midi_map import everything
+    """Raise an error where ``path`` cannot be learned with ``values``, before any port is opened."""
+    from riffengine.session.binding_reader import full_tree
 
-    parameter = everything()[path]
+    parameter = full_tree()[path]
     if parameter.kind == "str" and not values:
-        raise ControlError(f'{path} is text; say what the control picks from: riffengine learn {path} "dub" "techno"')
+        raise ControlError(
+            f'{path} is text; name the texts that the control picks from: riffengine learn {path} "dub" "techno"'
+        )
     for value in values:
         parameter.check(value)
     if values and parameter.kind != "str":
         raise ControlError(f"{path} is {parameter.allowed} and needs no values; leave them out")
 
 
-def _asked() -> str:
+def _ask_for_parameter() -> str:
     """The next parameter that a person names; "" at the end."""
     while True:
-        print("Which parameter? (for example deck/a/alpha; nothing ends) ", end="", flush=True)
+        print("Which parameter? (for example deck/a/alpha; an empty line ends) ", end="", flush=True)
         path = sys.stdin.readline().strip()
         if not path:
             return ""
@@ -105,15 +97,18 @@ def _asked() -> str:
         return path
 
 
-async def _teach(ask: Callable[[], str], path: str, values: tuple[str, ...], keep: Callable[[Binding], None]) -> int:
+async def _learn_controls(
+    ask: Callable[[], str], path: str, values: tuple[str, ...], keep: Callable[[Binding], None]
+) -> int:
+    """Learn ``path``, or every parameter that ``ask`` returns; ``keep`` gets each control that was moved."""
     from riffengine.clock import SystemClock
     from riffengine.control.midi.controllers import MidiSetup
     from riffengine.control.midi.server import MidiServer
     from riffengine.control.surface import SurfaceContext
     from riffengine.performance.command import Rejected
-    from riffengine.session.midi_map import everything
+    from riffengine.session.binding_reader import full_tree
 
-    tree = everything()
+    tree = full_tree()
     state = tree.initial_state()
     context = SurfaceContext(
         tree=tree,
@@ -126,7 +121,7 @@ async def _teach(ask: Callable[[], str], path: str, values: tuple[str, ...], kee
     await midi.start()
     if not midi.api:
         return 1
-    learned = 0
+    count = 0
     try:
         while next_path := path or await asyncio.to_thread(ask):
             print(
@@ -138,12 +133,15 @@ async def _teach(ask: Callable[[], str], path: str, values: tuple[str, ...], kee
             midi.learn(next_path, values, moved.set_result)
             binding = await moved
             if binding is None:
-                print(f"nothing was learned for {next_path}: no control moved in a minute", flush=True)
+                print(f"nothing was learned for {next_path}: no control was moved within a minute", flush=True)
             else:
                 keep(binding)
-                learned += 1
+                count += 1
             if path:
                 break
     finally:
         midi.close()
-    return int(not learned and bool(path))
+    return int(not count and bool(path))
+
+
+LEARN = Verb("assign a MIDI control to a parameter by moving it", _learn, _add_arguments, _EXAMPLES)

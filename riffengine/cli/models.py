@@ -1,4 +1,4 @@
-"""``models`` and ``convert``: the checkpoints on this machine, fetched, checked, and freed of pickles."""
+"""``models`` and ``convert``: list, fetch, check and convert the checkpoints on this machine."""
 
 from __future__ import annotations
 
@@ -8,46 +8,59 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from riffengine.cli.arguments import add_json_argument
+from riffengine.cli.verb import Verb
 from riffengine.errors import ModelError
 
-MODELS_EXAMPLES = """\
+_MODELS_EXAMPLES = """\
 examples:
-  riffengine models                                          what is on this machine
-  riffengine models get riffusion/riffusion-model-v1         fetch it once; pickles are converted on arrival
-  riffengine models check ~/checkpoints/mine                 load it and say what it is, or what is wrong with it
+  riffengine models                                          list the checkpoints on this machine
+  riffengine models get riffusion/riffusion-model-v1         download it once; pickles are converted
+  riffengine models check ~/checkpoints/mine                 load it and print what it is, or what is wrong with it
 
-Then: model: riffusion/riffusion-model-v1 in a preset, or --model with play and render.
+Then write `model: riffusion/riffusion-model-v1` in a preset, or use --model with play and render.
 """
 
-CONVERT_EXAMPLES = """\
+_CONVERT_EXAMPLES = """\
 examples:
-  riffengine convert ~/checkpoints/mine                      a folder with .bin files gets .safetensors beside them
+  riffengine convert ~/checkpoints/mine                      write .safetensors beside the .bin files
   riffengine convert mine.ckpt --like riffusion/riffusion-model-v1
   riffengine convert lora.pt -o lora.safetensors
 
-Pickles may run code when they are read, so nothing else here opens them: a process of its own does, with everything
-that is not a tensor refused, and without a network where the system allows that.
+A pickle can run code when it is read. Only this verb opens pickles, in a process of its own that refuses everything
+except tensors, and that has no network where the system allows that.
 """
 
 
-def add_models_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_models_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``models``."""
-    parser.add_argument("what", nargs="?", choices=("list", "get", "check"), default="list", help="(default: list)")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "get", "check"),
+        default="list",
+        help="list, download or check checkpoints (default: list)",
+    )
     parser.add_argument("name", nargs="?", metavar="NAME", help="owner/name on the hub, or a folder")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_json_argument(parser)
 
 
-def add_convert_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``convert``."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a checkpoint's folder, a .ckpt, or a pickled LoRA")
-    parser.add_argument("-o", "--out", type=Path, metavar="PLACE", help="where it goes (a folder's: into itself)")
     parser.add_argument(
-        "--like", default="", metavar="NAME", help="single files: the checkpoint to take configuration and tokenizer of"
+        "-o", "--out", type=Path, metavar="PLACE", help="where to write it (default for a folder: into the folder)"
+    )
+    parser.add_argument(
+        "--like",
+        default="",
+        metavar="NAME",
+        help="for a single file: the checkpoint to take configuration and tokenizer from",
     )
 
 
-def models(arguments: argparse.Namespace) -> int:
-    """List the checkpoints, fetch one, or load one and say what it is."""
+def _models(arguments: argparse.Namespace) -> int:
+    """List the checkpoints, download one, or load one and print what it is."""
     if arguments.what == "list":
         return _list(arguments.json)
     if not arguments.name:
@@ -56,41 +69,40 @@ def models(arguments: argparse.Namespace) -> int:
     return _get(arguments.name) if arguments.what == "get" else _check(arguments.name, arguments.json)
 
 
-def convert(arguments: argparse.Namespace) -> int:
+def _convert(arguments: argparse.Namespace) -> int:
     """Convert pickles, or a single file."""
     from riffengine.renderer.riffusion.convert import convert as convert_source
     from riffengine.renderer.riffusion.model_library import Library
 
-    place = convert_source(arguments.source, arguments.out, arguments.like, Library.standard(), _say)
+    place = convert_source(arguments.source, arguments.out, arguments.like, Library.standard(), _print_progress)
     print(f"{place}: safetensors, ready; --model {place}" if place.is_dir() else f"{place}: safetensors, ready")
     return 0
 
 
 def add_budget_argument(parser: argparse._ActionsContainer) -> None:
     """``--vram``, of the verbs that load a checkpoint."""
-    parser.add_argument("--vram", metavar="SIZE", help="what a checkpoint may take of the GPU's memory, such as 4GiB")
+    parser.add_argument("--vram", metavar="SIZE", help="how much memory of the GPU a checkpoint may use, such as 4GiB")
 
 
-def budgeted(model: str, vram: str | None) -> str:
-    """``model`` with the memory that ``--vram`` allows it; ``ModelError`` where it takes none."""
+def with_budget(model: str, vram: str | None) -> str:
+    """``model`` with the limit that ``--vram`` gives; ``ModelError`` for a model that has no such limit."""
     if not vram:
         return model
     if model == "bundled" or model.partition("?")[0].endswith(".safetensors"):
-        raise ModelError(f"--vram is for checkpoints on a GPU; {model} plays on the CPU: leave it away")
+        raise ModelError(f"--vram is for checkpoints on a GPU; {model} plays on the CPU: leave --vram out")
     return f"{model}{'&' if '?' in model else '?'}vram={vram}"
 
 
-def present(model: str) -> str:
-    """``model``, when its checkpoint is there and whole, as far as the names of its files tell; before anything starts.
+def check_model(model: str) -> None:
+    """``ModelError`` where the checkpoint of ``model`` is missing or incomplete, or where ``model`` is not understood.
 
-    Raises ``ModelError`` where it is not, or where ``model`` is not understood.
+    Only the names of its files are looked at, before anything starts.
     """
     if model != "bundled" and not model.partition("?")[0].endswith(".safetensors"):
         from riffengine.renderer.riffusion.model_library import Library
         from riffengine.renderer.riffusion.model_spec import ModelSpec
 
         Library.standard().playable(ModelSpec.parse(model).source)
-    return model
 
 
 def _list(as_json: bool) -> int:
@@ -100,19 +112,19 @@ def _list(as_json: bool) -> int:
     library, weights = Library.standard(), packaged_weights()
     size = weights.stat().st_size if weights.is_file() else 0
     bundled = LibraryEntry("bundled", weights, "ready" if size else "missing", size, "MIT")
-    holdings = [bundled, *library.holdings()]
+    entries = [bundled, *library.holdings()]
     if as_json:
-        rows = [asdict(holding) | {"folder": str(holding.folder)} for holding in holdings]
+        rows = [asdict(entry) | {"folder": str(entry.folder)} for entry in entries]
         print(json.dumps({"library": str(library.home), "models": rows}, indent=2))
         return 0
-    width = max(len(holding.name) for holding in holdings)
-    for holding in holdings:
-        mib, licence = holding.size_bytes / 2**20, holding.licence or "unknown licence"
-        print(f"{holding.name:{width}}  {holding.state:10} {mib:8.0f} MiB  {licence:22}  {holding.folder}")
-        if holding.state == "pickled":
-            print(f"{'':{width}}  → riffengine convert {holding.folder}")
-    if len(holdings) == 1:
-        print(f"No checkpoint is here yet. Fetch one into {library.home}: riffengine models get {RIFFUSION}")
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        mib, licence = entry.size_bytes / 2**20, entry.licence or "unknown licence"
+        print(f"{entry.name:{width}}  {entry.state:10} {mib:8.0f} MiB  {licence:22}  {entry.folder}")
+        if entry.state == "pickled":
+            print(f"{'':{width}}  → riffengine convert {entry.folder}")
+    if len(entries) == 1:
+        print(f"There is no checkpoint yet. Download one into {library.home}: riffengine models get {RIFFUSION}")
     return 0
 
 
@@ -126,7 +138,7 @@ def _get(name: str) -> int:
     if found.state == "pickled":
         from riffengine.renderer.riffusion.convert import convert as convert_source
 
-        convert_source(folder, None, "", library, _say)
+        convert_source(folder, None, "", library, _print_progress)
     licence = found.licence or "unknown: see its page"
     print(f"{name}: {found.size_bytes / 2**20:.0f} MiB in {folder}; licence {licence}; play it with --model {name}")
     return 0
@@ -151,5 +163,9 @@ def _check(name: str, as_json: bool) -> int:
     return 0
 
 
-def _say(text: str) -> None:
+def _print_progress(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+MODELS = Verb("list, download or check checkpoints", _models, _add_models_arguments, _MODELS_EXAMPLES)
+CONVERT = Verb("convert a checkpoint from pickles to safetensors", _convert, _add_convert_arguments, _CONVERT_EXAMPLES)

@@ -1,4 +1,4 @@
-"""The performer's controls as options of ``render``: characters, chords, takes, stems and what is written of them."""
+"""The performer's controls as options of ``render``: character, chords, takes, stems, and files for stems and notes."""
 
 from __future__ import annotations
 
@@ -26,26 +26,24 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
         ("energy", "calm or driving"),
     ):
         music.add_argument(f"--{name}", type=float, default=0.0, metavar="X", help=f"{meaning}, -1 to 1 (default 0)")
-    music.add_argument("--transpose", type=int, default=0, metavar="N", help="semitones on top of the key, -12 to 12")
-    music.add_argument("--chords", default="", metavar="TEXT", help='chords it follows, such as "Am7 F C/E G"')
+    music.add_argument("--transpose", type=int, default=0, metavar="N", help="semitones above the key, -12 to 12")
+    music.add_argument("--chords", default="", metavar="TEXT", help='chords to follow, such as "Am7 F C/E G"')
     music.add_argument(
         "--takes",
         default="",
         metavar="TEXT",
-        help="what is dreamt again: stems:beats:take, such as drums:1-8:1 or bass+harmony:5-8:2; in this order",
+        help="what is generated again, as stems:beats:take, such as drums:1-8:1 or bass+harmony:5-8:2, in this order",
     )
     stems = parser.add_argument_group("stems")
     stems.add_argument(
-        "--mute", action="append", default=[], metavar="STEM", help="leave this stem out; again: another"
+        "--mute", action="append", default=[], metavar="STEM", help="leave this stem out; may be repeated"
     )
-    stems.add_argument(
-        "--solo", action="append", default=[], metavar="STEM", help="only this stem; again: this one too"
-    )
+    stems.add_argument("--solo", action="append", default=[], metavar="STEM", help="only this stem; may be repeated")
     stems.add_argument(
         "--level", action="append", default=[], metavar="STEM=DB", help="level of a stem, -60 to 6 dB, such as drums=-6"
     )
     stems.add_argument("--stems", type=Path, metavar="DIR", help="write each stem that is heard as a file of its own")
-    parser.add_argument("--midi", type=Path, metavar="FILE", help="write the notes too, as a MIDI file (.mid)")
+    parser.add_argument("--midi", type=Path, metavar="FILE", help="also write the notes, as a MIDI file (.mid)")
 
 
 def performed(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, Any]:
@@ -100,10 +98,10 @@ def _levels(arguments: argparse.Namespace, tree: ParameterTree, stems: tuple[str
     if arguments.solo:
         levels.update((stem, 0.0) for stem in stems if stem not in arguments.solo)
     if not any(levels.values()):
-        raise OutOfRange("no stem is left to hear; take back a --mute, a --solo or a --level")
+        raise OutOfRange("no stem is left; remove a --mute, a --solo or a --level")
     return levels
 
 
 def _check_stem(option: str, stem: str, stems: tuple[str, ...]) -> None:
     if stem not in stems:
-        raise OutOfRange(f"{option}: {stem!r} is no stem of this model; it has {', '.join(stems)}")
+        raise OutOfRange(f"{option}: {stem!r} is not a stem of this model; its stems are {', '.join(stems)}")

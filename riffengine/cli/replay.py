@@ -1,15 +1,16 @@
-"""``render --journal``: a set played again into a file."""
+"""``render --journal``: a set rendered again from its journal."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 
+from riffengine.cli.arguments import print_json
+
 
 def replay(arguments: argparse.Namespace) -> int:
-    """Play ``arguments.journal`` into ``arguments.out``; progress on stderr, the report on stdout."""
+    """Render ``arguments.journal`` to ``arguments.out``; progress on stderr, the report on stdout."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -22,7 +23,7 @@ def replay(arguments: argparse.Namespace) -> int:
     recording = read_journal(arguments.journal)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("playing the set", total=None)
+        task = bar.add_task("rendering the set", total=None)
         report = replay_file(
             recording,
             arguments.out,
@@ -32,11 +33,11 @@ def replay(arguments: argparse.Namespace) -> int:
             lambda text: console.print(text, style="yellow", markup=False, soft_wrap=True),
         )
     if arguments.steps is None and not report.same_weights:
-        print("the set was played with other weights: it will sound alike, not the same", file=sys.stderr)
+        print("the set was played with other weights: this file sounds similar, not the same", file=sys.stderr)
     if report.damaged_lines:
         print(f"{report.damaged_lines} lines of the journal could not be read and were left out", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(asdict(report), ensure_ascii=False, indent=2))
+        print_json(asdict(report))
     else:
         print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
         print(f"{report.messages} messages, {report.renders} loops rendered, peak {report.peak:.2f}")

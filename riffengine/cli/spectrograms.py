@@ -1,70 +1,75 @@
-"""``to-image`` and ``to-audio``: sound files to pictures of sound and back."""
+"""``to-image`` and ``to-audio``: sound files to spectrogram images and back."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from riffengine.cli.arguments import add_json_argument, audio_file, between, print_json
+from riffengine.cli.verb import Verb
+
 if TYPE_CHECKING:
     from riffengine.renderer.riffusion.codec import RiffusionParams
 
-TO_IMAGE_EXAMPLES = """\
+_TO_IMAGE_EXAMPLES = """\
 examples:
   riffengine to-image loop.wav -o loop.png
   riffengine to-image song.flac --start 60 --seconds 20.48 --bpm 128 -o chorus.png      64 columns a beat
   riffengine to-image song.wav --stereo --wide -o song.png                              two channels, up to 20 kHz
 
-The picture says in its EXIF (Riffusion's tags 11000 to 11080) what it means; dark is loud, low is deep.
+The EXIF of the picture (Riffusion's tags 11000 to 11080) holds its parameters. Dark is loud, low tones are at the
+bottom.
 """
 
-TO_AUDIO_EXAMPLES = """\
+_TO_AUDIO_EXAMPLES = """\
 examples:
   riffengine to-audio loop.png -o loop.wav
   riffengine to-audio drawn-by-hand.jpg --bpm 120 -o drawn.wav      whole beats of 64 columns, at this tempo
   riffengine to-audio white-on-black.png --invert -o chalk.flac
 
-Up to 2048 columns become one loop whose end meets its start.
+Up to 2048 columns become one loop without a seam.
 """
 
-
-_MEANING: dict[str, tuple[str, Callable[[str], float], str, str]] = {
+_PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
+_CODEC_OPTIONS: dict[str, tuple[str, Callable[[str], float], str, str]] = {
     # option: field of RiffusionParams, type, unit, help
-    "bands": ("num_frequencies", int, "N", "bands, which is the picture's height (512)"),
-    "low": ("min_frequency", float, "HZ", "where the lowest band begins (0)"),
-    "high": ("max_frequency", float, "HZ", "where the highest band ends (10000)"),
+    "bands": ("num_frequencies", int, "N", "frequency bands, the height of the picture (512)"),
+    "low": ("min_frequency", float, "HZ", "lowest frequency (0)"),
+    "high": ("max_frequency", float, "HZ", "highest frequency (10000)"),
     "step-ms": ("step_size_ms", float, "MS", "width of a column (10)"),
     "window-ms": ("window_duration_ms", float, "MS", "length of a window (100)"),
     "padded-ms": ("padded_duration_ms", float, "MS", "length of the FFT (400)"),
-    "power": ("power_for_image", float, "P", "from loudness to darkness (0.25)"),
+    "power": ("power_for_image", float, "P", "exponent from amplitude to darkness (0.25)"),
 }
 
 
-def add_to_image_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``to-image``."""
+def _add_to_image_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", type=Path, metavar="AUDIO", help="a sound file")
     parser.add_argument("-o", "--out", type=_picture_file, required=True, metavar="FILE", help=".png or .jpg")
-    parser.add_argument("--start", type=_seconds, default=0.0, metavar="S", help="begin here (default 0)")
-    parser.add_argument("--seconds", type=_seconds, metavar="S", help="take so many; at most 300 at a time")
-    parser.add_argument("--bpm", type=_tempo, metavar="BPM", help="64 columns a beat at this tempo (else 10 ms each)")
-    _add_meaning(parser)
+    parser.add_argument("--start", type=_seconds, default=0.0, metavar="S", help="start at this second (default 0)")
+    parser.add_argument("--seconds", type=_seconds, metavar="S", help="length; at most 300")
+    parser.add_argument(
+        "--bpm", type=_tempo, metavar="BPM", help="64 columns per beat at this tempo (default: 10 ms per column)"
+    )
+    _add_codec_arguments(parser)
 
 
-def add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``to-audio``."""
+def _add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="a PNG or JPEG file of any size")
-    parser.add_argument("-o", "--out", type=_sound_file, required=True, metavar="FILE", help=".wav or .flac")
-    parser.add_argument("--bpm", type=_tempo, metavar="BPM", help="64 columns a beat at this tempo; pitch stays")
-    parser.add_argument("--rate", type=int, choices=(44100, 48000), help="samples per second (the picture's own)")
+    parser.add_argument("-o", "--out", type=audio_file, required=True, metavar="FILE", help=".wav or .flac")
+    parser.add_argument("--bpm", type=_tempo, metavar="BPM", help="64 columns per beat at this tempo; the pitch stays")
+    parser.add_argument(
+        "--rate", type=int, choices=(44100, 48000), help="samples per second (default: as the picture says)"
+    )
     parser.add_argument("--invert", action="store_true", help="light is loud")
-    _add_meaning(parser)
+    _add_codec_arguments(parser)
 
 
-def to_image(arguments: argparse.Namespace) -> int:
+def _to_image(arguments: argparse.Namespace) -> int:
     """Write the picture of a sound file."""
     from riffengine.renderer.riffusion.spectrogram_audio import picture_of_sound, read_sound
     from riffengine.renderer.riffusion.spectrogram_image import write_picture
@@ -73,7 +78,7 @@ def to_image(arguments: argparse.Namespace) -> int:
     excerpt = read_sound(arguments.audio, params.channels, params.sample_rate, arguments.start, arguments.seconds)
     image, params = picture_of_sound(excerpt, params, arguments.bpm)
     write_picture(arguments.out, image, params)
-    _tell(
+    _report(
         arguments,
         picture=str(arguments.out),
         columns=image.shape[2],
@@ -85,20 +90,20 @@ def to_image(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def to_audio(arguments: argparse.Namespace) -> int:
-    """Write the sound of a picture; what was done to bring it to shape is told on stderr."""
+def _to_audio(arguments: argparse.Namespace) -> int:
+    """Write the sound of a picture; changes that were needed are named on stderr."""
     from riffengine.offline.render import check_output
     from riffengine.renderer.riffusion.spectrogram_audio import sound_of_picture, write_sound
     from riffengine.renderer.riffusion.spectrogram_image import read_picture
 
     check_output(arguments.out)
-    chosen = _params(arguments) if arguments.stereo or arguments.wide or _told(arguments) else None
+    chosen = _params(arguments) if arguments.stereo or arguments.wide or _given_options(arguments) else None
     picture = read_picture(arguments.picture, chosen, invert=arguments.invert)
     for note in picture.notes:
         print(note, file=sys.stderr)
     sound, rate = sound_of_picture(picture, arguments.bpm, arguments.rate)
     write_sound(arguments.out, sound, rate)
-    _tell(
+    _report(
         arguments,
         sound=str(arguments.out),
         frames=len(sound),
@@ -110,30 +115,30 @@ def to_audio(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_meaning(parser: argparse.ArgumentParser) -> None:
+def _add_codec_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stereo", action="store_true", help="left in green, right in blue")
     parser.add_argument("--wide", action="store_true", help="10 Hz to 20 kHz instead of 0 to 10 kHz")
-    for option, (_, kind, unit, told) in _MEANING.items():
-        parser.add_argument(f"--{option}", type=kind, metavar=unit, help=told)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    for option, (_, kind, unit, text) in _CODEC_OPTIONS.items():
+        parser.add_argument(f"--{option}", type=kind, metavar=unit, help=text)
+    add_json_argument(parser)
 
 
-def _told(arguments: argparse.Namespace) -> dict[str, float]:
-    """What the command line says of the meaning, by the names of ``RiffusionParams``."""
-    typed = {name: getattr(arguments, option.replace("-", "_")) for option, (name, *_) in _MEANING.items()}
-    return {name: value for name, value in typed.items() if value is not None}
+def _given_options(arguments: argparse.Namespace) -> dict[str, float]:
+    """The codec options that were given, by the names of ``RiffusionParams``."""
+    given = {name: getattr(arguments, option.replace("-", "_")) for option, (name, *_) in _CODEC_OPTIONS.items()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _params(arguments: argparse.Namespace) -> RiffusionParams:
     from riffengine.renderer.riffusion.codec import RiffusionParams
 
     params = RiffusionParams.wide() if arguments.wide else RiffusionParams()
-    return replace(params, stereo=arguments.stereo, **_told(arguments))  # type: ignore[arg-type]
+    return replace(params, stereo=arguments.stereo, **_given_options(arguments))  # type: ignore[arg-type]
 
 
-def _tell(arguments: argparse.Namespace, **facts: object) -> None:
+def _report(arguments: argparse.Namespace, **facts: object) -> None:
     if arguments.json:
-        print(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     (_, place), *rest = facts.items()
     print(f"{place}: " + ", ".join(f"{name} {_short(value)}" for name, value in rest))
@@ -144,32 +149,20 @@ def _short(value: object) -> str:
 
 
 def _tempo(text: str) -> float:
-    return _within(text, 20.0, 400.0)
+    return between(text, 20.0, 400.0)
 
 
 def _seconds(text: str) -> float:
-    return _within(text, 0.0, 1e6)
-
-
-def _within(text: str, least: float, most: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a number from {least:g} to {most:g}")
-    return number
+    return between(text, 0.0, 1e6)
 
 
 def _picture_file(text: str) -> Path:
-    return _ending(text, (".png", ".jpg", ".jpeg"))
-
-
-def _sound_file(text: str) -> Path:
-    return _ending(text, (".wav", ".flac"))
-
-
-def _ending(text: str, endings: tuple[str, ...]) -> Path:
-    if Path(text).suffix.lower() not in endings:
-        raise argparse.ArgumentTypeError(f"{text!r} must end in {' or '.join(endings)}; the ending chooses the format")
+    if Path(text).suffix.lower() not in _PICTURE_ENDINGS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must end in {' or '.join(_PICTURE_ENDINGS)}; the ending chooses the format"
+        )
     return Path(text)
+
+
+TO_IMAGE = Verb("write the spectrogram image of a sound file", _to_image, _add_to_image_arguments, _TO_IMAGE_EXAMPLES)
+TO_AUDIO = Verb("write the sound of a spectrogram image", _to_audio, _add_to_audio_arguments, _TO_AUDIO_EXAMPLES)

@@ -12,7 +12,7 @@ from riffengine.engine.command_schedule import CommandSchedule
 from riffengine.engine.latency_meter import LatencyMeter
 from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.engine.midi_out.notes import MidiNotesOut
-from riffengine.engine.options import CHANNELS, PlayOptions, device_choice
+from riffengine.engine.options import PlayOptions
 from riffengine.engine.stream_clock import StreamClock
 from riffengine.engine.surfaces.journal import open_journal
 from riffengine.engine.surfaces.registry import Surfaces
@@ -36,6 +36,7 @@ from riffengine.replay.player_log import PlayerLog
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
+from riffengine.session.audio import CHANNELS
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import BeatGrid, Moment
 
@@ -90,26 +91,28 @@ class EngineContext:
         session, store = self.session, self.store
         warm = Point("house", 0)
         bpm = self.state.number("transport/tempo")
-        request = RenderRequest(warm, warm, steps=1, bpm=bpm, beats=session.loop_beats, sample_rate=session.sample_rate)
+        request = RenderRequest(
+            warm, warm, steps=1, bpm=bpm, beats=session.loop_beats, sample_rate=session.audio.sample_rate
+        )
         return RendererOptions(store.name, store.slots, slot_floats(session), session.model, warm=request)
 
     def player_options(self) -> PlayerOptions:
         """What the player process is started with."""
-        session, store = self.session, self.store
+        session, store, audio = self.session, self.store, self.session.audio
         return PlayerOptions(
-            sample_rate=session.sample_rate,
-            grid=BeatGrid(session.sample_rate, self.state.number("transport/tempo")),
+            sample_rate=audio.sample_rate,
+            grid=BeatGrid(audio.sample_rate, self.state.number("transport/tempo")),
             store_name=store.name,
             store_slots=store.slots,
             store_slot_floats=slot_floats(session),
-            block_frames=session.block_frames,
+            block_frames=audio.block_frames,
             channels=CHANNELS,
-            output=session.output,
-            device=device_choice(session),
-            record=str(session.record) if session.record else None,
+            output=audio.output,
+            device=audio.portaudio_device,
+            record=str(audio.record) if audio.record else None,
             decks=session.decks,
             player_log=self.options.journal is not None,
-            cue=session.cue,
+            cue=audio.cue,
             part_seconds=60.0 * session.recording.part_minutes,
             keep_seconds=60.0 * session.recording.keep_minutes,
         )
@@ -119,7 +122,7 @@ def slot_floats(session: Session) -> int:
     """What one loop of the session's model takes at the slowest tempo, in samples."""
     shape = model_shape(session.model)
     channels = min(shape.channels, CHANNELS)
-    return int(session.loop_beats * 60 / SLOWEST_BPM * session.sample_rate) * channels * len(shape.stems)
+    return int(session.loop_beats * 60 / SLOWEST_BPM * session.audio.sample_rate) * channels * len(shape.stems)
 
 
 def slots_for(session: Session) -> int:
@@ -140,31 +143,33 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         state, reply = tree.apply(state, command)
         if isinstance(reply, Rejected):
             raise OutOfRange(reply.reason)
-    rate, decks = session.sample_rate, session.decks
+    audio, rate, decks = session.audio, session.audio.sample_rate, session.decks
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
     grid = BeatGrid(rate, state.number("transport/tempo"))
-    policy = Policy(fade_in_seconds=session.fade_in_seconds, loop_beats=session.loop_beats)
+    policy = Policy(fade_in_seconds=audio.fade_in_seconds, loop_beats=session.loop_beats)
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, DiskFileHashes())
     surfaces = Surfaces(session, say, open_journal(options.journal, session, state))
     recording = RecordingController(
-        session.name, session.recording, rate, SystemClock().unix_seconds, say, session.record
+        session.name, session.recording, rate, SystemClock().unix_seconds, say, audio.record
     )
     surfaces.join(recording)
     leaders = sync_leaders(session, clock, say)
-    sync = TempoSync(conductor, rate, session.loop_beats, clock, leaders, session.sync_start_stop)
+    sync = TempoSync(conductor, rate, session.loop_beats, clock, leaders, session.sync.start_stop)
     beats = session.loop_beats
     midi_clock_out = MidiClockOut(
-        conductor, sync.frames, lambda: MidiSender(session.clock_out_port, loop_beats=beats), say
+        conductor, sync.frames, lambda: MidiSender(session.sync.clock_out_port, loop_beats=beats), say
     )
-    midi_notes_out = MidiNotesOut(conductor, sync.frames, lambda: MidiSender(session.notes_out_port, NOTES_CLIENT), say)
-    stream_clock = StreamClock(rate, session.block_frames, clock)
+    midi_notes_out = MidiNotesOut(
+        conductor, sync.frames, lambda: MidiSender(session.midi.notes_out_port, NOTES_CLIENT), say
+    )
+    stream_clock = StreamClock(rate, audio.block_frames, clock)
     return EngineContext(
         session=session,
         options=options,
         clock=clock,
         store=store,
         conductor=conductor,
-        scene_player=ScenePlayer(conductor, scenes, PromptPicker(session.lists, Random())),
+        scene_player=ScenePlayer(conductor, scenes, PromptPicker(session.prompt_lists, Random())),
         sync=sync,
         midi_clock_out=midi_clock_out,
         midi_notes_out=midi_notes_out,

@@ -218,7 +218,7 @@ class Engine:
             return
         now_seconds = SystemClock().unix_seconds()
         notes_in = context.midi_notes_out.slot_notes
-        self._recovery.keep(
+        self._recovery.save(
             now_seconds, context.conductor, context.scene_player, context.store, context.player_log.request_in, notes_in
         )
         if self._recovery.failure:
@@ -257,7 +257,7 @@ class Engine:
         self._renderer.stop()
         context.midi_clock_out.close()
         context.midi_notes_out.close()
-        await self._player.fade(context.session.fade_out_seconds if self._player.sounding_since_ns else 0.0)
+        await self._player.fade(context.session.audio.fade_out_seconds if self._player.sounding_since_ns else 0.0)
         context.surfaces.event(context.now(), "", "the end")
         self._player.stop()
         context.surfaces.close()
@@ -265,5 +265,5 @@ class Engine:
         context.sync.close()
         if self._recovery is not None:
             # A player that dies while it sounds ends the set as a crash does: the next start offers to go on.
-            self._recovery.goodbye(clean=not (self._failure and self._player.sounding_since_ns))
+            self._recovery.mark_ended(clean=not (self._failure and self._player.sounding_since_ns))
         context.store.close()

@@ -108,7 +108,7 @@ class PlayerLink:
     async def fade(self, seconds: float) -> None:
         """Fade out, and wait for the end of it and the rest of the recording unless the end is hurried."""
         loop = asyncio.get_running_loop()
-        self.send(StopPlayer(round(seconds * self._context.session.sample_rate)))
+        self.send(StopPlayer(round(seconds * self._context.session.audio.sample_rate)))
         deadline = loop.time() + seconds + RECORDER_SECONDS
         while self._process.alive and loop.time() < deadline and not self._shell.hurried:
             await asyncio.sleep(POLL_SECONDS)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 from riffengine.clock import SystemClock
 from riffengine.engine.engine import Engine
-from riffengine.engine.options import PlayOptions, at_device_rate
+from riffengine.engine.options import PlayOptions
+from riffengine.output.device import playable_rate
 from riffengine.processes.loop_store import sweep_stale_segments
+from riffengine.session.audio import CHANNELS
 from riffengine.session.session import Session
 from riffengine.telemetry.observers import Observers
 from riffengine.telemetry.status_line import StatusLine
@@ -23,7 +26,7 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
     for name in sweep_stale_segments():
         told.say(f"removed {name}, left behind by a session that was killed")
 
-    session = at_device_rate(options.over(session), told.say)
+    session = at_device_rate(session, told.say)
 
     async def play() -> int:
         return await Engine(session, options, SystemClock(), told).run()
@@ -34,3 +37,14 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
     finally:
         told.closed(status)
     return status
+
+
+def at_device_rate(session: Session, say: Callable[[str], None]) -> Session:
+    """``session`` at a sample rate that its device takes: a sound server has one and refuses every other."""
+    audio = session.audio
+    if audio.output == "paced":
+        return session
+    rate = playable_rate(audio.portaudio_device, audio.sample_rate, CHANNELS)
+    if rate != audio.sample_rate:
+        say(f"the device does not take {audio.sample_rate} Hz; playing at {rate} Hz")
+    return session.with_given(audio=audio.with_given(sample_rate=rate))

@@ -2,6 +2,6 @@
 
 from riffengine.recording.controller import RecordingController
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
-from riffengine.session.recording import RecordingSettings, RecordingSettingsReader
+from riffengine.session.recording import RecordingSettings
 
-__all__ = ["Cue", "CueFile", "RecordingController", "RecordingSettings", "RecordingSettingsReader", "cue_sheet"]
+__all__ = ["Cue", "CueFile", "RecordingController", "RecordingSettings", "cue_sheet"]

@@ -1,6 +1,6 @@
-"""Recovery: what is left of a set after a crash: its last state and the loops that sounded, and how it ended."""
+"""Recovery after a crash: the saved state and loops of the last set, and whether it ended properly."""
 
-from riffengine.recovery.exit_marker import ExitMarker, Start, begin_run
+from riffengine.recovery.exit_marker import ExitMarker, RunStart, begin_run
 from riffengine.recovery.recovery import Recovery
 from riffengine.recovery.saved_state import (
     SavedLoop,
@@ -14,9 +14,9 @@ from riffengine.recovery.saved_state import (
 __all__ = [
     "ExitMarker",
     "Recovery",
+    "RunStart",
     "SavedLoop",
     "SavedState",
-    "Start",
     "begin_run",
     "load_saved_state",
     "read_loop",

@@ -1,4 +1,4 @@
-"""ExitMarker: how the last runs ended. A run that did not say goodbye crashed; three in ten minutes are no accident."""
+"""ExitMarker: records how a run ended. A run without an end is a crash; three within ten minutes make a safe start."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from riffengine.recovery.saved_state import STATE_FILE, write_whole
+from riffengine.recovery.saved_state import STATE_FILE, write_atomically
 
 RUN_FILE = "run.json"
-MOST_CRASHES = 3
-WITHIN_SECONDS = 600.0
+_MOST_CRASHES = 3
+_WITHIN_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Start:
-    """What is known when a run begins. ``crashes`` counts the unclean ends in a row within the last ten minutes.
+class RunStart:
+    """What is known when a run begins. ``crashes`` counts the crashes in a row within the last ten minutes.
 
-    ``resumable``: the last run ended uncleanly and left a state. ``safe``: start with the preset's own values, whatever
-    was asked. ``busy``: another engine is playing; this one keeps nothing.
+    ``resumable``: the last run crashed and left a state. ``safe``: start with the preset's own values, even with
+    --resume. ``busy``: another engine is playing; this one saves nothing.
     """
 
     crashes: int = 0
@@ -30,42 +30,45 @@ class Start:
     busy: bool = False
 
     def advice(self, resume: bool) -> str:
-        """What the performer should know, ``""`` for nothing."""
+        """What to tell the performer, ``""`` for nothing."""
         if self.busy:
-            return "another engine is playing: this one keeps no state for --resume"
+            return "another engine is playing: this one saves no state for --resume"
         if self.safe:
             return (
-                f"{self.crashes} crashes within ten minutes: starting safe, with the preset's own values and without "
-                "--resume; `riffengine doctor` may know why"
+                f"{self.crashes} crashes within ten minutes: safe start, with the preset's own values and without "
+                "--resume; `riffengine doctor` may show the cause"
             )
         if self.resumable and not resume:
-            return "the last set ended without a goodbye; `riffengine play --resume` goes on where it was"
+            return "the last set ended in a crash; `riffengine play --resume` continues it"
         return ""
 
 
 @dataclass
 class ExitMarker:
-    """The record of this run. ``alive(seconds)`` every few seconds, ``clean()`` at the end. Raises ``OSError``."""
+    """The record of this run: ``mark_alive`` every few seconds, ``mark_clean`` at the end. Both raise ``OSError``.
+
+    ``writes`` is false where another engine owns the folder, or where it cannot be written.
+    """
 
     folder: Path
     crashes: list[float] = field(default_factory=list)
-    keeps: bool = True
+    writes: bool = True
 
-    def alive(self, now_seconds: float) -> None:
-        """This run was alive at ``now_seconds`` (Unix time): the moment of the crash, should it be one."""
-        if self.keeps:
+    def mark_alive(self, now_seconds: float) -> None:
+        """This run was alive at ``now_seconds`` (Unix time), which is the time of the crash if it crashes."""
+        if self.writes:
             self._write({"pid": os.getpid(), "clean": False, "seen": now_seconds, "crashes": self.crashes})
 
-    def clean(self) -> None:
-        """This run has ended as it should."""
-        if self.keeps:
+    def mark_clean(self) -> None:
+        """This run has ended properly."""
+        if self.writes:
             self._write({"pid": os.getpid(), "clean": True, "seen": 0.0, "crashes": []})
 
-    def _write(self, facts: dict[str, Any]) -> None:
-        write_whole(self.folder / RUN_FILE, json.dumps(facts).encode())
+    def _write(self, record: dict[str, Any]) -> None:
+        write_atomically(self.folder / RUN_FILE, json.dumps(record).encode())
 
 
-def process_lives(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
     """Whether there is a process with this number."""
     try:
         os.kill(pid, 0)
@@ -77,40 +80,40 @@ def process_lives(pid: int) -> bool:
 
 
 def begin_run(
-    folder: Path, now_seconds: float, lives: Callable[[int], bool] = process_lives
-) -> tuple[Start, ExitMarker]:
-    """Look at how the last run ended, and begin the record of this one; ``now_seconds`` is Unix time.
+    folder: Path, now_seconds: float, exists: Callable[[int], bool] = process_exists
+) -> tuple[RunStart, ExitMarker]:
+    """Read how the last run ended, and begin the record of this one; ``now_seconds`` is Unix time.
 
-    A folder that cannot be read or written means that nothing is known and nothing is kept.
+    Where the folder cannot be read or written, nothing is known and nothing is saved.
     """
-    before = _read(folder / RUN_FILE)
-    unclean = before is not None and not before["clean"]
-    if unclean and before is not None and before["pid"] != os.getpid() and lives(before["pid"]):
-        return Start(busy=True), ExitMarker(folder, keeps=False)
+    last = _read(folder / RUN_FILE)
+    crashed = last is not None and not last["clean"]
+    if crashed and last is not None and last["pid"] != os.getpid() and exists(last["pid"]):
+        return RunStart(busy=True), ExitMarker(folder, writes=False)
     crashes: list[float] = []
-    if unclean and before is not None:
-        times = [*before["crashes"], before["seen"]]
-        crashes = [seconds for seconds in times if 0.0 <= now_seconds - seconds <= WITHIN_SECONDS]
-    resumable = unclean and (folder / STATE_FILE).exists()
-    start = Start(len(crashes), resumable, safe=len(crashes) >= MOST_CRASHES)
-    ending = ExitMarker(folder, crashes)
+    if crashed and last is not None:
+        times = [*last["crashes"], last["seen"]]
+        crashes = [seconds for seconds in times if 0.0 <= now_seconds - seconds <= _WITHIN_SECONDS]
+    resumable = crashed and (folder / STATE_FILE).exists()
+    start = RunStart(len(crashes), resumable, safe=len(crashes) >= _MOST_CRASHES)
+    marker = ExitMarker(folder, crashes)
     try:
-        for partial in folder.glob(".*.*"):  # what a crash in the middle of a write has left
+        for partial in folder.glob(".*.*"):  # left by a crash in the middle of a write
             partial.unlink(missing_ok=True)
-        ending.alive(now_seconds)
+        marker.mark_alive(now_seconds)
     except OSError:
-        ending.keeps = False
-    return start, ending
+        marker.writes = False
+    return start, marker
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        facts = json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
         return {
-            "pid": int(facts["pid"]),
-            "clean": bool(facts["clean"]),
-            "seen": float(facts["seen"]),
-            "crashes": [float(seconds) for seconds in facts["crashes"]],
+            "pid": int(record["pid"]),
+            "clean": bool(record["clean"]),
+            "seen": float(record["seen"]),
+            "crashes": [float(seconds) for seconds in record["crashes"]],
         }
     except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None

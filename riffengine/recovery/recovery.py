@@ -1,4 +1,4 @@
-"""Recovery as the engine uses it: what to start from, what to keep while it plays, and the goodbye."""
+"""Recovery as the engine uses it: what to start from, what to save while it plays, and the mark at the end."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, load
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
 
-LiesIn = Callable[[int, RenderRequest], None]
-RequestIn = Callable[[int], RenderRequest | None]
-NotesLieIn = Callable[[int, bytes], None]
-NotesIn = Callable[[int], bytes]
+SetSlotRequest = Callable[[int, RenderRequest], None]
+SlotRequest = Callable[[int], RenderRequest | None]
+SetSlotNotes = Callable[[int, bytes], None]
+SlotNotes = Callable[[int], bytes]
 
 
 class Recovery:
-    """One run's recovery, in the engine process. ``resume`` asks to go on where the last set was; Unix seconds."""
+    """The recovery of one run, in the engine process. ``resume`` asks to continue the last set; seconds are Unix time.
+
+    ``saved`` is the state to continue from, ``advice`` what to tell the performer at the start, ``preset`` the file to
+    play.
+    """
 
     def __init__(self, folder: Path, now_seconds: float, resume: bool) -> None:
         self._folder = folder
-        self.start, ending = begin_run(folder, now_seconds)
-        self._autosave = Autosave(ending)
-        wanted = resume and not self.start.safe and not self.start.busy
-        self.keepsake: SavedState | None = load_saved_state(folder) if wanted else None
-        self.advice = self.start.advice(resume)
-        if wanted and self.keepsake is None:
-            self.advice = "there is no state to resume: starting anew"
+        start, exit_marker = begin_run(folder, now_seconds)
+        self._autosave = Autosave(exit_marker)
+        resumes = resume and not start.safe and not start.busy
+        self.saved: SavedState | None = load_saved_state(folder) if resumes else None
+        self.advice = start.advice(resume)
+        if resumes and self.saved is None:
+            self.advice = "there is no state to resume: this set starts from the preset"
         self.preset = ""
 
     @classmethod
@@ -44,50 +48,50 @@ class Recovery:
         return cls(state_folder(environment), now_seconds, resume)
 
     def forget_if_changed(self, preset: Path) -> str:
-        """Do not go on with what another preset has left, or this one before it was edited; says why, or ``""``."""
-        kept = self.keepsake
-        if kept is None:
+        """Drop the saved state of another preset, or of this one before it was edited; returns why, or ``""``."""
+        saved = self.saved
+        if saved is None:
             return ""
         reason = ""
-        if kept.preset != str(preset.resolve()):
-            reason = f"the last set was played from {kept.preset or 'no preset'}: beginning anew"
-        elif preset.stat().st_mtime > kept.saved_at:
-            reason = "the preset has changed since the last set: beginning anew"
+        if saved.preset != str(preset.resolve()):
+            reason = f"the last set was played from {saved.preset or 'no preset'}: this set starts from the preset"
+        elif preset.stat().st_mtime > saved.saved_at:
+            reason = "the preset has changed since the last set: this set starts from the preset"
         if reason:
-            self.keepsake, self.advice = None, ""
+            self.saved, self.advice = None, ""
         return reason
 
     @property
     def failure(self) -> str:
-        """Why nothing is kept any more, ``""`` while all is well."""
+        """Why nothing is saved any more, ``""`` while saving works."""
         return self._autosave.failure
 
     def state(self, tree: ParameterTree, state: PerformanceState) -> PerformanceState:
-        """``state`` with the values that were kept; those that this session does not take are left out."""
-        for path, value in (self.keepsake.parameters if self.keepsake else {}).items():
+        """``state`` with the saved values; those that this session does not accept are left out."""
+        for path, value in (self.saved.parameters if self.saved else {}).items():
             state, _ = tree.apply(state, Command(path, value, "resume"))
         return PerformanceState(state.values)
 
     def scenes(self, scenes: tuple[Scene, ...]) -> tuple[Scene, ...]:
-        """The scenes that were kept, or else ``scenes``."""
-        return self.keepsake.scenes if self.keepsake and self.keepsake.scenes else scenes
+        """The saved scenes, or else ``scenes``."""
+        return self.saved.scenes if self.saved and self.saved.scenes else scenes
 
     def restore(
         self,
         conductor: Conductor,
         store: LoopStore,
-        lies_in: LiesIn,
-        notes_lie_in: NotesLieIn = lambda slot, notes: None,
+        set_slot_request: SetSlotRequest,
+        set_slot_notes: SetSlotNotes = lambda slot, notes: None,
     ) -> int:
-        """Put the kept loops into ``store`` and on the shelf; returns how many. Before the Conductor starts."""
+        """Put the saved loops into ``store`` and into the loop pool, before the Conductor starts; returns how many."""
         scheduler = conductor.scheduler
         restored, stems = 0, stems_of(scheduler.state.values, next(iter(scheduler.decks)))
-        for loop in self.keepsake.loops if self.keepsake else ():
+        for loop in self.saved.loops if self.saved else ():
             if loop.request.sample_rate != scheduler.facts.sample_rate or loop.request.model != scheduler.facts.model:
                 continue
-            if loop.request.beats != scheduler.facts.beats:  # the preset wants other loops now
+            if loop.request.beats != scheduler.facts.beats:  # the length of loops has changed
                 continue
-            if loop.stems != stems:  # the model has become another under the same name
+            if loop.stems != stems:  # another model under the same name
                 continue
             audio = read_loop(self._folder, loop)
             if audio is None or audio.size > store.slot_floats:
@@ -96,36 +100,36 @@ class Recovery:
             if slot is None:
                 break
             store.write(slot, audio)
-            lies_in(slot, loop.request)
-            notes_lie_in(slot, bytes.fromhex(loop.notes))
+            set_slot_request(slot, loop.request)
+            set_slot_notes(slot, bytes.fromhex(loop.notes))
             conductor.restore_loop(loop.request, slot, (loop.frames, loop.channels, loop.stems, loop.request.beats))
             restored += 1
         return restored
 
-    def keep(
+    def save(
         self,
         now_seconds: float,
         conductor: Conductor,
         scene_player: ScenePlayer,
         store: LoopStore,
-        request_in: RequestIn,
-        notes_in: NotesIn = lambda slot: b"",
+        slot_request: SlotRequest,
+        slot_notes: SlotNotes = lambda slot: b"",
     ) -> None:
-        """Keep this moment if it is time; costs a copy of the loops that are new, about 1 ms each."""
+        """Save the set if it is time; costs a copy of each new loop, about 1 ms each."""
         if not self._autosave.due(now_seconds):
             return
         slots: dict[str, int] = {}
         loops: list[SavedLoop] = []
         for ref in conductor.sounding_loops():
-            request = request_in(ref.slot)
+            request = slot_request(ref.slot)
             if request is not None:
-                loop = SavedLoop(request, ref.frames, ref.channels, ref.stems, notes_in(ref.slot).hex())
+                loop = SavedLoop(request, ref.frames, ref.channels, ref.stems, slot_notes(ref.slot).hex())
                 slots[loop.file] = ref.slot
                 loops.append(loop)
-        if not loops:  # a start that has not sounded yet keeps what the last set left
+        if not loops:  # until the first sound, the state of the last set stays on disk
             return
         scheduler = conductor.scheduler
-        keepsake = SavedState(
+        state = SavedState(
             preset=self.preset,
             sample_rate=scheduler.facts.sample_rate,
             decks=tuple(scheduler.decks),
@@ -139,8 +143,8 @@ class Recovery:
         def samples(loop: SavedLoop) -> Samples:
             return store.view(slots[loop.file], len(loop.stems), loop.frames, loop.channels)
 
-        self._autosave.offer(keepsake, samples)
+        self._autosave.save(state, samples)
 
-    def goodbye(self, clean: bool = True) -> None:
-        """The run ends: as it should, or because a part of it died in the middle of the music."""
+    def mark_ended(self, clean: bool = True) -> None:
+        """The run has ended; not ``clean`` when a process died in the middle of the music."""
         self._autosave.finish(clean)

@@ -1,7 +1,7 @@
-"""SavedState: the last state of a set and the loops that sounded, as files that are whole or not there.
+"""SavedState: the last state of a set and the loops that sounded, as files that are complete or do not exist.
 
-Loops are kept as float32, as they are in memory: what sounds after a crash is what the journal's request determines, so
-even a resumed set can be replayed to the same samples (16 bits would save 0.7 MB a loop and lose that).
+Loops are saved as float32, as they are in memory. The sound after a crash is thus exactly what the journal's request
+determines, and even a resumed set can be replayed to the same samples (16 bits would save 0.7 MB a loop and lose that).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from riffengine.performance.scenes import Scene
 from riffengine.processes.render_messages import RenderRequest
 
 STATE_FILE = "last.json"
-VERSION = 1
+_VERSION = 1
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class SavedLoop:
-    """A loop that sounded: what determines it and its shape. Its samples lie beside the state, named ``file``.
+    """A loop that sounded: what determines it and its shape. Its samples are in ``file`` beside the state.
 
-    ``notes`` is what it plays, packed (see ``renderer.notes``), in hexadecimal digits.
+    ``notes`` are its notes, packed (see ``notes.loop_notes``), in hexadecimal digits.
     """
 
     request: RenderRequest
@@ -49,7 +49,7 @@ class SavedLoop:
 
 @dataclass(frozen=True)
 class SavedState:
-    """One moment of a set. ``preset`` is the file it began from, ``""`` for none; ``saved_at`` in Unix seconds."""
+    """A set at one moment. ``preset`` is the file that it began from, ``""`` for none; ``saved_at`` in Unix seconds."""
 
     preset: str
     sample_rate: int
@@ -62,17 +62,17 @@ class SavedState:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Where a user's programs keep their state: ``$XDG_STATE_HOME/riffengine``, by default under ``~/.local/state``.
+    """The folder of the user's state: ``$XDG_STATE_HOME/riffengine``, by default under ``~/.local/state``.
 
-    Source: XDG Base Directory Specification (a relative path there is to be ignored).
+    Source: XDG Base Directory Specification (which ignores a relative path there).
     """
     named = environment.get("XDG_STATE_HOME", "")
     home = Path(environment.get("HOME") or Path.home())
     return (Path(named) if Path(named).is_absolute() else home / ".local" / "state") / "riffengine"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """``data`` at ``path``, or what was there before: nobody ever reads half of it, even after a power cut."""
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the file ``path`` with ``data`` in one step: even after a power cut it holds the old or the new data."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with partial.open("wb") as file:
@@ -82,32 +82,32 @@ def write_whole(path: Path, data: bytes) -> None:
     partial.replace(path)
 
 
-def write_saved_state(folder: Path, keepsake: SavedState, samples: Mapping[str, Samples]) -> None:
-    """Keep ``keepsake``; ``samples`` by file name, those on disk already may be left out. Raises ``OSError``.
+def write_saved_state(folder: Path, state: SavedState, samples: Mapping[str, Samples]) -> None:
+    """Write ``state`` and ``samples`` by file name, without those that are on disk already. Raises ``OSError``.
 
-    The loops come first and the old ones go last, so the state never names a loop that is not there.
+    New loops are written first and old ones deleted last, so the state never names a loop that does not exist.
     """
     for name, audio in samples.items():
-        write_whole(folder / name, np.ascontiguousarray(audio, dtype="<f4").tobytes())
-    text = json.dumps({"version": VERSION, **asdict(keepsake)}, allow_nan=False)
-    write_whole(folder / STATE_FILE, text.encode())
-    kept = {loop.file for loop in keepsake.loops}
+        write_atomically(folder / name, np.ascontiguousarray(audio, dtype="<f4").tobytes())
+    text = json.dumps({"version": _VERSION, **asdict(state)}, allow_nan=False)
+    write_atomically(folder / STATE_FILE, text.encode())
+    needed = {loop.file for loop in state.loops}
     for path in folder.glob("*.npy"):
-        if path.name not in kept:
+        if path.name not in needed:
             path.unlink(missing_ok=True)
 
 
 def load_saved_state(folder: Path) -> SavedState | None:
-    """What was kept last, or ``None`` when there is nothing, or nothing that can be used."""
+    """The state that was saved last, or ``None`` when there is none, or none that can be used."""
     try:
-        facts = json.loads((folder / STATE_FILE).read_bytes())
-        return _keepsake(facts) if facts["version"] == VERSION else None
+        entries = json.loads((folder / STATE_FILE).read_bytes())
+        return _saved_state(entries) if entries["version"] == _VERSION else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
 def read_loop(folder: Path, loop: SavedLoop) -> Samples | None:
-    """The samples of ``loop``, ``(stems, frames, channels) float32``; ``None`` when they are not there or damaged."""
+    """The samples of ``loop``, ``(stems, frames, channels) float32``; ``None`` when they are missing or damaged."""
     try:
         audio = np.frombuffer((folder / loop.file).read_bytes(), dtype="<f4")
     except (OSError, ValueError):
@@ -118,31 +118,31 @@ def read_loop(folder: Path, loop: SavedLoop) -> Samples | None:
     return audio.reshape(shape).astype(np.float32)
 
 
-def _keepsake(facts: dict[str, Any]) -> SavedState:
+def _saved_state(entries: dict[str, Any]) -> SavedState:
     loops = [
         SavedLoop(
             request=RenderRequest.from_facts(loop["request"]),
             frames=int(loop["frames"]),
             channels=int(loop["channels"]),
             stems=tuple(loop["stems"]),
-            notes=_packed(loop.get("notes", "")),
+            notes=_checked_notes(loop.get("notes", "")),
         )
-        for loop in facts["loops"]
+        for loop in entries["loops"]
     ]
-    scenes = [Scene(str(scene["name"]), dict(scene["values"])) for scene in facts["scenes"]]
+    scenes = [Scene(str(scene["name"]), dict(scene["values"])) for scene in entries["scenes"]]
     return SavedState(
-        preset=str(facts["preset"]),
-        sample_rate=int(facts["sample_rate"]),
-        decks=tuple(facts["decks"]),
-        saved_at=float(facts["saved_at"]),
-        parameters=dict(facts["parameters"]),
+        preset=str(entries["preset"]),
+        sample_rate=int(entries["sample_rate"]),
+        decks=tuple(entries["decks"]),
+        saved_at=float(entries["saved_at"]),
+        parameters=dict(entries["parameters"]),
         scenes=tuple(scenes),
-        scene=str(facts["scene"]),
+        scene=str(entries["scene"]),
         loops=tuple(loops),
     )
 
 
-def _packed(digits: object) -> str:
-    """``digits`` if they are notes, packed, in hexadecimal; raises ``ValueError`` or ``TypeError`` where not."""
+def _checked_notes(digits: object) -> str:
+    """``digits`` as they are; ``ValueError`` or ``TypeError`` unless they are packed notes in hexadecimal."""
     unpack(bytes.fromhex(str(digits)))
     return str(digits)

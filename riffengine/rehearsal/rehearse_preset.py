@@ -66,7 +66,7 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
     if plan.journal is not None:
         state = journalled_state(plan.journal, tree, state)
     rate = plan.sample_rate or whole_rate(state.number("transport/tempo"), session.loop_beats)
-    prompts = tuple(prompt for _, bank in session.lists.banks for prompt in bank)
+    prompts = tuple(prompt for _, bank in session.prompt_lists.banks for prompt in bank)
     seconds = plan.hours * 3600.0
     script: list[Line] = []
     if plan.journal is not None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from riffengine.rehearsal.rehearse_preset import RehearsalPlan, rehearse_session
+from riffengine.session.midi import MidiSettings
 from riffengine.session.session import Session
 
 _SUMS = (
@@ -62,7 +63,7 @@ def _joined(digests: dict[int, str]) -> str:
 def _played(session: Session, plan: RehearsalPlan, seeds: range, processes: int) -> Iterator[dict[str, Any]]:
     plans = [replace(plan, seed=seed, performed=True) for seed in seeds]
     # What is not rehearsed stays here, and a frozen mapping cannot be sent to another process.
-    session = replace(session, parameters=dict(session.parameters), scenes=(), midi=(), midi_maps=())
+    session = replace(session, parameters=dict(session.parameters), scenes=(), midi=MidiSettings())
     if processes == 1:
         yield from (_one(session, one) for one in plans)
         return

@@ -1,7 +1,7 @@
-"""LearnedMap: the lines that a performer taught, in a file of their own under the user's configuration.
+"""LearnedMap: the MIDI controls that the performer taught, in a file of their own in the user's configuration folder.
 
-It is the only map that is ever written; those that come with the package are not. A line is kept as it was written, and
-the file is replaced in one step, so a crash leaves the old one or the new one.
+It is the only map that the engine writes. Lines that a person wrote stay as they are, and the file is replaced in one
+step, so a crash leaves the old one or the new one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import yaml
 from riffengine.control.midi.binding import NUMBERLESS, Binding
 from riffengine.control.midi.controller_map import shadows
 from riffengine.errors import ControlError, PresetError
-from riffengine.session.midi_map import BindingReader, everything
+from riffengine.session.binding_reader import BindingReader, full_tree
 from riffengine.session.yaml_reader import YamlReader, read_yaml
 
 _HEAD = """\
-# Controls that were taught with `riffengine learn` or /riff/learn; they count in every set, before any other map.
-# Yours to edit: one line a control, as in a preset's midi: map:
+# Controls that were taught with `riffengine learn` or /riff/learn. They count in every set, before any other map.
+# You can edit this file: one line for each control, as in a preset's midi: map:
 map:
 """
 
@@ -39,57 +39,57 @@ class LearnedMap(YamlReader):
     def stamp(self) -> tuple[int, int]:
         """Changes whenever the file does."""
         try:
-            facts = self.path.stat()
+            status = self.path.stat()
         except OSError:
             return (0, 0)
-        return facts.st_mtime_ns, facts.st_size
+        return status.st_mtime_ns, status.st_size
 
     def read(self) -> tuple[tuple[Binding, ...], list[str]]:
-        """Every line that is right, and what is wrong with the others."""
+        """Every correct line, and the problems of the others."""
         try:
             lines = self._lines()
         except PresetError as error:
             return (), [str(error)]
-        found = tuple(binding for _, binding in lines if binding is not None)
-        return found, [str(problem) for problem in self._problems]
+        bindings = tuple(binding for _, binding in lines if binding is not None)
+        return bindings, [str(problem) for problem in self._problems]
 
     def keep(self, binding: Binding) -> None:
-        """Add ``binding`` in the place of what its control did so far; ``ControlError`` when it cannot be written."""
-        self._rewrite(lambda known: shadows(binding, known) and _same_port(binding, known), [line_of(binding)])
+        """Add ``binding`` and remove the lines of the same control; ``ControlError`` when it cannot be written."""
+        self._rewrite(lambda old: shadows(binding, old) and _same_port(binding, old), [line_of(binding)])
 
     def forget(self, path: str) -> int:
-        """Take out every control that moves ``path``; returns how many there were."""
-        return self._rewrite(lambda known: known.path == path, [])
+        """Remove every control that moves ``path``; returns how many there were."""
+        return self._rewrite(lambda old: old.path == path, [])
 
     def _lines(self) -> list[tuple[yaml.Node, Binding | None]]:
         """Every line with its node; ``PresetError`` when the file cannot be read at all."""
         self._problems.clear()
         if not self.path.exists():
             return []
-        reader = BindingReader(self._file, self._problems, everything())
+        reader = BindingReader(self._file, self._problems, full_tree())
         found = []
         for _, node in self._entries(read_yaml(self.path, "map: []"), "", ["map"]):
-            if isinstance(node, yaml.SequenceNode):  # a map without lines is none
+            if isinstance(node, yaml.SequenceNode):  # a map without lines has the value null
                 found = [(item, reader.binding(item, at)) for item, at in self._items(node, "map")]
         return found
 
-    def _rewrite(self, gone: Callable[[Binding], bool], added: Sequence[str]) -> int:
+    def _rewrite(self, obsolete: Callable[[Binding], bool], added: Sequence[str]) -> int:
+        """Write the file without the lines that are ``obsolete`` and with those ``added``; returns how many went."""
         try:
             lines = self._lines()
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else _HEAD
         except (PresetError, OSError) as error:
-            raise ControlError(f"{error}; mend {self.path} or move it away, then teach again") from None
-        leaving = [node for node, binding in lines if binding is not None and gone(binding)]
-        rows = text.splitlines()
-        dropped = {row for node in leaving for row in range(node.start_mark.line, _last_row(node) + 1)}
-        kept = [row for number, row in enumerate(rows) if number not in dropped]
-        left = len(lines) - len(leaving) + len(added)
-        kept = [("map:" if row.startswith("map:") else row) for row in kept] if left else kept
-        if not any(row.startswith("map:") for row in kept):
-            kept.append("map:")
-        kept += [f"  - {row}" for row in added]
-        self._replace("\n".join(kept) + "\n")
-        return len(leaving)
+            raise ControlError(f"{error}; repair {self.path} or move it away, then teach again") from None
+        removed = [node for node, binding in lines if binding is not None and obsolete(binding)]
+        removed_rows = {row for node in removed for row in range(node.start_mark.line, _last_row(node) + 1)}
+        rows = [row for number, row in enumerate(text.splitlines()) if number not in removed_rows]
+        if len(lines) - len(removed) + len(added) > 0:  # "map: []" becomes the head of a list
+            rows = ["map:" if row.startswith("map:") else row for row in rows]
+        if not any(row.startswith("map:") for row in rows):
+            rows.append("map:")
+        rows += [f"  - {line}" for line in added]
+        self._replace("\n".join(rows) + "\n")
+        return len(removed)
 
     def _replace(self, text: str) -> None:
         try:
@@ -106,19 +106,19 @@ class LearnedMap(YamlReader):
 
 def line_of(binding: Binding) -> str:
     """``binding`` as one line of a map."""
-    facts: dict[str, object] = {binding.kind: True if binding.kind in NUMBERLESS else binding.number}
+    entries: dict[str, object] = {binding.kind: True if binding.kind in NUMBERLESS else binding.number}
     if binding.kind == "chord":
-        facts[binding.kind] = f"{binding.number}..{binding.to}"
+        entries[binding.kind] = f"{binding.number}..{binding.to}"
     for field in fields(binding):
         value = getattr(binding, field.name)
         if field.name in ("path", "kind", "number", "to") or value == field.default:
             continue
-        facts[field.name] = list(value) if isinstance(value, tuple) else value
-    facts["set"] = binding.path
-    return "{" + ", ".join(f"{key}: {_written(value)}" for key, value in facts.items()) + "}"
+        entries[field.name] = list(value) if isinstance(value, tuple) else value
+    entries["set"] = binding.path
+    return "{" + ", ".join(f"{key}: {_yaml_text(value)}" for key, value in entries.items()) + "}"
 
 
-def _written(value: object) -> str:
+def _yaml_text(value: object) -> str:
     # JSON is YAML: quoted text never turns into a number, a date or a truth value.
     plain = isinstance(value, str) and value.replace("/", "").replace("-", "").replace("_", "").isalpha()
     return (

@@ -1,4 +1,4 @@
-"""Setlist: the ``scenes`` of a preset, read as strictly as the rest of it.
+"""SceneReader: the ``scenes`` of a preset, read as strictly as the rest of it.
 
     scenes:
       intro: {deck/a/prompt: "ambient, pad", deck/a/alpha: 0}
@@ -9,28 +9,25 @@ Their order is the setlist. Keys are paths of parameters, or the short names of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import yaml
 
-from riffengine.errors import OutOfRange
+from riffengine.errors import OutOfRange, PresetError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import Parameter, ParameterTree, unknown
+from riffengine.performance.parameters import ParameterTree, unknown
 from riffengine.performance.scenes import MOST_SCENES, Scene, belongs_to_a_scene, check_name
-
-Checked = Callable[[yaml.Node, str, Parameter], Any]
-Refuse = Callable[[yaml.Node, str, str], None]
+from riffengine.session.yaml_reader import YamlReader
 
 
-class SceneReader:
-    """Reads scenes through ``tree``. ``checked`` gives a node's value by a parameter's rule or ``None``; ``refuse``
-    notes a problem at a node. Problems are collected there, never raised."""
+class SceneReader(YamlReader):
+    """Reads scenes of sessions with ``tree``; ``short`` maps the short names of parameters to their paths."""
 
-    def __init__(self, tree: ParameterTree, short: Mapping[str, str], checked: Checked, refuse: Refuse) -> None:
-        self._tree, self._short, self._checked, self._refuse = tree, short, checked, refuse
+    def __init__(self, file: str, problems: list[PresetError], tree: ParameterTree, short: Mapping[str, str]) -> None:
+        super().__init__(file, problems)
+        self._tree, self._short = tree, short
 
-    def scenes(self, node: yaml.Node, at: str) -> tuple[Scene, ...]:
+    def read(self, node: yaml.Node, at: str) -> tuple[Scene, ...]:
         """Every scene of the mapping ``node`` in its order."""
         if not isinstance(node, yaml.MappingNode):
             self._refuse(node, at, "needs names and values, as in intro: {deck/a/alpha: 0}")
@@ -52,6 +49,7 @@ class SceneReader:
         return tuple(found.values())
 
     def _values(self, node: yaml.Node, at: str) -> dict[str, Value]:
+        """The parameters that one scene sets, by path."""
         values: dict[str, Value] = {}
         allowed = [p.path for p in self._tree.values if belongs_to_a_scene(p)]
         if not isinstance(node, yaml.MappingNode) or not node.value:
@@ -66,7 +64,7 @@ class SceneReader:
                 known = path in self._tree
                 self._refuse(key_node, full, "is no part of a scene" if known else unknown("parameter", key, allowed))
             else:
-                checked = self._checked(value, full, self._tree[path])
+                checked = self._value(value, full, self._tree[path])
                 if checked is not None:
                     values[path] = checked
         return values

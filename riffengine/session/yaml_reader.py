@@ -1,15 +1,16 @@
-"""YamlReader: YAML read by node, so that every problem has a line; problems are collected, never raised one by one."""
+"""YamlReader: reads YAML node by node, so that every problem has a line; all problems of a file are collected."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from riffengine.errors import ParameterError, PresetError
-from riffengine.performance.parameters import Parameter, unknown
+from riffengine.performance.command import Value
+from riffengine.performance.parameters import ControlClass, Parameter, ParameterTree, unknown
 
 MAX_BYTES = 1 << 20  # a preset is written by hand; a megabyte of it is another file
 
@@ -44,7 +45,7 @@ def read_yaml(path: Path, smallest: str) -> yaml.Node:
 
 
 class YamlReader:
-    """Reads nodes of ``file``. What is wrong is added to ``problems``, which several readers of a file may share."""
+    """Reads nodes of ``file``. Every problem is added to ``problems``, which several readers of a file may share."""
 
     def __init__(self, file: str, problems: list[PresetError] | None = None) -> None:
         self._file = file
@@ -56,9 +57,11 @@ class YamlReader:
             first, *others = sorted(self._problems, key=lambda p: int(p.where.rsplit(":", 1)[1]))
             raise PresetError(first.where, first.key, first.problem, tuple(others))
 
-    def _checked(self, node: yaml.Node, key: str, rule: Parameter) -> Any:
-        """The value of ``node`` as ``rule`` holds it, or ``None`` when it was refused."""
-        value = self._plain(node, key)
+    # --- values: ``None`` where the node was refused -------------------------------------------------------------
+
+    def _value(self, node: yaml.Node, key: str, rule: Parameter) -> Any:
+        """The value of ``node`` in the type of ``rule``."""
+        value = self._scalar(node, key)
         if value is None:
             return None
         # YAML 1.1 takes the plain words off, on, yes and no for truth values: quantum: off means "off".
@@ -71,8 +74,37 @@ class YamlReader:
             self._refuse(node, key, str(error).removeprefix(f"{rule.path}: ") + hint)
             return None
 
-    def _plain(self, node: yaml.Node, key: str) -> Any:
-        """The number, text or truth value of ``node``; ``None`` when it is something else, which is refused."""
+    def _text(self, node: yaml.Node, key: str) -> str | None:
+        """A text."""
+        found: str | None = self._value(node, key, _rule(key, "str", ""))
+        return found
+
+    def _switch(self, node: yaml.Node, key: str) -> bool | None:
+        """True or false."""
+        found: bool | None = self._value(node, key, _rule(key, "bool", False))
+        return found
+
+    def _whole(self, node: yaml.Node, key: str, low: int, high: int, unit: str = "") -> int | None:
+        """A whole number from ``low`` to ``high``."""
+        found: int | None = self._value(node, key, _rule(key, "int", low, low, high, unit))
+        return found
+
+    def _number(self, node: yaml.Node, key: str, low: float, high: float, unit: str = "") -> float | None:
+        """A number from ``low`` to ``high``."""
+        found: float | None = self._value(node, key, _rule(key, "float", low, low, high, unit))
+        return found
+
+    def _choice(self, node: yaml.Node, key: str, choices: Sequence[Value]) -> Any:
+        """One of ``choices``."""
+        value = self._scalar(node, key)
+        if value in choices and not isinstance(value, bool):
+            return value
+        if value is not None:
+            self._refuse(node, key, f"{value!r} is refused; allowed is {', '.join(map(str, choices))}")
+        return None
+
+    def _scalar(self, node: yaml.Node, key: str) -> Any:
+        """The number, text or truth value of ``node``."""
         if isinstance(node, yaml.ScalarNode):
             try:
                 value = yaml.SafeLoader("").construct_object(node)
@@ -87,7 +119,7 @@ class YamlReader:
     # --- nodes ---------------------------------------------------------------------------------------------------
 
     def _entries(self, node: yaml.Node, at: str, known: Sequence[str]) -> list[tuple[str, yaml.Node]]:
-        """The known entries of a mapping; unknown and repeated keys are refused, and so is what is no mapping."""
+        """The known entries of a mapping. Unknown and repeated keys are refused, and so is a node of another kind."""
         if not isinstance(node, yaml.MappingNode):
             self._refuse(node, at, f"needs keys and values; known keys are {', '.join(known)}")
             return []
@@ -105,14 +137,39 @@ class YamlReader:
         return list(found.items())
 
     def _items(self, node: yaml.Node, at: str) -> list[tuple[yaml.Node, str]]:
+        """The items of a list, each with its key for messages."""
         if not isinstance(node, yaml.SequenceNode):
             self._refuse(node, at, "needs a list: one line each, beginning with a dash")
             return []
         return [(item, f"{at}[{number}]") for number, item in enumerate(node.value)]
 
-    def _want(self, met: bool, node: yaml.Node, key: str, problem: str) -> None:
+    def _require(self, met: bool, node: yaml.Node, key: str, problem: str) -> None:
+        """Refuse ``node`` with ``problem`` unless the condition is ``met``."""
         if not met:
             self._refuse(node, key, problem)
 
     def _refuse(self, node: yaml.Node, key: str, problem: str) -> None:
+        """Add a problem at the line of ``node``."""
         self._problems.append(PresetError(f"{self._file}:{node.start_mark.line + 1}", key, problem))
+
+
+class ParameterReader(YamlReader):
+    """A YamlReader of sections that set parameters of ``tree``; the values are added to ``parameters``."""
+
+    def __init__(
+        self, file: str, problems: list[PresetError], tree: ParameterTree, parameters: dict[str, Value]
+    ) -> None:
+        super().__init__(file, problems)
+        self._tree, self._parameters = tree, parameters
+
+    def _parameter(self, node: yaml.Node, key: str, path: str) -> None:
+        """Set the parameter ``path`` to the value of ``node``."""
+        value = self._value(node, key, self._tree[path])
+        if value is not None:
+            self._parameters[path] = value
+
+
+def _rule(key: str, kind: Literal["str", "bool", "int", "float"], default: Value, *bounds: float | str) -> Parameter:
+    """The rule of a setting that is no parameter; ``bounds`` are the lowest and the highest number, and the unit."""
+    low, high, unit = bounds or (float("-inf"), float("inf"), "")
+    return Parameter(key, kind, default, ControlClass.IMMEDIATE, "", float(low), float(high), str(unit))

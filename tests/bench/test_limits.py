@@ -2,7 +2,7 @@
 
 from riffengine.bench.latency import CLASSES, LatencyPlan
 from riffengine.bench.limits import LIMITS, failed, judge
-from riffengine.cli.arguments import build_parser
+from riffengine.cli.parser import build_parser
 
 
 def spread(ms: float, missed: int = 0, changes: int = 30) -> dict[str, float]:

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from riffengine import __version__
-from riffengine.cli import main, verbs
-from riffengine.cli.arguments import build_parser
+from riffengine.cli import main
+from riffengine.cli.parser import build_parser
+from riffengine.cli.play import parameter_commands
+from riffengine.cli.render import render_job
+from riffengine.cli.verb import Verb
+from riffengine.cli.verbs import VERBS
 from riffengine.output.device import DeviceInfo
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
@@ -44,11 +48,11 @@ def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> N
 def test_without_a_verb_the_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     text = capsys.readouterr().out
-    for verb in verbs.VERBS:
+    for verb in VERBS:
         assert f"\n    {verb} " in text
 
 
-@pytest.mark.parametrize("verb", verbs.VERBS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])
@@ -112,7 +116,7 @@ def test_an_interrupt_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(verbs.VERBS, "words", interrupted)
+    monkeypatch.setitem(VERBS, "words", Verb("", interrupted))
     assert main(["words"]) == 130
 
 
@@ -120,26 +124,26 @@ def test_music_options_become_commands_and_the_rest_is_left_to_the_preset() -> N
     arguments = build_parser().parse_args(
         ["play", "set.yaml", "--prompt", "dub techno", "--seed", "7", "--bpm", "110", "--drift", "0", "--seconds", "3"]
     )
-    assert list(verbs.parameter_commands(arguments)) == [
+    assert list(parameter_commands(arguments)) == [
         Command("transport/tempo", 110.0, "cli"),
         Command("deck/a/prompt", "dub techno", "cli"),
         Command("deck/a/seed", 7, "cli"),
         Command("deck/a/drift", 0.0, "cli"),
     ]
-    assert list(verbs.parameter_commands(build_parser().parse_args(["play"]))) == []
+    assert list(parameter_commands(build_parser().parse_args(["play"]))) == []
 
 
 def test_every_music_option_names_a_parameter_that_takes_it() -> None:
     typed = shlex.split("--prompt x --to y --negative z --seed 1 --bpm 90 --key 'a MINOR' --alpha 0.5 --drift 0.1")
     tree = standard_tree()
-    commands = list(verbs.parameter_commands(build_parser().parse_args(["play", *typed])))
+    commands = list(parameter_commands(build_parser().parse_args(["play", *typed])))
     assert len(commands) == len(typed) // 2
     for command in commands:
         tree.check(command.path, command.value)
 
 
 def test_a_render_without_an_end_stays_where_it_starts() -> None:
-    job = verbs.render_job(build_parser().parse_args([*RENDER, "--seed", "5", "--strength", "0.3"]))
+    job = render_job(build_parser().parse_args([*RENDER, "--seed", "5", "--strength", "0.3"]))
     assert job.start == job.end
     assert (job.start.prompt, job.start.seed) == ("jazz piano", 5)
     assert job.start.strength == 1.0  # there is no init that could be kept
@@ -162,7 +166,7 @@ def test_a_journey_has_both_ends() -> None:
         "--key",
         "a minor",
     ]
-    job = verbs.render_job(build_parser().parse_args(typed))
+    job = render_job(build_parser().parse_args(typed))
     assert (job.end.prompt, job.end.seed, job.end.strength) == ("house", 6, 0.6)
     assert (job.bars, job.init, job.key) == (16, "a.wav", "A minor")
 

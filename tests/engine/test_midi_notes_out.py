@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from riffengine.cli.arguments import build_parser
-from riffengine.cli.verbs import parameter_commands
+from riffengine.cli.parser import build_parser
+from riffengine.cli.play import parameter_commands
+from riffengine.cli.play_options import session_with
 from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
 from riffengine.engine.midi_out.notes import MidiNotesOut
-from riffengine.engine.options import PlayOptions
 from riffengine.errors import ControlError, PresetError
 from riffengine.notes.loop_notes import LoopNote, pack
 from riffengine.performance.command import Command
@@ -244,11 +244,11 @@ def test_the_command_line_and_a_preset_ask_for_notes(tmp_path):
     typed = build_parser().parse_args(["play", "--notes-out", "synth"])
     assert Command("midi/notes_out", True, source="cli") in parameter_commands(typed)
     assert list(parameter_commands(build_parser().parse_args(["play"]))) == []
-    assert PlayOptions(notes_out_port="synth").over(Session()).notes_out_port == "synth"
+    assert session_with(typed, Session()).midi.notes_out_port == "synth"
     preset = tmp_path / "set.yaml"
     preset.write_text('midi: {notes_out: true, notes_port: "synth"}\n')
     session = load_session(preset)
-    assert (session.parameters["midi/notes_out"], session.notes_out_port) == (True, "synth")
+    assert (session.parameters["midi/notes_out"], session.midi.notes_out_port) == (True, "synth")
     preset.write_text("midi: {notes_out: loud}\n")
     with pytest.raises(PresetError, match="notes_out"):
         load_session(preset)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from riffengine.cli import verbs
-from riffengine.cli.arguments import build_parser
+from riffengine.cli.parser import build_parser
+from riffengine.cli.render import render_job
 from riffengine.errors import AudioFileError, OutOfRange, ParameterError
 from riffengine.offline.render import RenderJob, render_file
 from riffengine.processes.render_messages import Point, Redream, RenderCost, RenderRequest
@@ -46,7 +46,7 @@ def spectrum(path: Path) -> list[float]:
 
 
 def job(*words: str) -> RenderJob:
-    return verbs.render_job(build_parser().parse_args(["render", "--prompt", "house", "-o", "x.wav", *words]))
+    return render_job(build_parser().parse_args(["render", "--prompt", "house", "-o", "x.wav", *words]))
 
 
 def test_every_control_reaches_the_request() -> None:

@@ -83,9 +83,9 @@ class Machine:
         for frame in range(0, round(seconds * RATE), 20):
             self.do(self.scene_player.tick(frame), frame)
 
-    def keep(self, now_seconds: float) -> None:
-        keep, notes = self.recovery.keep, self.notes.__getitem__
-        keep(now_seconds, self.conductor, self.scene_player, self.store, self.requests.get, notes)
+    def save(self, now_seconds: float) -> None:
+        save, notes = self.recovery.save, self.notes.__getitem__
+        save(now_seconds, self.conductor, self.scene_player, self.store, self.requests.get, notes)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
@@ -93,7 +93,7 @@ def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, a
     before = Machine(Recovery(tmp_path, 100.0, resume=False), model=True, deck__a__alpha=alpha, deck__a__to="dub")
     before.play(3.0)
     before.scene_player.submit(Command("scene/store", "here"), 3000)
-    before.keep(103.0)
+    before.save(103.0)
     before.recovery._autosave._thread.join()  # type: ignore[union-attr]
     assert before.recovery._autosave.saves == 1
     sounding = {r.digest() for r in (loop.request for loop in load_saved_state(tmp_path).loops)}  # type: ignore[union-attr]
@@ -119,7 +119,7 @@ def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, a
         machine.store.close()
 
 
-def test_a_keepsake_reads_back_and_old_loops_go(tmp_path: Path) -> None:
+def test_a_saved_state_reads_back_and_old_loops_go(tmp_path: Path) -> None:
     one = kept()
     write_saved_state(tmp_path, one, {one.loops[0].file: noise(1)})
     assert load_saved_state(tmp_path) == one
@@ -143,16 +143,16 @@ def test_what_is_damaged_is_as_good_as_nothing(tmp_path: Path) -> None:
         assert read_loop(tmp_path, one.loops[0]) is None
 
 
-def test_only_a_run_that_said_no_goodbye_can_be_resumed(tmp_path: Path) -> None:
-    start, ending = begin_run(tmp_path, 0.0, dead)
+def test_only_a_run_that_did_not_end_can_be_resumed(tmp_path: Path) -> None:
+    start, marker = begin_run(tmp_path, 0.0, dead)
     assert (start.crashes, start.resumable, start.advice(False)) == (0, False, "")
     write_saved_state(tmp_path, kept(loops=()), {})
     (tmp_path / f".{STATE_FILE}.123").write_text("half")
-    ending.clean()
+    marker.mark_clean()
     start, _ = begin_run(tmp_path, 10.0, dead)
     assert not start.resumable
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE, RUN_FILE]
-    start, ending = begin_run(tmp_path, 20.0, dead)  # the one before never ended
+    start, marker = begin_run(tmp_path, 20.0, dead)  # the one before never ended
     assert start.resumable and "--resume" in start.advice(False) and start.advice(True) == ""
 
 
@@ -160,10 +160,10 @@ def test_three_crashes_within_ten_minutes_start_safe_and_a_clean_end_forgives(tm
     write_saved_state(tmp_path, kept(loops=()), {})
     crashes = []
     for now in (0.0, 100.0, 200.0, 300.0):
-        start, ending = begin_run(tmp_path, now, dead)
+        start, marker = begin_run(tmp_path, now, dead)
         crashes.append(start.crashes)
     assert crashes == [0, 1, 2, 3] and start.safe and "safe" in start.advice(True)
-    ending.clean()
+    marker.mark_clean()
     assert not begin_run(tmp_path, 310.0, dead)[0].safe
 
 
@@ -177,7 +177,7 @@ def test_a_safe_start_takes_nothing_from_the_last_set(tmp_path: Path) -> None:
     write_saved_state(tmp_path, kept(), {})
     (tmp_path / RUN_FILE).write_text(json.dumps({"pid": 2**22 + 1, "clean": False, "seen": 90, "crashes": [80, 85]}))
     recovery = Recovery(tmp_path, 100.0, resume=True)
-    assert recovery.keepsake is None and "safe" in recovery.advice
+    assert recovery.saved is None and "safe" in recovery.advice
     tree = standard_tree()
     assert dict(recovery.state(tree, tree.initial_state()).values) == dict(tree.initial_state().values)
 
@@ -187,9 +187,9 @@ def test_two_engines_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     facts = json.loads((tmp_path / RUN_FILE).read_text())
     (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 1}))
     before = (tmp_path / RUN_FILE).read_text()
-    start, ending = begin_run(tmp_path, 1.0, lambda pid: pid == 1)
-    ending.alive(2.0)
-    ending.clean()
+    start, marker = begin_run(tmp_path, 1.0, lambda pid: pid == 1)
+    marker.mark_alive(2.0)
+    marker.mark_clean()
     assert start.busy and (tmp_path / RUN_FILE).read_text() == before
 
 
@@ -199,19 +199,19 @@ def test_a_set_whose_player_died_is_offered_again_and_one_that_ended_is_not(tmp_
         recovery = Recovery(folder, 0.0, resume=False)
         machine = Machine(recovery, model=True)
         machine.play(1.0)
-        machine.keep(10.0)
-        recovery.goodbye(clean)
+        machine.save(10.0)
+        recovery.mark_ended(clean)
         machine.store.close()
         assert begin_run(folder, 20.0, dead)[0].resumable is not clean
 
 
-def test_a_folder_that_cannot_be_written_costs_the_keepsake_and_nothing_else(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_the_saved_state_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     recovery = Recovery(tmp_path / "file" / "riffengine", 0.0, resume=True)
     machine = Machine(recovery, model=True)
     machine.play(1.0)
-    machine.keep(10.0)
-    recovery.goodbye()
+    machine.save(10.0)
+    recovery.mark_ended()
     assert "no state to resume" in recovery.advice
     machine.store.close()
 

@@ -8,8 +8,9 @@ import pytest
 
 from riffengine.control.midi.binding import Binding
 from riffengine.errors import ControlError, PresetError
+from riffengine.session.controller_map import read_map
 from riffengine.session.learned_map import LearnedMap
-from riffengine.session.midi_map import find_map, read_map
+from riffengine.session.named_files import find_map
 from riffengine.session.session import load_session
 
 KNOB = Binding("deck/a/alpha", "cc", 7, channel=1, takeover="pickup", port="nano")
@@ -47,7 +48,7 @@ def test_a_wrong_line_is_told_and_the_others_count(tmp_path: Path) -> None:
 def test_a_file_that_is_no_yaml_is_never_written_over(tmp_path: Path) -> None:
     learned = LearnedMap(tmp_path)
     learned.path.write_text("map: [\n")
-    with pytest.raises(ControlError, match="mend"):
+    with pytest.raises(ControlError, match="repair"):
         learned.keep(KNOB)
     assert learned.path.read_text() == "map: [\n"
 
@@ -76,7 +77,7 @@ def test_a_map_is_read_and_a_preset_uses_it_by_file_on_other_decks(tmp_path: Pat
     preset = tmp_path / "set.yaml"
     preset.write_text(f"deck: {{c: {{}}, d: {{}}}}\nmidi: {{map: [{{use: '{file}', port: other, decks: [d]}}]}}\n")
     session = load_session(preset)
-    (used,) = session.midi_maps
+    (used,) = session.midi.maps
     assert used.fits("other one") and not used.fits("motor box")
     assert [b.path for b in used.within(session.tree()).bindings] == ["deck/d/alpha", "deck/d/mute", "scene/recall"]
 

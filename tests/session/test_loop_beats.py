@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from riffengine.cli import verbs
-from riffengine.cli.arguments import build_parser
+from riffengine.cli.parser import build_parser
+from riffengine.cli.play_options import session_with
+from riffengine.cli.render import render_job
 from riffengine.engine.context import slot_floats
-from riffengine.engine.options import PlayOptions
 from riffengine.errors import OutOfRange, PresetError
 from riffengine.offline.render import render_file
 from riffengine.performance.command import Accepted
@@ -46,8 +46,9 @@ def test_another_length_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_line_counts_before_the_preset() -> None:
-    assert PlayOptions(loop_beats=4).over(Session(loop_beats=16)).loop_beats == 4
-    assert PlayOptions().over(Session(loop_beats=16)).loop_beats == 16
+    parser = build_parser()
+    assert session_with(parser.parse_args(["play", "--loop-beats", "4"]), Session(loop_beats=16)).loop_beats == 4
+    assert session_with(parser.parse_args(["play"]), Session(loop_beats=16)).loop_beats == 16
 
 
 @pytest.mark.parametrize("beats", [4, 16])
@@ -71,14 +72,14 @@ def test_a_set_of_such_loops_has_no_gap(beats: int) -> None:
 @pytest.mark.parametrize("beats", [4, 16])
 def test_files_are_exact(tmp_path: Path, beats: int) -> None:
     words = ["--loop-beats", str(beats), "--takes", f"drums:1-{beats}:1", "-o", str(tmp_path / "loop.wav")]
-    job = verbs.render_job(build_parser().parse_args(["render", "--prompt", "house", *words]))
+    job = render_job(build_parser().parse_args(["render", "--prompt", "house", *words]))
     family = Tones()
     report = render_file(job, family)
     assert family.asked[0].beats == beats
     assert family.asked[0].redreams == (Redream(("drums",), (1 << beats) - 1, 1),)
     assert report.frames == soundfile.info(job.output).frames == beats * 22050
     words = [*words, "--to", "dub", "--bars", "8"]
-    job = verbs.render_job(build_parser().parse_args(["render", "--prompt", "house", *words]))
+    job = render_job(build_parser().parse_args(["render", "--prompt", "house", *words]))
     assert render_file(job, family).frames == 32 * 22050
     samples, _ = soundfile.read(job.output)
     assert np.abs(samples).max() > 0.1
@@ -97,4 +98,4 @@ def test_takes_beyond_the_loop_are_refused(tmp_path: Path) -> None:
         str(tmp_path / "x.wav"),
     ]
     with pytest.raises(OutOfRange, match="write 1 to 4"):
-        verbs.render_job(build_parser().parse_args(words))
+        render_job(build_parser().parse_args(words))

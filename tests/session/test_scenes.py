@@ -30,8 +30,8 @@ scenes:
     ]
     tree = session.tree()
     event = MidiEvent("program", 1, 1)
-    assert session.midi[0].matches(event)
-    assert session.midi[0].value(event, tree, session.state(tree)) == "808"
+    assert session.midi.bindings[0].matches(event)
+    assert session.midi.bindings[0].value(event, tree, session.state(tree)) == "808"
 
 
 @pytest.mark.parametrize(

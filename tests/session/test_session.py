@@ -24,8 +24,8 @@ def load(tmp_path: Path, text: str) -> Session:
 def test_there_are_presets_for_the_three_uses() -> None:
     sessions = [load_session(path) for path in PRESETS]
     assert len(sessions) >= 6
-    assert sum(len(s.midi) > 2 for s in sessions) >= 2
-    assert sum(s.osc_enabled for s in sessions) >= 2
+    assert sum(len(s.midi.bindings) > 2 for s in sessions) >= 2
+    assert sum(s.osc.enabled for s in sessions) >= 2
     assert any(float(s.parameters.get("deck/a/drift", 0)) > 0 for s in sessions)
 
 
@@ -37,8 +37,8 @@ def test_a_shipped_preset_loads_and_speaks_only_words_that_the_model_knows(path:
     assert state.revision == 0 and set(session.parameters) <= set(state.values)
     vocabulary = Vocabulary.load()
     words = [
-        *(p for _, bank in session.lists.banks for p in bank),
-        *(v for b in session.midi if not b.path.endswith("/chords") for v in b.values if isinstance(v, str)),
+        *(p for _, bank in session.prompt_lists.banks for p in bank),
+        *(v for b in session.midi.bindings if not b.path.endswith("/chords") for v in b.values if isinstance(v, str)),
     ]
     words += [str(v) for p, v in session.parameters.items() if p.endswith(("/prompt", "/to", "/negative"))]
     for prompt in words if session.model == "bundled" else ():  # a checkpoint has read most words there are
@@ -78,18 +78,19 @@ midi:
 
 def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     session = load(tmp_path, WHOLE)
-    assert (session.decks, session.output, session.device) == (("a", "b"), "paced", "USB")
-    assert (session.sample_rate, session.block_frames, session.record) == (48000, 256, Path("set.flac"))
-    assert (session.fade_in_seconds, session.fade_out_seconds) == (1.0, 3.5)
-    assert (session.osc_enabled, session.osc_host, session.osc_port) == (True, "0.0.0.0", 9100)
-    assert session.osc_allow == ("192.168.1.0/24", "10.0.0.7") and not (session.osc_query or session.osc_announce)
-    assert (session.midi_enabled, session.midi_ports, session.midi_virtual) == (True, ("nanoKONTROL",), False)
-    assert session.lists.bank(1) == ("house", "techno", "808")
+    audio, osc, midi = session.audio, session.osc, session.midi
+    assert (session.decks, audio.output, audio.device) == (("a", "b"), "paced", "USB")
+    assert (audio.sample_rate, audio.block_frames, audio.record) == (48000, 256, Path("set.flac"))
+    assert (audio.fade_in_seconds, audio.fade_out_seconds) == (1.0, 3.5)
+    assert (osc.enabled, osc.host, osc.port) == (True, "0.0.0.0", 9100)
+    assert osc.allow == ("192.168.1.0/24", "10.0.0.7") and not (osc.query or osc.announce)
+    assert (midi.enabled, midi.ports, midi.virtual) == (True, ("nanoKONTROL",), False)
+    assert session.prompt_lists.bank(1) == ("house", "techno", "808")
     state = session.state(session.tree())
     assert (state["transport/quantum"], state["key"], state["deck/a/mute"]) == ("off", "A minor", False)
     assert state.deck("a").drift == 0.25 and state["deck/a/stem/bass/gain"] == -1.0
     assert state.deck("b").prompt == "jazz" and state["transport/tempo"] == 126.0
-    assert session.midi == (
+    assert session.midi.bindings == (
         Binding("deck/a/alpha", "cc", 1, 3, 0.25, 0.75, "exp"),
         Binding("deck/b/prompt", "note", 36, values=("house", "techno", "808")),
         Binding("crossfader", "pitchbend"),
@@ -209,7 +210,7 @@ def test_a_cue_bus_brings_its_controls_and_only_when_asked_for(tmp_path: Path) -
     text = "deck: {a: {}, b: {}}\noutput: {cue: %s}\nmidi: {map: [{cc: 1, set: %s}]}"
     (tmp_path / "cue.yaml").write_text(text % ("true", "deck/b/cue"))
     session = load_session(tmp_path / "cue.yaml")
-    assert session.cue
+    assert session.audio.cue
     assert {"cue/gain", "cue/mix", "deck/a/cue", "deck/b/cue"} <= set(session.tree().parameters)
     (tmp_path / "none.yaml").write_text(text % ("false", "master/gain"))
     assert not any("cue" in path for path in load_session(tmp_path / "none.yaml").tree().parameters)
@@ -217,7 +218,7 @@ def test_a_cue_bus_brings_its_controls_and_only_when_asked_for(tmp_path: Path) -
 
 def test_a_preset_says_who_leads(tmp_path: Path) -> None:
     session = load(tmp_path, "sync: {source: midi, offset: 12.5, ramp: 8, start_stop: true, port: Digitakt}\n")
-    assert (session.sync_start_stop, session.sync_port) == (True, "Digitakt")
+    assert (session.sync.start_stop, session.sync.port) == (True, "Digitakt")
     assert session.parameters["transport/sync"] == "midi"
     assert session.parameters["transport/offset"] == 12.5
     assert session.parameters["transport/ramp"] == 8.0

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from riffengine.cli.arguments import build_parser
-from riffengine.cli.verbs import render_job
+from riffengine.cli.parser import build_parser
+from riffengine.cli.render import render_job
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tests.offline.test_stems import Tones
 from tools import examples

@@ -19,7 +19,8 @@ from riffengine.control.midi.server import MidiServer
 from riffengine.control.surface import SurfaceContext
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
-from riffengine.session.midi_map import SHIPPED, read_map, shipped_names
+from riffengine.session.controller_map import read_map
+from riffengine.session.named_files import MAPS, map_names
 from tools.bench import fuzz_set
 from tools.bench.fuzz_set import DECKS
 
@@ -71,7 +72,7 @@ def messages(count: int, chance: random.Random) -> Iterator[bytes]:
 
 def maps() -> tuple[ControllerMap, ...]:
     """Every map that ships, the one for every controller last."""
-    found = [read_map(SHIPPED / f"{name}.yaml") for name in shipped_names()]
+    found = [read_map(MAPS / f"{name}.yaml") for name in map_names()]
     return tuple(sorted(found, key=lambda one: one.match == ("*",)))
 
 

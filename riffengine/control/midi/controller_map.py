@@ -1,4 +1,4 @@
-"""ControllerMap: the bindings and LEDs of one model of controller. Frozen; ``session.midi_map`` reads it from YAML."""
+"""ControllerMap: the bindings and LEDs of one model of controller, frozen; ``session.controller_map`` reads it."""
 
 from __future__ import annotations
 

@@ -56,5 +56,5 @@ def open_journal(path: Path | None, session: Session, state: PerformanceState) -
     if path is None:
         return None
     digest = weights_digest(session.model)
-    header = JournalHeader(session.name, session.model, digest, session.sample_rate, 0, dict(state.values))
+    header = JournalHeader(session.name, session.model, digest, session.audio.sample_rate, 0, dict(state.values))
     return JournalSurface(Journal(path, header))

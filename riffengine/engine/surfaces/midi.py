@@ -6,16 +6,15 @@ import asyncio
 import os
 
 from riffengine.control.midi.binding import Binding
-from riffengine.control.midi.controller_map import ANY, ControllerMap
 from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.led import FeedbackState
-from riffengine.control.midi.port_names import base_name
 from riffengine.control.midi.server import MidiServer
 from riffengine.control.surface import CommandReplied, Surface, SurfaceContext
-from riffengine.errors import ControlError, PresetError
+from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command
+from riffengine.session.controller_map import known_maps
 from riffengine.session.learned_map import LearnedMap, line_of
-from riffengine.session.midi_map import SHIPPED, config_folder, read_map, shipped_names
+from riffengine.session.named_files import config_folder
 from riffengine.session.session import Session
 
 _POLL_SECONDS = 1.0  # how often the file of learned bindings is checked: another terminal may change it
@@ -23,7 +22,7 @@ _POLL_SECONDS = 1.0  # how often the file of learned bindings is checked: anothe
 
 async def open_midi(session: Session, context: SurfaceContext) -> Surface | None:
     """Open MIDI if ``session`` wants it."""
-    if not session.midi_enabled:
+    if not session.midi.enabled:
         return None
     surface = MidiSurface(session, context)
     await surface.start()
@@ -36,17 +35,17 @@ class MidiSurface(Surface):
     def __init__(self, session: Session, context: SurfaceContext) -> None:
         self._session, self._context = session, context
         self._learned_map = LearnedMap(config_folder(os.environ))
-        learned, problems = self._learned_map.read() if session.midi_learned else ((), [])
+        learned, problems = self._learned_map.read() if session.midi.learned else ((), [])
         for problem in problems:
             context.say(problem)
         self._read_stamp = self._learned_map.stamp
         self._tasks: set[asyncio.Task[None]] = set()
         setup = MidiSetup(
-            bindings=session.midi,
-            maps=(*session.midi_maps, *(known_maps() if session.midi_auto else ())),
+            bindings=session.midi.bindings,
+            maps=(*session.midi.maps, *(known_maps() if session.midi.auto else ())),
             learned=learned,
-            ports=session.midi_ports,
-            virtual=session.midi_virtual,
+            ports=session.midi.ports,
+            virtual=session.midi.virtual,
         )
         self._server = MidiServer(context, setup, self._feedback_state)
 
@@ -67,7 +66,7 @@ class MidiSurface(Surface):
         self._server.close()
 
     def _feedback_state(self) -> FeedbackState:
-        return FeedbackState(self._context.state(), self._context.progress(), self._session.lists)
+        return FeedbackState(self._context.state(), self._context.progress(), self._session.prompt_lists)
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
@@ -85,7 +84,7 @@ class MidiSurface(Surface):
             return self._context.progress().scenes
         state = self._context.state()
         if path.endswith(("/prompt", "/to")):
-            return self._session.lists.bank(int(state[f"{path.rsplit('/', 1)[0]}/prompts/bank"]))
+            return self._session.prompt_lists.bank(int(state[f"{path.rsplit('/', 1)[0]}/prompts/bank"]))
         present = state.values.get(path, "")
         return (str(present),) if present else ()
 
@@ -110,7 +109,7 @@ class MidiSurface(Surface):
         """Use what another program teaches, as long as the surface is open."""
         while True:
             await asyncio.sleep(_POLL_SECONDS)
-            if self._session.midi_learned and self._learned_map.stamp != self._read_stamp:
+            if self._session.midi.learned and self._learned_map.stamp != self._read_stamp:
                 self._read_learned_map()
 
     def _read_learned_map(self) -> None:
@@ -124,22 +123,3 @@ class MidiSurface(Surface):
         """Keep a reference to ``task`` until it is done; ``close`` cancels it."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def named_map(port: str) -> str:
-    """The name of the map that comes with the package for the controller behind ``port``; "" where there is none."""
-    label = base_name(port)
-    return next((found.name for found in known_maps() if found.fits(label)), "")
-
-
-def known_maps() -> tuple[ControllerMap, ...]:
-    """The maps that come with the package and name the controller that they are for."""
-    found = []
-    for name in shipped_names():
-        try:
-            known = read_map(SHIPPED / f"{name}.yaml")
-        except PresetError:  # `riffengine play --map` reports it; a damaged map of another controller is left out here
-            continue
-        if ANY not in known.match:
-            found.append(known)
-    return tuple(found)

@@ -12,7 +12,7 @@ from riffengine.session.session import Session
 
 async def open_osc(session: Session, context: SurfaceContext) -> Surface | None:
     """Open OSC if ``session`` wants it; ``ControlError`` when the port cannot be bound."""
-    if not session.osc_enabled:
+    if not session.osc.enabled:
         return None
     surface = OscSurface(session, context)
     await surface.start()
@@ -27,11 +27,11 @@ class OscSurface(Surface):
         self._server = OscServer(
             context,
             OscOptions(
-                host=session.osc_host,
-                port=session.osc_port,
-                allow=session.osc_allow,
-                query=session.osc_query,
-                announce=session.osc_announce,
+                host=session.osc.host,
+                port=session.osc.port,
+                allow=session.osc.allow,
+                query=session.osc.query,
+                announce=session.osc.announce,
             ),
         )
         self._parts: list[Surface] = [self._server]

@@ -18,11 +18,11 @@ def sync_leaders(session: Session, clock: Clock, say: Callable[[str], None]) -> 
     """
 
     def midi(bpm: float) -> Leader:
-        leader = MidiClockInput.open(session.sync_port, clock)
+        leader = MidiClockInput.open(session.sync.port, clock)
         say(leader.note)
         return leader
 
     def link(bpm: float) -> Leader:
-        return LinkLeader(bpm, clock, session.sync_start_stop)
+        return LinkLeader(bpm, clock, session.sync.start_stop)
 
     return {"midi": midi, "link": link}

@@ -109,7 +109,7 @@ def test_a_chord_binding_that_cannot_work_is_refused(binding: Binding, why: str)
 def test_a_chord_binding_is_read_from_a_preset_and_from_the_learned_map(tmp_path: Path) -> None:
     preset = tmp_path / "set.yaml"
     preset.write_text("midi: {map: [{chord: 48..72, channel: 2, set: chords}]}\n")
-    (line,) = load_session(preset).midi
+    (line,) = load_session(preset).midi.bindings
     assert line == Binding("chords", "chord", 48, to=72, channel=2)
     learned = LearnedMap(tmp_path)
     learned.keep(line)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from riffengine.cli.learn import chosen_maps
+from riffengine.cli.parser import build_parser
+from riffengine.cli.play_options import chosen_maps, session_with
 from riffengine.clock import VirtualClock
 from riffengine.control.midi.controller import Controller
 from riffengine.control.midi.controller_map import ControllerMap
@@ -16,14 +17,13 @@ from riffengine.control.midi.led import FeedbackState
 from riffengine.control.midi.port_names import base_name
 from riffengine.control.midi.server import MidiServer
 from riffengine.control.surface import SurfaceContext
-from riffengine.engine.options import PlayOptions
-from riffengine.engine.surfaces.midi import known_maps, named_map
 from riffengine.errors import PresetError
 from riffengine.performance.command import Accepted, Command, Reply
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.progress import DeckProgress, PerformanceProgress, Phase
 from riffengine.performance.prompt_lists import PromptLists
-from riffengine.session.midi_map import SHIPPED, read_map, shipped_names
+from riffengine.session.controller_map import known_maps, named_map, read_map
+from riffengine.session.named_files import MAPS, map_names
 from riffengine.session.session import load_session
 
 TREE = standard_tree(("a", "b"), ("drums", "bass", "harmony"))
@@ -45,7 +45,7 @@ PORTS = {
 
 @cache
 def shipped(name: str) -> ControllerMap:
-    return read_map(SHIPPED / f"{name}.yaml")
+    return read_map(MAPS / f"{name}.yaml")
 
 
 @cache
@@ -54,7 +54,7 @@ def known() -> tuple[ControllerMap, ...]:
 
 
 def test_every_controller_that_was_promised_has_a_map() -> None:
-    assert set(shipped_names()) == {*PORTS, "generic-8"}
+    assert set(map_names()) == {*PORTS, "generic-8"}
     assert {found.name for found in known()} == set(PORTS), "the general one counts only when it is named"
 
 
@@ -140,9 +140,9 @@ def test_what_a_pad_shows_on_the_wire() -> None:
 def test_maps_are_named_on_the_command_line(tmp_path: Path) -> None:
     preset = tmp_path / "set.yaml"
     preset.write_text("midi: {map: nanokontrol2}\n")
-    maps = chosen_maps(["generic-8", "lpd8-mk2=My Pads"])
-    session = PlayOptions(midi_maps=maps).over(load_session(preset))
-    assert [(m.name, m.match) for m in session.midi_maps] == [
+    typed = build_parser().parse_args(["play", "--map", "generic-8", "--map", "lpd8-mk2=My Pads"])
+    session = session_with(typed, load_session(preset))
+    assert [(m.name, m.match) for m in session.midi.maps] == [
         ("generic-8", ("*",)),
         ("lpd8-mk2", ("my pads",)),
         ("nanokontrol2", ("nanokontrol2",)),

@@ -1,0 +1,109 @@
+"""What ``play`` and ``serve`` share: options in place of a preset's settings, and options of one performance."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from riffengine.cli.arguments import audio_file, network, port
+from riffengine.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from riffengine.control.midi.controller_map import ControllerMap
+    from riffengine.engine import PlayOptions
+    from riffengine.performance.command import Command
+    from riffengine.recovery import Recovery
+    from riffengine.session.session import Session
+
+
+def add_sound_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where the sound goes; the group, for further options."""
+    sound = parser.add_argument_group("sound and recording")
+    sound.add_argument(
+        "--output",
+        choices=("auto", "device", "paced"),
+        help="device: the sound device. paced: no device, at the speed of one. auto: the device where there is one",
+    )
+    sound.add_argument("--device", metavar="NAME", help="number or part of the name, see `riffengine devices`")
+    sound.add_argument("--record", type=audio_file, metavar="FILE", help="record what is heard: .flac or .wav")
+    sound.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
+    return sound
+
+
+def add_control_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where commands come from; the group, for further options."""
+    control = parser.add_argument_group("control")
+    osc = control.add_mutually_exclusive_group()
+    osc.add_argument("--osc-port", type=port, metavar="PORT", help="UDP port to listen for OSC on")
+    osc.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
+    control.add_argument(
+        "--osc-bind",
+        metavar="HOST",
+        help="address to listen for OSC on; 0.0.0.0 is every address: everyone in the network can play",
+    )
+    control.add_argument(
+        "--osc-allow",
+        action="append",
+        type=network,
+        metavar="NET",
+        help="let only this machine and NET play, such as 192.168.1.20 or 192.168.1.0/24; may be repeated",
+    )
+    control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
+    return control
+
+
+def session_with(arguments: argparse.Namespace, session: Session) -> Session:
+    """``session`` with the settings that the command line gives; an option that a verb does not have is not given."""
+    given = vars(arguments).get
+    maps = chosen_maps(given("map"))
+    return session.with_given(
+        loop_beats=given("loop_beats"),
+        audio=session.audio.with_given(
+            output=given("output"), device=given("device"), block_frames=given("block"), record=given("record")
+        ),
+        osc=session.osc.with_given(
+            enabled=False if given("no_osc") else None,
+            host=given("osc_bind"),
+            port=given("osc_port"),
+            allow=tuple(given("osc_allow") or ()) or None,
+        ),
+        midi=session.midi.with_given(
+            enabled=False if given("no_midi") else None,
+            maps=(*maps, *session.midi.maps) if maps else None,
+            notes_out_port=given("notes_out") or None,
+        ),
+        sync=session.sync.with_given(clock_out_port=given("clock_out") or None),
+    )
+
+
+def play_options(arguments: argparse.Namespace, recovery: Recovery, commands: tuple[Command, ...] = ()) -> PlayOptions:
+    """What holds for this performance only."""
+    from riffengine.engine import PlayOptions
+
+    given = vars(arguments).get
+    return PlayOptions(given("seconds"), commands, given("journal"), given("latency_csv"), recovery)
+
+
+def chosen_maps(named: list[str] | None) -> tuple[ControllerMap, ...]:
+    """The maps that ``--map NAME`` or ``--map NAME=PORT`` asks for; ``PresetError`` where there is none."""
+    if not named:
+        return ()
+    from riffengine.session.controller_map import read_map
+    from riffengine.session.named_files import find_map, map_folders
+
+    found = []
+    for text in named:
+        name, _, port_name = text.partition("=")
+        known = read_map(find_map(name, map_folders(os.environ)))
+        found.append(replace(known, match=(port_name.lower(),)) if port_name else known)
+    return tuple(found)
+
+
+def check_recording(preset: Path | None, session: Session) -> None:
+    """``AudioFileError`` where the preset names a recording in a format that cannot be written."""
+    record = session.audio.record
+    if record is not None and record.suffix.lower() not in (".wav", ".flac"):
+        raise AudioFileError(f"{preset}: the recording {record.name!r} must end in .wav or .flac; change its name")

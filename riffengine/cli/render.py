@@ -1,0 +1,164 @@
+"""``render``: a loop, a morph over some bars, or a journal of a set, written to a file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from riffengine.cli import render_options
+from riffengine.cli.arguments import add_json_argument, audio_file, positive_int, print_json
+from riffengine.cli.models import add_budget_argument, with_budget
+from riffengine.cli.replay import replay
+from riffengine.cli.verb import Verb
+from riffengine.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from riffengine.offline.render import RenderJob
+
+_DEFAULT_STEPS = 8
+_EXAMPLES = f"""\
+examples:
+  riffengine render --prompt "trap bells" --seed 7 -o bells.wav
+  riffengine render --prompt "jazz piano" --to "deep house" --alpha 0.3 -o between.wav
+  riffengine render --prompt "jazz piano" --to "deep house" --bars 16 --bpm 96 -o journey.flac
+{render_options.EXAMPLES}\
+  riffengine render --journal set.jsonl -o set.wav             a set played with --journal, to the same samples
+  riffengine render --journal set.jsonl --steps 24 -o finer.wav         the same set with finer loops
+
+The same arguments give the same samples.
+"""
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--alpha`` gives one loop, ``--bars`` a morph from alpha 0 to 1."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--prompt", metavar="TEXT", help="what is heard at alpha 0")
+    what.add_argument("--journal", type=Path, metavar="FILE", help="render this set again; only --steps goes with it")
+    parser.add_argument("--to", default="", metavar="TEXT", help="what is heard at alpha 1; without it, the prompt")
+    parser.add_argument("--negative", default="", metavar="TEXT", help="what to avoid")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the noise at alpha 0 (default 0)")
+    parser.add_argument("--to-seed", type=int, metavar="N", help="the noise at alpha 1 (default: --seed)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--alpha", type=float, metavar="A", help="one loop, this far from prompt to --to (default 0)")
+    where.add_argument("--bars", type=positive_int, metavar="N", help="N bars in which alpha goes from 0 to 1")
+    parser.add_argument(
+        "--bpm",
+        type=float,
+        default=120.0,
+        metavar="BPM",
+        help="tempo, 60 to 180; others from 20 to 999 are doubled or halved (default 120)",
+    )
+    parser.add_argument("--loop-beats", type=int, choices=(4, 8, 16), default=8, help="beats of a loop (default 8)")
+    parser.add_argument("--key", default="", metavar="KEY", help='for example "A minor" (default: C major or A minor)')
+    parser.add_argument(
+        "--steps", type=positive_int, metavar="N", help="denoising steps (default 8; of a journal: those of the set)"
+    )
+    parser.add_argument("--guidance", type=float, default=3.0, metavar="G", help="how closely the prompt is followed")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="audio to start from instead of noise alone")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=0.6,
+        metavar="S",
+        help="how much of --init is generated anew, 0 to 1 (default 0.6)",
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="render all of --init at its own tempo; needs a checkpoint as --model"
+    )
+    parser.add_argument("--rate", type=int, choices=(44100, 48000), default=44100, help="samples per second")
+    parser.add_argument(
+        "--model",
+        default="bundled",
+        metavar="MODEL",
+        help="bundled, a checkpoint's folder or hub name, or a weights file (default bundled)",
+    )
+    add_budget_argument(parser)
+    parser.add_argument("-o", "--out", type=audio_file, required=True, metavar="FILE", help=".wav or .flac")
+    render_options.add_performer_arguments(parser)
+    add_json_argument(parser)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    """Render to a file; progress on stderr, the report on stdout."""
+    if arguments.journal:
+        return replay(arguments)
+    job = render_job(arguments)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from riffengine.offline.render import check_output, load_alone, render_file
+    from riffengine.offline.restyle import render_song
+
+    check_output(job.output)
+    if arguments.whole and not arguments.init:
+        raise AudioFileError("--whole renders all of a sound file: name it with --init")
+    to_file = render_song if arguments.whole else render_file
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("loading the model", total=None)
+        family = load_alone(job.model)
+        report = to_file(
+            job, family, lambda done, of: bar.update(task, description="rendering", completed=done, total=of)
+        )
+    if report.unknown_words:
+        print(f"unknown words: {', '.join(report.unknown_words)} (see `riffengine words`)", file=sys.stderr)
+    if arguments.json:
+        print_json(asdict(report))
+        return 0
+    spent = sum(report.render_seconds)
+    print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
+    print(f"{report.renditions} loops in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
+    for stem in report.stems:
+        print(stem)
+    if report.midi:
+        print(f"{report.midi}: {report.notes} notes")
+    return 0
+
+
+def render_job(arguments: argparse.Namespace) -> RenderJob:
+    """What the options ask for; ``ParameterError`` for a value that no performance could have either."""
+    from riffengine.offline.render import RenderJob
+    from riffengine.performance.parameters import standard_tree
+    from riffengine.processes.render_messages import Point
+    from riffengine.session.session import stems_of
+
+    tree = standard_tree(("a",), stems_of(arguments.model), loop_beats=arguments.loop_beats)
+    to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
+    strength = arguments.strength if arguments.init else 1.0
+    steps = arguments.steps or _DEFAULT_STEPS
+    for path, value in {
+        "steps": steps,
+        "deck/a/prompt": arguments.prompt,
+        "deck/a/to": arguments.to,
+        "deck/a/negative": arguments.negative,
+        "deck/a/seed": arguments.seed,
+        "deck/a/to_seed": to_seed,
+        "deck/a/alpha": arguments.alpha or 0.0,
+        "deck/a/guidance": arguments.guidance,
+        "deck/a/strength": strength,
+    }.items():
+        tree.check(path, value)
+    key, _ = tree.check("key", arguments.key)
+    bpm, _ = tree.check("transport/tempo", arguments.bpm)
+    start = Point(arguments.prompt, arguments.seed, arguments.negative, arguments.guidance, strength)
+    return RenderJob(
+        output=arguments.out,
+        start=start,
+        end=replace(start, prompt=arguments.to or arguments.prompt, seed=to_seed),
+        alpha=arguments.alpha or 0.0,
+        bars=arguments.bars or 0,
+        bpm=float(bpm),
+        beats=arguments.loop_beats,
+        key=str(key),
+        steps=steps,
+        init=str(arguments.init or ""),
+        sample_rate=arguments.rate,
+        model=with_budget(arguments.model, arguments.vram),
+        **render_options.performed(arguments, tree),
+    )
+
+
+RENDER = Verb("write a loop or a morph to a file", _render, _add_arguments, _EXAMPLES)

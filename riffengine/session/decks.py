@@ -1,0 +1,52 @@
+"""DeckReader: the section ``deck`` of a preset: the decks there are, and the parameters of each and of its stems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+
+from riffengine.errors import PresetError
+from riffengine.performance.command import Value
+from riffengine.performance.parameters import ParameterTree
+from riffengine.session.yaml_reader import ParameterReader
+
+DECKS = ("a", "b", "c", "d")
+
+
+class DeckReader(ParameterReader):
+    """Reads the section ``deck``; ``stems`` are those of the session's model."""
+
+    def __init__(
+        self,
+        file: str,
+        problems: list[PresetError],
+        tree: ParameterTree,
+        parameters: dict[str, Value],
+        stems: Sequence[str],
+    ) -> None:
+        super().__init__(file, problems, tree, parameters)
+        self._stems = stems
+
+    def read(self, node: yaml.Node, at: str) -> tuple[str, ...]:
+        """The names of the decks in the mapping ``node``, in alphabetical order."""
+        entries = self._entries(node, at, DECKS)
+        for deck, inside in entries:
+            self._deck(deck, inside, f"{at}.{deck}")
+        return tuple(sorted(deck for deck, _ in entries))
+
+    def _deck(self, deck: str, node: yaml.Node, at: str) -> None:
+        prefix = f"deck/{deck}/"
+        names = [p.path.removeprefix(prefix) for p in self._tree.values if p.path.startswith(prefix)]
+        known = [name for name in names if not name.startswith("stem/")]
+        for key, value in self._entries(node, at, [*known, "stem"]):
+            if key == "stem":
+                controls = list(dict.fromkeys(n.rsplit("/", 1)[1] for n in names if n.startswith("stem/")))
+                self._deck_stems(f"{prefix}stem", value, f"{at}.stem", controls)
+            else:
+                self._parameter(value, f"{at}.{key}", prefix + key)
+
+    def _deck_stems(self, path: str, node: yaml.Node, at: str, controls: Sequence[str]) -> None:
+        for stem, inside in self._entries(node, at, self._stems):
+            for control, value in self._entries(inside, f"{at}.{stem}", controls):
+                self._parameter(value, f"{at}.{stem}.{control}", f"{path}/{stem}/{control}")

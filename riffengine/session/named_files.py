@@ -1,0 +1,111 @@
+"""Files found by name: the presets, controller maps and OSC clients of the package, and the user's own maps.
+
+They lie in ``presets/`` of a checkout and in ``riffengine/presets/`` of an installed package.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from riffengine.errors import PresetError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+PRESETS = _PACKAGE / "presets" if (_PACKAGE / "presets").is_dir() else _PACKAGE.parent / "presets"
+MAPS = PRESETS / "maps"
+CLIENTS = PRESETS / "clients"
+_ENDINGS = (".yaml", ".yml")
+_NAME = re.compile(r"[\w.-]+")
+
+
+def preset_names() -> list[str]:
+    """The presets of the package, by name."""
+    return _stems(PRESETS)
+
+
+def map_names() -> list[str]:
+    """The controller maps of the package, by name."""
+    return _stems(MAPS)
+
+
+def client_names() -> list[str]:
+    """The OSC clients of the package, by file name, such as ``riffengine.pd``."""
+    return sorted(path.name for path in CLIENTS.glob("*.*"))
+
+
+def find_preset(text: str) -> Path:
+    """The file of the preset ``text``: a path, which comes first, or the name of a preset of the package.
+
+    ``PresetError`` names the presets that are most like it.
+    """
+    if Path(text).exists() and not Path(text).is_dir():
+        return Path(text)
+    if text in (known := preset_names()):
+        return PRESETS / f"{text}.yaml"
+    stem = Path(text).name.removesuffix(".yaml").removesuffix(".yml")
+    if text.endswith(_ENDINGS) or os.sep in text:
+        hint = f"the preset of the package is called {stem}" if stem in known else "name a YAML preset"
+        raise PresetError(text, "", f"cannot be read: No such file or directory; {hint}")
+    raise PresetError(text, "", f"no preset has this name; {_nearest(text, known)}")
+
+
+def find_map(name: str, folders: Sequence[Path]) -> Path:
+    """The file of the map ``name``: a path, or a name in one of ``folders``.
+
+    ``PresetError`` names the maps that are most like it.
+    """
+    if name.endswith(_ENDINGS) and Path(name).is_file():
+        return Path(name)
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file() and _NAME.fullmatch(name):
+            return folder / f"{name}.yaml"
+    known = sorted({stem for folder in folders for stem in _stems(folder)})
+    raise PresetError(name, "", f"no map has this name; {_nearest(name, known)}")
+
+
+def find_client(name: str) -> Path:
+    """The OSC client of the package with this file name; ``PresetError`` names those there are."""
+    if name in (known := client_names()):
+        return CLIENTS / name
+    raise PresetError(name, "", f"no client has this name; there are: {', '.join(known) or 'none'}")
+
+
+def copy_to(source: Path, target: Path) -> Path:
+    """Copy the file ``source`` to ``target``, a file or a folder, for editing; returns the path that was written.
+
+    ``PresetError`` where a file exists already or cannot be written.
+    """
+    target = target / source.name if target.is_dir() else target
+    try:
+        with target.open("xb") as file:
+            file.write(source.read_bytes())
+    except FileExistsError:
+        raise PresetError(str(target), "", "exists already; name another file") from None
+    except OSError as error:
+        raise PresetError(str(target), "", f"cannot be written: {error.strerror}; name another file") from None
+    return target
+
+
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """Where the user's own files are: ``$XDG_CONFIG_HOME/riffengine``, by default ``~/.config/riffengine``."""
+    home = environment.get("XDG_CONFIG_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".config") / "riffengine"
+
+
+def map_folders(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where maps are looked for by name: the user's own folder first."""
+    return config_folder(environment) / "maps", MAPS
+
+
+def _stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}? A path to a file is allowed too"
+    return f"there are: {', '.join(known) or 'none'}; a path to a file is allowed too"
