@@ -11,7 +11,10 @@ State = Literal["ok", "warn", "missing"]
 
 GIB = 2**30
 VITAL = frozenset({"numpy", "torch", "safetensors", "soxr", "pyyaml"})
-_INSTALL = "run `bash tools/play` again, or `pip install -c constraints.txt -e .`"
+_INSTALL = (
+    "in a checkout: run `bash tools/play` again, or `pip install -c constraints.txt -e .`; "
+    "in an installed package: install it again, as with `pipx reinstall riffengine`"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ def examine(seen: Observations) -> tuple[Finding, ...]:
         _outputs(seen),
         _midi(seen),
         _weights(seen),
+        _named_files(seen),
         *_shared_memory(seen),
         _realtime(seen),
         _disk(seen),
@@ -133,10 +137,18 @@ def _weights(seen: Observations) -> Finding:
         "bundled model",
         "missing",
         "no weights in the package",
-        "there is nothing to dream with",
+        "the bundled model cannot render",
         "get a complete checkout or package, or train it with the scripts in tools/train",
         vital=True,
     )
+
+
+def _named_files(seen: Observations) -> Finding:
+    found = ", ".join(f"{count} {what}" for what, count in seen.named_files.items())
+    if all(seen.named_files.values()):
+        return Finding("presets", "ok", found)
+    meaning = "presets, maps or clients cannot be named; files of your own still play"
+    return Finding("presets", "warn", found, meaning, _INSTALL)
 
 
 def _shared_memory(seen: Observations) -> list[Finding]:

@@ -96,6 +96,7 @@ class Observations:
     stale_segments: tuple[str, ...]
     realtime: bool | None
     weights: tuple[Weights, ...]
+    named_files: Mapping[str, int]  # how many presets, controller maps and OSC clients the package has
     free_disk: int
 
 
@@ -114,6 +115,7 @@ def observe() -> Observations:
         stale_segments=_observe_stale_segments(),
         realtime=realtime_allowed(),
         weights=_observe_weights(),
+        named_files=_observe_named_files(),
         free_disk=shutil.disk_usage(Path.cwd()).free,
     )
 
@@ -208,6 +210,16 @@ def _observe_weights() -> tuple[Weights, ...]:
         Weights(str(path.relative_to(folder)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
         for path in sorted(folder.rglob("*.safetensors"))
     )
+
+
+def _observe_named_files() -> Mapping[str, int]:
+    from riffengine.session.named_files import client_names, map_names, preset_names
+
+    return {
+        "presets": len(preset_names()),
+        "controller maps": len(map_names()),
+        "OSC clients": len(client_names()),
+    }
 
 
 def _first_line(error: BaseException) -> str:

@@ -28,6 +28,7 @@ HEALTHY = Observations(
     stale_segments=(),
     realtime=True,
     weights=(Weights("bundled/flow.safetensors", 20_000_000, "0123456789abcdef"),),
+    named_files={"presets": 9, "controller maps": 12, "OSC clients": 6},
     free_disk=2**34,
 )
 
@@ -50,6 +51,7 @@ def test_a_healthy_machine_is_ready_and_has_nothing_to_do() -> None:
     ("seen", "topic", "state", "remedy", "still_plays"),
     [
         (replace(HEALTHY, python=(3, 10, 12)), "Python", "missing", "3.11", False),
+        (replace(HEALTHY, named_files={"presets": 0}), "presets", "warn", "pipx reinstall", True),
         (replace(HEALTHY, weights=()), "bundled model", "missing", "tools/train", False),
         (replace(HEALTHY, torch=TorchFacts(problem="no libtorch.so")), "computing", "missing", "tools/play", False),
         (replace(HEALTHY, torchaudio="broken"), "torchaudio loads", "warn", "constraints.txt", True),
