@@ -8,7 +8,7 @@
 # --stop-timeout: SIGTERM fades out and finishes the recording, which may take longer than Docker's 10 seconds.
 # --device /dev/snd --group-add audio: plays on the sound card of the host; without it the music is only recorded.
 # Build for a machine without a GPU: --build-arg TORCH_INDEX=… names the package index with the CPU builds of PyTorch
-# (see its installation page); the image is then about 5 GB smaller.
+# (see its installation page); the image is then several gigabytes smaller.
 
 FROM python:3.11-slim AS wheel
 WORKDIR /source
