@@ -135,4 +135,4 @@ def _bench_osc(arguments: argparse.Namespace) -> int:
     return status
 
 
-BENCH = Verb("how fast this machine renders a loop, or how soon a gesture is heard", _bench, _add_arguments)
+BENCH = Verb("measure how fast this machine renders a loop, or how soon a gesture is heard", _bench, _add_arguments)

@@ -76,7 +76,7 @@ def test_models_and_convert_as_they_are_typed(
     monkeypatch.setenv("RIFFENGINE_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     assert main(["models"]) == 0
-    assert "No checkpoint is here yet" in capsys.readouterr().out
+    assert "There is no checkpoint yet" in capsys.readouterr().out
     shutil.copytree(shelf() / "pickled", tmp_path / "models" / "old")
     assert main(["models", "list", "--json"]) == 0
     listed = {row["name"]: row["state"] for row in json.loads(capsys.readouterr().out)["models"]}
