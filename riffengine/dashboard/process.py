@@ -21,8 +21,8 @@ from typing import Any
 
 from riffengine.dashboard.wire import Answered, Fading, Quit, Said, ToDashboard
 from riffengine.errors import ServiceError
-from riffengine.output.pipe import writable
 from riffengine.performance.command import Command
+from riffengine.processes.child_process import writable
 from riffengine.telemetry.observation import Observation, Observer, Submit
 from riffengine.telemetry.observers import Observers
 

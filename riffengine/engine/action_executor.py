@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
 from riffengine.engine.player_link import PlayerLink
 from riffengine.engine.renderer_link import RendererLink
-from riffengine.engine.shell import Shell
 from riffengine.scheduler.actions import (
     Action,
     Announce,
@@ -21,14 +21,17 @@ from riffengine.scheduler.actions import (
     ToRendererMessage,
 )
 
+if TYPE_CHECKING:
+    from riffengine.engine.engine import Engine
+
 _NOT_SHOWN = frozenset({"unknown words"})  # in the journal; the status line has it in the engine's own words
 
 
 class ActionExecutor:
     """The one place where each ``Action`` takes effect. The event loop's thread."""
 
-    def __init__(self, shell: Shell, context: EngineContext, renderer: RendererLink, player: PlayerLink) -> None:
-        self._shell, self._context, self._renderer, self._player = shell, context, renderer, player
+    def __init__(self, engine: Engine, context: EngineContext, renderer: RendererLink, player: PlayerLink) -> None:
+        self._engine, self._context, self._renderer, self._player = engine, context, renderer, player
 
     def carry_out(self, actions: Iterable[Action]) -> None:
         """Carry out all ``actions``, in order."""
@@ -40,7 +43,7 @@ class ActionExecutor:
                     self._player.send(message)
                 case Announce(landing, source):
                     self._context.surfaces.landing_moved(self._context.now(), landing, source)
-                    self._shell.say(f"{landing.path} lands on beat {landing.beat:g} instead")
+                    self._engine.say(f"{landing.path} lands on beat {landing.beat:g} instead")
                 case Applied():
                     self._context.surfaces.replied(action.moment, action.reply, self._context.state, action.routine)
                 case DeckLanded():
@@ -51,19 +54,19 @@ class ActionExecutor:
                 case RenderGivenUp(deck, text):
                     self._report(f"deck/{deck}", text)
                     self._context.latency.gestures.dropped(deck)
-                    self._shell.say(text)
+                    self._engine.say(text)
                 case RestartRenderer(reason):
-                    self._shell.say(reason)
+                    self._engine.say(reason)
                     self._renderer.kill()
                 case Log(kind, text, values):
                     self._report(f"deck/{values['deck']}" if "deck" in values else kind, text)
                     if kind not in _NOT_SHOWN:
-                        self._shell.say(text)
+                        self._engine.say(text)
 
     def _deck_landed(self, landed: DeckLanded) -> None:
         self._report(f"deck/{landed.deck}", landed.text)
         self._context.recording.deck_landed(landed)
-        self._shell.say(
+        self._engine.say(
             f"beat {landed.beat:8.2f}  deck {landed.deck}: {landed.prompt!r} seed {landed.seed}"
             f" → {landed.to!r} seed {landed.to_seed}"
         )

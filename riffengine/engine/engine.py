@@ -60,7 +60,7 @@ class Engine:
         self._hurried = False
         self._failure = ""
 
-    # --- what its parts ask of it (Shell) --------------------------------------------------------------------------
+    # --- what its parts ask of it  --------------------------------------------------------------------------
 
     @property
     def state(self) -> PerformanceState:
@@ -151,6 +151,8 @@ class Engine:
             gc.freeze()  # what is there now stays: a search through all of it would hold up a gesture by 10 ms and more
             with own_priority(_PRIORITY):
                 await self._play()
+        except OSError as error:
+            self.fail(f"the system refused what a set needs: {error}; `riffengine doctor` may know why")
         finally:
             await self._end()
         if self._failure:
@@ -162,14 +164,15 @@ class Engine:
         while not self.stopping and not self._time_is_up():
             try:
                 self._tick()
-            except Exception as error:  # noqa: BLE001 (the show goes on; it is counted and told)
-                self._fault(error, "the scheduler stumbled")
+            except Exception as error:  # noqa: BLE001 (the music goes on; it is counted and reported)
+                self._fault(error, "an error in the scheduler")
             if ticks % STATUS_EVERY == 0:
                 self._observers.update(self._status.line())
                 self._keep()
             if self._observers.watching and ticks % OBSERVED_EVERY == 0:
                 self._observers.observed(self._observing.look(self._faults))
             self._player.check()
+            self._renderer.check()
             ticks += 1
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
@@ -250,20 +253,34 @@ class Engine:
         self._stopping.set()
 
     async def _end(self) -> None:
-        context = self._context
+        """Fade out, finish files, end the processes. Each step is taken even if one before it has failed."""
         self._stopping.set()
-        self._observers.ending()
-        context.surfaces.close_inputs()
-        self._renderer.stop()
-        context.midi_clock_out.close()
-        context.midi_notes_out.close()
-        await self._player.fade(context.session.audio.fade_out_seconds if self._player.sounding_since_ns else 0.0)
-        context.surfaces.event(context.now(), "", "the end")
-        self._player.stop()
-        context.surfaces.close()
-        context.latency.close()
-        context.sync.close()
+        for step in (
+            self._observers.ending,
+            self._context.surfaces.close_inputs,
+            self._renderer.stop,
+            self._context.midi_clock_out.close,
+            self._context.midi_notes_out.close,
+            self._fade,
+            lambda: self._context.surfaces.event(self._context.now(), "", "the end"),
+            self._player.stop,
+            self._context.surfaces.close,
+            self._context.latency.close,
+            self._context.sync.close,
+            self._mark_ended,
+            self._context.store.close,
+        ):
+            try:
+                ending = step()
+                if ending is not None:
+                    await ending
+            except Exception as error:  # noqa: BLE001 (the fade and the files that are left must not be lost to it)
+                self._fault(error, "at the end")
+
+    async def _fade(self) -> None:
+        await self._player.fade(self._context.session.audio.fade_out_seconds if self._player.sounding_since_ns else 0.0)
+
+    def _mark_ended(self) -> None:
         if self._recovery is not None:
-            # A player that dies while it sounds ends the set as a crash does: the next start offers to go on.
+            # A player that cannot be kept running ends the set as a crash does: the next start offers to resume.
             self._recovery.mark_ended(clean=not (self._failure and self._player.sounding_since_ns))
-        context.store.close()

@@ -1,11 +1,13 @@
-"""PlayerLink: the player process from the engine's side: started, told, heard."""
+"""PlayerLink: the player process as the engine sees it: sent to, received from, started again when it dies."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
-from riffengine.engine.shell import Shell
+from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.processes.player_messages import (
     Audible,
@@ -21,104 +23,150 @@ from riffengine.processes.player_messages import (
     Status,
     StopPlayer,
     ToPlayer,
+    ToRecorder,
 )
+
+if TYPE_CHECKING:
+    from riffengine.engine.engine import Engine
 
 POLL_SECONDS = 0.02
 RECORDER_SECONDS = 12.0  # a slow disk may take this long to take the rest of a recording
+_POLICY = RestartPolicy(pauses_seconds=(0.0, 0.5, 1.0, 2.0), most_deaths=5, within_seconds=30.0)
 
 
 class PlayerLink:
-    """Tells the player what was decided and everybody concerned what it answers. The event loop's thread."""
+    """Sends the player what was decided, and passes on what it reports. The event loop's thread.
 
-    def __init__(self, options: PlayerOptions, shell: Shell, context: EngineContext) -> None:
+    A player that dies is started again and goes on where the wall clock says that the music would be: with the loops in
+    shared memory, and with grid, controls and banks from the Conductor. A recording goes on in a new file.
+    """
+
+    def __init__(self, options: PlayerOptions, engine: Engine, context: EngineContext) -> None:
         self.sounding_since_ns = 0  # 0 while nothing has sounded
         self.output = ""
+        self._options = options
         self._process = PlayerProcess(options)
-        self._shell, self._context = shell, context
+        self._engine, self._context = engine, context
         self._keeps_log = options.player_log
-        self._descriptor = -1
-        context.recording.send = self._process.send  # not onto the tape: it changes no sample
+        self._was_ready = False
+        self._supervisor = Supervisor(
+            self._process, _POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
+        )
+        context.recording.send = self.send_to_recorder
 
     @property
     def pid(self) -> int:
         """Of the process, 0 while there is none."""
         return self._process.pid or 0
 
+    @property
+    def deaths(self) -> int:
+        """How often the process has ended unasked, or could not be started."""
+        return self._supervisor.deaths
+
     def start(self) -> None:
-        """Start the process and hear it."""
-        self._process.start()
-        self._descriptor = self._process.fileno()
-        asyncio.get_running_loop().add_reader(self._descriptor, self._hear)
+        """Start the process and receive from it."""
+        self._supervisor.start()
 
     def send(self, message: ToPlayer) -> None:
-        """To the player, and onto the tape."""
+        """Send to the player, and keep it in the player log; while none runs nothing is sent (see ``_on_restart``)."""
+        if not self._supervisor.running:
+            return
         if isinstance(message, LaunchBank):
             self._context.latency.gestures.launched(message.deck, message.bank, message.serial)
         if self._keeps_log:
             self._context.player_log.sent(message)
         self._process.send(message)
 
+    def send_to_recorder(self, message: ToRecorder) -> None:
+        """Send to the player's recorder; not kept in the player log, since it changes no sample."""
+        if self._supervisor.running:
+            self._process.send(message)
+
     def check(self) -> None:
         """Notice when the process has ended without a word."""
-        if not self._process.alive:
-            self._lost()
-
-    def _hear(self) -> None:
-        messages, connected = self._process.receive()
-        for message in messages:
-            self._heed(message)
-        if not connected:
-            self._lost()
-
-    def _lost(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._descriptor)
-        if not self._shell.stopping:
-            self._shell.fail("the player process ended unasked; `riffengine doctor` may know why")
-
-    def _heed(self, message: FromPlayer) -> None:
-        shell = self._shell
-        match message:
-            case PlayerReady():
-                self.output = message.output
-                self._context.stream_clock.ready(message)
-                self._context.sync.player_ready(message)
-                shell.say(
-                    f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
-                    f"a block, {1000 * message.latency_seconds:.0f} ms latency"
-                )
-            case Status():
-                self._context.stream_clock.report(message)
-                self._context.sync.player_status(message)
-            case Scheduled():
-                self._context.player_log.scheduled(message)
-            case Audible():
-                self._context.latency.audible(message)
-            case BankLanded() | LoopFreed():
-                self.sounding_since_ns = self.sounding_since_ns or self._context.clock.now_ns()
-                if isinstance(message, BankLanded):
-                    self._context.latency.landed(message)
-                shell.carry_out(self._context.conductor.reported(shell.frame(), message))
-            case Recorded():
-                self._context.recording.heed(message)
-            case PlayerNotice(reason):
-                shell.say(reason)
-            case PlayerFailed(reason):
-                shell.fail(reason)
+        self._supervisor.check()
 
     async def fade(self, seconds: float) -> None:
         """Fade out, and wait for the end of it and the rest of the recording unless the end is hurried."""
         loop = asyncio.get_running_loop()
         self.send(StopPlayer(round(seconds * self._context.session.audio.sample_rate)))
         deadline = loop.time() + seconds + RECORDER_SECONDS
-        while self._process.alive and loop.time() < deadline and not self._shell.hurried:
+        while self._process.alive and loop.time() < deadline and not self._engine.hurried:
             await asyncio.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End the process; what it still had to say about the tape is kept."""
-        asyncio.get_running_loop().remove_reader(self._descriptor)
+        """End the process; what it still reports of log and recording is kept."""
+        self._supervisor.stop()
         for message in self._process.stop(fade_frames=0):
             if isinstance(message, Status | Scheduled | Recorded):
-                self._heed(message)
+                self._on_message(message)
         if self._keeps_log and self._context.stream_clock.anchor is not None:
             self._context.player_log.end(self._context.stream_clock.anchor.frame)
         self._context.recording.finish()
+
+    # --- the process ------------------------------------------------------------------------------------------------
+
+    def _on_restart(self) -> None:
+        """Give a new player everything that the last one had."""
+        context, engine = self._context, self._engine
+        context.player_log.restarted()
+        engine.carry_out(context.conductor.restore_player(engine.frame()))
+        context.recording.player_restarted(engine.frame())
+
+    def _on_lost(self, reason: str, pause_seconds: float) -> None:
+        engine = self._engine
+        if engine.stopping:
+            self._supervisor.stop()
+            return
+        if not self._was_ready:
+            self._on_given_up(reason)
+            return
+        anchor = self._context.stream_clock.anchor
+        self._process.options = replace(
+            self._options,
+            grid=self._context.conductor.grid,
+            record=None,  # the recording controller begins its next file
+            continues=None if anchor is None else (anchor.frame, anchor.host_ns),
+        )
+        text = f"the player {reason}; a new one starts and plays on"
+        engine.say(text)
+        self._context.surfaces.event(engine.now(), "player", text)
+
+    def _on_given_up(self, reason: str) -> None:
+        self._supervisor.stop()
+        again = " again and again" if self._was_ready else ""
+        self._engine.fail(f"the player process {reason}{again}; `riffengine doctor` may know why")
+
+    def _on_message(self, message: FromPlayer) -> None:
+        engine, context = self._engine, self._context
+        match message:
+            case PlayerReady():
+                self._was_ready = True
+                self.output = message.output
+                context.stream_clock.ready(message)
+                context.sync.player_ready(message)
+                engine.say(
+                    f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
+                    f"a block, {1000 * message.latency_seconds:.0f} ms latency"
+                )
+            case Status():
+                context.stream_clock.report(message)
+                context.sync.player_status(message)
+            case Scheduled():
+                context.player_log.scheduled(message)
+            case Audible():
+                context.latency.audible(message)
+            case BankLanded() | LoopFreed():
+                self.sounding_since_ns = self.sounding_since_ns or context.clock.now_ns()
+                if isinstance(message, BankLanded):
+                    context.latency.landed(message)
+                engine.carry_out(context.conductor.reported(engine.frame(), message))
+            case Recorded():
+                context.recording.heed(message)
+            case PlayerNotice(reason):
+                engine.say(reason)
+            case PlayerFailed(reason) if self._was_ready:  # its death follows, and a new start
+                engine.say(reason)
+            case PlayerFailed(reason):
+                engine.fail(reason)

@@ -1,45 +1,54 @@
-"""RendererLink: the renderer process from the engine's side: started, heard, started again when it dies."""
+"""RendererLink: the renderer process as the engine sees it: sent to, received from, started again when it dies."""
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
-from riffengine.engine.shell import Shell
+from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.processes.render_messages import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
 from riffengine.renderer.process import RendererOptions, RendererProcess
 
-RESTART_SECONDS = (0.0, 0.5, 2.0, 5.0)  # before each new start of a renderer that keeps dying
-HEALTHY_SECONDS = 20.0  # a renderer that lived this long starts the series anew
+if TYPE_CHECKING:
+    from riffengine.engine.engine import Engine
+
+_POLICY = RestartPolicy()
+_FIRST_TRIES = len(_POLICY.pauses_seconds)  # a renderer that never was ready is given up after these
+_STOP_SECONDS = 0.1
 
 
 class RendererLink:
     """Keeps a renderer running and tells the Conductor what it says. Belongs to the event loop's thread."""
 
-    def __init__(self, options: RendererOptions, shell: Shell, context: EngineContext) -> None:
+    def __init__(self, options: RendererOptions, engine: Engine, context: EngineContext) -> None:
         self._process = RendererProcess(options)
-        self._shell, self._context = shell, context
-        self._began_ns = 0
-        self.deaths = 0  # since the start
-        self._deaths = 0  # in a row
+        self._engine, self._context = engine, context
         self._was_ready = False
+        self._supervisor = Supervisor(
+            self._process, _POLICY, context.clock, self._on_message, lambda: None, self._on_lost, engine.fail
+        )
 
     @property
     def pid(self) -> int:
         """Of the process, 0 while there is none."""
         return self._process.pid or 0
 
+    @property
+    def deaths(self) -> int:
+        """How often the process has ended unasked, or could not be started."""
+        return self._supervisor.deaths
+
     def start(self) -> None:
-        """Start a process and hear it, unless the end has come."""
-        if self._shell.stopping:
-            return
-        self._process.start()
-        self._began_ns = self._context.clock.now_ns()
-        asyncio.get_running_loop().add_reader(self._process.fileno(), self._hear)
+        """Start a process."""
+        self._supervisor.start()
 
     def send(self, message: Render | Cancel) -> None:
-        """To the renderer."""
+        """Send to the renderer."""
         self._process.send(message)
+
+    def check(self) -> None:
+        """Notice when the process has ended without a word."""
+        self._supervisor.check()
 
     def kill(self) -> None:
         """End a process that hangs; a new one follows."""
@@ -47,55 +56,41 @@ class RendererLink:
 
     def stop(self) -> None:
         """End it for good."""
-        if self._process.alive:
-            asyncio.get_running_loop().remove_reader(self._process.fileno())
-        self._process.stop(timeout=0.1)
+        self._supervisor.stop()
+        self._process.stop(_STOP_SECONDS)
 
-    def _hear(self) -> None:
-        messages, connected = self._process.receive()
-        for message in messages:
-            self._heed(message)
-        if not connected:
-            self._lost()
-
-    def _heed(self, message: FromRenderer) -> None:
-        shell, conductor = self._shell, self._context.conductor
-        frame = shell.frame()
+    def _on_message(self, message: FromRenderer) -> None:
+        engine, conductor = self._engine, self._context.conductor
+        frame = engine.frame()
         match message:
             case Ready():
                 self._was_ready = True
-                shell.carry_out(conductor.renderer_ready(frame, message))
+                engine.carry_out(conductor.renderer_ready(frame, message))
             case Delivery():
                 for remark in message.remarks:
-                    shell.say(remark)
+                    engine.say(remark)
                 self._context.player_log.lies_in(message.slot, message.request)
                 self._context.midi_notes_out.set_slot_notes(message.slot, message.notes)
-                shell.carry_out(conductor.delivered(frame, message))
+                engine.carry_out(conductor.delivered(frame, message))
             case Cancelled():
-                shell.carry_out(conductor.cancelled(frame, message))
+                engine.carry_out(conductor.cancelled(frame, message))
             case Alive():
-                shell.carry_out(conductor.renderer_alive(frame, message))
-            case Failed(-1, reason):  # it could not even start; its death follows
-                shell.say(reason)
+                engine.carry_out(conductor.renderer_alive(frame, message))
+            case Failed(-1, reason):  # it could not load its model; its death follows
+                engine.say(reason)
                 if not self._was_ready:
-                    shell.fail(reason)
+                    engine.fail(reason)
             case Failed():
-                shell.carry_out(conductor.failed(frame, message))
+                engine.carry_out(conductor.failed(frame, message))
 
-    def _lost(self) -> None:
-        loop, shell = asyncio.get_running_loop(), self._shell
-        loop.remove_reader(self._process.fileno())
-        self._process.stop(timeout=0.1)
-        if shell.stopping:
+    def _on_lost(self, reason: str, pause_seconds: float) -> None:
+        engine = self._engine
+        if engine.stopping:
+            self._supervisor.stop()
             return
-        if (self._context.clock.now_ns() - self._began_ns) / 1e9 > HEALTHY_SECONDS:
-            self._deaths = 0
-        wait = RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
-        self.deaths += 1
-        self._deaths += 1
-        if not self._was_ready and self._deaths > len(RESTART_SECONDS):
-            shell.fail("the renderer never came up; `riffengine doctor` may know why")
+        if not self._was_ready and self.deaths > _FIRST_TRIES:
+            self._supervisor.stop()
+            engine.fail(f"the renderer {reason} each time it was started; `riffengine doctor` may know why")
             return
-        shell.say(f"the renderer ended; the music goes on, a new one starts in {wait:g} s")
-        shell.carry_out(self._context.conductor.renderer_lost(shell.frame()))
-        loop.call_later(wait, self.start)
+        engine.say(f"the renderer {reason}; the music goes on, a new one starts in {pause_seconds:g} s")
+        engine.carry_out(self._context.conductor.renderer_lost(engine.frame()))

@@ -39,6 +39,7 @@ class ObservationBuilder:
             renderer_pid=self._renderer.pid,
             player_pid=self._player.pid,
             renderer_deaths=self._renderer.deaths,
+            player_deaths=self._player.deaths,
             faults=faults,
         )
 

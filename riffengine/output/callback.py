@@ -22,7 +22,14 @@ class AudioCallback:
     the control thread. Deques pass between them: appending and popping are atomic.
     """
 
-    def __init__(self, mixer: Mixer, recorder: Recorder | None, clock: Clock, player_log: bool = False) -> None:
+    def __init__(
+        self,
+        mixer: Mixer,
+        recorder: Recorder | None,
+        clock: Clock,
+        player_log: bool = False,
+        continues: tuple[int, int] | None = None,
+    ) -> None:
         self.inbox: deque[ToPlayer] = deque()
         self.outbox: deque[tuple[FromPlayer, int]] = deque()
         self.underruns = 0
@@ -35,11 +42,15 @@ class AudioCallback:
         self._scheduled = 0
         self._peak = 0.0
         self._load = 0.0
-        self._mark = (mixer.frame, clock.now_ns())
+        self._continues = continues
+        self._mark = continues or (mixer.frame, clock.now_ns())
 
     def fill(self, out: NDArray[np.float32], starved: bool) -> None:
         """Write the next block to ``out`` ``(frames, channels) float32``; ``starved`` tells of an underrun before."""
-        began, before = self._clock.now_ns(), self._mixer.frame
+        began = self._clock.now_ns()
+        if self._continues is not None:
+            self._continue_at(began, *self._continues)
+        before = self._mixer.frame
         try:
             if starved:
                 self.underruns += 1
@@ -61,6 +72,14 @@ class AudioCallback:
         load = (ended - began) * self._mixer.sample_rate / (len(out) * 1e9)
         self._load += _LOAD_SMOOTHING * (load - self._load)
         self._mark = (self._mixer.frame, ended)
+
+    def _continue_at(self, now_ns: int, frame: int, host_ns: int) -> None:
+        """Begin where the player that this one replaces would be by now: ``frame`` was to be pulled at ``host_ns``."""
+        self._continues = None
+        frame += max(0, now_ns - host_ns) * self._mixer.sample_rate // 1_000_000_000
+        self._mixer.begin_at(frame)
+        if self._recorder is not None:
+            self._recorder.begin_at(frame)
 
     def _schedule(self, message: ToPlayer) -> None:
         self._mixer.schedule(message)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import select
-import sys
 from collections import deque
 from multiprocessing.connection import Connection
 
+from riffengine.processes.child_process import writable
 from riffengine.processes.player_messages import FromPlayer, ToPlayer
 
 
@@ -46,10 +45,3 @@ class EnginePipe:
         except (EOFError, ConnectionResetError, BrokenPipeError):
             self.open = False
         return None
-
-
-def writable(connection: Connection) -> bool:
-    """Whether ``connection`` takes a message without waiting."""
-    if sys.platform == "win32":
-        return True
-    return bool(select.select([], [connection.fileno()], [], 0)[1])

@@ -7,12 +7,10 @@ fades out before it goes.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,9 +21,10 @@ from riffengine.output.callback import AudioCallback
 from riffengine.output.device import DeviceOutput, look_again
 from riffengine.output.failover import OUTPUTS, Fill, Output, OutputFailover
 from riffengine.output.paced import PacedOutput
-from riffengine.output.pipe import EnginePipe, writable
+from riffengine.output.pipe import EnginePipe
 from riffengine.output.recorder import Recorder
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.loop_store import LoopStore, Samples
 from riffengine.processes.player_messages import (
     Audible,
@@ -78,6 +77,7 @@ class PlayerOptions:
     cue: bool = False
     part_seconds: float = 0.0  # of ``record``; 0 is one file
     keep_seconds: float = 0.0  # of the last of the output, in memory, for ``SaveLast``
+    continues: tuple[int, int] | None = None  # a frame and its host time in ns: of the player that this one replaces
 
 
 # --- in the player process ------------------------------------------------------------------------------------------
@@ -122,7 +122,9 @@ class _Player:
         self._recorder = Recorder(options.sample_rate, options.channels, options.keep_seconds)
         if options.record is not None:
             self._record_path = self._recorder.first(StartRecording(options.record, options.part_seconds))
-        self._feed = AudioCallback(self._mixer, self._recorder, self._clock, options.player_log)
+        self._feed = AudioCallback(
+            self._mixer, self._recorder, self._clock, options.player_log, continues=options.continues
+        )
         self._outlet = OutputFailover(
             options.output, self._feed.fill, self._open_device, self._open_paced, self._notify, self._clock
         )
@@ -268,66 +270,14 @@ class _Player:
 # --- in the engine process ------------------------------------------------------------------------------------------
 
 
-class PlayerProcess:
-    """The engine's handle on the player. No call waits for the player but ``stop``; one thread only.
+class PlayerProcess(ChildProcess[PlayerOptions, ToPlayer, FromPlayer]):
+    """The engine's handle on the player; ``PlayerReady`` or ``PlayerFailed`` follows ``start``.
 
-    ``start`` may be called again after the player has ended (with the same loop store it takes up where it is told).
+    A player that is started again with the same loop store plays what it is sent; with ``continues`` on the old beat.
     """
 
     def __init__(self, options: PlayerOptions) -> None:
-        self.options = options
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._connection: Connection | None = None
-        self._unsent: deque[ToPlayer] = deque()
-
-    def start(self) -> None:
-        """Start the process; ``PlayerReady`` or ``PlayerFailed`` follows by ``receive``."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self._process = context.Process(
-            target=player_main, args=(self.options, theirs), name="riffengine-player", daemon=True
-        )
-        self._process.start()
-        theirs.close()  # so that either side sees the other's death as the end of the pipe
-        self._connection = ours
-        self._unsent.clear()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.is_alive()
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while there is one."""
-        return None if self._process is None else self._process.pid
-
-    def fileno(self) -> int:
-        """For ``loop.add_reader``; ``DeviceError`` before ``start``."""
-        if self._connection is None:
-            raise DeviceError("the player has not been started; call start() first")
-        return self._connection.fileno()
-
-    def send(self, message: ToPlayer) -> None:
-        """Hand over a message in order; what the pipe does not take now goes with the next call."""
-        self._unsent.append(message)
-        self._flush()
-
-    def receive(self) -> tuple[list[FromPlayer], bool]:
-        """Everything the player has said since the last call, and whether it still holds its end of the pipe.
-
-        Never waits. The descriptor stays open until ``stop``, so that who watches it can let go of it first.
-        """
-        self._flush()
-        messages: list[FromPlayer] = []
-        if self._connection is None:
-            return messages, False
-        try:
-            while self._connection.poll():
-                messages.append(self._connection.recv())
-        except (EOFError, OSError):  # OSError: it was killed within a message
-            return messages, False
-        return messages, True
+        super().__init__("riffengine-player", player_main, options)
 
     def stop(self, fade_frames: int = 22050, timeout: float = 10.0) -> list[FromPlayer]:
         """Fade out, wait at most ``timeout`` seconds for the process, end it by force after that.
@@ -335,37 +285,22 @@ class PlayerProcess:
         A player that records gets 12 s at least: killed before its file is finished, it leaves one that nobody can
         read. Called again, it shortens the fade. Returns what the player said on its way out.
         """
-        process = self._process
-        if process is None:
+        if not self.started:
             return []
         self.send(StopPlayer(fade_frames))
         clock = SystemClock()
         patience = timeout if self.options.record is None else max(timeout, _RECORDER_SECONDS)
         deadline_ns = clock.now_ns() + round(patience * 1e9)
         said: list[FromPlayer] = []
-        while process.is_alive() and clock.now_ns() < deadline_ns:
+        while self.alive and clock.now_ns() < deadline_ns:
             said += self.receive()[0]  # a full pipe would keep the player from ending
-            process.join(0.02)
+            self.join(0.02)
         said += self.receive()[0]
-        if process.is_alive():
-            process.terminate()
-            process.join(1.0)
-        if process.is_alive():
-            process.kill()
-            process.join(1.0)
-        self._hang_up()
+        if self.alive:
+            self.terminate()
+            self.join(1.0)
+        if self.alive:
+            self.kill()
+            self.join(1.0)
+        self.close()
         return said
-
-    def _flush(self) -> None:
-        while self._connection is not None and self._unsent and writable(self._connection):
-            try:
-                self._connection.send(self._unsent[0])
-            except OSError:  # the player has gone; `receive` says so, after its last words
-                self._unsent.clear()
-                return
-            self._unsent.popleft()
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -42,7 +42,7 @@ class Recorder:
         self._rate, self._channels = sample_rate, channels
         self._reel = RollingBuffer(keep_seconds, sample_rate, channels)
         self._news: deque[Recorded] = deque()
-        self._frame = 0
+        self._frame = self._first_frame = 0  # of the output
         # The number of the recording that is wanted (0: none), and those that ended by themselves: one writer each.
         self._wanted = self._started = 0
         self._failed = self._overrun = 0
@@ -58,6 +58,10 @@ class Recorder:
     def recording(self) -> bool:
         """Whether blocks are being written, as far as is known."""
         return self._wanted not in (0, self._failed, self._overrun)
+
+    def begin_at(self, frame: int) -> None:
+        """The first block that is put is ``frame`` of the output. Before the first ``put``, in the audio thread."""
+        self._first_frame = self._frame = frame
 
     def put(self, block: Samples) -> None:
         """Take a copy of ``block`` ``(frames, channels) float32``; never waits."""
@@ -90,8 +94,10 @@ class Recorder:
         if self._saver is not None and self._saver.is_alive():
             self._news.append(Recorded("saved", request.path, 0, 0, "the last save is still being written; try again"))
             return
-        pieces, first = self._reel.last(request.seconds)
-        self._saver = threading.Thread(target=self._save, args=(request, pieces, first), name="save-last", daemon=True)
+        pieces, put_before = self._reel.last(request.seconds)
+        self._saver = threading.Thread(
+            target=self._save, args=(request, pieces, self._first_frame + put_before), name="save-last", daemon=True
+        )
         self._saver.start()
 
     def news(self) -> Iterable[Recorded]:

@@ -95,6 +95,7 @@ class Mixer:
         self._counters = MixerCounters()
         self._mixed = 0
         self._frame = 0
+        self._begun = False
 
     @property
     def frame(self) -> int:
@@ -145,14 +146,20 @@ class Mixer:
         """The next ``frames`` of sound, ``(frames, channels or twice as many) float32``, never above −0.3 dBFS."""
         if self._inbox:
             self._sort_inbox()
-        if self._mixed == 0 and frames > 0:
+        if not self._begun and frames > 0:
+            self._begun = True
             self._mix(MIX_AHEAD_FRAMES)
         block = self._mix(frames)
         self._frame += frames
         return block
 
+    def begin_at(self, frame: int) -> None:
+        """Count frames from ``frame`` on instead of 0. Before the first ``pull``."""
+        self._frame = self._mixed = frame
+
     def skip(self, frame: int) -> None:
         """Go on at ``frame`` after ``pull`` raised, with silence for what was not mixed: the beat stays where it is."""
+        self._begun = True
         self._frame = max(frame, self._frame)
         missing = self._frame + MIX_AHEAD_FRAMES - self._mixed
         if missing > 0:

@@ -161,6 +161,14 @@ class RecordingController(Surface):
         if landing.path.startswith("scene/") and self._scene is not None:
             self._scene = (self._scene[0], landing.beat)
 
+    def player_restarted(self, frame: int) -> None:
+        """The player has died and a new one runs: a recording ends where it was, and goes on in a new file."""
+        if self._take is not None:
+            if self._take.files:
+                self._write(self._take.cue_path, self._take.files, frame)
+            self._take = _Take(self._take.asked)
+            self.send(StartRecording(self._take.asked, 60.0 * self._plan.part_minutes))
+
     def underrun(self, frame: int, count: int) -> None:
         """The device starved ``count`` times just before ``frame``: a place to listen to."""
         self._add(Cue(frame, f"underrun ({count})", remark=True))

@@ -13,12 +13,11 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 
 from riffengine.errors import AudioFileError, RenderCancelled, RendererError
 from riffengine.notes.loop_notes import pack
+from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import (
     Cancel,
@@ -184,80 +183,16 @@ def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family, signs
     )
 
 
-class RendererProcess:
-    """The engine's handle on a renderer process: start, send, receive, and notice when it is gone."""
+class RendererProcess(ChildProcess[RendererOptions, ToRenderer, FromRenderer]):
+    """The engine's handle on a renderer process; ``Ready`` follows ``start``."""
 
     def __init__(self, options: RendererOptions) -> None:
-        self.options = options
-        self._process: SpawnProcess | None = None
-        self._connection: Connection | None = None
-
-    def start(self) -> None:
-        """Start the process; returns at once, ``Ready`` follows through ``receive``."""
-        context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=renderer_main, args=(self.options, theirs), name="riffengine-renderer", daemon=True
-        )
-        # The child inherits it: a Ctrl-C while it still imports would end it with a traceback.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self._process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
-        theirs.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.is_alive()
-
-    @property
-    def pid(self) -> int | None:
-        """The process's number, for those who want to kill it."""
-        return self._process.pid if self._process else None
-
-    def fileno(self) -> int:
-        """The pipe's descriptor: readable when a message waits or the process has ended."""
-        if self._connection is None:
-            raise ValueError("the renderer process is not started")
-        return self._connection.fileno()
-
-    def send(self, message: ToRenderer) -> bool:
-        """Hand over ``message``; false when the process is gone."""
-        if self._connection is None:
-            return False
-        try:
-            self._connection.send(message)
-        except (BrokenPipeError, OSError):
-            return False
-        return True
-
-    def receive(self) -> tuple[list[FromRenderer], bool]:
-        """Every message that waits, and whether the process still holds its end of the pipe. Never blocks."""
-        messages: list[FromRenderer] = []
-        if self._connection is None:
-            return messages, False
-        try:
-            while self._connection.poll():
-                messages.append(self._connection.recv())
-        except (EOFError, OSError):
-            return messages, False
-        return messages, True
-
-    def kill(self) -> None:
-        """End it by force; its death is noticed like any other."""
-        if self._process is not None:
-            self._process.kill()
+        super().__init__("riffengine-renderer", renderer_main, options)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ask it to end, then make it."""
         self.send(Shutdown())
-        if self._process is not None:
-            self._process.join(timeout)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join(timeout)
-        if self._connection is not None:
-            self._connection.close()
-        self._process = self._connection = None
+        if not self.join(timeout):
+            self.kill()
+            self.join(timeout)
+        self.close()

@@ -49,6 +49,7 @@ class PlayerLog:
         self._waiting: dict[int, ToPlayer] = {}
         self._requests: dict[int, RenderRequest] = {}  # by slot
         self._sent = 0
+        self._before = 0  # messages to earlier players of this set
         self._stopped = False
 
     def sent(self, message: ToPlayer) -> None:
@@ -61,6 +62,14 @@ class PlayerLog:
         self._sent += 1
         self._waiting[self._sent] = message
 
+    def restarted(self) -> None:
+        """A new player counts from 1; what the last one did not answer has not taken effect.
+
+        A replay does not repeat the gap: it plays on through it, with the fade of the new player.
+        """
+        self._before = self._sent
+        self._waiting.clear()
+
     def lies_in(self, slot: int, request: RenderRequest) -> None:
         """From now on ``slot`` of the loop store holds what ``request`` determines."""
         self._requests[slot] = request
@@ -71,10 +80,11 @@ class PlayerLog:
 
     def scheduled(self, report: Scheduled) -> None:
         """The player has said on which frame a message takes effect: onto the tape with it."""
-        message = self._waiting.pop(report.number, None)
+        number = self._before + report.number
+        message = self._waiting.pop(number, None)
         if message is None:
             return
-        facts: dict[str, Any] = {"number": report.number, "horizon": report.horizon, **asdict(message)}
+        facts: dict[str, Any] = {"number": number, "horizon": report.horizon, **asdict(message)}
         facts.pop("at_frame", None)  # what was asked; what was heard is the entry's frame
         facts.pop("stamp_ns", None)
         if isinstance(message, PlaceLoop):

@@ -17,7 +17,7 @@ from riffengine.performance.parameters import Checked, ParameterTree
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
-from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid
+from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid, ToPlayer
 from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
@@ -317,7 +317,7 @@ class Conductor:
         actions: list[Action] = []
         if isinstance(message, LoopFreed):
             scheduler.loops.freed(message.slot)
-        elif isinstance(message, BankLanded):
+        elif isinstance(message, BankLanded) and not self._launcher.was_relaunched(message.bank):
             error = 0 if message.asked_frame is None else message.frame - message.asked_frame
             scheduler.counters.landing_error_frames_max = max(scheduler.counters.landing_error_frames_max, abs(error))
             beat = scheduler.timeline.beat_at(message.frame)
@@ -325,6 +325,22 @@ class Conductor:
             actions += landed_actions(message, bank, beat, error)
         else:
             return actions
+        return [*actions, *self._advance(frame)]
+
+    def restore_player(self, frame: int) -> list[Action]:
+        """A new player process runs and knows nothing: send it grid, controls and banks, and let it fade in."""
+        scheduler = self._scheduler
+        self._settle(frame)
+        scheduler.loops.forget_player()
+        timeline = scheduler.timeline
+        grids = [SetGrid(timeline.grid, frame)]
+        if timeline.upcoming is not None:
+            grids.append(SetGrid(timeline.upcoming, timeline.upcoming.anchor_frame))
+        controls = scheduler.mixer_controls.restored(scheduler.state, scheduler.fade_frames)
+        messages: list[ToPlayer] = [*grids, *controls]
+        actions: list[Action] = [ToPlayerMessage(message) for message in messages]
+        actions += self._launcher.relaunch()
+        self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 
     def status(self, frame: int) -> ConductorStatus:

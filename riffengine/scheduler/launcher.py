@@ -20,6 +20,7 @@ class Launcher:
         self._scheduler = scheduler
         self._next_bank = 1
         self._awaited: dict[int, tuple[str, MorphBank]] = {}  # launched, and not reported as landed
+        self._relaunched: set[int] = set()  # on a new player, though they had landed before
         self._swapped_frames: dict[str, int] = {}  # by deck: when a loop that sounds was last exchanged
 
     def fits(self, group: list[DeckState]) -> bool:
@@ -92,6 +93,28 @@ class Launcher:
         for other in [n for n, (name, _) in self._awaited.items() if name == deck and n <= number]:
             del self._awaited[other]
         return None if found is None else found[1]
+
+    def relaunch(self) -> list[Action]:
+        """Give a new player every bank that sounds or is launched, each loop in its place."""
+        messages: list[ToPlayer] = []
+        for deck in self._scheduler.decks.values():
+            for bank in (deck.sounding, deck.launching):
+                if bank is None:
+                    continue
+                messages += [self._place(deck, bank, alpha, loop) for alpha, loop in bank.placed.items()]
+                at_frame, fade_frames = None, 0
+                if bank is deck.launching:
+                    at_frame, fade_frames = bank.frame, self._scheduler.fade_frames
+                messages.append(LaunchBank(deck.name, bank.number, at_frame, fade_frames, bank.serial))
+                if bank.number not in self._awaited:
+                    self._relaunched.add(bank.number)
+        return [ToPlayerMessage(message) for message in messages]
+
+    def was_relaunched(self, number: int) -> bool:
+        """Whether bank ``number`` had landed before and sounds again on a new player; answered once."""
+        known = number in self._relaunched
+        self._relaunched.discard(number)
+        return known
 
     def settle(self, frame: int) -> None:
         """Banks that were launched for a frame that has come are what sounds."""

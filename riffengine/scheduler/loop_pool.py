@@ -117,6 +117,15 @@ class LoopPool:
         """The player reads ``slot`` no more."""
         self._move(slot, SlotState.FREEING, SlotState.FREE)
 
+    def forget_player(self) -> None:
+        """The player has ended: it knows no loop any more, and reads no slot."""
+        for loop in (*self._best.values(), *self._superseded):
+            loop.known_to_player = False
+        for slot, state in enumerate(self._slots):
+            if state is SlotState.FREEING:
+                self._slots[slot] = SlotState.FREE
+        self.version += 1
+
     def _move(self, slot: int, before: SlotState, after: SlotState) -> None:
         if self._slots[slot] is not before:
             raise LoopStoreError(

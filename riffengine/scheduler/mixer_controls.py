@@ -69,6 +69,11 @@ class MixerControls:
         stems = (message for path in gains for message in stem_messages(Command(path, state[path]), state, 0))
         return [SetControl("fade", 0.0, None, 0), *(control_message(path, state[path], 0) for path in sent), *stems]
 
+    def restored(self, state: PerformanceState, fade_frames: int) -> list[SetControl]:
+        """Every control for a new player, which fades in if the last one could be heard."""
+        fade = [SetControl("fade", 1.0, None, fade_frames)] if self.opened and not self.panicked else []
+        return [*self.initial(state), *fade]
+
     def open(self, at_frame: int) -> list[SetControl]:
         """Fade in for the first sound, unless there was a panic meanwhile."""
         if self.opened:

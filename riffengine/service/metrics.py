@@ -102,6 +102,7 @@ def _renders(o: Observation) -> Iterator[Metric]:
     status = o.conductor
     yield _gauge("renderer_ready", "1 while the renderer takes jobs", float(status.renderer_ready))
     yield _counter("renderer_deaths", "Times the renderer ended unasked", o.renderer_deaths)
+    yield _counter("player_deaths", "Times the player ended unasked", o.player_deaths)
     jobs = CounterMetricFamily(f"{PREFIX}_renders", "Loops by what became of them", labels=["outcome"])
     for outcome in ("started", "delivered", "heard", "cancelled", "failed", "lost"):
         jobs.add_metric([outcome], getattr(status, f"jobs_{outcome}"))

@@ -130,6 +130,7 @@ class ServiceObserver(Observer):
             "underrun": (_underruns(before), _underruns(now)),
             "famine": (before.conductor.famines, now.conductor.famines),
             "renderer_death": (before.renderer_deaths, now.renderer_deaths),
+            "player_death": (before.player_deaths, now.player_deaths),
             "fault": (before.faults, now.faults),
         }
         for event, (then, count) in counts.items():
@@ -185,6 +186,7 @@ def _report(o: Observation) -> dict[str, object]:
         "renders_heard": status.jobs_heard,
         "render_seconds": round(status.full_p50_seconds, 3),
         "renderer_deaths": o.renderer_deaths,
+        "player_deaths": o.player_deaths,
         "renderer_mb": held.resident_bytes // 1_000_000 if held else None,
         "load": round(player.load, 4) if player is not None else None,
         "output": o.output,

@@ -59,6 +59,7 @@ class Observation:
     renderer_pid: int = 0
     player_pid: int = 0
     renderer_deaths: int = 0
+    player_deaths: int = 0
     faults: int = 0
 
 

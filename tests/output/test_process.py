@@ -31,6 +31,7 @@ from riffengine.processes.player_messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    Recorded,
     SetControl,
     Status,
     StopPlayer,
@@ -235,6 +236,50 @@ def test_without_a_sound_device_auto_is_paced_and_says_so(store: LoopStore) -> N
     wait_for(player, said, lambda s: bool(of(s, PlayerReady)))
     assert of(said, PlayerReady)[0].output.startswith("paced (no sound device: ")
     player.stop(0)
+
+
+def test_a_player_that_replaces_a_killed_one_goes_on_at_the_frame_of_the_wall_clock(
+    store: LoopStore, tmp_path: Path
+) -> None:
+    """Both recordings hold the same loop: each sample of the second is the one that its frame of the grid asks for."""
+    loop = put_noise(store, 0)
+    rows: list[tuple[Recorded, np.ndarray]] = []  # type: ignore[type-arg]
+    player = PlayerProcess(options(store, record=str(tmp_path / "set.wav")))
+    begin: list[ToPlayer] = [
+        SetControl("fade", 1.0, None, 0),
+        PlaceLoop("a", 0, 0.0, loop),
+        LaunchBank("a", 0, None, 0),
+    ]
+    continues = None
+    for life in range(2):
+        player.options = options(store, record=str(tmp_path / "set.wav"), continues=continues)
+        player.start()
+        for message in begin:
+            player.send(message)
+        said: list[FromPlayer] = []
+        wait_for(player, said, lambda s: bool(of(s, Recorded)) and len(of(s, Status)) > 30)
+        if life == 0:
+            status = of(said, Status)[-1]
+            continues = (status.frame, status.host_ns)
+            os.kill(player.pid or 0, signal.SIGKILL)
+            while player.alive:
+                time.sleep(0.01)
+        else:
+            said += player.stop(fade_frames=0)
+        began = next(news for news in of(said, Recorded) if news.what == "began")
+        rows.append((began, soundfile.read(began.path, dtype="float32", always_2d=True)[0]))
+    assert [Path(began.path).name for began, _ in rows] == ["set.wav", "set-2.wav"]
+    assert rows[0][0].frame == 0
+    second = rows[1][0].frame
+    marks = [(message.frame, message.host_ns) for message in of(said, Status)]
+    assert continues is not None and second > continues[0]
+    # The new player pulls each frame when the first one would have: 50 ms are patience for a loaded machine.
+    for frame, host_ns in marks:
+        assert abs((host_ns - continues[1]) / 1e9 - (frame - continues[0]) / 44100) < 0.05
+    expected = store.view(0, 2, FRAMES, 2).sum(axis=0)
+    heard = rows[1][1][5000:20000]
+    places = (second + 5000 + np.arange(len(heard))) % FRAMES
+    assert np.abs(heard - expected[places]).max() < 1e-5
 
 
 def test_an_engine_that_does_not_read_does_not_stop_the_music(store: LoopStore) -> None:

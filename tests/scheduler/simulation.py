@@ -49,9 +49,8 @@ class Hall:
                 message = action.message
                 self.player.append((self.frame, message))
                 if isinstance(message, LaunchBank):
-                    self.later(
-                        message.at_frame, BankLanded(message.deck, message.bank, message.at_frame, message.at_frame)
-                    )
+                    at = self.frame if message.at_frame is None else message.at_frame
+                    self.later(at, BankLanded(message.deck, message.bank, at, message.at_frame))
                 elif isinstance(message, FreeLoop):
                     slot = next(m.loop.slot for m in self.sent(PlaceLoop) if m.loop.loop == message.loop)
                     self.later(self.frame + 50, LoopFreed(message.loop, slot))

@@ -1,0 +1,151 @@
+"""Supervisor: keeps one child process running, also when a start of it fails. The event loop's thread.
+
+The renderer and the player are kept by it alike: they may die at any moment, and the system may have no descriptor or
+memory for a new process just then (EMFILE, EAGAIN, ENOMEM: what follows an out-of-memory kill).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from riffengine.clock import Clock
+
+Received = TypeVar("Received")
+
+
+class Child(Protocol[Received]):
+    """What a supervisor asks of a process; see ``processes.child_process.ChildProcess``."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    def start(self) -> None:
+        """Start it; ``OSError`` when the system has no room for it."""
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when a message waits or the process has ended."""
+
+    def receive(self) -> tuple[list[Received], bool]:
+        """Everything that came, and whether it still holds its end of the pipe."""
+
+    def close(self) -> None:
+        """Forget it and hang up."""
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """How often and how soon a process is started again.
+
+    ``pauses_seconds`` before each new start in a row, the last one for all that follow; a process that lived for
+    ``healthy_seconds`` begins the row again. More than ``most_deaths`` within ``within_seconds`` are too many.
+    """
+
+    pauses_seconds: tuple[float, ...] = (0.0, 0.5, 2.0, 5.0)
+    healthy_seconds: float = 20.0
+    most_deaths: int | None = None
+    within_seconds: float = 30.0
+
+
+class Supervisor(Generic[Received]):
+    """Starts ``child``, passes on what it says, notices its death, and starts it again.
+
+    ``received`` gets every message. ``started`` is called after every start but the first. ``lost`` is called when a
+    process has ended, or could not be started, with the reason and the seconds until the next start; ``gave_up`` when
+    that happened too often. None of them is called after ``stop``.
+    """
+
+    def __init__(
+        self,
+        child: Child[Received],
+        policy: RestartPolicy,
+        clock: Clock,
+        received: Callable[[Received], None],
+        started: Callable[[], None],
+        lost: Callable[[str, float], None],
+        gave_up: Callable[[str], None],
+    ) -> None:
+        self.deaths = 0  # since the start of the set
+        self._child, self._policy, self._clock = child, policy, clock
+        self._received, self._started, self._lost, self._gave_up = received, started, lost, gave_up
+        self._in_a_row = 0
+        self._recent_ns: deque[int] = deque()
+        self._began_ns = 0
+        self._watched: int | None = None  # the descriptor on the event loop
+        self._restart: asyncio.TimerHandle | None = None
+        self._again = False
+        self._ended = False
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there and its messages are heard."""
+        return self._watched is not None
+
+    def start(self) -> None:
+        """Start the process; a start that fails counts as a death and is tried again."""
+        self._restart = None
+        if self._ended:
+            return
+        self._began_ns = self._clock.now_ns()
+        try:
+            self._child.start()
+        except OSError as error:
+            self._died(f"cannot be started: {error.strerror or error}")
+            return
+        self._watched = self._child.fileno()
+        asyncio.get_running_loop().add_reader(self._watched, self._read)
+        if self._again:
+            self._started()
+        self._again = True
+
+    def check(self) -> None:
+        """Notice a process that has ended without closing its pipe."""
+        if self._watched is not None and not self._child.alive:
+            self._read()
+            if self._watched is not None:
+                self._died("ended")
+
+    def stop(self) -> None:
+        """Watch it no more and start it no more; ending it is the caller's."""
+        self._ended = True
+        self._unwatch()
+        if self._restart is not None:
+            self._restart.cancel()
+            self._restart = None
+
+    def _read(self) -> None:
+        messages, connected = self._child.receive()
+        for message in messages:
+            self._received(message)
+        if not connected and self._watched is not None:
+            self._died("ended")
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            asyncio.get_running_loop().remove_reader(self._watched)
+            self._watched = None
+
+    def _died(self, reason: str) -> None:
+        self._unwatch()
+        self._child.close()
+        if self._ended:
+            return
+        now_ns, policy = self._clock.now_ns(), self._policy
+        if (now_ns - self._began_ns) / 1e9 > policy.healthy_seconds:
+            self._in_a_row = 0
+        pause = policy.pauses_seconds[min(self._in_a_row, len(policy.pauses_seconds) - 1)]
+        self.deaths += 1
+        self._in_a_row += 1
+        self._recent_ns.append(now_ns)
+        while now_ns - self._recent_ns[0] > policy.within_seconds * 1e9:
+            self._recent_ns.popleft()
+        if policy.most_deaths is not None and len(self._recent_ns) > policy.most_deaths:
+            self._gave_up(reason)
+            return
+        self._lost(reason, pause)
+        if not self._ended:
+            self._restart = asyncio.get_running_loop().call_later(pause, self.start)

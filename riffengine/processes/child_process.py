@@ -1,0 +1,158 @@
+"""ChildProcess: a process of ours at the other end of a pipe; started, sent to, received from, ended.
+
+The engine's handles on the renderer and on the player are this class with their own messages. No call waits for the
+other process but ``join``; one thread only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Generic, TypeVar
+
+from riffengine.errors import RiffError
+
+_KILL_SECONDS = 0.5  # a killed process is gone in milliseconds
+
+Options = TypeVar("Options")
+Sent = TypeVar("Sent")
+Received = TypeVar("Received")
+
+
+class ChildProcess(Generic[Options, Sent, Received]):
+    """A process that runs ``target(options, connection)``. ``start`` may be called again after it has ended.
+
+    ``name`` is what the operating system and error messages call it.
+    """
+
+    def __init__(self, name: str, target: Callable[[Options, Connection], None], options: Options) -> None:
+        self.options = options
+        self._name, self._target = name, target
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+        self._unsent: deque[Sent] = deque()
+
+    def start(self) -> None:
+        """Start the process and return at once; its first message follows by ``receive``.
+
+        ``OSError`` when the system has no descriptor, process or memory for it; then nothing is left behind, and it may
+        be tried again.
+        """
+        self.close()
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=self._target, args=(self.options, theirs), name=self._name, daemon=True)
+        try:
+            with _sigint_ignored():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()  # so that either side sees the other's death as the end of the pipe
+        self._process, self._connection = process, ours
+        self._unsent.clear()
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a process, alive or dead, that ``close`` has not been called for."""
+        return self._process is not None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, ``None`` before the first start."""
+        return None if self._process is None else self._process.pid
+
+    def fileno(self) -> int:
+        """The pipe's descriptor: readable when a message waits or the process ended. ``RiffError`` before a start."""
+        if self._connection is None:
+            raise RiffError(f"the process {self._name} has not been started; call start() first")
+        return self._connection.fileno()
+
+    def send(self, message: Sent) -> None:
+        """Hand over a message in order; what the pipe does not take now goes with the next call."""
+        self._unsent.append(message)
+        self._flush()
+
+    def receive(self) -> tuple[list[Received], bool]:
+        """Everything that came since the last call, and whether the process still holds its end of the pipe.
+
+        Never waits. The descriptor stays open until ``close``, so that an event loop can stop watching it first.
+        """
+        self._flush()
+        messages: list[Received] = []
+        if self._connection is None:
+            return messages, False
+        try:
+            while self._connection.poll():
+                messages.append(self._connection.recv())
+        except (EOFError, OSError):  # OSError: it was killed within a message
+            return messages, False
+        return messages, True
+
+    def join(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds for its end; whether it has ended."""
+        if self._process is not None:
+            self._process.join(timeout)
+        return not self.alive
+
+    def terminate(self) -> None:
+        """Ask it to end by a signal."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it by force; its death is noticed like any other."""
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Hang up, and end the process by force if it still runs."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(_KILL_SECONDS)
+        self._process = self._connection = None
+        self._unsent.clear()
+
+    def _flush(self) -> None:
+        while self._connection is not None and self._unsent and writable(self._connection):
+            try:
+                self._connection.send(self._unsent[0])
+            except OSError:  # the process has gone; `receive` says so, after its last messages
+                self._unsent.clear()
+                return
+            self._unsent.popleft()
+
+
+def writable(connection: Connection) -> bool:
+    """Whether ``connection`` takes a message without waiting."""
+    if sys.platform == "win32":
+        return True
+    return bool(select.select([], [connection.fileno()], [], 0)[1])
+
+
+@contextlib.contextmanager
+def _sigint_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may change it
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

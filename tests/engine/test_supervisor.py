@@ -1,0 +1,163 @@
+"""One supervisor for every child process: it survives failed starts, backs off, and gives up when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Awaitable, Callable
+
+from riffengine.clock import VirtualClock
+from riffengine.engine.supervisor import RestartPolicy, Supervisor
+
+
+class FakeChild:
+    """A child behind a real pipe; ``failing`` starts raise what the system raises without descriptors."""
+
+    def __init__(self, failing: int = 0) -> None:
+        self.failing, self.starts, self.alive = failing, 0, False
+        self._read = self._write = -1
+
+    def start(self) -> None:
+        self.starts += 1
+        if self.failing:
+            self.failing -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        self._read, self._write = os.pipe()
+        self.alive = True
+
+    def fileno(self) -> int:
+        return self._read
+
+    def say(self, text: str) -> None:
+        os.write(self._write, text.encode())
+
+    def die(self) -> None:
+        self.alive = False
+        os.close(self._write)
+
+    def receive(self) -> tuple[list[str], bool]:
+        said = os.read(self._read, 100).decode()
+        return ([said] if said else []), bool(said)
+
+    def close(self) -> None:
+        if self._read >= 0:
+            os.close(self._read)
+            self._read = -1
+
+
+class Watch:
+    """Keeps what a supervisor calls."""
+
+    def __init__(self, child: FakeChild, policy: RestartPolicy) -> None:
+        self.received: list[str] = []
+        self.restarts = 0
+        self.lost: list[tuple[str, float]] = []
+        self.given_up: list[str] = []
+        self.clock = VirtualClock()
+        self.supervisor: Supervisor[str] = Supervisor(
+            child, policy, self.clock, self.received.append, self._restarted,
+            lambda reason, pause: self.lost.append((reason, pause)), self.given_up.append,
+        )  # fmt: skip
+
+    def _restarted(self) -> None:
+        self.restarts += 1
+
+
+def run(script: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(script(), 20.0))
+
+
+async def until(what: Callable[[], bool]) -> None:
+    while not what():
+        await asyncio.sleep(0.001)
+
+
+def test_messages_come_and_a_death_is_followed_by_a_new_start() -> None:
+    async def script() -> None:
+        child = FakeChild()
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.0, 0.01)))
+        watch.supervisor.start()
+        child.say("ready")
+        await until(lambda: watch.received == ["ready"])
+        assert watch.restarts == 0
+        child.die()
+        await until(lambda: child.starts == 2)
+        assert watch.lost == [("ended", 0.0)] and watch.restarts == 1 and watch.supervisor.running
+        watch.supervisor.stop()
+        child.die()
+        await asyncio.sleep(0.05)
+        assert child.starts == 2 and watch.supervisor.deaths == 1
+        child.close()
+
+    run(script)
+
+
+def test_starts_that_the_system_refuses_are_tried_again_with_growing_pauses() -> None:
+    async def script() -> None:
+        child = FakeChild(failing=3)
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.0, 0.01, 0.02)))
+        watch.supervisor.start()
+        await until(lambda: watch.supervisor.running)
+        assert child.starts == 4
+        assert [pause for _, pause in watch.lost] == [0.0, 0.01, 0.02]
+        assert all("Too many open files" in reason for reason, _ in watch.lost)
+        watch.supervisor.stop()
+        child.die()
+        child.close()
+
+    run(script)
+
+
+def test_a_long_life_begins_the_pauses_again() -> None:
+    async def script() -> None:
+        child = FakeChild()
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.0, 0.01), healthy_seconds=20.0))
+        watch.supervisor.start()
+        for life_seconds in (1.0, 1.0, 30.0):
+            starts = child.starts
+            watch.clock.advance_to(watch.clock.now_ns() + round(life_seconds * 1e9))
+            child.die()
+            await until(lambda starts=starts: child.starts == starts + 1)  # type: ignore[misc]
+        assert [pause for _, pause in watch.lost] == [0.0, 0.01, 0.0]
+        watch.supervisor.stop()
+        child.die()
+        child.close()
+
+    run(script)
+
+
+def test_too_many_deaths_end_it() -> None:
+    async def script() -> None:
+        child = FakeChild(failing=100)
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.0,), most_deaths=5, within_seconds=30.0))
+        watch.supervisor.start()
+        await until(lambda: bool(watch.given_up))
+        await asyncio.sleep(0.02)
+        assert child.starts == 6 and len(watch.lost) == 5 and len(watch.given_up) == 1
+
+    run(script)
+
+
+def test_stopping_before_any_start_is_no_error() -> None:
+    async def script() -> None:
+        watch = Watch(FakeChild(), RestartPolicy())
+        watch.supervisor.stop()
+        watch.supervisor.start()
+        assert not watch.supervisor.running
+
+    run(script)
+
+
+def test_nothing_starts_after_the_end() -> None:
+    async def script() -> None:
+        child = FakeChild()
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.05,)))
+        watch.supervisor.start()
+        child.die()
+        await until(lambda: bool(watch.lost))
+        watch.supervisor.stop()
+        await asyncio.sleep(0.1)
+        assert child.starts == 1
+
+    run(script)

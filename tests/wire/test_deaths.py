@@ -1,0 +1,90 @@
+"""Processes of a set that are killed, or that the system will not start: the music goes on and ends well."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from riffengine.performance.journal import read_journal
+from tests.wire.osc_session import PATIENCE_SECONDS, performing, silences
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+PRESET = """\
+name: deaths
+tempo: 120
+quantum: beat
+output: {to: paced, fade_out: 0.5}
+midi: {enabled: false}
+deck: {a: {prompt: "house, driving", seed: 3}}
+"""
+
+
+def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_on(tmp_path: Path) -> None:
+    with performing(PRESET, tmp_path) as (process, surface):
+        status = surface.wait_until(lambda status: status["jobs_heard"] >= 1)  # type: ignore[operator]
+        time.sleep(2.0)
+        before, began = surface.status(), time.perf_counter()
+        os.kill(int(str(before["player_pid"])), signal.SIGKILL)
+        after = surface.wait_until(lambda status: status["player_pid"] not in (0, before["player_pid"]))
+        # The beat never stopped: it has gone on as the clock of this test has.
+        passed = (float(str(after["beat"])) - float(str(before["beat"]))) * 0.5
+        assert passed == pytest.approx(time.perf_counter() - began, abs=0.5)
+        surface.send("/riff/deck/a/prompt", "techno, dark")
+        surface.wait_for("/riff/ok", lambda values: values[0] == "deck/a/prompt")
+        surface.wait_until(lambda status: status["jobs_heard"] > after["jobs_heard"])  # type: ignore[operator]
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=PATIENCE_SECONDS)[0]
+    assert process.returncode == 0, said
+    assert "the player ended; a new one starts and plays on" in said and "Traceback" not in said
+    assert int(str(status["player_pid"])) > 0
+    second, rate = soundfile.read(tmp_path / "set-2.wav", always_2d=True)
+    assert len(second) > 2 * rate and abs(second).max() > 0.05 and not silences(second, rate // 10)
+    first, _ = soundfile.read(tmp_path / "set.wav", always_2d=True)
+    assert abs(first).max() > 0.05
+    assert (tmp_path / "set-2.wav.cue").is_file()
+    landed = [entry.value for entry in read_journal(tmp_path / "set.jsonl").entries if entry.kind == "landing"]
+    assert "techno, dark" in landed
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prlimit of another process")
+def test_a_renderer_that_the_system_will_not_start_comes_back_when_it_can(tmp_path: Path) -> None:
+    with performing(PRESET, tmp_path) as (process, surface):
+        before = surface.wait_until(lambda status: status["jobs_heard"] >= 1)  # type: ignore[operator]
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        used = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used, limits[1]))
+        os.kill(int(str(before["renderer_pid"])), signal.SIGKILL)
+        time.sleep(2.0)  # the first new start fails: there is no descriptor for its pipe
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+        surface.wait_until(lambda status: status["renderer_pid"] not in (0, before["renderer_pid"]))
+        surface.send("/riff/deck/a/prompt", "techno, dark")
+        surface.wait_until(lambda status: status["jobs_heard"] > before["jobs_heard"])  # type: ignore[operator]
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=PATIENCE_SECONDS)[0]
+    assert process.returncode == 0, said
+    assert "cannot be started: Too many open files" in said and "Traceback" not in said
+    sound, rate = soundfile.read(tmp_path / "set.wav", always_2d=True)
+    assert not silences(sound, rate // 100)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts on how descriptors are numbered here")
+def test_a_set_that_cannot_start_its_processes_says_so_in_one_line(tmp_path: Path) -> None:
+    import subprocess
+
+    (tmp_path / "set.yaml").write_text(PRESET)
+    command = f"ulimit -n 20; exec {sys.executable} -m riffengine play set.yaml --seconds 1"
+    ended = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+    assert ended.returncode in (1, 2)
+    assert "Traceback" not in ended.stdout + ended.stderr, ended.stdout + ended.stderr
+    assert "Too many open files" in ended.stdout + ended.stderr
