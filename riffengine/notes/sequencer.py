@@ -1,7 +1,7 @@
-"""NoteSequencer: which notes of the loops that sound begin and end on which frame. Pure; frames in, MIDI messages out.
+"""NoteSequencer: computes which MIDI notes start and end on which frame, from the loops that the decks play.
 
-Every sixteenth, and wherever something changes, what should ring is compared with what rings: whatever is no longer
-wanted is ended there and then, so a note cannot hang.
+Pure: frames in, MIDI messages out. On every sixteenth, and on every frame on which something changes, it compares the
+notes that should sound with those that do sound and ends every note that should not, so no note can hang.
 """
 
 from __future__ import annotations
@@ -15,139 +15,154 @@ from riffengine.notes.loop_notes import STEPS_PER_BEAT, channel_of, unpack
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.timeline import Timeline
 
-_ROUNDING_STEPS = 2e-3  # a boundary is a whole frame: 0.5 of 2000 frames at the fastest tempo and lowest rate
+_ROUNDING_STEPS = 2e-3  # step boundaries are whole frames: an error of 0.5 of 2000 frames (fastest tempo, lowest rate)
 
-Key = tuple[int, int]
-"""Channel and pitch."""
+NoteKey = tuple[int, int]
+"""MIDI channel and pitch of a note."""
 
 
 @dataclass(frozen=True)
 class DeckNotes:
-    """What one deck plays: from each frame on the packed notes of a loop, of the stems that are not in ``silent``.
+    """What one deck plays: the packed notes of its loops, without the stems in ``silent``.
 
-    ``course`` begins with what sounds now, at whatever frame it began; none is silence.
+    ``loops`` are pairs (first frame, packed notes), the loop that sounds now first, whatever frame it started on. An
+    empty tuple is silence. ``beats`` is the length of each loop.
     """
 
-    course: tuple[tuple[int, bytes], ...] = ()
+    loops: tuple[tuple[int, bytes], ...] = ()
     silent: frozenset[str] = frozenset()
     beats: int = 8
 
 
 @dataclass(frozen=True)
-class _Ringing:
+class _DesiredNote:
     velocity: int
-    begins: bool
-    drum: bool
+    starts: bool
+    is_drum: bool
 
 
 @dataclass(frozen=True)
 class SequencerEntry:
-    """What must be sent for ``frame``, ends before beginnings; ``rings`` after it, and the sixteenth it lies in."""
+    """The MIDI messages for ``frame``, note-offs first, the notes that sound after them, and the sixteenth it is in."""
 
     frame: int
     messages: tuple[bytes, ...]
-    rings: frozenset[Key]
+    sounding: frozenset[NoteKey]
     step: int
 
 
 @dataclass
 class NoteSequencer:
-    """Decides ahead of time and takes back what turned out otherwise. Decks by their order. One thread."""
+    """Plans MIDI messages ahead of time and withdraws planned ones when something changes. One thread.
 
-    ahead: deque[SequencerEntry] = field(default_factory=deque)
-    _rings: frozenset[Key] = frozenset()
+    The order of the decks determines their MIDI channels.
+    """
+
+    planned: deque[SequencerEntry] = field(default_factory=deque)
+    _sounding: frozenset[NoteKey] = frozenset()
     _step: int | None = None
-    _done: int = -1
-    _known: object = None
+    _planned_to: int = -1
+    _inputs: object = None
 
     def plan(
         self, frame: int, until: int, timeline: Timeline, decks: Sequence[DeckNotes]
     ) -> tuple[SequencerEntry | None, list[SequencerEntry]]:
-        """Decide everything before ``until``; nothing before ``frame`` can be changed any more.
+        """Plan everything before ``until``. Nothing before ``frame`` can be changed any more.
 
-        Returns the first entry that was decided before and is taken back, with all after it, and the new ones.
+        Returns the first earlier entry that is withdrawn (with all entries after it), or ``None``, and the new entries.
         """
-        while self.ahead and self.ahead[0].frame < frame:
-            past = self.ahead.popleft()
-            self._rings, self._step = past.rings, past.step
-        known = (timeline.grid, timeline.upcoming, tuple(decks))
+        while self.planned and self.planned[0].frame < frame:
+            past = self.planned.popleft()
+            self._sounding, self._step = past.sounding, past.step
+        inputs = (timeline.grid, timeline.upcoming, tuple(decks))
         withdrawn: SequencerEntry | None = None
         new: list[SequencerEntry] = []
-        if known != self._known or self._done < frame - 1:
-            self._known = known
-            withdrawn = self.ahead[0] if self.ahead else None
-            self.ahead.clear()
-            self._enter(frame, timeline, decks, new)
-            self._done = frame
-        while (at := self._next(timeline, decks)) < until:
-            self._enter(at, timeline, decks, new)
-            self._done = at
+        if inputs != self._inputs or self._planned_to < frame - 1:
+            self._inputs = inputs
+            withdrawn = self.planned[0] if self.planned else None
+            self.planned.clear()
+            self._plan_frame(frame, timeline, decks, new)
+            self._planned_to = frame
+        while (next_frame := self._next_frame(timeline, decks)) < until:
+            self._plan_frame(next_frame, timeline, decks, new)
+            self._planned_to = next_frame
         return withdrawn, new
 
     @property
-    def rings(self) -> frozenset[Key]:
-        """What rings when all that was decided has been sent."""
-        return self.ahead[-1].rings if self.ahead else self._rings
+    def sounding(self) -> frozenset[NoteKey]:
+        """The notes that sound after everything that is planned has been sent."""
+        return self.planned[-1].sounding if self.planned else self._sounding
 
-    def _next(self, timeline: Timeline, decks: Sequence[DeckNotes]) -> int:
-        """The first frame after those decided on which anything can begin or end."""
-        grid = _ruling(timeline, self._done)
-        step = int((grid.beat_at(self._done) * STEPS_PER_BEAT + _ROUNDING_STEPS) // 1) + 1
+    def _next_frame(self, timeline: Timeline, decks: Sequence[DeckNotes]) -> int:
+        """The first frame after ``_planned_to`` on which a note can start or end."""
+        grid = _grid_at(timeline, self._planned_to)
+        step = int((grid.beat_at(self._planned_to) * STEPS_PER_BEAT + _ROUNDING_STEPS) // 1) + 1
         boundary = grid.frame_at(step / STEPS_PER_BEAT)
-        turns = [turn for deck in decks for turn, _ in deck.course]
+        changes = [first_frame for deck in decks for first_frame, _ in deck.loops]
         if timeline.upcoming is not None:
-            turns.append(timeline.upcoming.anchor_frame)
-        return min([max(boundary, self._done + 1), *(turn for turn in turns if turn > self._done)])
+            changes.append(timeline.upcoming.anchor_frame)
+        return min([max(boundary, self._planned_to + 1), *(change for change in changes if change > self._planned_to)])
 
-    def _enter(self, frame: int, timeline: Timeline, decks: Sequence[DeckNotes], new: list[SequencerEntry]) -> None:
-        grid = _ruling(timeline, frame)
+    def _plan_frame(
+        self, frame: int, timeline: Timeline, decks: Sequence[DeckNotes], new: list[SequencerEntry]
+    ) -> None:
+        grid = _grid_at(timeline, frame)
         position = grid.beat_at(frame) * STEPS_PER_BEAT
         step = int((position + _ROUNDING_STEPS) // 1)
-        before = self.ahead[-1].step if self.ahead else self._step
-        exact = grid.frame_at(step / STEPS_PER_BEAT) == frame
-        # A sixteenth is played once, even if its frame moved a little while it was being decided.
-        fresh = step != before and (exact or (before is not None and step == before + 1))
-        wanted: dict[Key, _Ringing] = {}
-        for place, deck in enumerate(decks):
-            wanted.update(_wanted(place, deck, frame, step, fresh))
-        rings = self.rings
-        again = {key for key, note in wanted.items() if note.begins or (key not in rings and not note.drum)}
-        stay = {key for key in rings if key in wanted and key not in again}
-        ends = [bytes((0x80 | channel, pitch, 0)) for channel, pitch in sorted(rings - stay)]
-        begins = [bytes((0x90 | channel, pitch, wanted[channel, pitch].velocity)) for channel, pitch in sorted(again)]
-        entry = SequencerEntry(frame, (*ends, *begins), frozenset(stay | again), step)
-        self.ahead.append(entry)
+        previous_step = self.planned[-1].step if self.planned else self._step
+        on_boundary = grid.frame_at(step / STEPS_PER_BEAT) == frame
+        # Each sixteenth is played once, even if its frame moves a little while it is being planned.
+        is_new_step = step != previous_step and (
+            on_boundary or (previous_step is not None and step == previous_step + 1)
+        )
+        desired: dict[NoteKey, _DesiredNote] = {}
+        for index, deck in enumerate(decks):
+            desired.update(_desired_notes(index, deck, frame, step, is_new_step))
+        sounding = self.sounding
+        start = {key for key, note in desired.items() if note.starts or (key not in sounding and not note.is_drum)}
+        keep = {key for key in sounding if key in desired and key not in start}
+        note_offs = [bytes((0x80 | channel, pitch, 0)) for channel, pitch in sorted(sounding - keep)]
+        note_ons = [
+            bytes((0x90 | channel, pitch, desired[channel, pitch].velocity)) for channel, pitch in sorted(start)
+        ]
+        entry = SequencerEntry(frame, (*note_offs, *note_ons), frozenset(keep | start), step)
+        self.planned.append(entry)
         if entry.messages:
             new.append(entry)
 
 
-def _ruling(timeline: Timeline, frame: int) -> BeatGrid:
+def _grid_at(timeline: Timeline, frame: int) -> BeatGrid:
+    """The beat grid that is valid on ``frame``."""
     upcoming = timeline.upcoming
     return upcoming if upcoming is not None and frame >= upcoming.anchor_frame else timeline.grid
 
 
-def _wanted(place: int, deck: DeckNotes, frame: int, step: int, fresh: bool) -> dict[Key, _Ringing]:
-    """What of one deck should ring on ``frame``."""
-    notes = b""
-    for since, loop in deck.course:
-        if since <= frame:
-            notes = loop
+def _desired_notes(
+    index: int, deck: DeckNotes, frame: int, step: int, is_new_step: bool
+) -> dict[NoteKey, _DesiredNote]:
+    """The notes of deck number ``index`` that should sound on ``frame``."""
+    packed = b""
+    for first_frame, loop in deck.loops:
+        if first_frame <= frame:
+            packed = loop
     steps = deck.beats * STEPS_PER_BEAT
-    found = {}
-    for part, stem, pitch, velocity, begins in _table(notes, steps)[step % steps]:
+    desired = {}
+    for part, stem, pitch, velocity, starts in _notes_by_step(packed, steps)[step % steps]:
         if stem not in deck.silent:
-            found[channel_of(part, place), pitch] = _Ringing(velocity, fresh and begins, part == "drums")
-    return found
+            desired[channel_of(part, index), pitch] = _DesiredNote(velocity, is_new_step and starts, part == "drums")
+    return desired
 
 
 @lru_cache(maxsize=256)
-def _table(packed: bytes, steps: int) -> tuple[tuple[tuple[str, str, int, int, bool], ...], ...]:
-    """For every sixteenth the notes that ring on it: part, stem, pitch, velocity, whether they begin there."""
+def _notes_by_step(packed: bytes, steps: int) -> tuple[tuple[tuple[str, str, int, int, bool], ...], ...]:
+    """For every sixteenth the notes that sound on it: part, stem, pitch, velocity, whether they start there."""
     rows: list[dict[tuple[str, int], tuple[str, str, int, int, bool]]] = [{} for _ in range(steps)]
-    for note in sorted(unpack(packed), key=lambda note: note.steps, reverse=True):  # the shorter one was written last
-        for passed in range(min(note.steps, steps)):
-            row = rows[(note.start_step + passed) % steps]
-            known = row.get((note.part, note.pitch))
-            if known is None or not known[4]:
-                row[note.part, note.pitch] = (note.part, note.stem, note.pitch, note.velocity, passed == 0)
+    for note in sorted(
+        unpack(packed), key=lambda note: note.steps, reverse=True
+    ):  # shorter notes overwrite longer ones
+        for offset in range(min(note.steps, steps)):
+            row = rows[(note.start_step + offset) % steps]
+            present = row.get((note.part, note.pitch))
+            if present is None or not present[4]:
+                row[note.part, note.pitch] = (note.part, note.stem, note.pitch, note.velocity, offset == 0)
     return tuple(tuple(row.values()) for row in rows)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, OutOfRange
 from riffengine.notes.loop_notes import STEPS_PER_BEAT
-from riffengine.notes.midi_file import check_midi_path, journey, write_midi
+from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_messages import Point, Redream, RenderRequest
@@ -149,7 +149,7 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
     notes = 0
     if job.midi is not None:
         steps = (job.bars * BEATS_PER_BAR or job.beats) * STEPS_PER_BEAT
-        played = journey([rendition.notes for rendition in renditions], steps, job.beats * STEPS_PER_BEAT)
+        played = morph_notes([rendition.notes for rendition in renditions], steps, job.beats * STEPS_PER_BEAT)
         notes = write_midi(job.midi, played, job.bpm, steps, job.start.prompt, lambda stem: job.level(stem) > 0.0)
     report = report_of(job, family, samples, renditions, costs)
     return replace(report, stems=tuple(stems), midi=str(job.midi or ""), notes=notes)

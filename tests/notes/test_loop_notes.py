@@ -1,4 +1,4 @@
-"""Notes: from a score to bytes and back, and nobody's channel is another's."""
+"""Loop notes: from a score to packed bytes and back; every part of every deck has its own MIDI channel."""
 
 import numpy as np
 import pytest
@@ -15,24 +15,24 @@ NOTES = st.builds(
 
 
 @given(st.lists(NOTES, max_size=50))
-def test_notes_survive_the_way_to_the_engine(notes: list[LoopNote]) -> None:
+def test_unpack_is_the_inverse_of_pack(notes: list[LoopNote]) -> None:
     assert unpack(pack(notes)) == tuple(notes)
 
 
-def test_half_a_note_is_none() -> None:
+def test_damaged_bytes_are_refused() -> None:
     with pytest.raises(ValueError, match="whole number"):
         unpack(pack([LoopNote("bass", 40, 0, 2, 100)])[:-1])
-    with pytest.raises(ValueError, match="no notes"):
+    with pytest.raises(ValueError, match="not packed notes"):
         unpack(b"\x04" + pack([LoopNote("bass", 40, 0, 2, 100)])[1:])
 
 
 def test_no_two_parts_of_four_decks_share_a_channel() -> None:
     channels = [channel_of(part, deck) for deck in range(4) for part in PARTS]
     assert sorted(channels) == list(range(16))
-    assert channel_of("drums") == 9  # MIDI's own
+    assert channel_of("drums") == 9  # the General MIDI drum channel
 
 
-def test_a_score_is_read_note_by_note() -> None:
+def test_a_score_becomes_notes() -> None:
     score = sheet.score_from_notes(
         [sheet.Note("bass", 33, 30, 4), sheet.Note("comp", 60, 0, 8), sheet.Note("comp", 64, 0, 8)],
         [sheet.Hit("kick", 0, 1.0), sheet.Hit("snare", 4, 0.3)],
@@ -49,6 +49,6 @@ def test_a_score_is_read_note_by_note() -> None:
     assert [n.stem for n in found] == ["harmony", "harmony", "drums", "drums", "bass"]
 
 
-def test_every_voice_has_a_key_of_its_own() -> None:
+def test_every_drum_voice_has_its_own_key() -> None:
     assert set(DRUM_KEYS) == set(sheet.DRUM_VOICES) and len(set(DRUM_KEYS.values())) == len(DRUM_KEYS)
     assert loop_notes(np.zeros((sheet.STEPS, sheet.COLUMNS), np.float32)) == ()

@@ -1,4 +1,4 @@
-"""NoteSequencer: every note of the loops that sound, once, on its sixteenth, and none that hangs."""
+"""NoteSequencer: every note of the playing loops starts once, on its sixteenth, and no note hangs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PAD = pack([LoopNote("comp", 60, 0, 32, 70), LoopNote("comp", 64, 8, 8, 70)])
 
 
 class Receiver:
-    """Somebody who plays what a line decides, and is told of what is taken back."""
+    """Plays the messages of a sequencer and drops those that the sequencer withdraws."""
 
     def __init__(self) -> None:
-        self.line = NoteSequencer()
+        self.sequencer = NoteSequencer()
         self.queue: list[tuple[int, bytes]] = []
         self.heard: list[tuple[int, bytes]] = []
 
@@ -34,7 +34,7 @@ class Receiver:
         timeline.settle(frame)
         self.heard += [item for item in self.queue if item[0] < frame]
         self.queue = [item for item in self.queue if item[0] >= frame]
-        withdrawn, new = self.line.plan(frame, frame + WINDOW, timeline, decks)
+        withdrawn, new = self.sequencer.plan(frame, frame + WINDOW, timeline, decks)
         if withdrawn is not None:
             self.queue = [item for item in self.queue if item[0] < withdrawn.frame]
         self.queue += [(entry.frame, message) for entry in new for message in entry.messages]
@@ -44,7 +44,7 @@ class Receiver:
             self.tick(frame, timeline, *decks)
 
     def notes(self) -> list[tuple[int, int, int, int]]:
-        """(channel, pitch, begin, end) of what was heard; what hangs or ends twice fails."""
+        """(channel, pitch, begin, end) of the notes played; a note that hangs or ends twice fails."""
         held: dict[tuple[int, int], int] = {}
         found = []
         for frame, (status, pitch, velocity) in self.heard:
@@ -58,28 +58,28 @@ class Receiver:
         return sorted(found, key=lambda note: (note[2], note[:2]))
 
 
-def played(*course: tuple[int, bytes], silent: str = "") -> DeckNotes:
-    return DeckNotes(course, frozenset(silent.split()), 8)
+def played(*loops: tuple[int, bytes], silent: str = "") -> DeckNotes:
+    return DeckNotes(loops, frozenset(silent.split()), 8)
 
 
 def grid() -> Timeline:
     return Timeline(BeatGrid(RATE, 120.0))
 
 
-def test_a_loop_plays_its_notes_round_its_end() -> None:
+def test_notes_continue_past_the_end_of_the_loop() -> None:
     receiver, timeline = Receiver(), grid()
     receiver.run(0, 36 * STEP, timeline, played((0, BASS)))
     receiver.run(36 * STEP, 40 * STEP, timeline, played())
     assert receiver.notes() == [
         (0, 40, 0, 4 * STEP),
-        (0, 43, 0, 2 * STEP),  # it rings over from the end, as the sound does
+        (0, 43, 0, 2 * STEP),  # it continues from the loop's end, as the audio does
         (0, 40, 4 * STEP, 6 * STEP),
         (0, 43, 30 * STEP, 34 * STEP),
         (0, 40, 32 * STEP, 36 * STEP),
     ]
 
 
-def test_a_muted_stem_ends_at_once_and_comes_back() -> None:
+def test_muting_a_stem_ends_its_notes_and_unmuting_restarts_them() -> None:
     receiver, timeline = Receiver(), grid()
     both = pack([LoopNote("bass", 40, 0, 32, 100), *(LoopNote("drums", 36, step, 1, 120) for step in range(32))])
     receiver.run(0, 2400, timeline, played((0, both)))
@@ -87,9 +87,9 @@ def test_a_muted_stem_ends_at_once_and_comes_back() -> None:
     receiver.run(8400, 10000, timeline, played((0, both)))
     receiver.run(10000, 14000, timeline, played())
     bass = [note for note in receiver.notes() if note[0] == 0]
-    assert bass == [(0, 40, 0, 2400), (0, 40, 8320 + 80, 10000)]  # what still rings is taken up again
+    assert bass == [(0, 40, 0, 2400), (0, 40, 8320 + 80, 10000)]  # a note that still lasts is started again
     drums = [note[2] for note in receiver.notes() if note[0] == 9]
-    assert drums == [STEP * n for n in range(10)]  # they never ceased, and none came twice
+    assert drums == [STEP * n for n in range(10)]  # drums are not interrupted, and no stroke is repeated
 
 
 def test_a_new_loop_takes_over_on_its_frame() -> None:
@@ -104,7 +104,7 @@ def test_a_new_loop_takes_over_on_its_frame() -> None:
     assert (0, 43, 30 * STEP, 34 * STEP) in found
 
 
-def test_what_both_loops_hold_rings_on() -> None:
+def test_a_note_that_both_loops_hold_is_not_restarted() -> None:
     receiver, timeline = Receiver(), grid()
     other = pack([LoopNote("comp", 60, 0, 32, 70)])
     receiver.run(0, 9600, timeline, played((0, PAD), (4 * STEP, other)))
@@ -112,14 +112,14 @@ def test_what_both_loops_hold_rings_on() -> None:
     assert receiver.notes() == [(1, 60, 0, 9600)]
 
 
-def test_decks_play_on_channels_of_their_own() -> None:
+def test_every_deck_has_its_own_channels() -> None:
     receiver, timeline = Receiver(), grid()
     receiver.run(0, 3200, timeline, played((0, BASS)), played((0, BASS)))
     receiver.run(3200, 6000, timeline, played(), played())
     assert {note[0] for note in receiver.notes()} == {channel_of("bass", 0), channel_of("bass", 1)} == {0, 3}
 
 
-def test_a_new_tempo_moves_what_was_decided() -> None:
+def test_a_new_tempo_moves_planned_notes() -> None:
     receiver, timeline = Receiver(), grid()
     receiver.run(0, 7000, timeline, played((0, DRUMS)))
     timeline.announce(timeline.grid.with_tempo(60.0, 8000))
@@ -128,14 +128,14 @@ def test_a_new_tempo_moves_what_was_decided() -> None:
     assert [note[2] for note in receiver.notes()] == [0, 4000, 8000, 16000]
 
 
-def test_a_grid_that_is_followed_plays_every_stroke_once() -> None:
+def test_every_stroke_plays_once_while_the_grid_follows_a_clock() -> None:
     receiver, timeline = Receiver(), grid()
-    dice = random.Random(3)
+    rng = random.Random(3)
     for frame in range(0, 96000, 160):
         if frame % 320 == 0:
             now = timeline.grid.beat_at(frame)
             timeline.grid = BeatGrid(
-                RATE, 120.0 * (1 + dice.uniform(-0.01, 0.01)), frame, now + dice.uniform(-1e-3, 1e-3)
+                RATE, 120.0 * (1 + rng.uniform(-0.01, 0.01)), frame, now + rng.uniform(-1e-3, 1e-3)
             )
         receiver.tick(frame, timeline, played((0, DRUMS)))
     receiver.run(96000, 100000, timeline, played())
@@ -146,19 +146,19 @@ def test_a_grid_that_is_followed_plays_every_stroke_once() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32))
-def test_whatever_happens_nothing_hangs_and_nothing_begins_twice(seed: int) -> None:
-    dice, receiver, timeline = random.Random(seed), Receiver(), grid()
+def test_with_random_changes_no_note_hangs_or_starts_twice(seed: int) -> None:
+    rng, receiver, timeline = random.Random(seed), Receiver(), grid()
     frame = 0
     for _ in range(30):
-        loops = [dice.choice((BASS, DRUMS, PAD, b"")) for _ in range(2)]
-        course = ((0, loops[0]), (frame + dice.randrange(4000), loops[1]))[: dice.randrange(3)]
-        silent = " ".join(dice.sample(("drums", "bass", "harmony"), dice.randrange(4)))
-        if dice.random() < 0.3:
-            at = frame + dice.randrange(3000)
-            jump = dice.choice((0.0, 0.0, 5.0, -3.3))
-            timeline.announce(BeatGrid(RATE, dice.uniform(60, 180), at, timeline.beat_at(at) + jump))
-        for _ in range(dice.randrange(1, 12)):
-            receiver.tick(frame, timeline, played(*course, silent=silent), played((0, PAD)))
-            frame += dice.choice((1, 100, 160, 160, 5000))
+        loops = [rng.choice((BASS, DRUMS, PAD, b"")) for _ in range(2)]
+        schedule = ((0, loops[0]), (frame + rng.randrange(4000), loops[1]))[: rng.randrange(3)]
+        silent = " ".join(rng.sample(("drums", "bass", "harmony"), rng.randrange(4)))
+        if rng.random() < 0.3:
+            at = frame + rng.randrange(3000)
+            jump = rng.choice((0.0, 0.0, 5.0, -3.3))
+            timeline.announce(BeatGrid(RATE, rng.uniform(60, 180), at, timeline.beat_at(at) + jump))
+        for _ in range(rng.randrange(1, 12)):
+            receiver.tick(frame, timeline, played(*schedule, silent=silent), played((0, PAD)))
+            frame += rng.choice((1, 100, 160, 160, 5000))
     receiver.run(frame, frame + 3 * WINDOW, timeline, DeckNotes(), DeckNotes())
     receiver.notes()
