@@ -1,8 +1,8 @@
-"""Beat tracking: the tempo, the beats and the bar of a piece of audio, and a loop of whole beats cut out of it.
+"""Beat tracking: finds tempo, beats and bar lines of a piece of audio, and cuts a loop of whole beats out of it.
 
-Onsets are rises of the energy in 24 bands (spectral flux). The tempo is the lag at which they repeat, at one, two,
-four and eight times its length (autocorrelation); it is looked for in the octave around an expected tempo only, because
-a loop of 70 bpm is one of 140 as well. numpy alone; any thread.
+Onsets are increases of energy in 24 bands (spectral flux). The tempo is the lag at which onsets repeat, also at two,
+three, four and eight times that lag (autocorrelation). Only the octave around an expected tempo is searched, because a
+loop of 70 bpm is also one of 140. Uses numpy only; any thread.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ Samples = NDArray[np.float32]
 Curve = NDArray[np.float64]
 
 ENVELOPE_HZ = 200.0
-"""Onset strengths a second: 5 ms, and the beat is found between them."""
+"""Onset strengths per second: one every 5 ms. Beats are located more finely, between them."""
 
 LEAST_CONFIDENCE = 0.1
-"""Below this nothing repeats: pads, speech and noise stay under 0.06, drums and strummed chords reach 0.2 to 0.9."""
+"""Below this there is no beat: pads, speech and noise stay under 0.06, drums and strummed chords reach 0.2 to 0.9."""
 
 _WINDOW_SECONDS = 0.023
 _BANDS = 24
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 10_000.0
-_LOW_BAND_HZ = 160.0  # where kicks and basses begin, which tell a beat from an off-beat and a one from a two
-_FLOOR = 1e-4  # of the loudest band: 40 dB below it nothing is an onset
-_MULTIPLES = (1, 2, 3, 4, 8)  # of the period at which the onsets must repeat
+_LOW_BAND_HZ = 160.0  # kick and bass onsets tell beats from off-beats and the first beat of a bar from the others
+_FLOOR = 1e-4  # relative to the loudest band: 40 dB below it, nothing counts as an onset
+_MULTIPLES = (1, 2, 3, 4, 8)  # of the period, at which the onsets must repeat too
 _BEATS_PER_BAR = 4
-_ATTACK_SECONDS = 0.004  # a cut is made this long before the beat, so that its attack is whole
+_ATTACK_SECONDS = 0.004  # the cut is this long before the beat, so that the attack is complete
 _SEAM_SECONDS = 0.012
-_WHOLE_SHARE = 0.004  # of its length by which a file may miss a whole number of bars and be taken for a finished loop
+_WHOLE_SHARE = 0.004  # a file whose length differs by less than this share from whole bars counts as a finished loop
 
 
 @dataclass(frozen=True)
 class BeatTrack:
-    """What was found: ``bpm``, the second of the first beat and of the first bar line; ``confidence`` 0 to 1."""
+    """The result: tempo, time of the first beat and of the first bar line in seconds, ``confidence`` 0 to 1."""
 
     bpm: float
     first_beat: float
@@ -44,15 +44,15 @@ class BeatTrack:
 
     @property
     def clear(self) -> bool:
-        """Whether there is a beat at all."""
+        """Whether there is a beat."""
         return self.confidence >= LEAST_CONFIDENCE
 
 
 def track_beats(samples: Samples, sample_rate: int, expected_bpm: float = 120.0) -> BeatTrack:
-    """The beat of mono ``samples`` ``(frames,) float32`` at ``sample_rate`` Hz, taken to be steady.
+    """The beat of mono ``samples`` ``(frames,) float32`` at ``sample_rate`` Hz, assumed to be steady.
 
-    The tempo found lies within half an octave of ``expected_bpm``. Two seconds are the least that tells anything:
-    shorter or silent audio has confidence 0 and the expected tempo.
+    The tempo is within half an octave of ``expected_bpm``. At least two seconds of audio are needed: shorter or silent
+    audio gets confidence 0 and the expected tempo.
     """
     nothing = BeatTrack(expected_bpm, 0.0, 0.0, 0.0)
     if len(samples) < sample_rate * max(2.0, 2.0 * 60.0 / expected_bpm * np.sqrt(2.0)):
@@ -70,12 +70,12 @@ def track_beats(samples: Samples, sample_rate: int, expected_bpm: float = 120.0)
 
 
 def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: float) -> tuple[Samples, BeatTrack]:
-    """``beats`` whole beats of ``samples``, from a bar line on, as a loop without an edge, at the tempo it has.
+    """``beats`` whole beats of ``samples``, from a bar line on, as a seamless loop at the recording's own tempo.
 
-    ``samples`` are ``(frames,)`` or ``(frames, channels)``, whose beat is that of their mean. Nothing is stretched: the
-    length of the ``float32`` of the same kind that come back tells the tempo, and the codec makes
-    any tempo of it. Audio that is too short repeats its longest run of 8, 4, 2 or 1 beats. Where no beat is found the
-    first ``beats`` at ``expected_bpm`` are taken.
+    ``samples`` are ``(frames,)`` or ``(frames, channels)``; the beat is tracked in the mean of the channels. The result
+    has the same shape, ``float32``. It is not stretched: its length gives the tempo, and the codec can change the
+    tempo. Audio that is too short repeats its longest run of 8, 4, 2 or 1 beats. If no beat is found, the first
+    ``beats`` beats at ``expected_bpm`` are taken.
     """
     track = track_beats(samples if samples.ndim == 1 else samples.mean(axis=1), sample_rate, expected_bpm)
     seconds, sides = len(samples) / sample_rate, samples.shape[1:]
@@ -85,10 +85,10 @@ def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: floa
     period = 60.0 / track.bpm
     whole = round(seconds / period / _BEATS_PER_BAR) * _BEATS_PER_BAR
     if whole and abs(seconds - whole * period) < _WHOLE_SHARE * seconds and _near(track.first_beat, period) < 0.03:
-        begin, period = 0.0, seconds / whole  # a loop already, made by somebody: its own edges are the right ones
+        begin, period = 0.0, seconds / whole  # the file is a finished loop: keep its start and end
     else:
         begin = max(0.0, track.first_bar - _ATTACK_SECONDS)
-        if seconds - begin < beats * period:  # no whole loop is left from there on: an earlier beat will do
+        if seconds - begin < beats * period:  # less than a loop is left from the bar line: start at an earlier beat
             begin = max(0.0, track.first_beat - _ATTACK_SECONDS)
     run = beats
     while run > 1 and begin + run * period > seconds + 0.5 * _WINDOW_SECONDS:
@@ -99,7 +99,7 @@ def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: floa
 
 
 def onset_strengths(samples: Samples, sample_rate: int) -> tuple[Curve, Curve]:
-    """How much begins at each 1/``ENVELOPE_HZ`` second of mono ``samples``: in all bands, and in the lowest alone."""
+    """Onset strength of mono ``samples``, ``ENVELOPE_HZ`` values per second: of all bands, and of the lowest alone."""
     window_frames = 2 * (round(_WINDOW_SECONDS * sample_rate) // 2)
     hop = sample_rate / ENVELOPE_HZ
     count = int(len(samples) / hop)
@@ -109,20 +109,20 @@ def onset_strengths(samples: Samples, sample_rate: int) -> tuple[Curve, Curve]:
     band = np.clip(np.searchsorted(edges, frequencies) - 1, 0, _BANDS - 1)
     padded = np.concatenate((np.zeros(window_frames // 2, np.float32), samples, np.zeros(window_frames, np.float32)))
     powers = np.zeros((count, _BANDS))
-    for begin in range(0, count, 2048):  # a minute at once would take 100 MB
+    for begin in range(0, count, 2048):  # one minute at once would need 100 MB
         starts = np.round(np.arange(begin, min(begin + 2048, count)) * hop).astype(np.int64)
         spectra = np.fft.rfft(padded[starts[:, None] + np.arange(window_frames)] * window)
         for index in range(_BANDS):
             if (inside := band == index).any():
                 powers[begin : begin + len(starts), index] = (np.abs(spectra[:, inside]) ** 2).sum(axis=1)
     levels = np.log(powers + _FLOOR * (powers.max() or 1.0))
-    # Over two steps: the window spreads an attack over four or five of them.
+    # The difference is over two steps, because the window spreads an attack over four or five.
     rises = np.maximum(levels - np.concatenate((np.tile(levels.min(axis=0), (2, 1)), levels[:-2]))[:count], 0.0)
     return rises.mean(axis=1), rises[:, edges[:-1] < _LOW_BAND_HZ].mean(axis=1)
 
 
 def _period(strength: Curve, expected_bpm: float) -> tuple[float, float]:
-    """Seconds of a beat to within one step, and how clear it is."""
+    """The length of a beat in seconds, to within one step, and its confidence."""
     size = 1 << (2 * len(strength)).bit_length()
     spectrum = np.fft.rfft(strength - strength.mean(), size)
     repeats = np.fft.irfft(np.abs(spectrum) ** 2)[: len(strength)]
@@ -133,84 +133,84 @@ def _period(strength: Curve, expected_bpm: float) -> tuple[float, float]:
     scores, weights = np.zeros(len(periods)), np.zeros(len(periods))
     for multiple in _MULTIPLES:
         places = periods * multiple * ENVELOPE_HZ
-        heard = places < 0.75 * len(repeats)  # a lag of nearly the whole piece is measured by nearly nothing
-        scores += np.where(heard, np.interp(places, lags, repeats), 0.0)
-        weights += heard
+        valid = places < 0.75 * len(repeats)  # a lag of nearly the whole piece has too little data
+        scores += np.where(valid, np.interp(places, lags, repeats), 0.0)
+        weights += valid
     scores /= np.maximum(weights, 1.0)
-    # Between 90 and 120 for 120 the nearer is the likelier; the curve is flat enough for clear music to overrule it.
-    likely = scores * np.exp(-0.5 * (np.log2(periods / expected) / 0.6) ** 2)
-    best = int(np.argmax(likely))
+    # Tempi near the expected one are preferred; the curve is flat enough for clear music to override it.
+    weighted = scores * np.exp(-0.5 * (np.log2(periods / expected) / 0.6) ** 2)
+    best = int(np.argmax(weighted))
     return float(periods[best]), float(np.clip(scores[best], 0.0, 1.0))
 
 
 def _refined(strength: Curve, period: float) -> float:
-    """The period near ``period`` in which the onsets of the whole piece fall together best."""
+    """The period near ``period`` at which the onsets of the whole piece align best."""
     seconds = np.arange(len(strength)) / ENVELOPE_HZ
-    for reach in (0.012, 0.002):
-        tries = period * (1.0 + np.linspace(-reach, reach, 49))
-        turns = np.exp(2j * np.pi * seconds[None, :] / tries[:, None])
-        power = sum(np.abs((turns**harmonic) @ strength) for harmonic in (1, 2, 4))
-        period = float(tries[int(np.argmax(power))])
+    for spread in (0.012, 0.002):
+        candidates = period * (1.0 + np.linspace(-spread, spread, 49))
+        phasors = np.exp(2j * np.pi * seconds[None, :] / candidates[:, None])
+        power = sum(np.abs((phasors**harmonic) @ strength) for harmonic in (1, 2, 4))
+        period = float(candidates[int(np.argmax(power))])
     return period
 
 
 def _first_beat(strength: Curve, period: float) -> float:
-    """The second of the first beat: where most onsets fall when the piece is folded to one beat."""
+    """The time of the first beat in seconds: where most onsets fall when the piece is folded to one beat."""
     steps = np.arange(len(strength))
     offsets = np.arange(0.0, period, 0.001)
     beats = np.arange(int(len(strength) / ENVELOPE_HZ / period))
     places = (offsets[:, None] + beats[None, :] * period) * ENVELOPE_HZ
-    smooth = np.convolve(strength, np.hanning(9)[1:-1], "same")  # ±20 ms: hands are not machines
+    smooth = np.convolve(strength, np.hanning(9)[1:-1], "same")  # ±20 ms, because people do not play exactly on time
     return float(offsets[int(np.argmax(np.interp(places, steps, smooth).sum(axis=1)))])
 
 
 def _first_bar(first: float, period: float, low: Curve, changes: Curve) -> float:
-    """The second of the first bar line: where the bass begins and the harmony changes."""
+    """The time of the first bar line in seconds: where bass notes start and the harmony changes."""
     near = np.maximum.reduce([np.roll(low, shift) for shift in range(-4, 5)]) / (low.max() or 1.0)
     beats = first + period * np.arange(len(changes))
     heights = near[np.minimum((beats * ENVELOPE_HZ).round().astype(np.int64), len(near) - 1)] + 2.0 * changes
-    # Two bars where there are enough: what is counted at twice its tempo has its bar lines that far apart.
-    apart = 2 * _BEATS_PER_BAR if len(heights) >= 4 * _BEATS_PER_BAR else _BEATS_PER_BAR
-    if len(heights) < 2 * apart:
+    # Two bars, if there are enough: at twice the real tempo, bar lines are that far apart.
+    spacing = 2 * _BEATS_PER_BAR if len(heights) >= 4 * _BEATS_PER_BAR else _BEATS_PER_BAR
+    if len(heights) < 2 * spacing:
         return first
-    scores = [float(heights[start::apart].mean()) for start in range(apart)]
-    scores[0] *= 1.15  # most files begin on the one: only clear accents say otherwise
+    scores = [float(heights[start::spacing].mean()) for start in range(spacing)]
+    scores[0] *= 1.15  # most files start on the first beat of a bar: only clear accents override that
     return first + period * int(np.argmax(scores))
 
 
 def _changes(samples: Samples, sample_rate: int, first: float, period: float) -> Curve:
-    """How much the notes of each whole beat differ from those of the beat before, 0 to 1, by pitch class."""
+    """How much the pitch classes of each whole beat differ from those of the beat before, 0 to 1."""
     frames = int(period * sample_rate)
     frequencies = np.fft.rfftfreq(frames, 1.0 / sample_rate)
-    sung = (frequencies > 60.0) & (frequencies < 1000.0)
-    classes = np.round(12.0 * np.log2(frequencies[sung] / 440.0)).astype(np.int64) % 12
+    pitched = (frequencies > 60.0) & (frequencies < 1000.0)
+    classes = np.round(12.0 * np.log2(frequencies[pitched] / 440.0)).astype(np.int64) % 12
     window = np.hanning(frames).astype(np.float32)
     rows = []
     for beat in range(int((len(samples) / sample_rate - first) / period)):
         begin = round((first + beat * period) * sample_rate)
         if begin + frames > len(samples):
             break
-        power = np.abs(np.fft.rfft(samples[begin : begin + frames] * window))[sung]
+        power = np.abs(np.fft.rfft(samples[begin : begin + frames] * window))[pitched]
         row = np.bincount(classes, power, 12)
         rows.append(row / (np.linalg.norm(row) or 1.0))
     if not rows:
         return np.zeros(0)
     chroma = np.array(rows)
     changes = 1.0 - (chroma * np.roll(chroma, 1, axis=0)).sum(axis=1)
-    changes[0] = 0.0  # nothing is known of what came before
+    changes[0] = 0.0  # what came before is unknown
     return np.asarray(changes)
 
 
 def _near(seconds: float, period: float) -> float:
-    """Seconds from the nearest beat, if there is one on 0."""
+    """Distance in seconds to the nearest multiple of ``period``."""
     return min(seconds % period, period - seconds % period)
 
 
 def _seamless(samples: Samples, begin: int, frames: int, seam: int) -> Samples:
-    """``frames`` from ``begin``; what follows the end is faded out over the beginning, so that the end goes on."""
+    """``frames`` from ``begin`` on. The audio after the end is crossfaded into the start, so the loop is seamless."""
     cut = np.zeros((frames, *samples.shape[1:]), np.float32)
-    there = samples[begin : begin + frames]
-    cut[: len(there)] = there
+    available = samples[begin : begin + frames]
+    cut[: len(available)] = available
     after = samples[begin + frames : begin + frames + min(seam, frames)]
     fade = np.linspace(0.0, 1.0, len(after), endpoint=False, dtype=np.float32).reshape(
         -1, *(1 for _ in samples.shape[1:])
@@ -220,5 +220,5 @@ def _seamless(samples: Samples, begin: int, frames: int, seam: int) -> Samples:
 
 
 def _smooth(curve: Curve, width: int) -> Curve:
-    """The mean over ``width`` steps around each."""
+    """The moving average over ``width`` steps."""
     return np.convolve(curve, np.ones(width) / width, "same")

@@ -1,7 +1,7 @@
-"""DiskFileHashes: what a file of sound held when a performer chose it, in a few letters.
+"""DiskFileHashes: the hash of an audio file's content at the moment when the performer chose the file.
 
-A loop that starts from a file is determined by what the file holds, not by its name: with the stamp in its request, a
-file that was exported anew under the same name is another loop. One thread, the engine's.
+A loop that starts from a file depends on the file's content, not on its name. With the hash in the request, a file that
+was exported again under the same name gives another loop. Engine thread only.
 """
 
 from __future__ import annotations
@@ -11,41 +11,41 @@ from pathlib import Path
 
 from riffengine.errors import AudioFileError
 
-_WHOLE_BYTES = 8 << 20  # up to this size every byte counts: 10 ms
-_PIECES, _PIECE_BYTES = 64, 64 << 10  # of a larger file so many, evenly spread
+_WHOLE_BYTES = 8 << 20  # files up to this size are hashed completely, in 10 ms
+_PIECES, _PIECE_BYTES = 64, 64 << 10  # of larger files this many pieces are hashed, evenly spread
 
 
 class DiskFileHashes:
-    """Stamps of files by path, each taken when the file was chosen."""
+    """Hashes by path, each computed when the file was chosen."""
 
     def __init__(self) -> None:
-        self._stamps: dict[str, str] = {}
+        self._hashes: dict[str, str] = {}
 
     def look(self, path: str) -> None:
-        """Stamp the file at ``path`` as it is now. ``AudioFileError`` when there is none that can be read."""
-        self._stamps[path] = file_hash(path)
+        """Hash the file at ``path`` as it is now. Raises ``AudioFileError`` when it cannot be read."""
+        self._hashes[path] = file_hash(path)
 
     def of(self, path: str) -> str:
-        """The stamp of the file when it was last looked at; "" when it cannot be read, which the renderer will tell."""
-        if path not in self._stamps:
+        """The hash from the last ``look``. "" for a file that cannot be read; the renderer reports that error."""
+        if path not in self._hashes:
             try:
                 self.look(path)
             except AudioFileError:
                 return ""
-        return self._stamps[path]
+        return self._hashes[path]
 
 
-def _place(path: str) -> str:
-    """The file that ``path`` means: what stands behind a question mark is the renderer's; a name may be a seed."""
+def _file_of(path: str) -> str:
+    """The file that ``path`` names: options after ``?`` are removed, and the name of a seed image is looked up."""
     plain = path if Path(path).is_file() else path.partition("?")[0]
     shipped = Path(__file__).parents[1] / "pictures" / "seed" / f"{plain}.png"
     return str(shipped) if plain.isidentifier() and shipped.is_file() and not Path(plain).exists() else plain
 
 
 def file_hash(path: str) -> str:
-    """Twelve hex digits for what the file at ``path`` holds; ``AudioFileError`` when it cannot be read."""
-    path = _place(path)
-    if not Path(path).is_file():  # to open a FIFO would wait for its writer, for ever
+    """Twelve hex digits that identify the content of the file. Raises ``AudioFileError`` when it cannot be read."""
+    path = _file_of(path)
+    if not Path(path).is_file():  # opening a FIFO would wait for its writer for ever
         raise AudioFileError(f"there is no file {path}; give the path of an audio file on this machine")
     try:
         with Path(path).open("rb") as file:

@@ -1,7 +1,7 @@
-"""Heartbeat: while a job is in hand the renderer says every second what it has cost so far and how far it is.
+"""Heartbeat: every second of a render job, reports the processor time it has used and the steps it has done.
 
-On a machine that does much else a loop may take minutes; whoever waits must be able to tell slow from stuck. Processor
-time is the evidence for the first: what hangs takes none, or more than any loop without a step done.
+On a busy machine a loop may take minutes, and the engine must be able to tell slow from hung. Processor time is the
+evidence: a hung job uses none, or more than any loop needs without finishing a step.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from collections.abc import Callable, Iterator
 
 from riffengine.processes.render_messages import Alive
 
-EVERY_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 
 
 class Heartbeat:
-    """Sends an ``Alive`` through ``send`` every ``every_seconds`` of a job, from a thread of its own.
+    """Sends an ``Alive`` through ``send`` every ``interval_seconds`` of a job, from its own thread.
 
-    ``worked_seconds`` is the processor time of the process so far. Belongs to the renderer process; ``send`` is called
-    from the thread and may raise ``OSError`` when nobody listens any more.
+    ``cpu_seconds`` returns the processor time of the process so far. Belongs to the renderer process; ``send`` is
+    called from the thread and may raise ``OSError`` when the engine has ended.
     """
 
     def __init__(
         self,
         send: Callable[[Alive], None],
-        worked_seconds: Callable[[], float],
-        every_seconds: float = EVERY_SECONDS,
+        cpu_seconds: Callable[[], float],
+        interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
-        self._send, self._worked_seconds, self._every_seconds = send, worked_seconds, every_seconds
+        self._send, self._cpu_seconds, self._interval_seconds = send, cpu_seconds, interval_seconds
         self._condition = threading.Condition()
         self._job: int | None = None
-        self._steps, self._began = 0, 0.0
-        self._thread = threading.Thread(target=self._run, name="life signs", daemon=True)
+        self._steps, self._cpu_at_start = 0, 0.0
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
     @contextlib.contextmanager
-    def of(self, job: int) -> Iterator[None]:
-        """``job`` is in hand."""
+    def during(self, job: int) -> Iterator[None]:
+        """Report ``job`` as the current one while inside."""
         with self._condition:
-            self._job, self._steps, self._began = job, 0, self._worked_seconds()
+            self._job, self._steps, self._cpu_at_start = job, 0, self._cpu_seconds()
             self._condition.notify()
         try:
             yield
@@ -48,8 +48,8 @@ class Heartbeat:
                 self._job = None
                 self._condition.notify()
 
-    def stepped(self) -> None:
-        """The job has come one step further."""
+    def count_step(self) -> None:
+        """Count one more step of the current job."""
         self._steps += 1
 
     def join(self) -> None:
@@ -60,12 +60,12 @@ class Heartbeat:
         while True:
             with self._condition:
                 job = self._job
-                # Between two jobs it waits for the next one; what wakes it early is a job that is done or begun.
-                told = self._condition.wait(None if job is None else self._every_seconds)
-                if told or job is None:
+                # Without a job the thread waits for the next one. A notify means that a job has started or ended.
+                job_changed = self._condition.wait(None if job is None else self._interval_seconds)
+                if job_changed or job is None:
                     continue
-                sign = Alive(job, self._worked_seconds() - self._began, self._steps)
+                message = Alive(job, self._cpu_seconds() - self._cpu_at_start, self._steps)
             try:
-                self._send(sign)
+                self._send(message)
             except OSError:  # the engine has ended
                 return

@@ -1,4 +1,4 @@
-"""Between two points: straight lines for words and numbers, great circles for noise."""
+"""Interpolation between two points: linear for text embeddings and numbers, spherical for noise."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def lerp(a: float, b: float, alpha: float) -> float:
 def slerp(a: Tensor, b: Tensor, alpha: float, parallel: float = 0.9995) -> Tensor:
     """Spherical interpolation of two equally shaped tensors as whole vectors (Shoemake 1985).
 
-    Noise keeps its norm, so every point between two noises is as likely a noise as its ends. Where the cosine exceeds
-    ``parallel`` (Riffusion's constant) the straight line is used.
+    The norm of the noise is kept, so every point between two noises is as likely as the two. Where the cosine exceeds
+    ``parallel`` (Riffusion's constant), linear interpolation is used.
     """
     cosine = float((a * b).sum() / (a.norm() * b.norm()))
     if abs(cosine) > parallel:

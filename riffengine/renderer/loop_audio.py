@@ -1,4 +1,4 @@
-"""Loops as audio: a file becomes one, and one becomes another sample rate without gaining an edge."""
+"""Loop audio: reads a loop from a file, and resamples a loop without a discontinuity at its end."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from riffengine.errors import AudioFileError
 from riffengine.renderer.beat_tracking import beat_loop
 
-LONGEST_SECONDS = 60.0  # read from the head of the file; a loop needs at most 10 s
+LONGEST_SECONDS = 60.0  # read from the start of the file; a loop needs at most 10 s
 _SLOWEST_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
 
 
 def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int = 1) -> NDArray[np.float32]:
-    """``beats`` whole beats of the file at ``path`` from a bar line on, mono ``(frames,) float32``, without an edge.
+    """``beats`` whole beats of the file at ``path``, from a bar line on, mono ``(frames,) float32``; a seamless loop.
 
-    With 2 ``channels`` it is ``(frames, 2)``: the first two of the file, or its only one twice.
-    The loop has the tempo that it was played at, or twice or half that, whichever is nearer to ``bpm``: to encode it
-    brings it to the tempo of the session, because a mel image has as many frames whatever the tempo, and pitch stays.
-    Where no beat is found it is the first ``beats`` at ``bpm``; a shorter file repeats.
-    Raises ``AudioFileError`` when it cannot be read, is empty, silent, or holds numbers that are not finite.
+    With 2 ``channels`` the result is ``(frames, 2)``: the first two channels of the file, or its only one twice. The
+    loop keeps the tempo of the recording, or twice or half that tempo, whichever is nearest to ``bpm``. Encoding brings
+    it to the session's tempo without a change of pitch, because a mel image has the same number of frames at any tempo.
+    If no beat is found, the loop is the first ``beats`` beats at ``bpm``. A shorter file repeats. Raises
+    ``AudioFileError`` when the file cannot be read, is empty or silent, or holds NaN or infinity.
     """
-    if not Path(path).is_file():  # to open a FIFO would wait for its writer, for ever
+    if not Path(path).is_file():  # opening a FIFO would wait for its writer for ever
         raise AudioFileError(f"{Path(path).name} cannot be read as audio: there is no such regular file")
     try:
         with soundfile.SoundFile(path) as file:
@@ -39,14 +39,14 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
         else np.ascontiguousarray(samples[:, [0, -1 if samples.shape[1] == 1 else 1]])
     )
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
-        raise AudioFileError(f"{Path(path).name} holds no sound: it is empty, silent, or not finite")
+        raise AudioFileError(f"{Path(path).name} holds no sound: it is empty or silent, or has NaN or infinite samples")
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
     loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_BPM))
     return loop
 
 
 def resample_loop(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """``(…, old frames)`` → ``(…, frames)`` of the same periodic signal, by its Fourier series: exact, and no edge."""
+    """Resample a periodic signal ``(…, old frames)`` to ``(…, frames)`` by its Fourier series: exact and seamless."""
     old = samples.shape[-1]
     if old == frames:
         return samples

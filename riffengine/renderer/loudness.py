@@ -1,4 +1,4 @@
-"""Loudness of loops: ITU-R BS.1770-4, computed circularly, and the gain that brings a loop to a target."""
+"""Loudness of loops: ITU-R BS.1770-4, computed circularly, and the gain that brings a loop to a target loudness."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from riffengine.errors import RendererError
 
 PEAK_CEILING_DB = -1.0
-"""Highest sample peak that ``level`` leaves, in dBFS; the rest is headroom for the mixer's crossfades."""
+"""The highest sample peak of a levelled loop, in dBFS. The rest is headroom for the mixer's crossfades."""
 
 _BLOCK_SECONDS = 0.4
 _STEP_SECONDS = 0.1
@@ -21,16 +21,17 @@ _OFFSET_LUFS = -0.691
 
 
 def level(audio: NDArray[np.float32], target_lufs: float, sample_rate: int) -> tuple[NDArray[np.float32], float, float]:
-    """Bring a loop to ``target_lufs`` by one gain for all stems; returns (audio, loudness in LUFS, peak) after it.
+    """Bring a loop to ``target_lufs`` with one gain for all stems. Returns (audio, loudness in LUFS, peak) after it.
 
-    ``audio`` is ``(stems, frames, channels) float32``; loudness and peak are those of the mix, the sum of the stems.
-    Where the mix would pass -1 dBFS the gain is lowered and the loop stays softer; nothing is ever clipped. Raises
-    ``RendererError`` for another shape, NaN or infinity, or a loop with nothing above -70 LUFS. Renderer process.
+    ``audio`` is ``(stems, frames, channels) float32``; loudness and peak are those of the mix, the sum of the stems. If
+    the mix would exceed -1 dBFS, the gain is lower and the loop quieter; audio is never clipped. Raises
+    ``RendererError`` for another shape, for NaN or infinity, and for a loop with nothing above -70 LUFS. Renderer
+    process.
     """
     if audio.ndim != 3 or 0 in audio.shape:
         raise RendererError(f"level needs (stems, frames, channels); got {audio.shape}")
     if not np.isfinite(audio).all():
-        raise RendererError("the loop holds NaN or infinity; it is not played; render it again or check the weights")
+        raise RendererError("the loop holds NaN or infinity and is not played; render it again or check the weights")
     if not math.isfinite(target_lufs):
         raise RendererError(f"target loudness is {target_lufs} LUFS; a finite number such as -16 is needed")
     mix = audio.sum(axis=0, dtype=np.float64)
@@ -41,9 +42,9 @@ def level(audio: NDArray[np.float32], target_lufs: float, sample_rate: int) -> t
 
 
 def gain_to(target_lufs: float, found_lufs: float, peak: float) -> float:
-    """The factor from ``found_lufs`` to ``target_lufs`` that keeps ``peak`` below the ceiling.
+    """The gain factor from ``found_lufs`` to ``target_lufs``, limited so that ``peak`` stays below the ceiling.
 
-    Raises ``RendererError`` where nothing was found.
+    Raises ``RendererError`` for a silent loop (``found_lufs`` is ``-inf``).
     """
     if found_lufs == -math.inf:
         raise RendererError(
@@ -55,8 +56,8 @@ def gain_to(target_lufs: float, found_lufs: float, peak: float) -> float:
 def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
     """Integrated loudness in LUFS of a loop ``(frames, channels)`` that repeats for ever; ``-inf`` if all is gated.
 
-    The K filter is applied as a product of spectra and the gating blocks wrap, so it does not matter where the loop
-    begins. Every channel weighs 1 (mono or stereo). A loop shorter than 0.4 s is one block.
+    The K filter is a product of spectra and the gating blocks wrap around, so the result does not depend on where the
+    loop starts. Every channel has weight 1 (mono or stereo). A loop shorter than 0.4 s is one block.
     """
     frames = mix.shape[0]
     response = k_weighting(frames, sample_rate)
@@ -68,13 +69,13 @@ def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
 
 
 def gating_blocks(frames: int, sample_rate: int) -> tuple[NDArray[np.int64], int]:
-    """First frames of the gating blocks of a loop of ``frames``, and the length of each, which wraps at its end."""
+    """First frames of the gating blocks of a loop, and their length in frames. Blocks wrap around the loop's end."""
     starts = np.arange(0, frames, max(1, round(_STEP_SECONDS * sample_rate)), dtype=np.int64)
     return starts, min(frames, round(_BLOCK_SECONDS * sample_rate))
 
 
 def gated_lufs(blocks: NDArray[np.float64]) -> float:
-    """Loudness of the mean powers of K-weighted ``blocks``; ``-inf`` if all are gated."""
+    """Loudness in LUFS from the mean powers of K-weighted ``blocks``; ``-inf`` if all are gated."""
     gated = blocks[blocks > _power_of(_ABSOLUTE_GATE_LUFS)]
     if not gated.size:
         return -math.inf
@@ -88,10 +89,10 @@ def _power_of(lufs: float) -> float:
 
 @lru_cache(maxsize=8)
 def k_weighting(frames: int, sample_rate: int) -> NDArray[np.complex128]:
-    """Response of the head shelf and the high-pass at any sample rate, for the real FFT of ``frames``. Read only.
+    """Frequency response of the K filter (head shelf and high-pass) for the real FFT of ``frames``. Read only.
 
-    The standard prints coefficients for 48 kHz only; these are the analogue parameters behind them, mapped by the
-    bilinear transform, and give the printed ones at 48 kHz.
+    The standard gives coefficients for 48 kHz only. These are the analogue parameters behind them, mapped by the
+    bilinear transform to any sample rate; at 48 kHz they give the standard's coefficients.
     """
     z = np.exp(-2j * math.pi * (np.arange(frames // 2 + 1) / frames))
     tangent = math.tan(math.pi * 1681.974450955533 / sample_rate)
@@ -104,7 +105,7 @@ def k_weighting(frames: int, sample_rate: int) -> NDArray[np.complex128]:
     ) / _denominator(z, tangent, quality)
     quality = 0.5003270373238773
     tangent = math.tan(math.pi * 38.13547087602444 / 48000)
-    scale = 1.0 + tangent / quality + tangent**2  # the printed numerator is 1, -2, 1: 0.04 dB high, at 48 kHz
+    scale = 1.0 + tangent / quality + tangent**2  # the standard's numerator 1, -2, 1 is 0.04 dB high at 48 kHz
     tangent = math.tan(math.pi * 38.13547087602444 / sample_rate)
     response: NDArray[np.complex128] = shelf * (1.0 - z) ** 2 * scale / _denominator(z, tangent, quality)
     response.flags.writeable = False

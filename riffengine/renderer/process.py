@@ -1,7 +1,8 @@
-"""The renderer process: one model, one job at a time, newest intent wins.
+"""The renderer process: it loads one model and renders one job at a time.
 
-Runs in a process of its own, so that torch never shares an interpreter with the audio, and so that it may die. A thread
-reads the pipe while the main thread renders: a cancel reaches the job in hand between two denoising steps.
+It is a separate process, so that torch never shares an interpreter with the audio, and so that a crash of the renderer
+does not stop the sound. A thread reads the pipe while the main thread renders: a cancel stops the current job between
+two denoising steps.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -37,10 +39,10 @@ from riffengine.renderer.heartbeat import Heartbeat
 
 @dataclass(frozen=True)
 class RendererOptions:
-    """What the renderer process is started with.
+    """The options with which the renderer process is started.
 
-    ``threads`` is torch's. Two threads next to any other busy process wait for each other: measured 9 ms alone became
-    430 ms, so one is the rule and more is for a machine that does nothing else.
+    ``threads`` is the number of torch's threads. Two threads beside any other busy process wait for each other: 9 ms
+    alone became 430 ms when measured. So the default is one; more are for a machine that does nothing else.
     """
 
     store: str
@@ -51,65 +53,83 @@ class RendererOptions:
     warm: RenderRequest | None = None  # rendered once before Ready, so that the first real loop is not the slow one
 
 
-class _Inbox:
-    """Jobs not yet begun and the cancels that may concern the one in hand; filled by the reader thread."""
+class _JobQueue:
+    """Jobs that have not started, and cancelled job numbers. The reader thread fills it, the main thread empties it."""
 
     def __init__(self) -> None:
-        self.condition = threading.Condition()
-        self.jobs: deque[Render] = deque()
-        self.cancelled: set[int] = set()
-        self.dropped: list[int] = []
-        self.closed = False
+        self._changed = threading.Condition()
+        self._waiting: deque[Render] = deque()
+        self._cancelled: set[int] = set()  # may include the current job
+        self._cancelled_waiting: list[int] = []  # removed before they started; not reported yet
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the process shall end."""
+        return self._closed
 
     def put(self, message: ToRenderer) -> None:
-        with self.condition:
+        """Add or cancel a job, or close the queue."""
+        with self._changed:
             if isinstance(message, Render):
-                self.jobs.append(message)
+                self._waiting.append(message)
             elif isinstance(message, Cancel):
-                waiting = [job for job in self.jobs if job.job == message.job]
-                for job in waiting:
-                    self.jobs.remove(job)
-                    self.dropped.append(job.job)
-                if not waiting:
-                    self.cancelled.add(message.job)
+                found = [job for job in self._waiting if job.job == message.job]
+                for job in found:
+                    self._waiting.remove(job)
+                    self._cancelled_waiting.append(job.job)
+                if not found:
+                    self._cancelled.add(message.job)
             elif isinstance(message, Shutdown):
-                self.closed = True
-            self.condition.notify()
+                self._closed = True
+            self._changed.notify()
 
     def close(self) -> None:
-        with self.condition:
-            self.closed = True
-            self.condition.notify()
+        """Let the main loop end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def wait(self) -> tuple[Render | None, list[int]]:
+        """Block until there is something to do. Returns the next job, if any, and the jobs cancelled before they began.
+
+        ``None`` on a closed queue means that the process shall end.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._cancelled_waiting or self._closed)
+            cancelled, self._cancelled_waiting = self._cancelled_waiting, []
+            return (self._waiting.popleft() if self._waiting else None), cancelled
+
+    def is_cancelled(self, job: int) -> bool:
+        """Whether the current ``job`` must stop."""
+        return job in self._cancelled or self._closed
+
+    def finished(self, job: int) -> None:
+        """Forget cancels of ``job`` and of earlier ones: jobs come in order, so those cancels came too late."""
+        with self._changed:
+            self._cancelled = {number for number in self._cancelled if number > job}
 
 
-def _read(connection: Connection, inbox: _Inbox) -> None:
+def _read_messages(connection: Connection, queue: _JobQueue) -> None:
+    """Body of the reader thread."""
     try:
-        while not inbox.closed:
-            inbox.put(connection.recv())
-    except (EOFError, OSError):  # the engine has ended: so do we
-        inbox.close()
+        while not queue.closed:
+            queue.put(connection.recv())
+    except (EOFError, OSError):  # the engine has ended, so this process ends too
+        queue.close()
         os._exit(0)
 
 
 def renderer_main(options: RendererOptions, connection: Connection) -> None:
-    """Body of the renderer process. Ends when told to, or when the engine's end of the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to answer: it fades out first
-    with contextlib.suppress(OSError):  # the player and the DAW go first
+    """Body of the renderer process. Ends on ``Shutdown``, or when the engine's end of the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine handles Ctrl-C: it fades out first
+    with contextlib.suppress(OSError):  # the player and the DAW have priority
         os.nice(5)
-    inbox = _Inbox()
     began = time.perf_counter()
     try:
         store = LoopStore.attach(options.store, options.slots, options.slot_floats)
-        import torch
-
-        torch.set_num_threads(options.threads)
-        from riffengine.renderer.registry import load_family
-
-        family = load_family(options.model)
-        if options.warm is not None:
-            with contextlib.suppress(RendererError):  # a warm loop that is silent has warmed as well as any
-                family.render(options.warm, lambda: None)
-    except Exception as error:  # noqa: BLE001 (the border of the process: whatever it is, the engine is told why)
+        family = _load(options)
+    except Exception as error:  # noqa: BLE001 (process boundary: the engine must learn the reason of any failure)
         connection.send(Failed(-1, f"{type(error).__name__}: {error}"))
         return
     connection.send(
@@ -122,34 +142,55 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
             weights_digest=family.weights_digest,
         )
     )
-    threading.Thread(target=_read, args=(connection, inbox), name="pipe", daemon=True).start()
-    one_at_a_time = threading.Lock()
+    queue = _JobQueue()
+    threading.Thread(target=_read_messages, args=(connection, queue), name="pipe", daemon=True).start()
+    send_lock = threading.Lock()
 
-    def tell(message: FromRenderer) -> None:
-        with one_at_a_time:
+    def send(message: FromRenderer) -> None:
+        with send_lock:
             connection.send(message)
 
-    signs = Heartbeat(tell, time.process_time)
-    while True:
-        with inbox.condition:
-            inbox.condition.wait_for(lambda: inbox.jobs or inbox.dropped or inbox.closed)
-            dropped, inbox.dropped = inbox.dropped, []
-            render = inbox.jobs.popleft() if inbox.jobs else None
-            if inbox.closed and render is None:
-                break
-        for job in dropped:
-            tell(Cancelled(job))
-        if render is not None:
-            with signs.of(render.job):
-                answer = _work(render, inbox, store, family, signs)
-            tell(answer)
+    _render_jobs(queue, store, family, send)
     store.close()
 
 
-def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family, signs: Heartbeat) -> FromRenderer:
+def _load(options: RendererOptions) -> Family:
+    """The model family, warmed up."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from riffengine.renderer.registry import load_family
+
+    family = load_family(options.model)
+    if options.warm is not None:
+        with contextlib.suppress(RendererError):  # a silent loop warms up as well as any other
+            family.render(options.warm, lambda: None)
+    return family
+
+
+def _render_jobs(queue: _JobQueue, store: LoopStore, family: Family, send: Callable[[FromRenderer], None]) -> None:
+    """Render the jobs of ``queue`` until it is closed and empty."""
+    heartbeat = Heartbeat(send, time.process_time)
+    while True:
+        render, cancelled = queue.wait()
+        if render is None and queue.closed:
+            break
+        for job in cancelled:
+            send(Cancelled(job))
+        if render is not None:
+            with heartbeat.during(render.job):
+                answer = _render_job(render, queue, store, family, heartbeat)
+            send(answer)
+
+
+def _render_job(
+    render: Render, queue: _JobQueue, store: LoopStore, family: Family, heartbeat: Heartbeat
+) -> FromRenderer:
+    """Render one job into its slot of the store; returns the message that answers it."""
+
     def check() -> None:
-        signs.stepped()
-        if render.job in inbox.cancelled or inbox.closed:
+        heartbeat.count_step()
+        if queue.is_cancelled(render.job):
             raise RenderCancelled(f"job {render.job} was cancelled")
 
     try:
@@ -160,12 +201,10 @@ def _work(render: Render, inbox: _Inbox, store: LoopStore, family: Family, signs
         return Cancelled(render.job)
     except AudioFileError as error:
         return Failed(render.job, str(error), hopeless=True)
-    except Exception as error:  # noqa: BLE001 (the border of the process: one loop that fails must not end it)
+    except Exception as error:  # noqa: BLE001 (process boundary: one loop that fails must not end the process)
         return Failed(render.job, f"{type(error).__name__}: {error}")
     finally:
-        with inbox.condition:
-            # Jobs come in order, so a cancel of this one or an earlier one came too late and concerns nobody.
-            inbox.cancelled = {job for job in inbox.cancelled if job > render.job}
+        queue.finished(render.job)
     _, frames, channels = rendition.audio.shape
     return Delivery(
         job=render.job,

@@ -1,9 +1,9 @@
-"""Torchaudio, usable beside a CPU torch.
+"""Imports torchaudio in a way that also works beside a CPU build of torch.
 
-On Linux the registry's torchaudio wheel is a CUDA build. Next to a CPU torch its extension cannot be loaded, ``import
-torchaudio`` raises ``OSError``, and transformers, which imports torchaudio wherever it is installed, falls with it (and
-diffusers with transformers). The Python transforms need no extension. So where, and only where, the real extension
-fails, a stand-in module takes its place. Renderer process, at load; not thread-safe.
+On Linux the published torchaudio wheel is a CUDA build. Beside a CPU torch its extension cannot be loaded: ``import
+torchaudio`` raises ``OSError``, and so do transformers, which imports torchaudio wherever it is installed, and
+diffusers. The Python transforms do not need the extension. So, only if the real extension fails, a stand-in module
+replaces it. Renderer process, at load; not thread-safe.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from riffengine.errors import RendererError
 TorchaudioCase = Literal["real", "stand-in", "missing", "broken"]
 
 _EXTENSION = "torchaudio._extension"
-# OSError: a library it is linked against is absent. RuntimeError: torchaudio's own CUDA version check.
+# OSError: a library that the extension links to is missing. RuntimeError: torchaudio's own CUDA version check.
 _LOAD_FAILURES = (OSError, ImportError, RuntimeError)
 
 
 def import_torchaudio() -> ModuleType:
-    """The torchaudio module, fit for its Python transforms (mel filterbanks, Resample, GriffinLim).
+    """The torchaudio module; its Python transforms (mel filterbanks, Resample, GriffinLim) work.
 
-    The first call takes about 0.5 s beyond torch. ``load`` and ``save`` are not promised: they need TorchCodec. Raises
-    ``RendererError`` when torchaudio is not installed or does not load even with the stand-in.
+    The first call takes about 0.5 s in addition to torch. ``load`` and ``save`` may fail: they need TorchCodec. Raises
+    ``RendererError`` when torchaudio is not installed or cannot be loaded even with the stand-in.
     """
     if importlib.util.find_spec("torchaudio") is None:
         raise RendererError(
@@ -37,29 +37,29 @@ def import_torchaudio() -> ModuleType:
     try:
         return importlib.import_module("torchaudio")
     except _LOAD_FAILURES:
-        _forget_torchaudio()  # half-imported submodules would be found again by the second try
+        _forget_torchaudio()  # the second attempt must not find half-imported submodules
     sys.modules[_EXTENSION] = _stand_in()
     try:
         return importlib.import_module("torchaudio")
     except _LOAD_FAILURES as error:
         _forget_torchaudio()
         raise RendererError(
-            f"torchaudio cannot be loaded, not even without its extension: {error}. Install a version that fits your "
+            f"torchaudio cannot be loaded, even without its extension: {error}. Install a version that fits your "
             "torch, or remove it: `pip uninstall torchaudio`"
         ) from error
 
 
 def prepare_for_transformers() -> None:
-    """Make sure that torchaudio, if it is there, imports; call it before the first diffusers or transformers import.
+    """Make torchaudio importable, if it is installed; call this before diffusers or transformers are first imported.
 
-    Without torchaudio there is nothing to do. Raises ``RendererError`` as ``import_torchaudio`` does.
+    Does nothing without torchaudio. Raises ``RendererError`` as ``import_torchaudio`` does.
     """
     if importlib.util.find_spec("torchaudio") is not None:
         import_torchaudio()
 
 
 def torchaudio_case() -> TorchaudioCase:
-    """How torchaudio stands here: its ``real`` extension, the ``stand-in``, ``missing``, or ``broken`` altogether."""
+    """The state of torchaudio here: ``real`` extension, ``stand-in``, ``missing`` or ``broken``."""
     if importlib.util.find_spec("torchaudio") is None:
         return "missing"
     try:
@@ -70,8 +70,8 @@ def torchaudio_case() -> TorchaudioCase:
 
 
 def _stand_in() -> ModuleType:
-    """What torchaudio asks of its extension module, answered as by a build that has no extension."""
-    module = ModuleType(_EXTENSION, "Stands in for the extension that this torch cannot load.")
+    """A replacement for torchaudio's extension module that answers like a build without the extension."""
+    module = ModuleType(_EXTENSION, "Replaces the extension that this torch cannot load.")
     attributes: dict[str, Any] = {
         "_IS_STAND_IN": True,
         "_IS_TORCHAUDIO_EXT_AVAILABLE": False,

@@ -68,7 +68,7 @@ def test_a_tempo_far_from_the_expected_one_is_counted_double_or_half(bpm: float,
     assert track_beats(song(bpm, 32), RATE, bpm).bpm == pytest.approx(bpm, rel=0.002)
 
 
-def test_what_has_no_beat_is_told_so() -> None:
+def test_audio_without_a_beat_has_no_confidence() -> None:
     t = np.arange(10 * RATE) / RATE
     noise = 0.1 * np.random.default_rng(2).standard_normal(len(t))
     pad = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (220, 277, 330)) * (1 + 0.3 * np.sin(2 * np.pi * 0.13 * t))
@@ -78,7 +78,7 @@ def test_what_has_no_beat_is_told_so() -> None:
     assert np.array_equal(loop, noise[: 4 * RATE].astype(np.float32))
 
 
-def test_the_loop_begins_on_a_bar_line_at_the_tempo_it_was_played_at() -> None:
+def test_the_loop_starts_on_a_bar_line_at_the_recorded_tempo() -> None:
     whole = song(100.0, 24, lead=1.0)
     loop, track = beat_loop(whole, RATE, 8, 120.0)
     assert isinstance(track, BeatTrack)
@@ -91,7 +91,7 @@ def test_the_loop_begins_on_a_bar_line_at_the_tempo_it_was_played_at() -> None:
     assert min(rolls) < 0.1 * float(np.abs(loop).mean())
 
 
-def test_the_end_of_a_loop_goes_on_into_its_beginning() -> None:
+def test_a_loop_is_seamless() -> None:
     t = np.arange(round(12 * RATE)) / RATE
     steady = (0.3 * np.sin(2 * np.pi * 221.3 * t)).astype(np.float32) + song(120.0, 24, tail=0.0)[: len(t)]
     loop, _ = beat_loop(steady, RATE, 8, 120.0)
@@ -99,7 +99,7 @@ def test_the_end_of_a_loop_goes_on_into_its_beginning() -> None:
     assert abs(float(loop[0] - loop[-1])) <= usual
 
 
-def test_a_finished_loop_keeps_its_own_edges() -> None:
+def test_a_finished_loop_keeps_its_start_and_end() -> None:
     made = song(124.0, 16, tail=0.0)
     loop, _ = beat_loop(made, RATE, 8, 120.0)
     assert np.array_equal(loop[600:], made[600 : len(loop)])

@@ -1,4 +1,4 @@
-"""A file exported anew under its old name is heard; one that is not there is refused, and nothing changes."""
+"""File hashes: a file exported again under its old name gives a new loop; a missing file is refused."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from riffengine.renderer.file_hash import DiskFileHashes, file_hash
 from tests.scheduler.simulation import BAR, Hall
 
 
-def test_the_stamp_is_that_of_the_content_whatever_the_size(tmp_path: Path) -> None:
+def test_the_hash_depends_on_the_content_at_any_size(tmp_path: Path) -> None:
     for size in (10, 9 << 20):
         one, two = tmp_path / f"one{size}", tmp_path / f"two{size}"
         content = bytearray(os.urandom(size))
@@ -25,25 +25,25 @@ def test_the_stamp_is_that_of_the_content_whatever_the_size(tmp_path: Path) -> N
         assert file_hash(str(one)) != file_hash(str(two))
 
 
-def test_a_stamp_stays_until_the_file_is_chosen_again(tmp_path: Path) -> None:
-    path, stamps = tmp_path / "a.wav", DiskFileHashes()
-    assert stamps.of(str(path)) == ""
+def test_a_hash_stays_until_the_file_is_chosen_again(tmp_path: Path) -> None:
+    path, hashes = tmp_path / "a.wav", DiskFileHashes()
+    assert hashes.of(str(path)) == ""
     path.write_bytes(b"one")
-    first = stamps.of(str(path))
+    first = hashes.of(str(path))
     path.write_bytes(b"two")
-    assert stamps.of(str(path)) == first != ""
-    stamps.look(str(path))
-    assert stamps.of(str(path)) != first
+    assert hashes.of(str(path)) == first != ""
+    hashes.look(str(path))
+    assert hashes.of(str(path)) != first
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_a_path_without_a_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("", "missing.wav", "pipe"):
         with pytest.raises(AudioFileError, match="give the path of an audio file"):
             file_hash(str(tmp_path / name))
 
 
-def test_a_deck_takes_a_file_that_is_there_hears_it_change_and_refuses_one_that_is_not(tmp_path: Path) -> None:
+def test_a_deck_follows_a_changed_file_and_refuses_a_missing_one(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"one")
     hall = Hall(stamps=DiskFileHashes(), deck__a__strength=0.5).run_to(10 * BAR)
@@ -51,17 +51,17 @@ def test_a_deck_takes_a_file_that_is_there_hears_it_change_and_refuses_one_that_
     assert isinstance(refused, Rejected)
     assert "there is no file" in refused.reason
     assert hall.conductor.state.values["deck/a/init"] == ""
-    stamps = []
+    hashes = []
     for content in (b"one", b"two", b"two"):
         path.write_bytes(content)
         assert isinstance(hall.send("deck/a/init", str(path)), Accepted)
         hall.run_to(hall.frame + 12 * BAR)
         part = hall.conductor.scheduler.decks["a"]
         assert part.settled
-        stamps.append(part.sounding.key.init_stamp)
-    assert stamps[0] != stamps[1] == stamps[2]
+        hashes.append(part.sounding.key.init_stamp)
+    assert hashes[0] != hashes[1] == hashes[2]
     rendered = len(hall.renders)
-    hall.send("deck/a/strength", 1.0)  # the sound is forgotten: the loops from before are there
+    hall.send("deck/a/strength", 1.0)  # the file does not matter any more: the loops from before are reused
     hall.run_to(hall.frame + 6 * BAR)
     assert hall.conductor.scheduler.decks["a"].sounding.key.init == ""
     assert len(hall.renders) == rendered

@@ -6,17 +6,17 @@ from riffengine.renderer.bundled.keys import parse_key
 from riffengine.renderer.interpolation import lerp, slerp
 
 
-def test_slerp_keeps_the_norm_and_meets_its_ends() -> None:
+def test_slerp_keeps_the_norm_and_equals_its_ends() -> None:
     a, b = torch.randn(4000, generator=torch.Generator().manual_seed(0)), torch.randn(4000)
     assert torch.allclose(slerp(a, b, 0.0), a, atol=1e-5)
     assert torch.allclose(slerp(a, b, 1.0), b, atol=1e-4)
     for alpha in (0.25, 0.5, 0.75):
         between = slerp(a, b, alpha)
         assert float(between.norm()) == pytest.approx(float(a.norm()), rel=0.05)
-        assert float(torch.lerp(a, b, 0.5).norm()) < 0.8 * float(a.norm())  # what slerp is for
+        assert float(torch.lerp(a, b, 0.5).norm()) < 0.8 * float(a.norm())  # linear interpolation would lose it
 
 
-def test_slerp_of_parallel_noise_is_a_line() -> None:
+def test_slerp_of_parallel_noise_is_linear() -> None:
     a = torch.randn(100)
     assert torch.allclose(slerp(a, a * 1.0001, 0.5), a, rtol=1e-3)
 

@@ -32,7 +32,7 @@ def test_a_file_becomes_a_loop_of_the_right_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "silent", "nan", "fifo"])
-def test_what_is_no_sound_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_file_without_sound_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "bad.wav"
     if kind == "empty":
         path.write_bytes(b"")

@@ -40,7 +40,7 @@ def test_quiet_halves_are_gated_out() -> None:
     assert loop_loudness(loop[:, None], 48000) == pytest.approx(-3.01 - 6.02, abs=0.4)
 
 
-def test_it_does_not_matter_where_the_loop_begins() -> None:
+def test_loudness_does_not_depend_on_where_the_loop_starts() -> None:
     rng = np.random.default_rng(3)
     loop = rng.standard_normal((88200, 2)) * np.linspace(0, 1, 88200)[:, None] ** 2 * 0.1
     here = loop_loudness(loop, 44100)
@@ -48,7 +48,7 @@ def test_it_does_not_matter_where_the_loop_begins() -> None:
     assert loop_loudness(np.roll(loop, 12345, axis=0), 44100) == pytest.approx(here, abs=0.1)
 
 
-def test_level_reaches_the_target_and_reports_what_is_there() -> None:
+def test_level_reaches_the_target_and_reports_loudness_and_peak() -> None:
     stems = np.stack([sine(220.0, 44100, amplitude=0.05), sine(997.0, 44100, amplitude=0.2)])[:, :, None]
     audio, lufs, peak = level(stems, -16.0, 44100)
     assert audio.dtype == np.float32 and audio.shape == stems.shape
@@ -59,7 +59,7 @@ def test_level_reaches_the_target_and_reports_what_is_there() -> None:
     np.testing.assert_allclose(audio, stems * gain, rtol=1e-5)
 
 
-def test_the_peak_is_kept_by_a_lower_gain_never_by_clipping() -> None:
+def test_the_peak_is_limited_by_a_lower_gain_never_by_clipping() -> None:
     loop = 1e-3 * np.random.default_rng(0).standard_normal(88200)
     loop[1000] = 1.0
     stems = loop.astype(np.float32)[None, :, None]
@@ -80,12 +80,12 @@ def test_the_peak_is_kept_by_a_lower_gain_never_by_clipping() -> None:
         (np.zeros((1, 0, 2), np.float32), "stems, frames, channels"),
     ],
 )
-def test_what_cannot_be_levelled_is_refused_in_words(stems: np.ndarray, words: str) -> None:
+def test_audio_that_cannot_be_levelled_is_refused(stems: np.ndarray, words: str) -> None:
     with pytest.raises(RendererError, match=words):
         level(stems, -16.0, 44100)
 
 
-def test_a_target_that_is_no_number_is_refused() -> None:
+def test_a_target_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(RendererError, match="target"):
         level(sine(997.0, 44100)[None, :, None], math.nan, 44100)
 

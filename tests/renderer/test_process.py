@@ -1,4 +1,4 @@
-"""The renderer process for real: jobs, cancels, failures, death."""
+"""The real renderer process: jobs, cancels, failures, and its death."""
 
 import os
 import select
@@ -42,8 +42,8 @@ def renderer(store: LoopStore) -> Iterator[RendererProcess]:
     renderer.stop()
 
 
-class Listener:
-    """Hands out what a renderer says, one message at a time; fails when it says nothing for two minutes."""
+class Messages:
+    """Returns the renderer's messages one at a time; fails after two minutes without one."""
 
     def __init__(self, renderer: RendererProcess) -> None:
         self.renderer = renderer
@@ -51,16 +51,15 @@ class Listener:
 
     def next(self) -> FromRenderer:
         while not self.waiting:
-            assert select.select([self.renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer said nothing"
-            messages, connected = self.renderer.receive()
-            assert messages or connected, "the renderer is gone"
-            self.waiting += [message for message in messages if not isinstance(message, Alive)]
+            assert select.select([self.renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer sent nothing"
+            received, connected = self.renderer.receive()
+            assert received or connected, "the renderer is gone"
+            self.waiting += [message for message in received if not isinstance(message, Alive)]
         return self.waiting.pop(0)
 
 
-def wait(renderer: RendererProcess) -> FromRenderer:
-    """Its first message."""
-    return Listener(renderer).next()
+def first_message(renderer: RendererProcess) -> FromRenderer:
+    return Messages(renderer).next()
 
 
 def request(seed: int, steps: int = 1, key: str = "") -> RenderRequest:
@@ -68,25 +67,25 @@ def request(seed: int, steps: int = 1, key: str = "") -> RenderRequest:
     return RenderRequest(point, point, steps=steps, bpm=180.0, key=key)
 
 
-def test_it_renders_cancels_fails_and_goes_on(renderer: RendererProcess, store: LoopStore) -> None:
-    listener = Listener(renderer)
-    ready = listener.next()
+def test_it_renders_cancels_fails_and_continues(renderer: RendererProcess, store: LoopStore) -> None:
+    messages = Messages(renderer)
+    ready = messages.next()
     assert isinstance(ready, Ready)
     assert "techno" in ready.vocabulary
     renderer.send(Render(1, request(1, steps=50), slot=0))
     renderer.send(Render(2, request(2), slot=1))
-    renderer.send(Cancel(2))  # not yet begun
-    renderer.send(Cancel(1))  # in hand
+    renderer.send(Cancel(2))  # has not started
+    renderer.send(Cancel(1))  # is the current job
     renderer.send(Render(3, request(3, key="no key"), slot=1))
     renderer.send(Render(4, request(4), slot=2))
-    said = [listener.next()]
-    while not isinstance(said[-1], Delivery):
-        said.append(listener.next())
-    assert {message.job for message in said if isinstance(message, Cancelled)} == {1, 2}
-    failed = [message for message in said if isinstance(message, Failed)]
+    answers = [messages.next()]
+    while not isinstance(answers[-1], Delivery):
+        answers.append(messages.next())
+    assert {message.job for message in answers if isinstance(message, Cancelled)} == {1, 2}
+    failed = [message for message in answers if isinstance(message, Failed)]
     assert [message.job for message in failed] == [3]
     assert "is no key" in failed[0].reason
-    delivery = said[-1]
+    delivery = answers[-1]
     assert isinstance(delivery, Delivery)
     assert (delivery.job, delivery.slot, delivery.frames) == (4, 2, 117600)
     loop = store.view(2, len(delivery.stems), delivery.frames, delivery.channels)
@@ -95,21 +94,21 @@ def test_it_renders_cancels_fails_and_goes_on(renderer: RendererProcess, store: 
     assert not store.view(0, 1, 100, 1).any()  # the cancelled job wrote nothing
 
 
-def test_a_killed_renderer_is_noticed_and_another_takes_its_place(renderer: RendererProcess) -> None:
-    assert isinstance(wait(renderer), Ready)
+def test_a_killed_renderer_is_noticed_and_can_be_restarted(renderer: RendererProcess) -> None:
+    assert isinstance(first_message(renderer), Ready)
     assert renderer.pid is not None
     os.kill(renderer.pid, signal.SIGKILL)
     select.select([renderer.fileno()], [], [], PATIENCE_SECONDS)
     assert renderer.receive() == ([], False)
     renderer.stop()
     renderer.start()
-    assert isinstance(wait(renderer), Ready)
+    assert isinstance(first_message(renderer), Ready)
 
 
 def test_a_model_that_cannot_load_says_why(store: LoopStore) -> None:
     renderer = RendererProcess(RendererOptions(store.name, SLOTS, FLOATS, model="nowhere.safetensors"))
     renderer.start()
-    message = wait(renderer)
+    message = first_message(renderer)
     renderer.stop()
     assert isinstance(message, Failed)
     assert "nowhere.safetensors" in message.reason

@@ -1,4 +1,4 @@
-"""Torchaudio and what hangs on it, each case in a fresh process."""
+"""torchaudio and the libraries that import it, each case in a new process."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 
-# A package of the same shape as the real one, so that every case can be had on every machine.
+# A package of the same shape as the real one, so that every case can be tested on every machine.
 PACKAGES = {
     "real": {
         "__init__.py": "from . import _extension\n__version__ = 'made here'\n",
@@ -43,7 +43,7 @@ def make(folder: Path, case: str) -> Path:
 
 
 @pytest.mark.parametrize("case", PACKAGES)
-def test_the_case_is_told(case: str, tmp_path: Path) -> None:
+def test_the_state_is_reported(case: str, tmp_path: Path) -> None:
     code = "from riffengine.renderer.torchaudio_import import torchaudio_case as c; print(c(), c())"
     assert run(code, make(tmp_path, case)) == f"{case} {case}"
 
@@ -57,7 +57,7 @@ def test_the_real_extension_is_left_alone_where_it_loads(tmp_path: Path) -> None
     assert run(code, make(tmp_path / "other", "stand-in")) == "False"
 
 
-def test_a_torchaudio_beyond_help_is_refused_and_nothing_half_imported_stays(tmp_path: Path) -> None:
+def test_a_broken_torchaudio_is_refused_and_leaves_no_half_imported_modules(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from riffengine.errors import RendererError\n"
@@ -71,7 +71,7 @@ def test_a_torchaudio_beyond_help_is_refused_and_nothing_half_imported_stays(tmp
     assert left == "[]"
 
 
-def test_without_torchaudio_there_is_nothing_to_prepare_and_a_remedy() -> None:
+def test_without_torchaudio_nothing_is_prepared_and_the_error_says_what_to_install() -> None:
     code = (
         "from riffengine.errors import RendererError\n"
         "import riffengine.renderer.torchaudio_import as t\n"
