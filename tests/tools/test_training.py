@@ -10,12 +10,12 @@ import torch
 
 from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.encoder import listener_shape
+from riffengine.renderer.bundled.encoder import encoder_shape
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train import flow, listen
 from tools.train.flow import LoopSet, flow_loss
-from tools.train.listen import HeardSet, listen_loss
+from tools.train.listen import MixSet, encoder_loss
 
 LOOPS, CHANNELS = 260, 24
 WORDS = len(Vocabulary.load().words)
@@ -84,6 +84,6 @@ def test_a_batch_moves_to_another_device_whole(features, monkeypatch):
         batch = loops.batch(0, rows)
         loss = flow_loss(net, batch, torch.rand(4), torch.randn(batch[0].shape))
         assert loss.device.type == "meta"
-        ears = FlowTransformer(listener_shape(CHANNELS, WORDS, 64, 1))
-        heard = HeardSet(features, slice(0, 20), [1]).batch(rows, coloured=True)
-        assert listen_loss(ears, heard).device.type == "meta"
+        encoder = FlowTransformer(encoder_shape(CHANNELS, WORDS, 64, 1))
+        heard = MixSet(features, slice(0, 20), [1]).batch(rows, coloured=True)
+        assert encoder_loss(encoder, heard).device.type == "meta"

@@ -4,9 +4,9 @@ Every score stands beside its references: real held-out loops (of the soundfont 
 reconstruction (stems → latents → mel → phase), and generated loops scored against the captions of other loops
 (``genre shuffled``). Pitches are measured on the pitched stems, all else on the mix. ``genre word only`` are loops from
 a prompt of one word at the tempo of a loop of another genre: what a player types, with the tempo giving nothing away.
-``without latents`` are the real loops after phase reconstruction alone; ``listener`` is its score of a real mix against
-the true one. Intervals are 95 % by bootstrap, over loops; for the instruments over instruments. With ``--beats 4`` or
-``16`` the loops are that long, and judged two bars at a time: one bar twice, of four the first two.
+``without latents`` are the real loops after phase reconstruction alone; ``listener`` is the encoder's score of
+a real mix against the true one. Intervals are 95 % by bootstrap, over loops; for the instruments over instruments. With
+``--beats 4`` or ``16`` the loops are that long, and judged two bars at a time: one bar twice, of four the first two.
 """
 
 from __future__ import annotations
@@ -141,10 +141,12 @@ def nearest(loops: list[np.ndarray], others: list[np.ndarray], judge: Judge) -> 
 
 def rendered(model: BundledModel, request: RenderRequest, score: np.ndarray | None = None) -> Stems:
     """The stems of a request, mono."""
-    return dreamt(model, request, score)[0]
+    return rendered_with_score(model, request, score)[0]
 
 
-def dreamt(model: BundledModel, request: RenderRequest, score: np.ndarray | None = None) -> tuple[Stems, np.ndarray]:
+def rendered_with_score(
+    model: BundledModel, request: RenderRequest, score: np.ndarray | None = None
+) -> tuple[Stems, np.ndarray]:
     """The stems of a request, mono, and the score that they play, both two bars long whatever was rendered."""
     rendition = model.render(request, lambda: None, score)
     stems, notes = rendition.audio.mean(axis=2), rendition.score
@@ -180,7 +182,7 @@ def main() -> None:
     seconds, made, scores = [], [], []
     for row in rows:
         began = time.perf_counter()
-        stems, notes = dreamt(model, captions.request(row, how))
+        stems, notes = rendered_with_score(model, captions.request(row, how))
         made.append(stems)
         scores.append(notes)
         seconds.append(time.perf_counter() - began)
@@ -200,9 +202,9 @@ def main() -> None:
             close = np.array([closeness(judged, a, b) for a, b in pairs])
             table.add("reconstructed", f"spectral convergence{name}", close[:, 0])
             table.add("reconstructed", f"LSD dB{name}", close[:, 1])
-        listened = [measures.written_onsets(model.listen(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
-        told_apart = [measures.note_f1(captions.asked(row), listened[row]) for row in few]
-        table.add("real", "note F1, listener", told_apart)
+        encoded = [measures.written_onsets(model.encode(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
+        found_notes = [measures.note_f1(captions.asked(row), encoded[row]) for row in few]
+        table.add("real", "note F1, listener", found_notes)
         told = [rendered(model, captions.request(row, how), captions.score(row)) for row in few]
         for group, stems in (("real", captions.stems[: len(few)]), ("reconstructed", rebuilt[: len(few)]),
                              ("generated", told)):  # fmt: skip

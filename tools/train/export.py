@@ -28,10 +28,10 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=packaged_weights())
     args = parser.parse_args()
-    space = LatentCodec(STEMS)
-    space.load_state_dict(load_file(args.features / "sound.safetensors"))
+    codec = LatentCodec(STEMS)
+    codec.load_state_dict(load_file(args.features / "sound.safetensors"))
     stages = [averaged(args.runs / f"{name}.pt") for name in ("score", "render", "listener")]
-    write_weights(args.out, Networks(*stages, space, ""))
+    write_weights(args.out, Networks(*stages, codec, ""))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 

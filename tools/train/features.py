@@ -1,7 +1,7 @@
 """Latents of the composed loops: ``python -m tools.train.features --data DIR --out DIR``.
 
 Reads the shards of ``make_data``, encodes every stem with its codec, fits the lapped transforms on a share of the
-loops, and writes ``latents.npy`` (n, 32, channels) float16, ``heard.npy`` (the mel image of the mix, for the listener),
+loops, and writes ``latents.npy`` (n, 32, channels) float16, ``heard.npy`` (the mel image of the mix, for the encoder),
 the conditions beside them, and ``sound.safetensors``. A run that was stopped goes on where it was; with ``--wait`` it
 keeps up with a ``make_data`` that is still running.
 """
@@ -51,25 +51,25 @@ def loops_of(folder: Path) -> Iterator[np.ndarray]:
         yield stems.sum(axis=0)
 
 
-def fit(space: LatentCodec, data: Path, shards: list[Path], count: int) -> None:
+def fit(codec: LatentCodec, data: Path, shards: list[Path], count: int) -> None:
     """Fit the lapped transforms on the first ``count`` loops; those of a silent stem do not count for it."""
-    images: list[list[torch.Tensor]] = [[] for _ in space.shapes]
+    images: list[list[torch.Tensor]] = [[] for _ in codec.shapes]
     for stems in itertools.islice(stems_of(data, shards), count):
-        for kept, stem, codec in zip(images, stems, space.codecs, strict=True):
+        for kept, stem, stem_codec in zip(images, stems, codec.codecs, strict=True):
             if np.abs(stem).max() > 1e-4:
-                kept.append(codec.encode(torch.from_numpy(stem)[None])[0].half())
-    for name, lapped, kept in zip(space.names, space.lapped, images, strict=True):
+                kept.append(stem_codec.encode(torch.from_numpy(stem)[None])[0].half())
+    for name, lapped, kept in zip(codec.names, codec.lapped, images, strict=True):
         share = lapped.fit(torch.stack(kept).float())
         print(f"{name}: {len(kept)} loops, keeps {share:.4f} of the variance", flush=True)
 
 
-def encode_shard(space: LatentCodec, data: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def encode_shard(codec: LatentCodec, data: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Latents, images of the mix and brightness of the loops of one shard."""
     latents, heard, bright = [], [], []
     for stems in stems_of(data, [path]):
-        latents.append(space.encode(space.listen(torch.from_numpy(stems)))[0].half().numpy())
+        latents.append(codec.encode(codec.mel_images(torch.from_numpy(stems)))[0].half().numpy())
         mix = stems.sum(axis=0)
-        heard.append(space.codecs[0].encode(torch.from_numpy(mix)[None])[0].half().numpy())
+        heard.append(codec.codecs[0].encode(torch.from_numpy(mix)[None])[0].half().numpy())
         bright.append(brightness(mix))
     return np.stack(latents), np.stack(heard), np.asarray(bright, np.float32)
 
@@ -104,20 +104,20 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    space, stored = LatentCodec(STEMS), args.out / "sound.safetensors"
+    codec, stored = LatentCodec(STEMS), args.out / "sound.safetensors"
     done: set[str] = set()
     with torch.inference_mode():
         while True:
             shards = sorted(args.data.glob("loops-*.npz"))
             ready = len(shards) * 250 >= args.fit or not args.wait
             if ready and not stored.exists():
-                fit(space, args.data, shards, args.fit)
-                save_file(space.state_dict(), stored)
+                fit(codec, args.data, shards, args.fit)
+                save_file(codec.state_dict(), stored)
             elif ready and not done:
-                space.load_state_dict(load_file(stored))
+                codec.load_state_dict(load_file(stored))
             for path in shards if ready else ():
                 if path.name not in done and not (args.out / path.name).exists():
-                    latents, heard, bright = encode_shard(space, args.data, path)
+                    latents, heard, bright = encode_shard(codec, args.data, path)
                     np.savez(args.out / path.name, latents=latents, heard=heard, brightness=bright)
                     print(f"{path.name} encoded", flush=True)
                 done.add(path.name)

@@ -1,7 +1,7 @@
-"""Train the listener, which hears score and latents in audio: ``python -m tools.train.listen --source DIR --out DIR``.
+"""Train the encoder (audio → score and latents): ``python -m tools.train.listen --source DIR --out DIR``.
 
-It learns from the mixes of the training loops, each with another equaliser and another level, so that it does not take
-the sound of one soundfont for a fact of nature.
+It learns from the mixes of the training loops, each with a random equaliser and a random level, so that it does not
+adapt to the sound of one soundfont.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.encoder import ask, listener_shape, patches
+from riffengine.renderer.bundled.encoder import encoder_shape, mel_patches, run_encoder
 from riffengine.renderer.bundled.flow_transformer import FlowTransformer
 from riffengine.renderer.bundled.stages import score_to_flow
 from riffengine.renderer.bundled.vocabulary import Vocabulary
@@ -23,8 +23,8 @@ from tools.train.loop import Loss, arguments, fit, steps_done
 SCORE_WEIGHT = 3.0  # few cells of a score sound: without it silence is a good answer
 
 
-class HeardSet:
-    """Mel images of mixes, and what was played."""
+class MixSet:
+    """Mel images of mixes, and the latents and scores behind them."""
 
     def __init__(self, source: Path, cut: slice, seed: list[int]) -> None:
         table = np.load(source / "conditions.npz")
@@ -44,16 +44,16 @@ class HeardSet:
             [sheet.transpose(self.scores[r].astype(np.float32) / 255.0, int(self.shift[r])) for r in rows]
         )
         latents = torch.from_numpy(np.stack([self.latents[row] for row in rows]).astype(np.float32))
-        return patches(mel), torch.cat([latents, score_to_flow(torch.from_numpy(scores))], dim=2)
+        return mel_patches(mel), torch.cat([latents, score_to_flow(torch.from_numpy(scores))], dim=2)
 
 
-def listen_loss(net: FlowTransformer, batch: tuple[Tensor, Tensor]) -> Tensor:
+def encoder_loss(net: FlowTransformer, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Mean squared error of latents and score, the score weighing more."""
     device = next(net.parameters()).device
     heard, truth = batch[0].to(device), batch[1].to(device)
     with torch.autocast(device.type, torch.bfloat16):
-        told = ask(net, heard)
-    error = (told.float() - truth).square()
+        predicted = run_encoder(net, heard)
+    error = (predicted.float() - truth).square()
     latents = truth.shape[2] - sheet.COLUMNS
     return error[..., :latents].mean() + SCORE_WEIGHT * error[..., latents:].mean()
 
@@ -63,15 +63,15 @@ def main() -> None:
     saved = args.out / "listener.pt"
     first = steps_done(saved)
     torch.manual_seed(1 + first)
-    train, held = HeardSet(args.source, slice(200, None), [2, first]), HeardSet(args.source, slice(0, 200), [3])
+    train, held = MixSet(args.source, slice(200, None), [2, first]), MixSet(args.source, slice(0, 200), [3])
     exam = held.batch(np.arange(128), coloured=False)
-    shape = listener_shape(train.latents.shape[-1], len(Vocabulary.load().words), args.width, args.depth)
+    shape = encoder_shape(train.latents.shape[-1], len(Vocabulary.load().words), args.width, args.depth)
 
     def draw() -> Loss:
         batch = train.batch(train.rng.integers(0, len(train.scores), args.batch), coloured=True)
-        return lambda net: listen_loss(net, batch)
+        return lambda net: encoder_loss(net, batch)
 
-    fit(saved, shape, args, draw, lambda net: listen_loss(net, exam))
+    fit(saved, shape, args, draw, lambda net: encoder_loss(net, exam))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What becomes of the score along a morph: ``python -m tools.train.morphs [--pairs 4] [--alphas 17] [--picture FILE]``.
 
-Three ways beside each other, the sound dreamt at every alpha in all of them. Interpolated: the score is dreamt from its
-own interpolated noise and words, as shipped. Switched: it is that of the nearer end. Shared: it is that of alpha 0.
+Compares three ways; the sound is generated at every alpha in all of them. Interpolated: the score is generated from
+interpolated noise and words, as shipped. Switched: it is that of the nearer end. Shared: it is that of alpha 0.
 The table is in tried.md. The picture shows the notes, and the mel of the first two beats, at nine alphas of a pair.
 """
 
@@ -40,12 +40,12 @@ class Along:
 
 
 def travelled(model: BundledModel, request: RenderRequest, alphas: NDArray[np.float64], way: str) -> Along:
-    """``request`` at ``alphas``. Its key must be "": scores are handed on as they were dreamt."""
+    """``request`` at ``alphas``. Its key must be "": scores are passed on as they were generated."""
     ends = [model.render(replace(request, alpha=end), lambda: None).score for end in (0.0, 1.0)]
     along = Along([], [], [])
     for alpha in alphas:
-        tune = {"interpolated": None, "switched": ends[int(alpha >= 0.5)], "shared": ends[0]}[way]
-        made = model.render(replace(request, alpha=float(alpha)), lambda: None, tune)
+        score = {"interpolated": None, "switched": ends[int(alpha >= 0.5)], "shared": ends[0]}[way]
+        made = model.render(replace(request, alpha=float(alpha)), lambda: None, score)
         along.mels.append(made.mel)
         along.scores.append(np.asarray(made.score) > 0)
         along.pitched.append(made.audio[1:, :, 0].sum(axis=0))

@@ -1,1 +1,1 @@
-"""The bundled model: plain torch, no download, real time on a laptop's CPU. Words → score → latents → mel."""
+"""The bundled model family: words → score → latents → mel → audio. Plain torch, no download, real time on a CPU."""

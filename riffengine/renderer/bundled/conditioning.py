@@ -1,4 +1,4 @@
-"""What the two stages of the bundled model are told: tempo, mode, and the score with its known and unknown parts."""
+"""Conditions of the two stages: tempo, mode and character, and the score with its known and unknown parts."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from torch import Tensor
 from riffengine.renderer.bundled import score as sheet
 
 PARTS = ("drums", "bass", "comp", "lead", "chords")
-CHORD_STEPS = 8  # a chord is told as the pitch classes of two beats
+CHORD_STEPS = 8  # a chord is given as the pitch classes of two beats
 _PITCHED = ((sheet.BASS, sheet.LOWEST["bass"]), (sheet.COMP, sheet.LOWEST["comp"]), (sheet.LEAD, sheet.LOWEST["lead"]))
 CHROMA_COLUMNS = 24
 CONTEXT_COLUMNS = sheet.COLUMNS + CHROMA_COLUMNS + len(PARTS)
-
-
 SCALARS = 5
 
 
 def scalars(bpm: Tensor, mode: Tensor, character: Tensor) -> Tensor:
-    """``(batch, 5)``: tempo around 120 bpm; mode +1 major, -1 minor, 0 not told; ``character`` ``(batch, 3)``.
+    """``(batch, 5)``: tempo relative to 120 bpm; mode +1 major, -1 minor, 0 unknown; ``character`` ``(batch, 3)``.
 
-    The character is density, brightness and energy, each -1..1 where 0 is the middle and also "not told".
+    The character is density, brightness and energy, each -1..1, where 0 is the middle and also "unknown".
     """
     return torch.cat([torch.stack([(bpm - 120.0) / 40.0, mode], dim=1), character], dim=1)
 
 
 def _pitch_classes(active: Tensor, lowest: int) -> Tensor:
-    """``(batch, steps, pitches)`` → ``(batch, steps, 12)``: which pitch classes sound within the same two beats."""
+    """``(batch, steps, pitches)`` → ``(batch, steps, 12)``: the pitch classes that sound within the same two beats."""
     pitches = active.shape[2]
     classes = torch.zeros(pitches, 12)
     classes[torch.arange(pitches), (torch.arange(pitches) + lowest) % 12] = 1.0
@@ -35,18 +33,18 @@ def _pitch_classes(active: Tensor, lowest: int) -> Tensor:
 
 
 def score_context(scores: Tensor, known: Tensor) -> Tensor:
-    """Per-token condition ``(batch, steps, CONTEXT_COLUMNS)`` of the render stage.
+    """The per-token condition ``(batch, steps, CONTEXT_COLUMNS)`` of the render stage.
 
-    ``scores`` ``(batch, steps, sheet.COLUMNS)`` is at sounding pitch; ``known`` ``(batch, 5)`` says for each of
-    ``PARTS`` whether it is told (1) or left to the model (0). An untold part is zero and flagged: it
-    differs from a silent one.
+    ``scores`` ``(batch, steps, sheet.COLUMNS)`` is at sounding pitch. ``known`` ``(batch, 5)`` says for each of
+    ``PARTS`` whether it is given (1) or left to the model (0). An unknown part is zero and flagged, so that it differs
+    from a silent one.
     """
     drums, bass, comp, lead, chords = known[:, None, :].split(1, dim=2)
-    told = scores.clone()
-    told[..., sheet.DRUMS] *= drums
+    given = scores.clone()
+    given[..., sheet.DRUMS] *= drums
     for flag, (columns, _), onset in zip((bass, comp, lead), _PITCHED, range(3), strict=True):
-        told[..., columns] *= flag
-        told[..., sheet.ONSETS.start + onset] *= flag[..., 0]
+        given[..., columns] *= flag
+        given[..., sheet.ONSETS.start + onset] *= flag[..., 0]
     chroma = torch.cat(
         [
             _pitch_classes(scores[..., sheet.COMP], sheet.LOWEST["comp"]),
@@ -54,4 +52,4 @@ def score_context(scores: Tensor, known: Tensor) -> Tensor:
         ],
         dim=2,
     )
-    return torch.cat([told, chroma * chords, known[:, None, :].expand(-1, scores.shape[1], -1)], dim=2)
+    return torch.cat([given, chroma * chords, known[:, None, :].expand(-1, scores.shape[1], -1)], dim=2)

@@ -1,9 +1,8 @@
-"""BundledModel: the family that ships with the package. Words → score → latents → stems of audio."""
+"""BundledModel: the model family that ships with the package. Words → score → latents → stems of audio."""
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +13,21 @@ from torch import Tensor
 
 from riffengine.errors import RenderCancelled, RendererError
 from riffengine.processes.render_messages import RenderCost, RenderRequest
-from riffengine.renderer.bundled.encoder import listen
-from riffengine.renderer.bundled.inpainting import Sound, keeps, levelled, retaken
-from riffengine.renderer.bundled.sampling import Dream, Heard, Sampler
+from riffengine.renderer.bundled.encoder import EncodedLoop, encode_loop
+from riffengine.renderer.bundled.inpainting import LevelledStems, apply_retake, keeps_audio, level_stems
+from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
+from riffengine.renderer.cache import LruCache
 from riffengine.renderer.family import Check, Rendition
 from riffengine.renderer.loop_audio import read_loop, resample_loop
 
-LOUDNESS_LUFS = -19.0  # one channel; heard from two loudspeakers it is -16
+LOUDNESS_LUFS = -19.0  # of one channel; played by two loudspeakers it is -16
 PHASE_ITERATIONS = 8
 OWN_RATE = 44100
-# Of which something may be dreamt again, or that lend their phases: the ends of a bank are asked for with each of its
-# points, so those of six decks stay. One is 2.1 MB at 120 bpm.
-_SOUNDS_KEPT = 12
+# Final stems that a retake may build on or whose phases other loops use: the ends of a morph are needed with each of
+# its points, so those of six decks stay. One loop is 2.1 MB at 120 bpm.
+_CACHED_LOOPS = 12
 
 
 class BundledModel:
@@ -37,133 +37,135 @@ class BundledModel:
     channels = 1
 
     def __init__(self, networks: Networks) -> None:
-        self._space = networks.space
-        self._listener = networks.listener
-        self.stems = networks.space.names
+        self._codec = networks.codec
+        self._encoder = networks.encoder
+        self.stems = networks.codec.names
         words = Vocabulary.load()
         self.vocabulary = words.words
         self.weights_digest = networks.digest
-        self._dreamer = Sampler(networks.score, networks.render, networks.space, words)
-        self._sounds: OrderedDict[RenderRequest, Sound] = OrderedDict()
-        self._decode_seconds = self._dream_seconds = 0.0  # of the loop in hand, beside its own dream
+        self._sampler = Sampler(networks.score, networks.render, networks.codec, words)
+        self._final_stems: LruCache[RenderRequest, LevelledStems] = LruCache(_CACHED_LOOPS)
+        self._decode_seconds = self._end_sampling_seconds = 0.0  # of the current request, including its morph ends
 
     @classmethod
     def load(cls, path: Path | None = None) -> BundledModel:
-        """The model with the weights at ``path``, or those in the package. ``ModelError`` when they cannot be read."""
+        """The model with the weights at ``path``, or with the packaged ones. ``ModelError`` if they cannot be read."""
         return cls(read_weights(path or packaged_weights()))
 
     @torch.inference_mode()
-    def render(self, request: RenderRequest, check: Check, tune: NDArray[np.float32] | None = None) -> Rendition:
-        """Render one loop, deterministic for equal requests; ``tune`` is a score to play instead of a dreamt one.
+    def render(self, request: RenderRequest, check: Check, score: NDArray[np.float32] | None = None) -> Rendition:
+        """Render one loop, deterministic for equal requests; ``score`` (home key) replaces the generated one.
 
-        Raises ``RenderCancelled`` through ``check``, ``RendererError`` when the result is not sound (NaN, silence).
+        Raises ``RenderCancelled`` through ``check``, ``RendererError`` when the result is not usable (NaN, silence).
         """
         request = request.canonical()
-        clock = [time.perf_counter()]
-        unknown = self._dreamer.unknown_words(request)
-        clock.append(time.perf_counter())
-        dream = self._dreamer.dream(request, check, tune, self._hear)
-        clock.append(time.perf_counter())
-        self._decode_seconds = self._dream_seconds = 0.0
-        sound = self._sound(request, dream, check, tune)
-        clock.append(time.perf_counter())
-        text, denoise, rest = (float(part) for part in np.diff(clock))
-        phase = rest - self._decode_seconds - self._dream_seconds
+        times = [time.perf_counter()]
+        unknown = self._sampler.unknown_words(request)
+        times.append(time.perf_counter())
+        loop = self._sampler.sample(request, check, score, self._encode_init)
+        times.append(time.perf_counter())
+        self._decode_seconds = self._end_sampling_seconds = 0.0
+        final = self._stems_of(request, loop, check, score)
+        times.append(time.perf_counter())
+        text, denoise, rest = (float(part) for part in np.diff(times))
+        phase = rest - self._decode_seconds - self._end_sampling_seconds
+        decoded = resample_loop(final.stems / np.float32(final.gain), _own_frames(request))
         return Rendition(
             request=request,
-            audio=sound.stems[:, :, None],
-            mel=self._picture(resample_loop(sound.stems / np.float32(sound.gain), _own_frames(request)), request.beats),
-            score=dream.score.numpy(),
-            loudness_lufs=sound.loudness_lufs,
-            peak=sound.peak,
-            cost=RenderCost(text, denoise + self._dream_seconds, self._decode_seconds, phase),
+            audio=final.stems[:, :, None],
+            mel=self._mel_of_mix(decoded, request.beats),
+            score=loop.score.numpy(),
+            loudness_lufs=final.loudness_lufs,
+            peak=final.peak,
+            cost=RenderCost(text, denoise + self._end_sampling_seconds, self._decode_seconds, phase),
             unknown_words=unknown,
         )
 
-    def _sound(self, request: RenderRequest, dream: Dream, check: Check, tune: NDArray[np.float32] | None) -> Sound:
-        """What is heard of a dream; what was not dreamt again is the same audio as before."""
-        if tune is None and request in self._sounds:
-            self._sounds.move_to_end(request)
-            return self._sounds[request]
-        *before, again = request.redreams or (None,)
-        base: Sound | None = None
-        others: tuple[str, ...] = ()
-        if again is not None and keeps(again, self.stems, request.beats):
-            first = replace(request, redreams=tuple(one for one in before if one is not None))
-            base = self._sound(first, self._dreamer.dream(first, check, tune, self._hear), check, tune)
-            others = tuple(stem for stem in self.stems if stem not in again.stems)
+    def _stems_of(
+        self, request: RenderRequest, loop: SampledLoop, check: Check, score: NDArray[np.float32] | None
+    ) -> LevelledStems:
+        """The final stems of a sampled loop. What a retake does not name is the same audio as before it."""
+        if score is None and (cached := self._final_stems.get(request)) is not None:
+            return cached
+        *earlier, retake = request.redreams or (None,)
+        base: LevelledStems | None = None
+        kept_stems: tuple[str, ...] = ()
+        if retake is not None and keeps_audio(retake, self.stems, request.beats):
+            before = replace(request, redreams=tuple(one for one in earlier if one is not None))
+            base = self._stems_of(before, self._sampler.sample(before, check, score, self._encode_init), check, score)
+            kept_stems = tuple(stem for stem in self.stems if stem not in retake.stems)
             check()
-        # A change waits for what is dreamt again, and that sounds in no other loop: no ends are made for it.
-        warm = request.phase_from_ends and not request.redreams and tune is None
-        near = self._between_ends(request, check) if warm else None
+        # A performer waits for a retake, and no other loop contains it: morph ends are not rendered for it.
+        start_from_ends = request.phase_from_ends and not request.redreams and score is None
+        phase_from = self._mix_of_ends(request, check) if start_from_ends else None
         began = time.perf_counter()
-        mels = self._space.decode(dream.latents)
+        mels = self._codec.decode(loop.latents)
         self._decode_seconds += time.perf_counter() - began
-        silent = (*dream.silent, *others)
-        audio = self._space.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, near).numpy()
+        silent = (*loop.silent, *kept_stems)
+        audio = self._codec.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, phase_from).numpy()
         audio, rate = resample_loop(audio, _frames(request)), request.sample_rate
-        if base is None or again is None:
-            sound = levelled(audio, LOUDNESS_LUFS, rate)
+        if base is None or retake is None:
+            final = level_stems(audio, LOUDNESS_LUFS, rate)
         else:
-            sound = retaken(base, audio, again, self.stems, request.beats, rate)
-        if tune is None:
-            self._sounds[request] = sound
-            if len(self._sounds) > _SOUNDS_KEPT:
-                self._sounds.popitem(last=False)
-        return sound
+            final = apply_retake(base, audio, retake, self.stems, request.beats, rate)
+        if score is None:
+            self._final_stems.put(request, final)
+        return final
 
-    def _between_ends(self, request: RenderRequest, check: Check) -> Tensor | None:
-        """The sounds of both ends of a morph mixed by alpha ``(stems, frames)``, as the request alone determines them.
+    def _mix_of_ends(self, request: RenderRequest, check: Check) -> Tensor | None:
+        """The audio of both ends of a morph, mixed by alpha ``(stems, frames)``. Depends on the request alone.
 
-        ``None`` when an end cannot sound: a loop between a sound and nothing finds its own phases.
+        ``None`` when an end cannot be rendered: then phase reconstruction starts without it.
         """
         mix = torch.zeros(len(self.stems), _own_frames(request))
         for alpha, share in ((0.0, 1.0 - request.alpha), (1.0, request.alpha)):
             end = replace(request, alpha=alpha).canonical()
             began = time.perf_counter()
             try:
-                dream = self._dreamer.dream(end, check, None, self._hear)
-                self._dream_seconds += time.perf_counter() - began
+                loop = self._sampler.sample(end, check, None, self._encode_init)
+                self._end_sampling_seconds += time.perf_counter() - began
                 check()
-                sound = self._sound(end, dream, check, None)
+                final = self._stems_of(end, loop, check, None)
             except RenderCancelled:
                 raise
             except RendererError:
                 return None
-            mix += share * torch.from_numpy(resample_loop(sound.stems / np.float32(sound.gain), mix.shape[1]))
+            mix += share * torch.from_numpy(resample_loop(final.stems / np.float32(final.gain), mix.shape[1]))
             check()
         return mix
 
-    def _hear(self, request: RenderRequest) -> Heard:
+    def _encode_init(self, request: RenderRequest) -> EncodedLoop:
         audio = read_loop(request.init, request.beats, request.tempo_dreamt, OWN_RATE)
-        return self.listen(audio, request.beats)
+        return self.encode(audio, request.beats)
 
     @torch.inference_mode()
-    def listen(self, audio: NDArray[np.float32], beats: int = 8) -> Heard:
-        """The score and the latents of a loop ``(frames,)`` of ``beats`` beats at the model's own rate."""
-        return listen(self._listener, self._space, audio, beats)
+    def encode(self, audio: NDArray[np.float32], beats: int = 8) -> EncodedLoop:
+        """The score and the latents of a loop ``(frames,)`` of ``beats`` beats at the model's own sample rate."""
+        return encode_loop(self._encoder, self._codec, audio, beats)
 
     @torch.inference_mode()
     def reconstruct(self, stems: NDArray[np.float32], latents: bool = True) -> NDArray[np.float32]:
-        """What is left of stems ``(stems, frames)`` after latents and phase: the best this model could ever sound.
+        """Encode and decode ``stems`` ``(stems, frames)``: the best quality that this model can reach.
 
-        Without ``latents`` only their phases are lost and found again.
+        Without ``latents`` only the phases are dropped and reconstructed.
         """
-        mels = self._space.listen(torch.from_numpy(stems))
+        mels = self._codec.mel_images(torch.from_numpy(stems))
         if latents:
-            mels = self._space.decode(self._space.encode(mels))
+            mels = self._codec.decode(self._codec.encode(mels))
         silent = [name for name, stem in zip(self.stems, stems, strict=True) if not np.abs(stem).max() > 1e-4]
-        made = self._space.audio(mels, stems.shape[1], PHASE_ITERATIONS, silent)
-        return np.asarray(made.numpy())
+        audio = self._codec.audio(mels, stems.shape[1], PHASE_ITERATIONS, silent)
+        return np.asarray(audio.numpy())
 
-    def _picture(self, audio: NDArray[np.float32], beats: int) -> NDArray[np.float32]:
-        mel = self._space.codecs_for(beats)[0].encode(torch.from_numpy(audio.sum(axis=0))[None])[0]
+    def _mel_of_mix(self, stems: NDArray[np.float32], beats: int) -> NDArray[np.float32]:
+        mel = self._codec.codecs_for(beats)[0].encode(torch.from_numpy(stems.sum(axis=0))[None])[0]
         return np.asarray(mel.numpy(), np.float32)
 
 
 def _frames(request: RenderRequest) -> int:
+    """The length of the loop in frames at the request's sample rate."""
     return round(request.beats * 60 * request.sample_rate / request.bpm)
 
 
 def _own_frames(request: RenderRequest) -> int:
+    """The length of the loop in frames at the model's own sample rate."""
     return round(_frames(request) * OWN_RATE / request.sample_rate)

@@ -1,4 +1,4 @@
-"""FlowTransformer: velocity of a rectified flow over the 16th notes of a loop, circular in time.
+"""FlowTransformer: predicts the velocity of a rectified flow over the sixteenths of a loop, circular in time.
 
 Rectified flow: x_t = (1 - t) x_0 + t ε, v = ε - x_0, sampled from t = 1 (noise) to t = 0 by Euler steps
 (Liu et al. 2022, "Flow Straight and Fast"; Lipman et al. 2022, "Flow Matching"). Conditioning by adaLN-zero
@@ -20,19 +20,19 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class FlowShape:
-    """Sizes of one FlowTransformer; travels with the weights."""
+    """The sizes of one FlowTransformer; stored with its weights."""
 
     channels: int  # of one token of x
-    context: int  # of one token of the per-token condition; 0 for none
+    context: int  # of one token of the per-token condition; 0: there is none
     words: int  # vocabulary size
     width: int = 256
     depth: int = 6
     heads: int = 4
-    bar: int = 16  # tokens in a bar: positions repeat with it
+    bar: int = 16  # tokens in a bar: position embeddings repeat every bar
     scalars: int = 2  # tempo and mode
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers for a checkpoint's metadata."""
+        """The sizes as plain numbers, for a checkpoint's metadata."""
         return asdict(self)
 
 
@@ -44,10 +44,10 @@ def time_features(t: Tensor, width: int = 128) -> Tensor:
 
 
 def circular_rotation(tokens: int, half: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosine and sine ``(tokens, half)`` of rotary angles whose frequencies close over the loop.
+    """Cosine and sine ``(tokens, half)`` of rotary angles that make whole turns per loop.
 
-    Rotary position embedding (Su et al. 2021) with whole turns per loop: the last token is as near to the first as any
-    two neighbours are, so attention knows no edge.
+    Rotary position embedding (Su et al. 2021) with whole turns: the last token is as near to the first as any two
+    neighbours are, so attention has no edge.
     """
     turns = torch.arange(half, device=device) % (tokens // 2)
     angles = 2 * math.pi * torch.arange(tokens, device=device)[:, None] * turns[None, :] / tokens
@@ -86,7 +86,7 @@ class _Block(nn.Module):
 class FlowTransformer(nn.Module):
     """Predicts the flow's velocity for ``(batch, tokens, channels)``; ``tokens`` may be any multiple of a bar.
 
-    Conditions: ``text`` ``(batch, width)`` from ``embed_words``, ``scalars`` ``(batch, scalars)``, and, where the shape
+    Conditions: ``text`` ``(batch, width)`` from ``embed_words``, ``scalars`` ``(batch, scalars)``, and, if the shape
     has a context, ``context`` ``(batch, tokens, context)``.
     """
 
@@ -94,7 +94,9 @@ class FlowTransformer(nn.Module):
         super().__init__()
         self.shape = shape
         width = shape.width
-        self.word_vectors = nn.Parameter(torch.randn(shape.words + 1, width) * 0.5)  # the last row: no prompt at all
+        self.word_vectors = nn.Parameter(
+            torch.randn(shape.words + 1, width) * 0.5
+        )  # the last row is for an empty prompt
         self.inlet = nn.Linear(shape.channels, width)
         self.context_inlet = nn.Linear(shape.context, width) if shape.context else None
         self.position = nn.Parameter(torch.randn(shape.bar, width) * 0.02)
@@ -109,9 +111,9 @@ class FlowTransformer(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def embed_words(self, weights: Tensor) -> Tensor:
-        """``(batch, words)`` weights (0: absent) → ``(batch, width)``; no word at all is a vector of its own."""
-        nothing = (weights.abs().sum(dim=1, keepdim=True) == 0).to(weights.dtype)
-        return torch.cat([weights, nothing], dim=1) @ self.word_vectors
+        """Word weights ``(batch, words)`` (0: absent) → ``(batch, width)``; an empty prompt has its own vector."""
+        empty = (weights.abs().sum(dim=1, keepdim=True) == 0).to(weights.dtype)
+        return torch.cat([weights, empty], dim=1) @ self.word_vectors
 
     def forward(self, x: Tensor, t: Tensor, text: Tensor, scalars: Tensor, context: Tensor | None = None) -> Tensor:
         """Velocity ``(batch, tokens, channels)`` at flow time ``t`` ``(batch,)`` in 0..1."""
@@ -131,7 +133,7 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 def flow_times(steps: int, start: float, shift: float) -> list[float]:
-    """``steps + 1`` falling times from ``start`` to 0; ``shift`` > 1 spends more of them near ``start``, < 1 near 0."""
+    """``steps + 1`` decreasing times from ``start`` to 0; ``shift`` > 1 puts more near ``start``, < 1 near 0."""
     evenly = [1 - i / steps for i in range(steps + 1)]
     return [start * shift * t / (1 + (shift - 1) * t) for t in evenly]
 
@@ -139,9 +141,9 @@ def flow_times(steps: int, start: float, shift: float) -> list[float]:
 def euler(
     velocity: Velocity, noise: Tensor, steps: int, init: Tensor | None = None, strength: float = 1.0, shift: float = 1.0
 ) -> Iterator[Tensor]:
-    """Sample the flow by Euler steps; yields the state after every step, so that a caller may stop between two.
+    """Sample the flow by Euler steps; yields the state after every step, so that the caller may stop in between.
 
-    With ``init`` the path begins at flow time ``strength`` on the line between ``init`` and the noise (img2img).
+    With ``init`` sampling starts at flow time ``strength``, on the line between ``init`` and the noise (img2img).
     """
     times = flow_times(steps, 1.0 if init is None else strength, shift)
     x = noise if init is None else (1 - times[0]) * init + times[0] * noise

@@ -1,4 +1,4 @@
-"""Keys: what ``"A minor"`` means to a model that writes every tune in C major or A minor and then moves it."""
+"""Keys: parses key names. The model writes every score in C major or A minor, which is then transposed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 
 @dataclass(frozen=True)
 class Key:
-    """``shift`` in semitones (-6..5) from the home key; ``mode`` is ``"major"``, ``"minor"`` or ``""``, not told."""
+    """``shift`` in semitones (-6..5) from the home key; ``mode`` is ``"major"``, ``"minor"`` or ``""`` (unknown)."""
 
     shift: int
     mode: str
 
     @property
     def mode_sign(self) -> float:
-        """+1 major, -1 minor, 0 not told."""
+        """+1 major, -1 minor, 0 unknown."""
         return {"major": 1.0, "minor": -1.0, "": 0.0}[self.mode]
 
 
 def parse_key(text: str) -> Key:
-    """The key that ``text`` names, such as ``"F# minor"``; empty text is the home key, mode not told.
+    """The key with the name ``text``, such as ``"F# minor"``. Empty text is the home key with an unknown mode.
 
     Raises ``RendererError`` for anything else.
     """

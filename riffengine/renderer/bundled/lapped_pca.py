@@ -1,7 +1,7 @@
-"""LappedPca: a mel image as one latent token per 16th note, by a closed-form lapped transform.
+"""LappedPca: encodes a mel image as one latent token per sixteenth note, by a closed-form lapped transform.
 
-Overlapping windows of two 16ths, a sine window at analysis and at synthesis (Princen & Bradley 1986), principal
-components inside: neighbouring tokens blend, so a token has no edge that could be heard.
+It applies principal component analysis to overlapping windows of two sixteenths, with a sine window at analysis and at
+synthesis (Princen & Bradley 1986). Neighbouring tokens overlap, so the border of a token is not audible.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class LappedPca(nn.Module):
         return torch.sin(math.pi * (n + 0.5) / (2 * self.hop))[:, None]
 
     def patches(self, mel: Tensor) -> Tensor:
-        """Windowed overlapping patches ``(batch, tokens, 2 hop bands)`` of a mel image less its mean."""
+        """Windowed overlapping patches ``(batch, tokens, 2 hop bands)`` of a mel image, after subtracting the mean."""
         blocks = (mel - self.mean).unflatten(1, (-1, self.hop))
         pairs = torch.cat([blocks, blocks.roll(-1, dims=1)], dim=2)
         return (pairs * self._window()).flatten(2)
 
     def encode(self, mel: Tensor) -> Tensor:
-        """Latents of ``mel``; token k covers the 16ths k and k + 1."""
+        """Latents of ``mel``; token k covers the sixteenths k and k + 1."""
         return self.patches(mel) @ self.basis.T / self.spread
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -49,8 +49,8 @@ class LappedPca(nn.Module):
     def fit(self, mels: Tensor, flatten: float = 0.3) -> float:
         """Fit mean, basis and spread to ``(n, frames, bands)``; returns the share of variance that is kept.
 
-        Component i is divided by variance_i ** ``flatten`` (0.5 would whiten: weak, noisy components would weigh as
-        much as strong ones), then all are scaled together to unit variance.
+        Component i is divided by variance_i ** ``flatten``; then all are scaled together to unit variance. (0.5 would
+        whiten: weak, noisy components would have as much weight as strong ones.)
         """
         self.mean.copy_(mels.mean(dim=(0, 1)))
         rows = torch.cat([self.patches(part).flatten(0, 1) for part in mels.split(64)])

@@ -1,7 +1,7 @@
-"""LatentCodec: the stems of a loop as one row of latents per 16th note, and back to audio.
+"""LatentCodec: encodes the stems of a loop as one row of latents per sixteenth note, and decodes them to audio.
 
-Every stem has the codec that suits it: drums a mel axis and short windows, bass and harmony a logarithmic axis of 36
-bands to the octave, and long ones. The latents of a 16th are those of all stems, one after another.
+Every stem has its own codec: drums use a mel axis and short windows, bass and harmony a logarithmic axis of 36 bands
+per octave and long windows. A row of latents is the concatenation of the latents of all stems.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from riffengine.renderer.codec import Codec, CodecParams
 
 @dataclass(frozen=True)
 class StemShape:
-    """One stem: its name, its codec, and how many latents a 16th note has."""
+    """One stem: its name, its codec, and the number of its latents per sixteenth note."""
 
     name: str
     codec: CodecParams
@@ -37,7 +37,7 @@ class StemShape:
         return cls(str(stored["name"]), CodecParams.from_dict(stored["codec"]), int(stored["dims"]))
 
 
-# A bass reaches up to 8 kHz with its strings' noise; the harmony from A1 to 16 kHz.
+# String noise of a bass reaches 8 kHz; the harmony covers A1 to 16 kHz.
 STEMS = (
     StemShape("drums", CodecParams(n_fft=3072, n_mels=256, frames=384), 128),
     StemShape("bass", CodecParams(n_fft=4096, n_mels=288, frames=256, fmin=32.703, fmax=9000.0, axis="log"), 64),
@@ -46,9 +46,9 @@ STEMS = (
 
 
 class LatentCodec(nn.Module):
-    """Latents ``(batch, 32, channels)`` ↔ mel images of every stem ↔ stems of audio ``(stems, frames)``.
+    """Latents ``(batch, 32, channels)`` ↔ mel images of every stem ↔ audio of every stem ``(stems, frames)``.
 
-    A loop of other than eight beats has as many latents and mel frames to the beat.
+    The shapes are those of eight beats; loops of other lengths have the same number of latents and frames per beat.
     """
 
     def __init__(self, shapes: Sequence[StemShape]) -> None:
@@ -60,19 +60,19 @@ class LatentCodec(nn.Module):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The stems, in the order of their latents."""
+        """The names of the stems, in the order of their latents."""
         return tuple(shape.name for shape in self.shapes)
 
     @property
     def channels(self) -> int:
-        """Latents of one 16th note, all stems together."""
+        """The number of latents per sixteenth note, of all stems together."""
         return sum(shape.dims for shape in self.shapes)
 
     def columns(self, stem: str) -> slice:
-        """Where the latents of ``stem`` lie in a row."""
-        at = self.names.index(stem)
-        start = sum(shape.dims for shape in self.shapes[:at])
-        return slice(start, start + self.shapes[at].dims)
+        """The columns of a row of latents that belong to ``stem``."""
+        index = self.names.index(stem)
+        start = sum(shape.dims for shape in self.shapes[:index])
+        return slice(start, start + self.shapes[index].dims)
 
     def codecs_for(self, beats: int) -> list[Codec]:
         """The codec of every stem for loops of ``beats`` beats."""
@@ -81,8 +81,8 @@ class LatentCodec(nn.Module):
             self._codecs[beats] = [Codec(params) for params in widths]
         return self._codecs[beats]
 
-    def listen(self, stems: Tensor) -> list[Tensor]:
-        """Mel images ``(1, T, bands)`` of every stem of a loop ``(stems, frames)`` at 44.1 kHz."""
+    def mel_images(self, stems: Tensor) -> list[Tensor]:
+        """The mel image ``(1, T, bands)`` of every stem of a loop ``(stems, frames)`` at 44.1 kHz."""
         return [codec.encode(stem[None]) for codec, stem in zip(self.codecs, stems, strict=True)]
 
     def encode(self, mels: Sequence[Tensor]) -> Tensor:
@@ -106,22 +106,22 @@ class LatentCodec(nn.Module):
         silent: Sequence[str] = (),
         phase_from: Tensor | None = None,
     ) -> Tensor:
-        """Stems ``(stems, frames)`` of one loop; those in ``silent`` are exact silence and cost nothing.
+        """The audio ``(stems, frames)`` of one loop; stems in ``silent`` are exactly zero and cost nothing.
 
-        ``phase_from`` are the stems ``(stems, frames)`` of a loop near by, whose phases are begun with; one that is
-        silent there has none to lend. The stems are computed side by side on two threads, each with the same samples
-        as alone.
+        ``phase_from`` is the audio ``(stems, frames)`` of a similar loop: phase reconstruction starts from its phases,
+        except for stems that are silent there. Two threads compute the stems in parallel; the samples are the same as
+        with one thread.
         """
         out = torch.zeros(len(self.shapes), frames)
         codecs = self.codecs_for(mels[0].shape[1] * BEATS // self.shapes[0].codec.frames)
         inference = torch.is_inference_mode_enabled()
 
-        def fill(index: int) -> None:
-            near = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
+        def decode_stem(index: int) -> None:
+            start = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
             with torch.inference_mode(inference):
-                out[index] = codecs[index].decode(mels[index], frames, near, iterations)[0]
+                out[index] = codecs[index].decode(mels[index], frames, start, iterations)[0]
 
-        sounding = [i for i, shape in enumerate(self.shapes) if shape.name not in silent]
+        audible = [i for i, shape in enumerate(self.shapes) if shape.name not in silent]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(fill, sorted(sounding, reverse=True)))  # the longest first
+            list(pool.map(decode_stem, sorted(audible, reverse=True)))  # the slowest first
         return out

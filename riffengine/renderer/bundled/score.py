@@ -1,8 +1,8 @@
-"""The score of a loop: which drums are struck and which notes sound on each sixteenth, as one array.
+"""The score of a loop: an array with the drum strokes and the sounding notes of each sixteenth.
 
 A score is ``(STEPS, COLUMNS) float32``: 32 sixteenths (8 beats; 16 and 64 for loops of 4 and of 16 beats) by 166
-columns. It is written in the canonical key (the relative major is C), without swing, and it is circular: a note may
-ring over the end into the beginning.
+columns. The model writes it in the home key (the relative major is C), without swing. It is circular: a note may last
+past the end into the start.
 
 =========  =======  ==========================================================================================
 columns    slice    meaning
@@ -11,11 +11,11 @@ drums 8    DRUMS    velocity 0..1 of kick, snare, clap, closed hat, open hat, to
 bass 33    BASS     1 while a note of MIDI pitch 28..60 sounds, from the step of its onset on
 comp 61    COMP     the same for the chords, 36..96
 lead 61    LEAD     the same for the melody, 48..108
-onsets 3   ONSETS   1 where a note of the bass, the comp, the lead begins
+onsets 3   ONSETS   1 where a note of the bass, the comp, the lead starts
 =========  =======  ==========================================================================================
 
-The onset columns do not say *which* of the sounding pitches begins, so reading a score back restarts every pitch of the
-part there; the array that is written from those notes is the same.
+The onset columns do not say *which* of the sounding pitches starts, so reading a score restarts every pitch of the part
+there. The array written from those notes is the same again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COLUMNS = 166
 PART_COLUMNS = {"bass": BASS, "comp": COMP, "lead": LEAD}
 ONSET_COLUMN = {part: ONSETS.start + i for i, part in enumerate(PITCHED_PARTS)}
 
-# The columns of each stem that sounds.
+# The score columns of each stem.
 STEM_COLUMNS = {
     "drums": (DRUMS,),
     "bass": (BASS, slice(163, 164)),
@@ -53,13 +53,13 @@ STEM_COLUMNS = {
 
 Score = NDArray[np.float32]
 
-# A score cannot say how hard a note is played; this is the velocity of notes that are read back from one.
+# A score has no velocities of pitched notes; notes that are read from a score get this one.
 READ_VELOCITY = 0.8
 
 
 @dataclass(frozen=True)
 class Note:
-    """One pitched note: it begins on ``start_step`` (from 0) and rings for ``steps`` (from 1) sixteenths, circularly.
+    """One pitched note: it starts on ``start_step`` (from 0) and lasts ``steps`` (from 1) sixteenths, circularly.
 
     ``part`` is ``"bass"``, ``"comp"`` or ``"lead"``; ``pitch`` is MIDI; ``velocity`` is 0..1.
     """
@@ -81,7 +81,7 @@ class Hit:
 
 
 def fold(part: str, pitch: int) -> int:
-    """The pitch moved by octaves into the range of ``part`` (each range is wider than an octave)."""
+    """``pitch`` moved by octaves into the range of ``part`` (each range is wider than an octave)."""
     while pitch < LOWEST[part]:
         pitch += 12
     while pitch > HIGHEST[part]:
@@ -90,12 +90,14 @@ def fold(part: str, pitch: int) -> int:
 
 
 def score_from_notes(notes: Iterable[Note], hits: Iterable[Hit] = ()) -> Score:
-    """Write notes and drum strokes into a score ``(32, 166) float32``; of two strokes on one spot the louder stays."""
+    """Write notes and drum strokes into a score ``(32, 166) float32``; the louder of two equal strokes is kept."""
     score = np.zeros((STEPS, COLUMNS), np.float32)
     for note in notes:
         if not LOWEST[note.part] <= note.pitch <= HIGHEST[note.part]:
             low, high = LOWEST[note.part], HIGHEST[note.part]
-            raise ValueError(f"pitch {note.pitch} does not fit the {note.part} ({low}..{high}); fold() it first")
+            raise ValueError(
+                f"pitch {note.pitch} is outside the range of the {note.part} ({low}..{high}); call fold() first"
+            )
         column = PART_COLUMNS[note.part].start + note.pitch - LOWEST[note.part]
         length = min(max(note.steps, 1), STEPS)
         score[np.arange(note.start_step, note.start_step + length) % STEPS, column] = 1.0
@@ -113,21 +115,22 @@ def _notes_of_part(part: str, sounding: NDArray[np.bool_], onsets: NDArray[np.bo
         active = sounding[:, index]
         starts = active & (onsets | ~np.roll(active, 1))
         if not starts.any():
-            starts[0] = True  # held all the way round with no onset: it has to begin somewhere
-        begins = np.flatnonzero(starts)
-        for i, begin in enumerate(begins):
-            until = begins[i + 1] if i + 1 < len(begins) else begins[0] + len(active)
-            ring = active[np.arange(begin, until) % len(active)]
-            steps = len(ring) if ring.all() else int(np.argmin(ring))
-            notes.append(Note(part, LOWEST[part] + int(index), int(begin), steps))
+            starts[0] = True  # the note is held all the way round without an onset: let it start on step 0
+        start_steps = np.flatnonzero(starts)
+        for i, start in enumerate(start_steps):
+            until = start_steps[i + 1] if i + 1 < len(start_steps) else start_steps[0] + len(active)
+            held = active[np.arange(start, until) % len(active)]
+            steps = len(held) if held.all() else int(np.argmin(held))
+            notes.append(Note(part, LOWEST[part] + int(index), int(start), steps))
     return notes
 
 
 def notes_from_score(score: Score, threshold: float = 0.5) -> tuple[list[Note], list[Hit]]:
-    """Read notes and drum strokes out of a score; values from ``threshold`` on count (for drums a fifth of it).
+    """Read notes and drum strokes from a score: values of at least ``threshold`` (for drums a fifth of it).
 
-    The inverse of ``score_from_notes`` up to pitched velocities and restarted pitches (see the module). Drum columns
-    hold velocities, and a ghost note is about 0.25, so their threshold is lower. Notes come sorted by step.
+    The inverse of ``score_from_notes`` except for velocities of pitched notes and restarted pitches (see the module's
+    docstring). Drum columns hold velocities, and a ghost note has about 0.25, so their threshold is lower. Notes are
+    sorted by step.
     """
     if score.ndim != 2 or score.shape[1] != COLUMNS or not len(score) or len(score) % STEPS_PER_BEAT:
         raise ValueError(f"a score is (sixteenths of whole beats, {COLUMNS}), not {score.shape}")
@@ -145,23 +148,23 @@ def notes_from_score(score: Score, threshold: float = 0.5) -> tuple[list[Note], 
 
 
 def events(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How many strokes and notes begin in scores ``(…, 32, 166)``: ``(…)``."""
+    """The number of drum strokes and note onsets in scores ``(…, 32, 166)``: ``(…)``."""
     strokes = (scores[..., DRUMS] > 0).sum(axis=(-1, -2))
-    begun = np.zeros(scores.shape[:-2])
+    onsets = np.zeros(scores.shape[:-2])
     for part, columns in PART_COLUMNS.items():
         sounding = scores[..., columns] > 0
-        again = sounding & (scores[..., ONSET_COLUMN[part], None] > 0)
-        begun += (again | (sounding & ~np.roll(sounding, 1, axis=-2))).sum(axis=(-1, -2))
-    return np.asarray(strokes + begun, np.float64)
+        restarted = sounding & (scores[..., ONSET_COLUMN[part], None] > 0)
+        onsets += (restarted | (sounding & ~np.roll(sounding, 1, axis=-2))).sum(axis=(-1, -2))
+    return np.asarray(strokes + onsets, np.float64)
 
 
 def density(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How full scores ``(…, 32, 166)`` are, -1 sparse to 1 dense: 16 events to 200, by octaves."""
+    """The density of scores ``(…, 32, 166)``: -1 (16 onsets) to 1 (200 onsets), logarithmic."""
     return np.asarray(np.clip(np.log2((events(scores) + 1.0) / 57.0) / 1.82, -1.0, 1.0), np.float64)
 
 
 def transpose(score: Score, semitones: int) -> Score:
-    """The score with its pitched columns moved by ``semitones``; a note that leaves its range folds by octaves."""
+    """The score transposed by ``semitones``; a note that leaves its part's range moves by octaves."""
     moved = score.copy()
     for part, columns in PART_COLUMNS.items():
         block = np.zeros_like(score[:, columns])

@@ -1,20 +1,20 @@
-"""A score as the notes that an instrument would play. numpy only."""
+"""Converts a score into notes that an instrument can play. numpy only."""
 
 from __future__ import annotations
 
 from riffengine.notes.loop_notes import LoopNote
 from riffengine.renderer.bundled.score import Score, notes_from_score
 
-# Of General MIDI's percussion, the key that the composer writes most for each voice.
+# The General MIDI percussion key that the training data uses most for each voice.
 DRUM_KEYS = {
     "kick": 36, "snare": 38, "clap": 39, "closed hat": 42, "open hat": 46, "tom": 47, "cymbal": 49, "percussion": 70,
 }  # fmt: skip
 
 
 def loop_notes(score: Score) -> tuple[LoopNote, ...]:
-    """The notes and strokes of a score ``(T, 166)`` at sounding pitch, by their onset.
+    """The notes and drum strokes of a score ``(T, 166)`` at sounding pitch, sorted by onset.
 
-    A stroke rings for one sixteenth; how hard a pitched note is played a score does not say.
+    A stroke lasts one sixteenth. All pitched notes have one velocity, because a score has none.
     """
     notes, hits = notes_from_score(score)
     found = [LoopNote(n.part, n.pitch, n.start_step, n.steps, _velocity(n.velocity)) for n in notes]

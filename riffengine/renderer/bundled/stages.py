@@ -1,4 +1,4 @@
-"""The two stages of the bundled model: words dream a score, words and score dream a sound."""
+"""The two stages of the bundled model: words → score, and words and score → latents. Both sample a rectified flow."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.flow_transformer import FlowTransformer, Velocity, euler
-from riffengine.renderer.bundled.loop_lengths import over_span
+from riffengine.renderer.bundled.loop_lengths import predict_any_length
 
-SCORE_SCALE = 2.0  # a sounding note lies two noise deviations from a silent one
+SCORE_SCALE = 2.0  # "on" and "off" are two standard deviations of the noise apart
 SCORE_SHIFT = 2.0  # notes are decided early in the flow, so more of its steps are spent there
-SOUND_SHIFT = 0.5  # pitches grow sharp late in it
+SOUND_SHIFT = 0.5  # pitches become precise late in the flow
 
 
 def score_to_flow(scores: Tensor) -> Tensor:
-    """Score columns 0..1 as targets of the flow."""
+    """Score columns 0..1 as values that the flow is trained on."""
     return scores * SCORE_SCALE
 
 
 def score_from_flow(x: Tensor) -> Tensor:
-    """The score that ``x`` ``(batch, steps, columns)`` means: notes on or off, drum velocities 0..1.
+    """The score of a flow sample ``x`` ``(batch, steps, columns)``: notes on or off, drum velocities 0..1.
 
-    A note is on above half way; a note that is on without an onset before it is given one, so that every note begins.
+    A note is on above the middle value. A note without an onset gets one, so that every note starts.
     """
     soft = (x / SCORE_SCALE).clamp(0.0, 1.0)
     out = torch.zeros_like(soft)
@@ -33,47 +33,48 @@ def score_from_flow(x: Tensor) -> Tensor:
     out[..., sheet.DRUMS] = torch.where(drums > 0.25, drums, 0.0)
     for part, columns in enumerate((sheet.BASS, sheet.COMP, sheet.LEAD)):
         active = (soft[..., columns] > 0.5).float()
-        begins = ((active - active.roll(1, dims=1)) > 0).any(dim=2).float()
+        starts = ((active - active.roll(1, dims=1)) > 0).any(dim=2).float()
         column = sheet.ONSETS.start + part
-        told = (soft[..., column] > 0.5).float() * active.amax(dim=2)
+        predicted = (soft[..., column] > 0.5).float() * active.amax(dim=2)
         out[..., columns] = active
-        out[..., column] = torch.maximum(told, begins)
+        out[..., column] = torch.maximum(predicted, starts)
     return out
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the network is told on one side of the guidance, shapes as ``FlowTransformer`` has them, batch 1."""
+class Condition:
+    """The conditions of one prediction; shapes as in ``FlowTransformer``, batch 1."""
 
     text: Tensor
     scalars: Tensor
     context: Tensor | None = None
 
 
-def guided(net: FlowTransformer, toward: Told, away: Told, guidance: float) -> Velocity:
-    """Velocity under classifier-free guidance (Ho & Salimans 2022); one half of the work when ``guidance`` is 1."""
+def guided_velocity(net: FlowTransformer, positive: Condition, negative: Condition, guidance: float) -> Velocity:
+    """The velocity under classifier-free guidance (Ho & Salimans 2022); ``guidance`` 1 costs half as much."""
     if guidance == 1.0:
-        return lambda x, t: over_span(net, x, t, toward.text, toward.scalars, toward.context)
-    text, scalars = torch.cat([toward.text, away.text]), torch.cat([toward.scalars, away.scalars])
-    contexts = [told.context for told in (toward, away) if told.context is not None]
+        return lambda x, t: predict_any_length(net, x, t, positive.text, positive.scalars, positive.context)
+    text, scalars = torch.cat([positive.text, negative.text]), torch.cat([positive.scalars, negative.scalars])
+    contexts = [condition.context for condition in (positive, negative) if condition.context is not None]
     context = torch.cat(contexts) if contexts else None
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        near, far = over_span(net, torch.cat([x, x]), torch.cat([t, t]), text, scalars, context).chunk(2)
-        return far + guidance * (near - far)
+        both = predict_any_length(net, torch.cat([x, x]), torch.cat([t, t]), text, scalars, context)
+        towards, away = both.chunk(2)
+        return away + guidance * (towards - away)
 
     return velocity
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a dream may not change: where ``mask`` is true, ``target`` stays (masked sampling, Lugmayr et al. 2022)."""
+class Inpainting:
+    """The part that sampling must keep: ``target`` where ``keep`` is true (masked sampling, Lugmayr et al. 2022)."""
 
-    mask: Tensor
+    keep: Tensor
     target: Tensor
 
 
-def run(
+def sample_flow(
     velocity: Velocity,
     noise: Tensor,
     steps: int,
@@ -81,20 +82,21 @@ def run(
     init: Tensor | None = None,
     strength: float = 1.0,
     shift: float = 1.0,
-    kept: Kept | None = None,
+    inpainting: Inpainting | None = None,
 ) -> Tensor:
-    """Sample a flow to its end; ``check`` is called between steps and may raise to stop.
+    """Sample a flow from ``noise`` to its end; ``check`` is called between steps and may raise to stop.
 
-    What is ``kept`` is led along the straight path from its noise to its target, so that the rest is dreamt to fit it.
+    The kept part of an ``inpainting`` follows the straight path from its noise to its target, so that the rest is
+    generated to fit it.
     """
-    if kept is not None:
-        velocity = _led(velocity, kept, noise)
+    if inpainting is not None:
+        velocity = _with_kept_part(velocity, inpainting, noise)
     x = noise
     for x in euler(velocity, noise, steps, init, strength, shift):  # noqa: B007
         check()
-    return x if kept is None else torch.where(kept.mask, kept.target, x)
+    return x if inpainting is None else torch.where(inpainting.keep, inpainting.target, x)
 
 
-def _led(velocity: Velocity, kept: Kept, noise: Tensor) -> Velocity:
-    straight = noise - kept.target
-    return lambda x, t: torch.where(kept.mask, straight, velocity(x, t))
+def _with_kept_part(velocity: Velocity, inpainting: Inpainting, noise: Tensor) -> Velocity:
+    straight = noise - inpainting.target
+    return lambda x, t: torch.where(inpainting.keep, straight, velocity(x, t))

@@ -1,7 +1,7 @@
-"""Vocabulary: the words the bundled model knows, and how a prompt becomes weighted words.
+"""Vocabulary: the words that the bundled model knows, and the parser that turns a prompt into weighted words.
 
-Emphasis follows what players of text-to-image models are used to: ``(word)`` weighs 1.1, ``[word]`` 1/1.1, brackets
-nest, and ``(word:1.3)`` weighs 1.3. A bracket without its partner is read as if it were not there.
+Emphasis is as usual with text-to-image models: ``(word)`` has weight 1.1, ``[word]`` 1/1.1, brackets nest, and
+``(word:1.3)`` has weight 1.3. An unmatched bracket is ignored.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 
 EMPHASIS = 1.1
-HEAVIEST = 4.0  # beyond this an embedding sum is one word shouting; a typo such as 11 for 1.1 lands here too
-LONGEST_PROMPT = 2000  # characters; the rest is not read, so that a pasted book cannot stall the engine
+HEAVIEST = 4.0  # above this, one word dominates the sum of embeddings; also limits typos such as 11 for 1.1
+LONGEST_PROMPT = 2000  # characters; the rest is ignored, so that a huge text cannot stall the engine
 
 ROLES = ("genre", "instrument", "mood", "mode", "drums")
 
@@ -30,9 +30,9 @@ _BREAK = frozenset(",.;:|/\n!?")
 
 @dataclass(frozen=True)
 class ParsedPrompt:
-    """A prompt as the model takes it: ``weights`` are (word index, weight), one for each word, by index.
+    """A parsed prompt: ``weights`` are pairs (word index, weight), one for each known word, sorted by index.
 
-    ``unknown`` are the words the model does not know, as typed but in lower case, in order, each once.
+    ``unknown`` are the words that the model does not know, in lower case, in order, each once.
     """
 
     weights: tuple[tuple[int, float], ...]
@@ -40,7 +40,7 @@ class ParsedPrompt:
 
 
 def _tokens(text: str) -> list[str]:
-    """Lower case, no accents, no apostrophes or hyphens; ``&`` and ``+`` are read as ``and``."""
+    """Words in lower case without accents, apostrophes and hyphens; ``&`` and ``+`` become ``and``."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     plain = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’`")
     return _TOKEN.findall(re.sub(r"[&+]", " and ", plain))
@@ -87,7 +87,7 @@ def _weighted_tokens(prompt: str) -> list[tuple[str, float]]:
 
 
 class Vocabulary:
-    """The canonical words in the fixed order of the model's embedding, with their roles and synonyms."""
+    """The canonical words, in the order of the model's embedding, with their roles and synonyms."""
 
     def __init__(self, sections: Mapping[str, Any]) -> None:
         """``sections`` is the content of ``vocabulary.yaml``: one section per role, ``several`` and ``stop``."""
@@ -122,19 +122,19 @@ class Vocabulary:
         return _packaged()
 
     def __len__(self) -> int:
-        """How many canonical words there are."""
+        """The number of canonical words."""
         return len(self.words)
 
     def index(self, word: str) -> int:
-        """The place of a canonical word in ``words``; KeyError for any other word."""
+        """The index of a canonical word in ``words``. Raises ``KeyError`` for any other word."""
         return self._index[word]
 
     def role(self, word: str) -> str:
-        """``genre``, ``instrument``, ``mood``, ``mode`` or ``drums``; KeyError for a word that is not canonical."""
+        """``genre``, ``instrument``, ``mood``, ``mode`` or ``drums``; raises ``KeyError`` for other words."""
         return self._role[word]
 
     def parts(self, word: str) -> tuple[str, ...]:
-        """What an instrument word plays: some of ``lead``, ``comp``, ``bass``, ``drums``; empty for other words."""
+        """The parts of an instrument: some of ``lead``, ``comp``, ``bass``, ``drums``. Empty for other words."""
         return self._parts.get(word, ())
 
     def with_role(self, role: str) -> tuple[str, ...]:
@@ -142,18 +142,18 @@ class Vocabulary:
         return tuple(word for word in self.words if self._role[word] == role)
 
     def parse(self, prompt: str) -> ParsedPrompt:
-        """Read a prompt; never raises. The longest phrase wins, a repeated word keeps its largest weight."""
+        """Parse a prompt; never raises. The longest matching phrase wins; a repeated word keeps its largest weight."""
         tokens = _weighted_tokens(prompt)
         weights: dict[int, float] = {}
         unknown: dict[str, None] = {}
         at = 0
         while at < len(tokens):
-            length, meaning = self._longest_phrase([token for token, _ in tokens[at : at + self._longest]])
+            length, meaning = self._match_longest_phrase([token for token, _ in tokens[at : at + self._longest]])
             if length:
                 weight = sum(w for _, w in tokens[at : at + length]) / length
                 for index in meaning:
                     weights[index] = max(weights.get(index, 0.0), min(max(weight, 0.0), HEAVIEST))
-            elif not self._skipped(tokens[at][0]):
+            elif not self._is_ignored(tokens[at][0]):
                 unknown[tokens[at][0]] = None
             at += max(length, 1)
         return ParsedPrompt(tuple(sorted(weights.items())), tuple(unknown))
@@ -165,7 +165,7 @@ class Vocabulary:
         found = dict.fromkeys(self.words[index] for phrase in close for index in phrases[phrase])
         return tuple(found)[:3]
 
-    def _longest_phrase(self, tokens: Sequence[str]) -> tuple[int, tuple[int, ...]]:
+    def _match_longest_phrase(self, tokens: Sequence[str]) -> tuple[int, tuple[int, ...]]:
         for length in range(len(tokens), 0, -1):
             exact = tuple(tokens[:length])
             for phrase in (exact, (*exact[:-1], _singular(exact[-1])), tuple(_singular(t) for t in exact)):
@@ -173,7 +173,7 @@ class Vocabulary:
                     return length, self._meaning[phrase]
         return 0, ()
 
-    def _skipped(self, token: str) -> bool:
+    def _is_ignored(self, token: str) -> bool:
         return token in _BREAK or token in self._stop or token.isdigit()
 
 

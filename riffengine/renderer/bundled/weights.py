@@ -1,6 +1,6 @@
-"""The weights file of the bundled model: one safetensors, all its shapes in its header.
+"""The weights file of the bundled model: one safetensors file with all shapes in its header.
 
-The networks' matrices are stored as 8-bit whole numbers with one scale a row, all else in half precision.
+Matrices of the networks are stored as 8-bit integers with one scale per row, everything else in half precision.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ _SCALE = ".scale"
 
 @dataclass(frozen=True)
 class Networks:
-    """The trained parts, in evaluation mode, float32: the two stages, the stems' latents, and the listener."""
+    """The trained modules in evaluation mode, float32: the two stages, the encoder and the latent codec."""
 
     score: FlowTransformer
     render: FlowTransformer
-    listener: FlowTransformer
-    space: LatentCodec
+    encoder: FlowTransformer
+    codec: LatentCodec
     digest: str
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The parts by the names they have in the file."""
-        return {"score": self.score, "render": self.render, "listener": self.listener, "sound": self.space}
+        """The modules by their names in the file."""
+        return {"score": self.score, "render": self.render, "listener": self.encoder, "sound": self.codec}
 
 
 def vocabulary_digest(words: tuple[str, ...]) -> str:
-    """Names the order of the embedding: weights and vocabulary must agree on it."""
+    """Identifies the words and their order: weights and vocabulary must agree on it."""
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
 def write_weights(path: Path, networks: Networks) -> None:
-    """Write ``networks`` in 8 and 16 bits with all shapes in the header."""
+    """Write ``networks`` in 8 and 16 bits, with all shapes in the header."""
     tensors: dict[str, Tensor] = {}
     for name, part in networks.parts.items():
         for key, tensor in part.state_dict().items():
-            whole = f"{name}.{key}"
+            full_name = f"{name}.{key}"
             if isinstance(part, FlowTransformer) and tensor.ndim == 2:
-                tensors[whole], tensors[whole + _SCALE] = _quantised(tensor)
+                tensors[full_name], tensors[full_name + _SCALE] = _quantised(tensor)
             else:
-                tensors[whole] = tensor.to(torch.float16).contiguous()
+                tensors[full_name] = tensor.to(torch.float16).contiguous()
     header = {
         "format": FORMAT,
-        "stems": json.dumps(networks.space.names),
+        "stems": json.dumps(networks.codec.names),
         "channels": "1",
-        "sound": json.dumps([shape.as_dict() for shape in networks.space.shapes]),
+        "sound": json.dumps([shape.as_dict() for shape in networks.codec.shapes]),
         "vocabulary": vocabulary_digest(Vocabulary.load().words),
     }
     for name, part in networks.parts.items():
@@ -76,7 +76,7 @@ def write_weights(path: Path, networks: Networks) -> None:
 def read_weights(path: Path) -> Networks:
     """Read a weights file.
 
-    Raises ``ModelError`` when it is missing, truncated, of another kind, or made for another vocabulary.
+    Raises ``ModelError`` when it is missing, truncated, of another format, or made for another vocabulary.
     """
     if not path.is_file():
         raise ModelError(
@@ -87,7 +87,7 @@ def read_weights(path: Path) -> Networks:
             header = file.metadata() or {}
             stored = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a whole safetensors file ({error}): reinstall riffengine") from error
+        raise ModelError(f"{path} is not a complete safetensors file ({error}): reinstall riffengine") from error
     scales = {key.removesuffix(_SCALE): scale for key, scale in stored.items() if key.endswith(_SCALE)}
     tensors = {key: tensor * scales.get(key, 1.0) for key, tensor in stored.items() if not key.endswith(_SCALE)}
     if header.get("format") != FORMAT:
@@ -95,11 +95,11 @@ def read_weights(path: Path) -> Networks:
     if header.get("vocabulary") != vocabulary_digest(Vocabulary.load().words):
         raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
     try:
-        score, render, listener = (FlowTransformer(_shape(header[name])) for name in ("score", "render", "listener"))
-        space = LatentCodec([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
+        score, render, encoder = (FlowTransformer(_shape(header[name])) for name in ("score", "render", "listener"))
+        codec = LatentCodec([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
-    networks = Networks(score, render, listener, space, digest_of(path))
+    networks = Networks(score, render, encoder, codec, digest_of(path))
     for name, part in networks.parts.items():
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         try:
@@ -111,7 +111,7 @@ def read_weights(path: Path) -> Networks:
 
 
 def _quantised(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """8-bit rows and their scales: the largest value of a row is 127."""
+    """The matrix in 8 bits, and one scale per row, so that the largest value of a row is 127."""
     scale = matrix.abs().amax(dim=1, keepdim=True).clamp_min(1e-6) / 127.0
     scale = scale.to(torch.float16).float()
     return torch.round(matrix / scale).clamp(-127, 127).to(torch.int8), scale.to(torch.float16)

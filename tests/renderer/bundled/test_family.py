@@ -1,4 +1,4 @@
-"""The weights that ship: what a performer is promised of every loop."""
+"""The packaged weights: properties that every loop has."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from riffengine.renderer.registry import load_family
 HOUSE, JAZZ = Point("house, piano, synth bass", 3), Point("jazz, saxophone, upright bass", 4)
 
 
-def nothing() -> None:
-    """A check that never stops."""
+def never_cancel() -> None:
+    """A check that never cancels."""
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +30,25 @@ def request(start: Point = HOUSE, end: Point = JAZZ, **changes: object) -> Rende
 
 
 def test_equal_requests_give_equal_samples_in_a_new_model(model: BundledModel) -> None:
-    first = model.render(request(alpha=0.3), nothing)
-    again = BundledModel.load().render(request(alpha=0.3), nothing)
+    first = model.render(request(alpha=0.3), never_cancel)
+    again = BundledModel.load().render(request(alpha=0.3), never_cancel)
     assert np.array_equal(first.audio, again.audio)
 
 
 @pytest.mark.parametrize("bpm", [60.0, 93.75, 123.4, 180.0])
 @pytest.mark.parametrize("rate", [44100, 48000])
 def test_a_loop_is_exactly_eight_beats_and_has_no_seam(model: BundledModel, bpm: float, rate: int) -> None:
-    audio = model.render(request(bpm=bpm, sample_rate=rate), nothing).audio.sum(axis=(0, 2))
+    audio = model.render(request(bpm=bpm, sample_rate=rate), never_cancel).audio.sum(axis=(0, 2))
     assert len(audio) == round(8 * 60 * rate / bpm)
     steps = np.abs(np.diff(audio))
     assert abs(audio[0] - audio[-1]) <= np.quantile(steps, 0.9999)
 
 
 def test_alpha_travels_between_its_ends(model: BundledModel) -> None:
-    at = {alpha: model.render(request(alpha=alpha), nothing) for alpha in (0.0, 0.5, 1.0)}
-    alone = model.render(request(start=HOUSE, end=HOUSE), nothing)
+    at = {alpha: model.render(request(alpha=alpha), never_cancel) for alpha in (0.0, 0.5, 1.0)}
+    alone = model.render(request(start=HOUSE, end=HOUSE), never_cancel)
     assert np.array_equal(at[0.0].audio, alone.audio)
-    assert np.array_equal(at[1.0].audio, model.render(request(start=JAZZ, end=JAZZ), nothing).audio)
+    assert np.array_equal(at[1.0].audio, model.render(request(start=JAZZ, end=JAZZ), never_cancel).audio)
     mels = {alpha: rendition.mel for alpha, rendition in at.items()}
     far = np.linalg.norm(mels[0.0] - mels[1.0])
     assert np.linalg.norm(mels[0.0] - mels[0.5]) < 1.2 * far
@@ -57,7 +57,7 @@ def test_alpha_travels_between_its_ends(model: BundledModel) -> None:
 
 def test_levels_are_alike(model: BundledModel) -> None:
     found = [
-        model.render(request(Point(prompt, seed), Point(prompt, seed)), nothing)
+        model.render(request(Point(prompt, seed), Point(prompt, seed)), never_cancel)
         for seed, prompt in enumerate(("metal, distorted guitar", "ambient, pad", "no drums, piano", ""))
     ]
     assert all(rendition.peak <= 0.9 for rendition in found)
@@ -66,14 +66,14 @@ def test_levels_are_alike(model: BundledModel) -> None:
 
 
 def test_the_tune_stays_when_tempo_steps_or_key_change(model: BundledModel) -> None:
-    score = model.render(request(), nothing).score
+    score = model.render(request(), never_cancel).score
     assert score is not None
-    assert np.array_equal(score, model.render(request(bpm=90.0), nothing).score)
-    assert np.array_equal(score, model.render(request(steps=3), nothing).score)
+    assert np.array_equal(score, model.render(request(bpm=90.0), never_cancel).score)
+    assert np.array_equal(score, model.render(request(steps=3), never_cancel).score)
 
 
-def test_another_tempo_of_a_dream_is_synthesis_alone(model: BundledModel) -> None:
-    slow = model.render(request(HOUSE, HOUSE, bpm=100.0), nothing)
+def test_another_tempo_needs_synthesis_alone(model: BundledModel) -> None:
+    slow = model.render(request(HOUSE, HOUSE, bpm=100.0), never_cancel)
 
     def refuse() -> None:
         raise AssertionError("a denoising step")
@@ -82,26 +82,26 @@ def test_another_tempo_of_a_dream_is_synthesis_alone(model: BundledModel) -> Non
     assert fast.score is not None and slow.score is not None and np.array_equal(fast.score, slow.score)
     assert np.linalg.norm(fast.mel - slow.mel) < 0.2 * np.linalg.norm(slow.mel)
     assert fast.audio.shape[1] == round(8 * 60 * 44100 / 137)
-    afresh = BundledModel.load().render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), nothing)
+    afresh = BundledModel.load().render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), never_cancel)
     assert np.array_equal(fast.audio, afresh.audio)
 
 
 def test_a_negative_prompt_and_guidance_are_heard(model: BundledModel) -> None:
-    plain = model.render(request(HOUSE, HOUSE), nothing)
-    without = model.render(request(replace(HOUSE, negative="piano"), replace(HOUSE, negative="piano")), nothing)
-    strict = model.render(request(replace(HOUSE, guidance=5.0), replace(HOUSE, guidance=5.0)), nothing)
+    plain = model.render(request(HOUSE, HOUSE), never_cancel)
+    without = model.render(request(replace(HOUSE, negative="piano"), replace(HOUSE, negative="piano")), never_cancel)
+    strict = model.render(request(replace(HOUSE, guidance=5.0), replace(HOUSE, guidance=5.0)), never_cancel)
     assert not np.array_equal(plain.audio, without.audio)
     assert not np.array_equal(plain.audio, strict.audio)
 
 
 def test_audio_to_start_from_is_kept_by_little_strength(model: BundledModel, tmp_path: Path) -> None:
-    source = model.render(request(steps=8), nothing)
+    source = model.render(request(steps=8), never_cancel)
     path = tmp_path / "init.wav"
     soundfile.write(path, source.audio.sum(axis=0), 44100, subtype="FLOAT")
 
     def distance(strength: float) -> float:
         point = replace(JAZZ, strength=strength)
-        made = model.render(request(point, point, init=str(path), steps=8), nothing)
+        made = model.render(request(point, point, init=str(path), steps=8), never_cancel)
         return float(np.linalg.norm(made.mel - source.mel))
 
     assert distance(0.2) < 0.6 * distance(1.0)
@@ -111,9 +111,9 @@ def test_a_mix_is_heard_as_notes(model: BundledModel) -> None:
     def alike(one: np.ndarray, other: np.ndarray) -> float:
         return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
-    made = [model.render(request(point, point, steps=8), nothing) for point in (HOUSE, JAZZ)]
+    made = [model.render(request(point, point, steps=8), never_cancel) for point in (HOUSE, JAZZ)]
     written = [rendition.score > 0 for rendition in made]
-    heard = [model.listen(rendition.audio.sum(axis=(0, 2))).score.numpy() > 0 for rendition in made]
+    heard = [model.encode(rendition.audio.sum(axis=(0, 2))).score.numpy() > 0 for rendition in made]
     for columns, least in ((slice(0, 8), 0.7), (slice(8, 163), 0.4)):  # drums; bass, comp and lead
         for mine, another, found in zip(written, written[::-1], heard, strict=True):
             assert alike(mine[:, columns], found[:, columns]) > least
@@ -122,7 +122,7 @@ def test_a_mix_is_heard_as_notes(model: BundledModel) -> None:
 
 def test_unknown_words_are_told(model: BundledModel) -> None:
     point = Point("house with xylofoon and qwertz", 1)
-    assert model.render(request(point, point), nothing).unknown_words == ("xylofoon", "qwertz")
+    assert model.render(request(point, point), never_cancel).unknown_words == ("xylofoon", "qwertz")
 
 
 def test_a_job_can_be_stopped_between_any_two_steps(model: BundledModel) -> None:
@@ -142,7 +142,7 @@ def test_a_job_can_be_stopped_between_any_two_steps(model: BundledModel) -> None
 @pytest.mark.parametrize("change", [{"key": "H minor"}, {"steps": 0}])
 def test_impossible_requests_are_refused(model: BundledModel, change: dict[str, object]) -> None:
     with pytest.raises(RendererError):
-        model.render(request(**change), nothing)
+        model.render(request(**change), never_cancel)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "text", "pickle"])

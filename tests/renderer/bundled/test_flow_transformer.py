@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer, euler, flow_times
-from riffengine.renderer.bundled.stages import Told, guided
+from riffengine.renderer.bundled.stages import Condition, guided_velocity
 
 SHAPE = FlowShape(channels=12, context=7, words=5, width=64, depth=2, heads=2)
 
@@ -46,8 +46,8 @@ def test_other_lengths_in_whole_bars(net: FlowTransformer) -> None:
 
 
 def test_no_prompt_is_not_a_weightless_prompt(net: FlowTransformer) -> None:
-    nothing = net.embed_words(torch.zeros(1, 5))
-    assert torch.equal(nothing[0], net.word_vectors[-1])
+    empty = net.embed_words(torch.zeros(1, 5))
+    assert torch.equal(empty[0], net.word_vectors[-1])
     blend = net.embed_words(torch.tensor([[0.5, 0.5, 0, 0, 0]]))
     ends = net.embed_words(torch.eye(5)[:2])
     assert torch.allclose(blend[0], ends.mean(dim=0), atol=1e-6)
@@ -84,7 +84,9 @@ def test_guidance_one_is_the_condition_alone_and_two_goes_beyond(net: FlowTransf
     middle = torch.zeros_like(given["scalars"])
 
     def at(guidance: float) -> torch.Tensor:
-        velocity = guided(net, Told(text, given["scalars"], context), Told(empty, middle, untold), guidance)
+        velocity = guided_velocity(
+            net, Condition(text, given["scalars"], context), Condition(empty, middle, untold), guidance
+        )
         return velocity(given["x"], given["t"])
 
     toward = net(given["x"], given["t"], text, given["scalars"], context)

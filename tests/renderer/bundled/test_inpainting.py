@@ -1,4 +1,4 @@
-"""Retakes: what is frozen is the very same audio, and the joint cannot be heard as a step."""
+"""Retakes: audio that is kept is the same bit for bit, and a splice is not audible as a step."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from riffengine.errors import RendererError
 from riffengine.processes.render_messages import Redream
-from riffengine.renderer.bundled.inpainting import keeps, levelled, retaken, spliced
+from riffengine.renderer.bundled.inpainting import apply_retake, keeps_audio, level_stems, splice_beats
 
 RATE, BEATS, FRAMES = 8000, 8, 32000
 NAMES = ("drums", "bass", "harmony")
@@ -23,8 +23,8 @@ def beats_of(bits: int) -> list[int]:
 
 
 def test_a_frozen_stem_keeps_every_bit_and_the_new_one_its_gain() -> None:
-    base, fresh = levelled(noise(1), -19.0, RATE), noise(2)
-    after = retaken(base, fresh, Redream(("bass",), 0xFF, 1), NAMES, BEATS, RATE)
+    base, fresh = level_stems(noise(1), -19.0, RATE), noise(2)
+    after = apply_retake(base, fresh, Redream(("bass",), 0xFF, 1), NAMES, BEATS, RATE)
     assert np.array_equal(after.stems[[0, 2]], base.stems[[0, 2]])
     assert np.allclose(after.stems[1], fresh[1] * base.gain, rtol=1e-5)
     assert after.gain == base.gain
@@ -35,7 +35,7 @@ def test_a_frozen_stem_keeps_every_bit_and_the_new_one_its_gain() -> None:
 @given(st.integers(0, 255), st.integers(0, 2**32))
 def test_frozen_beats_keep_every_bit_but_at_their_very_end(bits: int, seed: int) -> None:
     old, new = noise(seed, 1)[0], noise(seed + 1, 1)[0]
-    made = spliced(old, new, bits, BEATS, RATE)
+    made = splice_beats(old, new, bits, BEATS, RATE)
     for beat in range(BEATS):
         inside = slice(beat * 4000, (beat + 1) * 4000 - EDGE)
         assert np.array_equal(made[inside], (new if beat in beats_of(bits) else old)[inside])
@@ -51,7 +51,8 @@ def test_the_level_holds_through_the_joint(likeness: float) -> None:
     power = np.mean(
         [
             np.mean(
-                spliced(np.roll(old, shift), np.roll(new, shift), 0b00001111, BEATS, RATE)[4 * 4000 - EDGE :][:160] ** 2
+                splice_beats(np.roll(old, shift), np.roll(new, shift), 0b00001111, BEATS, RATE)[4 * 4000 - EDGE :][:160]
+                ** 2
             )
             for shift in range(0, FRAMES, 500)
         ]
@@ -61,31 +62,31 @@ def test_the_level_holds_through_the_joint(likeness: float) -> None:
 
 def test_a_joint_of_one_sound_with_itself_is_none() -> None:
     old = noise(5, 1)[0]
-    assert np.allclose(spliced(old, old.copy(), 0b0101, BEATS, RATE), old, atol=1e-7)
+    assert np.allclose(splice_beats(old, old.copy(), 0b0101, BEATS, RATE), old, atol=1e-7)
 
 
 def test_what_is_too_loud_is_turned_down_and_what_is_kept_is_not() -> None:
-    base, fresh = levelled(noise(6), -19.0, RATE), noise(7)
+    base, fresh = level_stems(noise(6), -19.0, RATE), noise(7)
     fresh[0, 100] = 2.0 / base.gain
-    after = retaken(base, fresh, Redream(("drums",), 0xFF, 1), NAMES, BEATS, RATE)
+    after = apply_retake(base, fresh, Redream(("drums",), 0xFF, 1), NAMES, BEATS, RATE)
     assert np.array_equal(after.stems[1:], base.stems[1:])
     assert after.peak <= 10 ** (-1 / 20)
     assert np.abs(after.stems[0]).max() < np.abs(fresh[0] * base.gain).max()
 
 
 def test_what_keeps_nothing_is_told() -> None:
-    assert not keeps(Redream(NAMES, 0xFF, 1), NAMES, BEATS)
-    assert keeps(Redream(NAMES, 0xFE, 1), NAMES, BEATS)
-    assert keeps(Redream(NAMES[:2], 0xFF, 1), NAMES, BEATS)
+    assert not keeps_audio(Redream(NAMES, 0xFF, 1), NAMES, BEATS)
+    assert keeps_audio(Redream(NAMES, 0xFE, 1), NAMES, BEATS)
+    assert keeps_audio(Redream(NAMES[:2], 0xFF, 1), NAMES, BEATS)
 
 
 def test_damage_and_silence_are_refused() -> None:
     only = noise(8)
     only[1:] = 0.0
-    base = levelled(only, -19.0, RATE)
+    base = level_stems(only, -19.0, RATE)
     again = Redream(("drums",), 0xFF, 1)
     with pytest.raises(RendererError, match="silent"):
-        retaken(base, np.zeros_like(only), again, NAMES, BEATS, RATE)
+        apply_retake(base, np.zeros_like(only), again, NAMES, BEATS, RATE)
     only[0, 0] = np.nan
     with pytest.raises(RendererError, match="NaN"):
-        retaken(base, only, again, NAMES, BEATS, RATE)
+        apply_retake(base, only, again, NAMES, BEATS, RATE)

@@ -12,14 +12,14 @@ from riffengine.errors import RendererError
 from riffengine.processes.render_messages import Point, Redream, RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
-from riffengine.renderer.bundled.loop_lengths import over_span
+from riffengine.renderer.bundled.loop_lengths import predict_any_length
 
 HOUSE = Point("house, piano, synth bass, electronic drums", 3)
 REQUEST = RenderRequest(HOUSE, HOUSE, steps=2)
 AM, F = (33, 57, 60, 64), (29, 57, 60, 65)
 
 
-def nothing() -> None:
+def never_cancel() -> None:
     """A check that never stops."""
 
 
@@ -38,7 +38,7 @@ def model() -> BundledModel:
 
 
 def asked(net: FlowTransformer, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-    return over_span(net, x, torch.tensor([0.4]), net.embed_words(torch.eye(5)[:1]), torch.ones(1, 2), context)
+    return predict_any_length(net, x, torch.tensor([0.4]), net.embed_words(torch.eye(5)[:1]), torch.ones(1, 2), context)
 
 
 def noise(steps: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,7 +72,7 @@ def test_four_bars_may_begin_on_any_bar_and_hear_their_neighbours(net: FlowTrans
 
 @pytest.mark.parametrize("beats", [4, 16])
 def test_a_loop_of_another_length_is_exact_and_has_no_seam(model: BundledModel, beats: int) -> None:
-    made = model.render(replace(REQUEST, beats=beats, bpm=123.4, sample_rate=48000), nothing)
+    made = model.render(replace(REQUEST, beats=beats, bpm=123.4, sample_rate=48000), never_cancel)
     audio = made.audio.sum(axis=(0, 2))
     assert len(audio) == round(beats * 60 * 48000 / 123.4)
     assert abs(audio[0] - audio[-1]) <= np.quantile(np.abs(np.diff(audio)), 0.9999)
@@ -81,7 +81,7 @@ def test_a_loop_of_another_length_is_exact_and_has_no_seam(model: BundledModel, 
 
 
 def test_four_bars_are_no_two_bars_twice(model: BundledModel) -> None:
-    made = model.render(replace(REQUEST, beats=16), nothing)
+    made = model.render(replace(REQUEST, beats=16), never_cancel)
     assert made.score is not None
     first, second = np.split(made.score, 2)
     assert not np.array_equal(first, second)
@@ -89,21 +89,21 @@ def test_four_bars_are_no_two_bars_twice(model: BundledModel) -> None:
 
 def test_a_morph_of_short_loops_keeps_their_length(model: BundledModel) -> None:
     jazz = Point("jazz, saxophone, upright bass", 4)
-    made = model.render(replace(REQUEST, beats=4, steps=8, end=jazz, alpha=0.5), nothing)
+    made = model.render(replace(REQUEST, beats=4, steps=8, end=jazz, alpha=0.5), never_cancel)
     assert made.audio.shape[1] == 88200 and len(made.mel) == 192
 
 
 def test_the_performers_controls_reach_every_bar(model: BundledModel) -> None:
     request = replace(REQUEST, beats=16)
-    first = model.render(request, nothing)
-    again = model.render(replace(request, redreams=(Redream(("drums",), 0b1111 << 12, 1),)), nothing)
+    first = model.render(request, never_cancel)
+    again = model.render(replace(request, redreams=(Redream(("drums",), 0b1111 << 12, 1),)), never_cancel)
     drums, frames = model.stems.index("drums"), first.audio.shape[1]
     others = [stem for stem in range(len(model.stems)) if stem != drums]
     assert np.array_equal(first.audio[others], again.audio[others])
     last, kept = slice(frames * 13 // 16, frames * 15 // 16), slice(frames // 16, frames * 11 // 16)
     assert np.array_equal(first.audio[drums, kept], again.audio[drums, kept])
     assert not np.array_equal(first.audio[drums, last], again.audio[drums, last])
-    chords = model.render(replace(request, harmony=(AM, F)), nothing).score
+    chords = model.render(replace(request, harmony=(AM, F)), never_cancel).score
     assert chords is not None
     bass = [set((28 + np.flatnonzero(row[8:41])) % 12) for row in chords]
     assert set.union(*bass[:32]) <= {9, 4} and set.union(*bass[32:]) <= {5, 0}
@@ -111,18 +111,18 @@ def test_the_performers_controls_reach_every_bar(model: BundledModel) -> None:
 
 @pytest.mark.parametrize("beats", [4, 16])
 def test_a_short_and_a_long_loop_start_from_the_same_audio(model: BundledModel, tmp_path: Path, beats: int) -> None:
-    source = model.render(replace(REQUEST, steps=4), nothing)
+    source = model.render(replace(REQUEST, steps=4), never_cancel)
     path = tmp_path / "init.wav"
     soundfile.write(path, source.audio.sum(axis=0), 44100, subtype="FLOAT")
 
     def distance(strength: float) -> float:
         point = Point("jazz, saxophone, upright bass", 4, strength=strength)
-        made = model.render(replace(REQUEST, start=point, end=point, beats=beats, init=str(path)), nothing)
+        made = model.render(replace(REQUEST, start=point, end=point, beats=beats, init=str(path)), never_cancel)
         return float(np.linalg.norm(made.mel - np.resize(source.mel, made.mel.shape)))
 
     assert distance(0.2) < 0.75 * distance(1.0)
 
 
 def test_a_length_that_was_not_learnt_is_refused(model: BundledModel) -> None:
-    with pytest.raises(RendererError, match="a loop of 5 beats cannot be dreamt; choose one of 4, 8, 16"):
-        model.render(replace(REQUEST, beats=5), nothing)
+    with pytest.raises(RendererError, match="a loop of 5 beats cannot be generated; choose one of 4, 8, 16"):
+        model.render(replace(REQUEST, beats=5), never_cancel)

@@ -1,4 +1,4 @@
-"""Finished loops of a morph begin their phases with those of its ends: neighbours add up, and nothing else changes."""
+"""Phases of a morph's loops start from its ends: neighbours do not comb, and nothing else changes."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ HOUSE, JAZZ = Point("house, piano, synth bass", 3), Point("jazz, saxophone, upri
 WARM = RenderRequest(HOUSE, JAZZ, 0.375, steps=1, phase_from_ends=True)
 
 
-def nothing() -> None:
-    """A check that never stops."""
+def never_cancel() -> None:
+    """A check that never cancels."""
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ def model() -> BundledModel:
     return BundledModel.load()
 
 
-def test_neighbours_of_a_morph_comb_no_more(model: BundledModel) -> None:
+def test_neighbours_of_a_morph_do_not_comb(model: BundledModel) -> None:
     def at(alpha: float, warm: bool) -> np.ndarray:
         request = replace(WARM, alpha=alpha, phase_from_ends=warm)
-        return model.render(request, nothing).audio.sum(axis=(0, 2), dtype=np.float64)
+        return model.render(request, never_cancel).audio.sum(axis=(0, 2), dtype=np.float64)
 
     for left in (0.375, 0.875):  # in the middle, and next to an end
         cold, warm = (combing(at(left, way), at(left + 0.125, way)) for way in (False, True))
@@ -35,14 +35,14 @@ def test_neighbours_of_a_morph_comb_no_more(model: BundledModel) -> None:
         assert warm[1] < 0.5 * cold[1]
 
 
-def test_the_same_samples_whatever_was_rendered_before(model: BundledModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    after_others = model.render(WARM, nothing)
-    monkeypatch.setattr(bundled, "_SOUNDS_KEPT", 1)  # the first end is forgotten when the second is there
-    alone = BundledModel.load().render(WARM, nothing)
+def test_samples_do_not_depend_on_earlier_renders(model: BundledModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    after_others = model.render(WARM, never_cancel)
+    monkeypatch.setattr(bundled, "_CACHED_LOOPS", 1)  # the first end is dropped when the second is stored
+    alone = BundledModel.load().render(WARM, never_cancel)
     assert np.array_equal(after_others.audio, alone.audio)
 
 
-def test_it_is_the_same_dream_and_a_loop_without_a_seam(model: BundledModel) -> None:
+def test_score_and_mel_stay_and_the_loop_is_seamless(model: BundledModel) -> None:
     calls = 0
 
     def count() -> None:
@@ -51,10 +51,10 @@ def test_it_is_the_same_dream_and_a_loop_without_a_seam(model: BundledModel) -> 
 
     for rate, bpm in ((44100, 120.0), (48000, 93.75)):
         request = replace(WARM, sample_rate=rate, bpm=bpm, dreamt_bpm=120.0)
-        warm = model.render(request, nothing)
+        warm = model.render(request, never_cancel)
         calls = 0
         cold = model.render(replace(request, phase_from_ends=False), count)
-        assert calls == 0  # dreamt once
+        assert calls == 0  # it was sampled before
         assert np.array_equal(warm.score, cold.score)
         assert np.linalg.norm(warm.mel - cold.mel) < 0.15 * np.linalg.norm(cold.mel)
         audio = warm.audio.sum(axis=(0, 2))
@@ -62,26 +62,28 @@ def test_it_is_the_same_dream_and_a_loop_without_a_seam(model: BundledModel) -> 
         assert abs(audio[0] - audio[-1]) <= np.quantile(np.abs(np.diff(audio)), 0.9999)
 
 
-def test_an_end_stands_alone(model: BundledModel) -> None:
-    end = model.render(replace(WARM, alpha=1.0), nothing)
+def test_an_end_needs_no_other_end(model: BundledModel) -> None:
+    end = model.render(replace(WARM, alpha=1.0), never_cancel)
     assert end.request == replace(WARM, start=JAZZ, alpha=0.0, phase_from_ends=False)
 
 
-def test_a_stem_that_is_kept_is_kept_to_the_bit(model: BundledModel) -> None:
-    before = model.render(WARM, nothing)
+def test_a_retake_keeps_other_stems_bit_for_bit(model: BundledModel) -> None:
+    before = model.render(WARM, never_cancel)
     again = replace(WARM, redreams=(Redream(("bass",), 0xFF, 1),))
-    after = model.render(again, nothing)
-    assert replace(again, alpha=0.0).canonical() not in model._sounds  # a change waits for it: no ends are made
+    after = model.render(again, never_cancel)
+    assert (
+        replace(again, alpha=0.0).canonical() not in model._final_stems
+    )  # a performer waits for a retake: no ends are rendered
     bass = model.stems.index("bass")
     for stem in range(len(model.stems)):
         assert np.array_equal(before.audio[stem], after.audio[stem]) == (stem != bass)
 
 
-def test_where_an_end_cannot_sound_a_loop_finds_its_own_phases(
+def test_if_an_end_cannot_be_rendered_a_loop_reconstructs_its_own_phases(
     model: BundledModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cold = model.render(replace(WARM, phase_from_ends=False), nothing)
-    level, calls = bundled.levelled, 0
+    cold = model.render(replace(WARM, phase_from_ends=False), never_cancel)
+    level, calls = bundled.level_stems, 0
 
     def silent_at_first(*arguments):  # type: ignore[no-untyped-def]
         nonlocal calls
@@ -90,13 +92,13 @@ def test_where_an_end_cannot_sound_a_loop_finds_its_own_phases(
             raise RendererError("the loop is silent")
         return level(*arguments)
 
-    monkeypatch.setattr(bundled, "levelled", silent_at_first)
-    assert np.array_equal(BundledModel.load().render(WARM, nothing).audio, cold.audio)
+    monkeypatch.setattr(bundled, "level_stems", silent_at_first)
+    assert np.array_equal(BundledModel.load().render(WARM, never_cancel).audio, cold.audio)
 
 
-def test_it_can_be_stopped_while_its_ends_are_made(model: BundledModel) -> None:
+def test_it_can_be_cancelled_while_its_ends_are_rendered(model: BundledModel) -> None:
     fresh, calls = BundledModel.load(), 0
-    fresh.render(replace(WARM, phase_from_ends=False), nothing)  # its own dream is there
+    fresh.render(replace(WARM, phase_from_ends=False), never_cancel)  # it is in the cache
 
     def stop_at_five() -> None:
         nonlocal calls
@@ -107,4 +109,4 @@ def test_it_can_be_stopped_while_its_ends_are_made(model: BundledModel) -> None:
     with pytest.raises(RenderCancelled):
         fresh.render(WARM, stop_at_five)
     assert calls == 5
-    assert np.array_equal(fresh.render(WARM, nothing).audio, model.render(WARM, nothing).audio)
+    assert np.array_equal(fresh.render(WARM, never_cancel).audio, model.render(WARM, never_cancel).audio)

@@ -103,7 +103,7 @@ def test_what_follows_the_chords_already_is_left_alone(score: Score, harmony: li
 def test_nothing_knows_where_the_loop_begins(score: Score, turn: int) -> None:
     harmony = [AM, F, C, G]
     notes, hits = notes_from_score(score)
-    score = score_from_notes(notes, hits)  # onsets without a note say nothing
+    score = score_from_notes(notes, hits)  # onsets without a note have no meaning
     turned = revoice(np.roll(score, 8 * turn, axis=0), harmony[-turn:] + harmony[:-turn])
     np.testing.assert_array_equal(turned, np.roll(revoice(score, harmony), 8 * turn, axis=0))
 

@@ -1,4 +1,4 @@
-"""Stems: what the bundled model keeps apart, dreams again, and leaves silent."""
+"""Stems of the bundled model: retakes, silent stems, chords and knobs."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec, StemShape
 from riffengine.renderer.bundled.model_info import model_stems
-from riffengine.renderer.bundled.stages import Kept, run
+from riffengine.renderer.bundled.stages import Inpainting, sample_flow
 from riffengine.renderer.codec import CodecParams
 
 POINT = Point("house, piano, synth bass, electronic drums", 3)
@@ -19,8 +19,8 @@ REQUEST = RenderRequest(POINT, POINT, steps=3)
 ALL_BEATS = 0xFF
 
 
-def nothing() -> None:
-    """A check that never stops."""
+def never_cancel() -> None:
+    """A check that never cancels."""
 
 
 @pytest.fixture(scope="module")
@@ -38,55 +38,55 @@ def test_the_stems_are_declared_before_any_torch_is_loaded(model: BundledModel) 
 
 
 @pytest.mark.parametrize("stem", ["drums", "bass", "harmony"])
-def test_one_stem_is_dreamt_again_and_the_others_stay(model: BundledModel, stem: str) -> None:
-    first = model.render(REQUEST, nothing)
-    again = model.render(replace(REQUEST, redreams=(Redream((stem,), ALL_BEATS, 1),)), nothing)
-    other = model.render(replace(REQUEST, redreams=(Redream((stem,), ALL_BEATS, 2),)), nothing)
+def test_a_retake_of_one_stem_leaves_the_others(model: BundledModel, stem: str) -> None:
+    first = model.render(REQUEST, never_cancel)
+    again = model.render(replace(REQUEST, redreams=(Redream((stem,), ALL_BEATS, 1),)), never_cancel)
+    other = model.render(replace(REQUEST, redreams=(Redream((stem,), ALL_BEATS, 2),)), never_cancel)
     for index, name in enumerate(model.stems):
         assert np.array_equal(first.audio[index], again.audio[index]) == (name != stem), name
         assert np.array_equal(again.audio[index], other.audio[index]) == (name != stem), name
         assert name != stem or likeness(again.audio[index], other.audio[index]) < 0.9
 
 
-def test_only_the_named_beats_are_dreamt_again(model: BundledModel) -> None:
-    first = model.render(REQUEST, nothing)
-    again = model.render(replace(REQUEST, redreams=(Redream(model.stems, 0b11110000, 1),)), nothing)
+def test_a_retake_of_some_beats_leaves_the_others(model: BundledModel) -> None:
+    first = model.render(REQUEST, never_cancel)
+    again = model.render(replace(REQUEST, redreams=(Redream(model.stems, 0b11110000, 1),)), never_cancel)
     assert first.score is not None and again.score is not None
     assert np.array_equal(first.score[:16], again.score[:16])
     assert not np.array_equal(first.score[16:], again.score[16:])
     assert again.audio.shape == first.audio.shape
-    kept, changed = slice(0, 86000), slice(90000, 174000)  # the joints lie before the fourth beat and before the end
+    kept, changed = slice(0, 86000), slice(90000, 174000)  # the splices are before the fourth beat and before the end
     assert np.array_equal(first.audio[:, kept], again.audio[:, kept])
     assert likeness(first.audio[:, changed], again.audio[:, changed]) < 0.9
     steps = np.abs(np.diff(again.audio.sum(axis=(0, 2))))
     assert steps[86000:89000].max() <= np.quantile(steps, 0.99999)
 
 
-def test_takes_on_takes_do_not_depend_on_what_was_rendered_before(model: BundledModel) -> None:
+def test_retakes_of_retakes_do_not_depend_on_earlier_renders(model: BundledModel) -> None:
     takes = (Redream(("drums",), ALL_BEATS, 1), Redream(("bass", "harmony"), 0b1100, 2))
-    warm = model.render(replace(REQUEST, redreams=takes), nothing)
-    model._sounds.clear()
-    model.render(replace(REQUEST, redreams=takes[1:]), nothing)
-    cold = model.render(replace(REQUEST, redreams=takes), nothing)
+    warm = model.render(replace(REQUEST, redreams=takes), never_cancel)
+    model._final_stems.clear()
+    model.render(replace(REQUEST, redreams=takes[1:]), never_cancel)
+    cold = model.render(replace(REQUEST, redreams=takes), never_cancel)
     assert np.array_equal(warm.audio, cold.audio)
-    assert np.array_equal(warm.audio[0], model.render(replace(REQUEST, redreams=takes[:1]), nothing).audio[0])
+    assert np.array_equal(warm.audio[0], model.render(replace(REQUEST, redreams=takes[:1]), never_cancel).audio[0])
 
 
-def test_a_part_that_the_score_leaves_out_is_silent(model: BundledModel) -> None:
-    score = model.render(REQUEST, nothing).score
+def test_a_stem_without_notes_is_silent(model: BundledModel) -> None:
+    score = model.render(REQUEST, never_cancel).score
     assert score is not None
     for index, stem in enumerate(model.stems):
         without = score.copy()
         for columns in sheet.STEM_COLUMNS[stem]:
             without[:, columns] = 0.0
-        audio = model.render(REQUEST, nothing, without).audio
+        audio = model.render(REQUEST, never_cancel, without).audio
         assert not audio[index].any()
         assert all(audio[other].any() for other in range(3) if other != index)
 
 
-def test_given_chords_are_played(model: BundledModel) -> None:
+def test_chords_of_the_performer_are_played(model: BundledModel) -> None:
     chord = (45, 57, 60, 64)  # A minor
-    score = model.render(replace(REQUEST, harmony=(chord,)), nothing).score
+    score = model.render(replace(REQUEST, harmony=(chord,)), never_cancel).score
     assert score is not None
     notes, _ = sheet.notes_from_score(score)
     comp = {note.pitch % 12 for note in notes if note.part == "comp"}
@@ -94,16 +94,16 @@ def test_given_chords_are_played(model: BundledModel) -> None:
 
 
 def test_the_knobs_reach_the_model(model: BundledModel) -> None:
-    plain = model.render(REQUEST, nothing)
+    plain = model.render(REQUEST, never_cancel)
     for knob in ("density", "brightness", "energy"):
-        turned = model.render(replace(REQUEST, **{knob: 1.0}), nothing)
+        turned = model.render(replace(REQUEST, **{knob: 1.0}), never_cancel)
         assert not np.array_equal(plain.mel, turned.mel), knob
     assert plain.score is not None
-    higher = model.render(replace(REQUEST, transpose=2), nothing).score
+    higher = model.render(replace(REQUEST, transpose=2), never_cancel).score
     assert higher is not None and np.array_equal(higher, sheet.transpose(plain.score, 2))
 
 
-def test_what_is_kept_ends_where_it_should() -> None:
+def test_inpainting_keeps_its_target_exactly() -> None:
     generator = torch.Generator().manual_seed(0)
     noise, target = torch.randn(1, 4, 6, generator=generator), torch.randn(1, 4, 6, generator=generator)
     mask = torch.zeros(4, 6, dtype=torch.bool)
@@ -114,47 +114,47 @@ def test_what_is_kept_ends_where_it_should() -> None:
         seen.append((float(t[0]), x.clone()))
         return torch.ones_like(x)
 
-    end = run(velocity, noise, 4, nothing, kept=Kept(mask, target))
+    end = sample_flow(velocity, noise, 4, never_cancel, inpainting=Inpainting(mask, target))
     assert torch.equal(end[..., :3], target[..., :3])
     assert torch.allclose(end[..., 3:], noise[..., 3:] - 1.0, atol=1e-6)
-    for t, x in seen:  # the rest is dreamt beside a past that fits its own noise
+    for t, x in seen:  # the kept part follows the straight path from its own noise
         assert torch.allclose(x[..., :3], ((1 - t) * target + t * noise)[..., :3], atol=1e-5)
 
 
-def small_space() -> LatentCodec:
+def small_codec() -> LatentCodec:
     shapes = [
         StemShape("drums", CodecParams(n_fft=1024, n_mels=32, frames=256), 8),
         StemShape(
             "bass", CodecParams(n_fft=2048, n_mels=48, frames=128, fmin=55.0, axis="log", bands_per_octave=12), 4
         ),
     ]
-    space = LatentCodec(shapes)
-    for lapped in space._transforms:
+    codec = LatentCodec(shapes)
+    for lapped in codec._transforms:
         torch.nn.init.orthogonal_(lapped.basis)
-    return space
+    return codec
 
 
-def test_latents_of_the_stems_lie_side_by_side() -> None:
-    space = small_space()
+def test_latents_of_the_stems_are_concatenated() -> None:
+    codec = small_codec()
     stems = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 32768)).astype(np.float32)) * 0.1
-    latents = space.encode(space.listen(stems))
-    assert latents.shape == (1, 32, space.channels) and space.channels == 12
-    assert space.columns("drums") == slice(0, 8) and space.columns("bass") == slice(8, 12)
-    louder = space.encode(space.listen(torch.stack([stems[0], 2 * stems[1]])))
+    latents = codec.encode(codec.mel_images(stems))
+    assert latents.shape == (1, 32, codec.channels) and codec.channels == 12
+    assert codec.columns("drums") == slice(0, 8) and codec.columns("bass") == slice(8, 12)
+    louder = codec.encode(codec.mel_images(torch.stack([stems[0], 2 * stems[1]])))
     assert torch.equal(louder[..., :8], latents[..., :8]) and not torch.equal(louder[..., 8:], latents[..., 8:])
 
 
-def test_two_threads_give_the_samples_of_one() -> None:
-    space = small_space()
+def test_two_threads_give_the_same_samples_as_one() -> None:
+    codec = small_codec()
     mels = [
-        torch.rand(1, s.codec.frames, s.codec.n_mels, generator=torch.Generator().manual_seed(1)) for s in space.shapes
+        torch.rand(1, s.codec.frames, s.codec.n_mels, generator=torch.Generator().manual_seed(1)) for s in codec.shapes
     ]
-    together = space.audio(mels, 32768, 4)
+    together = codec.audio(mels, 32768, 4)
     alone = torch.stack(
-        [codec.decode(mel, 32768, iterations=4)[0] for codec, mel in zip(space.codecs, mels, strict=True)]
+        [stem_codec.decode(mel, 32768, iterations=4)[0] for stem_codec, mel in zip(codec.codecs, mels, strict=True)]
     )
     assert torch.equal(together, alone)
-    assert torch.equal(space.audio(mels, 32768, 4, silent=("bass",))[0], alone[0])
+    assert torch.equal(codec.audio(mels, 32768, 4, silent=("bass",))[0], alone[0])
 
 
 def test_the_shapes_survive_the_header() -> None:

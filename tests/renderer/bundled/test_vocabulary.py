@@ -1,4 +1,4 @@
-"""Vocabulary: every phrase leads to a word, emphasis weighs, nothing typed can break it."""
+"""Vocabulary: every phrase gives a word, emphasis changes weights, and no text makes the parser fail."""
 
 from importlib import resources
 
