@@ -189,14 +189,14 @@ def print_accuracy(loops: list[Tensor], settings: tuple[tuple[int, int, int], ..
 
 def print_costs(loop: Tensor, repeats: int) -> None:
     codec, length = Codec(CodecParams()), loop.shape[1]
-    frames, bank, mel = codec._frames(length), codec._filterbank, codec.encode(loop)
+    frames, bank, mel = codec._stft(length), codec._filterbank, codec.encode(loop)
     bands = codec._bands_of(mel)
     magnitudes = codec._magnitudes(bands)
     start = torch.polar(magnitudes, predicted_phase(magnitudes, frames))
     stereo = np.repeat(loop.numpy()[:, :, None], 2, axis=2)
     neighbour = codec.decode(mel, length)
     parts: dict[str, Callable[[], object]] = {
-        "geometry of a new tempo": lambda: Codec(CodecParams())._frames(length),
+        "geometry of a new tempo": lambda: Codec(CodecParams())._stft(length),
         "encode": lambda: codec.encode(loop),
         "mel inversion": lambda: codec._magnitudes(bands),
         "predicted phase": lambda: predicted_phase(magnitudes, frames),

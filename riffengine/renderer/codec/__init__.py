@@ -1,4 +1,4 @@
-"""Loops to mel images and back: circular, deterministic, at any tempo."""
+"""The codec: converts loops to mel images and back. Circular, deterministic, at any tempo."""
 
 from riffengine.renderer.codec.codec import Codec
 from riffengine.renderer.codec.params import CodecParams

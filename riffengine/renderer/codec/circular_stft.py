@@ -1,4 +1,4 @@
-"""CircularStft: a loop seen as equally spaced windows that wrap around its end."""
+"""CircularStft: the short-time Fourier transform of a loop; windows wrap around its end."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from riffengine.renderer.codec.params import CodecParams
 class CircularStft:
     """Frame ``t`` of ``T`` is centred on sample ``t * L / T`` of a loop of ``L`` samples, rounded to a whole sample.
 
-    Rounding moves a centre by at most half a sample, which a window of thousands does not see, and the phase follows
-    the rounded centres exactly; so the hop may be any fraction and the overlap-add is still exact. There is no padding
-    and no edge: indices wrap. ``gathered`` reads and adds the windows through tables of indices, in few and large
-    operations, as a GPU wants them; a CPU is faster without. Raises ``RendererError`` where ``L`` is too short or too
-    long for the windows.
+    Rounding moves a centre by at most half a sample, which is negligible for windows of thousands of samples, and the
+    phase computation uses the rounded centres. So the hop may be any fraction, and the overlap-add is still exact.
+    There is no padding: indices wrap around. With ``use_tables`` windows are read and added through index tables, in
+    few large operations, which is faster on a GPU (the default there) and slower on a CPU. Raises ``RendererError``
+    when ``L`` is too short or too long for the windows.
     """
 
-    def __init__(self, params: CodecParams, length: int, device: torch.device, gathered: bool | None = None) -> None:
+    def __init__(self, params: CodecParams, length: int, device: torch.device, use_tables: bool | None = None) -> None:
         if not params.shortest_loop <= length <= params.longest_loop:
             rate = params.sample_rate
             raise RendererError(
-                f"a loop of {length} samples ({length / rate:.2f} s) does not fit the codec; {params.shortest_loop} to "
+                f"a loop of {length} samples ({length / rate:.2f} s) cannot be encoded; {params.shortest_loop} to "
                 f"{params.longest_loop} samples ({params.longest_loop / rate:.2f} s) are possible with {params.frames} "
                 f"windows of {params.n_fft}; choose another tempo or number of beats"
             )
@@ -34,10 +34,12 @@ class CircularStft:
         self._bins = params.bins
         count = params.frames
         self.centres: list[int] = [(2 * t * length + count) // (2 * count) for t in range(count)]
-        follow = [*self.centres[1:], length]
-        self.hops: list[int] = [after - now for now, after in zip(self.centres, follow, strict=True)]
+        next_centres = [*self.centres[1:], length]
+        self.hops: list[int] = [
+            following - centre for centre, following in zip(self.centres, next_centres, strict=True)
+        ]
         self._tables: tuple[Tensor, Tensor] | None = None
-        if device.type != "cpu" if gathered is None else gathered:
+        if device.type != "cpu" if use_tables is None else use_tables:
             first, second = _tables(self.centres, length, params.n_fft)
             self._tables = torch.from_numpy(first).to(device), torch.from_numpy(second).to(device)
         window = torch.hann_window(params.n_fft, periodic=True)
@@ -47,7 +49,7 @@ class CircularStft:
         self._inverse_overlap = 1.0 / self._overlap(squares)
 
     def spectra(self, audio: Tensor) -> Tensor:
-        """``(batch, L) float32`` to ``(batch, T, bins) complex64``, phases counted from each window's first sample."""
+        """``(batch, L) float32`` to ``(batch, T, bins) complex64``; phases count from each window's first sample."""
         half = self.n_fft // 2
         if self._tables is not None:
             gathered: Tensor = torch.fft.rfft(audio[:, self._tables[0]] * self._window)
@@ -58,7 +60,7 @@ class CircularStft:
         return spectra[..., : self._bins]
 
     def audio(self, spectra: Tensor) -> Tensor:
-        """``(batch, T, bins) complex64`` to the ``(batch, L)`` audio whose spectra are nearest (least squares)."""
+        """``(batch, T, bins) complex64`` to the audio ``(batch, L)`` whose spectra are nearest (least squares)."""
         windows = torch.fft.irfft(spectra, n=self.n_fft).mul_(self._window)
         return self._overlap(windows).mul_(self._inverse_overlap)
 
@@ -67,25 +69,26 @@ class CircularStft:
         if self._tables is not None:
             flat = torch.nn.functional.pad(windows.flatten(1), (0, 1))
             return flat[:, self._tables[1]].sum(dim=1)
-        line = windows.new_zeros((windows.shape[0], self.length + self.n_fft))
-        # Frame by frame in a fixed order: the sum is the same bit for bit, which an atomic scatter would not promise.
+        extended = windows.new_zeros((windows.shape[0], self.length + self.n_fft))
+        # Frame by frame in a fixed order, so that the sum is deterministic; an atomic scatter would not be.
         for centre, window in zip(self.centres, windows.unbind(1), strict=True):
-            line[:, centre : centre + self.n_fft] += window
-        loop = line[:, half : half + self.length]
-        loop[:, -half:] += line[:, :half]
-        loop[:, :half] += line[:, self.length + half :]
+            extended[:, centre : centre + self.n_fft] += window
+        loop = extended[:, half : half + self.length]
+        loop[:, -half:] += extended[:, :half]
+        loop[:, :half] += extended[:, self.length + half :]
         return loop
 
 
 def _tables(centres: list[int], length: int, n_fft: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which sample each place of each window is, ``(T, n_fft)``, and which places make each sample, ``(layers, L)``.
+    """Index tables: the sample of each window position ``(T, n_fft)``, the positions of each sample ``(layers, L)``.
 
-    A place is counted through all windows; the one behind the last stands for nothing, where fewer overlap.
+    Window positions are numbered through all windows. The number after the last stands for zero, used where fewer
+    windows overlap.
     """
     samples = (np.array(centres)[:, None] + np.arange(n_fft) - n_fft // 2) % length
     depth = np.zeros(length, np.int64)
     layers = np.empty_like(samples)
-    for number, row in enumerate(samples):  # no window is longer than the loop: no sample twice in a row
+    for number, row in enumerate(samples):  # a window is not longer than the loop, so no sample is twice in a row
         layers[number] = depth[row]
         depth[row] += 1
     places = np.full((int(depth.max()), length), samples.size, np.int64)

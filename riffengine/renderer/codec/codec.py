@@ -1,35 +1,34 @@
-"""Codec: loops to mel images and back, circular, deterministic, at any tempo."""
+"""Codec: converts loops to mel images and back; circular, deterministic, at any tempo."""
 
 from __future__ import annotations
-
-from collections import OrderedDict
 
 import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
+from riffengine.renderer.cache import LruCache
 from riffengine.renderer.codec.circular_stft import CircularStft
 from riffengine.renderer.codec.filterbank import Filterbank, band_weights
 from riffengine.renderer.codec.params import CodecParams
 from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, with_magnitude
 
 _MOMENTUM = 0.99
-_MEL_UPDATES = 8  # of 4, 8 and 10 the last two give 0.05 dB less LSD than 4; each costs about a millisecond
-_LENGTHS_KEPT = 8  # loop lengths (tempi) whose geometry is kept; one costs two megabytes at 60 bpm
+_MEL_UPDATES = 8  # 8 and 10 give 0.05 dB less LSD than 4; each costs about a millisecond
+_CACHED_LENGTHS = 8  # loop lengths (tempi); each costs two megabytes at 60 bpm
 
 
 class Codec:
-    """Turns loops into mel images and mel images into loops, for one ``CodecParams`` on one torch device.
+    """Converts loops to mel images and mel images to loops, for one ``CodecParams`` on one torch device.
 
-    Nothing is drawn at random: equal input gives equal samples, bit for bit, with the same number of threads. Lives in
-    the renderer process; one thread at a time.
+    Not random: equal input gives equal samples, bit for bit, with the same number of threads. Renderer process; one
+    thread at a time.
     """
 
     def __init__(self, params: CodecParams, device: str | torch.device = "cpu") -> None:
         self.params = params
         self.device = torch.device(device)
         self._filterbank = Filterbank(band_weights(params), self.device)
-        self._geometries: OrderedDict[int, CircularStft] = OrderedDict()
+        self._stfts: LruCache[int, CircularStft] = LruCache(_CACHED_LENGTHS)
 
     def encode(self, audio: Tensor) -> Tensor:
         """Mel images ``(batch, T, n_mels) float32`` of circular loops ``(batch, L) float32`` in -1..1.
@@ -38,73 +37,68 @@ class Codec:
         """
         if audio.ndim != 2 or not audio.is_floating_point():
             raise RendererError(f"encode needs (batch, samples) float32; got {tuple(audio.shape)} {audio.dtype}")
-        _refuse_not_finite(audio, "the audio to encode")
-        frames = self._frames(audio.shape[1])
-        spectra = frames.spectra(audio.to(self.device, torch.float32))
-        return self._filterbank.bands(spectra.abs() * frames.gain).pow(self.params.power)
+        _check_finite(audio, "the audio to encode")
+        stft = self._stft(audio.shape[1])
+        spectra = stft.spectra(audio.to(self.device, torch.float32))
+        return self._filterbank.bands(spectra.abs() * stft.gain).pow(self.params.power)
 
     @torch.no_grad()
     def decode(self, mel: Tensor, frames: int, phase_from: Tensor | None = None, iterations: int = 12) -> Tensor:
-        """Loops ``(batch, frames) float32`` for mel images ``(batch, T, n_mels)``; another length is another tempo.
+        """Loops ``(batch, frames) float32`` of mel images ``(batch, T, n_mels)``; another length is another tempo.
 
-        ``phase_from`` warm-starts the phase: the ``(batch, frames)`` audio of a neighbouring rendition of the same
-        length, or its complex ``(batch, T, bins)`` spectra. ``iterations`` counts Griffin-Lim rounds.
+        Phase reconstruction starts from ``phase_from``: the audio ``(batch, frames)`` of a similar loop of the same
+        length, or its complex spectra ``(batch, T, bins)``. ``iterations`` is the number of Griffin-Lim rounds.
         Raises ``RendererError`` for another shape, a length that does not fit, NaN or infinity.
         """
         if iterations < 0:
             raise RendererError(f"decode was asked for {iterations} iterations; 0 or more are possible")
-        geometry = self._frames(frames)
+        stft = self._stft(frames)
         bands = self._bands_of(mel)
         magnitudes = self._magnitudes(bands)
         if phase_from is None:
-            start = torch.polar(magnitudes, predicted_phase(magnitudes, geometry))
+            start = torch.polar(magnitudes, predicted_phase(magnitudes, stft))
         else:
-            start = with_magnitude(self._spectra_of(phase_from, magnitudes, geometry), magnitudes)
-        spectra = griffin_lim(start, bands, self._filterbank, geometry, iterations, _MOMENTUM)
-        return geometry.audio(spectra).div_(geometry.gain)
+            start = with_magnitude(self._spectra_of(phase_from, magnitudes, stft), magnitudes)
+        spectra = griffin_lim(start, bands, self._filterbank, stft, iterations, _MOMENTUM)
+        return stft.audio(spectra).div_(stft.gain)
 
     def _magnitudes(self, bands: Tensor) -> Tensor:
-        """FFT magnitudes ``(batch, T, bins)`` with the given bands: back-projection, then a few updates.
+        """FFT magnitudes ``(batch, T, bins)`` with the given bands: a back-projection, then a few updates.
 
         The multiplicative updates are those of non-negative least squares (Lee, Seung 2001).
         """
         bank = self._filterbank
-        wanted = bank.bins(bands)
-        guess = bank.bins(bands / bank.band_sums) / bank.bin_sums.clamp_min(TINY)
+        target = bank.bins(bands)
+        estimate = bank.bins(bands / bank.band_sums) / bank.bin_sums.clamp_min(TINY)
         for _ in range(_MEL_UPDATES):
-            guess *= wanted / bank.bins(bank.bands(guess)).clamp_min_(TINY)
-        return guess
+            estimate *= target / bank.bins(bank.bands(estimate)).clamp_min_(TINY)
+        return estimate
 
     def _bands_of(self, mel: Tensor) -> Tensor:
-        """Linear band magnitudes of a checked mel image; a generated value below 0 counts as 0."""
+        """Linear band magnitudes of a mel image, after checks; values below 0 count as 0."""
         shape = (self.params.frames, self.params.n_mels)
         if mel.ndim != 3 or tuple(mel.shape[1:]) != shape or not mel.is_floating_point():
             raise RendererError(
                 f"decode needs a mel of (batch, {shape[0]}, {shape[1]}) float32; got {tuple(mel.shape)} {mel.dtype}"
             )
-        _refuse_not_finite(mel, "the mel to decode")
+        _check_finite(mel, "the mel to decode")
         return mel.to(self.device, torch.float32).clamp_min(0.0).pow(1.0 / self.params.power)
 
-    def _spectra_of(self, phase_from: Tensor, magnitudes: Tensor, geometry: CircularStft) -> Tensor:
-        _refuse_not_finite(phase_from, "phase_from")
+    def _spectra_of(self, phase_from: Tensor, magnitudes: Tensor, stft: CircularStft) -> Tensor:
+        _check_finite(phase_from, "phase_from")
         if phase_from.is_complex() and phase_from.shape == magnitudes.shape:
             return phase_from.to(self.device, torch.complex64)
-        if not phase_from.is_complex() and tuple(phase_from.shape) == (len(magnitudes), geometry.length):
-            return geometry.spectra(phase_from.to(self.device, torch.float32))
+        if not phase_from.is_complex() and tuple(phase_from.shape) == (len(magnitudes), stft.length):
+            return stft.spectra(phase_from.to(self.device, torch.float32))
         raise RendererError(
-            f"phase_from is {tuple(phase_from.shape)} {phase_from.dtype}; audio ({len(magnitudes)}, {geometry.length}) "
+            f"phase_from is {tuple(phase_from.shape)} {phase_from.dtype}; audio ({len(magnitudes)}, {stft.length}) "
             f"or complex spectra {tuple(magnitudes.shape)} of the same loop length are needed"
         )
 
-    def _frames(self, length: int) -> CircularStft:
-        if length not in self._geometries:
-            self._geometries[length] = CircularStft(self.params, length, self.device)
-            if len(self._geometries) > _LENGTHS_KEPT:
-                self._geometries.popitem(last=False)
-        self._geometries.move_to_end(length)
-        return self._geometries[length]
+    def _stft(self, length: int) -> CircularStft:
+        return self._stfts.get(length) or self._stfts.put(length, CircularStft(self.params, length, self.device))
 
 
-def _refuse_not_finite(values: Tensor, what: str) -> None:
+def _check_finite(values: Tensor, what: str) -> None:
     if not bool(torch.isfinite(values).all()):
-        raise RendererError(f"{what} holds NaN or infinity; every value must be finite; see what produced it")
+        raise RendererError(f"{what} holds NaN or infinity; every value must be finite; check what produced it")

@@ -1,4 +1,4 @@
-"""Filterbank: FFT bins to bands and back, on a mel or a logarithmic axis."""
+"""Filterbank: converts FFT bins to bands and back, on a mel or a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from riffengine.renderer.codec.params import CodecParams
 
-_BAND_GROUP = 16  # bands per dense block; a triangle touches few bins, so blocks cost a tenth of the whole matrix
+_BAND_GROUP = 16  # bands per dense block; a triangle covers few bins, so blocks cost a tenth of the whole matrix
 
 
 def mel_of_hz(hz: float) -> float:
-    """Mel of a frequency after HTK: ``2595 log10(1 + f / 700)``."""
+    """The mel value of a frequency (HTK): ``2595 log10(1 + f / 700)``."""
     return float(2595.0 * np.log10(1.0 + hz / 700.0))
 
 
 def band_corners_hz(params: CodecParams) -> NDArray[np.float64]:
-    """Lower foot, centre and upper foot of every triangle, ``(n_mels, 3)`` in Hz.
+    """Lower corner, centre and upper corner of every triangular band, ``(n_mels, 3)`` in Hz.
 
-    Mel: HTK points, each foot on the neighbour's centre. Log: half width is the band spacing, but at least one bin.
+    Mel: HTK points, corners at the neighbours' centres. Log: the half width is the band spacing, at least one bin.
     """
     if params.axis == "mel":
         mels = np.linspace(mel_of_hz(params.fmin), mel_of_hz(params.fmax), params.n_mels + 2)
@@ -37,8 +37,8 @@ def band_corners_hz(params: CodecParams) -> NDArray[np.float64]:
 def band_weights(params: CodecParams) -> NDArray[np.float64]:
     """Weights ``(n_mels, bins)``: the mean of each triangle (height 1, linear in Hz) over the width of each bin.
 
-    Sampling the triangle at the bin's centre, as is usual, loses bands that fall between two bins (8.6 Hz bands
-    against 10.8 Hz bins at 4096); the mean over the bin's width keeps every band.
+    The usual method, the triangle's value at the bin's centre, loses bands that fall between two bins (8.6 Hz bands and
+    10.8 Hz bins at 4096). The mean over the bin's width keeps every band.
     """
     corners = band_corners_hz(params)
     bin_hz = params.sample_rate / params.n_fft
@@ -52,14 +52,13 @@ def band_weights(params: CodecParams) -> NDArray[np.float64]:
 
 
 class Filterbank:
-    """Band weights ``(n_mels, bins)`` as blocks along the diagonal: ``bands`` projects bins, ``bins`` spreads back."""
+    """Band weights ``(n_mels, bins)`` as diagonal blocks: ``bands`` projects bins, ``bins`` is its transpose."""
 
     def __init__(self, weights: NDArray[np.float64], device: torch.device) -> None:
         self._n_bins = weights.shape[1]
         self._blocks: list[tuple[slice, slice, Tensor]] = []
-        group = (
-            _BAND_GROUP if device.type == "cpu" else len(weights)
-        )  # to a GPU one product is less than many small ones
+        # On a GPU one large product is faster than many small ones.
+        group = _BAND_GROUP if device.type == "cpu" else len(weights)
         for start in range(0, len(weights), group):
             rows = weights[start : start + group]
             used = np.flatnonzero(rows.any(axis=0))
@@ -70,7 +69,7 @@ class Filterbank:
         self.band_sums: Tensor = torch.from_numpy(weights.sum(axis=1)).to(device, torch.float32)
 
     def bands(self, magnitudes: Tensor) -> Tensor:
-        """``(..., bins)`` to ``(..., n_mels)``: weighted sums."""
+        """``(..., bins)`` to ``(..., n_mels)``: the weighted sums."""
         return torch.cat([magnitudes[..., columns] @ block for _, columns, block in self._blocks], dim=-1)
 
     def bins(self, bands: Tensor) -> Tensor:

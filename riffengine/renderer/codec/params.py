@@ -1,4 +1,4 @@
-"""CodecParams: everything that fixes what a mel image means; it travels with the checkpoint."""
+"""CodecParams: all parameters that define a mel image; stored with the checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CodecParams:
     sine has magnitude 1 in its FFT bin. ``axis`` is ``"mel"`` (HTK, ``n_mels`` bands between ``fmin`` and ``fmax``) or
     ``"log"`` (``n_mels`` bands upwards from ``fmin``, ``bands_per_octave`` apart; ``fmax`` is then only a ceiling).
 
-    Raises ``ModelError`` for values that make no codec, so a damaged checkpoint is refused when it is read.
+    Raises ``ModelError`` for impossible values, so a damaged checkpoint is refused when it is read.
     """
 
     sample_rate: int = 44100
@@ -59,21 +59,21 @@ class CodecParams:
 
     @property
     def bins(self) -> int:
-        """FFT bins that carry sound: from 0 Hz to the first above ``fmax``."""
+        """The number of FFT bins in use: from 0 Hz to the first bin above ``fmax``."""
         return min(self.n_fft // 2, math.ceil(self.fmax * self.n_fft / self.sample_rate)) + 1
 
     @property
     def shortest_loop(self) -> int:
-        """Fewest frames (samples) a loop may have: one window, so that a frame wraps at most once."""
+        """The minimum length of a loop in samples: one window, so that a frame wraps around at most once."""
         return max(self.n_fft, self.frames)
 
     @property
     def longest_loop(self) -> int:
-        """Most frames (samples) a loop may have: neighbouring windows overlap by at least 5/8."""
+        """The maximum length of a loop in samples: neighbouring windows overlap by at least 5/8."""
         return self.frames * (self.n_fft * 3 // 8)
 
     def to_dict(self) -> dict[str, int | float | str]:
-        """A flat dict of numbers and strings, fit for checkpoint metadata."""
+        """A flat dict of numbers and strings, for a checkpoint's metadata."""
         return asdict(self)
 
     @classmethod
@@ -83,7 +83,7 @@ class CodecParams:
         unknown = sorted(set(stored) - set(kinds))
         if unknown:
             raise ModelError(
-                f"codec: unknown keys {unknown}; known are {sorted(kinds)}; was it made by a newer version?"
+                f"codec: unknown keys {unknown}; allowed are {sorted(kinds)}; was it made by a newer version?"
             )
         values: dict[str, int | float | str] = {}
         for name, value in stored.items():

@@ -8,7 +8,7 @@ import torch
 from riffengine.renderer.codec.circular_stft import CircularStft
 from riffengine.renderer.codec.filterbank import Filterbank, band_weights
 from riffengine.renderer.codec.params import CodecParams
-from riffengine.renderer.codec.phase import _phase_of_one, _phase_together, griffin_lim, predicted_phase
+from riffengine.renderer.codec.phase import _phases_of_batch, _phases_of_one, griffin_lim, predicted_phase
 
 PARAMS = CodecParams(n_fft=512, n_mels=64, frames=96, fmin=20.0, fmax=16000.0)
 LENGTH = 9601  # hops of 100 and 101
@@ -16,7 +16,7 @@ CPU, FAR = torch.device("cpu"), torch.device("meta")
 
 
 def loops(count: int = 3) -> torch.Tensor:
-    """Noise with a thump, each at another place: every loop begins elsewhere."""
+    """Noise with a strong onset, at a different time in every loop."""
     draw = torch.Generator().manual_seed(2)
     sound = 0.02 * torch.randn(count, LENGTH, generator=draw)
     for number in range(count):
@@ -24,24 +24,24 @@ def loops(count: int = 3) -> torch.Tensor:
     return sound
 
 
-def test_windows_are_read_and_added_the_same_through_tables() -> None:
-    short, far = (CircularStft(PARAMS, LENGTH, CPU, gathered) for gathered in (False, True))
+def test_index_tables_give_the_same_windows() -> None:
+    short, far = (CircularStft(PARAMS, LENGTH, CPU, use_tables) for use_tables in (False, True))
     spectra = short.spectra(loops())
     assert torch.equal(far.spectra(loops()), spectra)
     assert torch.allclose(far.audio(spectra), short.audio(spectra), atol=1e-6)
     assert float((far.audio(spectra) - loops()).abs().max()) < 0.2  # what lies above fmax is left away
 
 
-def test_phases_of_many_loops_at_once_are_those_of_each_alone() -> None:
+def test_phases_of_a_batch_equal_those_of_each_loop_alone() -> None:
     frames = CircularStft(PARAMS, LENGTH, CPU)
     magnitudes = frames.spectra(loops()).abs()
-    alone = torch.cat([_phase_of_one(one, frames) for one in magnitudes.split(1)])
-    assert torch.equal(_phase_together(magnitudes, frames), alone)
+    alone = torch.cat([_phases_of_one(one, frames) for one in magnitudes.split(1)])
+    assert torch.equal(_phases_of_batch(magnitudes, frames), alone)
     starts = {int(m.diff(dim=0).clamp_min(0).sum(1).argmax()) for m in magnitudes}
     assert len(starts) == 3
 
 
-def test_far_away_a_loop_is_decoded_without_a_look_at_it() -> None:
+def test_decoding_on_a_device_reads_nothing_back() -> None:
     frames, bank = CircularStft(PARAMS, LENGTH, FAR), Filterbank(np.asarray(band_weights(PARAMS)), FAR)
     bands = torch.empty(2, PARAMS.frames, PARAMS.n_mels, device=FAR)
     magnitudes = bank.bins(bands)

@@ -1,4 +1,4 @@
-"""What a loop is after a mel image: circular, equal every time, at any tempo, near to what it was."""
+"""A loop after encoding and decoding: circular, deterministic, at any tempo, similar to the original."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def strongest_hz(audio: Tensor, rate: int = RATE) -> float:
     return float(spectrum.argmax() * rate / size)
 
 
-def test_an_image_has_the_shape_and_scale_that_were_promised(codec: Codec) -> None:
+def test_an_image_has_the_documented_shape_and_scale(codec: Codec) -> None:
     sine = torch.sin(2 * torch.pi * 1000 * torch.arange(RATE * 4) / RATE)[None]
     mel = codec.encode(torch.cat([sine, 0.5 * sine]))
     assert mel.shape == (2, 384, 256) and mel.dtype == torch.float32
@@ -64,19 +64,19 @@ def test_an_image_has_the_shape_and_scale_that_were_promised(codec: Codec) -> No
 
 
 @pytest.mark.parametrize("hops", [1, 96, 383])
-def test_turning_the_loop_by_whole_hops_turns_the_image(codec: Codec, hops: int) -> None:
+def test_rotating_the_loop_by_whole_hops_rotates_the_image(codec: Codec, hops: int) -> None:
     loop = piece()
     turned = codec.encode(loop.roll(hops * 456, dims=1))
     torch.testing.assert_close(turned, codec.encode(loop).roll(hops, dims=1), rtol=0, atol=2e-3)
 
 
-def test_turning_the_image_turns_the_loop(codec: Codec) -> None:
+def test_rotating_the_image_rotates_the_loop(codec: Codec) -> None:
     mel = codec.encode(piece())
     here, turned = codec.decode(mel, L), codec.decode(mel.roll(100, dims=1), L)
     assert float((turned - here.roll(100 * 456, dims=1)).norm() / here.norm()) < 1e-3
 
 
-def test_the_wrap_is_a_step_like_any_other(codec: Codec) -> None:
+def test_the_loop_is_seamless(codec: Codec) -> None:
     sines = torch.sin(2 * torch.pi * torch.tensor([[110.3], [441.7], [1318.5]]) * torch.arange(L) / RATE) * 0.3
     # None of these is periodic in L, so the loop itself has a break at its end; its last frames see that.
     inside = codec.encode(sines)[:, 100:101].expand(-1, 384, -1)  # the sound in mid-loop, held all around
@@ -97,7 +97,7 @@ def test_equal_input_gives_equal_bits(codec: Codec) -> None:
 
 @pytest.mark.parametrize("bpm", [60.0, 93.75, 121.3, 180.0])
 @pytest.mark.parametrize("rate", [44100, 48000])
-def test_the_piece_comes_back_at_every_tempo(rate: int, bpm: float) -> None:
+def test_a_loop_is_reconstructed_at_every_tempo(rate: int, bpm: float) -> None:
     codec = Codec(CodecParams(sample_rate=rate))
     length = round(8 * 60 / bpm * rate)
     mel = codec.encode(piece(length, rate))
@@ -106,11 +106,11 @@ def test_the_piece_comes_back_at_every_tempo(rate: int, bpm: float) -> None:
     assert distance < 1.8
 
 
-def test_overlap_add_undoes_the_frames_at_the_longest_and_shortest_hop(codec: Codec) -> None:
+def test_overlap_add_inverts_the_transform_at_the_longest_and_shortest_hop(codec: Codec) -> None:
     for length in (RATE * 8, RATE * 8 // 3, codec.params.shortest_loop, codec.params.longest_loop):
         loop = torch.randn(2, length, generator=torch.Generator().manual_seed(1))
-        geometry = codec._frames(length)
-        whole = Codec(CodecParams(fmax=22050.0))._frames(length)
+        geometry = codec._stft(length)
+        whole = Codec(CodecParams(fmax=22050.0))._stft(length)
         torch.testing.assert_close(whole.audio(whole.spectra(loop)), loop, rtol=0, atol=1e-4)
         assert geometry.centres == [(2 * t * length + 384) // 768 for t in range(384)]
         assert sum(geometry.hops) == length
@@ -147,13 +147,13 @@ def test_another_length_stretches_the_time(codec: Codec, other: float) -> None:
     assert float(energy.sum(1).min() / energy.sum(1).max()) > 0.8
 
 
-def test_a_neighbours_phase_makes_the_crossfade_add_up(codec: Codec) -> None:
+def test_phases_of_a_neighbour_make_a_crossfade_add_up(codec: Codec) -> None:
     loop = piece()
     dull = torch.fft.irfft(torch.fft.rfft(loop) * torch.linspace(1, 0.3, L // 2 + 1), n=L)  # a neighbour on the morph
     here = codec.decode(codec.encode(loop), L)
     cold = codec.decode(codec.encode(dull).roll(1, dims=2), L)
     warm = codec.decode(codec.encode(dull).roll(1, dims=2), L, phase_from=here)
-    by_spectra = codec.decode(codec.encode(dull).roll(1, dims=2), L, phase_from=codec._frames(L).spectra(here))
+    by_spectra = codec.decode(codec.encode(dull).roll(1, dims=2), L, phase_from=codec._stft(L).spectra(here))
 
     def likeness(other: Tensor) -> float:
         return float(torch.nn.functional.cosine_similarity(here, other))
@@ -177,12 +177,12 @@ def test_generated_values_below_zero_count_as_silence(codec: Codec) -> None:
         (torch.full((1, L), float("inf")), "infinity"),
     ],
 )
-def test_audio_that_is_no_loop_is_refused_in_words(codec: Codec, audio: Tensor, words: str) -> None:
+def test_invalid_audio_is_refused(codec: Codec, audio: Tensor, words: str) -> None:
     with pytest.raises(RendererError, match=words):
         codec.encode(audio)
 
 
-def test_images_of_another_kind_are_refused_in_words(codec: Codec) -> None:
+def test_invalid_images_are_refused(codec: Codec) -> None:
     mel = torch.zeros(1, 384, 256)
     with pytest.raises(RendererError, match="384, 256"):
         codec.decode(torch.zeros(1, 256, 256), L)
@@ -196,7 +196,7 @@ def test_images_of_another_kind_are_refused_in_words(codec: Codec) -> None:
         codec.decode(mel, L, iterations=-1)
 
 
-def test_the_log_axis_comes_back_too() -> None:
+def test_a_logarithmic_axis_is_reconstructed_too() -> None:
     codec = Codec(CodecParams(axis="log", fmin=32.703, n_mels=312, bands_per_octave=36, n_fft=4096))
     mel = codec.encode(piece())
     convergence, distance = closeness(codec, mel, codec.decode(mel, L))

@@ -35,7 +35,7 @@ def test_params_survive_json_and_string_metadata(params: CodecParams) -> None:
         ({"hop": 512}, "hop"),
     ],
 )
-def test_a_damaged_checkpoint_is_refused_in_words(changes: dict[str, object], words: str) -> None:
+def test_a_damaged_checkpoint_is_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         CodecParams.from_dict({**CodecParams().to_dict(), **changes})
 
