@@ -18,7 +18,7 @@ from PIL import Image
 
 from riffengine.renderer.riffusion.bands import CROSSOVERS_HZ
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, RiffusionParams
-from riffengine.renderer.riffusion.masks import band_at
+from riffengine.renderer.riffusion.masks import row_at_hz
 from riffengine.renderer.riffusion.spectrogram_image import EXIF_TAGS
 from tools.train.compose.composition import compose
 from tools.train.compose.render import Band, find_soundfont
@@ -51,7 +51,7 @@ def masks() -> dict[str, NDArray[np.float64]]:
     """Name and picture ``(512, 512)`` of each mask, top row first: 1 is dreamt anew."""
     rows, columns = np.indices((SIZE, SIZE))
     band = SIZE - 1 - rows
-    low, high = (band_at(hz, RiffusionParams()) for hz in CROSSOVERS_HZ)
+    low, high = (row_at_hz(hz, RiffusionParams()) for hz in CROSSOVERS_HZ)
     place = columns % COLUMNS_PER_BEAT
     return {
         "keep-low": (band >= low) * 1.0,

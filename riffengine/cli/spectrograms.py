@@ -71,12 +71,12 @@ def _add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _to_image(arguments: argparse.Namespace) -> int:
     """Write the picture of a sound file."""
-    from riffengine.renderer.riffusion.spectrogram_audio import picture_of_sound, read_sound
+    from riffengine.renderer.riffusion.spectrogram_audio import picture_from_audio, read_audio
     from riffengine.renderer.riffusion.spectrogram_image import write_picture
 
     params = _params(arguments)
-    excerpt = read_sound(arguments.audio, params.channels, params.sample_rate, arguments.start, arguments.seconds)
-    image, params = picture_of_sound(excerpt, params, arguments.bpm)
+    excerpt = read_audio(arguments.audio, params.channels, params.sample_rate, arguments.start, arguments.seconds)
+    image, params = picture_from_audio(excerpt, params, arguments.bpm)
     write_picture(arguments.out, image, params)
     _report(
         arguments,
@@ -93,7 +93,7 @@ def _to_image(arguments: argparse.Namespace) -> int:
 def _to_audio(arguments: argparse.Namespace) -> int:
     """Write the sound of a picture; changes that were needed are named on stderr."""
     from riffengine.offline.render import check_output
-    from riffengine.renderer.riffusion.spectrogram_audio import sound_of_picture, write_sound
+    from riffengine.renderer.riffusion.spectrogram_audio import audio_from_picture, write_audio
     from riffengine.renderer.riffusion.spectrogram_image import read_picture
 
     check_output(arguments.out)
@@ -101,8 +101,8 @@ def _to_audio(arguments: argparse.Namespace) -> int:
     picture = read_picture(arguments.picture, chosen, invert=arguments.invert)
     for note in picture.notes:
         print(note, file=sys.stderr)
-    sound, rate = sound_of_picture(picture, arguments.bpm, arguments.rate)
-    write_sound(arguments.out, sound, rate)
+    sound, rate = audio_from_picture(picture, arguments.bpm, arguments.rate)
+    write_audio(arguments.out, sound, rate)
     _report(
         arguments,
         sound=str(arguments.out),

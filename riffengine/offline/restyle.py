@@ -42,7 +42,7 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
         )
     song = Song.read(Path(job.init.partition("?")[0]).expanduser(), job.sample_rate)
     beats = job.beats
-    pieces = song.pieces(beats)
+    pieces = song.piece_count(beats)
     loud = np.array([loop_loudness(song.piece(beats * k, beats)[:, None], job.sample_rate) for k in range(pieces)])
     gains = 10.0 ** (np.maximum(np.nan_to_num(loud - loud.max(), nan=0.0), _DEEPEST_DB) / 20.0)
     join = "&" if "?" in job.init else "?"

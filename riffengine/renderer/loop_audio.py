@@ -39,7 +39,9 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
         else np.ascontiguousarray(samples[:, [0, -1 if samples.shape[1] == 1 else 1]])
     )
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
-        raise AudioFileError(f"{Path(path).name} holds no sound: it is empty or silent, or has NaN or infinite samples")
+        raise AudioFileError(
+            f"{Path(path).name} holds no usable sound: it is empty or silent, or samples are not finite"
+        )
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
     loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_BPM))
     return loop

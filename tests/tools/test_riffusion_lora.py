@@ -12,8 +12,8 @@ import soundfile
 from safetensors import safe_open
 
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from tests.renderer.riffusion.checkpoints import REQUEST, go, shelf
-from tests.renderer.riffusion.drummer import BPM, RATE, kicks
+from tests.renderer.riffusion.checkpoints import REQUEST, never_cancel, toy_checkpoints
+from tests.renderer.riffusion.drum_audio import BPM, RATE, kicks
 from tools.train.riffusion_lora import clips_of, main
 
 
@@ -39,7 +39,7 @@ def test_clips_are_whole_beats_from_a_bar_line_on(music: Path) -> None:
 def test_training_lowers_the_loss_and_what_it_writes_plays(
     music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, model = tmp_path / "kicks.safetensors", str(shelf() / "modern")
+    out, model = tmp_path / "kicks.safetensors", str(toy_checkpoints() / "modern")
     typed = [model, str(music), "-o", str(out), "--steps", "40", "--rank", "2", "--learning-rate", "0.02"]
     assert main([*typed, "--device", "cpu"]) == 0
     said = capsys.readouterr().out
@@ -49,11 +49,11 @@ def test_training_lowers_the_loss_and_what_it_writes_plays(
     with safe_open(out, framework="pt") as file:
         assert all(re.fullmatch(r"unet\..*attn[12]\.to_\w+(\.0)?\.lora_[AB]\.weight", name) for name in file.keys())  # noqa: SIM118
     own = RiffusionFamily.load(f"{model}?device=cpu&lora={out}")
-    learnt = own.render(REQUEST, go).mel
+    learnt = own.render(REQUEST, never_cancel).mel
     without = replace(REQUEST.start, prompt=f"{REQUEST.start.prompt} <lora:kicks:0>")
-    assert not np.array_equal(own.render(replace(REQUEST, start=without), go).mel, learnt)
+    assert not np.array_equal(own.render(replace(REQUEST, start=without), never_cancel).mel, learnt)
 
 
 def test_a_folder_without_music_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(shelf() / "modern"), str(tmp_path), "-o", str(tmp_path / "x.safetensors")]) == 2
+    assert main([str(toy_checkpoints() / "modern"), str(tmp_path), "-o", str(tmp_path / "x.safetensors")]) == 2
     assert "holds no music" in capsys.readouterr().err

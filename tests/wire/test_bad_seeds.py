@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.checkpoints import toy_checkpoints
 from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing, silences
 
 RATE = 44100
 PRESET = f"""
-model: "{shelf() / "modern"}?device=cpu&scheduler=ddim"
+model: "{toy_checkpoints() / "modern"}?device=cpu&scheduler=ddim"
 tempo: 180
 quantum: beat
 steps: 1
@@ -46,12 +46,12 @@ def bad_seeds(folder: Path) -> dict[str, str]:
     os.truncate(folder / "hours.wav", len(header) + size)
     return {
         "empty.png": "empty (0 bytes)",
-        "words.png": "no picture that can be read",
+        "words.png": "is not a readable picture",
         "cut.wav": "cannot be read as audio",
         "nan.wav": "not finite",
         "hours.wav?from=8": "180.0 minutes are too long",
         f"straight?mask={folder / 'empty.png'}": "empty (0 bytes)",
-        "straight?colour=red": "is not understood",
+        "straight?colour=red": "cannot be read",
     }
 
 

@@ -34,9 +34,9 @@ from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.init_image import Start
+from riffengine.renderer.riffusion.init_image import InitSource
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.noise_schedulers import entry, make_scheduler
+from riffengine.renderer.riffusion.noise_schedulers import first_step_index, make_scheduler
 from tools.random_checkpoint import SIZES, write_checkpoint
 
 TINY_BANDS = 64  # of the toy: an eighth of the picture, a 64th of its attention
@@ -89,7 +89,7 @@ def measure_ours(family: RiffusionFamily, alphas: int, steps: int, guided: bool,
 
 def calls_of(steps: int, strength: float) -> int:
     """How often a loop asks the UNet, with a scheduler that asks once a step."""
-    return steps - entry(steps, strength, steps, 1)
+    return steps - first_step_index(steps, strength, steps, 1)
 
 
 def measure_plain(
@@ -107,7 +107,7 @@ def measure_plain(
     pipe.scheduler = make_scheduler(options.scheduler, dict(pipe.scheduler.config))
     pipe.to(policy.device, policy.dtype)
     pipe.set_progress_bar_config(disable=True)
-    picture = Image.open(Start.parse(options.init).source).convert("RGB").resize((8 * COLUMNS_PER_BEAT, bands))
+    picture = Image.open(InitSource.parse(options.init).file).convert("RGB").resize((8 * COLUMNS_PER_BEAT, bands))
     totals: list[float] = []
     calls = 0
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from riffengine.renderer.riffusion.codec import DECODE_MAX, RiffusionCodec, RiffusionParams, frames_of
+from riffengine.renderer.riffusion.codec import DECODE_MAX, RiffusionCodec, RiffusionParams, frames_of_columns
 from riffengine.renderer.torchaudio_import import import_torchaudio
 from tools.train.compose.composition import compose
 from tools.train.compose.render import Band, find_soundfont
@@ -74,7 +74,7 @@ class Ours:
         return (self._codec.encode(loop[None, None], WIDTH)[0, 0] * 255.0).round() / 255.0
 
     def decode(self, picture: Tensor) -> Tensor:
-        frames = frames_of(WIDTH, self._codec.params)
+        frames = frames_of_columns(WIDTH, self._codec.params)
         return self._codec.decode(picture[None, None], frames, iterations=self._rounds)[0, 0]
 
 

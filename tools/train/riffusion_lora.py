@@ -82,7 +82,7 @@ def clips_of(path: Path, sample_rate: int, channels: int = 1) -> list[Clip]:
     told = path.with_suffix(".txt")
     caption = told.read_text(encoding="utf-8").strip() if told.is_file() else path.stem.replace("_", " ")
     song = Song.read(path, sample_rate, _LONGEST_SECONDS, channels)
-    return [Clip(song.piece(BEATS * number, BEATS), caption) for number in range(song.pieces(BEATS))]
+    return [Clip(song.piece(BEATS * number, BEATS), caption) for number in range(song.piece_count(BEATS))]
 
 
 def read_music(folder: Path, sample_rate: int, say: Say, channels: int = 1) -> list[Clip]:

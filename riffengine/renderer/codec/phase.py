@@ -101,8 +101,8 @@ def griffin_lim(
     """Complex spectra ``(batch, T, bins)``, from ``start``, whose bands approach ``bands`` ``(batch, T, n_mels)``.
 
     Fast Griffin-Lim (Perraudin, Balazs, Sondergaard 2013) with circular frames. Bands do not determine the magnitudes
-    of their bins, so each round keeps the magnitudes of the audio and moves them towards the bands by one multiplicative
-    update. Compared with fixed magnitudes, SC falls from .071 to .055 and LSD from 1.9 to 1.4 dB (12 rounds).
+    of their bins, so each round keeps the magnitudes of the audio and moves them towards the bands by one
+    multiplicative update. Against fixed magnitudes, SC falls from .071 to .055, LSD from 1.9 to 1.4 dB (12 rounds).
     """
     target = filterbank.bins(bands)
     previous: Tensor | None = None

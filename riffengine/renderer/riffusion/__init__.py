@@ -1,1 +1,1 @@
-"""The Riffusion family: Stable-Diffusion-1.5-shaped checkpoints that dream spectrograms as pictures."""
+"""The Riffusion family: checkpoints of the Stable Diffusion 1.5 shape that generate spectrogram images."""

@@ -1,4 +1,4 @@
-"""Checkpoint: a folder in diffusers layout becomes four parts in memory. Nothing is fetched, no pickle is opened."""
+"""Checkpoint: loads a folder in diffusers layout into memory. It fetches nothing and opens no pickle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from riffengine.renderer.riffusion.state_dict import digest_of, fit, read_config
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
 CODEC_FILE = "codec.json"
-"""Optional, in the checkpoint's folder: the fields of ``RiffusionParams`` that differ from Riffusion's."""
+"""An optional file in the checkpoint's folder with the fields of ``RiffusionParams`` that differ from Riffusion's."""
 _OWN_FILES = ("vocab_file", "merges_file", "gguf_file")
 """Keys of tokenizer_config.json by which transformers opens another file than the folder's own."""
 _CODE_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
@@ -27,10 +27,10 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The parts of a spectrogram checkpoint, in evaluation mode, circular in time, on the CPU as they were stored.
+    """The parts of a spectrogram checkpoint in evaluation mode, circular in time, on the CPU, in stored precision.
 
     ``tokenizer``, ``text``, ``unet``, ``vae`` and ``tiny`` (a small decoder or ``None``) are objects of transformers
-    and diffusers; ``scheduler`` is the configuration of the checkpoint's own.
+    and diffusers; ``scheduler`` is the configuration of the checkpoint's scheduler.
     """
 
     folder: Path
@@ -45,12 +45,12 @@ class Checkpoint:
 
     @property
     def factor(self) -> int:
-        """Pixels to one latent, each way."""
+        """Pixels per latent in each direction."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
 def read_checkpoint(spec: ModelSpec) -> Checkpoint:
-    """Load the checkpoint of ``spec``. ``ModelError`` says which part is missing, damaged, or of another kind."""
+    """Load the checkpoint of ``spec``. Raises ``ModelError`` for a part that is missing, damaged or of another kind."""
     folder = Library.standard().locate(spec.source)
     _check_index(folder)
     prepare_for_transformers()
@@ -85,7 +85,7 @@ def read_checkpoint(spec: ModelSpec) -> Checkpoint:
 
 
 def _check_index(folder: Path) -> None:
-    """``ModelError`` where ``model_index.json`` names other parts than a Stable Diffusion 1.5 has."""
+    """Raise ``ModelError`` if ``model_index.json`` names other parts than those of Stable Diffusion 1.5."""
     if not (folder / "model_index.json").is_file():
         singles = sorted(path.name for pattern in ("*.ckpt", "*.safetensors") for path in folder.glob(pattern))
         hint = (
@@ -112,11 +112,11 @@ def _part(folder: Path, what: str, build: Any, files: list[Path]) -> Any:
     config = read_config(folder / "config.json", what)
     path = weights_file(folder, what)
     try:
-        with torch.device("meta"):  # 860 million random numbers would take seconds, and are thrown away
+        with torch.device("meta"):  # avoids seconds of drawing 860 million random numbers
             model = build({key: value for key, value in config.items() if key not in ("torch_dtype", *_CODE_KEYS)})
     except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError, AttributeError) as error:
         raise ModelError(
-            f"{folder / 'config.json'} describes no {what}: {error}; it is of another kind of model"
+            f"{folder / 'config.json'} does not describe a {what}: {error}; it belongs to another kind of model"
         ) from error
     fit(model, read_tensors(path), path, what)
     files.append(path)
@@ -152,7 +152,7 @@ def _tokenizer(folder: Path, words: int) -> Any:
     except Exception as error:  # the tokenizers library raises bare Exceptions for damaged files
         raise ModelError(f"the checkpoint's tokenizer in {folder} cannot be read: {error}; fetch it again") from error
     ids = {tokenizer.bos_token_id, tokenizer.eos_token_id}
-    # A tokenizer that did not find its files has two words and says nothing about it.
+    # A tokenizer that did not find its files has two words and raises no error.
     if len(tokenizer) > words or len(tokenizer) < 3 or None in ids or max(ids) >= words:
         raise ModelError(
             f"the tokenizer in {folder} has {len(tokenizer)} words, the text encoder {words}: they do not fit"
@@ -174,12 +174,12 @@ def _params(folder: Path, stereo: bool) -> RiffusionParams:
 
 
 def _agree(folder: Path, unet: Any, vae: Any, text: Any, tiny: Any, params: RiffusionParams) -> None:
-    """``ModelError`` where the parts do not fit each other."""
+    """Raise ``ModelError`` if the parts do not fit each other."""
     latents, factor = vae.config.latent_channels, 2 ** (len(vae.config.block_out_channels) - 1)
     if unet.config.in_channels != latents or unet.config.out_channels != latents:
         raise ModelError(
             f"{folder}: the UNet takes {unet.config.in_channels} channels, the autoencoder has {latents}; inpainting "
-            "and depth checkpoints are not played, the plain one of the same model is"
+            "and depth checkpoints cannot be used; take the plain checkpoint of the same model"
         )
     if unet.config.cross_attention_dim != text.config.hidden_size:
         raise ModelError(
@@ -188,11 +188,11 @@ def _agree(folder: Path, unet: Any, vae: Any, text: Any, tiny: Any, params: Riff
         )
     if unet.config.addition_embed_type or unet.config.time_cond_proj_dim or unet.config.class_embed_type:
         raise ModelError(
-            f"{folder}: the UNet wants more than text and time; one shaped like Stable Diffusion 1.5 is needed"
+            f"{folder}: the UNet needs other inputs than text and time; one shaped like Stable Diffusion 1.5 is needed"
         )
     if params.num_frequencies % (factor * 2 ** (len(unet.config.block_out_channels) - 1)):
         raise ModelError(
-            f"{folder}: {params.num_frequencies} bands do not divide into the UNet's levels; change codec.json"
+            f"{folder}: {params.num_frequencies} bands cannot be divided by the UNet's levels; change codec.json"
         )
     if tiny is not None and (tiny.config.latent_channels, 2 ** (len(tiny.config.decoder_block_out_channels) - 1)) != (
         latents,

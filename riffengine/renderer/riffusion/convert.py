@@ -1,6 +1,6 @@
-"""Converting: checkpoints with pickles, and single files, become folders of safetensors; while nothing plays.
+"""Converts checkpoints with pickles, and single-file checkpoints, to folders of safetensors. Not while playing.
 
-A pickle is opened by ``unpickling.py`` alone, in a process of its own.
+Only ``unpickle.py`` opens pickles, in a separate process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 
 def convert(source: Path, out: Path | None, like: str, library: Library, say: Say) -> Path:
-    """Convert ``source`` and return the checkpoint's folder, or the file where ``source`` was no checkpoint.
+    """Convert ``source``. Returns the checkpoint's folder, or the new file if ``source`` was not a checkpoint.
 
     A folder in diffusers layout gets a safetensors file beside each pickle, or becomes the new folder ``out``. A single
     file (.ckpt, .safetensors) becomes the folder ``out``, by default in ``library``; configurations and tokenizer are
@@ -63,7 +63,9 @@ def convert(source: Path, out: Path | None, like: str, library: Library, say: Sa
 def _convert_folder(source: Path, out: Path | None, say: Say) -> Path:
     pickles = {part: path for part in PARTS if (path := _pickle_in(source / part)) is not None}
     if not pickles:
-        raise ModelError(f"{source} holds no pickles to convert; `riffengine models check {source}` says what lacks")
+        raise ModelError(
+            f"{source} holds no pickles to convert; `riffengine models check {source}` says what is missing"
+        )
     if out is None:
         _unpickle_parts(source, source, pickles, say)
         return source
@@ -97,7 +99,7 @@ def _weights_name(part: str) -> str:
 
 
 def _pickle_in(folder: Path) -> Path | None:
-    """The pickle in ``folder`` that has no safetensors beside it."""
+    """The pickle in ``folder``; ``None`` if there is a safetensors file."""
     if any(folder.glob("*.safetensors")):
         return None
     found = [path for pattern in PICKLES for path in sorted(folder.glob(pattern))]
@@ -145,7 +147,9 @@ def _unpickle(targets: dict[Path, Path]) -> None:
 def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:
     target = out or source.with_suffix(".safetensors")
     if source.suffix == ".safetensors":
-        raise ModelError(f"{source} is safetensors already and no single-file checkpoint: there is nothing to convert")
+        raise ModelError(
+            f"{source} is already safetensors and not a single-file checkpoint: there is nothing to convert"
+        )
     if target.exists() or target.is_symlink():  # a link to nowhere would be written through
         raise ModelError(f"{target} exists already; move it away, or name another file with -o")
     try:
@@ -185,7 +189,7 @@ def _split(tensors: dict[str, Tensor], like: Path, out: Path, say: Say) -> Path:
 
 @contextmanager
 def _building(out: Path) -> Iterator[Path]:
-    """An empty folder beside ``out``, which becomes ``out`` at the end, or nothing where that was not reached.
+    """An empty folder beside ``out`` that is renamed to ``out`` at the end, or removed after an error.
 
     Raises ``ModelError`` where ``out`` exists or cannot be made.
     """
@@ -204,7 +208,7 @@ def _building(out: Path) -> Iterator[Path]:
 
 
 def facts_of(checkpoint: Any) -> dict[str, object]:
-    """What a loaded checkpoint is, for people: weights in millions by part, bands, hertz, digest."""
+    """Properties of a loaded checkpoint for display: millions of weights by part, bands, hertz, digest."""
     parts = {"text": checkpoint.text, "unet": checkpoint.unet, "vae": checkpoint.vae}
     millions = {f"{name}_millions": sum(p.numel() for p in m.parameters()) / 1e6 for name, m in parts.items()}
     params = checkpoint.params

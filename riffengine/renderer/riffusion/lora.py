@@ -1,7 +1,7 @@
-"""Loras: small additions to the weights, several at once, whose strength may change from loop to loop.
+"""Loras: applies LoRA files to a UNet and a text encoder, several at once, with strengths that may change per loop.
 
 LoRA (Hu et al. 2021): W = W0 + sum of s_i * alpha_i / rank_i * up_i @ down_i. The sum is written into the weights in
-place, so a step costs nothing more and a captured graph stays valid; W0 of the touched layers is kept beside it.
+place, so steps cost nothing extra and captured graphs stay valid. W0 of the changed layers is kept separately.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.model_spec import LoraSpec
 from riffengine.renderer.riffusion.state_dict import read_tensors
 
-# peft, diffusers before peft, and kohya's trainers name the two halves differently.
+# peft, old diffusers and kohya's trainers use different names for the two factors.
 _DOWN = re.compile(r"^(.*?)[._](?:lora_A(?:\.\w+)?|lora\.down|lora_down|lora_linear_layer\.down)\.weight$")
 _UP = re.compile(r"^(.*?)[._](?:lora_B(?:\.\w+)?|lora\.up|lora_up|lora_linear_layer\.up)\.weight$")
 _PART = re.compile(r"^(?:base_model\.model\.)?(unet|text_encoder|te|lora_unet|lora_te|lora_te1)[._]")
@@ -28,7 +28,7 @@ _TEXT = ("text_encoder", "te", "lora_te", "lora_te1")
 
 
 class _Addition:
-    """One LoRA's addition to one layer: ``up @ down`` times ``scale``, in the shape of the layer's weight."""
+    """What one LoRA adds to one layer: ``up @ down`` times ``scale``, in the shape of the layer's weight."""
 
     def __init__(self, down: Tensor, up: Tensor, scale: float) -> None:
         self.down, self.up, self.scale = down, up, scale
@@ -39,16 +39,16 @@ class _Addition:
 
 
 class Loras:
-    """The LoRAs of a session on one UNet and one text encoder. Renderer process; one thread at a time."""
+    """The LoRAs of a session, for one UNet and one text encoder. Renderer process; one thread at a time."""
 
     def __init__(self, specs: tuple[LoraSpec, ...], unet: nn.Module, text: nn.Module) -> None:
-        """Read every file of ``specs`` and apply its weight; ``ModelError`` for a file that is no LoRA of it."""
-        self._standing = {spec.name: spec.weight for spec in specs}
+        """Read every file of ``specs`` and apply its weight. Raises ``ModelError`` for a file that does not fit."""
+        self._defaults = {spec.name: spec.weight for spec in specs}
         self._additions: dict[str, dict[str, _Addition]] = {}
         self._layers: dict[str, nn.Module] = {}
         self._originals: dict[str, Tensor] = {}
         self.state: tuple[tuple[str, float], ...] = ()
-        """Names and weights that are in force, for those who keep what was made with them."""
+        """Names and weights that are applied now; part of the cache keys of everything made with them."""
         layers = {f"unet.{name}": module for name, module in unet.named_modules() if hasattr(module, "weight")}
         layers |= {f"text.{name}": module for name, module in text.named_modules() if hasattr(module, "weight")}
         for spec in specs:
@@ -60,20 +60,20 @@ class Loras:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What prompts call them."""
-        return tuple(self._standing)
+        """The names that prompts use."""
+        return tuple(self._defaults)
 
     def unknown(self, asked: Mapping[str, float]) -> tuple[str, ...]:
-        """Names in ``asked`` that no LoRA has."""
-        return tuple(name for name in asked if name not in self._standing)
+        """The names in ``asked`` that are no LoRA of the session."""
+        return tuple(name for name in asked if name not in self._defaults)
 
     def wanted(self, asked: Mapping[str, float]) -> dict[str, float]:
-        """The weight of every LoRA: as asked, else as it stands."""
-        return {name: asked.get(name, weight) for name, weight in self._standing.items()}
+        """The weight of every LoRA: from ``asked``, else its default."""
+        return {name: asked.get(name, weight) for name, weight in self._defaults.items()}
 
     @torch.no_grad()
     def apply(self, asked: Mapping[str, float]) -> None:
-        """Bring the weights in force to ``wanted(asked)``; nothing is done where they are that already."""
+        """Change the applied weights to ``wanted(asked)``; does nothing if they are equal."""
         weights = self.wanted(asked)
         state = tuple(weights.items())
         if state == self.state:
@@ -91,7 +91,7 @@ class Loras:
 
 
 def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
-    """Additions by layer name of the LoRA file at ``path``; names of peft, old diffusers and kohya are understood."""
+    """Additions by layer name of the LoRA file at ``path``; reads names of peft, old diffusers and kohya."""
     tensors = read_tensors(path)
     flat = {name.replace(".", "_"): name for name in layers}
     facts = _facts(path)
@@ -105,11 +105,11 @@ def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
             alphas[name.removesuffix(".alpha")] = float(tensor)
         else:
             raise ModelError(
-                f"{path} is no LoRA that is understood: {name} is no half of one; peft's and kohya's names are"
+                f"{path} is not a readable LoRA: {name} is not part of one; allowed are names of peft, diffusers, kohya"
             )
     if not downs or set(downs) != set(ups):
         raise ModelError(
-            f"{path} is no LoRA: it has {len(downs)} lower and {len(ups)} upper halves; one of each is needed"
+            f"{path} is not a LoRA: it has {len(downs)} down and {len(ups)} up matrices; each layer needs one of each"
         )
     additions = {}
     for name, down in downs.items():
@@ -133,7 +133,7 @@ def _layer_of(name: str, flat: Mapping[str, str]) -> str | None:
     part = "text" if match and match[1] in _TEXT else "unet"
     rest = name[match.end() :] if match else name
     rest = rest.replace(".processor.", ".").replace("_lora", "")
-    candidates = [rest, f"{rest}.0"]  # an old to_out is to_out.0 today
+    candidates = [rest, f"{rest}.0"]  # the former to_out is to_out.0 now
     if part == "text":
         candidates += [c.removeprefix("text_model").lstrip("._") for c in candidates] + [f"text_model.{rest}"]
     for candidate in candidates:
@@ -144,7 +144,7 @@ def _layer_of(name: str, flat: Mapping[str, str]) -> str | None:
 
 
 def _facts(path: Path) -> dict[str, float]:
-    """``lora_alpha`` of each part, where the file's header tells it as diffusers writes it."""
+    """``lora_alpha`` of each part, if the file's header stores it in the way of diffusers."""
     try:
         with safe_open(path, framework="pt") as file:
             told: Any = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))

@@ -1,4 +1,4 @@
-"""Library: the checkpoints on this machine: where they lie, how large they are, under which licence. No torch."""
+"""Library: the checkpoints on this machine, with their folders, sizes and licences. No torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS = ("unet", "vae", "text_encoder")
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 RIFFUSION = "riffusion/riffusion-model-v1"
 LICENCES = {RIFFUSION: "creativeml-openrail-m"}
-"""Of checkpoints whose folder does not tell it; a README.md with ``license:`` in its head wins."""
+"""Licences of checkpoints whose folder does not contain it; ``license:`` in the head of a README.md has priority."""
 
 _LICENCE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
 _NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")  # as the hub
@@ -23,9 +23,9 @@ _HEAD_BYTES = 4096
 
 @dataclass(frozen=True)
 class LibraryEntry:
-    """A checkpoint on this machine. ``name`` is what a preset says; ``state`` is ``ready``, ``pickled`` or what lacks.
+    """A checkpoint on this machine. ``name`` is used in presets; ``state`` is ``ready``, ``pickled`` or what it lacks.
 
-    ``size_bytes`` counts the files that are there, ``licence`` is ``""`` where the folder does not tell it.
+    ``size_bytes`` is the total of all files; ``licence`` is ``""`` if it is unknown.
     """
 
     name: str
@@ -36,7 +36,7 @@ class LibraryEntry:
 
 
 class Library:
-    """A folder of checkpoints, one in each folder inside, and the cache of huggingface_hub beside it."""
+    """A folder with one subfolder for each checkpoint, and the cache of huggingface_hub."""
 
     def __init__(self, home: Path, cache: Path | None = None) -> None:
         self.home = home
@@ -44,7 +44,7 @@ class Library:
 
     @classmethod
     def standard(cls, environ: Mapping[str, str] = os.environ) -> Library:
-        """The user's own: ``RIFFENGINE_MODELS``, or ``riffengine/models`` where programs keep their data."""
+        """The user's library: ``RIFFENGINE_MODELS``, or ``riffengine/models`` in the user's data folder."""
         share = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
         hub = Path(environ.get("HF_HOME") or Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
         cache = Path(environ.get("HF_HUB_CACHE") or hub / "hub").expanduser()
@@ -59,7 +59,7 @@ class Library:
     def locate(self, source: str) -> Path:
         """The folder that ``source`` names: a path, a folder of the library, or a name fetched before.
 
-        Raises ``ModelError`` where there is none; nothing is fetched.
+        Raises ``ModelError`` if there is none; nothing is fetched.
         """
         folder = Path(source).expanduser()
         if folder.is_dir():
@@ -81,29 +81,29 @@ class Library:
                 return found
         raise ModelError(
             f"{source} is not on this machine; fetch it once while there is a network: riffengine models get {source} "
-            "(or play the model in the package: --model bundled)"
+            "(or play the bundled model: --model bundled)"
         )
 
     def playable(self, source: str) -> Path:
-        """The folder that ``source`` names, when it holds what is played, by the names of its files.
+        """The folder that ``source`` names, if the files needed to play it are there; only file names are checked.
 
-        Raises ``ModelError`` where there is none, something lacks, or only pickles are there; nothing is opened.
+        Raises ``ModelError`` if there is no such folder, a file is missing, or the weights are pickles.
         """
         folder = self.locate(source)
         state = _state(folder)
         if state == "pickled":
             raise ModelError(
-                f"{folder} holds pickles, which are not loaded; convert it once: riffengine convert {folder}"
+                f"{folder} holds pickles, which are not loaded; convert them once: riffengine convert {folder}"
             )
         if state != "ready":
             raise ModelError(
-                f"{folder} is no whole checkpoint ({state}): give a folder in diffusers layout, or fetch one: "
+                f"{folder} is not a complete checkpoint ({state}): give a folder in diffusers layout, or fetch one: "
                 f"riffengine models get {RIFFUSION}"
             )
         return folder
 
     def holdings(self) -> list[LibraryEntry]:
-        """Every checkpoint of the library and of the hub's cache, by name; the library's wins."""
+        """Every checkpoint of the library and of the hub's cache, sorted by name; the library has priority."""
         found: dict[str, LibraryEntry] = {}
         cached = sorted(self._cache.glob("models--*--*")) if self._cache and self._cache.is_dir() else []
         for folder in cached:
@@ -127,13 +127,13 @@ class Library:
 
 
 def holding(name: str, folder: Path) -> LibraryEntry:
-    """What lies in ``folder``, by the names of its files; nothing is opened but its README.md."""
+    """The entry for ``folder``, from the names of its files; only its README.md is opened."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts]
     return LibraryEntry(name, folder, _state(folder), sum(sizes), licence_of(name, folder))
 
 
 def licence_of(name: str, folder: Path) -> str:
-    """The licence that the head of ``folder``'s README.md tells, else what is known of ``name``, else ``""``."""
+    """The licence from the head of ``folder``'s README.md, else the known licence of ``name``, else ``""``."""
     try:
         with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
             match = _LICENCE.search(file.read(_HEAD_BYTES))

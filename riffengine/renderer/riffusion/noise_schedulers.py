@@ -1,4 +1,4 @@
-"""Schedules: any scheduler of diffusers by name, where a loop enters it, and noise that can be morphed."""
+"""Noise schedulers: any compatible diffusers scheduler by name, the first step of img2img, and morphable noise."""
 
 from __future__ import annotations
 
@@ -34,23 +34,35 @@ _SHORT = {
     "lcm": "LCM",
     "tcd": "TCD",
 }
-# They predict something else than a Stable-Diffusion UNet gives, or run backwards.
-_FOREIGN = ("Flow", "EDM", "Inverse", "CogVideoX", "Cosine", "Wuerstchen", "Flax", "Consistency", "SCM", "Parallel")
-_FITTING = ("LCMScheduler", "TCDScheduler", "DPMSolverSDEScheduler")  # that do not say so, or whose library is missing
+# They need another kind of prediction than that of a Stable Diffusion UNet, or run backwards.
+_INCOMPATIBLE = (
+    "Flow",
+    "EDM",
+    "Inverse",
+    "CogVideoX",
+    "Cosine",
+    "Wuerstchen",
+    "Flax",
+    "Consistency",
+    "SCM",
+    "Parallel",
+)
+# These are compatible but are not marked as such, or a library that they need may be missing.
+_COMPATIBLE = ("LCMScheduler", "TCDScheduler", "DPMSolverSDEScheduler")
 Draw = Callable[[tuple[int, ...]], Tensor]
 
 
 def scheduler_names() -> list[str]:
-    """Class names, without ``Scheduler`` at their end, of the schedulers that fit."""
+    """Class names of the compatible schedulers, without ``Scheduler`` at the end."""
     import diffusers
 
     found = []
     for name in dir(diffusers):
-        if not name.endswith("Scheduler") or any(word in name for word in _FOREIGN):
+        if not name.endswith("Scheduler") or any(word in name for word in _INCOMPATIBLE):
             continue
-        kind = getattr(diffusers, name)
-        compatible = getattr(kind, "_compatibles", ())
-        if "DDIMScheduler" in compatible or name in _FITTING:
+        scheduler_class = getattr(diffusers, name)
+        compatible = getattr(scheduler_class, "_compatibles", ())
+        if "DDIMScheduler" in compatible or name in _COMPATIBLE:
             found.append(name.removesuffix("Scheduler"))
     return sorted(found)
 
@@ -58,7 +70,7 @@ def scheduler_names() -> list[str]:
 def make_scheduler(name: str, config: dict[str, Any]) -> Any:
     """The diffusers scheduler ``name`` (``""``: the checkpoint's own) with the noise levels of ``config``.
 
-    Raises ``ModelError`` for a name that no fitting scheduler has, and where a library that it needs is missing.
+    Raises ``ModelError`` for an unknown name, and when a library that the scheduler needs is missing.
     """
     import diffusers
 
@@ -68,49 +80,49 @@ def make_scheduler(name: str, config: dict[str, Any]) -> Any:
     known = {known.lower(): known for known in scheduler_names()}
     if plain.lower() not in known:
         raise ModelError(
-            f"no scheduler that fits is called {wanted!r}; there are: {', '.join(known.values())}, and the short names "
+            f"there is no compatible scheduler {wanted!r}; there are: {', '.join(known.values())}, and the short names "
             f"{', '.join(_SHORT)}"
         )
-    kind = getattr(diffusers, known[plain.lower()] + "Scheduler")
-    facts = {key: value for key, value in config.items() if not key.startswith("_")}
-    allowed = set(inspect.signature(kind.__init__).parameters)
-    facts = {key: value for key, value in facts.items() if key in allowed}
+    scheduler_class = getattr(diffusers, known[plain.lower()] + "Scheduler")
+    options = {key: value for key, value in config.items() if not key.startswith("_")}
+    allowed = set(inspect.signature(scheduler_class.__init__).parameters)
+    options = {key: value for key, value in options.items() if key in allowed}
     if "steps_offset" in allowed:
-        facts["steps_offset"] = 1  # what Stable Diffusion was trained with; old files say 0 or nothing
+        options["steps_offset"] = 1  # as Stable Diffusion was trained; old files have 0 or nothing
     if "clip_sample" in allowed:
-        facts["clip_sample"] = False  # latents are not confined to -1..1
+        options["clip_sample"] = False  # latents are not limited to -1..1
     if "set_alpha_to_one" in allowed:
-        facts["set_alpha_to_one"] = bool(config.get("set_alpha_to_one", False))
+        options["set_alpha_to_one"] = bool(config.get("set_alpha_to_one", False))
     if "skip_prk_steps" in allowed:
-        facts["skip_prk_steps"] = True
+        options["skip_prk_steps"] = True
     try:
-        return kind.from_config(facts)
+        return scheduler_class.from_config(options)
     except ImportError as error:
         raise ModelError(f"the scheduler {plain} needs a library that is not installed: {error}") from error
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ModelError(f"the checkpoint's scheduler_config.json does not fit {plain}: {error}") from error
 
 
-def entry(steps: int, strength: float, timesteps: int, order: int) -> int:
-    """The index in ``timesteps`` at which a loop enters that is dreamt anew by ``strength``; its length for none.
+def first_step_index(steps: int, strength: float, timesteps: int, order: int) -> int:
+    """The index in ``timesteps`` at which img2img with ``strength`` starts; the number of timesteps for strength 0.
 
-    The share that is left out is rounded as diffusers rounds it; any strength above 0 dreams at least one step.
+    The share of skipped steps is rounded as in diffusers; any strength above 0 runs at least one step.
     """
-    wanted = min(steps, max(int(steps * strength + 1e-6), 1 if strength > 0.0 else 0))
-    return min(timesteps, max(steps - wanted, 0) * order) if wanted else timesteps
+    run = min(steps, max(int(steps * strength + 1e-6), 1 if strength > 0.0 else 0))
+    return min(timesteps, max(steps - run, 0) * order) if run else timesteps
 
 
 @contextmanager
 def step_noise(scheduler: Any, draw: Draw) -> Iterator[None]:
-    """While inside, ``scheduler`` takes the noise it adds between steps from ``draw`` instead of a generator.
+    """While inside, ``scheduler`` takes the noise that it adds between steps from ``draw`` instead of a generator.
 
-    Diffusers draws from one seed; a morph needs the way between two. ``draw`` gives it where the latents are. The
-    function is a name in the scheduler's module, so it is exchanged there: one renderer process renders one loop at a
-    time.
+    Diffusers draws from one seed; a morph needs noise between two seeds. ``draw`` returns it on the latents' device.
+    The scheduler's module calls ``randn_tensor`` by name, so that name is replaced in the module. That is safe because
+    a renderer process renders one loop at a time.
     """
     module = sys.modules[type(scheduler).__module__]
-    own = getattr(module, "randn_tensor", None)
-    if own is None:
+    original = getattr(module, "randn_tensor", None)
+    if original is None:
         yield
         return
 
@@ -121,4 +133,4 @@ def step_noise(scheduler: Any, draw: Draw) -> Iterator[None]:
     try:
         yield
     finally:
-        vars(module)["randn_tensor"] = own
+        vars(module)["randn_tensor"] = original

@@ -1,7 +1,7 @@
-"""Prompt: text with weights, as Stable Diffusion's users write it. No torch.
+"""Prompt: parses text with weights in the usual syntax of Stable Diffusion. No torch.
 
-``(word)`` weighs 1.1, ``[word]`` 1/1.1, ``(word:1.3)`` 1.3; brackets nest and multiply; ``\\(`` is a bracket that is
-said. ``<lora:name:0.6>`` sets the weight of a LoRA and is not said.
+``(word)`` has weight 1.1, ``[word]`` 1/1.1, ``(word:1.3)`` 1.3; brackets nest and multiply; ``\\(`` is a literal
+bracket. ``<lora:name:0.6>`` sets the weight of a LoRA and is not part of the text.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ _TOKEN = re.compile(r"\\([\\()\[\]])|:\s*(\d*\.?\d+)\s*\)|([()\[\]])|([^\\()\[\]
 
 @dataclass(frozen=True)
 class Prompt:
-    """``parts`` are texts with their weights in order, ``loras`` names with theirs."""
+    """``parts`` are texts with their weights, in order; ``loras`` are names with their weights."""
 
     parts: tuple[tuple[str, float], ...]
     loras: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Prompt:
-        """Read ``text``. Nothing is refused: a bracket left open closes at the end, a stray closing one is dropped."""
+        """Parse ``text``; never raises. Open brackets are closed at the end; unmatched closing ones are ignored."""
         loras = {name.strip(): max(-4.0, min(4.0, float(weight or 1.0))) for name, weight in _LORA.findall(text)}
         parts: list[tuple[str, float]] = []
-        open_at: list[tuple[str, int]] = []
+        open_brackets: list[tuple[str, int]] = []
         for match in _TOKEN.finditer(_LORA.sub("", text)):
-            said, explicit, bracket, plain = match.groups()
+            escaped, explicit, bracket, plain = match.groups()
             if bracket in ("(", "["):
-                open_at.append((bracket, len(parts)))
+                open_brackets.append((bracket, len(parts)))
             elif explicit is not None or bracket is not None:
                 opening, factor = ("(", float(explicit or STEP)) if bracket != "]" else ("[", 1.0 / STEP)
-                if open_at and open_at[-1][0] == opening:
-                    _scale(parts, open_at.pop()[1], factor)
+                if open_brackets and open_brackets[-1][0] == opening:
+                    _scale(parts, open_brackets.pop()[1], factor)
                 elif explicit is not None:
                     parts.append((match[0].removesuffix(")"), 1.0))
             else:
-                parts.append((said or plain, 1.0))
-        for opening, first in reversed(open_at):
+                parts.append((escaped or plain, 1.0))
+        for opening, first in reversed(open_brackets):
             _scale(parts, first, STEP if opening == "(" else 1.0 / STEP)
         return cls(_joined(parts), tuple(loras.items()))
 
@@ -50,7 +50,7 @@ def _scale(parts: list[tuple[str, float]], first: int, factor: float) -> None:
 
 
 def _joined(parts: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Neighbours of one weight as one text: a word must not be cut into tokens where a bracket was not."""
+    """Join neighbours of equal weight, so that a word is not split into tokens where there was no bracket."""
     joined: list[tuple[str, float]] = []
     for text, weight in parts:
         if joined and joined[-1][1] == weight:

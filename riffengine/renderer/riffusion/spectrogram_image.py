@@ -1,4 +1,4 @@
-"""Pictures of sound as files: pixels and the EXIF that says what they mean, read and written."""
+"""Spectrogram image files: reads and writes pixels and the EXIF that stores their parameters."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ EXIF_TAGS: dict[str, int] = {
     "power_for_image": 11070,
     "max_value": 11080,
 }
-"""Riffusion's tags. ``max_value`` is the level of black; Riffusion writes it and never reads it, we do."""
+"""Riffusion's tags. ``max_value`` is the level of black; Riffusion writes it but does not read it, riffengine does."""
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-WIDEST = 30_000  # columns: five minutes at 10 ms; a decode holds it in pieces, the pixels are 180 MB as RGB floats
+WIDEST = 30_000  # columns: five minutes at 10 ms; decoded in pieces; the pixels take 180 MB as RGB floats
 _TALLEST = 8192
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file brought to shape.
+    """A picture file, resized to its parameters.
 
-    ``image`` is ``(1|3, bands, columns) float32`` in 0..1, lowest band first; ``params`` what it means; ``has_exif``
-    whether the file said so itself, ``has_level`` whether it says how loud black is; ``notes`` what was done to it.
+    ``image`` is ``(1|3, bands, columns) float32`` in 0..1, lowest band first. ``has_exif``: the file stores parameters;
+    ``has_level``: it stores the level of black. ``notes`` say what was assumed or changed.
     """
 
     image: NDArray[np.float32]
@@ -49,11 +49,11 @@ class Picture:
 
 
 def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: bool = False) -> Picture:
-    """The picture at ``path``, of any size and mode; ``params`` wins over its EXIF, ``invert`` makes white loud.
+    """Read the picture at ``path``, of any size and mode; ``params`` overrides its EXIF, ``invert`` makes white loud.
 
-    Dark is loud, as ink on paper. The height becomes the number of bands; without EXIF the width becomes whole beats of
-    64 columns, in proportion to the height. Raises ``PictureError`` when the file cannot be read, is too large or has
-    EXIF that makes no sense.
+    Dark is loud, like ink on paper. The height is resized to the number of bands; without EXIF the width is resized to
+    whole beats of 64 columns, in proportion to the height. Raises ``PictureError`` when the file cannot be read, is too
+    large or has invalid EXIF.
     """
     if not path.is_file():
         raise PictureError(f"{path.name} cannot be read as a picture: there is no such file")
@@ -61,11 +61,11 @@ def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: b
         raise PictureError(f"{path.name} is empty (0 bytes): give a PNG or JPEG picture")
     try:
         with Image.open(path) as file:
-            _refuse_giant(path, file.size)
+            _check_size(path, file.size)
             found = _exif_params(path, file)
             pixels = _rgb(ImageOps.exif_transpose(file))
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path.name} is no picture that can be read; give a PNG or JPEG file ({error})") from error
+        raise PictureError(f"{path.name} is not a readable picture; give a PNG or JPEG file ({error})") from error
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow's readers raise on damaged files
         raise PictureError(f"{path.name} is damaged: {error}; export it again as PNG or JPEG") from error
     stored, has_level = found if found else (RiffusionParams(), False)
@@ -75,10 +75,10 @@ def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: b
     columns = width if found else _whole_beats(width, height, rows)
     notes = [] if found or params else [f"{path.name} has no EXIF: 10 ms a column and 0 to 10 kHz are assumed"]
     if (height, width) != (rows, columns):
-        notes.append(f"{path.name}: {width} x {height} pixels were brought to {columns} x {rows}")
+        notes.append(f"{path.name}: {width} x {height} pixels were resized to {columns} x {rows}")
         pixels = _resized(pixels, columns, rows)
     if columns < 8 or columns > WIDEST:
-        raise PictureError(f"{path.name} is {columns} columns wide; 8 to {WIDEST} can be played; cut or scale it")
+        raise PictureError(f"{path.name} is {columns} columns wide; 8 to {WIDEST} are possible; cut or scale it")
     if invert:
         pixels = 1.0 - pixels
     image = np.ascontiguousarray(pixels[::-1].transpose(2, 0, 1))
@@ -88,13 +88,14 @@ def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: b
 
 
 def write_picture(path: Path, image: NDArray[np.float32], params: RiffusionParams) -> None:
-    """Write ``(1|3, bands, columns)`` in 0..1 as an RGB picture of 8 bits with its EXIF; ``.png`` or ``.jpg``.
+    """Write ``(1|3, bands, columns)`` in 0..1 as an 8-bit RGB picture with EXIF; ``.png`` or ``.jpg``.
 
-    Written under another name first, so that no half file is left. Raises ``PictureError`` when it cannot be written.
+    Written under another name and renamed, so that no incomplete file remains. Raises ``PictureError`` when it cannot
+    be written.
     """
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise PictureError(f"{path.name} is neither .png nor .jpg; the ending chooses the format")
+        raise PictureError(f"{path.name} is neither .png nor .jpg; the suffix determines the format")
     pixels = np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)[:, ::-1].transpose(1, 2, 0)
     file = Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
     exif = file.getexif()
@@ -111,9 +112,9 @@ def write_picture(path: Path, image: NDArray[np.float32], params: RiffusionParam
 
 
 def params_from_exif(stored: Mapping[int, object]) -> RiffusionParams | None:
-    """What EXIF tags 11000 to 11080 say; ``None`` where none of them is there, defaults for those that are missing.
+    """Parameters from the EXIF tags 11000 to 11080, defaults for missing ones; ``None`` if all are missing.
 
-    Raises ``ModelError`` for a value that is no number or makes no picture.
+    Raises ``ModelError`` for a value that is not a number or is impossible.
     """
     kinds = {name: type(value) for name, value in asdict(RiffusionParams()).items()}
     values: dict[str, int | float | bool] = {}
@@ -141,24 +142,24 @@ def _exif_params(path: Path, file: Image.Image) -> tuple[RiffusionParams, bool] 
     return (found, EXIF_TAGS["max_value"] in stored) if found else None
 
 
-def _refuse_giant(path: Path, size: tuple[int, int]) -> None:
+def _check_size(path: Path, size: tuple[int, int]) -> None:
     width, height = size
     if width > WIDEST or height > _TALLEST or min(size) < 8:
         raise PictureError(
-            f"{path.name} has {width} x {height} pixels; from 8 x 8 to {WIDEST} x {_TALLEST} can be played; scale it"
+            f"{path.name} has {width} x {height} pixels; 8 x 8 to {WIDEST} x {_TALLEST} are possible; scale it"
         )
 
 
 def _rgb(file: Image.Image) -> NDArray[np.float32]:
-    """``(rows, columns, 3) float32`` in 0..1; what is transparent lies on white paper."""
+    """``(rows, columns, 3) float32`` in 0..1; transparent pixels are drawn on white."""
     if file.mode.startswith("I") or file.mode == "F":  # 16 bits a pixel, or more
-        grey = np.asarray(file, np.float64)
-        top = 65535.0 if grey.max() > 255.0 or file.mode.startswith("I;16") else 255.0
-        return np.repeat((grey / top).clip(0.0, 1.0).astype(np.float32)[:, :, None], 3, axis=2)
+        gray = np.asarray(file, np.float64)
+        top = 65535.0 if gray.max() > 255.0 or file.mode.startswith("I;16") else 255.0
+        return np.repeat((gray / top).clip(0.0, 1.0).astype(np.float32)[:, :, None], 3, axis=2)
     if file.has_transparency_data:
         layer = file.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        file = Image.alpha_composite(paper, layer)
+        background = Image.new("RGBA", layer.size, "white")
+        file = Image.alpha_composite(background, layer)
     return np.asarray(file.convert("RGB"), np.float32) / np.float32(255.0)
 
 

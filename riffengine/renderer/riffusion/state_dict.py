@@ -1,4 +1,4 @@
-"""Weights of one part of a checkpoint: read from safetensors, old names understood, fitted to their network."""
+"""Reads the weights of one part of a checkpoint from safetensors, translates old names, fills the network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.model_library import PICKLES
 
-# What the first diffusers releases called the projections of the autoencoder's attention.
+# Names of the projections of the autoencoder's attention in the first diffusers releases.
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 _OLD = re.compile(r"(attentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))$")
 _SAMPLES, _SAMPLE_BYTES = 64, 65536
 
 
 def read_config(path: Path, what: str) -> dict[str, Any]:
-    """The JSON object at ``path``; ``ModelError`` when it is missing or something else."""
+    """The JSON object at ``path``. Raises ``ModelError`` when the file is missing or holds anything else."""
     if not path.is_file():
         raise ModelError(
             f"the checkpoint's {what} is incomplete: {path} is missing; fetch or copy the whole folder again"
@@ -37,9 +37,9 @@ def read_config(path: Path, what: str) -> dict[str, Any]:
 
 
 def weights_file(folder: Path, what: str) -> Path:
-    """The safetensors file in ``folder``, full precision before half.
+    """The safetensors file in ``folder``; full precision is preferred to half.
 
-    Raises ``ModelError`` where there is none: a pickle is named, and how it is converted; it is never opened.
+    Raises ``ModelError`` if there is none. A pickle is never opened; the error says how to convert it.
     """
     stems = ("diffusion_pytorch_model", "model")
     for name in (f"{stem}{variant}.safetensors" for variant in ("", ".fp16") for stem in stems):
@@ -48,14 +48,14 @@ def weights_file(folder: Path, what: str) -> Path:
     pickles = [path.name for pattern in PICKLES for path in sorted(folder.glob(pattern))]
     if pickles:
         raise ModelError(
-            f"the checkpoint's {what} is a pickle ({folder / pickles[0]}), which may run code when it is read; only "
+            f"the checkpoint's {what} is a pickle ({folder / pickles[0]}), which may run code when it is loaded; only "
             f"safetensors are loaded. Convert it once: riffengine convert {folder.parent}"
         )
     raise ModelError(f"the checkpoint's {what} has no weights: {folder} holds no .safetensors; fetch or copy it again")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of the safetensors file at ``path``, as it is stored. ``ModelError`` for anything else."""
+    """Every tensor of the safetensors file at ``path``, as stored. Raises ``ModelError`` for any other file."""
     if not path.is_file():
         raise ModelError(f"{path} does not exist; give the path of a .safetensors file")
     try:
@@ -63,16 +63,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
-            f"{path} is not a whole safetensors file ({error}); fetch or copy it again; a pickle is converted by "
+            f"{path} is not a complete safetensors file ({error}); fetch or copy it again; convert a pickle with "
             "riffengine convert"
         ) from error
 
 
 def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> None:
-    """Give ``model``, which may lie on the meta device, the ``tensors`` read from ``path``; nothing is copied.
+    """Assign the ``tensors`` read from ``path`` to ``model``, which may be on the meta device, without copying.
 
-    Old names are understood, and ``text_model.`` before a name or not. Raises ``ModelError`` for names that are
-    missing or too many, and for other shapes; the model is then not to be used.
+    Old names are translated, and the prefix ``text_model.`` is optional. Raises ``ModelError`` for missing or
+    unexpected names and for other shapes; the model cannot be used then.
     """
     wanted = model.state_dict()
     renamed = {_present_name(name, wanted): tensor for name, tensor in tensors.items()}
@@ -80,9 +80,9 @@ def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> 
     missing, extra = sorted(set(wanted) - set(renamed)), sorted(set(renamed) - set(wanted))
     missing = [name for name in missing if not name.endswith("position_ids")]
     if missing or extra:
-        parts = [f"{len(n)} {kind} (such as {n[0]})" for n, kind in ((missing, "missing"), (extra, "too many")) if n]
+        parts = [f"{len(n)} {kind} (such as {n[0]})" for n, kind in ((missing, "missing"), (extra, "unexpected")) if n]
         raise ModelError(
-            f"{path} is no {what} of the shape that its config.json says: {' and '.join(parts)} tensors; it belongs to "
+            f"{path} is not a {what} of the shape in its config.json: {' and '.join(parts)} tensors; it belongs to "
             "another kind of model, or the folder is mixed from several"
         )
     for name, tensor in renamed.items():
@@ -92,13 +92,15 @@ def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> 
                     f"{path}: {name} is {tuple(tensor.shape)}, its config.json says {tuple(wanted[name].shape)}; "
                     "the weights belong to another checkpoint"
                 )
-            renamed[name] = tensor.reshape(wanted[name].shape)  # 1x1 convolutions became linear layers, and back
+            renamed[name] = tensor.reshape(
+                wanted[name].shape
+            )  # diffusers has changed 1x1 convolutions to linear layers, and back
         if not tensor.is_floating_point():
             raise ModelError(f"{path}: {name} is {tensor.dtype}; floating-point weights are needed, not quantised ones")
     model.load_state_dict(renamed, strict=False, assign=True)
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_meta:  # counted positions are never stored
+            if buffer.is_meta:  # position numbers are never stored in the file
                 module.register_buffer(name, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False)
 
 
@@ -115,7 +117,7 @@ def _with_prefix(name: str, wanted: dict[str, Tensor]) -> str:
 
 
 def digest_of(paths: list[Path], also: str = "") -> str:
-    """Sixteen hex digits that name weights: sizes, headers and evenly spread samples; gigabytes are not all read."""
+    """Sixteen hex digits that identify weights: a hash of sizes, headers and evenly spread samples of the files."""
     digest = hashlib.sha256(also.encode())
     for path in paths:
         size = path.stat().st_size

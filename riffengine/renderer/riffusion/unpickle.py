@@ -1,10 +1,10 @@
-"""The one program that opens pickles: run alone, as a script of its own process, by ``converting.py``.
+"""The only code that opens pickles: a script that ``convert.py`` runs in a separate process.
 
-    python -I unpickling.py SOURCE TARGET [SOURCE TARGET …]     pickles of tensors → safetensors
+    python -I unpickle.py SOURCE TARGET [SOURCE TARGET …]     pickles of tensors → safetensors
 
-``torch.load`` with ``weights_only`` builds tensors and plain containers and refuses everything else. Should it ever be
-wrong, the process has no network where the system lets it give that away, no core dump, and little room to write.
-Prints one line of JSON: ``{"tensors": N}`` or ``{"source": "which", "error": "why"}``.
+``torch.load`` with ``weights_only`` builds tensors and plain containers and refuses everything else. In case that
+protection fails, the process has no network (where the system allows to drop it), no core dump, and a limit on file
+sizes. Prints one line of JSON: ``{"tensors": N}`` or ``{"source": "which", "error": "why"}``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import resource
 import sys
 from typing import Any
 
-_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of Linux' unshare(2)
-_MOST_GROWTH = 4  # half-precision files are not widened, so the target is no larger than the source
+_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # flags of Linux' unshare(2)
+_MOST_GROWTH = 4  # half precision stays half precision, so the target is about as large as the source
 
 
 def confine(size: int) -> None:
-    """Give away what reading a file of ``size`` bytes does not need; before any thread is started."""
+    """Drop every right that reading a file of ``size`` bytes does not need. Call before any thread starts."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK)
@@ -33,7 +33,7 @@ def confine(size: int) -> None:
 
 
 def tensors_in(found: Any, torch: Any) -> dict[str, Any]:
-    """Every tensor of a dict, or of the dict that it keeps under ``state_dict``, contiguous and with its own memory."""
+    """Every tensor of a dict, or of its nested dict ``state_dict``, contiguous and with its own memory."""
     while isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict):
@@ -45,9 +45,9 @@ def tensors_in(found: Any, torch: Any) -> dict[str, Any]:
 
 
 def main(*pairs: str) -> dict[str, object]:
-    """Convert each source to the target behind it; what is printed. The first that fails is the last."""
+    """Convert each source to the target after it; returns the object to print. Stops at the first failure."""
     sources, targets = pairs[::2], pairs[1::2]
-    confine(max(os.path.getsize(source) for source in sources))  # noqa: PTH202 (nothing is imported that need not be)
+    confine(max(os.path.getsize(source) for source in sources))  # noqa: PTH202 (imports are kept to a minimum here)
     import torch
     from safetensors.torch import save_file
 
@@ -57,7 +57,7 @@ def main(*pairs: str) -> dict[str, object]:
             tensors = tensors_in(torch.load(source, map_location="cpu", weights_only=True), torch)
             save_file(tensors, target, {"format": "pt"})
         except pickle.UnpicklingError as error:
-            why = f"it holds more than weights, and that is not run ({str(error).splitlines()[0][:300]})"
+            why = f"it contains more than weights, which is not executed ({str(error).splitlines()[0][:300]})"
             return {"source": source, "error": why}
         except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
             why = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
@@ -67,4 +67,4 @@ def main(*pairs: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:])))  # noqa: T201 (what it is for)
+    print(json.dumps(main(*sys.argv[1:])))  # noqa: T201 (the result is read from stdout)

@@ -1,4 +1,4 @@
-"""Checkpoints at toy size for the tests of this room: 64 bands, so that a loop costs hundredths of a second."""
+"""Toy checkpoints for the tests of this folder: 64 bands, so that a loop takes hundredths of a second."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ REQUEST = RenderRequest(
 )
 
 
-def go() -> None:
+def never_cancel() -> None:
     """A check that never cancels."""
 
 
 def make_checkpoint(folder: Path, layout: str = "modern", seed: int = 0, half: bool = False, **codec: object) -> Path:
-    """A tiny checkpoint with pictures of 64 bands; ``codec`` is what else they are."""
+    """A tiny checkpoint with pictures of 64 bands; ``codec`` are other fields of its codec.json."""
     write_checkpoint(folder, "tiny", layout, seed, half)
     (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": BANDS, **codec}))
     return folder
 
 
 @lru_cache(maxsize=1)
-def shelf() -> Path:
-    """A folder with ``modern``, ``converted``, ``pickled`` and a tiny ``decoder``; written once, never changed."""
+def toy_checkpoints() -> Path:
+    """A folder with checkpoints in three layouts and a tiny ``decoder``; written once, never changed."""
     folder = Path(mkdtemp(prefix="riffusion-"))
     for layout in ("modern", "converted", "pickled"):
         make_checkpoint(folder / layout, layout)
@@ -41,5 +41,5 @@ def shelf() -> Path:
 
 @lru_cache(maxsize=4)
 def family(options: str = "", layout: str = "modern") -> RiffusionFamily:
-    """The family on the shelf's checkpoint; shared by tests that change nothing in it."""
-    return RiffusionFamily.load(f"{shelf() / layout}?device=cpu&{options}")
+    """The family of a toy checkpoint; shared by tests that do not change it."""
+    return RiffusionFamily.load(f"{toy_checkpoints() / layout}?device=cpu&{options}")

@@ -9,13 +9,13 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.checkpoints import toy_checkpoints
 from tests.renderer.riffusion.hub import NEVER, Hub
 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    folder = Path(shutil.copytree(shelf() / "modern", tmp_path / "served"))
+    folder = Path(shutil.copytree(toy_checkpoints() / "modern", tmp_path / "served"))
     (folder / NEVER).write_bytes(b"huge")
     (folder / "README.md").write_text("---\nlicense: openrail\n---\n")
     hub = Hub(folder)

@@ -16,20 +16,22 @@ from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE, read_checkpoint
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, make_checkpoint, shelf
+from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, make_checkpoint, never_cancel, toy_checkpoints
 
 
 def copy(to: Path) -> Path:
-    return Path(shutil.copytree(shelf() / "modern", to / "checkpoint"))
+    return Path(shutil.copytree(toy_checkpoints() / "modern", to / "checkpoint"))
 
 
 def test_the_layout_of_2022_sounds_the_same_once_its_pickles_are_converted() -> None:
-    assert np.array_equal(family().render(REQUEST, go).audio, family(layout="converted").render(REQUEST, go).audio)
+    assert np.array_equal(
+        family().render(REQUEST, never_cancel).audio, family(layout="converted").render(REQUEST, never_cancel).audio
+    )
 
 
 def test_a_half_precision_file_plays(tmp_path: Path) -> None:
     halved = RiffusionFamily.load(f"{make_checkpoint(tmp_path / 'half', half=True)}?device=cpu")
-    assert np.abs(halved.render(REQUEST, go).mel - family().render(REQUEST, go).mel).mean() < 0.01
+    assert np.abs(halved.render(REQUEST, never_cancel).mel - family().render(REQUEST, never_cancel).mel).mean() < 0.01
 
 
 def test_a_checkpoint_carries_its_codec(tmp_path: Path) -> None:
@@ -37,7 +39,7 @@ def test_a_checkpoint_carries_its_codec(tmp_path: Path) -> None:
     (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": 128, "stereo": True, "max_frequency": 16000.0}))
     found = RiffusionFamily.load(f"{folder}?device=cpu")
     assert found.channels == 2 and found.params.max_frequency == 16000.0
-    rendition = found.render(REQUEST, go)
+    rendition = found.render(REQUEST, never_cancel)
     assert rendition.audio.shape == (3, 44100, 2) and rendition.mel.shape == (128, 128)
     left, right = rendition.audio.sum(axis=0).T
     assert not np.array_equal(left, right)
@@ -50,7 +52,7 @@ def test_a_checkpoint_carries_its_codec(tmp_path: Path) -> None:
 def test_weights_are_named_by_what_is_in_them(tmp_path: Path) -> None:
     folder = copy(tmp_path)
     digest = read_checkpoint(ModelSpec(str(folder))).digest
-    assert digest == read_checkpoint(ModelSpec(str(shelf() / "modern"))).digest
+    assert digest == read_checkpoint(ModelSpec(str(toy_checkpoints() / "modern"))).digest
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)
     tensors["conv_out.bias"] = tensors["conv_out.bias"] + 1e-3
@@ -96,8 +98,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no index": (lambda f: (f / "model_index.json").unlink(), "model_index.json is missing"),
     "a part gone": (lambda f: shutil.rmtree(f / "vae"), "autoencoder is incomplete"),
     "no weights": (lambda f: (f / "vae/diffusion_pytorch_model.safetensors").unlink(), "no weights"),
-    "truncated": (_truncate, "not a whole safetensors file"),
-    "empty": (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b""), "not a whole safetensors"),
+    "truncated": (_truncate, "not a complete safetensors file"),
+    "empty": (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b""), "not a complete"),
     "a pickle renamed": (
         lambda f: torch.save({"a": torch.ones(1)}, f / "unet/diffusion_pytorch_model.safetensors"),
         "riffengine convert",
@@ -107,7 +109,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         r"conv_in.weight is \(16, 9, 3, 3\)",
     ),
     "a tensor gone": (lambda f: _edit(f, "vae", lambda t: t.pop("decoder.conv_in.bias")), "1 missing"),
-    "a tensor more": (lambda f: _edit(f, "vae", lambda t: t.update({"x": torch.ones(1)})), "1 too many"),
+    "a tensor more": (lambda f: _edit(f, "vae", lambda t: t.update({"x": torch.ones(1)})), "1 unexpected"),
     "quantised": (
         lambda f: _edit(f, "unet", lambda t: t.update({"conv_in.bias": torch.ones(16, dtype=torch.int8)})),
         "not quantised",
@@ -126,12 +128,15 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "broken config": (lambda f: (f / "unet/config.json").write_text("{"), "is not JSON"),
     "config of a list": (lambda f: (f / "unet/config.json").write_text("[]"), "holds a list"),
-    "config of nonsense": (lambda f: _set(f, "unet/config.json", block_out_channels=[3]), "describes no UNet"),
+    "config of nonsense": (lambda f: _set(f, "unet/config.json", block_out_channels=[3]), "not describe a UNet"),
     "no merges": (lambda f: (f / "tokenizer/merges.txt").unlink(), "merges.txt is missing"),
     "tokenizer of another": (lambda f: (f / "tokenizer/vocab.json").write_text('{"a": 0}'), "tokenizer in .* cannot"),
     "a codec with unknown keys": (lambda f: (f / CODEC_FILE).write_text('{"colour": 1}'), "colour"),
     "a codec out of range": (lambda f: (f / CODEC_FILE).write_text('{"sample_rate": 1}'), "sample_rate"),
-    "bands that do not divide": (lambda f: (f / CODEC_FILE).write_text('{"num_frequencies": 100}'), "do not divide"),
+    "bands that do not divide": (
+        lambda f: (f / CODEC_FILE).write_text('{"num_frequencies": 100}'),
+        "cannot be divided",
+    ),
 }
 
 
@@ -146,7 +151,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_in_words(name: str, tmp_path
 
 def test_a_pickle_is_named_and_never_opened(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is a pickle .*riffengine convert"):
-        RiffusionFamily.load(str(shelf() / "pickled"))
+        RiffusionFamily.load(str(toy_checkpoints() / "pickled"))
     folder, trap = copy(tmp_path), tmp_path / "trap"
     (folder / "unet/diffusion_pytorch_model.safetensors").unlink()
 
@@ -161,8 +166,8 @@ def test_a_pickle_is_named_and_never_opened(tmp_path: Path) -> None:
 
 
 def test_a_tiny_decoder_takes_the_place_of_the_big_one(tmp_path: Path) -> None:
-    found = family(f"decoder={shelf() / 'decoder'}").render(REQUEST, go)
-    assert found.mel.shape == (128, BANDS) and not np.array_equal(found.mel, family().render(REQUEST, go).mel)
+    found = family(f"decoder={toy_checkpoints() / 'decoder'}").render(REQUEST, never_cancel)
+    assert found.mel.shape == (128, BANDS) and not np.array_equal(found.mel, family().render(REQUEST, never_cancel).mel)
     for wrong, words in ((tmp_path, "config.json is missing"), (tmp_path / "none", "no folder")):
         with pytest.raises(ModelError, match=words):
-            RiffusionFamily.load(f"{shelf() / 'modern'}?decoder={wrong}")
+            RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?decoder={wrong}")

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.circular_conv import make_circular
-from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.checkpoints import toy_checkpoints
 from tools.random_checkpoint import AutoencoderTiny, random_parts
 
 _, VAE, UNET = random_parts("tiny")
-TINY = AutoencoderTiny.from_pretrained(shelf() / "decoder")
+TINY = AutoencoderTiny.from_pretrained(toy_checkpoints() / "decoder")
 NETWORKS: dict[str, tuple[nn.Module, Callable[[Tensor], Tensor], tuple[int, ...], int, float]] = {
     # network, what it does, shape of its input, how far it is turned, output columns to an input column
     "decoder": (VAE, lambda x: VAE.decode(x).sample, (1, 4, 4, 16), 5, 8.0),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import ModelError, RendererError
-from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams, frames_of, sampled_weights
+from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams, frames_of_columns, sampled_weights
 from riffengine.renderer.torchaudio_import import import_torchaudio
 
 RATE = 44100
@@ -31,10 +31,10 @@ def beat(frames: int = 4 * 28224, shift: int = 0) -> Tensor:
 
 def test_512_columns_are_exactly_eight_beats_of_28224_samples_and_follow_any_tempo() -> None:
     params = RiffusionParams()
-    assert frames_of(512, params) == 225792
-    assert frames_of(512, params, bpm=93.75) == 225792
-    assert frames_of(512, params, bpm=120.0) == 4 * RATE
-    assert frames_of(1024, params, bpm=120.0) == 8 * RATE
+    assert frames_of_columns(512, params) == 225792
+    assert frames_of_columns(512, params, bpm=93.75) == 225792
+    assert frames_of_columns(512, params, bpm=120.0) == 4 * RATE
+    assert frames_of_columns(1024, params, bpm=120.0) == 8 * RATE
 
 
 def test_filters_and_bands_are_those_of_riffusion(codec: RiffusionCodec) -> None:
@@ -51,7 +51,7 @@ def test_filters_and_bands_are_those_of_riffusion(codec: RiffusionCodec) -> None
 @pytest.mark.parametrize("bpm", [93.75, 120.0, 70.0])
 def test_a_picture_decodes_near_to_itself_at_any_tempo(codec: RiffusionCodec, bpm: float) -> None:
     picture = codec.encode(beat(), 256)
-    frames = frames_of(256, codec.params, bpm)
+    frames = frames_of_columns(256, codec.params, bpm)
     audio = codec.decode(picture, frames)
     assert audio.shape == (1, 1, frames)
     again = codec.encode(audio, 256)

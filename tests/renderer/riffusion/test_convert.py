@@ -16,7 +16,7 @@ from riffengine.renderer.riffusion.convert import convert
 from riffengine.renderer.riffusion.model_library import Library, holding
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.unpickle import tensors_in
-from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.checkpoints import toy_checkpoints
 from tests.renderer.riffusion.single_file import write_single_file
 
 
@@ -35,7 +35,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_the_pickles_of_2022_become_the_same_weights_in_place_or_elsewhere(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(shelf() / "pickled", tmp_path / "old"))
+    folder = Path(shutil.copytree(toy_checkpoints() / "pickled", tmp_path / "old"))
     library = Library(tmp_path / "models")
     with pytest.raises(ModelError, match="is a pickle"):
         read_checkpoint(ModelSpec(str(folder)))
@@ -47,11 +47,11 @@ def test_the_pickles_of_2022_become_the_same_weights_in_place_or_elsewhere(tmp_p
         name = "diffusion_pytorch_model.safetensors"
         shutil.copyfile(new / part / name, folder / part / name)
     assert convert(folder, None, "", library, silent) == folder
-    assert same(weights(new), weights(shelf() / "modern")) and same(weights(folder), weights(new))
+    assert same(weights(new), weights(toy_checkpoints() / "modern")) and same(weights(folder), weights(new))
     with pytest.raises(ModelError, match="holds no pickles"):
         convert(folder, None, "", library, silent)
     with pytest.raises(ModelError, match="exists already"):
-        convert(shelf() / "pickled", new, "", library, silent)
+        convert(toy_checkpoints() / "pickled", new, "", library, silent)
 
 
 class Trap:
@@ -65,7 +65,7 @@ class Trap:
 
 
 def test_a_pickle_that_would_run_code_is_refused_and_nothing_is_run_or_left(tmp_path: Path) -> None:
-    folder, trap = Path(shutil.copytree(shelf() / "pickled", tmp_path / "evil")), tmp_path / "trap"
+    folder, trap = Path(shutil.copytree(toy_checkpoints() / "pickled", tmp_path / "evil")), tmp_path / "trap"
     torch.save({"a": Trap(trap)}, folder / "unet" / "diffusion_pytorch_model.bin")
     with pytest.raises(ModelError, match="more than weights"):
         convert(folder, tmp_path / "out", "", Library(tmp_path), silent)
@@ -74,7 +74,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_is_run_or_left(tmp_
 
 @pytest.mark.parametrize("link", ["unet", "unet/diffusion_pytorch_model.safetensors.partial"])
 def test_nothing_is_written_through_a_link_in_a_downloaded_folder(link: str, tmp_path: Path) -> None:
-    folder, victim = Path(shutil.copytree(shelf() / "pickled", tmp_path / "evil")), tmp_path / "victim"
+    folder, victim = Path(shutil.copytree(toy_checkpoints() / "pickled", tmp_path / "evil")), tmp_path / "victim"
     if link == "unet":
         (folder / "unet").rename(victim)
     else:
@@ -94,7 +94,7 @@ def test_a_lora_is_not_written_through_a_link_to_nowhere(tmp_path: Path) -> None
 
 
 def test_only_the_files_of_a_checkpoint_are_copied_and_no_device_is_read(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(shelf() / "pickled", tmp_path / "old"))
+    folder = Path(shutil.copytree(toy_checkpoints() / "pickled", tmp_path / "old"))
     (folder / "tokenizer" / "added_tokens.json").symlink_to("/dev/null")
     (folder / "tokenizer" / "run.py").touch()
     unet = folder / "unet" / "diffusion_pytorch_model.bin"
@@ -131,7 +131,7 @@ def test_a_pickled_lora_becomes_one_file(tmp_path: Path) -> None:
     torch.save({"state_dict": halves, "epoch": 3}, tmp_path / "lora.pt")
     found = convert(tmp_path / "lora.pt", None, "", Library(tmp_path), silent)
     assert found == tmp_path / "lora.safetensors" and same(load_file(found), halves)
-    with pytest.raises(ModelError, match="already and no single-file"):
+    with pytest.raises(ModelError, match="already safetensors and not a single-file"):
         convert(found, None, "", Library(tmp_path), silent)
 
 
@@ -139,9 +139,9 @@ def test_a_pickled_lora_becomes_one_file(tmp_path: Path) -> None:
 def test_a_single_file_becomes_a_folder_like_another_checkpoint(ending: str, tmp_path: Path) -> None:
     library = Library(tmp_path / "models")
     one = write_single_file(tmp_path / f"one.{ending}")
-    found = convert(one, None, str(shelf() / "modern"), library, silent)
+    found = convert(one, None, str(toy_checkpoints() / "modern"), library, silent)
     assert found == library.home / "one" and holding("one", found).state == "ready"
-    assert same(weights(found), weights(shelf() / "modern"))
+    assert same(weights(found), weights(toy_checkpoints() / "modern"))
 
 
 def test_a_single_file_wants_a_checkpoint_like_it_and_says_when_it_does_not_fit(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_single_file_wants_a_checkpoint_like_it_and_says_when_it_does_not_fit(
     with pytest.raises(ModelError, match="--like"):
         convert(tmp_path / "one.safetensors", None, "", library, silent)
     with pytest.raises(ModelError, match=r"does not fit the shape|no UNet of the shape|missing"):
-        convert(tmp_path / "one.safetensors", None, str(shelf() / "modern"), library, silent)
+        convert(tmp_path / "one.safetensors", None, str(toy_checkpoints() / "modern"), library, silent)
     assert not (library.home / "one").exists() and not list(tmp_path.rglob("*.partial"))
     with pytest.raises(ModelError, match="there is no"):
         convert(tmp_path / "nothing.ckpt", None, "", library, silent)

@@ -1,6 +1,6 @@
-"""What CUDA asks of the code, shown without one: nothing waits for the device inside a loop, and what fails is told.
+"""Rules for CUDA, tested without CUDA: a loop never waits for the device, and failures are reported.
 
-The meta device stands in: it has no values, so whatever reads one raises, and every way between it and the CPU is seen.
+The meta device replaces it: it has no values, so reading one raises, and every copy from or to the CPU is counted.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from riffengine.renderer.riffusion.circular_conv import make_circular
 from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.networks import Networks, Runner
+from riffengine.renderer.riffusion.networks import AcceleratedFunction, Networks
 from riffengine.renderer.riffusion.noise_schedulers import make_scheduler, scheduler_names
-from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
-from tests.renderer.riffusion.checkpoints import REQUEST, family, go, shelf
+from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
+from tests.renderer.riffusion.checkpoints import REQUEST, family, never_cancel, toy_checkpoints
 
-CONFIG = json.loads((shelf() / "modern" / "scheduler" / "scheduler_config.json").read_text())
+CONFIG = json.loads((toy_checkpoints() / "modern" / "scheduler" / "scheduler_config.json").read_text())
 FAR = torch.device("meta")
 SHAPE = (4, 8, 16)
 SCHEDULERS = [name for name in scheduler_names() if name != "DPMSolverSDE"]  # that one needs torchsde
 
 
-class Border(TorchDispatchMode):
-    """Notes every tensor that goes to the device or comes back; single numbers go along with a kernel for nothing."""
+class CopyCounter(TorchDispatchMode):
+    """Counts tensors copied to the device or back; single numbers are passed with a kernel and are free."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,72 +51,72 @@ class Border(TorchDispatchMode):
         return found
 
 
-class CountingFerry(AsyncCopy):
-    crossings = 0
+class CountingCopy(AsyncCopy):
+    count = 0
 
-    def over(self, tensor: Tensor) -> Tensor:
-        self.crossings += 1
-        return super().over(tensor)
+    def to_device(self, tensor: Tensor) -> Tensor:
+        self.count += 1
+        return super().to_device(tensor)
 
 
 def checkpoint() -> Checkpoint:
-    return read_checkpoint(ModelSpec(str(shelf() / "modern")))
+    return read_checkpoint(ModelSpec(str(toy_checkpoints() / "modern")))
 
 
-class Short(Networks):
-    """Its UNet is one multiplication: what is looked at is what stands around it."""
+class TrivialNetworks(Networks):
+    """Networks whose UNet is one multiplication, to test the code around it."""
 
-    def noise_in(self, latents: Tensor, time: Tensor, text: Tensor, guidance: Tensor | None) -> Tensor:
+    def predict_noise(self, latents: Tensor, time: Tensor, text: Tensor, guidance: Tensor | None) -> Tensor:
         return latents * 0.5 + time
 
 
 def far_networks(kind: type[Networks]) -> Networks:
     found = kind(checkpoint(), DevicePolicy(FAR, torch.float16, channels_last=True, bank_batch=8))
-    found.ferry = CountingFerry(FAR)
+    found.async_copy = CountingCopy(FAR)
     return found
 
 
 @pytest.fixture(scope="module")
-def short() -> Networks:
-    return far_networks(Short)
+def trivial() -> Networks:
+    return far_networks(TrivialNetworks)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_loop_reads_nothing_back_and_sends_nothing_but_by_ferry(name: str, short: Networks) -> None:
-    watched_loop(name, short)
+def test_a_loop_reads_nothing_back_and_copies_with_async_copy_alone(name: str, trivial: Networks) -> None:
+    watched_loop(name, trivial)
 
 
 def watched_loop(name: str, networks: Networks) -> None:
     text, init = torch.empty(2, 77, 32, device=FAR), torch.empty(1, *SHAPE, device=FAR)
     mask = torch.empty(1, 1, *SHAPE[1:], device=FAR)
-    noise = Noise(((1, 2, 0.5), (1, 2, 0.7)))
-    border, ferry = Border(), networks.ferry
-    assert isinstance(ferry, CountingFerry)
-    before = ferry.crossings
-    with torch.inference_mode(), border:
-        wish = Dream(text, text, torch.tensor([4.0, 5.0]), noise, 4, init, 0.75, mask)
-        assert dream(wish, networks, make_scheduler(name, CONFIG), go, SHAPE).shape == (2, *SHAPE)
-    assert border.back == [] and border.out == ferry.crossings - before
+    noise = MorphNoise(((1, 2, 0.5), (1, 2, 0.7)))
+    counter, copy = CopyCounter(), networks.async_copy
+    assert isinstance(copy, CountingCopy)
+    before = copy.count
+    with torch.inference_mode(), counter:
+        batch = SampleBatch(text, text, torch.tensor([4.0, 5.0]), noise, 4, init, 0.75, mask)
+        assert sample(batch, networks, make_scheduler(name, CONFIG), never_cancel, SHAPE).shape == (2, *SHAPE)
+    assert counter.back == [] and counter.out == copy.count - before
 
 
-def test_the_border_is_watched() -> None:
-    with Border() as border:
+def test_the_border_counts_copies() -> None:
+    with CopyCounter() as counter:
         torch.ones(2).to(FAR)
         with pytest.raises(RuntimeError, match="item"):
             torch.ones(1, device=FAR).item()
         with pytest.raises(NotImplementedError, match="meta"):
             torch.ones(1, device=FAR).cpu()
-    assert border.out == 1
+    assert counter.out == 1
 
 
-def test_nothing_crosses_inside_the_networks() -> None:
+def test_the_networks_copy_nothing() -> None:
     networks = far_networks(Networks)
     watched_loop("ddim", networks)
-    with torch.inference_mode(), Border() as border:
+    with torch.inference_mode(), CopyCounter() as counter:
         latents = torch.empty(2, *SHAPE, device=FAR)
-        networks.noise_in(latents, torch.empty(1, device=FAR), torch.empty(2, 154, 32, device=FAR), None)
+        networks.predict_noise(latents, torch.empty(1, device=FAR), torch.empty(2, 154, 32, device=FAR), None)
         networks._decoder_value(latents)
-    assert border.out == 0 and border.back == []
+    assert counter.out == 0 and counter.back == []
 
 
 def test_channels_stay_last_through_circular_convolutions() -> None:
@@ -130,20 +130,20 @@ def test_channels_stay_last_through_circular_convolutions() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="where there is CUDA it captures")
-def test_where_nothing_can_be_captured_it_is_told_once_and_the_same_loop_plays() -> None:
-    spec = ModelSpec.parse(f"{shelf() / 'modern'}?device=cpu&scheduler=ddim")
+def test_if_capturing_fails_it_is_reported_once_and_the_loop_is_the_same() -> None:
+    spec = ModelSpec.parse(f"{toy_checkpoints() / 'modern'}?device=cpu&scheduler=ddim")
     own = RiffusionFamily(checkpoint(), spec, replace(DevicePolicy.choose(spec), graphs=True))
-    found = own.render(REQUEST, go)
+    found = own.render(REQUEST, never_cancel)
     assert len(found.remarks) == 1 and "CUDA graphs do not work here" in found.remarks[0]
-    assert np.array_equal(found.audio, family("scheduler=ddim").render(REQUEST, go).audio)
-    assert own.render(replace(REQUEST, steps=3), go).remarks == ()
+    assert np.array_equal(found.audio, family("scheduler=ddim").render(REQUEST, never_cancel).audio)
+    assert own.render(replace(REQUEST, steps=3), never_cancel).remarks == ()
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of the compiler's own modules
-def test_where_nothing_can_be_compiled_it_is_told_once_and_played_as_it_is() -> None:
-    told: list[str] = []
-    run = Runner(
-        lambda x: (x * 3.0).sin(), DevicePolicy(torch.device("cpu"), torch.float32, compiled=True), told.append
+def test_if_compiling_fails_it_is_reported_once_and_the_function_runs_plainly() -> None:
+    messages: list[str] = []
+    run = AcceleratedFunction(
+        lambda x: (x * 3.0).sin(), DevicePolicy(torch.device("cpu"), torch.float32, compiled=True), messages.append
     )
     x = torch.arange(7.0)
     from torch._inductor import config
@@ -151,7 +151,7 @@ def test_where_nothing_can_be_compiled_it_is_told_once_and_played_as_it_is() -> 
     with config.patch({"cpp.cxx": ("no-such-compiler",), "force_disable_caches": True}):
         assert torch.equal(run(x), (x * 3.0).sin())
     assert torch.equal(run(x + 1.0), ((x + 1.0) * 3.0).sin())
-    assert len(told) == 1 and "torch.compile does not work here" in told[0]
+    assert len(messages) == 1 and "torch.compile does not work here" in messages[0]
 
 
 def test_both_networks_are_one_graph_to_the_compiler() -> None:

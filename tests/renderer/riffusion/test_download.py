@@ -13,7 +13,7 @@ from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.download import fetch
 from riffengine.renderer.riffusion.model_library import Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.checkpoints import toy_checkpoints
 from tests.renderer.riffusion.hub import NEVER, Hub
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -38,9 +38,9 @@ def test_what_is_played_is_fetched_once_and_is_ready(
 
 def test_pickles_come_only_where_there_is_no_other_and_are_converted_on_arrival(served: Hub, tmp_path: Path) -> None:
     shutil.rmtree(served.folder)
-    shutil.copytree(shelf() / "pickled", served.folder)
+    shutil.copytree(toy_checkpoints() / "pickled", served.folder)
     halved = served.folder / "vae" / "diffusion_pytorch_model.fp16.safetensors"
-    shutil.copyfile(shelf() / "modern" / "vae" / "diffusion_pytorch_model.safetensors", halved)
+    shutil.copyfile(toy_checkpoints() / "modern" / "vae" / "diffusion_pytorch_model.safetensors", halved)
     assert main(["models", "get", "somebody/model"]) == 0
     assert {name for name in served.sent if name.endswith(".bin")} == {
         "unet/diffusion_pytorch_model.bin",

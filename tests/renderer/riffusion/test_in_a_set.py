@@ -19,11 +19,11 @@ from riffengine.processes.render_messages import Alive, Cancel, Cancelled, Deliv
 from riffengine.renderer.process import RendererOptions, RendererProcess
 from riffengine.renderer.riffusion.bands import BANDS
 from riffengine.session.session import load_session
-from tests.renderer.riffusion.checkpoints import REQUEST, shelf
+from tests.renderer.riffusion.checkpoints import REQUEST, toy_checkpoints
 
 SLOTS, FLOATS = 3, 3 * 2 * 44100
 PATIENCE_SECONDS = 240.0  # of a loaded machine
-MODEL = f"{shelf() / 'modern'}?device=cpu&scheduler=ddim"
+MODEL = f"{toy_checkpoints() / 'modern'}?device=cpu&scheduler=ddim"
 
 
 def test_an_engines_renderer_plays_a_checkpoint_and_stops_between_steps(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_models_and_convert_as_they_are_typed(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     assert main(["models"]) == 0
     assert "There is no checkpoint yet" in capsys.readouterr().out
-    shutil.copytree(shelf() / "pickled", tmp_path / "models" / "old")
+    shutil.copytree(toy_checkpoints() / "pickled", tmp_path / "models" / "old")
     assert main(["models", "list", "--json"]) == 0
     listed = {row["name"]: row["state"] for row in json.loads(capsys.readouterr().out)["models"]}
     assert listed == {"bundled": "ready", "old": "pickled"}
@@ -86,7 +86,7 @@ def test_models_and_convert_as_they_are_typed(
     torch.save({"x.lora_A.weight": torch.ones(1)}, tmp_path / "lora.pt")
     assert main(["convert", str(tmp_path / "lora.pt"), "-o", str(tmp_path / "lora.safetensors")]) == 0
     assert "safetensors, ready" in capsys.readouterr().out
-    assert main(["models", "check", str(shelf() / "modern"), "--json"]) == 0
+    assert main(["models", "check", str(toy_checkpoints() / "modern"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["bands"] == 64
     assert main(["models", "get"]) == 2
     assert main(["render", "--prompt", "x", "--vram", "4GiB", "-o", str(tmp_path / "x.wav")]) == 2
@@ -102,8 +102,8 @@ def test_nothing_starts_without_the_checkpoint(
     wrong = {
         "nobody/nothing": "riffengine models get nobody/nothing",
         str(tmp_path / "empty"): "model_index.json is missing): give a folder",
-        str(shelf() / "pickled"): "riffengine convert",
-        f"{shelf() / 'modern'}?colour=red": "known are scheduler=",
+        str(toy_checkpoints() / "pickled"): "riffengine convert",
+        f"{toy_checkpoints() / 'modern'}?colour=red": "known are scheduler=",
     }
     for model, words in wrong.items():
         (tmp_path / "mine.yaml").write_text(f'model: "{model}"\n')

@@ -16,31 +16,31 @@ from riffengine.errors import AudioFileError
 from riffengine.processes.render_messages import Redream
 from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.init_image import InitReader, Start, packaged
+from riffengine.renderer.riffusion.init_image import InitReader, InitSource, packaged_pictures
 from riffengine.renderer.riffusion.masks import latent_mask
 from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
-from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
-from riffengine.renderer.riffusion.spectrogram_audio import sound_of_picture
+from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
+from riffengine.renderer.riffusion.spectrogram_audio import audio_from_picture
 from riffengine.renderer.riffusion.spectrogram_image import read_picture
-from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, go, make_checkpoint
-from tests.renderer.riffusion.drummer import BPM, RATE, kicks
+from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, make_checkpoint, never_cancel
+from tests.renderer.riffusion.drum_audio import BPM, RATE, kicks
 
 SEEDS = ("broken", "clave", "dawn", "straight", "swing")
 
 
 def mel(init: str, strength: float, **more: object) -> np.ndarray:  # type: ignore[type-arg]
     start = replace(REQUEST.start, strength=strength)
-    return family("scheduler=ddim").render(replace(REQUEST, start=start, init=init, **more), go).mel  # type: ignore[arg-type]
+    return family("scheduler=ddim").render(replace(REQUEST, start=start, init=init, **more), never_cancel).mel  # type: ignore[arg-type]
 
 
 def test_five_seeds_ship_with_masks() -> None:
-    assert tuple(packaged("seed")) == SEEDS
-    assert {"keep-low", "keep-high", "keep-first-bar", "keep-beats", "gradient"} <= set(packaged("mask"))
+    assert tuple(packaged_pictures("seed")) == SEEDS
+    assert {"keep-low", "keep-high", "keep-first-bar", "keep-beats", "gradient"} <= set(packaged_pictures("mask"))
 
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_shipped_seed_is_eight_beats_that_meet_and_says_what_it_means(name: str) -> None:
-    path = packaged("seed")[name]
+    path = packaged_pictures("seed")[name]
     found = read_picture(path)
     assert (
         found.has_exif
@@ -50,7 +50,7 @@ def test_a_shipped_seed_is_eight_beats_that_meet_and_says_what_it_means(name: st
     assert found.image.shape == (1, 512, 512) and path.stat().st_size < 200_000
     steps = np.abs(np.diff(found.image[0], axis=1, append=found.image[0][:, :1])).mean(axis=0)
     assert steps[-1] <= np.percentile(steps, 99)  # the seam is a step like others
-    sound, rate = sound_of_picture(found, iterations=2)
+    sound, rate = audio_from_picture(found, iterations=2)
     assert (len(sound), rate) == (225_792, 44100)
 
 
@@ -58,7 +58,7 @@ def test_with_no_strength_the_seed_is_played_and_with_all_of_it_forgotten(tmp_pa
     family.cache_clear()  # what other tests have dreamt with it is not dreamt again
     kept = mel("straight", 0.0)
     other = replace(REQUEST.start, prompt="something else", seed=99, strength=0.0)
-    again = family("scheduler=ddim").render(replace(REQUEST, start=other, init="straight"), go).mel
+    again = family("scheduler=ddim").render(replace(REQUEST, start=other, init="straight"), never_cancel).mel
     assert np.array_equal(kept, again)
     assert not np.array_equal(mel("swing", 0.0), kept)
     calls: list[object] = []
@@ -71,12 +71,12 @@ def test_with_no_strength_the_seed_is_played_and_with_all_of_it_forgotten(tmp_pa
 
 
 def test_a_sound_and_its_picture_start_the_same_loop(tmp_path: Path) -> None:
-    found = read_picture(packaged("seed")["straight"])
-    sound, rate = sound_of_picture(found)
+    found = read_picture(packaged_pictures("seed")["straight"])
+    sound, rate = audio_from_picture(found)
     soundfile.write(tmp_path / "song.wav", sound, rate)
     reader = InitReader(RiffusionCodec(RiffusionParams()))
-    heard = reader.read(Start.parse(str(tmp_path / "song.wav")), 8, 93.75)
-    drawn = reader.read(Start.parse("straight"), 8, 93.75)
+    heard = reader.read(InitSource.parse(str(tmp_path / "song.wav")), 8, 93.75)
+    drawn = reader.read(InitSource.parse("straight"), 8, 93.75)
     assert heard.shape == drawn.shape == (1, 1, 512, 512)
     pairs = [
         torch.corrcoef(torch.stack([heard.roll(s, 3).flatten(), drawn.flatten()]))[0, 1] for s in range(0, 512, 32)
@@ -91,7 +91,9 @@ def test_a_stereo_sound_keeps_its_sides_and_a_mono_one_has_two(from_beat: str, t
         soundfile.write(tmp_path / f"{name}.wav", sound, RATE)
     params = replace(RiffusionParams.wide(), num_frequencies=BANDS)
     reader = InitReader(RiffusionCodec(params))
-    wide, mono = (reader.read(Start.parse(f"{tmp_path / name}.wav{from_beat}"), 8, BPM) for name in ("wide", "mono"))
+    wide, mono = (
+        reader.read(InitSource.parse(f"{tmp_path / name}.wav{from_beat}"), 8, BPM) for name in ("wide", "mono")
+    )
     assert wide.shape == mono.shape == (1, 3, BANDS, 512) and not wide[:, 0].any()
     assert torch.equal(mono[:, 1], mono[:, 2])
     assert float((wide[:, 1] - mono[:, 1]).abs().mean()) < 0.01  # the left is the left
@@ -104,12 +106,14 @@ def test_a_stereo_checkpoint_dreams_on_from_a_stereo_sound(tmp_path: Path) -> No
     soundfile.write(tmp_path / "turned.wav", np.stack([np.roll(left, RATE // 4), left], axis=1), RATE)
     own = RiffusionFamily.load(f"{make_checkpoint(tmp_path / 'wide', stereo=True)}?device=cpu&scheduler=ddim")
     start = replace(REQUEST.start, strength=0.5)
-    wish = replace(REQUEST, start=start, init=str(tmp_path / "song.wav"), bpm=BPM)
-    found = own.render(wish, go)
+    batch = replace(REQUEST, start=start, init=str(tmp_path / "song.wav"), bpm=BPM)
+    found = own.render(batch, never_cancel)
     assert found.audio.shape == (3, round(2 * 60 / BPM * RATE), 2) and np.isfinite(found.audio).all()
     assert not np.array_equal(found.audio[..., 0], found.audio[..., 1])
-    assert not np.array_equal(own.render(replace(wish, init=str(tmp_path / "turned.wav")), go).mel, found.mel)
-    again = own.render(replace(wish, redreams=(Redream(("high",), 0b10, 1),)), go)
+    assert not np.array_equal(
+        own.render(replace(batch, init=str(tmp_path / "turned.wav")), never_cancel).mel, found.mel
+    )
+    again = own.render(replace(batch, redreams=(Redream(("high",), 0b10, 1),)), never_cancel)
     assert again.audio.shape == found.audio.shape and not np.array_equal(again.audio, found.audio)
 
 
@@ -120,10 +124,10 @@ def test_a_hand_drawn_picture_of_any_size_becomes_whole_beats(
     draw = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     Image.fromarray(draw).save(tmp_path / "drawn.png")
     params = RiffusionParams(num_frequencies=BANDS)
-    found = InitReader(RiffusionCodec(params)).read(Start.parse(str(tmp_path / "drawn.png")), beats, 120.0)
+    found = InitReader(RiffusionCodec(params)).read(InitSource.parse(str(tmp_path / "drawn.png")), beats, 120.0)
     assert found.shape == (1, 1, BANDS, 64 * beats) and 0.0 <= float(found.min()) <= float(found.max()) <= 1.0
     stereo = InitReader(RiffusionCodec(replace(params, stereo=True)))
-    assert stereo.read(Start.parse(str(tmp_path / "drawn.png")), beats, 120.0).shape == (1, 3, BANDS, 64 * beats)
+    assert stereo.read(InitSource.parse(str(tmp_path / "drawn.png")), beats, 120.0).shape == (1, 3, BANDS, 64 * beats)
 
 
 def test_what_is_black_in_a_mask_ends_as_the_seed_and_what_is_white_does_not() -> None:
@@ -136,9 +140,9 @@ def test_what_is_black_in_a_mask_ends_as_the_seed_and_what_is_white_does_not() -
     picture = torch.zeros(BANDS, 128)
     picture[: BANDS // 2], picture[BANDS // 2 :, 64:] = 1.0, 0.5
     mask = latent_mask(picture, 8, 16)
-    wish = Dream(text, text, torch.ones(1), Noise(((1, 1, 0.0),)), 4, init, 0.75, mask)
+    batch = SampleBatch(text, text, torch.ones(1), MorphNoise(((1, 1, 0.0),)), 4, init, 0.75, mask)
     with torch.inference_mode():
-        found = dream(wish, own.networks, scheduler, go, shape)
+        found = sample(batch, own.networks, scheduler, never_cancel, shape)
     low, kept, grey = found[:, :, 4:], found[:, :, :4, :8], found[:, :, :4, 8:]
     assert torch.equal(kept, init[:, :, :4, :8])
     assert (low - init[:, :, 4:]).abs().mean() > 0.1
@@ -156,13 +160,13 @@ def test_a_mask_by_name_or_file_changes_what_is_dreamt(tmp_path: Path) -> None:
 
 def test_freezing_live_keeps_bands_and_beats_exactly() -> None:
     own = family("scheduler=ddim")
-    base = own.render(REQUEST, go).mel
-    again = own.render(replace(REQUEST, redreams=(Redream(("high",), 0b10, 1),)), go).mel
+    base = own.render(REQUEST, never_cancel).mel
+    again = own.render(replace(REQUEST, redreams=(Redream(("high",), 0b10, 1),)), never_cancel).mel
     assert np.array_equal(again[:64], base[:64])  # the first beat
     changed = np.abs(again - base).max(axis=0) > 0.0
     first = int(np.argmax(changed))
     assert first > 0 and changed[first:].all() and not changed[:first].any()  # only the band above
-    other = own.render(replace(REQUEST, redreams=(Redream(("high",), 0b10, 2),)), go).mel
+    other = own.render(replace(REQUEST, redreams=(Redream(("high",), 0b10, 2),)), never_cancel).mel
     assert not np.array_equal(other, again)
 
 
@@ -173,7 +177,7 @@ def _damaged(folder: Path) -> dict[str, tuple[str, str]]:
     (folder / "noise.wav").write_bytes(b"RIFF")
     return {
         "empty.png": ("empty.png", "empty"),
-        "words.png": ("words.png", "no picture"),
+        "words.png": ("words.png", "not a readable picture"),
         "nan.wav": ("nan.wav", "not finite"),
         "noise.wav": ("noise.wav", "cannot be read"),
         "missing": ("nothing.wav", "there is no file"),

@@ -16,7 +16,7 @@ from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.lora import Loras
 from riffengine.renderer.riffusion.model_spec import LoraSpec
-from tests.renderer.riffusion.checkpoints import REQUEST, family, go, shelf
+from tests.renderer.riffusion.checkpoints import REQUEST, family, never_cancel, toy_checkpoints
 from tools.random_checkpoint import random_parts
 
 QUERY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -101,20 +101,20 @@ def test_several_have_live_weights_and_the_way_back_is_exact(tmp_path: Path) -> 
 
 def test_a_prompt_sets_the_weight_and_a_morph_passes_between_two(tmp_path: Path) -> None:
     written(tmp_path / "house.safetensors", "peft")
-    own = RiffusionFamily.load(f"{shelf() / 'modern'}?device=cpu&lora={tmp_path / 'house.safetensors'}:0")
-    plain = family().render(REQUEST, go)
-    assert np.array_equal(own.render(REQUEST, go).mel, plain.mel)
+    own = RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?device=cpu&lora={tmp_path / 'house.safetensors'}:0")
+    plain = family().render(REQUEST, never_cancel)
+    assert np.array_equal(own.render(REQUEST, never_cancel).mel, plain.mel)
 
     def said(weight: float, to: float, alpha: float) -> np.ndarray:  # type: ignore[type-arg]
         start = replace(REQUEST.start, prompt=f"dub <lora:house:{weight}>")
         end = replace(REQUEST.start, prompt=f"dub <lora:house:{to}>")
-        return own.render(replace(REQUEST, start=start, end=end, alpha=alpha), go).mel
+        return own.render(replace(REQUEST, start=start, end=end, alpha=alpha), never_cancel).mel
 
     assert not np.array_equal(said(0.3, 0.3, 0.0), said(0.0, 0.0, 0.0))
     assert np.allclose(said(0.2, 0.4, 0.5), said(0.3, 0.3, 0.0), atol=1e-4)
-    assert np.array_equal(own.render(REQUEST, go).mel, plain.mel)
+    assert np.array_equal(own.render(REQUEST, never_cancel).mel, plain.mel)
     request = replace(REQUEST, start=replace(REQUEST.start, prompt="dub <lora:hause:1>"))
-    assert own.render(request, go).unknown_words == ("<lora:hause>",)
+    assert own.render(request, never_cancel).unknown_words == ("<lora:hause>",)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_prompt_sets_the_weight_and_a_morph_passes_between_two(tmp_path: Path)
             {f"unet.{QUERY}.lora_A.weight": torch.ones(1, 4), f"unet.{QUERY}.lora_B.weight": torch.ones(4, 1)},
             "another model",
         ),
-        ({"conv_in.weight": torch.ones(1)}, "no LoRA that is understood"),
+        ({"conv_in.weight": torch.ones(1)}, "not a readable LoRA"),
     ],
 )
 def test_a_file_that_is_no_lora_of_this_model_is_refused(
@@ -134,9 +134,9 @@ def test_a_file_that_is_no_lora_of_this_model_is_refused(
 ) -> None:
     save_file(tensors, tmp_path / "x.safetensors")
     with pytest.raises(ModelError, match=words):
-        RiffusionFamily.load(f"{shelf() / 'modern'}?lora={tmp_path / 'x.safetensors'}")
+        RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?lora={tmp_path / 'x.safetensors'}")
 
 
 def test_a_lora_that_is_not_there_is_told() -> None:
     with pytest.raises(ModelError, match="does not exist"):
-        RiffusionFamily.load(f"{shelf() / 'modern'}?lora=/nowhere/x.safetensors")
+        RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?lora=/nowhere/x.safetensors")

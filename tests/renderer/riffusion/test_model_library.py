@@ -13,18 +13,18 @@ from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.download import fetch
 from riffengine.renderer.riffusion.model_library import RIFFUSION, Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from tests.renderer.riffusion.checkpoints import shelf
+from tests.renderer.riffusion.checkpoints import toy_checkpoints
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
     """One that holds a ready, a pickled and a broken checkpoint, and one in the hub's cache."""
     home, cache = tmp_path / "models", tmp_path / "hub"
-    shutil.copytree(shelf() / "modern", home / "somebody--ready")
+    shutil.copytree(toy_checkpoints() / "modern", home / "somebody--ready")
     (home / "somebody--ready" / "README.md").write_text("---\nlicense: openrail\n---\nWords.\n")
-    shutil.copytree(shelf() / "pickled", home / "own")
+    shutil.copytree(toy_checkpoints() / "pickled", home / "own")
     (home / "broken" / "unet").mkdir(parents=True)
-    shutil.copytree(shelf() / "modern", cache / "models--riffusion--riffusion-model-v1" / "snapshots" / "abc")
+    shutil.copytree(toy_checkpoints() / "modern", cache / "models--riffusion--riffusion-model-v1" / "snapshots" / "abc")
     return Library(home, cache)
 
 
@@ -34,14 +34,14 @@ def test_the_list_says_what_is_there_and_what_lacks(library: Library) -> None:
     assert [found[name].state.split(":")[0] for name in found] == ["incomplete", "pickled", "ready", "ready"]
     assert found["somebody/ready"].licence == "openrail" and found["own"].licence == ""
     assert found[RIFFUSION].licence == "creativeml-openrail-m"
-    files = [path for path in (shelf() / "modern").rglob("*") if path.is_file()]
+    files = [path for path in (toy_checkpoints() / "modern").rglob("*") if path.is_file()]
     assert found[RIFFUSION].size_bytes == sum(path.stat().st_size for path in files)
 
 
 def test_a_name_or_a_path_leads_to_a_folder(library: Library, tmp_path: Path) -> None:
     assert library.locate("somebody/ready") == library.home / "somebody--ready"
     assert library.locate("own") == library.home / "own"
-    assert library.locate(str(shelf() / "modern")) == shelf() / "modern"
+    assert library.locate(str(toy_checkpoints() / "modern")) == toy_checkpoints() / "modern"
     assert library.locate(RIFFUSION).name == "abc"
 
 

@@ -1,4 +1,4 @@
-"""Schedules: every diffusers scheduler that fits plays by name; entries; noise that can be morphed."""
+"""Noise schedulers: every compatible diffusers scheduler works by name; img2img starts; morphable noise."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import pytest
 
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.noise_schedulers import entry, make_scheduler, scheduler_names
-from tests.renderer.riffusion.checkpoints import REQUEST, family, go, shelf
+from riffengine.renderer.riffusion.noise_schedulers import first_step_index, make_scheduler, scheduler_names
+from tests.renderer.riffusion.checkpoints import REQUEST, family, never_cancel, toy_checkpoints
 
-CONFIG = json.loads((shelf() / "modern" / "scheduler" / "scheduler_config.json").read_text())
+CONFIG = json.loads((toy_checkpoints() / "modern" / "scheduler" / "scheduler_config.json").read_text())
 NEEDS_MORE = ("DPMSolverSDE",)  # torchsde
 STEPS = replace(REQUEST, steps=3)
 
 
-def playing(scheduler: str) -> RiffusionFamily:
+def with_scheduler(scheduler: str) -> RiffusionFamily:
     """The shared family with another scheduler: the networks are not read again for each."""
     own = family("precision=float32")
-    own._scheduler = make_scheduler(scheduler, CONFIG)
-    for shelf_ in (own._known_latents, own._known_pictures):
-        shelf_.clear()
+    own.pictures.scheduler = make_scheduler(scheduler, CONFIG)
+    own.pictures.clear()
     return own
 
 
@@ -36,9 +35,9 @@ def test_there_is_a_choice() -> None:
 
 @pytest.mark.parametrize("name", [name for name in scheduler_names() if name not in NEEDS_MORE])
 def test_every_scheduler_plays_and_plays_the_same_again(name: str) -> None:
-    first = playing(name).render(STEPS, go)
+    first = with_scheduler(name).render(STEPS, never_cancel)
     assert np.isfinite(first.audio).all() and first.audio.any()
-    assert np.array_equal(playing(name).render(STEPS, go).mel, first.mel)
+    assert np.array_equal(with_scheduler(name).render(STEPS, never_cancel).mel, first.mel)
 
 
 def test_a_short_name_is_the_scheduler_and_none_is_the_checkpoints_own() -> None:
@@ -55,7 +54,7 @@ def test_another_name_is_refused_with_those_that_fit(name: str) -> None:
 
 def test_a_scheduler_that_needs_more_says_what() -> None:
     with pytest.raises(ModelError, match="torchsde"):
-        playing("DPMSolverSDE").render(STEPS, go)
+        with_scheduler("DPMSolverSDE").render(STEPS, never_cancel)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +62,15 @@ def test_a_scheduler_that_needs_more_says_what() -> None:
     [(50, 0.75, 13), (50, 1.0, 0), (50, 0.0, 50), (50, 0.58, 21), (4, 0.1, 3), (4, 0.9, 1), (1, 0.5, 0)],
 )
 def test_a_loop_enters_where_its_strength_says(steps: int, strength: float, index: int) -> None:
-    assert entry(steps, strength, steps, 1) == index
+    assert first_step_index(steps, strength, steps, 1) == index
 
 
 def test_what_a_scheduler_adds_between_steps_morphs_too() -> None:
-    own = playing("lcm")
+    own = with_scheduler("lcm")
     start, end = (replace(REQUEST.start, seed=seed) for seed in (11, 12))
-    mels = [own.render(replace(REQUEST, start=start, end=end, alpha=a), go).mel for a in (0.0, 0.002, 0.998, 1.0)]
+    mels = [
+        own.render(replace(REQUEST, start=start, end=end, alpha=a), never_cancel).mel for a in (0.0, 0.002, 0.998, 1.0)
+    ]
     whole = np.abs(mels[0] - mels[3]).mean()
     assert np.abs(mels[0] - mels[1]).mean() < 0.05 * whole
     assert np.abs(mels[2] - mels[3]).mean() < 0.05 * whole

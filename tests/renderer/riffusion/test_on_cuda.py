@@ -1,4 +1,4 @@
-"""On a CUDA device: graphs, ferry, half precision and LoRAs play what plain code plays. Skipped where there is none."""
+"""On a CUDA device: graphs, async copies, half precision and LoRAs give what plain code gives. Skipped without one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
-from tests.renderer.riffusion.checkpoints import REQUEST, go, shelf
+from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
+from tests.renderer.riffusion.checkpoints import REQUEST, never_cancel, toy_checkpoints
 from tests.renderer.riffusion.test_device_policy import HALF_BOUND
 from tests.renderer.riffusion.test_lora import written
 
@@ -27,12 +27,12 @@ SHAPE = (4, 8, 16)
 
 
 def loaded(options: str = "", **policy: object) -> RiffusionFamily:
-    spec = ModelSpec.parse(f"{shelf() / 'modern'}?device=cuda&scheduler=ddim&{options}")
+    spec = ModelSpec.parse(f"{toy_checkpoints() / 'modern'}?device=cuda&scheduler=ddim&{options}")
     return RiffusionFamily(read_checkpoint(spec), spec, replace(DevicePolicy.choose(spec), **policy))  # type: ignore[arg-type]
 
 
 def graphs(own: RiffusionFamily) -> int:
-    kept = own.networks._predict._graphs
+    kept = own.networks._run_unet._graphs
     return -1 if kept is None else len(kept)
 
 
@@ -49,10 +49,10 @@ def no_waiting() -> Iterator[None]:
 def test_what_is_captured_plays_what_is_not() -> None:
     captured, plain = loaded(), loaded(graphs=False)
     for request in (REQUEST, replace(REQUEST, alpha=0.25), replace(REQUEST, redreams=(Redream(("high",), 0b10, 1),))):
-        one, other = captured.render(request, go), plain.render(request, go)
+        one, other = captured.render(request, never_cancel), plain.render(request, never_cancel)
         assert np.abs(one.mel - other.mel).mean() < HALF_BOUND
         assert np.isfinite(one.audio).all() and one.remarks == ()
-    assert np.array_equal(loaded().render(REQUEST, go).audio, captured.render(REQUEST, go).audio)
+    assert np.array_equal(loaded().render(REQUEST, never_cancel).audio, captured.render(REQUEST, never_cancel).audio)
 
 
 def test_nothing_is_captured_again_after_the_warm_up() -> None:
@@ -62,7 +62,7 @@ def test_nothing_is_captured_again_after_the_warm_up() -> None:
     assert before >= 6
     longer = replace(REQUEST, beats=8)  # what warming up has seen
     for change in ({"steps": 7}, {"alpha": 0.5}, {"alpha": 1 / 16}, {"start": replace(REQUEST.start, guidance=1.0)}):
-        assert own.render(replace(longer, **change), go).remarks == ()  # type: ignore[arg-type]
+        assert own.render(replace(longer, **change), never_cancel).remarks == ()  # type: ignore[arg-type]
     assert graphs(own) == before
 
 
@@ -73,7 +73,7 @@ def test_a_loras_weight_is_heard_through_a_graph(tmp_path: Path) -> None:
     found = []
     for weight in (0.0, 1.0, 0.5, 0.0):
         start = replace(REQUEST.start, prompt=f"dub <lora:house:{weight}>")
-        one, other = (own.render(replace(REQUEST, start=start), go).mel for own in (captured, plain))
+        one, other = (own.render(replace(REQUEST, start=start), never_cancel).mel for own in (captured, plain))
         assert np.abs(one - other).mean() < HALF_BOUND
         found.append(one)
     assert not np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[3])
@@ -84,16 +84,18 @@ def test_the_host_does_not_wait_inside_a_loop(guidance: float) -> None:
     own = loaded()
     text = torch.randn(2, 77, 32, device="cuda")
     init, mask = torch.randn(1, *SHAPE, device="cuda"), torch.ones(1, 1, *SHAPE[1:], device="cuda")
-    wish = Dream(text, text, torch.full((2,), guidance), Noise(((1, 2, 0.5), (1, 2, 0.7))), 6, init, 0.75, mask)
+    batch = SampleBatch(
+        text, text, torch.full((2,), guidance), MorphNoise(((1, 2, 0.5), (1, 2, 0.7))), 6, init, 0.75, mask
+    )
     with torch.inference_mode():
-        dream(wish, own.networks, own._scheduler, go, SHAPE)  # captured here
+        sample(batch, own.networks, own.pictures.scheduler, never_cancel, SHAPE)  # captured here
         with no_waiting():
-            found = dream(wish, own.networks, own._scheduler, go, SHAPE)
+            found = sample(batch, own.networks, own.pictures.scheduler, never_cancel, SHAPE)
     assert bool(torch.isfinite(found).all())
 
 
 def test_half_precision_stays_within_its_bound() -> None:
-    whole, half = (loaded(f"precision={kind}").render(REQUEST, go).mel for kind in ("float32", "float16"))
+    whole, half = (loaded(f"precision={kind}").render(REQUEST, never_cancel).mel for kind in ("float32", "float16"))
     assert 0.0 < np.abs(whole - half).mean() <= HALF_BOUND
 
 
@@ -108,19 +110,19 @@ def test_a_cancelled_loop_leaves_nothing_behind() -> None:
 
     with pytest.raises(RenderCancelled):
         own.render(replace(REQUEST, steps=20), cancel)
-    assert np.array_equal(own.render(REQUEST, go).audio, loaded().render(REQUEST, go).audio)
+    assert np.array_equal(own.render(REQUEST, never_cancel).audio, loaded().render(REQUEST, never_cancel).audio)
 
 
 def test_a_budget_is_kept() -> None:
     try:
         own = loaded("vram=2GiB")
-        assert own.render(REQUEST, go).audio.any() and torch.cuda.max_memory_reserved() <= 2 << 30
+        assert own.render(REQUEST, never_cancel).audio.any() and torch.cuda.max_memory_reserved() <= 2 << 30
         with pytest.raises(torch.OutOfMemoryError):
             torch.empty(3 << 30, dtype=torch.uint8, device="cuda")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def test_the_ferry_carries_there_and_back() -> None:
-    ferry, cargo = loaded().networks.ferry, torch.randn(3, 1000)
-    assert torch.equal(ferry.back(ferry.over(cargo) * 2.0), cargo * 2.0)
+def test_async_copies_go_there_and_back() -> None:
+    copy, tensor = loaded().networks.async_copy, torch.randn(3, 1000)
+    assert torch.equal(copy.to_host(copy.to_device(tensor) * 2.0), tensor * 2.0)

@@ -14,9 +14,9 @@ import torch
 from riffengine.renderer.riffusion.circular_conv import make_circular
 from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.prompt_weights import Prompt
-from riffengine.renderer.riffusion.sampling import Dream, Noise, dream
+from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
-from tests.renderer.riffusion.checkpoints import family, go, shelf
+from tests.renderer.riffusion.checkpoints import family, never_cancel, toy_checkpoints
 
 PROMPT, NEGATIVE, SEED = "slow jazz, piano", "noise", 7
 SHAPE = (4, 8, 16)
@@ -28,7 +28,7 @@ def pipe() -> Any:
     from diffusers import StableDiffusionImg2ImgPipeline
 
     found: Any = StableDiffusionImg2ImgPipeline.from_pretrained(
-        shelf() / "modern", safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        toy_checkpoints() / "modern", safety_checker=None, feature_extractor=None, requires_safety_checker=False,
         local_files_only=True,
     )  # fmt: skip
     for network in (found.unet, found.vae):
@@ -41,7 +41,9 @@ def pipe() -> Any:
     ("scheduler", "steps", "strength", "guidance"),
     [("ddim", 10, 1.0, 7.0), ("pndm", 10, 0.75, 7.0), ("euler", 9, 0.55, 4.0), ("dpm++", 8, 0.8, 1.0)],
 )
-def test_diffusers_dreams_the_same(scheduler: str, steps: int, strength: float, guidance: float, pipe: Any) -> None:
+def test_diffusers_gives_the_same_picture(
+    scheduler: str, steps: int, strength: float, guidance: float, pipe: Any
+) -> None:
     own, config = family(), dict(pipe.scheduler.config)
     init = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(1))
     pipe.scheduler = make_scheduler(scheduler, config)
@@ -50,10 +52,10 @@ def test_diffusers_dreams_the_same(scheduler: str, steps: int, strength: float, 
         negative_prompt=NEGATIVE, generator=torch.Generator().manual_seed(SEED), output_type="pt",
     ).images  # fmt: skip
     with torch.inference_mode():
-        text, negative = (own._text.encode(Prompt.parse(words), 1) for words in (PROMPT, NEGATIVE))
-        noise = Noise(((SEED, SEED, 0.0),))
-        wish = Dream(text, negative, torch.tensor([guidance]), noise, steps, init, strength)
-        latents = dream(wish, own.networks, make_scheduler(scheduler, config), go, SHAPE)
+        text, negative = (own.conditioning.text_encoder.encode(Prompt.parse(words), 1) for words in (PROMPT, NEGATIVE))
+        noise = MorphNoise(((SEED, SEED, 0.0),))
+        batch = SampleBatch(text, negative, torch.tensor([guidance]), noise, steps, init, strength)
+        latents = sample(batch, own.networks, make_scheduler(scheduler, config), never_cancel, SHAPE)
         ours = own.networks.decode(latents)
     assert theirs.shape == ours.shape and float(theirs.std()) > 0.0
     assert float((theirs - ours).abs().max()) < 1e-4

@@ -25,7 +25,7 @@ def loops(channels: int) -> np.ndarray:
 @pytest.mark.parametrize(("channels", "frames", "rate"), [(1, FRAMES, 44100), (2, 48000, 48000), (1, 43003, 44100)])
 def test_bands_and_loudness_are_those_of_the_plain_way(channels: int, frames: int, rate: int) -> None:
     sound = loops(channels)
-    found = Postprocessor(torch.device("cpu"), -16.0).finish(torch.from_numpy(sound), frames, rate)
+    found = Postprocessor(torch.device("cpu"), -16.0).process(torch.from_numpy(sound), frames, rate)
     assert found.stems.shape == (2, 3, frames, channels)
     weights = band_weights(frames, rate)
     for number, one in enumerate(sound):
@@ -45,4 +45,4 @@ def test_what_is_no_loop_is_refused(value: float, words: str) -> None:
     sound = torch.from_numpy(loops(1))
     sound[1] = value
     with pytest.raises(RendererError, match=words):
-        Postprocessor(torch.device("cpu"), -16.0).finish(sound, FRAMES, 44100)
+        Postprocessor(torch.device("cpu"), -16.0).process(sound, FRAMES, 44100)

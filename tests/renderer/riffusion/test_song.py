@@ -12,11 +12,11 @@ from riffengine.errors import AudioFileError, ModelError
 from riffengine.offline.render import RenderJob
 from riffengine.offline.restyle import joined, render_song
 from riffengine.processes.render_messages import Point
-from riffengine.renderer.riffusion.init_image import Start
+from riffengine.renderer.riffusion.init_image import InitSource
 from riffengine.renderer.riffusion.song import Song
 from riffengine.transport.beat_grid import BeatGrid
 from tests.renderer.riffusion.checkpoints import family
-from tests.renderer.riffusion.drummer import BPM, RATE, kicks
+from tests.renderer.riffusion.drum_audio import BPM, RATE, kicks
 
 
 @pytest.fixture
@@ -29,23 +29,23 @@ def song(tmp_path: Path) -> Path:
 
 def test_a_song_is_cut_at_its_own_bar_lines_and_says_when_it_is_over(song: Path) -> None:
     found = Song.read(song, RATE)
-    assert found.bpm == pytest.approx(BPM, rel=2e-3) and found.pieces(8) == 2
+    assert found.bpm == pytest.approx(BPM, rel=2e-3) and found.piece_count(8) == 2
     assert found.first_frame == pytest.approx(0.5 * RATE, abs=0.03 * RATE)
     for beat in (0, 8, 16):
         piece = found.piece(beat, 8)
         assert len(piece) == pytest.approx(8 * 60 / BPM * RATE, rel=2e-3) and np.abs(piece[: RATE // 20]).max() > 0.1
-    with pytest.raises(AudioFileError, match="over at beat 40"):
+    with pytest.raises(AudioFileError, match="ends before beat 40"):
         found.piece(40, 8)
     with pytest.raises(AudioFileError, match="minutes are too long"):
         Song.read(song, RATE, longest=5.0)
 
 
 def test_where_to_begin_and_what_is_not_understood(song: Path) -> None:
-    assert Start.parse(f"{song}?from=16").beat == 16 and Start.parse(str(song)).beat is None
-    assert Start.parse(f"{song}?from=16").stamp() != Start.parse(f"{song}?from=24").stamp()
+    assert InitSource.parse(f"{song}?from=16").beat == 16 and InitSource.parse(str(song)).beat is None
+    assert InitSource.parse(f"{song}?from=16").file_state() != InitSource.parse(f"{song}?from=24").file_state()
     for wrong in ("?from=x", "?from=-1", "?colour=red"):
-        with pytest.raises(AudioFileError, match=r"is not understood.*from=BEATS"):
-            Start.parse(f"{song}{wrong}")
+        with pytest.raises(AudioFileError, match=r"cannot be read.*from=BEATS"):
+            InitSource.parse(f"{song}{wrong}")
 
 
 def test_a_song_is_dreamt_anew_from_end_to_end(song: Path, tmp_path: Path) -> None:

@@ -14,7 +14,12 @@ from PIL import Image
 from riffengine.cli import main
 from riffengine.errors import AudioFileError, PictureError
 from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams
-from riffengine.renderer.riffusion.spectrogram_audio import _in_pieces, picture_of_sound, read_sound, sound_of_picture
+from riffengine.renderer.riffusion.spectrogram_audio import (
+    _decode_in_pieces,
+    audio_from_picture,
+    picture_from_audio,
+    read_audio,
+)
 from riffengine.renderer.riffusion.spectrogram_image import Picture, read_picture
 
 RATE = 44100
@@ -63,14 +68,14 @@ def test_every_setting_of_the_picture_can_be_typed_and_travels_in_its_exif(loop:
 
 
 def test_64_columns_a_beat_at_any_tempo_and_another_tempo_stretches(loop: Path, tmp_path: Path) -> None:
-    excerpt = read_sound(loop, 1, RATE, start=0.5, seconds=1.0)
-    image, params = picture_of_sound(excerpt, RiffusionParams(), bpm=120.0)
+    excerpt = read_audio(loop, 1, RATE, start=0.5, seconds=1.0)
+    image, params = picture_from_audio(excerpt, RiffusionParams(), bpm=120.0)
     assert image.shape == (1, 512, 128)
     assert params.step_size_ms == 7.8125
     picture = Picture(image, params, True, True, ())
-    assert len(sound_of_picture(picture, iterations=1)[0]) == RATE
-    assert len(sound_of_picture(picture, bpm=60.0, iterations=1)[0]) == 2 * RATE
-    assert len(sound_of_picture(picture, sample_rate=48000, iterations=1)[0]) == 48000
+    assert len(audio_from_picture(picture, iterations=1)[0]) == RATE
+    assert len(audio_from_picture(picture, bpm=60.0, iterations=1)[0]) == 2 * RATE
+    assert len(audio_from_picture(picture, sample_rate=48000, iterations=1)[0]) == 48000
 
 
 def test_a_drawing_plays_at_the_loudness_of_a_loop(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -78,7 +83,7 @@ def test_a_drawing_plays_at_the_loudness_of_a_loop(tmp_path: Path, capsys) -> No
     pixels[150:200, 20:] = 40
     Image.fromarray(pixels).save(tmp_path / "drawn.jpg")
     assert main(["to-audio", str(tmp_path / "drawn.jpg"), "--bpm", "120", "-o", str(tmp_path / "d.flac")]) == 0
-    assert "300 x 300 pixels were brought to 512 x 512" in capsys.readouterr().err
+    assert "300 x 300 pixels were resized to 512 x 512" in capsys.readouterr().err
     assert soundfile.info(tmp_path / "d.flac").frames == 4 * RATE
 
 
@@ -86,7 +91,7 @@ def test_a_long_picture_is_joined_from_pieces_that_are_no_worse_where_they_meet(
     codec = RiffusionCodec()
     sound = torch.from_numpy(tune(7.2))[None, None]
     image = codec.encode(sound, 720)
-    audio = _in_pieces(codec, image, sound.shape[2], 8, size=256)
+    audio = _decode_in_pieces(codec, image, sound.shape[2], 8, size=256)
     error = (codec.encode(audio, 720) - image).abs().mean((0, 1, 2))
     joins = torch.cat([error[256 - 32 : 256 + 32], error[512 - 32 : 512 + 32]]).mean()
     assert float(joins) < 1.3 * float(error[32:-32].mean())
@@ -101,7 +106,7 @@ def test_a_song_that_is_too_long_is_refused_before_it_is_read(tmp_path: Path, mo
     os.truncate(path, len(header) + size)
     monkeypatch.setattr(soundfile.SoundFile, "blocks", lambda *_, **__: pytest.fail("it was read"))
     with pytest.raises(AudioFileError, match=r"180\.0 minutes are too long; at most 5"):
-        read_sound(path, 1, RATE)
+        read_audio(path, 1, RATE)
 
 
 @pytest.mark.parametrize(
@@ -115,20 +120,20 @@ def test_a_song_that_is_too_long_is_refused_before_it_is_read(tmp_path: Path, mo
 def test_audio_that_makes_no_picture_is_refused(tmp_path: Path, samples: np.ndarray, says: str) -> None:
     soundfile.write(tmp_path / "bad.wav", samples, RATE, subtype="FLOAT")
     with pytest.raises(AudioFileError, match=says):
-        read_sound(tmp_path / "bad.wav", 1, RATE)
+        read_audio(tmp_path / "bad.wav", 1, RATE)
 
 
 def test_files_that_are_no_audio_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no sound")
     for name in ("text.wav", "absent.wav"):
         with pytest.raises(AudioFileError, match=name):
-            read_sound(tmp_path / name, 1, RATE)
+            read_audio(tmp_path / name, 1, RATE)
 
 
 def test_a_white_picture_is_refused(tmp_path: Path) -> None:
     Image.new("L", (512, 512), 255).save(tmp_path / "white.png")
     with pytest.raises(PictureError, match="silent"):
-        sound_of_picture(read_picture(tmp_path / "white.png"), iterations=1)
+        audio_from_picture(read_picture(tmp_path / "white.png"), iterations=1)
 
 
 def test_wrong_words_on_the_command_line_are_refused(loop: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]

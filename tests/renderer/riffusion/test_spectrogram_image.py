@@ -135,7 +135,7 @@ def senseless(tmp_path: Path) -> Path:
     ("make", "says"),
     [
         (empty, r"0 bytes"),
-        (text, "no picture"),
+        (text, "not a readable picture"),
         (damaged, "damaged"),
         (giant, "40000 x 16"),
         (senseless, "power_for_image"),

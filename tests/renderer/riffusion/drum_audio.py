@@ -1,4 +1,4 @@
-"""A drummer for tests: a song whose beat and bar lines are known."""
+"""Drum audio for tests: its beats and bar lines are known."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def kicks(beats: int, lead_in: float) -> NDArray[np.float32]:
     for beat in range(beats):
         start = round((lead_in + beat * period) * RATE)
         kick = np.sin(2 * np.pi * 60.0 * time) * np.exp(-time * 20.0) * (0.9 if beat % 4 == 0 else 0.5)
-        room = sound[start : start + len(kick)]
-        room += kick[: len(room)].astype(np.float32)
+        target = sound[start : start + len(kick)]
+        target += kick[: len(target)].astype(np.float32)
     return sound
