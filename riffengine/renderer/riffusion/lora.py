@@ -94,7 +94,7 @@ def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
     """Additions by layer name of the LoRA file at ``path``; reads names of peft, old diffusers and kohya."""
     tensors = read_tensors(path)
     flat = {name.replace(".", "_"): name for name in layers}
-    facts = _facts(path)
+    header_alphas = _header_alphas(path)
     downs, ups, alphas = {}, {}, {}
     for name, tensor in tensors.items():
         if match := _DOWN.match(name):
@@ -123,7 +123,7 @@ def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
                 f"{tuple(weight.shape)}"  # type: ignore[arg-type]
             )
         rank = down.shape[0]
-        alpha = alphas.get(name, facts.get("text" if layer.startswith("text.") else "unet", float(rank)))
+        alpha = alphas.get(name, header_alphas.get("text" if layer.startswith("text.") else "unet", float(rank)))
         additions[layer] = _Addition(down, up, alpha / rank)
     return additions
 
@@ -143,12 +143,14 @@ def _layer_of(name: str, flat: Mapping[str, str]) -> str | None:
     return None
 
 
-def _facts(path: Path) -> dict[str, float]:
+def _header_alphas(path: Path) -> dict[str, float]:
     """``lora_alpha`` of each part, if the file's header stores it in the way of diffusers."""
     try:
         with safe_open(path, framework="pt") as file:
-            told: Any = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
+            metadata: Any = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
     except (SafetensorError, OSError, ValueError):
         return {}
     parts = {"unet": "unet", "text_encoder": "text"}
-    return {own: float(told[f"{part}.lora_alpha"]) for part, own in parts.items() if f"{part}.lora_alpha" in told}
+    return {
+        own: float(metadata[f"{part}.lora_alpha"]) for part, own in parts.items() if f"{part}.lora_alpha" in metadata
+    }

@@ -1,4 +1,4 @@
-"""A tiny checkpoint as one file, with the names of the programs of 2022 that wrote such files."""
+"""Writes a toy checkpoint as one file, with the tensor names that programs of 2022 used in such files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tools.random_checkpoint import random_parts
 
-LAYERS = 1  # of a level of the tiny networks
+LAYERS = 1  # per level of the toy networks
 _RESNET = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",

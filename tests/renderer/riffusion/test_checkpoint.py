@@ -1,4 +1,4 @@
-"""Checkpoints: every safe layout plays the same; everything else is refused in words, and nothing is executed."""
+"""Checkpoints: every safe layout gives the same loop; everything else is refused, and nothing is executed."""
 
 from __future__ import annotations
 

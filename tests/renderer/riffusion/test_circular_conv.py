@@ -1,4 +1,4 @@
-"""Circular in time: a picture that is turned gives a result that is turned, through every network."""
+"""Circular convolutions: rotating a picture rotates the result, through every network."""
 
 from __future__ import annotations
 

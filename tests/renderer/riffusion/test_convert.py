@@ -1,4 +1,4 @@
-"""Pickles and single files become safetensors in a process of their own; what is no weight is refused and never run."""
+"""Pickles and single files become safetensors in a separate process; anything else is refused and never executed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.renderer.riffusion.single_file import write_single_file
 
 
 def silent(_: str) -> None:
-    """Nobody is told."""
+    """Ignore progress messages."""
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -39,9 +39,9 @@ def test_the_pickles_of_2022_become_the_same_weights_in_place_or_elsewhere(tmp_p
     library = Library(tmp_path / "models")
     with pytest.raises(ModelError, match="is a pickle"):
         read_checkpoint(ModelSpec(str(folder)))
-    told: list[str] = []
-    new = convert(folder, tmp_path / "new", "", library, told.append)
-    assert len(told) == 3 and holding("new", new).state == "ready" and holding("old", folder).state == "pickled"
+    lines: list[str] = []
+    new = convert(folder, tmp_path / "new", "", library, lines.append)
+    assert len(lines) == 3 and holding("new", new).state == "ready" and holding("old", folder).state == "pickled"
     assert not list(new.rglob("*.bin")) and not list(tmp_path.rglob("*.partial"))
     for part in ("unet", "vae"):  # only the text encoder's is left to do
         name = "diffusion_pytorch_model.safetensors"
@@ -100,9 +100,9 @@ def test_only_the_files_of_a_checkpoint_are_copied_and_no_device_is_read(tmp_pat
     unet = folder / "unet" / "diffusion_pytorch_model.bin"
     unet.rename(unet.with_name("a\x1b[2J.bin"))
     (folder / "tokenizer" / "deep").mkdir()
-    told: list[str] = []
-    new = convert(folder, tmp_path / "new", "", Library(tmp_path), told.append)
-    assert all(line.isprintable() for line in told)
+    lines: list[str] = []
+    new = convert(folder, tmp_path / "new", "", Library(tmp_path), lines.append)
+    assert all(line.isprintable() for line in lines)
     assert {path.name for path in (new / "tokenizer").iterdir()} == {
         "merges.txt", "vocab.json", "tokenizer_config.json", "special_tokens_map.json"
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where a checkpoint runs: budgets, half precision within its bound, and memory that runs out in mid-set."""
+"""Device policy: memory budgets, the error bound of half precision, and running out of memory during a set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SD15 = {"unet": 859_520_964 * 2, "vae": 83_653_863 * 2, "text": 123_060_480 * 2}
 HALF_BOUND = 0.02  # mean of the difference on the mel image (0..1) between bfloat16 and float32
 
 
-def test_a_smaller_budget_gives_up_speed_before_it_gives_up() -> None:
+def test_a_smaller_budget_costs_speed_before_it_fails() -> None:
     plans = [plan_memory(budget, SD15, 8, 2) for budget in (0, 24 * GIB, 6 * GIB, 4 * GIB)]
     assert plans[0] == plans[1] and plans[0].batch == 8 and not plans[0].decode_one_by_one
     assert 1 <= plans[3].batch < 8 and plans[3].decode_one_by_one
@@ -32,7 +32,7 @@ def test_a_smaller_budget_gives_up_speed_before_it_gives_up() -> None:
         RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?device=cpu&vram=1MiB")
 
 
-def test_a_device_that_is_not_there_is_told() -> None:
+def test_a_missing_device_is_reported() -> None:
     missing = next(name for name in ("mps", "cuda") if not _there(name))
     with pytest.raises(ModelError, match=f"device={missing} was requested"):
         DevicePolicy.choose(ModelSpec("x", device=missing))
@@ -69,7 +69,7 @@ def exhausted(most: int) -> tuple[RiffusionFamily, list[int]]:
     return own, batches
 
 
-def test_when_memory_runs_out_the_batch_is_halved_and_it_is_told() -> None:
+def test_when_memory_runs_out_the_batch_is_halved_and_a_remark_says_so() -> None:
     own, batches = exhausted(4)  # guided: two loops
     request = replace(REQUEST, alpha=0.25)
     found = own.render(request, never_cancel)
@@ -85,7 +85,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_it_is_told() -> None:
     assert own.render(replace(REQUEST, alpha=0.75), never_cancel).remarks == ()
 
 
-def test_when_not_even_one_fits_the_loop_fails_in_words_and_nothing_else() -> None:
+def test_when_one_loop_does_not_fit_only_that_loop_fails() -> None:
     own, _ = exhausted(1)
     with pytest.raises(RendererError, match=r"no memory left for a single loop.*device=cpu"):
         own.render(REQUEST, never_cancel)

@@ -1,4 +1,4 @@
-"""Text to loop through a whole checkpoint at toy size: exact, the same every time, cancelled within a step."""
+"""From text to loop with a toy checkpoint: exact length, deterministic, cancelled within a step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_text_becomes_a_loop_of_exactly_the_wanted_beats_at_a_known_loudness() -
     assert rendition.request == replace(REQUEST, bpm=101.0, sample_rate=48000).canonical()
 
 
-def test_the_engine_finds_the_family_by_its_folder_and_by_nothing_else() -> None:
+def test_the_registry_finds_the_family_by_a_folder() -> None:
     assert load_family(str(toy_checkpoints() / "modern")).name == "riffusion"
 
 
@@ -45,7 +45,7 @@ def test_equal_requests_give_equal_samples_whatever_was_rendered_before() -> Non
     assert np.array_equal(*(each.render(wanted, never_cancel).audio for each in batched))
 
 
-def test_what_a_request_says_is_heard() -> None:
+def test_every_field_of_a_request_changes_the_loop() -> None:
     base = family().render(REQUEST, never_cancel)
     changes = (
         {"start": replace(REQUEST.start, prompt="slow jazz, organ")},
@@ -59,13 +59,13 @@ def test_what_a_request_says_is_heard() -> None:
         assert not np.array_equal(family().render(replace(REQUEST, **change), never_cancel).mel, base.mel), change
 
 
-def test_a_new_tempo_takes_the_picture_that_was_dreamt_before() -> None:
+def test_a_new_tempo_reuses_the_picture() -> None:
     own = fresh()
     slow, fast = (own.render(replace(REQUEST, bpm=bpm), never_cancel) for bpm in (100.0, 125.0))
     assert np.array_equal(slow.mel, fast.mel) and slow.cost.denoise > 0.0 and fast.cost.denoise == 0.0
 
 
-def test_guidance_of_one_asks_the_unet_once_a_step_and_any_other_batches_both_questions() -> None:
+def test_guidance_1_runs_the_unet_once_per_step_and_others_batch_both_prompts() -> None:
     own = fresh("scheduler=ddim")
     batches: list[int] = []
     own.networks.unet.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
@@ -75,7 +75,7 @@ def test_guidance_of_one_asks_the_unet_once_a_step_and_any_other_batches_both_qu
     assert batches == [1] * 4 + [2] * 4
 
 
-def test_a_bank_is_dreamt_in_one_batch_and_its_ends_alone() -> None:
+def test_a_bank_is_sampled_in_one_batch_and_its_ends_alone() -> None:
     own = fresh("batch=8&scheduler=ddim")
     batches: list[int] = []
     own.networks.unet.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
@@ -84,10 +84,10 @@ def test_a_bank_is_dreamt_in_one_batch_and_its_ends_alone() -> None:
     own.render(replace(REQUEST, alpha=0.25), never_cancel)
     assert len(batches) == 12
     steps = [float(np.abs(a.mel - b.mel).mean()) for a, b in pairwise(bank)]
-    assert max(steps) < float(np.abs(bank[0].mel - bank[-1].mel).mean())  # a way, not a leap
+    assert max(steps) < float(np.abs(bank[0].mel - bank[-1].mel).mean())  # a gradual change, not a jump
 
 
-def test_warming_up_calls_for_every_shape_of_a_set_and_changes_no_loop() -> None:
+def test_warming_up_covers_every_shape_of_a_set_and_changes_no_loop() -> None:
     own = fresh("batch=8&scheduler=ddim")
     batches: set[int] = set()
     handle = own.networks.unet.register_forward_pre_hook(lambda _, inputs: batches.add(len(inputs[0])))
@@ -145,6 +145,6 @@ def test_an_impossible_request_is_refused_and_the_next_one_plays(change: dict[st
     assert family().render(REQUEST, never_cancel).audio.any()
 
 
-def test_a_prompt_beyond_225_tokens_says_what_was_not_read() -> None:
+def test_words_beyond_225_tokens_are_reported() -> None:
     request = RenderRequest(Point("a" * 230, 1), Point("a" * 230, 1), steps=1, beats=2)
     assert family().render(request, never_cancel).unknown_words == ("aaaaa",)

@@ -18,7 +18,7 @@ from tools.random_checkpoint import write_checkpoint
 @pytest.mark.skipif(
     "RIFFENGINE_FULL_SIZE" not in os.environ, reason="RIFFENGINE_FULL_SIZE=1 asks for it: 6.3 GB, a minute of processor"
 )
-def test_a_checkpoint_of_real_size_dreams_a_step(tmp_path: Path) -> None:
+def test_a_checkpoint_of_real_size_samples_one_step(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "sd15", "sd15", half=True)
     family = RiffusionFamily.load(f"{folder}?device=cpu&scheduler=ddim&precision=bfloat16")
     point = Point("church bells", 1, guidance=1.0)

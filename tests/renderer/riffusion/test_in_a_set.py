@@ -1,4 +1,4 @@
-"""A checkpoint where it is used: typed at the command line, and in the renderer process of an engine."""
+"""A checkpoint in use: on the command line, and in the renderer process of an engine."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def test_an_engines_renderer_plays_a_checkpoint_and_stops_between_steps(tmp_path
     store = LoopStore.create(SLOTS, FLOATS)
     renderer = RendererProcess(RendererOptions(store.name, SLOTS, FLOATS, MODEL))
     renderer.start()
-    said: list[FromRenderer] = []
+    received: list[FromRenderer] = []
 
-    def hear(enough: Callable[[FromRenderer], bool]) -> FromRenderer:
-        while not any(map(enough, said)):
-            assert select.select([renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer said nothing"
+    def receive_until(enough: Callable[[FromRenderer], bool]) -> FromRenderer:
+        while not any(map(enough, received)):
+            assert select.select([renderer.fileno()], [], [], PATIENCE_SECONDS)[0], "the renderer sent nothing"
             messages, connected = renderer.receive()
             assert messages or connected, "the renderer is gone"
-            said.extend(message for message in messages if not isinstance(message, Alive))
-        return next(filter(enough, said))
+            received.extend(message for message in messages if not isinstance(message, Alive))
+        return next(filter(enough, received))
 
     try:
-        ready = hear(lambda message: isinstance(message, Ready))
+        ready = receive_until(lambda message: isinstance(message, Ready))
         assert isinstance(ready, Ready) and (ready.model, ready.stems, ready.channels) == ("riffusion", BANDS, 1)
         (tmp_path / "empty.png").touch()
         renderer.send(Render(1, replace(REQUEST, steps=50, beats=8), 0))
@@ -50,9 +50,9 @@ def test_an_engines_renderer_plays_a_checkpoint_and_stops_between_steps(tmp_path
         renderer.send(Render(2, replace(REQUEST, start=half, init=str(tmp_path / "empty.png")), 0))
         renderer.send(Render(3, replace(REQUEST, beats=65), 0))
         renderer.send(Render(4, REQUEST, 1))
-        delivery = hear(lambda message: isinstance(message, Delivery))
-        assert [type(message) for message in said] == [Ready, Cancelled, Failed, Failed, Delivery]
-        hopeless = {message.job: message.hopeless for message in said if isinstance(message, Failed)}
+        delivery = receive_until(lambda message: isinstance(message, Delivery))
+        assert [type(message) for message in received] == [Ready, Cancelled, Failed, Failed, Delivery]
+        hopeless = {message.job: message.hopeless for message in received if isinstance(message, Failed)}
         assert hopeless == {2: True, 3: False}
         assert isinstance(delivery, Delivery) and (delivery.job, delivery.frames, delivery.stems) == (4, 44100, BANDS)
         assert store.view(1, 3, 44100, 1).any() and not store.view(0, 3, 44100, 1).any()

@@ -1,4 +1,4 @@
-"""What a loop starts from: sounds, pictures, those that ship; and the parts of it that stay."""
+"""Inits of a loop: audio, pictures, pictures of the package; and masks for the parts that stay."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def mel(init: str, strength: float, **more: object) -> np.ndarray:  # type: igno
     return family("scheduler=ddim").render(replace(REQUEST, start=start, init=init, **more), never_cancel).mel  # type: ignore[arg-type]
 
 
-def test_five_seeds_ship_with_masks() -> None:
+def test_the_package_has_five_seeds_and_masks() -> None:
     assert tuple(packaged_pictures("seed")) == SEEDS
     assert {"keep-low", "keep-high", "keep-first-bar", "keep-beats", "gradient"} <= set(packaged_pictures("mask"))
 
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_a_shipped_seed_is_eight_beats_that_meet_and_says_what_it_means(name: str) -> None:
+def test_a_packaged_seed_is_a_seamless_loop_of_eight_beats_with_exif(name: str) -> None:
     path = packaged_pictures("seed")[name]
     found = read_picture(path)
     assert (
@@ -49,13 +49,13 @@ def test_a_shipped_seed_is_eight_beats_that_meet_and_says_what_it_means(name: st
     )
     assert found.image.shape == (1, 512, 512) and path.stat().st_size < 200_000
     steps = np.abs(np.diff(found.image[0], axis=1, append=found.image[0][:, :1])).mean(axis=0)
-    assert steps[-1] <= np.percentile(steps, 99)  # the seam is a step like others
+    assert steps[-1] <= np.percentile(steps, 99)  # the seam is no larger than other steps
     sound, rate = audio_from_picture(found, iterations=2)
     assert (len(sound), rate) == (225_792, 44100)
 
 
-def test_with_no_strength_the_seed_is_played_and_with_all_of_it_forgotten(tmp_path: Path) -> None:
-    family.cache_clear()  # what other tests have dreamt with it is not dreamt again
+def test_strength_0_plays_the_seed_and_strength_1_ignores_it(tmp_path: Path) -> None:
+    family.cache_clear()  # without the loops that other tests have rendered
     kept = mel("straight", 0.0)
     other = replace(REQUEST.start, prompt="something else", seed=99, strength=0.0)
     again = family("scheduler=ddim").render(replace(REQUEST, start=other, init="straight"), never_cancel).mel
@@ -81,11 +81,11 @@ def test_a_sound_and_its_picture_start_the_same_loop(tmp_path: Path) -> None:
     pairs = [
         torch.corrcoef(torch.stack([heard.roll(s, 3).flatten(), drawn.flatten()]))[0, 1] for s in range(0, 512, 32)
     ]
-    assert max(map(float, pairs)) > 0.8  # the beat that it is cut at may be another one
+    assert max(map(float, pairs)) > 0.8  # the audio may be cut at another beat
 
 
 @pytest.mark.parametrize("from_beat", ["", "?from=8"])
-def test_a_stereo_sound_keeps_its_sides_and_a_mono_one_has_two(from_beat: str, tmp_path: Path) -> None:
+def test_stereo_audio_keeps_its_channels_and_mono_gets_two(from_beat: str, tmp_path: Path) -> None:
     left, right = kicks(32, 0.5), np.roll(kicks(32, 0.5), RATE // 4)
     for name, sound in (("wide", np.stack([left, 0.1 * right], axis=1)), ("mono", left)):
         soundfile.write(tmp_path / f"{name}.wav", sound, RATE)
@@ -100,7 +100,7 @@ def test_a_stereo_sound_keeps_its_sides_and_a_mono_one_has_two(from_beat: str, t
     assert float(wide[:, 2].min()) > 0.3 > float(wide[:, 1].min())  # 20 dB below it, by the fourth root
 
 
-def test_a_stereo_checkpoint_dreams_on_from_a_stereo_sound(tmp_path: Path) -> None:
+def test_a_stereo_checkpoint_starts_from_a_stereo_sound(tmp_path: Path) -> None:
     left = kicks(16, 0.0)
     soundfile.write(tmp_path / "song.wav", np.stack([left, np.roll(left, RATE // 4)], axis=1), RATE)
     soundfile.write(tmp_path / "turned.wav", np.stack([np.roll(left, RATE // 4), left], axis=1), RATE)
@@ -149,12 +149,12 @@ def test_what_is_black_in_a_mask_ends_as_the_seed_and_what_is_white_does_not() -
     assert 0.0 < (grey - init[:, :, :4, 8:]).abs().mean() < (low - init[:, :, 4:]).abs().mean()
 
 
-def test_a_mask_by_name_or_file_changes_what_is_dreamt(tmp_path: Path) -> None:
+def test_a_mask_by_name_or_file_limits_the_change(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 0).save(tmp_path / "black.png")
-    kept, dreamt = mel("straight", 0.0), mel("straight", 0.9)
+    kept, generated = mel("straight", 0.0), mel("straight", 0.9)
     assert np.array_equal(mel(f"straight?mask={tmp_path / 'black.png'}", 0.9), kept)
     half, high = (mel(f"straight?mask={name}", 0.9) for name in ("keep-first-bar", "keep-low"))
-    assert not any(np.array_equal(a, b) for a, b in combinations((kept, dreamt, half, high), 2))
+    assert not any(np.array_equal(a, b) for a, b in combinations((kept, generated, half, high), 2))
     assert np.array_equal(mel(f"straight?mask={tmp_path / 'black.png'}", 1.0), kept)  # strength 1 forgets no mask
 
 
@@ -185,7 +185,7 @@ def _damaged(folder: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_a_file_that_is_neither_is_told_and_the_next_loop_plays(tmp_path: Path) -> None:
+def test_a_file_that_is_neither_is_reported_and_the_next_loop_plays(tmp_path: Path) -> None:
     for kind, (name, words) in _damaged(tmp_path).items():
         init = f"straight?mask={tmp_path / name}" if kind == "mask" else str(tmp_path / name)
         with pytest.raises(AudioFileError, match=words):

@@ -1,4 +1,4 @@
-"""LoRAs: the same sum whatever the file calls its halves, live weights, and an exact way back."""
+"""LoRAs: the same sum with every naming scheme, weights that change live, and exact removal."""
 
 from __future__ import annotations
 
@@ -137,6 +137,6 @@ def test_a_file_that_is_no_lora_of_this_model_is_refused(
         RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?lora={tmp_path / 'x.safetensors'}")
 
 
-def test_a_lora_that_is_not_there_is_told() -> None:
+def test_a_missing_lora_is_reported() -> None:
     with pytest.raises(ModelError, match="does not exist"):
         RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?lora=/nowhere/x.safetensors")

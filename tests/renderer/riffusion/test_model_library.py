@@ -1,4 +1,4 @@
-"""The checkpoints on this machine: found by path and by name, listed with what they lack, never fetched unasked."""
+"""The checkpoints on this machine: found by path and name, listed with their state, never fetched unasked."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def with_scheduler(scheduler: str) -> RiffusionFamily:
     return own
 
 
-def test_there_is_a_choice() -> None:
+def test_the_common_schedulers_are_there() -> None:
     names = scheduler_names()
     assert {"PNDM", "DDIM", "LMSDiscrete", "EulerDiscrete", "EulerAncestralDiscrete", "DPMSolverMultistep"} < set(names)
     assert {"LCM", "TCD", "UniPCMultistep", "HeunDiscrete", "DEISMultistep"} < set(names)
@@ -34,7 +34,7 @@ def test_there_is_a_choice() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in scheduler_names() if name not in NEEDS_MORE])
-def test_every_scheduler_plays_and_plays_the_same_again(name: str) -> None:
+def test_every_scheduler_works_and_is_deterministic(name: str) -> None:
     first = with_scheduler(name).render(STEPS, never_cancel)
     assert np.isfinite(first.audio).all() and first.audio.any()
     assert np.array_equal(with_scheduler(name).render(STEPS, never_cancel).mel, first.mel)
@@ -61,11 +61,11 @@ def test_a_scheduler_that_needs_more_says_what() -> None:
     ("steps", "strength", "index"),
     [(50, 0.75, 13), (50, 1.0, 0), (50, 0.0, 50), (50, 0.58, 21), (4, 0.1, 3), (4, 0.9, 1), (1, 0.5, 0)],
 )
-def test_a_loop_enters_where_its_strength_says(steps: int, strength: float, index: int) -> None:
+def test_img2img_starts_where_its_strength_says(steps: int, strength: float, index: int) -> None:
     assert first_step_index(steps, strength, steps, 1) == index
 
 
-def test_what_a_scheduler_adds_between_steps_morphs_too() -> None:
+def test_noise_between_steps_morphs_too() -> None:
     own = with_scheduler("lcm")
     start, end = (replace(REQUEST.start, seed=seed) for seed in (11, 12))
     mels = [

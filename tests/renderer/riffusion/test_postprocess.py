@@ -1,4 +1,4 @@
-"""Bands at their loudness: the same as numpy's plain way, at any rate, for several loops at once."""
+"""Postprocessing equals a plain numpy implementation, at any rate, for several loops at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole song: cut at its own beats, dreamt anew piece by piece, joined without a gap."""
+"""A whole song: cut at its own beats, restyled piece by piece, joined without a gap."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def song(tmp_path: Path) -> Path:
     return tmp_path / "song.wav"
 
 
-def test_a_song_is_cut_at_its_own_bar_lines_and_says_when_it_is_over(song: Path) -> None:
+def test_a_song_is_cut_at_its_own_bar_lines_and_reports_its_end(song: Path) -> None:
     found = Song.read(song, RATE)
     assert found.bpm == pytest.approx(BPM, rel=2e-3) and found.piece_count(8) == 2
     assert found.first_frame == pytest.approx(0.5 * RATE, abs=0.03 * RATE)
@@ -40,7 +40,7 @@ def test_a_song_is_cut_at_its_own_bar_lines_and_says_when_it_is_over(song: Path)
         Song.read(song, RATE, longest=5.0)
 
 
-def test_where_to_begin_and_what_is_not_understood(song: Path) -> None:
+def test_the_start_beat_and_invalid_options(song: Path) -> None:
     assert InitSource.parse(f"{song}?from=16").beat == 16 and InitSource.parse(str(song)).beat is None
     assert InitSource.parse(f"{song}?from=16").file_state() != InitSource.parse(f"{song}?from=24").file_state()
     for wrong in ("?from=x", "?from=-1", "?colour=red"):
@@ -48,7 +48,7 @@ def test_where_to_begin_and_what_is_not_understood(song: Path) -> None:
             InitSource.parse(f"{song}{wrong}")
 
 
-def test_a_song_is_dreamt_anew_from_end_to_end(song: Path, tmp_path: Path) -> None:
+def test_a_song_is_restyled_from_start_to_end(song: Path, tmp_path: Path) -> None:
     point, out = Point("dub", 1, guidance=4.0, strength=0.5), tmp_path / "new.wav"
     job = RenderJob(out, point, point, steps=2, init=str(song))
     report = render_song(job, family("scheduler=ddim"))

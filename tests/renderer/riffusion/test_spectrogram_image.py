@@ -1,4 +1,4 @@
-"""Picture files: what is written is read again, foreign pictures are brought to shape, damaged ones are refused."""
+"""Picture files: what is written is read again, other pictures are resized, damaged ones are refused."""
 
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def senseless(tmp_path: Path) -> Path:
         (lambda folder: folder, "no such file"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_its_name(tmp_path: Path, make, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_an_unreadable_picture_is_refused_with_its_name(tmp_path: Path, make, says: str) -> None:  # type: ignore[no-untyped-def]
     path = make(tmp_path)
     with pytest.raises(PictureError, match=says) as error:
         read_picture(path)
