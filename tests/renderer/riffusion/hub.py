@@ -1,4 +1,4 @@
-"""A hub on this machine that speaks what the real one speaks, and whose line may be cut."""
+"""A model hub on this machine with the protocol of the real one. Its connection can fail and its answers can lie."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from urllib.parse import unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-NEVER = "riffusion-model-v1.ckpt"  # 14 GB on the real one
+NEVER = "riffusion-model-v1.ckpt"  # 14 GB on the real hub
 
 
 class Hub:
     """Serves ``folder`` as ``somebody/model``.
 
-    ``sent`` counts the bytes of each file that went over the line. The line is cut once ``cut_at`` bytes of the file
-    ``cut_file`` are through, and stays cut until ``mend``. ``forged`` is the file whose content is not as promised.
-    A hostile one offers and serves ``planted`` too, or answers with ``listing`` where it is asked for the model, says
-    ``tags`` and ``sizes`` (``None``: no size) of files that are not theirs, adds ``surplus`` bytes to a file, and has
-    the header ``warning`` in each answer, or answers everything with the error ``failure``.
+    ``sent`` counts the bytes sent of each file. The connection fails after ``cut_at`` bytes of the file ``cut_file``,
+    and stays down until ``repair``. ``forged`` is a file whose content does not have its hash. To be hostile, a test
+    sets ``planted`` (more files), ``listing`` (the answer about the model), wrong ``tags`` and ``sizes`` of files
+    (``None``: no size), ``surplus`` bytes after a file, the header ``warning`` of every answer, or ``failure``, an
+    error that answers every request.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,12 +36,12 @@ class Hub:
         self.surplus: dict[str, int] = {}
         self.warning = ""
         self.failure: bytes | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Counter, self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_RequestHandler, self))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.cut_file, self.down = "", False
 
     def close(self) -> None:
@@ -50,15 +50,15 @@ class Hub:
         self._server.server_close()
 
 
-class _Counter(BaseHTTPRequestHandler):
-    """One request."""
+class _RequestHandler(BaseHTTPRequestHandler):
+    """Handles one request."""
 
     def __init__(self, hub: Hub, *rest: object) -> None:
         self.hub = hub
         super().__init__(*rest)  # type: ignore[arg-type]
 
     def log_message(self, *_: object) -> None:
-        """Silent."""
+        """Print nothing."""
 
     def do_HEAD(self) -> None:
         self.do_GET()

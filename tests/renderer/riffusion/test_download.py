@@ -58,7 +58,7 @@ def test_a_cut_line_is_told_and_the_next_fetch_goes_on_within_the_file(served: H
     (begun,) = (library.home / "somebody--model" / "unet").glob("*.partial")
     assert size // 2 - 4096 <= (kept := begun.stat().st_size) <= size // 2
     assert library.holdings()[0].state.startswith("incomplete")
-    served.mend()
+    served.repair()
     folder = fetch("somebody/model", library)
     assert served.sent[WEIGHTS] == size // 2 + size - kept  # the second half alone
     assert not list(folder.rglob("*.partial"))
