@@ -19,9 +19,8 @@ from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_messages import Point, Redream, RenderRequest
 from riffengine.renderer.family import Family, Rendition
-from riffengine.transport.beat_grid import BeatGrid
+from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
 
-BEATS_PER_BAR = 4
 LOOP_BEATS = 8
 PEAK_CEILING = 0.891  # -1 dBFS, which no loop passes; stems that were raised, or that are alone, might
 FINEST_MORPH = 33  # renditions along alpha at the most; more are not heard apart

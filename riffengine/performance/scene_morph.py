@@ -13,8 +13,8 @@ from riffengine.performance.command import Command, Value
 from riffengine.performance.parameters import ControlClass, ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.transport.beat_grid import BEATS_PER_BAR
 
-BEATS_PER_BAR = 4
 _CONTROLS = ("density", "brightness", "energy", "transpose", "chords", "takes")
 _SHARED = ("negative", "guidance", "strength", "init", *_CONTROLS)  # what both ends of a bank have in common
 _WORDS = ("prompt", "to", "seed", "to_seed", *_SHARED)  # what a bank depends on

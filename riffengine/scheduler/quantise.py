@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import QUANTUM_FOLLOWS
 from riffengine.scheduler.morph_bank import BankKey
-from riffengine.transport.quantum import quantum_beats
+from riffengine.transport.beat_grid import quantum_beats
 
 # Fields of a key, and of the start of its morph, and the parameter behind each.
 _OF_KEY = {

@@ -22,7 +22,7 @@ from riffengine.scheduler.morph_bank import BankKey, SessionFacts, bank_key
 from riffengine.scheduler.quantise import landing_beats
 from riffengine.scheduler.render_jobs import RenderJobs
 from riffengine.scheduler.render_plan import RenderQuality
-from riffengine.transport.quantum import quantum_beats
+from riffengine.transport.beat_grid import quantum_beats
 from riffengine.transport.timeline import Timeline
 
 _RETUNE_BEATS = 1.0  # loops that bend with an external tempo are replaced within this

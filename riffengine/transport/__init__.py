@@ -1,1 +1,1 @@
-"""Musical time: tempo, beat, bar, quantum, next boundary. Pure arithmetic; time is passed in."""
+"""Musical time: tempo, beat, bar, quantum and the next boundary. Pure arithmetic; time is passed in."""

@@ -1,17 +1,22 @@
-"""BeatGrid: the straight line between frames and beats while one tempo holds."""
+"""BeatGrid: frames and beats at one constant tempo, and the quantum on whose boundaries changes land."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+BEATS_PER_BAR = 4
+
+# Beats between two boundaries, in 4/4. "loop" depends on the length of the loops and is not in this table.
+_QUANTUM_BEATS = {"off": 0.0, "beat": 1.0, "bar": 4.0, "2bars": 8.0, "4bars": 16.0}
+
 
 @dataclass(frozen=True)
 class BeatGrid:
     """Maps frames to beats at a constant tempo.
 
-    ``anchor_frame`` is the frame on which ``anchor_beat`` falls. Every conversion starts from the anchor and never
-    from the previous loop, so rounding does not accumulate: after hours the error is still below one frame.
+    ``anchor_frame`` is the frame of ``anchor_beat``. Every conversion starts from the anchor and not from the previous
+    loop, so rounding does not accumulate: after hours the error is still below one frame.
     """
 
     sample_rate: int
@@ -25,7 +30,7 @@ class BeatGrid:
         return self.sample_rate * 60.0 / self.bpm
 
     def beat_at(self, frame: float) -> float:
-        """The beat that sounds at ``frame``."""
+        """The beat at ``frame``."""
         return self.anchor_beat + (frame - self.anchor_frame) / self.frames_per_beat
 
     def frame_at(self, beat: float) -> int:
@@ -33,7 +38,7 @@ class BeatGrid:
         return self.anchor_frame + round((beat - self.anchor_beat) * self.frames_per_beat)
 
     def with_tempo(self, bpm: float, at_frame: int) -> BeatGrid:
-        """The grid that takes over at ``at_frame`` with no jump in beat."""
+        """The grid that continues at ``at_frame`` with another tempo and without a jump in beat."""
         return BeatGrid(self.sample_rate, bpm, at_frame, self.beat_at(at_frame))
 
     def loop_frames(self, beats: int) -> int:
@@ -43,7 +48,7 @@ class BeatGrid:
 
 @dataclass(frozen=True)
 class Moment:
-    """One instant, in every unit a caller may want."""
+    """One instant in frames, seconds and beats, with the tempo at that time."""
 
     frame: int
     seconds: float
@@ -61,3 +66,16 @@ def next_boundary(beat: float, every_beats: float, tolerance_beats: float = 1e-6
     if every_beats <= 0:
         return beat
     return math.ceil((beat - tolerance_beats) / every_beats) * every_beats
+
+
+def quantum_beats(name: str, loop_beats: int) -> float:
+    """Beats between two boundaries of the quantum called ``name``; 0 means that changes land at once.
+
+    Raises ``ValueError`` for a name that is not off, beat, bar, 2bars, 4bars or loop.
+    """
+    if name == "loop":
+        return float(loop_beats)
+    try:
+        return _QUANTUM_BEATS[name]
+    except KeyError:
+        raise ValueError(f"no quantum is called {name!r}; use one of {', '.join((*_QUANTUM_BEATS, 'loop'))}") from None

@@ -1,4 +1,4 @@
-"""Timeline: the grid that rules now and the one that takes over at a frame still to come."""
+"""Timeline: the current beat grid, and one that replaces it at a frame still to come."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from riffengine.transport.beat_grid import BeatGrid, Moment, next_boundary
 
 
 class Timeline:
-    """Frames ↔ beats across one announced change of tempo."""
+    """Converts between frames and beats across one announced change of tempo."""
 
     def __init__(self, grid: BeatGrid) -> None:
         self.grid = grid
@@ -14,21 +14,21 @@ class Timeline:
 
     @property
     def latest(self) -> BeatGrid:
-        """The grid that will rule once everything announced has happened."""
+        """The announced grid, or the current one where none is announced."""
         return self.upcoming or self.grid
 
     def announce(self, grid: BeatGrid) -> None:
-        """``grid`` rules from its anchor frame on."""
+        """``grid`` becomes the current one at its anchor frame."""
         self.upcoming = grid
 
     def settle(self, frame: int) -> None:
-        """Let the announced grid rule once its frame has come."""
+        """Change to the announced grid once its frame has come."""
         if self.upcoming is not None and frame >= self.upcoming.anchor_frame:
             self.grid, self.upcoming = self.upcoming, None
 
     def beat_at(self, frame: float) -> float:
-        """The beat that sounds at ``frame``."""
-        return self._ruling(frame).beat_at(frame)
+        """The beat at ``frame``."""
+        return self._grid_at(frame).beat_at(frame)
 
     def frame_of(self, beat: float) -> int:
         """The frame on which ``beat`` falls."""
@@ -38,7 +38,7 @@ class Timeline:
 
     def moment(self, frame: int) -> Moment:
         """``frame`` in every unit."""
-        return Moment.on(self._ruling(frame), frame)
+        return Moment.on(self._grid_at(frame), frame)
 
     def boundary(self, from_frame: int, every_beats: float) -> float:
         """The beat of the first boundary whose frame is not before ``from_frame``."""
@@ -48,7 +48,7 @@ class Timeline:
         boundary = next_boundary(beat, every_beats)
         return boundary if self.frame_of(boundary) >= from_frame else boundary + every_beats
 
-    def _ruling(self, frame: float) -> BeatGrid:
+    def _grid_at(self, frame: float) -> BeatGrid:
         if self.upcoming is not None and frame >= self.upcoming.anchor_frame:
             return self.upcoming
         return self.grid

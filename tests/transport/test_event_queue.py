@@ -13,7 +13,7 @@ def test_entries_come_in_order_of_time_and_then_of_entry() -> None:
     assert len(agenda) == 0
 
 
-def test_nobody_takes_the_room_of_the_others() -> None:
+def test_one_sender_cannot_use_up_the_space_of_the_others() -> None:
     agenda: EventQueue[int] = EventQueue()
     assert all(agenda.enter(n, "flood", n) for n in range(MAX_ENTRIES_EACH))
     assert not agenda.enter(0, "flood", 0)

@@ -5,7 +5,7 @@ from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.timeline import Timeline
 
 
-def test_the_upcoming_grid_rules_from_its_anchor_on():
+def test_the_announced_grid_is_used_from_its_anchor_on():
     timeline = Timeline(BeatGrid(48000, 120.0))
     timeline.announce(timeline.latest.with_tempo(60.0, 96000))
     assert timeline.beat_at(95999) < 4.0
@@ -25,7 +25,7 @@ def test_the_upcoming_grid_rules_from_its_anchor_on():
     frame=st.integers(0, 10**10),
     every=st.sampled_from([1.0, 4.0, 8.0]),
 )
-def test_a_boundary_is_never_before_the_frame_it_was_asked_from(bpm, frame, every):
+def test_a_boundary_is_never_before_the_given_frame(bpm, frame, every):
     timeline = Timeline(BeatGrid(44100, bpm))
     beat = timeline.boundary(frame, every)
     assert beat % every == 0.0

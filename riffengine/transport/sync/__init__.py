@@ -1,5 +1,5 @@
-"""Sync: who says where the beat is. Sources (internal, MIDI clock, Link), the follower, and the clock we send out.
+"""Tempo sync: sources of the beat (internal, MIDI clock, Link), the follower, and the MIDI clock we send.
 
-Everything here is pure: bytes and host times come in, grids and bytes go out. What touches a port or a network lies in
+Everything here is pure: bytes and host times come in, grids and bytes go out. Ports and networks are in
 ``riffengine.control``.
 """

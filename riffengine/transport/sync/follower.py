@@ -1,10 +1,10 @@
-"""Follower: what our grid must do so that what is heard lies on the source's beat. Pure decisions.
+"""Follower: decides how our beat grid changes so that it stays on a source's beat. Pure decisions.
 
-Two shapes were weighed. In one the grid never leaves the tempo its loops were rendered at by more than 1 %, so that a
-large move plays off the beat until new loops are there, and then jumps. In the other, which is this one, the grid is
-always on the source's beat: loops are read faster or slower by whatever it takes, and new ones, rendered at the new
-tempo, take their place in phase within a bar. It bends the pitch for that bar (as a turntable does), and it is never
-off the beat, not even when the renderer is dead.
+There were two designs. In one the grid never leaves the tempo its loops were rendered at by more than 1 %, so after a
+large change it is off the beat until new loops are ready, and then jumps. In the other, used here, the grid is always
+on the source's beat: loops are read as much faster or slower as that needs, and new ones, rendered at the new tempo,
+replace them in phase within a bar. This bends the pitch for that bar (as a turntable does), but it is never off the
+beat, not even when the renderer is dead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, Pace, fol
 
 @dataclass(frozen=True)
 class Pursue:
-    """``grid`` is to rule from its anchor frame; ``jumps`` says that the beat does not go on where it was."""
+    """Change to ``grid`` at its anchor frame; ``jumps`` says that the beat does not continue from where it was."""
 
     grid: BeatGrid
     jumps: bool
@@ -25,27 +25,27 @@ class Pursue:
 
 @dataclass(frozen=True)
 class Retune:
-    """Loops are to be rendered at ``bpm``."""
+    """Render loops at ``bpm``."""
 
     bpm: float
 
 
 FollowAction = Pursue | Retune
 
-_LITTLE_BACK_BEATS = 0.5
+_SMALL_STEP_BACK_BEATS = 0.5
 
 
 @dataclass(frozen=True)
 class FollowPolicy:
-    """The figures the follower works by."""
+    """The limits of the follower."""
 
     varispeed: float = 0.01  # the most that loops are read faster or slower to catch up: 17 cents
     catch_up_seconds: float = 0.5  # an error of 1 ms bends the pitch by 3 cents
-    jump_seconds: float = 0.02  # an error that is larger is jumped over: at 1 % it would be heard for 2 s
+    jump_seconds: float = 0.02  # a larger error is corrected by a jump: at 1 % it would be heard for 2 s
     start_jump_seconds: float = 0.002  # after Start and Song Position, where a jump is expected
-    every_seconds: float = 0.25  # between two grids
-    retune_share: float = 0.01  # the source is this far from the loops' tempo: render anew
-    rest_share: float = 0.002  # … or this far for long: 3 cents, in tune again
+    every_seconds: float = 0.25  # between two changes of the grid
+    retune_share: float = 0.01  # the source is this far from the loops' tempo: render again
+    rest_share: float = 0.002  # … or this far for a long time: 3 cents
     rest_seconds: float = 8.0
     retune_every_seconds: float = 1.0
     still_seconds: float = 2e-5
@@ -55,7 +55,7 @@ class FollowPolicy:
 class Follower:
     """Compares our grid with a source at frames still to come. One thread.
 
-    ``loop_beats``: shifts by whole loops are no shifts.
+    ``loop_beats``: shifts by whole loops do not count.
     """
 
     def __init__(self, sample_rate: int, loop_beats: int, policy: FollowPolicy | None = None) -> None:
@@ -66,8 +66,8 @@ class Follower:
         self.reset()
 
     def reset(self) -> None:
-        """Another source leads: nothing of the last one is of use."""
-        self.error_seconds = 0.0  # at the last decision: how far we were behind the source
+        """Forget the last source: another one is followed."""
+        self.error_seconds = 0.0  # how far we were behind the source at the last decision
         self._epoch: int | None = None
         self._next_grid = 0
         self._next_retune = 0
@@ -75,7 +75,7 @@ class Follower:
         self._rest_frame = 0
 
     def decide(self, at_frame: int, grid: BeatGrid, pace: Pace | None, loops_bpm: float) -> list[FollowAction]:
-        """What is to happen at ``at_frame``, where ``grid`` would rule and ``pace`` is what the source has by then.
+        """What to do at ``at_frame``, where ``grid`` is ours and ``pace`` the source's; nothing without a ``pace``.
 
         ``loops_bpm`` is the tempo that loops are rendered at.
         """
@@ -92,11 +92,11 @@ class Follower:
         self.error_seconds = behind * 60.0 / bpm
         allowed = policy.start_jump_seconds if moved else policy.jump_seconds
         if abs(self.error_seconds) > allowed:
-            # Beats count on: what was promised for a beat may come early, but is never played twice.
-            ahead = behind if behind >= -_LITTLE_BACK_BEATS else behind + round_beats
+            # Beats only increase: a change that lands on a beat may come early, but no beat comes twice.
+            ahead = behind if behind >= -_SMALL_STEP_BACK_BEATS else behind + round_beats
             pursuit = Pursue(BeatGrid(self._rate, bpm, at_frame, grid.beat_at(at_frame) + ahead), jumps=True)
         else:
-            wanted = self._within_reach(bpm * (1.0 + self.error_seconds / policy.catch_up_seconds), bpm, loops_bpm)
+            wanted = self._clipped(bpm * (1.0 + self.error_seconds / policy.catch_up_seconds), bpm, loops_bpm)
             still = abs(self.error_seconds) < policy.still_seconds
             if still and abs(wanted / grid.bpm - 1.0) < policy.still_share:
                 return actions
@@ -105,14 +105,14 @@ class Follower:
         return [pursuit, *actions]
 
     def _behind(self, at_frame: int, grid: BeatGrid, pace: Pace) -> tuple[float, float]:
-        """Beats that we are behind, and the beats after which a place is the same place again."""
+        """How many beats we are behind, and the number of beats after which positions repeat."""
         round_beats = min(pace.phase_beats * self._fold, float(self._loop_beats))
         if round_beats <= 0.0:
             return 0.0, 0.0
         behind = (pace.beat * self._fold - grid.beat_at(at_frame)) % round_beats
         return (behind - round_beats if behind > round_beats / 2 else behind), round_beats
 
-    def _within_reach(self, wanted: float, source_bpm: float, loops_bpm: float) -> float:
+    def _clipped(self, wanted: float, source_bpm: float, loops_bpm: float) -> float:
         reach = self._policy.varispeed
         middle = loops_bpm if abs(source_bpm / loops_bpm - 1.0) <= reach else source_bpm
         return min(max(wanted, middle * (1.0 - reach)), middle * (1.0 + reach))
@@ -127,5 +127,5 @@ class Follower:
         if not far or not steady or at_frame < self._next_retune:
             return []
         self._next_retune = at_frame + round(policy.retune_every_seconds * self._rate)
-        # A tenth of a bpm is 3 cents at most, and the same tempo again finds its loops on the shelf.
+        # A tenth of a bpm is 3 cents at most, and with rounded tempos earlier loops are found again.
         return [Retune(min(max(round(bpm, 1), SLOWEST_BPM), FASTEST_BPM))]

@@ -1,4 +1,4 @@
-"""Internal: our own tempo, tapped, nudged and ramped."""
+"""TapTempo and InternalSource: our own tempo, tapped, nudged and ramped."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from statistics import median
 from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, Pace, fold
 
 _TAPS = 8  # the newest intervals that count
-_FORGET_SECONDS = 3.0  # after this long a tap begins anew (20 bpm, the slowest that is tapped)
-_OUTLIER_SHARE = 0.25  # of the median interval: further off is a slip of the finger
+_FORGET_SECONDS = 3.0  # after this pause a tap begins a new series (20 bpm, the slowest that can be tapped)
+_OUTLIER_SHARE = 0.25  # of the median interval: an interval further off is an outlier
 _TWICE_SECONDS = 0.06  # 1000 bpm: the same tap, bounced
-_HELD_SECONDS = 1e-4  # a nudge is over when the grid lies this close to where it should
+_HELD_SECONDS = 1e-4  # a nudge is over when the grid is this close to its goal
 _MINUTE_NS = 60e9
 
 
 class TapTempo:
-    """Taps in, tempo out. A slip of the finger is left out; two slips in a row are a new tempo."""
+    """Computes a tempo from taps. One outlier is left out; two similar ones in a row are a new tempo."""
 
     def __init__(self) -> None:
         self._last_ns: int | None = None
         self._gaps: deque[int] = deque(maxlen=_TAPS)
-        self._slip: int | None = None
+        self._outlier: int | None = None
 
     def tap(self, host_ns: int) -> float | None:
         """A tap at ``host_ns``: the tempo in 60..180 bpm from the third tap on, else ``None``."""
         last, self._last_ns = self._last_ns, host_ns
         if last is None or host_ns - last > _FORGET_SECONDS * 1e9:
             self._gaps.clear()
-            self._slip = None
+            self._outlier = None
             return None
         gap = host_ns - last
         if gap < _TWICE_SECONDS * 1e9:
             self._last_ns = last
             return None
         if not self._fits(gap):
-            if self._slip is None:
-                self._slip = gap
+            if self._outlier is None:
+                self._outlier = gap
                 return None
             self._gaps.clear()
-            if abs(gap - self._slip) <= _OUTLIER_SHARE * gap:
-                self._gaps.append(self._slip)
-        self._slip = None
+            if abs(gap - self._outlier) <= _OUTLIER_SHARE * gap:
+                self._gaps.append(self._outlier)
+        self._outlier = None
         self._gaps.append(gap)
         if len(self._gaps) < 2:
             return None
@@ -56,9 +56,9 @@ class TapTempo:
 
 
 class InternalSource:
-    """A ``SyncSource`` for the time of a nudge or a ramp; otherwise it has nothing to say and the grid runs by itself.
+    """A ``SyncSource`` during a nudge or a ramp; at other times it has no pace and the grid runs by itself.
 
-    ``begin`` takes over the beat as it is heard; then ``nudge`` and ``ramp`` bend it. One thread.
+    ``begin`` takes over the beat as it is heard; then ``nudge`` and ``ramp`` change it. One thread.
     """
 
     def __init__(self) -> None:
@@ -76,16 +76,16 @@ class InternalSource:
 
     @property
     def goal_bpm(self) -> float:
-        """Where a ramp ends."""
+        """The tempo at which a ramp ends, bpm."""
         return self._goal_bpm
 
     def begin(self, host_ns: int, beat: float, bpm: float) -> None:
-        """From here: ``beat`` is heard at ``host_ns`` at ``bpm``."""
+        """Start at ``host_ns``, when ``beat`` is heard at ``bpm``."""
         self._at_ns, self._beat, self._bpm = host_ns, beat, bpm
         self._goal_bpm, self._ramp_beats = bpm, 0.0
 
     def nudge(self, seconds: float) -> None:
-        """Forward by ``seconds`` (back when negative)."""
+        """Shift the beat forward by ``seconds`` (back when negative)."""
         self._beat += seconds * self._bpm / 60.0
 
     def ramp(self, host_ns: int, goal_bpm: float, beats: float) -> None:
@@ -99,15 +99,15 @@ class InternalSource:
         self._goal_bpm, self._ramp_beats = goal_bpm, max(0.0, beats)
 
     def ramps(self, host_ns: int) -> bool:
-        """Whether a ramp is under way at ``host_ns``."""
+        """Whether a ramp runs at ``host_ns``."""
         return self._at_ns is not None and self._goal_bpm != self._bpm and host_ns < self._at_ns + self._ramp_ns()
 
     def arrived(self, host_ns: int, error_seconds: float) -> bool:
-        """Whether the grid has got where it should be, so that it may run by itself again."""
+        """Whether the grid has reached its goal, so that it may run by itself again."""
         return self.active and not self.ramps(host_ns) and abs(error_seconds) < _HELD_SECONDS
 
     def end(self) -> None:
-        """Nothing to follow any more."""
+        """Stop: there is nothing to follow any more."""
         self._at_ns = None
 
     def pace(self, host_ns: int) -> Pace | None:

@@ -1,8 +1,8 @@
-"""MidiClock: beat and tempo from 24 ticks a beat, whatever the cable and the operating system did to them.
+"""MidiClock: beat and tempo from MIDI clock, 24 ticks a beat, despite jitter and lost ticks.
 
-A line is fitted through the last eight beats of ticks. A tick that comes where none was due is judged against it: lost
-ones are counted, doubled ones are dropped, a late one is not believed. When no tick fits any more, the tempo has moved:
-the line is laid anew through the ticks since. Source: MIDI 1.0 Detailed Specification, System Real Time Messages.
+A line is fitted through the last eight beats of ticks. A tick that does not fit is compared with it: lost ticks are
+counted, doubled ones are dropped, a late one is ignored. When no tick fits any more, the tempo has changed: the line is
+fitted again through the ticks since. Source: MIDI 1.0 Detailed Specification, System Real Time Messages.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from riffengine.transport.sync.regression import Line
+from riffengine.transport.sync.regression import LinearFit
 from riffengine.transport.sync.source import Pace
 
 TICKS_PER_BEAT = 24
 TICKS_PER_SONG_POSITION = 6  # a song position counts sixteenth notes
 CLOCK, START, CONTINUE, STOP, SONG_POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 
-_WINDOW = 192  # ticks: 8 beats; with 1 ms of jitter the end of the line errs by 0.14 ms
+_WINDOW = 192  # ticks: 8 beats; with 1 ms of jitter the end of the line is off by 0.14 ms
 _TRUSTED = 5  # ticks from which a tempo is read
-_STEADY = 24  # with 1 ms of jitter the tempo errs by less than 0.2 % after one beat
+_STEADY = 24  # with 1 ms of jitter the tempo is off by less than 0.2 % after one beat
 _FIT_EVERY = 6  # ticks, once the line is long
-_RUN = 5  # ticks in a row that do not fit: the tempo has moved
+_RUN = 5  # ticks in a row that do not fit: the tempo has changed
 _LEAST_GATE_NS = 2_500_000.0
-_USUAL_SPREAD_NS = 700_000.0  # until there is a spread to measure
+_USUAL_SPREAD_NS = 700_000.0  # until the spread can be measured
 _GATE_SPREADS = 4.5
-_BEND_SPREADS = 2.5  # too often now and then costs nothing; 4.5 lets a ramp of 0.5 bpm a second err by 5 ms, not 2
+_BEND_SPREADS = 2.5  # one too many costs nothing; with 4.5 a ramp of 0.5 bpm a second is off by 5 ms instead of 2
 _LEAST_BEND_NS = 200_000.0
 _SHORTEST_TICK_NS = 2_000_000.0  # 1250 bpm
 _LONGEST_TICK_NS = 200_000_000.0  # 12.5 bpm
@@ -38,7 +38,7 @@ _LOST_TICKS = 8
 
 @dataclass
 class MidiClockCounters:
-    """What came in, for a person to see."""
+    """How many ticks arrived, and how many were irregular."""
 
     ticks: int = 0
     lost: int = 0
@@ -48,30 +48,30 @@ class MidiClockCounters:
 
 
 class MidiClock:
-    """A ``SyncSource``: ``take`` every System Real Time and System Common message with its time of arrival, in order.
+    """A ``SyncSource``: give ``take`` every System Real Time and System Common message with its arrival time, in order.
 
-    One thread. Until a Start or Continue was heard only the tempo is known.
+    One thread. Until a Start or Continue arrives only the tempo is known.
     """
 
     def __init__(self) -> None:
         self.counters = MidiClockCounters()
-        self._line = Line(_WINDOW, _TRUSTED)
-        self._tick = 0  # number of the last tick, counted without end
+        self._fit = LinearFit(_WINDOW, _TRUSTED)
+        self._tick = 0  # number of the last tick, never reset
         self._since_fit = 0
         self._last_ns = -(10**18)
         self._run: list[int] = []  # arrival of the ticks in a row that did not fit
         self._run_tick = 0  # the last tick before them
         self._armed: int | None = None  # song position, in ticks, of the next tick
         self._shift = 0  # song position = tick + shift
-        self._position = 0  # where Continue goes on, in ticks
+        self._position = 0  # where Continue starts, in ticks
         self._playing = False
         self._epoch = 0
 
     def take(self, message: Sequence[int], host_ns: int) -> None:
-        """One message that arrived at ``host_ns``; whatever is not of the clock is ignored."""
+        """Handle one message that arrived at ``host_ns``; messages of other kinds are ignored."""
         status = message[0] if message else 0
         if status == CLOCK:
-            self._clock(host_ns)
+            self._tick_arrived(host_ns)
         elif status == START:
             self._armed = 0
         elif status == CONTINUE:
@@ -82,12 +82,12 @@ class MidiClock:
             self._playing, self._armed = False, None
         elif status == SONG_POSITION and len(message) == 3:
             self._position = (message[1] | message[2] << 7) * TICKS_PER_SONG_POSITION
-            if self._playing:  # not foreseen by the standard, and sent by some: it counts from the next tick on
+            if self._playing:  # not in the standard, but some send it: it counts from the next tick on
                 self._armed = self._position
 
     def pace(self, host_ns: int) -> Pace | None:
-        """Where the sender is at ``host_ns``; ``None`` before the first ticks and when they have stopped coming."""
-        line = self._line
+        """Beat and tempo of the sender at ``host_ns``; ``None`` before the first ticks and once they have stopped."""
+        line = self._fit
         if not line.known:
             return None
         assert line.slope is not None
@@ -104,43 +104,43 @@ class MidiClock:
 
     # --- ticks ------------------------------------------------------------------------------------------------------
 
-    def _clock(self, ns: int) -> None:
+    def _tick_arrived(self, ns: int) -> None:
         self.counters.ticks += 1
-        line = self._line
+        line = self._fit
         if line.known and line.slope is not None and ns - self._last_ns > max(0.5e9, _LOST_TICKS * line.slope):
-            self._line = line = Line(_WINDOW, _TRUSTED)  # silence: what comes now has nothing to do with it
+            self._fit = line = LinearFit(_WINDOW, _TRUSTED)  # after a pause the ticks are unrelated to those before
             self._run.clear()
         gap, self._last_ns = ns - self._last_ns, ns
         if self._armed is not None and line.known:
-            self._reseat(ns)
+            self._restart(ns)
         elif not line.known:
-            self._begin(ns)
+            self._first_ticks(ns)
         else:
-            self._judge(ns, gap)
+            self._compare(ns, gap)
         if self._armed is not None:
             self._shift = self._armed - self._tick
             self._armed = None
             self._playing = True
             self._epoch += 1
 
-    def _begin(self, ns: int) -> None:
-        """The first ticks: a tempo is believed when five follow each other evenly."""
+    def _first_ticks(self, ns: int) -> None:
+        """The first ticks: a tempo is accepted once five follow each other evenly."""
         self._run.append(ns)
         self._tick += 1
         del self._run[:-_RUN]
         if self._even(self._run):
-            self._lay(self._run, self._tick)
+            self._fit_through(self._run, self._tick)
 
-    def _judge(self, ns: int, gap: int) -> None:
-        line = self._line
+    def _compare(self, ns: int, gap: int) -> None:
+        line = self._fit
         assert line.slope is not None
         tick, period = self._tick + 1, line.slope
         late = ns - line.y_at(tick)
         gate = self._gate()
-        # Where ticks are closer than the jitter is wide nothing can be told from one of them.
-        tells = period > 2.0 * gate
-        fits = abs(late) <= (gate if tells else 0.5 * max(period, gate))
-        # After ticks that did not fit, one that does may do so by chance (at 90 bpm every third, if 120 is expected).
+        # Where ticks are closer together than the jitter, a single one says nothing.
+        distinct = period > 2.0 * gate
+        fits = abs(late) <= (gate if distinct else 0.5 * max(period, gate))
+        # After ticks that did not fit, one may fit by chance (at 90 bpm every third, if 120 is expected).
         if fits and (not self._run or abs(gap - period) <= gate):
             self._accept(tick, ns)
             return
@@ -150,28 +150,28 @@ class MidiClock:
         if len(self._run) >= _RUN and self._even(self._run[-_RUN:]):
             self.counters.relocks += 1
             self._tick = self._run_tick + len(self._run)
-            self._lay(self._run[-_RUN:], self._tick)
+            self._fit_through(self._run[-_RUN:], self._tick)
             return
         if fits:
             self._tick = tick
-        elif tells and late > 0.5 * period:
+        elif distinct and late > 0.5 * period:
             missing = round(late / period)
             self.counters.lost += missing
             self._tick = tick + missing
             if abs(late - missing * period) <= gate:
                 line.add(self._tick, ns)
-        elif tells and late < -0.5 * period:
+        elif distinct and late < -0.5 * period:
             self.counters.doubled += 1
         else:
             self.counters.strays += 1
             self._tick = tick
 
     def _gate(self) -> float:
-        spread = self._line.spread if len(self._line) >= _STEADY else max(self._line.spread, _USUAL_SPREAD_NS)
+        spread = self._fit.spread if len(self._fit) >= _STEADY else max(self._fit.spread, _USUAL_SPREAD_NS)
         return max(_LEAST_GATE_NS, _GATE_SPREADS * spread)
 
     def _accept(self, tick: int, ns: int) -> None:
-        line = self._line
+        line = self._fit
         self._tick = tick
         self._run.clear()
         line.add(tick, ns)
@@ -182,24 +182,24 @@ class MidiClock:
         line.fit()
         if len(line) >= _STEADY:
             newest = max(1, len(line) // 4)
-            if abs(line.bend()) > max(_LEAST_BEND_NS, _BEND_SPREADS * line.spread / math.sqrt(newest)):
+            if abs(line.bend_ns()) > max(_LEAST_BEND_NS, _BEND_SPREADS * line.spread / math.sqrt(newest)):
                 line.keep(max(_STEADY, len(line) // 2))
 
-    def _reseat(self, ns: int) -> None:
-        """The tick after Start: some senders begin their ticks anew with it. The tempo is kept."""
-        line = self._line
+    def _restart(self, ns: int) -> None:
+        """The tick after Start: some senders restart their ticks with it. The tempo is kept."""
+        line = self._fit
         tick = self._tick + 1
         self._tick = tick
         if abs(ns - line.y_at(tick)) <= self._gate():
             self._accept(tick, ns)
             return
-        self._line = Line(_WINDOW, _TRUSTED, line.slope)
-        self._line.add(tick, ns)
-        self._line.fit()
+        self._fit = LinearFit(_WINDOW, _TRUSTED, line.slope)
+        self._fit.add(tick, ns)
+        self._fit.fit()
         self._run.clear()
 
     def _even(self, times: list[int]) -> bool:
-        """Whether these ticks look like a tempo."""
+        """Whether these ticks are even enough to be a tempo."""
         if len(times) < _RUN:
             return False
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
@@ -207,11 +207,11 @@ class MidiClock:
         tolerance = max(0.3 * middle, 2.0 * _LEAST_GATE_NS)
         return _SHORTEST_TICK_NS <= middle <= _LONGEST_TICK_NS and all(abs(g - middle) <= tolerance for g in gaps)
 
-    def _lay(self, times: list[int], last_tick: int) -> None:
-        """A new line through ``times``, the last of which is ``last_tick``."""
-        self._line = Line(_WINDOW, _TRUSTED)
+    def _fit_through(self, times: list[int], last_tick: int) -> None:
+        """Fit a new line through ``times``, the last of which is ``last_tick``."""
+        self._fit = LinearFit(_WINDOW, _TRUSTED)
         for number, ns in enumerate(times, last_tick - len(times) + 1):
-            self._line.add(number, ns)
-        self._line.fit()
+            self._fit.add(number, ns)
+        self._fit.fit()
         self._since_fit = 0
         self._run.clear()

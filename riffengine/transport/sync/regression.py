@@ -1,4 +1,4 @@
-"""Line: a straight line through the last points of a clock, by least squares.
+"""LinearFit: a straight line through the last points of a clock, by least squares.
 
 Source: ordinary linear regression, as Ableton Link's HostTimeFilter does it between host time and sample time.
 """
@@ -11,8 +11,8 @@ from collections import deque
 import numpy as np
 
 
-class Line:
-    """Fits ``y`` (nanoseconds) over ``x`` (ticks or frames). Integers come in, so nothing is lost after days.
+class LinearFit:
+    """Fits ``y`` (nanoseconds) over ``x`` (ticks or frames). Integers come in, so no precision is lost after days.
 
     With fewer than ``trusted`` points the slope stays as given (if it was), and only the height is fitted.
     """
@@ -32,15 +32,15 @@ class Line:
 
     @property
     def known(self) -> bool:
-        """Whether the line says anything yet."""
+        """Whether the line is defined yet."""
         return self.slope is not None and len(self._points) > 0
 
     def add(self, x: int, y: int) -> None:
-        """Take one point; ``fit`` makes it count."""
+        """Add one point; it counts from the next ``fit`` on."""
         self._points.append((x, y))
 
     def fit(self) -> None:
-        """Lay the line anew through all points."""
+        """Fit the line to all points."""
         xs, ys = self._columns()
         self._mean_x, self._mean_y = float(xs.mean()), float(ys.mean())
         xs -= self._mean_x
@@ -52,7 +52,7 @@ class Line:
             ys -= self.slope * xs
             self.spread = math.sqrt(float(ys @ ys) / len(ys))
 
-    def bend(self) -> float:
+    def bend_ns(self) -> float:
         """Mean residual of the newest quarter, ns: far from 0 when the points curve away from the line."""
         assert self.slope is not None
         xs, ys = self._columns()
@@ -61,7 +61,7 @@ class Line:
         return float(residuals.mean())
 
     def keep(self, newest: int) -> None:
-        """Forget all but the ``newest`` points, and fit."""
+        """Drop all but the ``newest`` points, and fit."""
         while len(self._points) > newest:
             self._points.popleft()
         self.fit()
@@ -72,7 +72,7 @@ class Line:
         return self._y0 + self._mean_y + self.slope * (x - self._x0 - self._mean_x)
 
     def x_at(self, y: float) -> float:
-        """The ``x`` at which the line passes ``y``."""
+        """The ``x`` at which the line reaches ``y``."""
         assert self.slope is not None
         return self._x0 + self._mean_x + (y - self._y0 - self._mean_y) / self.slope
 

@@ -1,4 +1,4 @@
-"""SyncSource: the one question asked of whoever leads. Where is the beat at this host time?"""
+"""SyncSource: the protocol of what sets tempo and beat: where is the beat at a given host time?"""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 
 SLOWEST_BPM = 60.0
 FASTEST_BPM = 180.0
-"""The range in which a loop sounds right; ``transport/tempo`` has the same."""
+"""The tempo range in which a loop sounds right; ``transport/tempo`` has the same."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a source says about one instant, in its own beats.
+    """Beat and tempo of a source at one instant, in its own beats.
 
     ``phase_beats``: positions that differ by a multiple of this are the same to the source; ``inf`` when it knows the
-    place in the song, 0 when it knows the tempo only. ``epoch`` grows whenever the position jumps. ``steady`` is
-    false while the tempo is a first guess.
+    position in the song, 0 when it knows the tempo only. ``epoch`` grows whenever the position jumps. ``steady`` is
+    false while the tempo is a first estimate.
     """
 
     beat: float
@@ -29,7 +29,7 @@ class Pace:
 
 
 class SyncSource(Protocol):
-    """Something that can lead. Pure cores and adapters look alike to the follower."""
+    """A source of tempo and beat. The follower treats pure sources and adapters alike."""
 
     def pace(self, host_ns: int) -> Pace | None:
         """Beat and tempo at ``host_ns`` of the monotonic clock; ``None`` when there is nothing to follow."""
@@ -38,11 +38,11 @@ class SyncSource(Protocol):
 def fold(bpm: float, present: float = 1.0) -> float:
     """The power of two by which ``bpm`` must be multiplied to lie in 60..180 bpm.
 
-    ``present`` is kept while it still fits: the range spans more than an octave, so a tempo that wavers at an edge
-    does not flip. Raises ``ValueError`` for a tempo that is not positive and finite.
+    ``present``, the factor in use, is kept while it still fits: the range spans more than an octave, so a tempo that
+    varies around an edge does not flip. Raises ``ValueError`` for a tempo that is not positive and finite.
     """
     if not 0.0 < bpm < math.inf:
-        raise ValueError(f"{bpm} bpm is no tempo; it must be positive")
+        raise ValueError(f"{bpm} bpm is not a tempo; it must be positive")
     if SLOWEST_BPM <= bpm * present <= FASTEST_BPM:
         return present
     return octaves_into(bpm, SLOWEST_BPM, FASTEST_BPM)

@@ -10,7 +10,7 @@ SECOND = 1_000_000_000
 
 
 class Sender:
-    """Ticks of a curve of tempo. ``beat_at`` is the truth that the follower has to find."""
+    """Ticks along a tempo curve. ``beat_at`` is the exact beat, which the follower must find."""
 
     def __init__(self, bpm: Callable[[float], float], seconds: float, step: float = 0.001) -> None:
         times = np.arange(0.0, seconds + 1.0, step)
@@ -33,7 +33,7 @@ class Sender:
     def arrivals(self, jitter: float, seed: int = 1) -> Iterator[tuple[int, int]]:
         """``(tick, host_ns)`` in order of arrival."""
         noisy = self.ticks + jitter * np.random.default_rng(seed).standard_normal(len(self.ticks))
-        noisy = np.maximum.accumulate(noisy) + 1.0  # a cable does not overtake; 1 s after zero
+        noisy = np.maximum.accumulate(noisy) + 1.0  # ticks arrive in order; the first is 1 s after zero
         return ((tick, round(at * SECOND)) for tick, at in enumerate(noisy))
 
     def error_seconds(self, beat: float, bpm: float, host_ns: float) -> float:

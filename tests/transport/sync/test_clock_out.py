@@ -1,4 +1,4 @@
-"""Our clock as others hear it: the bytes of the sender through our own follower, on simulated time."""
+"""The MIDI clock we send, as a receiver gets it: its bytes through our own follower, on simulated time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TICK = bytes((CLOCK,))
 
 
 def play(clock: ClockOut, course: Course, until_ns: int, step_ns: int = 1_000_000) -> list[tuple[int, bytes]]:
-    """What goes out, each with the time at which a sender that wakes every millisecond sends it."""
+    """The messages sent, each with the time at which a sender that wakes every millisecond sends it."""
     now = course.host_ns
     sent = [(now, m) for m in clock.take(course, now)]
     while now < until_ns:
@@ -27,15 +27,15 @@ def play(clock: ClockOut, course: Course, until_ns: int, step_ns: int = 1_000_00
     return sent
 
 
-class Room:
-    """An engine on simulated time whose clock goes out to a receiver that follows it."""
+class ClockReceiver:
+    """An engine on simulated time that sends its clock to a receiver that follows it."""
 
     def __init__(self, stage: SyncSimulation, late_ns: int = 0) -> None:
         self.stage, self.said = stage, []  # type: ignore[var-annotated]
         self.outbox, self.follower = Outbox(), MidiClock()
         self.sent: list[tuple[int, bytes]] = []
         self.closed, self.courses = 0, 0
-        self.clockwork = MidiClockOut(stage.conductor, stage.sync.frames, lambda: self, self.said.append)
+        self.clock_out = MidiClockOut(stage.conductor, stage.sync.frames, lambda: self, self.said.append)
         self.errors: list[tuple[float, float]] = []
         self._late = np.abs(np.random.default_rng(5).standard_normal(4096)) * late_ns
         self._done_ns = stage.clock.now_ns()
@@ -64,7 +64,7 @@ class Room:
                 at = max(math.ceil(due_ns + self._late[len(self.sent) % 4096]), self._done_ns)
                 self._done_ns = at
                 self._put(self.outbox.due(at), at)
-            self.clockwork.tick(frame, now, self.stage.sync.paused)
+            self.clock_out.tick(frame, now, self.stage.sync.paused)
             pace = self.follower.pace(now)
             if pace is not None and pace.playing:
                 heard = self.heard_beat(now)
@@ -73,7 +73,7 @@ class Room:
         self.stage.run(seconds, watch)
 
     def heard_beat(self, now_ns: int) -> float:
-        """The truth: the grid that was ruling where the frame that is heard now was mixed."""
+        """The exact beat: by the grid that was used when the frame heard now was mixed."""
         low, high = 0, self.stage.frame
         while high - low > 1:
             middle = (low + high) // 2
@@ -86,67 +86,67 @@ class Room:
 
 
 @pytest.mark.parametrize("bpm", [60.0, 123.4, 180.0])
-def test_a_receiver_hears_our_beat_where_the_loudspeaker_has_it(bpm: float) -> None:
-    room = Room(SyncSimulation(transport__tempo=bpm, transport__clock_out=True), late_ns=300_000)
-    room.run(40.0)
-    words = [message for _, message in room.sent if message != TICK]
+def test_a_receiver_gets_our_beat_when_it_is_heard(bpm: float) -> None:
+    receiver = ClockReceiver(SyncSimulation(transport__tempo=bpm, transport__clock_out=True), late_ns=300_000)
+    receiver.run(40.0)
+    words = [message for _, message in receiver.sent if message != TICK]
     assert words == [bytes((START,))]
-    print(f"{bpm} bpm: worst {room.worst_ms(20.0):.3f} ms")
-    assert room.worst_ms(20.0) < 1.0
-    pace = room.follower.pace(room.stage.clock.now_ns())
+    print(f"{bpm} bpm: worst {receiver.worst_ms(20.0):.3f} ms")
+    assert receiver.worst_ms(20.0) < 1.0
+    pace = receiver.follower.pace(receiver.stage.clock.now_ns())
     assert pace is not None
     assert pace.bpm == pytest.approx(bpm, rel=1e-3)
 
 
-def test_a_new_tempo_of_ours_reaches_the_receiver_on_the_frame_on_which_it_sounds() -> None:
-    room = Room(SyncSimulation(transport__clock_out=True))
-    room.run(20.0)
-    room.stage.send("transport/tempo", 93.0)
-    room.run(20.0)
-    assert [m for _, m in room.sent if m != TICK] == [bytes((START,))]  # no beat is lost, nobody is stopped
-    assert room.worst_ms(38.0) < 1.0
-    pace = room.follower.pace(room.stage.clock.now_ns())
+def test_a_new_tempo_reaches_the_receiver_on_the_frame_on_which_it_is_heard() -> None:
+    receiver = ClockReceiver(SyncSimulation(transport__clock_out=True))
+    receiver.run(20.0)
+    receiver.stage.send("transport/tempo", 93.0)
+    receiver.run(20.0)
+    assert [m for _, m in receiver.sent if m != TICK] == [bytes((START,))]  # no lost beat, no stop
+    assert receiver.worst_ms(38.0) < 1.0
+    pace = receiver.follower.pace(receiver.stage.clock.now_ns())
     assert pace is not None
     assert pace.bpm == pytest.approx(93.0, rel=1e-3)
-    ticks = sum(1 for _, m in room.sent if m == TICK)
-    assert ticks == pytest.approx(24 * room.heard_beat(room.stage.clock.now_ns()), abs=2)
+    ticks = sum(1 for _, m in receiver.sent if m == TICK)
+    assert ticks == pytest.approx(24 * receiver.heard_beat(receiver.stage.clock.now_ns()), abs=2)
 
 
-def test_who_follows_link_hands_it_on_as_a_clock_and_a_jump_as_a_song_position() -> None:
+def test_link_is_passed_on_as_a_clock_and_its_jumps_as_song_positions() -> None:
     stage = SyncSimulation({"link": lambda bpm: FakeLinkSession(stage.clock, 127.0, 2.7)}, transport__clock_out=True)
-    room = Room(stage)
-    room.run(15.0)
-    room.stage.send("transport/sync", "link")
-    room.run(30.0)
-    words = [message[0] for _, message in room.sent if message != TICK]
-    assert words == [START, STOP, SONG_POSITION, CONTINUE]  # the bar of the session is another one
-    assert room.outbox.clock.jumps == 1
-    assert room.worst_ms(35.0) < 1.5
-    position = next(m for _, m in room.sent if m[0] == SONG_POSITION)
-    assert (position[1] | position[2] << 7) % 16 == 0  # receivers go on at a bar
+    receiver = ClockReceiver(stage)
+    receiver.run(15.0)
+    receiver.stage.send("transport/sync", "link")
+    receiver.run(30.0)
+    words = [message[0] for _, message in receiver.sent if message != TICK]
+    assert words == [START, STOP, SONG_POSITION, CONTINUE]  # the Link session is at another bar
+    assert receiver.outbox.clock.jumps == 1
+    assert receiver.worst_ms(35.0) < 1.5
+    position = next(m for _, m in receiver.sent if m[0] == SONG_POSITION)
+    assert (position[1] | position[2] << 7) % 16 == 0  # receivers continue at a bar
 
 
 def test_turning_it_off_stops_the_receivers_and_turning_it_on_starts_them() -> None:
-    room = Room(SyncSimulation())
-    room.run(2.0)
-    assert not room.sent
-    room.stage.send("transport/clock_out", True)
-    room.run(10.0)
-    room.stage.send("transport/clock_out", False)
-    room.run(1.0)
-    assert room.sent[-1][1] == bytes((STOP,))
-    assert room.closed == 1
-    room.stage.send("transport/clock_out", 1)
-    room.run(10.0)
-    assert [m[0] for _, m in room.sent if m != TICK] == [START, STOP, START]
+    receiver = ClockReceiver(SyncSimulation())
+    receiver.run(2.0)
+    assert not receiver.sent
+    receiver.stage.send("transport/clock_out", True)
+    receiver.run(10.0)
+    receiver.stage.send("transport/clock_out", False)
+    receiver.run(1.0)
+    assert receiver.sent[-1][1] == bytes((STOP,))
+    assert receiver.closed == 1
+    receiver.stage.send("transport/clock_out", 1)
+    receiver.run(10.0)
+    assert [m[0] for _, m in receiver.sent if m != TICK] == [START, STOP, START]
 
 
-def test_a_steady_beat_is_told_seldom() -> None:
-    room = Room(SyncSimulation(transport__clock_out=True, jitter=0.0))
-    room.run(20.0)
-    before = room.courses
-    room.run(20.0)
-    assert room.courses - before <= 60  # of a thousand ticks of the engine
+def test_a_steady_beat_is_sent_to_the_sender_rarely() -> None:
+    receiver = ClockReceiver(SyncSimulation(transport__clock_out=True, jitter=0.0))
+    receiver.run(20.0)
+    before = receiver.courses
+    receiver.run(20.0)
+    assert receiver.courses - before <= 60  # of a thousand ticks of the engine
 
 
 # --- the sender's core ----------------------------------------------------------------------------------------------
@@ -161,11 +161,11 @@ def test_start_comes_before_the_tick_of_a_loop_boundary_and_stop_at_once() -> No
     assert line.beat_at(ns) == pytest.approx(8.0, abs=0.003)
     stopped = play(clock, Course(2 * SECOND, line.beat_at(2 * SECOND), 120.0, playing=False), 3 * SECOND)
     assert stopped[0] == (2 * SECOND, bytes((STOP,)))
-    assert sum(m == TICK for _, m in stopped) in (47, 48, 49)  # the tempo is told all the same
+    assert sum(m == TICK for _, m in stopped) in (47, 48, 49)  # ticks are sent nevertheless
     assert len(stopped) <= 50
 
 
-def test_a_song_position_counts_sixteenths_since_the_start_and_begins_anew_after_1024_bars() -> None:
+def test_a_song_position_counts_sixteenths_since_the_start_and_wraps_after_1024_bars() -> None:
     clock = ClockOut(8)
     play(clock, Course(0, 7.9, 120.0), SECOND)  # the song begins on beat 8
     sent = play(clock, Course(SECOND, 8.0 + 4096 + 15.9, 120.0, epoch=1), 2 * SECOND)
@@ -173,7 +173,7 @@ def test_a_song_position_counts_sixteenths_since_the_start_and_begins_anew_after
     assert words == [bytes((STOP,)), bytes((SONG_POSITION, 64, 0)), bytes((CONTINUE,))]
 
 
-def test_a_sender_that_was_held_up_catches_up_or_starts_over() -> None:
+def test_a_delayed_sender_catches_up_or_repositions() -> None:
     clock = ClockOut(8)
     play(clock, Course(0, 7.9, 120.0), SECOND)
     assert clock.due(SECOND + 300_000_000).count(TICK) in (14, 15)
@@ -183,7 +183,7 @@ def test_a_sender_that_was_held_up_catches_up_or_starts_over() -> None:
     assert words == [SONG_POSITION, CONTINUE]
 
 
-def test_what_is_given_with_a_time_goes_out_then_unless_it_is_withdrawn() -> None:
+def test_timed_messages_are_sent_at_their_time_unless_withdrawn() -> None:
     outbox = Outbox()
     for at, message in ((30, b"\x90\x40\x40"), (10, b"\x91\x40\x40"), (10, b"\x92\x40\x40")):
         assert outbox.handle(TimedMessage(at, message), 0) == []

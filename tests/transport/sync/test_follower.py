@@ -1,4 +1,4 @@
-"""The follower on paper: what it decides for one grid and one source."""
+"""The decisions of the follower for one grid and one source."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_any_tempo_from_20_to_999_is_folded_into_the_range_of_loops(bpm: float, 
     assert 60 <= 999 * fold(999) <= 180
 
 
-def test_a_tempo_that_wavers_at_the_edge_keeps_its_multiple() -> None:
+def test_a_tempo_that_varies_around_the_edge_keeps_its_multiple() -> None:
     follower = Follower(RATE, 8)
     for frame, bpm in enumerate((59.0, 60.5, 59.5, 61.0)):
         made = pursuit(follower, Pace(0.0, bpm, phase_beats=0.0), 48000 * (1 + frame))
         assert made.grid.bpm == pytest.approx(2 * bpm, rel=0.011)
 
 
-def test_a_small_error_is_caught_up_by_varispeed_without_a_jump() -> None:
+def test_a_small_error_is_corrected_by_varispeed_without_a_jump() -> None:
     made = pursuit(Follower(RATE, 8), Pace(2.0 + 0.002, 120.0))  # 1 ms behind
     assert not made.jumps
     assert made.grid.beat_at(48000) == GRID.beat_at(48000)
@@ -52,21 +52,21 @@ def test_varispeed_never_exceeds_one_per_cent(behind: float) -> None:
 
 
 @pytest.mark.parametrize(("behind", "goes"), [(0.1, 0.1), (3.0, 3.0), (-0.1, -0.1), (-3.0, 5.0), (8.0, 0.0)])
-def test_a_large_error_is_jumped_over_and_the_beat_never_goes_far_back(behind: float, goes: float) -> None:
+def test_a_large_error_is_corrected_by_a_jump_and_the_beat_never_goes_far_back(behind: float, goes: float) -> None:
     follower = Follower(RATE, 8)
     made = pursuit(follower, Pace(2.0 + behind, 126.0))
     assert made.jumps == (goes != 0.0)
     assert made.grid.beat_at(48000) == pytest.approx(2.0 + goes)
 
 
-def test_a_source_that_knows_no_place_gives_its_tempo_only() -> None:
+def test_of_a_source_without_a_position_only_the_tempo_is_followed() -> None:
     made = pursuit(Follower(RATE, 8), Pace(2.7, 121.0, phase_beats=0.0))
     assert (made.jumps, made.grid.bpm) == (False, 121.0)
 
 
-def test_link_peers_share_a_bar_not_a_place_in_the_song() -> None:
+def test_link_peers_share_a_bar_not_a_song_position() -> None:
     follower = Follower(RATE, 8)
-    assert not pursuit(follower, Pace(102.0, 120.5, phase_beats=4.0)).jumps  # we are at 2: the same place in the bar
+    assert not pursuit(follower, Pace(102.0, 120.5, phase_beats=4.0)).jumps  # we are at 2: the same beat of the bar
 
 
 def test_a_start_is_followed_at_once_and_to_two_milliseconds() -> None:
@@ -77,14 +77,14 @@ def test_a_start_is_followed_at_once_and_to_two_milliseconds() -> None:
     assert made.jumps
 
 
-def test_loops_are_rendered_anew_beyond_one_per_cent_and_only_when_the_tempo_is_sure() -> None:
+def test_loops_are_rendered_again_beyond_one_per_cent_and_only_at_a_steady_tempo() -> None:
     follower = Follower(RATE, 8)
     assert Retune(128.0) not in follower.decide(48000, GRID, Pace(2.0, 128.03, steady=False), 120.0)
     assert Retune(128.0) in follower.decide(48100, GRID, Pace(2.0, 128.03), 120.0)
     assert not [a for a in follower.decide(60000, GRID, Pace(2.0, 129.9), 120.0) if isinstance(a, Retune)]
 
 
-def test_a_tempo_that_has_come_to_rest_is_tuned_to() -> None:
+def test_loops_are_tuned_to_a_tempo_that_has_settled() -> None:
     follower, retuned = Follower(RATE, 8), []
     for second in range(20):
         actions = follower.decide(second * RATE, GRID, Pace(2.0 * second, 120.84, phase_beats=0.0), 120.0)
@@ -93,6 +93,6 @@ def test_a_tempo_that_has_come_to_rest_is_tuned_to() -> None:
     assert not Follower(RATE, 8).decide(0, GRID, None, 120.0)
 
 
-def test_nothing_is_said_when_nothing_is_to_be_corrected() -> None:
+def test_there_are_no_actions_when_nothing_needs_correction() -> None:
     follower = Follower(RATE, 8, FollowPolicy())
     assert follower.decide(48000, GRID, Pace(2.0, 120.0), 120.0) == []

@@ -1,4 +1,4 @@
-"""Taps, nudges and ramps on paper, and the frame clock."""
+"""Taps, nudges and ramps on simulated time, and the frame clock."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def tapped(*gaps_ms: float) -> float | None:
     return bpm
 
 
-def test_two_taps_are_no_tempo_and_three_are() -> None:
+def test_three_taps_are_a_tempo_and_two_are_not() -> None:
     assert tapped(500) is None
     assert tapped(500, 500) == pytest.approx(120.0)
 
 
-def test_a_slip_of_the_finger_is_left_out() -> None:
+def test_an_outlier_is_left_out() -> None:
     assert tapped(500, 500, 510, 490, 800, 500) == pytest.approx(120.0)
 
 
-def test_two_like_slips_are_a_new_tempo() -> None:
+def test_two_similar_outliers_are_a_new_tempo() -> None:
     assert tapped(500, 500, 500, 800, 800, 800) == pytest.approx(75.0)
 
 
-def test_a_bounced_tap_and_a_pause_do_no_harm() -> None:
+def test_a_bounced_tap_and_a_pause_have_no_effect() -> None:
     assert tapped(500, 500, 20, 480) == pytest.approx(120.0)
     assert tapped(500, 500, 5000) is None
 
@@ -43,7 +43,7 @@ def test_slow_and_fast_taps_are_folded(gap: float, bpm: float) -> None:
     assert tapped(gap, gap, gap) == pytest.approx(bpm)
 
 
-def test_a_ramp_takes_the_beats_it_was_given() -> None:
+def test_a_ramp_takes_the_given_number_of_beats() -> None:
     source = InternalSource()
     source.begin(0, 32.0, 120.0)
     source.ramp(1000 * MS, 90.0, 16.0)
@@ -65,14 +65,14 @@ def test_the_frame_clock_finds_the_rate_of_the_device_through_its_jitter() -> No
     worst = 0.0
     for mark in range(1, 3000):
         frame = mark * 1600
-        late = 0.001 * rng.standard_normal() + (0.03 if mark % 97 == 0 else 0.0)  # now and then it is 30 ms late
+        late = 0.001 * rng.standard_normal() + (0.03 if mark % 97 == 0 else 0.0)  # some are 30 ms late
         clock.mark(frame, round(frame * period + late * 1e9))
         if mark > 240:
             worst = max(worst, abs(clock.heard_ns(frame) - frame * period - 10 * MS))
     assert worst < 0.5 * MS
 
 
-def test_the_frame_clock_begins_anew_when_the_device_has_lost_time() -> None:
+def test_the_frame_clock_restarts_when_the_device_has_lost_time() -> None:
     clock = FrameClock(48000)
     for mark in range(1, 400):
         lost = 200 * MS if mark > 200 else 0

@@ -1,4 +1,4 @@
-"""The MIDI clock core: what it makes of jitter, loss, doubling and every way a tempo can move."""
+"""The MIDI clock source under jitter, lost and doubled ticks, and changes of tempo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_one_millisecond_of_jitter_leaves_less_than_one_millisecond_of_error(bpm
     assert np.abs(settled[:, 2] / bpm - 1).max() < 0.001
 
 
-def test_999_bpm_is_followed_though_its_ticks_are_as_close_as_the_jitter_is_wide() -> None:
+def test_999_bpm_is_followed_although_its_ticks_are_as_close_as_the_jitter() -> None:
     found = errors(Sender.steady(999.0, 60.0), MidiClock(), 0.0002)
     assert np.abs(found[found[:, 0] > 2.0, 1]).max() < 0.001
 
@@ -50,7 +50,7 @@ def test_lost_ticks_are_counted_and_doubled_ones_are_dropped() -> None:
     assert clock.counters.relocks == 0
 
 
-def test_a_stall_of_the_machine_costs_no_tick() -> None:
+def test_a_stall_of_the_machine_loses_no_tick() -> None:
     clock, sender = MidiClock(), Sender.steady(120.0, 60.0)
     clock.take((START,), 0)
     worst = 0.0
@@ -130,7 +130,7 @@ def test_start_stop_continue_and_song_position() -> None:
     assert clock.pace(now).epoch == first.epoch + 2  # type: ignore[union-attr]
 
 
-def test_a_clock_that_has_stopped_leads_nobody_and_may_come_back() -> None:
+def test_a_stopped_clock_has_no_pace_and_may_come_back() -> None:
     clock = MidiClock()
     clock.take((START,), 0)
     for number in range(100):
@@ -144,7 +144,7 @@ def test_a_clock_that_has_stopped_leads_nobody_and_may_come_back() -> None:
 
 
 @pytest.mark.parametrize("message", [(), (0x90, 1, 2), (0xF2, 1), (0xFE,), (0xFF,)])
-def test_whatever_is_not_of_the_clock_is_ignored(message: tuple[int, ...]) -> None:
+def test_other_messages_are_ignored(message: tuple[int, ...]) -> None:
     clock = MidiClock()
     clock.take(message, 5)
     assert clock.pace(5) is None

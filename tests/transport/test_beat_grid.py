@@ -1,7 +1,7 @@
 import pytest
 
 from riffengine.performance.parameters import QUANTUM_CHOICES
-from riffengine.transport.quantum import quantum_beats
+from riffengine.transport.beat_grid import quantum_beats
 
 
 def test_every_choice_of_the_parameter_has_a_length():
