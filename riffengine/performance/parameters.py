@@ -411,9 +411,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
-        Parameter(
-            f"{at}/filter", "float", 0.0, now, "Left a low-pass closes, right a high-pass opens, 0 is off", -1, 1
-        ),
+        *_effect_rows(at),
         Parameter(f"{at}/side", "choice", side, now, "Side of the crossfader; thru passes it by", choices=SIDE_CHOICES),
         Parameter(f"{at}/density", "float", 0.0, later, "Few notes or many; 0 is as the words say", -1, 1),
         Parameter(f"{at}/brightness", "float", 0.0, later, "Dark or bright; 0 is as the words say", -1, 1),
@@ -446,6 +444,26 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         ),
         *(row for stem in stems for row in _stem_rows(f"{at}/stem/{stem}", stem)),
     ]
+
+
+def _effect_rows(at: str) -> list[Parameter]:
+    """The controls of a deck's effects, which the mixer gets as they are; range and default are the effect's own."""
+    now = ControlClass.IMMEDIATE
+    return [
+        Parameter(
+            f"{at}/filter", "float", 0.0, now, "Left a low-pass closes, right a high-pass opens, 0 is off", -1, 1
+        ),
+    ]
+
+
+EFFECT_CONTROLS = tuple(row.path.removeprefix("/") for row in _effect_rows(""))
+"""The controls of all deck effects by the end of their path: ``deck/<d>/<control>``."""
+
+
+def is_effect_control(path: str) -> bool:
+    """Whether ``path`` is a control of a deck's effect."""
+    words = path.split("/", 2)
+    return len(words) == 3 and words[0] == "deck" and words[2] in EFFECT_CONTROLS
 
 
 def _stem_rows(at: str, stem: str) -> list[Parameter]:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from riffengine.performance.parameters import EFFECT_CONTROLS
+
 
 class Handler(StrEnum):
     """Who acts on a command, besides the state that holds its value."""
@@ -70,7 +72,7 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     ("deck/*/again", Handler.AGAIN),
     ("deck/*/gain", Handler.MIXER),
     ("deck/*/mute", Handler.MIXER),
-    ("deck/*/filter", Handler.MIXER),
+    *((f"deck/*/{control}", Handler.MIXER) for control in EFFECT_CONTROLS),
     ("deck/*/side", Handler.MIXER),
     ("deck/*/cue", Handler.MIXER),
     ("deck/*/stem/*/again", Handler.AGAIN),

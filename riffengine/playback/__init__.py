@@ -1,1 +1,1 @@
-"""Finished loops become one continuous signal: deck, morph, crossfade, mixer, limiter. numpy only."""
+"""Playback: finished loops become one continuous signal through decks, effects, mixer and limiter. numpy only."""

@@ -1,21 +1,17 @@
-"""Bus: the sound of a deck's loops, read, weighed, filtered and added to the bus."""
+"""Bus: reads the loops of a deck, passes them through its effects, and adds them to the master and cue channels."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
-from riffengine.playback.effects.filter import DeckFilter
 from riffengine.playback.interpolator import Interpolator, Span
-from riffengine.playback.loop import Samples
 from riffengine.playback.ramp import Gain
+from riffengine.processes.audio import Block, Samples
 
 PIECE_FRAMES = 1024
 """The most that is added at once: longer pieces leave the processor's cache (4 stems of 32 taps: 1 MB)."""
-
-Block = NDArray[np.float32]
 
 
 class Bus:
@@ -26,21 +22,21 @@ class Bus:
         self._cue = cue
         self._interpolator = Interpolator()
         self._scratch = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
-        self._apart = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
+        self._deck_sound = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
 
-    def add_deck(self, deck: Deck, own: DeckFilter, level: Gain, bus: Block, frame: int) -> None:
-        """The sound of ``deck`` from ``frame`` on, through its filter, at ``level`` onto ``bus``."""
+    def add_deck(self, deck: Deck, level: Gain, bus: Block, frame: int) -> None:
+        """Add the sound of ``deck`` from ``frame`` on to ``bus`` at ``level``, through its running effects."""
         frames = len(bus)
         cued = 0.0 if self._cue is None else self._cue.share(deck.name, frame, frames)
         bus, cue_bus = bus[:, : self._channels], bus[:, self._channels :]
-        filtered, cue_hears = own.runs(frame), not isinstance(cued, float) or cued != 0.0
-        if filtered or cue_hears:  # a filter runs even when nobody hears it: it remembers
-            sound = self._apart[:frames]
+        is_cued = not isinstance(cued, float) or cued != 0.0
+        if deck.running_effects or is_cued:  # effects have memory, so they run even on a deck that is not heard
+            sound = self._deck_sound[:frames]
             sound[:] = 0.0
             self._add_voices(deck, sound, frame, 1.0)
-            if filtered:
-                own.process(sound, frame)
-            if cue_hears:
+            for effect in deck.running_effects:
+                effect.process(sound, frame)
+            if is_cued:
                 self._add(cue_bus, sound, cued)
             self._add(bus, sound, level)
         elif not isinstance(level, float) or level != 0.0:
@@ -68,12 +64,12 @@ class Bus:
                 self._add(bus, read[index], gain * stem_gain)
 
     def _add_whole(self, bus: Block, samples: Samples, span: Span, gain: Gain) -> None:
-        """Add one stem that is read sample by sample, going round its end."""
+        """Add one stem that is read sample by sample, in pieces that do not cross the end of the loop."""
         done, position, length = 0, span.first, len(samples)
         while done < span.frames:
             run = min(span.frames - done, length - position)
-            part = gain if isinstance(gain, float) else gain[done : done + run]
-            self._add(bus[done : done + run], samples[position : position + run], part)
+            piece_gain = gain if isinstance(gain, float) else gain[done : done + run]
+            self._add(bus[done : done + run], samples[position : position + run], piece_gain)
             done, position = done + run, 0
 
     def _add(self, bus: Block, sound: Samples, gain: Gain) -> None:

@@ -1,4 +1,4 @@
-"""Crossfader: one fader between two sides; every deck lies on the left, on the right, or goes straight through."""
+"""Crossfader: one fader between two sides; each deck is on the left, on the right, or bypasses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEFT, RIGHT, THRU = range(3)
 class Crossfader:
     """Equal power between the sides. The first of several decks begins on the left, the second on the right.
 
-    ``position`` is 0 (left) … 1 (right). The mixer's thread alone uses it.
+    ``position`` is 0 (left) … 1 (right). Used by the mixer's thread only.
     """
 
     def __init__(self, decks: Sequence[str]) -> None:
@@ -24,7 +24,7 @@ class Crossfader:
         self.ramps = [self.position, *(ramp for sides in self._sides.values() for ramp in sides)]
 
     def assign(self, deck: str, side: int, frame: int, frames: int) -> bool:
-        """Lay ``deck`` on ``side`` over ``frames`` from ``frame``; ``False`` when there is no such side."""
+        """Move ``deck`` to ``side`` within ``frames`` from ``frame``; ``False`` when there is no such side."""
         if side not in (LEFT, RIGHT, THRU):
             return False
         for place, ramp in enumerate(self._sides[deck]):
@@ -32,7 +32,7 @@ class Crossfader:
         return True
 
     def gain(self, deck: str, frame: int, frames: int) -> Gain:
-        """What the fader leaves of ``deck`` over ``frames`` from ``frame``."""
+        """The gain that the fader gives ``deck`` over ``frames`` from ``frame``."""
         left, right, thru = (ramp.over(frame, frames) for ramp in self._sides[deck])
         if isinstance(thru, float) and thru == 1.0:
             return 1.0

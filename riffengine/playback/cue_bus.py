@@ -1,22 +1,20 @@
-"""CueBus: a second pair of channels for the headphones: decks before their faders, blended with the master."""
+"""CueBus: a second pair of channels for headphones, where decks are heard before their faders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.playback.limiter import Limiter
 from riffengine.playback.ramp import Gain, Ramp, equal_power
-
-Block = NDArray[np.float32]
+from riffengine.processes.audio import Block
 
 
 class CueBus:
-    """What the performer alone hears. ``mix`` is 0 for the cued decks … 1 for the master, equal power between.
+    """What only the performer hears. ``mix`` is 0 for the cued decks … 1 for the master, equal power between.
 
-    The mixer's thread alone uses it.
+    Used by the mixer's thread only.
     """
 
     def __init__(self, decks: Sequence[str], sample_rate: int, channels: int) -> None:
@@ -27,11 +25,11 @@ class CueBus:
         self.limiter = Limiter(sample_rate, channels)
 
     def share(self, deck: str, frame: int, frames: int) -> Gain:
-        """How much of ``deck`` is cued."""
+        """The gain of ``deck`` on the cue bus."""
         return self.switches[deck].over(frame, frames)
 
     def blend(self, cued: Block, master: Block, frame: int, fade: Gain) -> None:
-        """Make ``cued`` ``(frames, channels) float32`` what the headphones get; ``master`` holds its fade already."""
+        """Turn ``cued`` ``(frames, channels) float32`` into the headphones' sound; ``master`` is already faded."""
         frames = len(cued)
         own, other = equal_power(self.mix.over(frame, frames), 0.0)
         gain = self.gain.over(frame, frames)

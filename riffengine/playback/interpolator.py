@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+from riffengine.processes.audio import Samples
 
 TAPS = 32
-_BEFORE = TAPS // 2 - 1  # taps that lie before the sample on or left of the position
+_BEFORE = TAPS // 2 - 1  # taps before the sample at or left of the position
 _PHASES = 1024  # with straight lines between phases the coefficients err by 4e-7 (−128 dB)
 _BETA = 8.0  # Kaiser: 80 dB of stop band, flat to 0.85 of Nyquist (18.7 kHz at 44.1 kHz)
 
@@ -26,8 +26,8 @@ Taps = NDArray[np.float32]
 class Span:
     """What a loop reads for a run of ``frames`` frames.
 
-    ``first`` is the first sample, in ``[0, loop.frames)``; ``reach`` the offset of the last one. ``taps`` is
-    ``None`` when positions are whole samples. ``steps`` are the offsets of all frames, ``None`` when 0, 1, 2 …
+    ``first`` is the first sample, in ``[0, loop.frames)``; ``reach`` is the offset of the last one. ``taps`` is
+    ``None`` when positions are whole samples. ``steps`` are the offsets of all frames, ``None`` for 0, 1, 2 …
     """
 
     first: int
@@ -61,7 +61,7 @@ def taps_at(fractions: NDArray[np.float64]) -> Taps:
 
 
 class Interpolator:
-    """Reads loops between their samples; owns its buffers, so one thread only."""
+    """Reads loops between their samples. It owns its buffers, so one thread only."""
 
     def __init__(self) -> None:
         self._window = np.zeros(0, dtype=np.float32)
@@ -72,24 +72,24 @@ class Interpolator:
         """Every stem of the loop ``samples``, ``(stems, frames, channels)``; the next call overwrites the result."""
         stems, _, channels = samples.shape
         window = self._empty_window(stems, span.reach + TAPS, channels)
-        for done, part in _around(samples, span):
-            window[:, done : done + part.shape[1]] = part
-        return self._filter(window, span)
+        for done, piece in _pieces(samples, span):
+            window[:, done : done + piece.shape[1]] = piece
+        return self._apply_taps(window, span)
 
     def read_mixed(self, samples: Samples, span: Span, gains: Sequence[float]) -> Samples:
-        """The stems added up by ``gains``, ``(1, frames, channels)``: mixed first, one filter serves them all."""
+        """The stems summed by ``gains``, ``(1, frames, channels)``: mixed first, so one filter pass is enough."""
         stems, _, channels = samples.shape
         window = self._empty_window(1, span.reach + TAPS, channels)
         if window.size > self._scaled.size:
             self._scaled = np.zeros(2 * window.size, dtype=np.float32)
         window[:] = 0.0
-        for done, part in _around(samples, span):
-            run = part.shape[1]
+        for done, piece in _pieces(samples, span):
+            run = piece.shape[1]
             scaled = self._scaled[: run * channels].reshape(run, channels)
             for stem in range(stems):
-                np.multiply(part[stem], gains[stem], out=scaled)
+                np.multiply(piece[stem], gains[stem], out=scaled)
                 np.add(window[0, done : done + run], scaled, out=window[0, done : done + run])
-        return self._filter(window, span)
+        return self._apply_taps(window, span)
 
     def _empty_window(self, stems: int, width: int, channels: int) -> Samples:
         size = stems * width * channels
@@ -97,7 +97,7 @@ class Interpolator:
             self._window = np.zeros(2 * size, dtype=np.float32)
         return self._window[:size].reshape(stems, width, channels)
 
-    def _filter(self, window: Samples, span: Span) -> Samples:
+    def _apply_taps(self, window: Samples, span: Span) -> Samples:
         assert span.taps is not None
         stems, width, channels = window.shape
         item = window.itemsize
@@ -121,8 +121,8 @@ class Interpolator:
         return products[:, 0]
 
 
-def _around(samples: Samples, span: Span) -> Iterator[tuple[int, Samples]]:
-    """The samples a span and its taps reach, in pieces that do not cross the end of the loop, each with its place."""
+def _pieces(samples: Samples, span: Span) -> Iterator[tuple[int, Samples]]:
+    """The samples that a span and its taps read, with their offsets, in pieces that do not cross the loop's end."""
     length = samples.shape[1]
     start, width, done = (span.first - _BEFORE) % length, span.reach + TAPS, 0
     while done < width:

@@ -1,14 +1,16 @@
-"""Limiter: a brick wall that sees 63 frames ahead, the same bits for every size of block.
+"""Limiter: a brick-wall limiter with 63 frames of look-ahead; it gives the same bits for every size of block.
 
-The gain a peak needs is held over the look-ahead (sliding minimum), recovers along a straight line, and is rounded off
-by a box of the same length: it has arrived when the peak does. Gains are integers (2^30 is 1), because running sums and
-running minima of integers do not depend on where they began.
+The gain a peak needs is held over the look-ahead (sliding minimum), recovers along a straight line, and is smoothed by
+a box filter of the same length, so it is reached when the peak is. Gains are integers (2^30 is 1), because running sums
+and running minima of integers do not depend on where they began.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from riffengine.processes.audio import Block
 
 WINDOW = 64
 DELAY = WINDOW - 1
@@ -19,10 +21,8 @@ CEILING = 10.0 ** (-0.3 / 20.0)
 
 _ONE = 1 << 30
 _THRESHOLD = CEILING * (1.0 - 2.0**-21)  # room for the last rounding to float32
-_RELEASE_SECONDS = 0.2  # from silence to full gain; 1.3 ms of box alone would rattle on bass notes
+_RELEASE_SECONDS = 0.2  # from silence to full gain; the box alone (1.3 ms) would distort bass notes
 _ABSURD = 1e9
-
-Block = NDArray[np.float32]
 
 
 class Limiter:
@@ -30,7 +30,7 @@ class Limiter:
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._slope = round(_ONE / (_RELEASE_SECONDS * sample_rate))
-        self._late = np.zeros((DELAY, channels), dtype=np.float32)  # samples not yet handed out
+        self._delayed = np.zeros((DELAY, channels), dtype=np.float32)  # samples not yet handed out
         self._needed = np.full(DELAY, _ONE, dtype=np.int64)  # gains those samples need
         self._held = np.full(DELAY, _ONE, dtype=np.int64)  # the envelope of samples already handed out
         self._resting = True
@@ -38,7 +38,7 @@ class Limiter:
         self.reduction = 1.0
 
     def process(self, block: Block) -> Block:
-        """As many frames as come in, ``DELAY`` frames later, never above ``CEILING``. NaN and Inf become silence."""
+        """As many frames as come in, ``DELAY`` frames late, never above ``CEILING``. NaN and Inf become silence."""
         frames = len(block)
         peaks = np.abs(block).max(axis=1) if block.shape[1] > 1 else np.abs(block[:, 0])
         peak = float(peaks.max(initial=0.0))
@@ -48,14 +48,14 @@ class Limiter:
             block = np.where(bad, np.float32(0), block)
             peaks = np.abs(block).max(axis=1)
             peak = float(peaks.max(initial=0.0))
-        late = np.concatenate((self._late, block))
-        self._late = late[frames:]
+        delayed = np.concatenate((self._delayed, block))
+        self._delayed = delayed[frames:]
         self.reduction = 1.0
         if self._resting and peak <= _THRESHOLD:
-            return late[:frames]
+            return delayed[:frames]
         gains = self._gains(peaks.astype(np.float64))
         self.reduction = float(gains.min(initial=1.0))
-        out: Block = late[:frames] * gains.astype(np.float32)[:, None]
+        out: Block = delayed[:frames] * gains.astype(np.float32)[:, None]
         return out
 
     def _gains(self, peaks: NDArray[np.float64]) -> NDArray[np.float64]:

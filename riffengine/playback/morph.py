@@ -1,4 +1,4 @@
-"""Morph: the loops of one bank along alpha, as an unchanging picture, and what each weighs at an alpha."""
+"""Morph: the loops of one bank along alpha, and the gain of each at an alpha. It does not change once made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riffengine.playback.ramp import Curve, Gain, equal_power
 
 
 class Morph:
-    """Loops in order of alpha with the correlation of every pair of neighbours. At least one loop.
+    """Loops in order of alpha with the correlation of each pair of neighbours. At least one loop.
 
     Only the two neighbours of alpha sound; a single loop sounds at every alpha.
     """
@@ -49,7 +49,7 @@ class Morph:
         for index in range(start, end + 1):
             # Before its own alpha a loop rises from its left neighbour, after it falls to its right one.
             if index < end:
-                x = _place(alpha, self.alphas[index], self.alphas[index + 1])
+                x = _position(alpha, self.alphas[index], self.alphas[index + 1])
                 falls, next_rises = equal_power(x, self.correlations[index])
             else:
                 falls, next_rises = 1.0, 1.0
@@ -58,9 +58,9 @@ class Morph:
         return found
 
 
-def _place(alpha: Gain, left: float, right: float) -> Gain:
-    """Where ``alpha`` stands between two neighbours, 0..1."""
+def _position(alpha: Gain, left: float, right: float) -> Gain:
+    """The position of ``alpha`` between two neighbours, 0..1."""
     if isinstance(alpha, float):
         return min(max((alpha - left) / (right - left), 0.0), 1.0)
-    place: Curve = ((alpha - left) / (right - left)).clip(0.0, 1.0)
-    return place
+    position: Curve = ((alpha - left) / (right - left)).clip(0.0, 1.0)
+    return position

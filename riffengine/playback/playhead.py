@@ -1,7 +1,7 @@
-"""Playhead: where in a loop the music stands at an absolute frame, exact for days.
+"""Playhead: the position in a loop at an absolute frame, exact for days.
 
 The position follows the beat: ``((beat mod loop.beats) / loop.beats) × loop.frames``. It is a function of the frame
-alone, so every loop of a grid is in phase with every other, and the size of the block cannot show.
+alone, so every loop of a grid is in phase with every other, whatever the size of the block.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Playhead:
         return (laps % 1) * self.frames
 
     def position(self, frame: int) -> float:
-        """The position that is really read at ``frame``, in samples, in ``[0, frames)``."""
+        """The position that is read at ``frame``, in samples, in ``[0, frames)``."""
         if self.whole:
             return float((frame + self._offset) % self.frames)
         return (self._base_of(frame) + (frame % STRETCH_FRAMES) * self.step) % self.frames
 
     def span(self, frame: int, frames: int) -> Span:
-        """What to read for ``frames`` frames from ``frame``; they must lie in one stretch."""
+        """What to read for ``frames`` frames from ``frame``, all in one stretch."""
         last = self._last
         if last is not None and last[0] == frame and last[1] == frames:
             return last[2]
@@ -74,7 +74,7 @@ class Playhead:
 
 
 class Playheads:
-    """The playheads of one grid, one for each shape of loop. Identity matters: a new grid makes a new object."""
+    """The playheads of one grid, one for each length of loop. Compared by identity: a new grid makes a new object."""
 
     def __init__(self, grid: BeatGrid) -> None:
         self.grid = grid

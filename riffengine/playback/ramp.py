@@ -1,13 +1,14 @@
-"""Ramp: one control value over absolute frames, and the power law of every crossfade.
+"""Ramp: one control value over absolute frames; with it the power law of every crossfade.
 
 All arithmetic here is addition, multiplication and square root, which IEEE 754 rounds the same way one value at a time
-or many at once. So a block of 4096 frames and 64 blocks of 64 give the same bits; ``np.sin`` would not promise it.
+or many at once. So a block of 4096 frames and 64 blocks of 64 give the same bits; ``np.sin`` does not promise that.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import insort
+from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
@@ -31,8 +32,8 @@ def frame_count(frames: int) -> Curve:
 class Ramp:
     """A value that moves along a straight line between two absolute frames and rests otherwise.
 
-    Moves that are known ahead may be given ahead (``move_later``). Not thread-safe: the mixer's thread alone uses it.
-    ``end_frame`` is ``None`` at rest, when nothing is known to come.
+    Moves that are known ahead may be given ahead (``move_later``). Not thread-safe: used by the mixer's thread only.
+    ``end_frame`` is ``None`` at rest with no move to come.
     """
 
     __slots__ = ("_frames", "_from", "_later", "_start", "_stop", "_to", "end_frame")
@@ -48,7 +49,7 @@ class Ramp:
 
     @property
     def target(self) -> float:
-        """Where the value rests or will rest, of what has begun."""
+        """Where the value rests or will rest, by a move that has begun."""
         return self._to
 
     @property
@@ -62,27 +63,27 @@ class Ramp:
         return self._start + self._frames
 
     def move(self, value: float, frame: int, frames: int) -> None:
-        """Go from wherever the value is at ``frame`` to ``value`` in ``frames``; no jump unless ``frames`` is 0."""
-        self._begin(frame, value, frames)
-        self._see_end()
+        """Go from the value at ``frame`` to ``value`` in ``frames``; no jump unless ``frames`` is 0."""
+        self._start_move(frame, value, frames)
+        self._update_end()
 
     def move_later(self, value: float, frame: int, frames: int) -> None:
-        """As ``move``, on a frame that has not come; moves for one frame begin in the order they were given."""
+        """Like ``move``, for a frame still to come; moves on one frame begin in the order they were given."""
         insort(self._later, (frame, value, frames), key=itemgetter(0))
-        self._see_end()
+        self._update_end()
 
     def settle(self, frame: int) -> None:
-        """Begin what was to begin by ``frame``; rest when all is over by then."""
+        """Begin the moves that are due by ``frame``; rest when all are over by then."""
         if self.end_frame is None:
             return
         while self._later and self._later[0][0] <= frame:
-            self._begin(*self._later.pop(0))
+            self._start_move(*self._later.pop(0))
         if self._stop is not None and frame >= self._stop:
             self._stop = None
-        self._see_end()
+        self._update_end()
 
     def at(self, frame: int) -> float:
-        """The value at ``frame``, which must not lie after a move that is to come."""
+        """The value at ``frame``, which must not lie after a move still to come."""
         if self._stop is None or frame >= self._stop:
             return self._to
         return self._from + (self._to - self._from) * ((frame - self._start) / self._frames)
@@ -94,54 +95,63 @@ class Ramp:
         end = frame + frames
         if (self._later and self._later[0][0] < end) or (self._stop is not None and self._stop < end):
             return self._over_several(frame, frames)
-        return self._along(frame, frames) if self._stop is not None else self._to
+        return self._line(frame, frames) if self._stop is not None else self._to
 
-    def _along(self, frame: int, frames: int) -> Curve:
+    def _line(self, frame: int, frames: int) -> Curve:
         progress = (frame_count(frames) + (frame - self._start)) / self._frames
         return self._from + (self._to - self._from) * progress
 
     def _over_several(self, frame: int, frames: int) -> Curve:
-        """The curve through moves that begin on the way; every value is that of its own straight line."""
+        """The curve where moves begin within it; every value is that of its own straight line."""
         curve = np.empty(frames)
-        now, done = self._as_it_moves(), 0
+        now, done = self._current_move(), 0
         bounds = [begin - frame for begin, _, _ in self._later if begin < frame + frames]
         for until, upcoming in zip([*bounds, frames], [*self._later[: len(bounds)], None], strict=True):
             rests = done if now._stop is None else min(max(now._stop - frame, done), until)
             if rests > done:
-                curve[done:rests] = now._along(frame + done, rests - done)
+                curve[done:rests] = now._line(frame + done, rests - done)
             curve[rests:until] = now._to
             done = until
             if upcoming is not None:
-                now._begin(*upcoming)
+                now._start_move(*upcoming)
         return curve
 
-    def _as_it_moves(self) -> Ramp:
-        """A ramp on the same move, without what is to come."""
+    def _current_move(self) -> Ramp:
+        """A ramp with the same current move and none to come."""
         ramp = Ramp(self._from)
         ramp._to, ramp._start, ramp._frames, ramp._stop = self._to, self._start, self._frames, self._stop
         return ramp
 
-    def _begin(self, frame: int, value: float, frames: int) -> None:
+    def _start_move(self, frame: int, value: float, frames: int) -> None:
         self._from = self.at(frame)
         self._to = value
         self._start = frame
         self._frames = max(0, frames)
         self._stop = frame + frames if frames > 0 and self._from != value else None
 
-    def _see_end(self) -> None:
+    def _update_end(self) -> None:
         if not self._later:
             self.end_frame = self._stop
             return
-        # One frame at least: a jump that is to come must be begun, too.
+        # At least one frame: a jump still to come must begin, too.
         self.end_frame = max(self._stop or 0, *(begin + max(1, frames) for begin, _, frames in self._later))
+
+
+@dataclass(frozen=True)
+class Control:
+    """A ramp that messages move, and the range their values are clipped to."""
+
+    ramp: Ramp
+    low: float = 0.0
+    high: float = 1.0
 
 
 def equal_power(x: Gain, correlation: float) -> tuple[Gain, Gain]:
     """Gains of the outgoing and the incoming signal at position ``x`` (0..1) of a crossfade.
 
     ``(cos t, sin t) / sqrt(1 + r sin 2t)`` with ``r`` the correlation of the two signals (0..1): the power of the sum
-    is constant whether they are strangers (r = 0, −3 dB each in the middle) or the same (r = 1, −6 dB each).
-    ``sin² t = x²(3 − 2x)`` stands for ``sin²(πx/2)``, never more than 0.011 away.
+    is constant whether they are unrelated (r = 0, −3 dB each in the middle) or equal (r = 1, −6 dB each).
+    ``sin² t = x²(3 − 2x)`` approximates ``sin²(πx/2)`` to within 0.011.
     """
     if isinstance(x, float):
         rising = x * x * (3.0 - 2.0 * x)

@@ -1,1 +1,1 @@
-"""What the processes share: messages, the loop store, real-time priority."""
+"""What the processes share: messages, audio types, the loop store, real-time priority."""

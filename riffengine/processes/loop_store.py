@@ -1,7 +1,7 @@
-"""LoopStore: the shared memory in which loops cross from the renderer to the player.
+"""LoopStore: the shared memory that passes loops from the renderer to the player.
 
-One segment of equal slots, made by the engine, so that a renderer that dies holds nothing: its slot is simply used
-again. The engine alone decides which slot is free; the renderer writes a slot, the player reads it, never both at once.
+The engine makes one segment of equal slots, so a renderer that dies takes no memory with it: its slot is used again.
+Only the engine decides which slot is free; the renderer writes a slot, the player reads it, never both at once.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from multiprocessing import shared_memory
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.errors import LoopStoreError
+from riffengine.processes.audio import Samples
 
 if sys.platform != "win32":
     import fcntl
-
-Samples = NDArray[np.float32]
 
 _SHM_FOLDER = Path("/dev/shm")
 _TRIES = 8
@@ -30,7 +28,7 @@ _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
 
 class _Segment(shared_memory.SharedMemory):
-    """A segment that a process may leave at its end while a view of it is still alive, without a word on stderr."""
+    """A segment that writes nothing to stderr when its process ends while a view of it is still alive."""
 
     def __del__(self) -> None:
         with contextlib.suppress(BufferError, OSError):
@@ -40,7 +38,7 @@ class _Segment(shared_memory.SharedMemory):
 class LoopStore:
     """Equal slots of ``slot_floats`` float32 each in one shared-memory segment.
 
-    ``create`` in the engine process, ``attach`` in the others. ``slots`` says how many there are.
+    Use ``create`` in the engine process and ``attach`` in the others. ``slots`` is their number.
     """
 
     def __init__(
@@ -58,9 +56,9 @@ class LoopStore:
 
     @classmethod
     def create(cls, slots: int, slot_floats: int, least_slots: int | None = None) -> LoopStore:
-        """A new segment of ``slots``, or of fewer where there is no room for them, by halves down to ``least_slots``.
+        """A new segment of ``slots``; where there is no room for them, of half as many, down to ``least_slots``.
 
-        ``LoopStoreError`` says what to do where there is room for no more than that.
+        Raises ``LoopStoreError``, which says what to do, where there is no room for ``least_slots`` either.
         """
         least = slots if least_slots is None else min(least_slots, slots)
         number = slots
@@ -80,7 +78,7 @@ class LoopStore:
 
     @classmethod
     def attach(cls, name: str, slots: int, slot_floats: int) -> LoopStore:
-        """The engine's segment, seen from another process."""
+        """The engine's segment in another process; raises ``LoopStoreError`` when it is gone or cannot be opened."""
         try:
             memory = _Segment(name=name)
         except FileNotFoundError:
@@ -111,12 +109,12 @@ class LoopStore:
         return view
 
     def close(self) -> None:
-        """Leave the segment; the engine also removes it. Every view must be gone by then."""
+        """Detach from the segment; the engine also removes it. No view of it may be left."""
         self._all = np.zeros((0, 0), dtype=np.float32)
-        with contextlib.suppress(BufferError):  # a view is still held: the mapping goes with the process
+        with contextlib.suppress(BufferError):  # a view is still held: the mapping ends with the process
             self._memory.close()
         if self._owner:
-            with contextlib.suppress(FileNotFoundError):  # somebody else has tidied up
+            with contextlib.suppress(FileNotFoundError):  # another process has removed it
                 self._memory.unlink()
         if self._lock >= 0:
             os.close(self._lock)
@@ -124,15 +122,15 @@ class LoopStore:
 
 
 def stale_segments() -> list[Path]:
-    """This user's segments whose engine no longer lives (after a power cut or kill -9).
+    """This user's segments whose engine no longer runs (after a power cut or kill -9).
 
-    A living engine holds a lock on its segment. Its process number would not do: containers may share the memory and
-    number their processes apart.
+    A running engine holds a lock on its segment. Its process id would not do: containers may share the memory but
+    number their processes separately.
     """
     stale = []
     for path in _SHM_FOLDER.glob("riffengine-*") if _SHM_FOLDER.is_dir() else ():
         if _NAME.match(path.name):
-            with contextlib.suppress(OSError):  # gone meanwhile, or not ours to open
+            with contextlib.suppress(OSError):  # removed meanwhile, or not ours to open
                 lock = _lock(path)
                 if lock is not None:
                     os.close(lock)
@@ -151,9 +149,9 @@ def sweep_stale_segments() -> list[str]:
 
 
 def _reserve(size: int) -> tuple[shared_memory.SharedMemory, int]:
-    """A segment of ``size`` bytes that are really there, and the descriptor of its lock (-1: no such folder here).
+    """A segment of ``size`` bytes, all allocated, and the descriptor of its lock (-1: this system has no such folder).
 
-    Memory that is only promised ends the process that first writes to it (SIGBUS) when the folder is full.
+    Without the allocation, the first write to the segment would end the process (SIGBUS) when the folder is full.
     """
     for _ in range(_TRIES):
         name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
@@ -168,13 +166,13 @@ def _reserve(size: int) -> tuple[shared_memory.SharedMemory, int]:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(lock, 0, size)
                 return memory, lock
-        except FileNotFoundError:  # swept as stale between its creation and its lock: once more
+        except FileNotFoundError:  # removed as stale between its creation and its lock: try again
             pass
         except OSError:
             _discard(memory, lock)
             raise
         _discard(memory, lock)
-    raise OSError(f"{_TRIES} segments were taken away by somebody else")
+    raise OSError(f"{_TRIES} segments were removed by another process")
 
 
 def _discard(memory: shared_memory.SharedMemory, lock: int | None) -> None:
@@ -186,7 +184,7 @@ def _discard(memory: shared_memory.SharedMemory, lock: int | None) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """The descriptor that locks this user's file ``path``, or ``None``: its engine lives, or it is another user's."""
+    """The descriptor that locks this user's file ``path``; ``None`` if its engine runs or it is another user's."""
     if sys.platform == "win32":
         return None
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)

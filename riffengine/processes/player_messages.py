@@ -1,7 +1,7 @@
-"""What the engine tells the player, and what the player answers. Frozen, picklable, no behaviour.
+"""Messages from the engine to the player and back. Frozen, picklable, no behaviour.
 
 ``at_frame`` is the output frame on which a message acts; ``None`` means the start of the next block. A message that
-arrives after its frame acts at the start of the next block, and the answer carries the frame on which it really did.
+arrives after its frame acts at the start of the next block, and the answer holds the frame on which it did.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from riffengine.transport.beat_grid import BeatGrid
 
 @dataclass(frozen=True)
 class LoopRef:
-    """Where a finished loop lies: ``slot`` of the loop store holds ``(stems, frames, channels) float32``."""
+    """Where a finished loop is stored: ``slot`` of the loop store holds ``(stems, frames, channels) float32``."""
 
     loop: int  # unique for the session, never reused (a slot is)
     slot: int
@@ -29,9 +29,9 @@ class LoopRef:
 
 @dataclass(frozen=True)
 class PlaceLoop:
-    """Put ``loop`` at ``alpha`` in ``bank`` of ``deck``; it takes the place of one already at that alpha.
+    """Put ``loop`` at ``alpha`` in ``bank`` of ``deck``; it replaces one already at that alpha.
 
-    If the bank is sounding, the change is crossfaded in phase over ``fade_frames``.
+    If the bank is being played, the change is crossfaded in phase over ``fade_frames``.
     """
 
     deck: str
@@ -44,7 +44,7 @@ class PlaceLoop:
 
 @dataclass(frozen=True)
 class RemoveLoop:
-    """Take the loop at ``alpha`` out of ``bank`` (crossfaded if it sounds). The last loop of a sounding bank stays."""
+    """Remove the loop at ``alpha`` from ``bank``, crossfaded if it sounds. The last loop of a playing bank stays."""
 
     deck: str
     bank: int
@@ -55,9 +55,9 @@ class RemoveLoop:
 
 @dataclass(frozen=True)
 class LaunchBank:
-    """From ``at_frame`` on ``deck`` sounds ``bank``; equal-power crossfade in phase; the old bank is dropped after.
+    """Play ``bank`` on ``deck`` from ``at_frame`` on: equal-power crossfade in phase, then the old bank is dropped.
 
-    ``serial`` numbers the newest change that the bank holds; the player does not look at it.
+    ``serial`` numbers the newest change that the bank holds; the player does not use it.
     """
 
     deck: str
@@ -79,9 +79,10 @@ class SetControl:
     """Move a mixer control to ``value`` along a straight ramp of ``ramp_frames``.
 
     Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
-    ``deck/<d>/alpha`` (0..1), ``deck/<d>/filter`` (−1..1), ``deck/<d>/side`` (0 left, 1 right, 2 through),
-    ``crossfader`` (0 left … 1 right, equal power), ``fade`` (0..1, fade-in/out); where there is a cue bus
-    ``deck/<d>/cue`` (0, 1), ``cue/gain`` (linear), ``cue/mix`` (0 cued decks … 1 master, equal power).
+    ``deck/<d>/alpha`` (0..1), ``deck/<d>/side`` (0 left, 1 right, 2 through), ``crossfader`` (0 left … 1 right, equal
+    power), ``fade`` (0..1, fade-in/out); where there is a cue bus ``deck/<d>/cue`` (0, 1), ``cue/gain`` (linear),
+    ``cue/mix`` (0 cued decks … 1 master, equal power); and ``deck/<d>/<control>`` for every control of a deck effect,
+    in the effect's own range.
     """
 
     name: str
@@ -93,7 +94,7 @@ class SetControl:
 
 @dataclass(frozen=True)
 class SetGrid:
-    """``grid`` rules from ``at_frame`` on."""
+    """Change to ``grid`` at ``at_frame``."""
 
     grid: BeatGrid
     at_frame: int
@@ -121,7 +122,7 @@ class StopRecording:
 
 @dataclass(frozen=True)
 class SaveLast:
-    """Write the newest ``seconds`` of what was played to ``path``; a recording that runs goes on beside it."""
+    """Write the newest ``seconds`` of what was played to ``path``; a recording that runs continues."""
 
     path: str
     seconds: float
@@ -132,7 +133,7 @@ class SaveLast:
 
 @dataclass(frozen=True)
 class PlayerReady:
-    """The output runs. ``latency_seconds`` is what the device adds after the block is handed over."""
+    """The output runs. ``latency_seconds`` is what it adds after the block is handed over."""
 
     output: str
     sample_rate: int
@@ -142,7 +143,7 @@ class PlayerReady:
 
 @dataclass(frozen=True)
 class Status:
-    """A regular report: ``frame`` was the next to be pulled at ``host_ns`` of the monotonic clock."""
+    """A regular report: at ``host_ns`` of the monotonic clock the next frame to be pulled was ``frame``."""
 
     frame: int
     host_ns: int
@@ -164,7 +165,7 @@ class BankLanded:
 
 @dataclass(frozen=True)
 class LoopFreed:
-    """``loop`` is no longer read: its slot may be written again."""
+    """``loop`` is not read any more: its slot may be written again."""
 
     loop: int
     slot: int
@@ -182,9 +183,9 @@ class Audible:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """The ``number``-th message since the start (from 1) takes effect on ``frame``; told when a tape is kept.
+    """The ``number``-th message since the start (from 1) takes effect on ``frame``; sent when a player log is kept.
 
-    ``horizon`` was the first frame not yet mixed when it was taken: an exact replay takes it there.
+    ``horizon`` was the first frame not yet mixed when the message was taken: an exact replay takes it there.
     """
 
     number: int
@@ -194,14 +195,14 @@ class Scheduled:
 
 @dataclass(frozen=True)
 class PlayerFailed:
-    """The output cannot go on; ``reason`` is for a person."""
+    """The output has failed and the player ends; ``reason`` is for a person."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class PlayerNotice:
-    """Something went wrong that does not stop the sound, say a full disk; ``reason`` is for a person."""
+    """Something failed that does not stop the sound, for example a full disk; ``reason`` is for a person."""
 
     reason: str
 
@@ -210,8 +211,8 @@ class PlayerNotice:
 class Recorded:
     """News of a file. ``frame`` is the output frame of its first sample; of ``ended``, the one after the last.
 
-    ``began``: a recording, in ``path``. ``part``: it goes on in ``path``. ``ended``: it is finished; ``problem`` says
-    why the disk ended it, else "". ``saved``: the last ``frames`` lie in ``path``, or ``problem`` says why not.
+    ``began``: a recording, in ``path``. ``part``: it continues in ``path``. ``ended``: it is finished; ``problem`` says
+    why the disk ended it, or is "". ``saved``: the last ``frames`` are in ``path``, or ``problem`` says why not.
     """
 
     what: Literal["began", "part", "ended", "saved"]

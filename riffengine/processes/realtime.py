@@ -1,4 +1,4 @@
-"""Real-time scheduling for a process in which being late is heard."""
+"""Real-time scheduling for a process whose delays would be heard."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _NICE = -10
 
 
 def raise_priority(priority: int) -> None:
-    """Ask for real-time scheduling (FIFO at ``priority``) for this thread and all it starts.
+    """Ask for real-time scheduling (FIFO at ``priority``) for this thread and all threads it starts.
 
-    Where that is not allowed a better nice value is asked for, and where that is not either, nothing happens.
+    Where that is not allowed, ask for a better nice value; where that is not allowed either, do nothing.
     """
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except (AttributeError, OSError):  # no such call on this system, or not allowed: both are ordinary
+    except (AttributeError, OSError):  # no such call on this system, or not allowed: both are common
         try:
             os.nice(_NICE)
         except (AttributeError, OSError):
@@ -25,9 +25,9 @@ def raise_priority(priority: int) -> None:
 
 @contextlib.contextmanager
 def own_priority(priority: int) -> Iterator[None]:
-    """Real-time scheduling (FIFO at ``priority``) for this thread alone: what it starts meanwhile is ordinary.
+    """Real-time scheduling (FIFO at ``priority``) for this thread only: threads it starts meanwhile get none.
 
-    Where that is not allowed nothing happens.
+    Where that is not allowed, do nothing.
     """
     before = None
     with contextlib.suppress(AttributeError, OSError):
@@ -37,12 +37,12 @@ def own_priority(priority: int) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is not None:  # the flag stays: only root may take it back
+        if before is not None:  # the flag stays: only root may clear it
             os.sched_setscheduler(0, before[0] | os.SCHED_RESET_ON_FORK, before[1])
 
 
 def realtime_allowed() -> bool | None:
-    """Whether this user may run a thread under SCHED_FIFO, found out by doing it for a moment.
+    """Whether this user may run a thread under SCHED_FIFO, found out by trying it for a moment.
 
     ``None`` where the system has no such call.
     """

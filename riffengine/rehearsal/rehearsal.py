@@ -68,7 +68,7 @@ class Rehearsal:
         self._renderer = ScriptedRenderer(
             renderer or RendererScript(), sample_rate, self._store, stems_of(state.values, decks[0])
         )
-        self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1, weigh_ahead=False)
+        self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1, compare_ahead=False)
         self.conductor = Conductor(tree, state, grid, decks, slots, policy)
         self._ear = OutputAnalyser(sample_rate, self.report)
         self._events: list[tuple[int, int, Line | FromRenderer | bool | None]] = []

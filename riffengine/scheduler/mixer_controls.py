@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from riffengine.performance.command import Command, Value
-from riffengine.performance.parameters import SIDE_CHOICES
+from riffengine.performance.parameters import SIDE_CHOICES, is_effect_control
 from riffengine.performance.routing import Handler, deck_of, handler_of
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
@@ -21,7 +21,9 @@ def linear_gain(db: float) -> float:
 def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0) -> SetControl:
     """The mixer control behind the parameter at ``path``: gains are linear, sides are numbers, all else is as it is."""
     name = path.rsplit("/", 1)[-1]
-    if name == "gain":
+    if is_effect_control(path):
+        number = float(value)
+    elif name == "gain":
         number = linear_gain(float(value))
     elif name == "side":
         number = float(SIDE_CHOICES.index(str(value)))

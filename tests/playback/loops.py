@@ -1,30 +1,30 @@
-"""A rack of loops without shared memory: every test makes its own and hands it to a mixer."""
+"""LoopRack: loops in plain memory, without a loop store; every test makes its own and gives it to a mixer."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.audio import Samples
 from riffengine.processes.player_messages import LoopRef, SetControl, ToPlayer
 from riffengine.transport.beat_grid import BeatGrid
 
-Samples = NDArray[np.float32]
 
-
-class Rack:
-    """Loops in plain memory; ``slot`` is the index."""
+class LoopRack:
+    """Loops by their slot, which is also their number; ``references`` has what the player is sent for each."""
 
     def __init__(self, rate: int = 44100, bpm: float = 120.0) -> None:
         self.grid = BeatGrid(rate, bpm)
         self.loops: list[Samples] = []
+        self.references: list[LoopRef] = []
 
     def add(self, samples: Samples, beats: int = 1, stems: tuple[str, ...] | None = None) -> LoopRef:
-        """Keep ``(stems, frames, channels)`` and give its reference."""
+        """Add ``(stems, frames, channels)``; returns its reference."""
         number = len(self.loops)
         self.loops.append(np.ascontiguousarray(samples, dtype=np.float32))
         names = stems or tuple(f"stem{i}" for i in range(len(samples)))
-        return LoopRef(number, number, samples.shape[1], samples.shape[2], names, beats)
+        self.references.append(LoopRef(number, number, samples.shape[1], samples.shape[2], names, beats))
+        return self.references[-1]
 
     def noise(self, seed: int, beats: int = 1, stems: int = 1, channels: int = 2, level: float = 0.1) -> LoopRef:
         shape = (stems, self.grid.loop_frames(beats), channels)
@@ -48,7 +48,7 @@ class Rack:
 
 
 def pull_all(mixer: Mixer, total: int, blocks: tuple[int, ...] = (512,)) -> Samples:
-    """``total`` frames in blocks of the given sizes, over and over."""
+    """``total`` frames in blocks of the given sizes, repeated in turn."""
     pulled, index = [], 0
     while mixer.frame < total:
         pulled.append(mixer.pull(min(blocks[index % len(blocks)], total - mixer.frame)))

@@ -1,15 +1,15 @@
-"""The cue bus: decks before their faders in a second pair of channels; the master does not notice it."""
+"""The cue bus: decks before their faders in a second pair of channels, without any effect on the master."""
 
 import numpy as np
 import pytest
 
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
-from tests.playback.loops import Rack, pull_all
+from tests.playback.loops import LoopRack, pull_all
 
 
-def desk(cue: bool) -> tuple[list[np.ndarray], Mixer]:
-    rack = Rack()
+def tone_mixer(cue: bool) -> tuple[list[np.ndarray], Mixer]:
+    rack = LoopRack()
     mixer = Mixer(44100, rack.grid, lambda ref: rack.loops[ref.slot], ("a", "b"), 2, cue)
     mixer.schedule(SetControl("fade", 1.0, 0, 0))
     for seed, name in enumerate("ab"):
@@ -18,8 +18,8 @@ def desk(cue: bool) -> tuple[list[np.ndarray], Mixer]:
     return [loop[0] for loop in rack.loops], mixer
 
 
-def test_without_anything_cued_the_master_has_the_bits_it_would_have_and_the_headphones_none() -> None:
-    plain, both = pull_all(desk(False)[1], 20_000), pull_all(desk(True)[1], 20_000)
+def test_with_nothing_cued_the_master_is_bit_identical_and_the_headphones_are_silent() -> None:
+    plain, both = pull_all(tone_mixer(False)[1], 20_000), pull_all(tone_mixer(True)[1], 20_000)
     assert plain.shape == (20_000, 2)
     assert np.ascontiguousarray(both[:, :2]).tobytes() == plain.tobytes()
     assert not both[:, 2:].any()
@@ -27,7 +27,7 @@ def test_without_anything_cued_the_master_has_the_bits_it_would_have_and_the_hea
 
 @pytest.mark.parametrize("fader", [SetControl("crossfader", 0.0, 0, 0), SetControl("deck/b/mute", 1.0, 0)])
 def test_a_cued_deck_is_heard_before_its_fader(fader: SetControl) -> None:
-    loops, mixer = desk(True)
+    loops, mixer = tone_mixer(True)
     for message in (SetControl("deck/b/cue", 1.0, 0, 0), SetControl("cue/gain", 0.5, 0, 0), fader):
         mixer.schedule(message)
     sound = pull_all(mixer, 20_000)
@@ -35,8 +35,8 @@ def test_a_cued_deck_is_heard_before_its_fader(fader: SetControl) -> None:
     assert np.allclose(sound[1_000:, :2], loops[0][1_000:20_000], atol=1e-6)
 
 
-def test_the_blend_goes_over_to_the_master() -> None:
-    _, mixer = desk(True)
+def test_the_blend_moves_to_the_master() -> None:
+    _, mixer = tone_mixer(True)
     for message in (SetControl("deck/b/cue", 1.0, 0, 0), SetControl("cue/mix", 1.0, 0, 0)):
         mixer.schedule(message)
     sound = pull_all(mixer, 20_000)
@@ -46,7 +46,7 @@ def test_the_blend_goes_over_to_the_master() -> None:
 @pytest.mark.parametrize("blocks", [(64,), (20_000,), (1, 7, 1000, 33)])
 def test_blocks_of_any_size_give_the_same_bits(blocks: tuple[int, ...]) -> None:
     def play(sizes: tuple[int, ...]) -> bytes:
-        _, mixer = desk(True)
+        _, mixer = tone_mixer(True)
         for frame, name, value in (
             (3_001, "deck/b/cue", 1.0),
             (5_000, "cue/mix", 0.4),
@@ -61,7 +61,7 @@ def test_blocks_of_any_size_give_the_same_bits(blocks: tuple[int, ...]) -> None:
 
 
 def test_a_mixer_without_a_cue_bus_refuses_its_controls() -> None:
-    _, mixer = desk(False)
+    _, mixer = tone_mixer(False)
     for name in ("cue/gain", "cue/mix", "deck/a/cue"):
         mixer.schedule(SetControl(name, 1.0, 0))
     mixer.pull(64)

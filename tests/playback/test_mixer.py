@@ -1,4 +1,4 @@
-"""The mixer's manners: never silent, never torn, and every message answered or counted."""
+"""The mixer is never silent or interrupted by a message, and answers or counts every message."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from riffengine.processes.player_messages import (
     SetControl,
     StopPlayer,
 )
-from tests.playback.loops import Rack, pull_all, rms_db
+from tests.playback.loops import LoopRack, pull_all, rms_db
 
 
-def test_nothing_is_heard_before_the_fade_is_raised(rack: Rack) -> None:
+def test_nothing_is_heard_before_the_fade_is_raised(rack: LoopRack) -> None:
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), fade=0.0)
     assert not pull_all(mixer, 5000).any()
     mixer.schedule(SetControl("fade", 1.0, 6000, 1000))
@@ -29,7 +29,7 @@ def test_nothing_is_heard_before_the_fade_is_raised(rack: Rack) -> None:
     assert np.array_equal(heard[2000:], rack.loops[0][0, 7000:10_000])
 
 
-def test_a_launch_lands_on_the_frame_it_was_asked_for(rack: Rack) -> None:
+def test_a_launch_lands_on_the_frame_it_was_asked_for(rack: LoopRack) -> None:
     mixer = rack.mixer(PlaceLoop("a", 7, 0.0, rack.noise(1)), LaunchBank("a", 7, 3210, 0))
     heard = pull_all(mixer, 5000)
     assert not heard[:3210].any()
@@ -38,13 +38,13 @@ def test_a_launch_lands_on_the_frame_it_was_asked_for(rack: Rack) -> None:
     assert mixer.reports() == []
 
 
-def test_an_empty_or_unknown_bank_is_refused_and_the_music_goes_on(rack: Rack) -> None:
+def test_an_empty_or_unknown_bank_is_refused_and_the_music_continues(rack: LoopRack) -> None:
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), LaunchBank("a", 5, 1000))
     assert np.array_equal(pull_all(mixer, 4000), rack.loops[0][0, :4000])
     assert mixer.counters.refused_messages == 1
 
 
-def test_the_last_loop_of_a_sounding_bank_stays(rack: Rack) -> None:
+def test_the_last_loop_of_a_playing_bank_stays(rack: LoopRack) -> None:
     loop = rack.noise(1)
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0), RemoveLoop("a", 0, 0.0, 1000), FreeLoop(loop.loop)
@@ -53,7 +53,7 @@ def test_the_last_loop_of_a_sounding_bank_stays(rack: Rack) -> None:
     assert not [report for report in mixer.reports() if isinstance(report, LoopFreed)]
 
 
-def test_a_loop_is_given_back_only_after_its_last_sample(rack: Rack) -> None:
+def test_a_loop_is_freed_only_after_its_last_sample(rack: LoopRack) -> None:
     old, new = rack.noise(1), rack.noise(2)
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, old), LaunchBank("a", 0, 0, 0))
     pull_all(mixer, 1000)
@@ -65,12 +65,12 @@ def test_a_loop_is_given_back_only_after_its_last_sample(rack: Rack) -> None:
         assert mixer.frame < 6000
     assert mixer.frame + MIX_AHEAD_FRAMES >= 5000
     assert freed == [LoopFreed(old.loop, old.slot)]
-    rack.loops[old.slot][:] = np.nan  # the slot is written again: nothing may hear it
+    rack.loops[old.slot][:] = np.nan  # the slot is written again: it must not be heard
     assert np.isfinite(pull_all(mixer, 30_000)).all()
     assert mixer.counters.damaged_frames == 0
 
 
-def test_a_loop_that_never_sounded_is_given_back_at_once_and_cannot_return(rack: Rack) -> None:
+def test_a_loop_that_never_sounded_is_freed_at_once_and_cannot_be_placed_again(rack: LoopRack) -> None:
     sounding, spare = rack.noise(1), rack.noise(2)
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, sounding),
@@ -83,11 +83,11 @@ def test_a_loop_that_never_sounded_is_given_back_at_once_and_cannot_return(rack:
     mixer.pull(64)
     assert LoopFreed(spare.loop, spare.slot) in mixer.reports()
     assert np.array_equal(pull_all(mixer, 9000), rack.loops[0][0, 64:9000])
-    assert mixer.counters.refused_messages == 1  # 4711 was never known
+    assert mixer.counters.refused_messages == 1  # 4711 is unknown
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 1e30])
-def test_a_damaged_loop_never_reaches_the_ear(rack: Rack, poison: float) -> None:
+def test_a_damaged_loop_is_never_heard(rack: LoopRack, poison: float) -> None:
     good, bad = rack.noise(1), rack.noise(2)
     rack.loops[bad.slot][0, 12_345, 0] = poison
     mixer = rack.mixer(
@@ -102,7 +102,7 @@ def test_a_damaged_loop_never_reaches_the_ear(rack: Rack, poison: float) -> None
     assert mixer.reports() == [LoopFreed(bad.loop, bad.slot)]  # its slot is not lost
 
 
-def test_a_loop_of_another_shape_than_promised_is_refused(rack: Rack) -> None:
+def test_a_loop_of_another_shape_than_announced_is_refused(rack: LoopRack) -> None:
     loop = rack.noise(1)
     rack.loops[loop.slot] = rack.loops[loop.slot][:, :-1]
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, loop))
@@ -110,7 +110,7 @@ def test_a_loop_of_another_shape_than_promised_is_refused(rack: Rack) -> None:
     assert (mixer.counters.unusable_loops, mixer.counters.refused_messages) == (1, 1)
 
 
-def test_controls_reach_their_value_and_turn_round_without_a_jump(rack: Rack) -> None:
+def test_controls_reach_their_value_and_reverse_without_a_jump(rack: LoopRack) -> None:
     ones = rack.add(np.full((1, 22_050, 2), 0.5, np.float32))
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, ones),
@@ -125,7 +125,7 @@ def test_controls_reach_their_value_and_turn_round_without_a_jump(rack: Rack) ->
     assert np.abs(np.diff(level)).max() == pytest.approx(1 / 1000, rel=1e-3)
 
 
-def test_mute_takes_five_milliseconds_whatever_ramp_is_asked(rack: Rack) -> None:
+def test_mute_takes_five_milliseconds_for_any_requested_ramp(rack: LoopRack) -> None:
     ones = rack.add(np.full((1, 22_050, 2), 0.5, np.float32))
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, ones),
@@ -140,7 +140,7 @@ def test_mute_takes_five_milliseconds_whatever_ramp_is_asked(rack: Rack) -> None
     assert np.all(level[3220:] == 0.5)
 
 
-def test_stems_have_their_own_gain_and_mono_sounds_on_both_sides(rack: Rack) -> None:
+def test_stems_have_their_own_gain_and_mono_sounds_on_both_sides(rack: LoopRack) -> None:
     samples = np.random.default_rng(3).standard_normal((2, 22_050, 1)).astype(np.float32) * 0.1
     loop = rack.add(samples, 1, ("drums", "bass"))
     mixer = rack.mixer(
@@ -154,7 +154,7 @@ def test_stems_have_their_own_gain_and_mono_sounds_on_both_sides(rack: Rack) -> 
 
 @pytest.mark.parametrize("bpm", [120.0, 121.3])
 def test_a_stem_gain_is_the_same_while_it_moves_and_when_it_rests(bpm: float) -> None:
-    rack = Rack(44100, bpm)
+    rack = LoopRack(44100, bpm)
     loop = rack.noise(1, stems=3)
     quiet = rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0))
     moving = rack.mixer(
@@ -177,13 +177,13 @@ def test_a_stem_gain_is_the_same_while_it_moves_and_when_it_rests(bpm: float) ->
         StopPlayer(),
     ],
 )
-def test_what_cannot_be_done_is_counted_and_changes_nothing(rack: Rack, message) -> None:  # type: ignore[no-untyped-def]
+def test_a_message_that_cannot_be_carried_out_is_counted_and_changes_nothing(rack: LoopRack, message) -> None:  # type: ignore[no-untyped-def]
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), message)
     assert np.array_equal(pull_all(mixer, 3000), rack.loops[0][0, :3000])
     assert mixer.counters.refused_messages == 1
 
 
-def test_a_late_message_acts_at_once_and_says_when(rack: Rack) -> None:
+def test_a_late_message_acts_at_once_and_its_frame_is_reported(rack: LoopRack) -> None:
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.noise(1)))
     pull_all(mixer, 4096)
     mixer.schedule(LaunchBank("a", 0, 100, 0))
@@ -192,7 +192,7 @@ def test_a_late_message_acts_at_once_and_says_when(rack: Rack) -> None:
     assert mixer.counters.late_messages == 1
 
 
-def test_a_stamped_gesture_is_echoed(rack: Rack) -> None:
+def test_a_gesture_with_a_time_stamp_is_reported_when_audible(rack: LoopRack) -> None:
     mixer = rack.mixer(SetControl("crossfader", 1.0, 700, stamp_ns=99))
     mixer.pull(512)
     assert mixer.reports() == []
@@ -200,7 +200,7 @@ def test_a_stamped_gesture_is_echoed(rack: Rack) -> None:
     assert mixer.reports() == [Audible("crossfader", 99, 700, 0)]
 
 
-def test_the_fade_out_ends_in_silence(rack: Rack) -> None:
+def test_the_fade_out_ends_in_silence(rack: LoopRack) -> None:
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), SetControl("fade", 0.0, 5000, 3000)
     )

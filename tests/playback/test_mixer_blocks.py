@@ -1,4 +1,4 @@
-"""What is heard does not depend on the size of the blocks, to the last bit."""
+"""The samples do not depend on the size of the blocks, to the last bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from riffengine.processes.player_messages import (
     ToPlayer,
 )
 from riffengine.transport.beat_grid import BeatGrid
-from tests.playback.loops import Rack, pull_all
+from tests.playback.loops import LoopRack, pull_all
 
 TOTAL = 40_000
 LOOPS = 7
@@ -57,7 +57,7 @@ def to_message(idea: tuple, loops: list[LoopRef], rate: int) -> ToPlayer:  # typ
 
 
 def digest(bpm: float, rate: int, script: list[tuple], blocks: tuple[int, ...]) -> tuple[str, list[object]]:  # type: ignore[type-arg]
-    rack = Rack(rate, bpm)
+    rack = LoopRack(rate, bpm)
     loops = [rack.noise(seed, beats=1 + seed % 2, stems=1 + seed % 3, channels=1 + seed % 2) for seed in range(LOOPS)]
     loops[3] = rack.noise(99, level=1.5)  # loud enough to keep the limiter busy
     mixer = rack.mixer(decks=("a", "b"))

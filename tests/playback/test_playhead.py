@@ -11,7 +11,7 @@ from riffengine.playback.mixer import Mixer
 from riffengine.playback.playhead import Playhead
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop
 from riffengine.transport.beat_grid import BeatGrid
-from tests.playback.loops import Rack, pull_all
+from tests.playback.loops import LoopRack, pull_all
 
 TEMPOS = [60 + 0.5 * step for step in range(241)] + [61.803, 119.99, 120.01, 133.37, 174.6]
 
@@ -23,7 +23,7 @@ def ideal(rate: int, bpm: float, frame: int, frames: int, beats: int) -> Fractio
 
 @pytest.mark.parametrize("rate", [44100, 48000])
 @pytest.mark.parametrize("hours", [1, 24])
-def test_after_hours_the_playhead_is_on_the_ideal_beat_at_every_tempo(rate: int, hours: int) -> None:
+def test_after_hours_the_playhead_is_still_on_the_exact_beat_at_every_tempo(rate: int, hours: int) -> None:
     for bpm in TEMPOS:
         grid = BeatGrid(rate, bpm)
         playhead = Playhead(grid, grid.loop_frames(8), 8)
@@ -33,7 +33,7 @@ def test_after_hours_the_playhead_is_on_the_ideal_beat_at_every_tempo(rate: int,
             assert apart < (Fraction(1, 1000) if playhead.whole else Fraction(1, 10**6)), bpm
 
 
-def test_most_tempos_have_no_whole_loop_and_are_still_within_a_hundred_thousandth_of_natural_speed() -> None:
+def test_at_most_tempos_loops_are_not_whole_frames_but_within_a_hundred_thousandth_of_natural_speed() -> None:
     heads = [Playhead(BeatGrid(44100, bpm), BeatGrid(44100, bpm).loop_frames(8), 8) for bpm in TEMPOS]
     assert 10 < sum(head.whole for head in heads) < len(heads) / 2
     assert all(abs(head.step - 1) < 1e-5 for head in heads)
@@ -41,7 +41,7 @@ def test_most_tempos_have_no_whole_loop_and_are_still_within_a_hundred_thousandt
 
 @pytest.mark.parametrize("bpm", [120.0, 121.3, 66.6])
 def test_after_an_hour_the_sound_itself_is_on_the_beat(bpm: float) -> None:
-    rack = Rack(48000, bpm)
+    rack = LoopRack(48000, bpm)
     hour = 3600 * 48000
     cycles = 64
     loop = rack.tone(cycles, beats=8)
@@ -67,7 +67,7 @@ def rack_messages(loop):  # type: ignore[no-untyped-def]
 
 def test_a_loop_longer_or_shorter_than_the_grid_by_a_percent_is_read_faster_or_slower_and_stays_in_phase() -> None:
     for factor in (0.99, 1.01):
-        rack = Rack(44100, 120.0)
+        rack = LoopRack(44100, 120.0)
         loop = rack.tone(100, beats=1)
         rack.grid = BeatGrid(44100, 120.0 * factor)
         heard = pull_all(rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0)), 22050)[:, 0]
@@ -75,18 +75,18 @@ def test_a_loop_longer_or_shorter_than_the_grid_by_a_percent_is_read_faster_or_s
         assert np.abs(heard - wanted).max() < 1e-4
 
 
-def test_whole_loops_are_handed_out_untouched() -> None:
-    rack = Rack(44100, 120.0)
+def test_loops_of_whole_frames_are_read_unchanged() -> None:
+    rack = LoopRack(44100, 120.0)
     loop = rack.noise(1, beats=1)
     heard = pull_all(rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0)), 3 * 22050)
     assert heard.tobytes() == np.tile(rack.loops[0][0], (3, 1)).tobytes()
 
 
 def test_the_interpolator_is_flat_to_18_khz() -> None:
-    rack = Rack(44100, 120.0)
+    rack = LoopRack(44100, 120.0)
     top = round(18_000 / 2)  # cycles in half a second
     loop = rack.tone(top)
-    rack.grid = BeatGrid(44100, 120.0, 0, 0.5 / 22050)  # half a sample late, the worst place
+    rack.grid = BeatGrid(44100, 120.0, 0, 0.5 / 22050)  # half a sample late, the worst case
     rack.grid = BeatGrid(44100, 120.0 * 1.0001, 0, 0.5 / 22050)
     heard = pull_all(rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0)), 22050)[:, 0]
     level = np.sqrt(np.mean(heard[1000:-1000].astype(np.float64) ** 2)) / (0.25 / np.sqrt(2))

@@ -1,4 +1,4 @@
-"""Moves that are known ahead are the same moves, to the last bit, as those that come when they are due."""
+"""Moves given ahead are bit-identical to moves given on their frame."""
 
 import random
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from riffengine.playback.ramp import Ramp
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
-from tests.playback.loops import Rack, pull_all
+from tests.playback.loops import LoopRack, pull_all
 
 
 def moves(seed: int) -> list[tuple[int, float, int]]:
@@ -17,7 +17,7 @@ def moves(seed: int) -> list[tuple[int, float, int]]:
     return found
 
 
-def test_a_ramp_told_ahead_goes_the_same_way() -> None:
+def test_a_ramp_given_its_moves_ahead_has_the_same_values() -> None:
     for seed in range(40):
         plain, ahead, told = Ramp(0.2), Ramp(0.2), moves(seed)
         for frame, value, frames in told:
@@ -39,9 +39,9 @@ def test_a_ramp_told_ahead_goes_the_same_way() -> None:
         assert ahead.end_frame is None
 
 
-def test_an_alpha_told_ahead_sounds_as_one_told_in_time() -> None:
+def test_an_alpha_move_sent_ahead_sounds_like_one_sent_in_time() -> None:
     def play(ahead: int) -> np.ndarray:
-        rack = Rack()
+        rack = LoopRack()
         mixer = rack.mixer(
             *(PlaceLoop("a", 1, alpha, rack.noise(number)) for number, alpha in enumerate((0.0, 0.25, 0.5, 1.0))),
             LaunchBank("a", 1, 0, 0),
@@ -60,14 +60,14 @@ def test_an_alpha_told_ahead_sounds_as_one_told_in_time() -> None:
     assert np.array_equal(play(51), play(4000))
 
 
-def test_a_hand_between_two_steps_of_a_walk_is_obeyed() -> None:
-    rack = Rack()
+def test_a_gesture_between_two_steps_of_the_drift_takes_effect() -> None:
+    rack = LoopRack()
     quiet, loud = rack.tone(4, level=0.0), rack.tone(4)
     mixer = rack.mixer(
         PlaceLoop("a", 1, 0.0, quiet),
         PlaceLoop("a", 1, 1.0, loud),
         LaunchBank("a", 1, 0, 0),
-        SetControl("deck/a/alpha", 0.0, 3000, 0),  # told first, due last
+        SetControl("deck/a/alpha", 0.0, 3000, 0),  # sent first, due last
         SetControl("deck/a/alpha", 1.0, 1000, 0),
     )
     heard = np.abs(pull_all(mixer, 5000, (5000,)))

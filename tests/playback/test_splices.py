@@ -1,4 +1,4 @@
-"""Crossfades: no click, no dip, no bump, whatever the loops have in common and however fast changes follow."""
+"""Crossfades have no click, dip or bump, for any pair of loops and however fast changes follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from riffengine.playback.deck import MAX_FADES
 from riffengine.playback.ramp import equal_power
 from riffengine.processes.player_messages import BankLanded, LaunchBank, PlaceLoop, RemoveLoop, SetControl, SetGrid
 from riffengine.transport.beat_grid import BeatGrid
-from tests.playback.loops import Rack, pull_all, rms_db
+from tests.playback.loops import LoopRack, pull_all, rms_db
 
 
 def largest_step(samples: np.ndarray) -> float:  # type: ignore[type-arg]
@@ -29,7 +29,7 @@ def test_the_power_law_keeps_power_for_every_correlation() -> None:
 
 @pytest.mark.parametrize("bpm", [120.0, 121.3])
 def test_a_launch_of_an_identical_loop_is_not_heard_at_all(bpm: float) -> None:
-    rack = Rack(44100, bpm)
+    rack = LoopRack(44100, bpm)
     first, twin = rack.noise(1), rack.noise(1)
     plain = pull_all(rack.mixer(PlaceLoop("a", 0, 0.0, first), LaunchBank("a", 0, 0, 0)), 20_000)
     both = rack.mixer(
@@ -43,8 +43,8 @@ def test_a_launch_of_an_identical_loop_is_not_heard_at_all(bpm: float) -> None:
 
 @pytest.mark.parametrize("bpm", [120.0, 121.3])
 @pytest.mark.parametrize("mixed", [0.0, 0.5, 0.9])
-def test_the_level_holds_while_banks_cross(bpm: float, mixed: float) -> None:
-    rack = Rack(44100, bpm)
+def test_the_level_is_constant_while_banks_are_crossfaded(bpm: float, mixed: float) -> None:
+    rack = LoopRack(44100, bpm)
     frames = rack.grid.loop_frames(8)
     rng = np.random.default_rng(5)
     one, other = rng.standard_normal((2, 1, frames, 2)) * 0.1
@@ -61,8 +61,8 @@ def test_the_level_holds_while_banks_cross(bpm: float, mixed: float) -> None:
     assert max(levels) - min(levels) < 0.5
 
 
-def test_the_level_holds_along_alpha() -> None:
-    rack = Rack()
+def test_the_level_is_constant_along_alpha() -> None:
+    rack = LoopRack()
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, rack.noise(1, 8)),
         PlaceLoop("a", 0, 1.0, rack.noise(2, 8)),
@@ -77,7 +77,7 @@ def test_the_level_holds_along_alpha() -> None:
 
 
 def test_the_crossfader_keeps_the_level_between_decks() -> None:
-    rack = Rack()
+    rack = LoopRack()
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, rack.noise(1, 8)),
         LaunchBank("a", 0, 0, 0),
@@ -94,8 +94,8 @@ def test_the_crossfader_keeps_the_level_between_decks() -> None:
 
 
 @pytest.mark.parametrize("bpm", [120.0, 121.3])
-def test_splices_step_no_further_than_the_loops_do(bpm: float) -> None:
-    rack = Rack(44100, bpm)
+def test_crossfades_have_no_larger_steps_than_the_loops(bpm: float) -> None:
+    rack = LoopRack(44100, bpm)
     tones = [rack.tone(cycles, 2, phase=phase) for cycles, phase in ((110, 0.0), (220, 0.3), (165, 0.6), (330, 0.1))]
     inside = max(largest_step(loop[0]) for loop in rack.loops)
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, tones[0]), LaunchBank("a", 0, 0, 2048))
@@ -105,12 +105,12 @@ def test_splices_step_no_further_than_the_loops_do(bpm: float) -> None:
         mixer.schedule(PlaceLoop("a", change + 1, 0.5, tones[(change + 1) % 4], 5300 + 700 * change))
         mixer.schedule(SetControl("deck/a/alpha", (change % 3) / 2, 5100 + 700 * change, 441))
     heard = pull_all(mixer, 60_000)
-    # two strangers at equal power step up to √2 as far; fades move 0.25 by at most 1.5 in 441 frames; a click is 0.2
+    # unrelated loops at equal power step up to √2 as far; fades move 0.25 by at most 1.5 in 441 frames; a click is 0.2
     assert largest_step(heard) < 2**0.5 * inside + 4 * 0.25 * 1.5 / 441
 
 
-def test_a_storm_of_launches_keeps_a_bounded_number_of_voices_and_lands_the_last_one() -> None:
-    rack = Rack()
+def test_many_fast_launches_keep_the_number_of_voices_bounded_and_the_last_one_lands() -> None:
+    rack = LoopRack()
     loops = [rack.noise(seed, 1) for seed in range(8)]
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, loops[0]), LaunchBank("a", 0, 0, 0))
     for change in range(200):
@@ -128,13 +128,13 @@ def test_a_storm_of_launches_keeps_a_bounded_number_of_voices_and_lands_the_last
     assert 0 <= landings[-1].frame - landings[-1].asked_frame <= 256  # type: ignore[operator]
     assert mixer.counters.refused_messages == 0
     assert np.array_equal(np.concatenate(heard)[-4096:], rack.loops[7][0, (np.arange(80_000 - 4096, 80_000)) % 22050])
-    assert min(rms_db(block) for block in heard) > -24.0  # the loops lie at −20 dBFS
+    assert min(rms_db(block) for block in heard) > -24.0  # the loops have −20 dBFS
     assert mixer.sounding("a") == 200
     assert len(deck.banks) == 1
 
 
-def test_back_to_the_old_bank_in_the_middle_of_a_fade() -> None:
-    rack = Rack()
+def test_returning_to_the_old_bank_in_the_middle_of_a_fade() -> None:
+    rack = LoopRack()
     low, high = rack.tone(100, 1), rack.tone(210, 1, phase=0.4)
     inside = max(largest_step(loop[0]) for loop in rack.loops)
     mixer = rack.mixer(
@@ -150,8 +150,8 @@ def test_back_to_the_old_bank_in_the_middle_of_a_fade() -> None:
     assert mixer.sounding("a") == 0
 
 
-def test_a_finer_loop_takes_its_place_in_phase() -> None:
-    rack = Rack()
+def test_a_refined_loop_replaces_its_draft_in_phase() -> None:
+    rack = LoopRack()
     draft, fine = rack.noise(1), rack.noise(2)
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.5, draft), LaunchBank("a", 0, 0, 0), PlaceLoop("a", 0, 0.5, fine, 6000, 2048)
@@ -161,8 +161,8 @@ def test_a_finer_loop_takes_its_place_in_phase() -> None:
     assert np.array_equal(heard[8048:], rack.loops[1][0, 8048:12_000])
 
 
-def test_a_loop_that_does_not_sound_comes_and_goes_without_a_trace() -> None:
-    rack = Rack()
+def test_placing_and_removing_a_loop_that_does_not_sound_is_inaudible() -> None:
+    rack = LoopRack()
     near, far, third = rack.noise(1), rack.noise(2), rack.noise(3)
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, near),
@@ -176,8 +176,8 @@ def test_a_loop_that_does_not_sound_comes_and_goes_without_a_trace() -> None:
     assert mixer.counters.refused_messages == 0
 
 
-def test_a_grid_that_goes_on_is_silent_and_one_that_jumps_is_crossfaded() -> None:
-    rack = Rack()
+def test_a_grid_that_continues_is_inaudible_and_one_that_jumps_is_crossfaded() -> None:
+    rack = LoopRack()
     loop = rack.tone(100, 1)
     inside = largest_step(rack.loops[0][0])
     smooth = rack.mixer(
@@ -186,7 +186,7 @@ def test_a_grid_that_goes_on_is_silent_and_one_that_jumps_is_crossfaded() -> Non
         SetGrid(rack.grid.with_tempo(120.6, 4000), 4000),
         SetGrid(rack.grid.with_tempo(120.6, 4000).with_tempo(120.0, 9000), 9000),
     )
-    assert largest_step(pull_all(smooth, 15_000)) < 1.6 * inside  # coming back to whole samples may skip half a one
+    assert largest_step(pull_all(smooth, 15_000)) < 1.6 * inside  # the return to whole samples may skip half a sample
     jump = rack.mixer(
         PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0), SetGrid(BeatGrid(44100, 120.0, 4000, 0.0), 4000)
     )

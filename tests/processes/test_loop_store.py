@@ -1,4 +1,4 @@
-"""Shared memory is really there before anything is written to it, and what a crash left is swept."""
+"""Shared memory is allocated before it is written to, and segments left by a crash are removed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ time.sleep(60)
 """
 
 
-def test_a_loop_crosses_and_cannot_be_written_by_its_reader() -> None:
+def test_a_loop_is_passed_on_and_cannot_be_changed_by_its_reader() -> None:
     store = LoopStore.create(2, 24)
     other = LoopStore.attach(store.name, 2, 24)
     samples = np.arange(24, dtype=np.float32).reshape(2, 6, 2)
@@ -45,7 +45,7 @@ def test_a_loop_crosses_and_cannot_be_written_by_its_reader() -> None:
 
 
 @on_linux
-def test_an_engine_that_was_killed_is_swept_and_a_living_one_is_not() -> None:
+def test_segments_of_a_killed_engine_are_removed_and_those_of_a_running_one_are_not() -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(riffengine.__file__).parents[1])}
     engine = subprocess.Popen(
         [sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
@@ -57,7 +57,7 @@ def test_an_engine_that_was_killed_is_swept_and_a_living_one_is_not() -> None:
         assert name not in sweep_stale_segments()
         assert (SHM / name).exists()
     finally:
-        os.killpg(engine.pid, signal.SIGKILL)  # its resource tracker too, as a power cut would
+        os.killpg(engine.pid, signal.SIGKILL)  # its resource tracker too, as in a power cut
         engine.wait()
         engine.stdout.close()
     assert name in sweep_stale_segments()
@@ -65,7 +65,7 @@ def test_an_engine_that_was_killed_is_swept_and_a_living_one_is_not() -> None:
 
 
 @on_linux
-def test_memory_is_reserved_and_not_only_promised() -> None:
+def test_memory_is_allocated_when_it_is_created() -> None:
     store = LoopStore.create(4, 65536)
     try:
         assert (SHM / store.name).stat().st_blocks * 512 >= 4 * 65536 * 4
@@ -75,7 +75,7 @@ def test_memory_is_reserved_and_not_only_promised() -> None:
 
 
 @on_linux
-def test_with_little_room_there_are_fewer_slots_and_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_little_memory_there_are_fewer_slots_and_no_segment_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     real = os.posix_fallocate
 
@@ -98,7 +98,7 @@ def test_with_little_room_there_are_fewer_slots_and_nothing_is_left_behind(monke
     assert set(SHM.glob(f"riffengine-{os.getpid()}-*")) == before
 
 
-def test_without_the_folder_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_folder_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(**_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 

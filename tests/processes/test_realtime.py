@@ -1,4 +1,4 @@
-"""A thread of higher priority, and what it starts."""
+"""Threads of higher priority, and the threads they start."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ TELL = "import os; print(os.sched_getscheduler(0))"
 
 
 @pytest.mark.skipif(not realtime_allowed(), reason="this user may not use real-time scheduling")
-def test_one_thread_is_raised_and_nothing_that_it_starts() -> None:
+def test_one_thread_is_raised_and_the_threads_it_starts_are_not() -> None:
     before, found = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK, []
     with own_priority(3):
         assert os.sched_getscheduler(0) == os.SCHED_FIFO | os.SCHED_RESET_ON_FORK

@@ -19,7 +19,7 @@ from riffengine.processes.player_messages import LaunchBank, PlaceLoop
 from riffengine.scheduler.actions import Action, ToPlayerMessage
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.beat_grid import BeatGrid
-from tests.playback.loops import Rack, pull_all, rms_db
+from tests.playback.loops import LoopRack, pull_all, rms_db
 
 RATE = 44_100
 
@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, *pads: Binding) -> None:
         self.tree = standard_tree(("a",))
-        rack = Rack(RATE)
+        rack = LoopRack(RATE)
         self.conductor = Conductor(self.tree, self.tree.initial_state(), BeatGrid(RATE, 120.0), ("a",), 48)
         noise = 0.1 * np.random.default_rng(1).standard_normal((1, RATE // 2, 2))
         loop = rack.add(noise.astype(np.float32), stems=("mix",))

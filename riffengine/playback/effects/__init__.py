@@ -1,1 +1,1 @@
-"""Effects on a deck."""
+"""Effects on the sound of a deck: their protocol, their registry, and the filter."""

@@ -1,12 +1,12 @@
-"""DeckFilter: one knob; to the left a low-pass closes, to the right a high-pass opens, in the middle nothing happens.
+"""DeckFilter: a filter with one knob: a low-pass to the left, a high-pass to the right, off in the middle.
 
 A Butterworth filter of fourth order (24 dB per octave, flat where it passes, never louder than its input) as two state
 variable filters in series (A. Simper, Solving the continuous SVF equations using trapezoidal integration, 2013).
 
 Recursion sample by sample is too slow in Python and a convolution long enough for 60 Hz costs more than the mixer. So
 32 frames of absolute time are one product with a fixed 36 × 36 matrix: 32 inputs and 4 states give 32 outputs and the
-next 4 states. A piece that ends inside such a chunk is computed with zeros for the frames that have not come: they
-cannot reach what is heard, and the product has the same shape and order of additions for every size of block.
+next 4 states. A piece that ends inside such a chunk is computed with zeros for the frames still to come: they do not
+affect earlier ones, and the product has the same shape and order of additions for every size of block.
 """
 
 from __future__ import annotations
@@ -17,41 +17,39 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.playback.ramp import Ramp
+from riffengine.playback.ramp import Control, Ramp
+from riffengine.processes.audio import Block
 
 CHUNK_FRAMES = 32
-"""The knob acts on this grid: 0.7 ms, 1500 times a second."""
+"""The knob is read once in this many frames: every 0.7 ms, 1500 times a second."""
 
 _STATES = 4
 _ORDER = CHUNK_FRAMES + _STATES
 _POSITIONS = 256  # of the knob on either side: 2.3 % in frequency from one to the next
-_DRY = 1 / 16  # of the knob's way, in which the filtered sound takes the place of the dry one
-_LOWEST_HZ, _HIGHEST_HZ = 60.0, 20_000.0  # of the low-pass, at the end of the knob's way and at its beginning
+_DRY = 1 / 16  # of the knob's travel, over which the filtered sound replaces the dry one
+_LOWEST_HZ, _HIGHEST_HZ = 60.0, 20_000.0  # of the low-pass, at the end of the knob's travel and at its beginning
 _HIGH_PASS_HZ = 20.0, 8_000.0
 _QS = 0.541196100146197, 1.306562964876377  # 1 / (2 cos 22.5°), 1 / (2 cos 67.5°)
 
 Matrix = NDArray[np.float64]
 _RISE: Matrix = np.arange(1, CHUNK_FRAMES + 1) / CHUNK_FRAMES
 _ALL: Matrix = np.ones(CHUNK_FRAMES)
-Block = NDArray[np.float32]
 
 
 class DeckFilter:
-    """The filter of one deck, ``channels`` wide. ``knob`` is −1 … 1; at rest on 0 the sound is not touched at all.
-
-    The mixer's thread alone uses it: ``runs`` at the start of each piece, ``process`` for the piece if it does.
-    """
+    """The filter of one deck, ``channels`` wide. ``knob`` is −1 … 1; at rest on 0 every sample stays as it is."""
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self.knob = Ramp(0.0)
+        self.controls = {"filter": Control(self.knob, low=-1.0, high=1.0)}
         self._running = False
         self._stages = tuple(_Stage(table, channels) for table in _tables(sample_rate))
         self._next = -1  # the frame that follows what was last processed
-        self._held: float | None = None  # where the knob has been for a chunk: beginning another one changes nothing
+        self._held: float | None = None  # where the knob was for a whole chunk: another chunk begins in the same way
 
     def runs(self, frame: int) -> bool:
-        """Whether the piece that begins at ``frame`` must pass through ``process``; changes on the grid only."""
-        if self._running and self._next != frame:  # frames were skipped: what was heard before is not known
+        """Whether the piece that begins at ``frame`` must pass through ``process``; changes between chunks only."""
+        if self._running and self._next != frame:  # frames were skipped: the sound before is unknown
             self._running = False
         if frame % CHUNK_FRAMES == 0:
             if self._running and self._idle and all(stage.rests for stage in self._stages):
@@ -81,8 +79,8 @@ class DeckFilter:
             whole = False
             if offset == 0:
                 self._begin(frame + done)
-                whole = run == CHUNK_FRAMES and self._rests_on_its_place
-            if whole:  # all chunks that are left begin like this one
+                whole = run == CHUNK_FRAMES and self._knob_rests
+            if whole:  # all remaining chunks begin like this one
                 run = (frames - done) // CHUNK_FRAMES * CHUNK_FRAMES
             piece = sound[done : done + run]
             for stage in self._stages:
@@ -104,7 +102,7 @@ class DeckFilter:
         self._stages[1].begin(max(before, 0.0), max(after, 0.0))
 
     @property
-    def _rests_on_its_place(self) -> bool:
+    def _knob_rests(self) -> bool:
         rests = self.knob.end_frame is None and self._held == self.knob.target
         return rests and self._stages[0].steady and self._stages[1].steady
 
@@ -127,25 +125,25 @@ class _Stage:
         self.rests = True
 
     def begin(self, before: float, after: float) -> None:
-        """A new chunk, in which the knob goes from ``before`` to ``after`` (0 … 1, 0 is dry)."""
+        """Begin a chunk in which the knob goes from ``before`` to ``after`` (0 … 1, 0 is dry)."""
         wet = min(after / _DRY, 1.0)
         if wet == 0.0 and self._wet_end == 0.0:
             if not self.rests:
                 self.reset()
             return
         self.rests = False
-        # From where the last chunk ended, wherever the knob has been put meanwhile: no jump.
+        # From where the last chunk ended, even if the knob has jumped meanwhile: no click.
         self._wet = _ALL if wet == self._wet_end == 1.0 else self._wet_end + (wet - self._wet_end) * _RISE
         self._wet_end = wet
         self._matrix = self._table[max(round(max(before, after) * _POSITIONS), 1) - 1]
 
     @property
     def steady(self) -> bool:
-        """Whether another chunk with the knob where it was would begin like this one."""
+        """Whether the next chunk would begin like this one if the knob does not move."""
         return self.rests or self._wet is _ALL
 
     def filter_chunks(self, sound: Block) -> None:
-        """Filter whole chunks in place, with the knob where it is and all of the sound wet."""
+        """Filter whole chunks in place, with the knob at rest and the sound fully wet."""
         given, states = self._input[:CHUNK_FRAMES], self._input[CHUNK_FRAMES:]
         heard, after = self._output[:CHUNK_FRAMES], self._output[CHUNK_FRAMES:]
         for start in range(0, len(sound), CHUNK_FRAMES):
@@ -156,10 +154,10 @@ class _Stage:
             states[:] = after
 
     def filter(self, sound: Block, offset: int) -> None:
-        """Filter ``sound`` in place, which lies at ``offset`` in the chunk; what came before was filtered before."""
+        """Filter ``sound``, which begins at ``offset`` in the chunk, in place; earlier frames are filtered already."""
         end = offset + len(sound)
         self._input[offset:end] = sound
-        if offset == 0 and end < CHUNK_FRAMES:  # what the last chunk left there has not come yet in this one
+        if offset == 0 and end < CHUNK_FRAMES:  # clear what the last chunk left for frames still to come
             self._input[end:CHUNK_FRAMES] = 0.0
         np.matmul(self._matrix, self._input, out=self._output)
         dry, wet = self._input[offset:end], self._output[offset:end]
@@ -171,16 +169,16 @@ class _Stage:
 @lru_cache(maxsize=4)
 def _tables(sample_rate: int) -> tuple[Matrix, Matrix]:
     """Matrices ``(positions, 36, 36)`` of the low-pass and of the high-pass, for the knob at 1/256, 2/256 … 1."""
-    way = np.arange(1, _POSITIONS + 1) / _POSITIONS
+    travel = np.arange(1, _POSITIONS + 1) / _POSITIONS
     low, high = _HIGH_PASS_HZ
     return (
-        _matrices(_HIGHEST_HZ * (_LOWEST_HZ / _HIGHEST_HZ) ** way, sample_rate, high_pass=False),
-        _matrices(low * (high / low) ** way, sample_rate, high_pass=True),
+        _matrices(_HIGHEST_HZ * (_LOWEST_HZ / _HIGHEST_HZ) ** travel, sample_rate, high_pass=False),
+        _matrices(low * (high / low) ** travel, sample_rate, high_pass=True),
     )
 
 
 def _matrices(hz: Matrix, sample_rate: int, high_pass: bool) -> Matrix:
-    """What five beginnings become in 32 frames, for every cutoff: each of the states alone, and a click."""
+    """The matrix of every cutoff ``hz``: the responses over 32 frames to each of the states alone and to an impulse."""
     count = len(hz)
     states = np.zeros((_STATES, count, _STATES + 1))
     for state in range(_STATES):

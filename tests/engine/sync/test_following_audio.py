@@ -9,14 +9,14 @@ from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetGrid
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.sync.follower import Follower, Pursue
 from riffengine.transport.sync.source import Pace
-from tests.playback.loops import Rack
+from tests.playback.loops import LoopRack
 
 RATE = 44100
 
 
 def played(source, seconds: float):  # type: ignore[no-untyped-def]
     """The sound of a tone that follows ``source(seconds) -> Pace``, and the grids that were sent."""
-    rack = Rack(RATE, 120.0)
+    rack = LoopRack(RATE, 120.0)
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.tone(1760, 8)), LaunchBank("a", 0, 0, 0))
     follower, grid, sent, heard = Follower(RATE, 8), rack.grid, [], []
     for frame in range(0, round(seconds * RATE), 882):

@@ -1,4 +1,4 @@
-"""The one-knob filter: off is off to the bit, blocks do not show, nothing clicks, nothing gets louder."""
+"""The one-knob filter: bit-exact when off, independent of block size, free of clicks, and never louder."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ import pytest
 
 from riffengine.playback.effects.filter import CHUNK_FRAMES, DeckFilter
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
-from tests.playback.loops import Rack, pull_all
+from tests.playback.loops import LoopRack, pull_all
 
 RATE = 48_000
 TOTAL = 30_000
@@ -52,8 +52,8 @@ def test_it_is_never_louder_than_what_goes_in() -> None:
             assert gain_db(float(knob), hz) < 0.05
 
 
-def test_at_rest_in_the_middle_the_bits_are_those_of_a_mixer_without_it() -> None:
-    rack = Rack(RATE, 121.3)
+def test_at_rest_in_the_middle_the_samples_are_unchanged() -> None:
+    rack = LoopRack(RATE, 121.3)
     loop = rack.noise(1)
     plain = rack.mixer(PlaceLoop("a", 0, 0.0, loop, 0), LaunchBank("a", 0, 0))
     swept = rack.mixer(
@@ -74,7 +74,7 @@ SIZES = [(1,), (64,), (128,), (480,), (4096,), (TOTAL,), (1, 7, 1000, 33, 2, 511
 @pytest.mark.parametrize("blocks", SIZES)
 def test_blocks_of_any_size_give_the_same_bits(blocks: tuple[int, ...]) -> None:
     def digest(sizes: tuple[int, ...]) -> str:
-        rack = Rack(RATE, 121.3)
+        rack = LoopRack(RATE, 121.3)
         mixer = rack.mixer(decks=("a", "b"))
         for deck in "ab":
             mixer.schedule(PlaceLoop(deck, 0, 0.0, rack.noise(ord(deck), stems=2, channels=1 + (deck == "b")), 0))
@@ -103,14 +103,14 @@ def test_a_sweep_does_not_click(start: float, end: float, hz: float) -> None:
         if own.runs(at):
             own.process(sound[at : at + step], at)
         at += step
-    # A click is broad: what lies far above the tone stays 60 dB below it.
+    # A click is broadband: everything far above the tone stays 60 dB below it.
     window = sound[9_000:15_000, 0] * np.hanning(6_000)
     spectrum = np.abs(np.fft.rfft(window))
     far = np.fft.rfftfreq(6_000, 1 / RATE) > 10 * hz + 2_000
     assert spectrum[far].max() < 1e-3 * 0.25 * 6_000 * 0.5 * 2
 
 
-def test_skipped_frames_start_it_afresh() -> None:
+def test_skipped_frames_reset_it() -> None:
     own = DeckFilter(RATE, 1)
     own.knob.move(-0.5, 0, 0)
     assert own.runs(0)
