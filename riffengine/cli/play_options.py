@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from riffengine.cli.arguments import audio_file, network, port
 from riffengine.errors import AudioFileError
+from riffengine.output.registry import output_names
 
 if TYPE_CHECKING:
     from riffengine.control.midi.controller_map import ControllerMap
@@ -24,7 +25,7 @@ def add_sound_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     sound = parser.add_argument_group("sound and recording")
     sound.add_argument(
         "--output",
-        choices=("auto", "device", "paced"),
+        choices=output_names(),
         help="device: the sound device. paced: no device, at the speed of one. auto: the device where there is one",
     )
     sound.add_argument("--device", metavar="NAME", help="number or part of the name, see `riffengine devices`")

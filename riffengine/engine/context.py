@@ -25,6 +25,7 @@ from riffengine.performance.latency import LatencyCsv
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.audio import CHANNELS
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import Point, RenderRequest
 from riffengine.recording import RecordingController
@@ -34,16 +35,14 @@ from riffengine.renderer.file_hash import DiskFileHashes
 from riffengine.renderer.process import RendererOptions
 from riffengine.replay.player_log import PlayerLog
 from riffengine.scheduler.actions import Policy
-from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.conductor import SLOTS_PER_DECK, Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
-from riffengine.session.audio import CHANNELS
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import BeatGrid, Moment
+from riffengine.transport.sync.source import SLOWEST_BPM
 
 NOTES_CLIENT = "riffengine notes"
-SLOWEST_BPM = 60.0
 SLOTS = 48
-SLOTS_PER_DECK = 7  # the least a deck can play with, where shared memory is small
 STORE_BYTES = 256 << 20  # of all loops together: 48 of three mono stems at 48 kHz and the slowest tempo are 221 MB
 
 

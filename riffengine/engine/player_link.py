@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from riffengine.engine.context import EngineContext
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.output.process import PlayerOptions, PlayerProcess
+from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.processes.player_messages import (
     Audible,
     BankLanded,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from riffengine.engine.engine import Engine
 
 POLL_SECONDS = 0.02
-RECORDER_SECONDS = 12.0  # a slow disk may take this long to take the rest of a recording
 _POLICY = RestartPolicy(pauses_seconds=(0.0, 0.5, 1.0, 2.0), most_deaths=5, within_seconds=30.0)
 
 
@@ -91,7 +91,7 @@ class PlayerLink:
         """Fade out, and wait for the end of it and the rest of the recording unless the end is hurried."""
         loop = asyncio.get_running_loop()
         self.send(StopPlayer(round(seconds * self._context.session.audio.sample_rate)))
-        deadline = loop.time() + seconds + RECORDER_SECONDS
+        deadline = loop.time() + seconds + FINISH_SECONDS
         while self._process.alive and loop.time() < deadline and not self._engine.hurried:
             await asyncio.sleep(POLL_SECONDS)
 
@@ -163,7 +163,7 @@ class PlayerLink:
                     context.latency.landed(message)
                 engine.carry_out(context.conductor.reported(engine.frame(), message))
             case Recorded():
-                context.recording.heed(message)
+                context.recording.handle(message)
             case PlayerNotice(reason):
                 engine.say(reason)
             case PlayerFailed(reason) if self._was_ready:  # its death follows, and a new start

@@ -10,8 +10,9 @@ from riffengine.clock import SystemClock
 from riffengine.engine.engine import Engine
 from riffengine.engine.options import PlayOptions
 from riffengine.output.device import playable_rate
+from riffengine.output.registry import on_sound_device
+from riffengine.processes.audio import CHANNELS
 from riffengine.processes.loop_store import sweep_stale_segments
-from riffengine.session.audio import CHANNELS
 from riffengine.session.session import Session
 from riffengine.telemetry.observers import Observers
 from riffengine.telemetry.status_line import StatusLine
@@ -42,7 +43,7 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
 def at_device_rate(session: Session, say: Callable[[str], None]) -> Session:
     """``session`` at a sample rate that its device takes: a sound server has one and refuses every other."""
     audio = session.audio
-    if audio.output == "paced":
+    if not on_sound_device(audio.output):
         return session
     rate = playable_rate(audio.portaudio_device, audio.sample_rate, CHANNELS)
     if rate != audio.sample_rate:

@@ -1,1 +1,1 @@
-"""Blocks are pulled and delivered: sound device, paced clock, recording; the process that does it."""
+"""Output: pulls blocks from the mixer for a sound device or a clock, and records them; the player process."""

@@ -1,25 +1,25 @@
-"""AudioCallback: what happens in the audio thread, for every block: messages in, sound out, counters. Nothing else."""
+"""AudioCallback: the work of the audio thread for every block: messages in, sound out, counters. Nothing else."""
 
 from __future__ import annotations
 
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.clock import Clock
 from riffengine.output.recorder import Recorder
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.audio import Block
 from riffengine.processes.player_messages import FromPlayer, Scheduled, Status, ToPlayer
 
 _LOAD_SMOOTHING = 0.05  # the last 20 blocks or so
 
 
 class AudioCallback:
-    """Stands between an output and the mixer.
+    """Connects an output to the mixer.
 
     ``fill`` runs in the audio thread and never waits, logs or raises; ``inbox``, ``outbox`` and ``status`` belong to
-    the control thread. Deques pass between them: appending and popping are atomic.
+    the control thread. Deques pass messages between the two: appending and popping are atomic.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class AudioCallback:
         self._peak = 0.0
         self._load = 0.0
         self._continues = continues
-        self._mark = continues or (mixer.frame, clock.now_ns())
+        self._last_block = continues or (mixer.frame, clock.now_ns())
 
-    def fill(self, out: NDArray[np.float32], starved: bool) -> None:
-        """Write the next block to ``out`` ``(frames, channels) float32``; ``starved`` tells of an underrun before."""
+    def fill(self, out: Block, starved: bool) -> None:
+        """Write the next block to ``out`` ``(frames, channels) float32``; ``starved`` reports an underrun before it."""
         began = self._clock.now_ns()
         if self._continues is not None:
             self._continue_at(began, *self._continues)
@@ -57,11 +57,11 @@ class AudioCallback:
             while self.inbox:
                 self._schedule(self.inbox.popleft())
             block = self._mixer.pull(len(out))
-            out[:] = block[:, : out.shape[1]]  # a device without a second pair leaves the cue bus unheard
+            out[:] = block[:, : out.shape[1]]  # an output without a second pair of channels drops the cue bus
             self._peak = max(self._peak, float(np.abs(block[:, : self._mixer.channels]).max()))
             for report in self._mixer.reports():
                 self.outbox.append((report, self._clock.now_ns()))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the device must get its block; counted and reported
+        except Exception as error:  # noqa: BLE001 - whatever fails, the output must get its block; counted and reported
             out[:] = 0.0
             self._mixer.skip(before + len(out))
             self.failures += 1
@@ -71,10 +71,10 @@ class AudioCallback:
         ended = self._clock.now_ns()
         load = (ended - began) * self._mixer.sample_rate / (len(out) * 1e9)
         self._load += _LOAD_SMOOTHING * (load - self._load)
-        self._mark = (self._mixer.frame, ended)
+        self._last_block = (self._mixer.frame, ended)
 
     def _continue_at(self, now_ns: int, frame: int, host_ns: int) -> None:
-        """Begin where the player that this one replaces would be by now: ``frame`` was to be pulled at ``host_ns``."""
+        """Begin at the frame that the replaced player would have reached: it was to pull ``frame`` at ``host_ns``."""
         self._continues = None
         frame += max(0, now_ns - host_ns) * self._mixer.sample_rate // 1_000_000_000
         self._mixer.begin_at(frame)
@@ -85,13 +85,13 @@ class AudioCallback:
         self._mixer.schedule(message)
         self._scheduled += 1
         if self._player_log:
-            # The rule by which the mixer takes a message; it is pulled right after this.
+            # The mixer's own rule; it is pulled right after this.
             asked, horizon = getattr(message, "at_frame", None), self._mixer.horizon
             frame = horizon if asked is None else max(asked, horizon)
             self.outbox.append((Scheduled(self._scheduled, frame, horizon), 0))
 
     def status(self) -> Status:
-        """How it stands; the peak is the largest since the last call."""
-        frame, host_ns = self._mark
+        """Frame, counters and load so far; the peak is the largest since the last call."""
+        frame, host_ns = self._last_block
         peak, self._peak = self._peak, 0.0
         return Status(frame, host_ns, self.underruns, self._mixer.counters.late_messages, peak, self._load)

@@ -1,21 +1,18 @@
-"""Device: the sound card, through PortAudio. Only this module touches ``sounddevice``, and loads it when asked to."""
+"""DeviceOutput: the sound card, through PortAudio. Only this module uses ``sounddevice``, and imports it on demand."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from riffengine.errors import DeviceError
+from riffengine.output.output import OutputSettings
+from riffengine.processes.audio import CHANNELS, SAMPLE_RATES, Block, Fill
 
-SAMPLE_RATES = (44100, 48000)  # what loops are rendered at
 _PROBE_SECONDS = 3.0
 _SANE_LATENCY_SECONDS = 10.0  # PipeWire's JACK has been seen to report 88478 s
 
@@ -37,8 +34,8 @@ class DeviceInfo:
         return f"{line}  default" if self.is_default else line
 
 
-def look_again() -> None:
-    """Have PortAudio look for devices anew: it lists those of its start only. No stream may be open."""
+def rescan_devices() -> None:
+    """Make PortAudio search for devices again: it lists those of its start only. No stream may be open."""
     sd = _portaudio()
     with contextlib.suppress(sd.PortAudioError):
         sd._terminate()
@@ -67,10 +64,10 @@ def list_devices() -> list[DeviceInfo]:
     ]
 
 
-def playable_rate(device: str | int | None, wanted: int, channels: int = 2) -> int:
-    """``wanted`` Hz if the device takes it, else the other of 44100 and 48000 that it takes, else ``wanted`` after all.
+def playable_rate(device: str | int | None, wanted: int, channels: int = CHANNELS) -> int:
+    """``wanted`` Hz if the device takes it, else the first of ``SAMPLE_RATES`` that it takes, else ``wanted``.
 
-    A sound server has one rate and refuses every other. Asked in a process of its own: PortAudio prints and may hang.
+    A sound server has one rate and refuses all others. Tried in a process of its own: PortAudio prints and may hang.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -89,7 +86,7 @@ def playable_rate(device: str | int | None, wanted: int, channels: int = 2) -> i
 
 
 def _probe_rates(device: str | int | None, channels: int, connection: Connection) -> None:
-    """Body of the probing process: sends the rates that the device takes."""
+    """The body of the probing process: sends the rates that the device takes."""
     rates = []
     try:
         sd = _portaudio()
@@ -105,16 +102,11 @@ def _probe_rates(device: str | int | None, channels: int, connection: Connection
 class DeviceOutput:
     """A stream on a sound device, which drives time. ``fill`` is called in PortAudio's thread.
 
-    ``fill(out, underrun)`` writes ``(frames, channels) float32``; ``underrun`` says that the device starved before.
+    ``fill(out, underrun)`` writes ``(frames, channels) float32``; ``underrun`` says that the device ran out of samples.
     """
 
     def __init__(
-        self,
-        fill: Callable[[NDArray[np.float32], bool], None],
-        sample_rate: int,
-        block_frames: int,
-        channels: int,
-        device: str | int | None,
+        self, fill: Fill, sample_rate: int, block_frames: int, channels: int, device: str | int | None
     ) -> None:
         sd = _portaudio()
         outputs = list_devices()
@@ -123,7 +115,7 @@ class DeviceOutput:
                 "no sound device that can play; connect one, start JACK or PipeWire, or use output: paced"
             )
 
-        def callback(out: NDArray[np.float32], frames: int, when: Any, status: Any) -> None:
+        def callback(out: Block, frames: int, when: Any, status: Any) -> None:
             fill(out, bool(status.output_underflow))
 
         try:
@@ -149,7 +141,7 @@ class DeviceOutput:
         self._sd = sd
 
     def start(self) -> None:
-        """Let the device pull; ``DeviceError`` when it refuses."""
+        """Let the device pull; ``DeviceError`` when it does not start."""
         try:
             self._stream.start()
         except self._sd.PortAudioError as error:
@@ -159,19 +151,36 @@ class DeviceOutput:
 
     @property
     def running(self) -> bool:
-        """False once the device has gone (unplugged, sound server ended)."""
+        """False once the device is lost (unplugged, sound server ended)."""
         try:
             return bool(self._stream.active)
-        except self._sd.PortAudioError:  # it is so far gone that it cannot even be asked
+        except self._sd.PortAudioError:  # the driver cannot even answer
             return False
 
     def stop(self) -> None:
-        """Play what was handed over, then close."""
+        """Play the blocks already handed over, then close."""
         try:
             self._stream.stop()
             self._stream.close()
         except self._sd.PortAudioError as error:
             raise DeviceError(f"{self.name} did not close: {error}") from error
+
+
+def open_output(settings: OutputSettings, fill: Fill, retry: bool) -> DeviceOutput:
+    """The ``Opener`` of the output ``device``: with a cue bus on four channels, or on two where there are no four."""
+    if retry:
+        rescan_devices()
+    shape, channels = (settings.sample_rate, settings.block_frames), settings.channels
+    if not settings.cue:
+        return DeviceOutput(fill, *shape, channels, settings.device)
+    try:
+        four = DeviceOutput(fill, *shape, 2 * channels, settings.device)
+        four.name += ", cue on channels 3 and 4"
+        return four
+    except DeviceError as error:
+        two = DeviceOutput(fill, *shape, channels, settings.device)
+        two.name += f" (no cue: {error})"
+        return two
 
 
 def _portaudio() -> Any:

@@ -1,7 +1,7 @@
-"""OutputFailover: blocks are always asked for, by the device or, where there is none (any more), by the clock.
+"""OutputFailover: blocks are always asked for, by the output that was chosen or, without it, by the clock.
 
-A device may be unplugged in the middle of a set. Music time must not stop for that: the paced output takes over on the
-same feed, so that the beat, the recording and everything scheduled go on.
+A sound device may be unplugged in the middle of a set. Musical time must not stop for that: the paced output takes over
+with the same ``fill``, so the beat, the recording and everything that is scheduled continue.
 """
 
 from __future__ import annotations
@@ -10,48 +10,27 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.clock import Clock
 from riffengine.errors import DeviceError
+from riffengine.output.output import Output, OutputSettings
+from riffengine.output.registry import AUTO, FALLBACK, open_output, preferred
+from riffengine.processes.audio import Block, Fill
 
-OUTPUTS = ("auto", "device", "paced")
 _RETRY_SECONDS = 1.0
-_HUNG_SECONDS = 2.0  # a device that asks for nothing this long has gone, whatever its driver says
+_HUNG_SECONDS = 2.0  # an output that asks for nothing this long is lost, whatever its driver says
 _CLOSE_SECONDS = 2.0  # closing a stream whose sound server was killed may never return
-
-Fill = Callable[[NDArray[np.float32], bool], None]
-
-
-class Output(Protocol):
-    """What drives time: a device or the clock."""
-
-    name: str
-    latency_seconds: float
-
-    @property
-    def running(self) -> bool:
-        """Whether blocks are still being asked for."""
-
-    def start(self) -> None:
-        """Begin to ask for blocks."""
-
-    def stop(self) -> None:
-        """Ask no more."""
 
 
 class _Gate:
-    """``fill`` for one output while it is its turn: a device that wakes up after it was given up must not pull too."""
+    """``fill`` for one output until it is replaced: one that was given up and wakes up later must not pull too."""
 
     def __init__(self, fill: Fill) -> None:
         self.open = True
         self.pulls = 0
         self._fill = fill
 
-    def __call__(self, out: NDArray[np.float32], starved: bool) -> None:
+    def __call__(self, out: Block, starved: bool) -> None:
         if not self.open:
             out[:] = 0.0
             return
@@ -62,33 +41,27 @@ class _Gate:
 class OutputFailover:
     """One output at a time on one ``fill``; belongs to the player's control thread.
 
-    ``wanted`` is ``auto`` (a device; paced once there is none), ``device`` (paced only until it is back) or ``paced``.
-    ``open_device(fill, again)`` and ``open_paced(fill)`` make an output that is not started yet; ``again`` says that
-    devices must be looked for anew. ``tell`` gets sentences for a person.
+    ``wanted`` is a name of the registry: a device or host by its name (the paced output replaces it only until it is
+    back), ``auto`` (a sound device; the paced output once there is none) or ``paced``. ``notify`` gets sentences for a
+    person. ``DeviceError`` for a name that is not registered.
     """
 
     def __init__(
-        self,
-        wanted: str,
-        fill: Fill,
-        open_device: Callable[[Fill, bool], Output],
-        open_paced: Callable[[Fill], Output],
-        tell: Callable[[str], None],
-        clock: Clock,
+        self, wanted: str, settings: OutputSettings, fill: Fill, notify: Callable[[str], None], clock: Clock
     ) -> None:
-        self._wanted = wanted
+        self._preferred = preferred(wanted)
+        self._required = wanted not in (AUTO, FALLBACK)
+        self._settings = settings
         self._fill = fill
-        self._open_device = open_device
-        self._open_paced = open_paced
-        self._tell = tell
+        self._notify = notify
         self._clock = clock
         self._gate = _Gate(fill)
-        self._seen = (0, 0)  # blocks pulled, and when that was first seen
-        self.on_device = False
+        self._last_pull = (0, 0)  # blocks pulled, and when that number was first seen
         self._output: Output | None = None
         self._found: deque[tuple[Output, _Gate]] = deque()
         self._ending = threading.Event()
         self._finder: threading.Thread | None = None
+        self.on_preferred = False  # whether the output that was asked for plays, and may be lost
         self.name = ""
         self.lost = False
 
@@ -103,42 +76,43 @@ class OutputFailover:
         return self._current().running
 
     def open(self) -> None:
-        """Open what was asked for; ``DeviceError`` when it must be a device and there is none."""
+        """Open the output; ``DeviceError`` when one that was asked for by its name cannot be opened."""
         note = ""
-        if self._wanted != "paced":
+        if self._preferred != FALLBACK:
             try:
-                self._output = self._open_device(self._gate, False)
-                self.on_device = True
+                self._output = open_output(self._preferred, self._settings, self._gate)
+                self.on_preferred = True
             except DeviceError as error:
-                if self._wanted == "device":
+                if self._required:
                     raise
                 note = f" (no sound device: {error})"
         if self._output is None:
-            self._output = self._open_paced(self._gate)
+            self._output = open_output(FALLBACK, self._settings, self._gate)
         self.name = self._output.name + note
 
     def start(self) -> None:
-        """Let it ask for blocks; ``DeviceError`` as in ``open``."""
-        self._seen = (0, self._clock.now_ns())
+        """Let the output ask for blocks; ``DeviceError`` as in ``open``."""
+        self._last_pull = (0, self._clock.now_ns())
         try:
             self._current().start()
         except DeviceError as error:
-            if self._wanted == "device":
+            if self._required:
                 raise
-            self._give_up()
+            self._fall_back()
             self.name = f"{self._current().name} (no sound device: {error})"
 
     def watch(self) -> None:
-        """Look after the output; to be called a few times a second while the music plays."""
-        if self.on_device and self._gone():
+        """Replace an output that is lost, or return to one that was found again; call it a few times a second."""
+        if self.on_preferred and self._is_lost():
             name = self._current().name
-            self._give_up()
-            self._tell(f"the output {name} has stopped, was it unplugged? The set goes on in silence; {self._remedy()}")
+            self._fall_back()
+            cure = "it is looked for every second" if self._required else "start again to use another"
+            self._notify(f"the output {name} has stopped, was it unplugged? The set continues in silence; {cure}")
         elif self._found:
-            self._take(*self._found.popleft())
+            self._return_to(*self._found.popleft())
 
     def stop(self) -> None:
-        """Ask for no more blocks; ``DeviceError`` when a device does not close."""
+        """Ask for no more blocks; ``DeviceError`` when the output does not close."""
         self._ending.set()
         if self._finder is not None:
             self._finder.join(_CLOSE_SECONDS)
@@ -152,52 +126,49 @@ class OutputFailover:
             raise DeviceError("no output is open; call open() first")
         return self._output
 
-    def _remedy(self) -> str:
-        return "it is looked for every second" if self._wanted == "device" else "start again to use another"
-
-    def _gone(self) -> bool:
+    def _is_lost(self) -> bool:
         pulls, now_ns = self._gate.pulls, self._clock.now_ns()
-        if pulls != self._seen[0]:
-            self._seen = (pulls, now_ns)
-        return not self._current().running or now_ns - self._seen[1] > _HUNG_SECONDS * 1e9
+        if pulls != self._last_pull[0]:
+            self._last_pull = (pulls, now_ns)
+        return not self._current().running or now_ns - self._last_pull[1] > _HUNG_SECONDS * 1e9
 
-    def _give_up(self) -> None:
-        """From the device to the clock; what is left of the device is closed, and looked for if it must be one."""
-        gone = self._current()
+    def _fall_back(self) -> None:
+        """Replace the output by the paced one, close it in a thread, and look for it again if it is required."""
+        lost = self._current()
         self.lost = True
-        self.on_device = False
+        self.on_preferred = False
         self._gate.open = False
         self._gate = _Gate(self._fill)
-        self._output = self._open_paced(self._gate)
+        self._output = open_output(FALLBACK, self._settings, self._gate)
         self._output.start()
-        self._finder = self._in_thread(lambda: self._close_and_find(gone))
+        self._finder = self._in_thread(lambda: self._close_and_find(lost))
 
-    def _take(self, device: Output, gate: _Gate) -> None:
-        """From the clock to the device that was found."""
-        self._current().stop()  # the block under way is finished: two never pull at once
-        self._output, self._gate, self.on_device = device, gate, True
-        self._seen = (0, self._clock.now_ns())
+    def _return_to(self, found: Output, gate: _Gate) -> None:
+        """Replace the paced output by the one that was found again."""
+        self._current().stop()  # it finishes its block: two outputs never pull at once
+        self._output, self._gate, self.on_preferred = found, gate, True
+        self._last_pull = (0, self._clock.now_ns())
         try:
-            device.start()
+            found.start()
         except DeviceError:
-            self._give_up()
+            self._fall_back()
             return
-        self._tell(f"the output {device.name} is back")
+        self._notify(f"the output {found.name} is back")
 
-    def _close_and_find(self, gone: Output) -> None:
-        """In a thread of its own, since a driver may take seconds or never return."""
-        with contextlib.suppress(DeviceError):  # it has gone: that it does not close well is no news
-            gone.stop()
-        while self._wanted == "device" and not self._ending.wait(_RETRY_SECONDS):
+    def _close_and_find(self, lost: Output) -> None:
+        """Runs in a thread of its own, since a driver may take seconds or never return."""
+        with contextlib.suppress(DeviceError):  # a lost output often does not close well: nothing to report
+            lost.stop()
+        while self._required and not self._ending.wait(_RETRY_SECONDS):
             gate = _Gate(self._fill)
             try:
-                self._found.append((self._open_device(gate, True), gate))
-            except DeviceError:  # not yet
+                self._found.append((open_output(self._preferred, self._settings, gate, retry=True), gate))
+            except DeviceError:  # not there yet
                 continue
             return
 
     @staticmethod
     def _in_thread(work: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=work, name="device-finder", daemon=True)
+        thread = threading.Thread(target=work, name="output-finder", daemon=True)
         thread.start()
         return thread

@@ -1,33 +1,26 @@
-"""Paced: an output without a device. The machine's clock pulls the blocks, for recording, streaming and servers."""
+"""PacedOutput: an output without a device. The machine's clock pulls the blocks, for recording and servers."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from riffengine.clock import Clock
+from riffengine.clock import Clock, SystemClock
+from riffengine.output.output import OutputSettings
+from riffengine.processes.audio import Fill
 
 
 class PacedOutput:
     """A thread that asks for a block whenever the clock says one is due.
 
-    Deadlines are counted from the start (block n is due at n · block / rate), so lateness never adds up; after a stall
-    it catches up and no block is left out. ``fill(out, late)`` writes ``(frames, channels) float32``; ``late`` says
-    that the block before was not done until its own time was over, which a device would have heard as an underrun.
+    Deadlines are counted from the start (block n is due at n · block / rate), so delays do not add up; after a stall it
+    catches up and leaves no block out. ``fill(out, late)`` writes ``(frames, channels) float32``; ``late`` says that
+    the block before was finished after its own time was over, which would have been an underrun on a device.
     """
 
-    def __init__(
-        self,
-        fill: Callable[[NDArray[np.float32], bool], None],
-        sample_rate: int,
-        block_frames: int,
-        channels: int,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, fill: Fill, sample_rate: int, block_frames: int, channels: int, clock: Clock) -> None:
         self.name = "paced"
         self.latency_seconds = block_frames / sample_rate
         self._fill = fill
@@ -43,11 +36,11 @@ class PacedOutput:
 
     @property
     def running(self) -> bool:
-        """Whether the thread lives."""
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Finish the block that is being made, and end."""
+        """Finish the current block, and end."""
         self._stopping.set()
         self._thread.join(timeout=5.0)
 
@@ -62,3 +55,8 @@ class PacedOutput:
             self._fill(self._out, late)
             done += 1
             late = self._clock.now_ns() > start_ns + done * frames * 1_000_000_000 // self._rate
+
+
+def open_output(settings: OutputSettings, fill: Fill, retry: bool) -> PacedOutput:
+    """The ``Opener`` of the output ``paced``; it always succeeds."""
+    return PacedOutput(fill, settings.sample_rate, settings.block_frames, settings.channels, SystemClock())

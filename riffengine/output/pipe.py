@@ -1,4 +1,4 @@
-"""Line: the player's end of the pipe to the engine."""
+"""EnginePipe: the player's end of the pipe to the engine."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from riffengine.processes.player_messages import FromPlayer, ToPlayer
 
 
 class EnginePipe:
-    """The player's end of the pipe. It never waits for the engine: what does not fit now is kept or dropped."""
+    """Sends and receives without ever waiting for the engine: what the pipe does not take now is kept or dropped."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._kept: deque[FromPlayer] = deque()
+        self._unsent: deque[FromPlayer] = deque()
         self.open = True
 
     def send(self, message: FromPlayer, droppable: bool = False) -> None:
-        """Send in order; a ``droppable`` one (a status) is left out while the engine does not read."""
-        if droppable and self._kept:
+        """Send in order; a ``droppable`` message (a status) is dropped while the engine does not read."""
+        if droppable and self._unsent:
             self.flush()
-            if self._kept:
+            if self._unsent:
                 return
-        self._kept.append(message)
+        self._unsent.append(message)
         self.flush()
 
     def flush(self) -> None:
-        """Send what was kept as far as the pipe takes it."""
-        while self.open and self._kept and writable(self._connection):
+        """Send what was kept, as far as the pipe takes it."""
+        while self.open and self._unsent and writable(self._connection):
             try:
-                self._connection.send(self._kept[0])
+                self._connection.send(self._unsent[0])
             except (BrokenPipeError, ConnectionResetError):
                 self.open = False
                 return
-            self._kept.popleft()
+            self._unsent.popleft()
 
     def receive(self, timeout_seconds: float) -> ToPlayer | None:
-        """The next message, or ``None``; ``open`` turns false when the engine has gone."""
+        """The next message, or ``None``; ``open`` becomes false when the engine has ended."""
         try:
             if self._connection.poll(timeout_seconds):
                 message: ToPlayer = self._connection.recv()

@@ -1,7 +1,7 @@
-"""Player: the process that plays. numpy and the sound device, nothing heavy, no garbage collection while it runs.
+"""The player process: numpy and the sound device, nothing heavy, no garbage collection while it runs.
 
-The engine holds a ``PlayerProcess``; the process itself is ``player_main``. Whatever happens to the engine, the player
-fades out before it goes.
+The engine holds a ``PlayerProcess``; the process itself runs ``player_main``. If the engine dies, the player fades out
+before it ends.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from pathlib import Path
 from riffengine.clock import SystemClock
 from riffengine.errors import AudioFileError, DeviceError, LoopStoreError
 from riffengine.output.callback import AudioCallback
-from riffengine.output.device import DeviceOutput, look_again
-from riffengine.output.failover import OUTPUTS, Fill, Output, OutputFailover
-from riffengine.output.paced import PacedOutput
+from riffengine.output.failover import OutputFailover
+from riffengine.output.output import OutputSettings
 from riffengine.output.pipe import EnginePipe
-from riffengine.output.recorder import Recorder
+from riffengine.output.recorder import FINISH_SECONDS, Recorder
+from riffengine.output.registry import AUTO, preferred
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.child_process import ChildProcess
-from riffengine.processes.loop_store import LoopStore, Samples
+from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
     Audible,
     FromPlayer,
@@ -49,17 +50,16 @@ _ORPHAN_FADE_SECONDS = 0.5  # when the engine has died
 _PRIORITY = 10  # SCHED_FIFO; below what sound servers take (JACK 20 and more)
 _GRACE_SECONDS = 2.0  # after the fade; the device may have stopped asking
 _SOONER_NS = 1_000_000
-_RECORDER_SECONDS = 12.0  # a slow disk may take this long over the rest of a recording
 _SWITCH_SECONDS = 0.0005  # the control thread yields to the audio thread this soon (Python's default is 5 ms)
 
 
 @dataclass(frozen=True)
 class PlayerOptions:
-    """Everything the player must know before it starts.
+    """Everything the player is started with.
 
-    ``output``: ``device`` (or fail), ``paced`` (no device), ``auto`` (a device, or else paced). ``device`` is a name
-    or index of PortAudio, ``None`` the default. ``record`` is a .wav or .flac path, recorded from the first
-    block on. ``store_…`` is the loop store.
+    ``output`` is a name of ``riffengine.output.registry``: ``device`` (or fail), ``paced`` (no device), ``auto`` (a
+    device, or else paced). ``device`` is a name or index of PortAudio, ``None`` the default. ``record`` is a .wav or
+    .flac path, recorded from the first block on. ``store_…`` is the loop store.
     """
 
     sample_rate: int
@@ -68,8 +68,8 @@ class PlayerOptions:
     store_slots: int
     store_slot_floats: int
     block_frames: int = 512
-    channels: int = 2
-    output: str = "auto"
+    channels: int = CHANNELS
+    output: str = AUTO
     device: str | int | None = None
     record: str | None = None
     decks: tuple[str, ...] = ("a", "b")
@@ -84,24 +84,24 @@ class PlayerOptions:
 
 
 def player_main(options: PlayerOptions, connection: Connection) -> None:
-    """The body of the player process: play until told to stop, or until the engine is gone. Target of ``spawn``."""
+    """The body of the player process (target of ``spawn``): play until asked to stop or until the engine has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which asks for a fade
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
     raise_priority(_PRIORITY)
-    line = EnginePipe(connection)
+    pipe = EnginePipe(connection)
     try:
-        player = _Player(options, line)
+        player = _Player(options, pipe)
     except (DeviceError, AudioFileError, LoopStoreError) as error:
-        line.send(PlayerFailed(str(error)))
+        pipe.send(PlayerFailed(str(error)))
         return
     signal.signal(signal.SIGTERM, lambda *_: player.hurry())
     try:
         player.start()
         player.run()
     except DeviceError as error:
-        line.send(PlayerFailed(str(error)))
+        pipe.send(PlayerFailed(str(error)))
     finally:
         player.close()
     if player.lost_a_device:
@@ -111,25 +111,25 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
 class _Player:
     """Control thread of the player: pipe, loops, status. The audio thread is the output's own."""
 
-    def __init__(self, options: PlayerOptions, line: EnginePipe) -> None:
+    def __init__(self, options: PlayerOptions, pipe: EnginePipe) -> None:
         self._options = options
-        self._line = line
+        self._pipe = pipe
         self._clock = SystemClock()
         self._store = LoopStore.attach(options.store_name, options.store_slots, options.store_slot_floats)
         self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels, options.cue)
-        if options.output not in OUTPUTS:
-            raise DeviceError(f"output is {options.output!r}; it must be auto, device or paced")
+        preferred(options.output)  # raises before anything is recorded
         self._recorder = Recorder(options.sample_rate, options.channels, options.keep_seconds)
         if options.record is not None:
             self._record_path = self._recorder.first(StartRecording(options.record, options.part_seconds))
-        self._feed = AudioCallback(
+        self._callback = AudioCallback(
             self._mixer, self._recorder, self._clock, options.player_log, continues=options.continues
         )
-        self._outlet = OutputFailover(
-            options.output, self._feed.fill, self._open_device, self._open_paced, self._notify, self._clock
+        settings = OutputSettings(
+            options.sample_rate, options.block_frames, options.channels, options.device, options.cue
         )
-        self._told: set[str] = set()
-        self._give_up_ns: int | None = None
+        self._failover = OutputFailover(options.output, settings, self._callback.fill, self._notify, self._clock)
+        self._notified: set[str] = set()
+        self._end_by_ns: int | None = None
         self._hurried = False
 
     def _loop(self, ref: LoopRef) -> Samples:
@@ -137,79 +137,59 @@ class _Player:
 
     def start(self) -> None:
         """Open and start the output; ``DeviceError`` when there is none that was asked for."""
-        self._outlet.open()
+        self._failover.open()
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._outlet.start()
-        options, outlet = self._options, self._outlet
-        self._line.send(PlayerReady(outlet.name, options.sample_rate, options.block_frames, outlet.latency_seconds))
+        self._failover.start()
+        options, failover = self._options, self._failover
+        self._pipe.send(PlayerReady(failover.name, options.sample_rate, options.block_frames, failover.latency_seconds))
         if options.record is not None and self._record_path != Path(options.record):
             self._notify(f"{options.record} is there already and is kept; this set is recorded to {self._record_path}")
 
     def hurry(self) -> None:
-        """End at once, but end well: the recording is finished. May be called from a signal handler."""
+        """End without a fade, but finish the recording. May be called from a signal handler."""
         self._hurried = True
 
     @property
     def lost_a_device(self) -> bool:
         """Whether a device went away while it was played on."""
-        return self._outlet.lost
+        return self._failover.lost
 
     def run(self) -> None:
-        """Serve the engine until the sound has faded out for good."""
+        """Handle messages of the engine until the final fade has ended."""
         next_status_ns = self._clock.now_ns()
         while not self._finished():
             now_ns = self._clock.now_ns()
             if now_ns >= next_status_ns:
                 next_status_ns = max(next_status_ns + round(_STATUS_SECONDS * 1e9), now_ns)
                 self._report()
-                if self._give_up_ns is None:
-                    self._outlet.watch()
+                if self._end_by_ns is None:
+                    self._failover.watch()
             if self._hurried:
                 self._begin_end(0)
             wait = max(0.0, (next_status_ns - self._clock.now_ns()) / 1e9)
-            if self._line.open:
-                message = self._line.receive(wait)
+            if self._pipe.open:
+                message = self._pipe.receive(wait)
                 if message is not None:
-                    self._take(message)
-            elif self._give_up_ns is None:
+                    self._handle(message)
+            elif self._end_by_ns is None:
                 self._begin_end(round(_ORPHAN_FADE_SECONDS * self._options.sample_rate))
             else:
                 time.sleep(wait)
 
-    def _open_device(self, fill: Fill, again: bool) -> Output:
-        if again:
-            look_again()
-        options = self._options
-        shape, device = (options.sample_rate, options.block_frames), options.device
-        if not options.cue:
-            return DeviceOutput(fill, *shape, options.channels, device)
-        try:
-            four = DeviceOutput(fill, *shape, 2 * options.channels, device)
-            four.name += ", cue on channels 3 and 4"
-            return four
-        except DeviceError as error:
-            two = DeviceOutput(fill, *shape, options.channels, device)
-            two.name += f" (no cue: {error})"
-            return two
-
-    def _open_paced(self, fill: Fill) -> Output:
-        options = self._options
-        return PacedOutput(fill, options.sample_rate, options.block_frames, options.channels, self._clock)
-
-    def _take(self, message: ToPlayer) -> None:
+    def _handle(self, message: ToPlayer) -> None:
         if isinstance(message, StopPlayer):
             self._begin_end(message.fade_frames)
             return
         if isinstance(message, ToRecorder):
             self._record(message)
             return
-        if self._give_up_ns is not None and isinstance(message, SetControl) and message.name == "fade":
-            return  # the end has begun: nothing raises the sound again
+        if self._end_by_ns is not None and isinstance(message, SetControl) and message.name == "fade":
+            return  # the final fade has begun: no message raises the sound again
         if not self._mixer.admit(message):
-            self._tell(f"a loop was refused: it is damaged or has another shape than {message}")
-        self._feed.inbox.append(message)
+            self._notify_once(f"a loop was refused: it is damaged or has another shape than {message}")
+        self._callback.inbox.append(message)
 
     def _record(self, message: ToRecorder) -> None:
         match message:
@@ -221,47 +201,47 @@ class _Player:
                 self._recorder.save_last(message)
 
     def _begin_end(self, fade_frames: int) -> None:
-        """Fade out and end; once more to end sooner, never later."""
+        """Fade out and end; a second call can only shorten the fade."""
         seconds = fade_frames / self._options.sample_rate + _GRACE_SECONDS
-        give_up_ns = self._clock.now_ns() + round(seconds * 1e9)
-        if self._give_up_ns is None or give_up_ns < self._give_up_ns - _SOONER_NS:
-            self._give_up_ns = give_up_ns
-            self._feed.inbox.append(SetControl("fade", 0.0, None, fade_frames))
+        end_by_ns = self._clock.now_ns() + round(seconds * 1e9)
+        if self._end_by_ns is None or end_by_ns < self._end_by_ns - _SOONER_NS:
+            self._end_by_ns = end_by_ns
+            self._callback.inbox.append(SetControl("fade", 0.0, None, fade_frames))
 
     def _finished(self) -> bool:
-        if self._give_up_ns is None:
-            if self._outlet.running or self._outlet.on_device:
-                return False  # a device that has gone is the outlet's to replace
-            self._line.send(PlayerFailed(f"the output {self._outlet.name} has stopped; start again"))
+        if self._end_by_ns is None:
+            if self._failover.running or self._failover.on_preferred:
+                return False  # watch() replaces a lost device
+            self._pipe.send(PlayerFailed(f"the output {self._failover.name} has stopped; start again"))
             return True
-        faded = not self._feed.inbox and self._mixer.fade_ended()
-        return faded or self._clock.now_ns() > self._give_up_ns or not self._outlet.running
+        faded = not self._callback.inbox and self._mixer.fade_ended()
+        return faded or self._clock.now_ns() > self._end_by_ns or not self._failover.running
 
     def _report(self) -> None:
-        while self._feed.outbox:
-            report, host_ns = self._feed.outbox.popleft()
-            self._line.send(replace(report, host_ns=host_ns) if isinstance(report, Audible) else report)
-        for news in self._recorder.news():
-            self._line.send(news)
-        if self._feed.last_failure is not None:
-            self._tell(f"blocks were silenced because the mixer failed: {self._feed.last_failure}")
-        self._line.send(self._feed.status(), droppable=True)
+        while self._callback.outbox:
+            report, host_ns = self._callback.outbox.popleft()
+            self._pipe.send(replace(report, host_ns=host_ns) if isinstance(report, Audible) else report)
+        for recorded in self._recorder.reports():
+            self._pipe.send(recorded)
+        if self._callback.last_failure is not None:
+            self._notify_once(f"blocks were silenced because the mixer failed: {self._callback.last_failure}")
+        self._pipe.send(self._callback.status(), droppable=True)
 
-    def _tell(self, reason: str) -> None:
+    def _notify_once(self, reason: str) -> None:
         """Send a notice, once for each reason."""
-        if reason not in self._told:
-            self._told.add(reason)
+        if reason not in self._notified:
+            self._notified.add(reason)
             self._notify(reason)
 
     def _notify(self, reason: str) -> None:
-        self._line.send(PlayerNotice(reason))
+        self._pipe.send(PlayerNotice(reason))
 
     def close(self) -> None:
-        """Stop the output, finish the recording, say the last words. However the set ended, the file is whole."""
+        """Stop the output, finish the recording and send the last reports. The file is complete in every case."""
         try:
-            self._outlet.stop()
+            self._failover.stop()
         except DeviceError as error:
-            self._tell(str(error))
+            self._notify_once(str(error))
         finally:
             self._recorder.close()
         self._report()
@@ -282,14 +262,14 @@ class PlayerProcess(ChildProcess[PlayerOptions, ToPlayer, FromPlayer]):
     def stop(self, fade_frames: int = 22050, timeout: float = 10.0) -> list[FromPlayer]:
         """Fade out, wait at most ``timeout`` seconds for the process, end it by force after that.
 
-        A player that records gets 12 s at least: killed before its file is finished, it leaves one that nobody can
-        read. Called again, it shortens the fade. Returns what the player said on its way out.
+        A player that records gets 12 s at least: killed before its file is finished, it leaves one that cannot
+        be read. A second call shortens the fade. Returns the player's last messages.
         """
         if not self.started:
             return []
         self.send(StopPlayer(fade_frames))
         clock = SystemClock()
-        patience = timeout if self.options.record is None else max(timeout, _RECORDER_SECONDS)
+        patience = timeout if self.options.record is None else max(timeout, FINISH_SECONDS)
         deadline_ns = clock.now_ns() + round(patience * 1e9)
         said: list[FromPlayer] = []
         while self.alive and clock.now_ns() < deadline_ns:

@@ -1,4 +1,4 @@
-"""RecordingFile: one recording on disk, a file or a row of files, written block by block by whoever owns it."""
+"""RecordingFile: one recording on disk, in one file or in several parts, written block by block."""
 
 from __future__ import annotations
 
@@ -10,34 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from riffengine.errors import AudioFileError
+from riffengine.processes.audio import Block
 
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
-"""Endings and what they mean: float32 samples exactly as played, or 24 bit without loss."""
+"""File endings with format and subtype: float32 samples exactly as played, or 24 bit, losslessly compressed."""
 
-_FLUSH_SECONDS = 1.0  # what a crash may cost
-_WAV_BYTES = 3_900_000_000  # a WAV header counts to 4 GiB; RF64 would be unreadable after a crash (facts, section 8)
+_FLUSH_SECONDS = 1.0  # the most that is lost in a crash
+_WAV_BYTES = 3_900_000_000  # a WAV header counts to 4 GiB; RF64 would be unreadable after a crash
 _FLOAT_BYTES = 4
 _FULL_BYTES = 1_000_000  # three seconds; a file system keeps some blocks to itself
 
 
 @dataclass(frozen=True)
 class RecordingPart:
-    """One file of a take: where it lies and how many frames of the take came before it."""
+    """One file of a recording, and the number of the recording's frames in the files before it."""
 
     path: Path
     offset: int
 
 
 class RecordingFile:
-    """Writes ``(frames, channels) float32`` blocks in the order they come. One thread only; every call may wait.
+    """Writes ``(frames, channels) float32`` blocks in their order. One thread only; every call may wait for the disk.
 
-    A part ends after ``part_frames`` (``None``: never), and a .wav before 3.9 GB; it goes on in ``name-2`` and so on.
-    No file is ever overwritten: where ``name`` is taken, the least number that is free is used. Without one block no
-    file is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take it.
+    A part ends after ``part_frames`` (``None``: never), and a .wav before 3.9 GB; the next one is called ``name-2`` and
+    so on. No file is ever overwritten: where ``name`` exists, the lowest free number is added. If no block was written,
+    no file is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take the data.
     """
 
     def __init__(self, path: Path, sample_rate: int, channels: int, part_frames: int | None = None) -> None:
@@ -58,8 +56,8 @@ class RecordingFile:
         """The first file."""
         return self.parts[0].path
 
-    def write(self, block: NDArray[np.float32]) -> bool:
-        """Append ``block``; true when a new part was begun for it."""
+    def write(self, block: Block) -> bool:
+        """Append ``block``; true when it began a new part."""
         import soundfile
 
         try:
@@ -76,13 +74,13 @@ class RecordingFile:
             if self._unflushed >= _FLUSH_SECONDS * self._rate:
                 self._file.flush()
                 self._unflushed = 0
-        # AssertionError: soundfile's own, where the library wrote less than it was given and named no error
+        # AssertionError: soundfile's own, raised where the library wrote less than it was given without an error
         except (soundfile.LibsndfileError, OSError, AssertionError) as error:
             raise AudioFileError(f"recording to {self.parts[-1].path} ended: {self._reason(error)}") from error
         return begun
 
     def close(self) -> str:
-        """Finish the file; why it could not be finished, or ``""``."""
+        """Finish the file; returns why it could not be finished, or ``""``."""
         import soundfile
 
         problem = ""
@@ -96,7 +94,7 @@ class RecordingFile:
         return problem
 
     def _unused_path(self) -> Path:
-        """The asked path, or it with the least number that is free, made at once so that nobody else can take it."""
+        """The asked path, or with the lowest free number; created at once so that no other process can take it."""
         asked = self._asked
         for number in itertools.count(1):
             path = asked if number == 1 else asked.with_name(f"{asked.stem}-{number}{asked.suffix}")
@@ -129,13 +127,13 @@ class RecordingFile:
         folder = self.parts[-1].path.parent
         try:
             free = shutil.disk_usage(folder).free
-        except OSError:  # it was pulled out
+        except OSError:  # the disk was removed
             return f"{folder} cannot be reached any more; record elsewhere"
-        return told(str(error), folder, free)
+        return write_error_text(str(error), folder, free)
 
 
-def told(error: str, folder: Path, free_bytes: int) -> str:
-    """Why a disk took no more, in words to act on: ``error`` is what the library said, which may be nothing."""
+def write_error_text(error: str, folder: Path, free_bytes: int) -> str:
+    """Why the disk took no more data, and what to do; ``error`` is the library's message, which may be empty."""
     if free_bytes < _FULL_BYTES:
         return f"the disk is full ({folder} has {free_bytes // 1000} kB left); make room there or record elsewhere"
-    return error or "the disk took less than it was given; is there a limit to what may be written?"
+    return error or "the disk took less data than it was given; is there a limit on file size or a quota?"

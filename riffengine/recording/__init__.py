@@ -1,7 +1,6 @@
-"""Recording: what the engine knows of the files the player writes: where they go, what they are called, their cues."""
+"""Recording, the engine's side: names the files that the player writes, starts and stops them, writes cue sheets."""
 
 from riffengine.recording.controller import RecordingController
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
-from riffengine.session.recording import RecordingSettings
 
-__all__ = ["Cue", "CueFile", "RecordingController", "RecordingSettings", "cue_sheet"]
+__all__ = ["Cue", "CueFile", "RecordingController", "cue_sheet"]

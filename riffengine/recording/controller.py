@@ -1,7 +1,7 @@
 """RecordingController: starts, stops and saves recordings, names the files and writes their cue sheets.
 
-It lives on the engine's event loop and never touches a disk there: the player writes the sound, and a thread of the
-recordist's own writes the cue sheets, anew at every change, so that a crash leaves one that is right so far.
+It runs on the engine's event loop and does not access a disk there: the player writes the sound, and a thread of the
+controller writes the cue sheets, again at every change, so that after a crash they are right up to then.
 """
 
 from __future__ import annotations
@@ -25,44 +25,46 @@ from riffengine.transport.beat_grid import Moment
 MOST_CUES = 4000  # eleven hours of a landing every ten seconds
 
 Send = Callable[[ToRecorder], None]
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass
-class _Take:
+class _Recording:
+    """The recording that runs: the path that was asked for, and the files the player has reported so far."""
+
     asked: str
     files: list[CueFile] = field(default_factory=list)
     cue_path: Path = Path()
 
 
 class RecordingController(Surface):
-    """One performance's recordist. ``unix_seconds`` is passed in, for the names of files; the zone is the machine's.
+    """The recordings of one performance. ``unix_seconds`` gives the time for file names, in the machine's time zone.
 
-    ``first`` is the recording that the player was started with, if any.
+    ``first`` is the recording that the player was started with, if any. ``say`` gets sentences for a person.
     """
 
     def __init__(
         self,
         title: str,
-        plan: RecordingSettings,
+        settings: RecordingSettings,
         sample_rate: int,
         unix_seconds: Callable[[], float],
-        say: Say,
+        say: Notify,
         first: Path | None = None,
     ) -> None:
-        self._title, self._plan, self._rate = title, plan, sample_rate
+        self._title, self._settings, self._rate = title, settings, sample_rate
         self._unix_seconds, self._say = unix_seconds, say
         self._cues: deque[Cue] = deque(maxlen=MOST_CUES)
         self._prompts: dict[str, str] = {}
-        self._scene: tuple[str, float] | None = None  # on its way: its name and the beat it was promised for
-        self._began: tuple[int, str] | None = None  # the scene that is heard, and since when
-        self._take = _Take(str(first)) if first is not None else None
+        self._scene: tuple[str, float] | None = None  # asked for: its name and the beat of its landing
+        self._began: tuple[int, str] | None = None  # the scene that is heard: its first frame and name
+        self._recording = _Recording(str(first)) if first is not None else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cue-sheets")
         self.send: Send = lambda message: None
         self.failures = 0
         self.saves = 0
 
-    # --- what is asked ------------------------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------------------------------
 
     def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
         """The reply to ``record/…``; ``None`` where the button was released."""
@@ -70,59 +72,59 @@ class RecordingController(Surface):
         return None if reply is None else (reply, [])
 
     def _reply_to(self, command: Command) -> Reply | None:
-        asked = self._take.asked if self._take is not None else ""
+        asked = self._recording.asked if self._recording is not None else ""
         match command.path:
             case "record/start" if asked:
                 return Rejected(command, f"{command.path}: {asked} is being recorded; record/stop ends it")
             case "record/start":
-                path = str(self._named("riffengine"))
-                self._take = _Take(path)
-                self.send(StartRecording(path, 60.0 * self._plan.part_minutes))
+                path = str(self._new_path("riffengine"))
+                self._recording = _Recording(path)
+                self.send(StartRecording(path, 60.0 * self._settings.part_minutes))
                 return Accepted(command, True, note=f"recording to {path}")
             case "record/stop" if not asked:
                 return Rejected(command, f"{command.path}: nothing is being recorded; record/start begins")
             case "record/stop":
                 self.send(StopRecording())
                 return Accepted(command, True, note=f"{asked} is being finished")
-            case "record/save_last" if self._plan.keep_minutes <= 0.0:
+            case "record/save_last" if self._settings.keep_minutes <= 0.0:
                 return Rejected(command, f"{command.path}: nothing is kept; set record: keep_minutes: in the preset")
             case "record/save_last":
-                path = str(self._named("riffengine-last"))
-                self.send(SaveLast(path, 60.0 * self._plan.keep_minutes))
-                return Accepted(command, True, note=f"the last {self._plan.keep_minutes:g} minutes go to {path}")
+                path = str(self._new_path("riffengine-last"))
+                self.send(SaveLast(path, 60.0 * self._settings.keep_minutes))
+                return Accepted(command, True, note=f"the last {self._settings.keep_minutes:g} minutes go to {path}")
         return None
 
     def facts(self) -> Mapping[str, Value]:
-        """For the status: what is being recorded ("" for nothing), how many saves and failures there were."""
-        path = self._take.files[-1].name if self._take is not None and self._take.files else ""
+        """For the status: the file being recorded ("" for none), and the numbers of saves and failures."""
+        path = self._recording.files[-1].name if self._recording is not None and self._recording.files else ""
         return {"recording": path, "recordings_failed": self.failures, "saves": self.saves}
 
-    # --- what the player says -----------------------------------------------------------------------------------------
+    # --- reports of the player ----------------------------------------------------------------------------------------
 
-    def heed(self, news: Recorded) -> None:
-        """A file began, went on, ended or was saved."""
+    def handle(self, news: Recorded) -> None:
+        """Handle a report: a file began, continued in another, ended or was saved."""
         path = Path(news.path)
         match news.what:
             case "began" | "part":
-                if self._take is None:  # asked for by nobody here, but there it is
-                    self._take = _Take(news.path)
+                if self._recording is None:  # not asked for here, for example by the command line
+                    self._recording = _Recording(news.path)
                 if news.what == "began":
-                    self._take.cue_path = _beside(path)
+                    self._recording.cue_path = _cue_path(path)
                     self._say(f"recording to {path}")
-                self._take.files.append(CueFile(path.name, news.frame))
-                self._write_take(news.frame + 1)
+                self._recording.files.append(CueFile(path.name, news.frame))
+                self._write_sheet(news.frame + 1)
             case "ended":
-                take, self._take = self._take, None
-                if take is not None and take.files:
-                    self._write(take.cue_path, take.files, news.frame)
-                self._tell(news, f"recorded {news.frames / self._rate:.1f} s to {path}")
+                recording, self._recording = self._recording, None
+                if recording is not None and recording.files:
+                    self._write(recording.cue_path, recording.files, news.frame)
+                self._report(news, f"recorded {news.frames / self._rate:.1f} s to {path}")
             case "saved":
                 if news.frames:
-                    self._write(_beside(path), [CueFile(path.name, news.frame)], news.frame + news.frames)
+                    self._write(_cue_path(path), [CueFile(path.name, news.frame)], news.frame + news.frames)
                 self.saves += not news.problem
-                self._tell(news, f"saved the last {news.frames / self._rate:.1f} s to {path}")
+                self._report(news, f"saved the last {news.frames / self._rate:.1f} s to {path}")
 
-    def _tell(self, news: Recorded, success: str) -> None:
+    def _report(self, news: Recorded, success: str) -> None:
         if news.problem:
             self.failures += 1
             rest = f"; {news.frames / self._rate:.1f} s are in {news.path}" if news.frames else ""
@@ -130,10 +132,10 @@ class RecordingController(Surface):
         else:
             self._say(success)
 
-    # --- what is heard ------------------------------------------------------------------------------------------------
+    # --- what is heard, for the cues ----------------------------------------------------------------------------------
 
     def deck_landed(self, landed: DeckLanded) -> None:
-        """A deck sounds another bank."""
+        """A deck plays another bank."""
         prompt, to = landed.prompt, landed.to
         self._prompts[landed.deck] = title = prompt if to in ("", prompt) else f"{prompt} → {to}"
         seeds = f"seed {landed.seed} → {landed.to_seed}"
@@ -142,52 +144,52 @@ class RecordingController(Surface):
         self._title_at(landed.frame)
 
     def landed(self, event: ParameterLanded) -> None:
-        """A scene that had to be rendered is heard."""
+        """A change that had to be rendered is heard; only that of a scene counts here."""
         if event.path == "scene/recall":
             self._scene = None
             self._began = (event.moment.frame, str(event.value))
             self._title_at(event.moment.frame)
 
     def replied(self, event: CommandReplied) -> None:
-        """A scene is on its way."""
+        """A command was answered: remember a scene that was recalled."""
         moment, reply = event.moment, event.reply
         if reply.command.path == "scene/recall" and isinstance(reply, Accepted):
             landing = reply.landing
             self._scene = (str(reply.command.value), landing.beat if landing is not None else moment.beat)
 
     def landing_moved(self, event: LandingMoved) -> None:
-        """It comes later."""
+        """A landing has moved: a scene that was recalled lands later."""
         landing = event.landing
         if landing.path.startswith("scene/") and self._scene is not None:
             self._scene = (self._scene[0], landing.beat)
 
     def player_restarted(self, frame: int) -> None:
-        """The player has died and a new one runs: a recording ends where it was, and goes on in a new file."""
-        if self._take is not None:
-            if self._take.files:
-                self._write(self._take.cue_path, self._take.files, frame)
-            self._take = _Take(self._take.asked)
-            self.send(StartRecording(self._take.asked, 60.0 * self._plan.part_minutes))
+        """The player has died and a new one runs: a recording ends there and continues in a new file."""
+        if self._recording is not None:
+            if self._recording.files:
+                self._write(self._recording.cue_path, self._recording.files, frame)
+            self._recording = _Recording(self._recording.asked)
+            self.send(StartRecording(self._recording.asked, 60.0 * self._settings.part_minutes))
 
     def underrun(self, frame: int, count: int) -> None:
-        """The device starved ``count`` times just before ``frame``: a place to listen to."""
+        """Add a remark: the output starved ``count`` times just before ``frame``."""
         self._add(Cue(frame, f"underrun ({count})", remark=True))
 
     def tick(self, moment: Moment) -> None:
-        """Time has passed: a scene that had nothing to be rendered has landed by now."""
-        if self._scene is not None and moment.beat >= self._scene[1] + 1.0:  # one that is rendered tells it itself
+        """Called regularly. A scene that renders nothing reports no landing: it counts as heard a beat later."""
+        if self._scene is not None and moment.beat >= self._scene[1] + 1.0:  # else landed() reports it
             self._began = (moment.frame, self._scene[0])
             self._scene = None
             self._title_at(moment.frame)
 
     def finish(self) -> None:
-        """Write what is to be written; the recording's own end comes before, by ``heed``."""
+        """Write the remaining cue sheets; call it after the report of the recording's end."""
         self._writer.shutdown(wait=True)
 
     # --- cues ---------------------------------------------------------------------------------------------------------
 
     def _title_at(self, frame: int) -> None:
-        """What is heard from ``frame`` on; of several decks that land together the last one knows all."""
+        """Add a cue with what is heard from ``frame`` on. When decks land together, the last cue names them all."""
         prompts = " | ".join(f"{deck}: {text}" for deck, text in sorted(self._prompts.items()))
         shown = prompts if len(self._prompts) > 1 else prompts[3:]
         if self._began is not None and self._began[0] == frame:
@@ -196,31 +198,31 @@ class RecordingController(Surface):
 
     def _add(self, cue: Cue) -> None:
         self._cues.append(cue)
-        self._write_take(cue.frame + 1)
+        self._write_sheet(cue.frame + 1)
 
-    def _write_take(self, end_frame: int) -> None:
-        if self._take is not None and self._take.files:
-            self._write(self._take.cue_path, self._take.files, end_frame)
+    def _write_sheet(self, end_frame: int) -> None:
+        if self._recording is not None and self._recording.files:
+            self._write(self._recording.cue_path, self._recording.files, end_frame)
 
     def _write(self, path: Path, files: list[CueFile], end_frame: int) -> None:
-        self._writer.submit(self._put, path, tuple(files), end_frame, tuple(self._cues))
+        self._writer.submit(self._write_file, path, tuple(files), end_frame, tuple(self._cues))
 
-    def _put(self, path: Path, files: tuple[CueFile, ...], end_frame: int, cues: tuple[Cue, ...]) -> None:
-        """In the writer's thread: thousands of cues take milliseconds to sort and print."""
+    def _write_file(self, path: Path, files: tuple[CueFile, ...], end_frame: int, cues: tuple[Cue, ...]) -> None:
+        """Runs in the writer's thread: thousands of cues take milliseconds to sort and format."""
         partial = path.with_name(f".{path.name}.new")
         try:
             partial.write_text(cue_sheet(self._title, self._rate, files, end_frame, cues), encoding="utf-8")
             partial.replace(path)
-        except OSError:  # the recording's own failure is told; a sheet that is missing is counted
+        except OSError:  # a failed recording is reported by the player; a missing sheet is only counted
             self.failures += 1
             with contextlib.suppress(OSError):
                 partial.unlink()
 
-    def _named(self, name: str) -> Path:
+    def _new_path(self, name: str) -> Path:
         when = datetime.fromtimestamp(self._unix_seconds()).strftime("%Y-%m-%d-%H-%M-%S")
-        return self._plan.folder / f"{name}-{when}.{self._plan.ending}"
+        return self._settings.folder / f"{name}-{when}.{self._settings.ending}"
 
 
-def _beside(path: Path) -> Path:
-    """``set.flac.cue``: a name that no other recording's sheet has."""
+def _cue_path(path: Path) -> Path:
+    """The path of a recording's cue sheet, ``set.flac.cue``."""
     return path.with_name(f"{path.name}.cue")

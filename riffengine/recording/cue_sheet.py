@@ -1,6 +1,6 @@
-"""Cue sheet: what is heard where in a recording, in the text form that players and DAWs read.
+"""Cue sheet: what is heard at which time of a recording, in the text format that players and DAWs read.
 
-Source of the form: the CDRWIN cue sheet: FILE, TRACK, TITLE, INDEX in minutes, seconds and 75ths; at most 99 tracks.
+Source of the format: the CDRWIN cue sheet: FILE, TRACK, TITLE, INDEX in minutes, seconds and 75ths; at most 99 tracks.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_TRACKS = 99
-SHORTEST_SECONDS = 2.0  # what changes sooner than this is one track, named after the later
+SHORTEST_SECONDS = 2.0  # shorter tracks are merged with the next one, under its title
 _CUE_FRAMES = 75
 
 
 @dataclass(frozen=True)
 class Cue:
-    """From ``frame`` of the output on, ``title`` is heard; a ``remark`` is no track of its own."""
+    """``title`` is heard from output frame ``frame`` on; a ``remark`` becomes a comment instead of a track."""
 
     frame: int
     title: str
@@ -24,7 +24,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class CueFile:
-    """A file by its name, and the output frame of its first sample."""
+    """The name of a file, and the output frame of its first sample."""
 
     name: str
     frame: int
@@ -33,8 +33,8 @@ class CueFile:
 def cue_sheet(title: str, sample_rate: int, files: Sequence[CueFile], end_frame: int, cues: Sequence[Cue]) -> str:
     """The sheet of a recording of ``files``, in order, that ends before ``end_frame``.
 
-    Of several ``cues`` at one frame the last counts. What sounded when it began is its first track. A track goes on in
-    the next file as a track of the same title. Where there are more than 99, the shortest go and the sheet says so.
+    Of several ``cues`` at one frame the last counts. The first track is what sounded when the recording began. A track
+    continues in the next file under the same title. Of more than 99 tracks the shortest are left out (with a comment).
     """
     tracks = _tracks(sample_rate, files, end_frame, cues)
     left_out = 0
@@ -54,7 +54,7 @@ def cue_sheet(title: str, sample_rate: int, files: Sequence[CueFile], end_frame:
     first = files[0].frame if files else 0
     for cue in sorted(cues, key=lambda cue: cue.frame):
         if cue.remark and first <= cue.frame < end_frame:
-            lines.append(f"REM {_time(cue.frame - first, sample_rate)} {_plain(cue.title)}")
+            lines.append(f"REM {_time(cue.frame - first, sample_rate)} {_one_line(cue.title)}")
     number = 0
     for place, file in enumerate(files):
         after = files[place + 1].frame if place + 1 < len(files) else end_frame
@@ -96,10 +96,10 @@ def _time(frames: int, sample_rate: int) -> str:
     return f"{minutes:02d}:{rest // _CUE_FRAMES:02d}:{rest % _CUE_FRAMES:02d}"
 
 
-def _plain(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _quoted(text: str) -> str:
-    """In quotes; the form knows no escape, so quotes inside become apostrophes."""
-    return '"' + _plain(text).replace('"', "'") + '"'
+    """``text`` in quotes; the format has no escapes, so quotes inside become apostrophes."""
+    return '"' + _one_line(text).replace('"', "'") + '"'

@@ -12,10 +12,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, JournalError, RendererError
-from riffengine.output.recorder import FORMATS
+from riffengine.output.recording_file import FORMATS
 from riffengine.performance.journal import Recording
-from riffengine.playback.loop import Samples
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
+from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.player_messages import LoopRef, PlaceLoop, SetGrid
 from riffengine.processes.render_messages import RenderRequest
 from riffengine.renderer.family import Family
@@ -23,7 +23,6 @@ from riffengine.renderer.file_hash import file_hash
 from riffengine.replay.player_log import at_steps, read_player_log
 from riffengine.transport.beat_grid import BeatGrid
 
-CHANNELS = 2
 THREADS = 1
 """Of torch, as in the renderer process: another number may add in another order, and the last bit would differ."""
 

@@ -48,8 +48,8 @@ from riffengine.scheduler.tempo_follow import TempoFollow
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
 
-# For each deck: two loops that sound, two of the bank that is launched, the one rendered, two on their way back.
-_SLOTS_PER_DECK = 7
+SLOTS_PER_DECK = 7
+"""The least a deck plays with: two loops that sound, two of the next bank, one rendered, two being freed."""
 
 _LAND_TOGETHER = ("chords",)  # what all decks follow on one frame; tempo and key land together by themselves
 
@@ -73,9 +73,9 @@ class Conductor:
         model: str = "bundled",
         stamps: FileHashes | None = None,
     ) -> None:
-        if slots < _SLOTS_PER_DECK * len(decks):
+        if slots < SLOTS_PER_DECK * len(decks):
             raise LoopStoreError(
-                f"{slots} slots are too few for {len(decks)} decks; use {_SLOTS_PER_DECK * len(decks)} or more"
+                f"{slots} slots are too few for {len(decks)} decks; use {SLOTS_PER_DECK * len(decks)} or more"
             )
         policy = policy or Policy()
         facts = SessionFacts(policy.loop_beats, grid.sample_rate, model, stamps or NoFileHashes())

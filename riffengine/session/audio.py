@@ -19,12 +19,11 @@ from typing import Any
 
 import yaml
 
+from riffengine.output.registry import AUTO, output_names
+from riffengine.processes.audio import SAMPLE_RATES
 from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
 
-OUTPUTS = ("auto", "device", "paced")
-SAMPLE_RATES = (44100, 48000)
-CHANNELS = 2  # of the main output
 _KEYS = ("to", "device", "sample_rate", "block_frames", "record", "cue", "fade_in", "fade_out")
 _LONGEST_FADE_SECONDS = 60.0
 
@@ -36,7 +35,7 @@ class AudioSettings(Settings):
     ``cue``: a second pair of channels for the headphones, where the device has them.
     """
 
-    output: str = "auto"
+    output: str = AUTO
     device: str = ""
     sample_rate: int = 44100
     block_frames: int = 512
@@ -61,7 +60,7 @@ class AudioReader(YamlReader):
             full = f"{at}.{key}"
             match key:
                 case "to":
-                    given["output"] = self._choice(value, full, OUTPUTS)
+                    given["output"] = self._choice(value, full, output_names())
                 case "device":
                     given["device"] = self._text(value, full)
                 case "sample_rate":

@@ -1,4 +1,4 @@
-"""The audio thread's own work, on a clock that stands still."""
+"""The work of the audio thread, on a clock that does not advance."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def place(loop: int, bank: int) -> PlaceLoop:
 
 
 def test_a_failing_block_is_silent_counted_and_the_beat_is_kept() -> None:
-    feed = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(5))
-    feed.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0)))
+    callback = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(5))
+    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0)))
     out = np.ones((512, 2), np.float32)
-    feed.fill(out, False)
+    callback.fill(out, False)
     assert np.array_equal(out, SAMPLES[0, :512])
-    feed.inbox.append(place(BROKEN, 1))
-    feed.fill(out, True)
+    callback.inbox.append(place(BROKEN, 1))
+    callback.fill(out, True)
     assert not out.any()
-    assert (feed.failures, feed.underruns) == (1, 1)
-    assert feed.last_failure == "ZeroDivisionError: a bug"
-    feed.fill(out, False)  # its first frames lay in the block that failed: 63 of look-ahead
+    assert (callback.failures, callback.underruns) == (1, 1)
+    assert callback.last_failure == "ZeroDivisionError: a bug"
+    callback.fill(out, False)  # its first 63 frames, the look-ahead, were in the block that failed
     assert np.array_equal(out[63:], SAMPLES[0, 1024 + 63 : 1536])
-    feed.fill(out, False)
+    callback.fill(out, False)
     assert np.array_equal(out, SAMPLES[0, 1536:2048])
-    assert feed.status().frame == 2048
+    assert callback.status().frame == 2048
 
 
-def test_reports_carry_the_clock_and_the_peak_is_told_once() -> None:
-    feed = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(77))
-    feed.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0, stamp_ns=3)))
-    feed.fill(np.zeros((512, 2), np.float32), False)
-    assert (Audible("fade", 3, 0, 0), 77) in feed.outbox
-    assert feed.status().peak == np.float32(np.abs(SAMPLES[0, :512]).max())
-    assert feed.status().peak == 0.0
+def test_reports_have_the_clock_time_and_the_peak_is_reported_once() -> None:
+    callback = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(77))
+    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0, stamp_ns=3)))
+    callback.fill(np.zeros((512, 2), np.float32), False)
+    assert (Audible("fade", 3, 0, 0), 77) in callback.outbox
+    assert callback.status().peak == np.float32(np.abs(SAMPLES[0, :512]).max())
+    assert callback.status().peak == 0.0

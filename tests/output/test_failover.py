@@ -1,17 +1,25 @@
-"""A device that goes away takes the sound with it, never the music's time."""
+"""A lost device stops the sound, but musical time continues; any registered output can be chosen."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from riffengine.cli.parser import build_parser
 from riffengine.clock import SystemClock
 from riffengine.errors import DeviceError
-from riffengine.output import failover as outlet_module
-from riffengine.output.failover import Fill, OutputFailover
+from riffengine.output import failover as failover_module
+from riffengine.output.failover import OutputFailover
+from riffengine.output.output import OutputSettings
+from riffengine.output.registry import OPENERS, OutputKind, on_sound_device, output_names
+from riffengine.processes.audio import Block, Fill
+from riffengine.session.session import load_session
+
+SETTINGS = OutputSettings(48_000, 4, 2)
 
 
 class FakeOutput:
@@ -37,99 +45,157 @@ class FakeOutput:
         return float(out[0, 0])
 
 
-class Stage:
-    """An outlet with its devices, as the test makes them."""
+class FakeOutputs:
+    """A failover on fake outputs; the test plugs and unplugs the device."""
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(failover_module, "open_output", self.open_output)
         self.devices: list[FakeOutput] = []
         self.paced: list[FakeOutput] = []
         self.said: list[str] = []
         self.blocks = 0
         self.plugged, self.starts = True, True
-        self.outlet = OutputFailover(
-            wanted, self.fill, self.open_device, self.open_paced, self.said.append, SystemClock()
-        )
+        self.failover = OutputFailover(wanted, SETTINGS, self.fill, self.said.append, SystemClock())
 
-    def fill(self, out: np.ndarray, starved: bool) -> None:  # type: ignore[type-arg]
+    def fill(self, out: Block, starved: bool) -> None:
         self.blocks += 1
         out[:] = self.blocks
 
-    def open_device(self, fill: Fill, again: bool) -> FakeOutput:
-        assert again == bool(self.devices)
+    def open_output(self, name: str, settings: OutputSettings, fill: Fill, retry: bool = False) -> FakeOutput:
+        assert settings is SETTINGS
+        if name == "paced":
+            self.paced.append(FakeOutput("paced", fill))
+            return self.paced[-1]
+        assert name == "device"
+        assert retry == bool(self.devices)
         if not self.plugged:
             raise DeviceError("no device")
         self.devices.append(FakeOutput("card", fill, self.starts))
         return self.devices[-1]
 
-    def open_paced(self, fill: Fill) -> FakeOutput:
-        self.paced.append(FakeOutput("paced", fill))
-        return self.paced[-1]
-
     def watch_until(self, seen: Callable[[], bool]) -> None:
         deadline_ns = SystemClock().now_ns() + 10_000_000_000
         while not seen():
             assert SystemClock().now_ns() < deadline_ns
-            self.outlet.watch()
+            self.failover.watch()
             time.sleep(0.005)
 
 
-def test_a_lost_device_is_followed_by_the_clock_on_the_same_feed() -> None:
-    stage = Stage("auto")
-    stage.outlet.open()
-    stage.outlet.start()
-    assert stage.devices[0].pull() == 1
-    stage.plugged = stage.devices[0].running = False
-    stage.outlet.watch()
-    assert stage.outlet.running
-    assert "card" in stage.said[0]
-    assert stage.paced[0].pull() == 2
-    assert stage.devices[0].pull() == 0  # it wakes up once more: it gets silence, and takes nothing from the music
-    assert stage.paced[0].pull() == 3
-    stage.outlet.stop()
-    assert len(stage.devices) == 1
+def test_the_clock_replaces_a_lost_device_with_the_same_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = FakeOutputs("auto", monkeypatch)
+    outputs.failover.open()
+    outputs.failover.start()
+    assert outputs.devices[0].pull() == 1
+    outputs.plugged = outputs.devices[0].running = False
+    outputs.failover.watch()
+    assert outputs.failover.running
+    assert "card" in outputs.said[0]
+    assert outputs.paced[0].pull() == 2
+    assert outputs.devices[0].pull() == 0  # it wakes up again: it gets silence and does not advance the music
+    assert outputs.paced[0].pull() == 3
+    outputs.failover.stop()
+    assert len(outputs.devices) == 1
 
 
-def test_a_device_that_was_asked_for_is_looked_for_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet_module, "_RETRY_SECONDS", 0.01)
-    stage = Stage("device")
-    stage.outlet.open()
-    stage.outlet.start()
+def test_a_device_that_was_asked_for_by_name_is_looked_for_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failover_module, "_RETRY_SECONDS", 0.01)
+    outputs = FakeOutputs("device", monkeypatch)
+    outputs.failover.open()
+    outputs.failover.start()
     for turn in (1, 2):
-        stage.plugged = stage.devices[-1].running = False
-        stage.outlet.watch()
-        assert stage.paced[-1].pull() == 2 * turn - 1
-        stage.plugged = True
-        stage.watch_until(lambda turn=turn: len(stage.devices) == turn + 1 and stage.devices[-1].running)  # type: ignore[misc]
-        assert not stage.paced[-1].running
-        assert stage.devices[-1].pull() == 2 * turn
-    assert [("stopped" in said, "back" in said) for said in stage.said] == [(True, False), (False, True)] * 2
-    stage.outlet.stop()
+        outputs.plugged = outputs.devices[-1].running = False
+        outputs.failover.watch()
+        assert outputs.paced[-1].pull() == 2 * turn - 1
+        outputs.plugged = True
+        outputs.watch_until(lambda turn=turn: len(outputs.devices) == turn + 1 and outputs.devices[-1].running)  # type: ignore[misc]
+        assert not outputs.paced[-1].running
+        assert outputs.devices[-1].pull() == 2 * turn
+    assert [("stopped" in said, "back" in said) for said in outputs.said] == [(True, False), (False, True)] * 2
+    outputs.failover.stop()
 
 
 def test_a_device_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet_module, "_HUNG_SECONDS", 0.05)
-    stage = Stage("auto")
-    stage.outlet.open()
-    stage.outlet.start()
-    stage.outlet.watch()
-    assert not stage.paced
+    monkeypatch.setattr(failover_module, "_HUNG_SECONDS", 0.05)
+    outputs = FakeOutputs("auto", monkeypatch)
+    outputs.failover.open()
+    outputs.failover.start()
+    outputs.failover.watch()
+    assert not outputs.paced
     time.sleep(0.1)
-    stage.outlet.watch()
-    assert stage.outlet.running
-    assert stage.paced[0].running
-    stage.outlet.stop()
+    outputs.failover.watch()
+    assert outputs.failover.running
+    assert outputs.paced[0].running
+    outputs.failover.stop()
 
 
 @pytest.mark.parametrize("wanted", ["auto", "device"])
-def test_a_device_that_does_not_start_is_an_error_only_where_it_was_asked_for(wanted: str) -> None:
-    stage = Stage(wanted)
-    stage.starts = False
-    stage.outlet.open()
+def test_a_device_that_does_not_start_is_an_error_only_where_it_was_asked_for(
+    wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = FakeOutputs(wanted, monkeypatch)
+    outputs.starts = False
+    outputs.failover.open()
     if wanted == "device":
         with pytest.raises(DeviceError, match="busy"):
-            stage.outlet.start()
+            outputs.failover.start()
         return
-    stage.outlet.start()
-    assert stage.outlet.running
-    assert stage.outlet.name == "paced (no sound device: busy)"
-    stage.outlet.stop()
+    outputs.failover.start()
+    assert outputs.failover.running
+    assert outputs.failover.name == "paced (no sound device: busy)"
+    outputs.failover.stop()
+
+
+def open_plugin(settings: OutputSettings, fill: Fill, retry: bool) -> FakeOutput:
+    """The opener of a dummy output, by the line of the registry in the fixture below."""
+    return FakeOutput(f"plugin at {settings.sample_rate} Hz", fill)
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPENERS, "plugin", OutputKind(f"{__name__}:open_plugin"))
+
+
+@pytest.mark.usefixtures("plugin")
+def test_one_line_of_the_registry_adds_an_output_that_can_be_chosen_lost_and_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(failover_module, "_RETRY_SECONDS", 0.01)
+    said: list[str] = []
+    blocks: list[int] = []
+
+    def fill(out: Block, starved: bool) -> None:
+        blocks.append(len(out))
+
+    failover = OutputFailover("plugin", SETTINGS, fill, said.append, SystemClock())
+    failover.open()
+    failover.start()
+    first = failover._output
+    assert isinstance(first, FakeOutput)
+    assert failover.name == "plugin at 48000 Hz"
+    first.pull()
+    assert blocks == [4]
+    first.running = False
+    failover.watch()
+    deadline_ns = SystemClock().now_ns() + 10_000_000_000
+    while not failover.on_preferred:
+        assert failover.running  # the paced output
+        assert SystemClock().now_ns() < deadline_ns
+        time.sleep(0.005)
+        failover.watch()
+    failover.stop()
+    assert ["plugin at 48000 Hz has stopped" in said[0], "plugin at 48000 Hz is back" in said[1]] == [True, True]
+
+
+@pytest.mark.usefixtures("plugin")
+def test_presets_and_the_command_line_know_every_registered_output(tmp_path: Path) -> None:
+    preset = tmp_path / "set.yaml"
+    preset.write_text('deck: {a: {prompt: "house"}}\noutput: {to: plugin}\n')
+    assert load_session(preset).audio.output == "plugin"
+    assert build_parser().parse_args(["play", "--output", "plugin"]).output == "plugin"
+    assert output_names() == ("auto", "device", "paced", "plugin")
+    assert [on_sound_device(name) for name in output_names()] == [True, True, False, False]
+
+
+def test_an_output_that_is_not_registered_is_refused_with_those_that_are() -> None:
+    with pytest.raises(DeviceError, match="'radio'; it must be auto, device or paced"):
+        OutputFailover("radio", SETTINGS, lambda out, starved: None, print, SystemClock())

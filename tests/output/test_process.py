@@ -62,7 +62,7 @@ def put_noise(store: LoopStore, slot: int) -> LoopRef:
 
 
 def wait_for(player: PlayerProcess, said: list[FromPlayer], seen: Callable[[list[FromPlayer]], bool]) -> None:
-    """Collect what the player says until ``seen``; 20 s at most."""
+    """Collect the player's messages until ``seen`` is true, for 20 s at most."""
     deadline_ns = SystemClock().now_ns() + 20_000_000_000
     while not seen(said):
         assert SystemClock().now_ns() < deadline_ns, said[-5:]
@@ -82,7 +82,7 @@ def test_two_seconds_on_the_paced_output_are_recorded_exactly(store: LoopStore, 
     wait_for(player, said, lambda s: bool(of(s, PlayerReady)))
     first, second = put_noise(store, 0), put_noise(store, 1)
     wait_for(player, said, lambda s: bool(of(s, Status)))
-    # Far enough ahead that every message is there in time: what is played is then known to the last bit.
+    # Far enough ahead that every message is in time: the samples are then known to the last bit.
     start = of(said, Status)[-1].frame + 22_050
     script: list[ToPlayer] = [
         SetControl("fade", 1.0, start, 2000),
@@ -156,7 +156,7 @@ if __name__ == "__main__":
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         time.sleep(0.3)
-        os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the player too; it must not care
+        os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the player too, which ignores it
         time.sleep(0.2)
         assert Path(f"/proc/{pid}").exists()
         process.send_signal(signal.SIGKILL)
@@ -173,7 +173,7 @@ if __name__ == "__main__":
     falling = int(
         np.count_nonzero((levels[len(levels) // 2 :] < 0.8 * full) & (levels[len(levels) // 2 :] > 0.05 * full))
     )
-    assert falling >= 6  # 50 ms pieces: half a second of fade, not a cut
+    assert falling >= 6  # pieces of 50 ms: a fade of half a second, not a cut
 
 
 def _runs(pid: int) -> bool:
@@ -192,7 +192,7 @@ def test_the_player_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def test_a_damaged_loop_is_reported_and_the_player_lives(store: LoopStore) -> None:
+def test_a_damaged_loop_is_reported_and_the_player_continues(store: LoopStore) -> None:
     store.write(0, np.full((2, FRAMES, 2), np.nan, dtype=np.float32))
     player = PlayerProcess(options(store))
     player.start()
@@ -288,7 +288,7 @@ def test_an_engine_that_does_not_read_does_not_stop_the_music(store: LoopStore) 
     said: list[FromPlayer] = []
     wait_for(player, said, lambda s: bool(of(s, Status)))
     before = of(said, Status)[-1].frame
-    for step in range(3000):  # far more answers than a pipe holds
+    for step in range(3000):  # far more reports than a pipe holds
         player.send(SetControl("crossfader", step % 2, stamp_ns=step + 1))
     time.sleep(0.7)
     wait_for(player, said, lambda s: len(of(s, Audible)) == 3000)
@@ -297,14 +297,14 @@ def test_an_engine_that_does_not_read_does_not_stop_the_music(store: LoopStore) 
 
 
 @pytest.mark.parametrize("how", ["second stop", "SIGTERM"])
-def test_an_end_that_is_hurried_still_leaves_a_whole_recording(store: LoopStore, tmp_path: Path, how: str) -> None:
+def test_a_shortened_fade_still_leaves_a_complete_recording(store: LoopStore, tmp_path: Path, how: str) -> None:
     record = tmp_path / "set.flac"
     player = PlayerProcess(options(store, record=str(record)))
     player.start()
     said: list[FromPlayer] = []
     wait_for(player, said, lambda s: bool(of(s, Status)) and of(s, Status)[-1].frame > 22_050)
     player.send(StopPlayer(60 * 44_100))
-    player.send(SetControl("fade", 1.0))  # the engine's, too late: nothing raises the sound again
+    player.send(SetControl("fade", 1.0))  # too late: no message raises the sound again
     time.sleep(0.3)
     assert player.alive
     began_ns = SystemClock().now_ns()
@@ -313,14 +313,14 @@ def test_an_end_that_is_hurried_still_leaves_a_whole_recording(store: LoopStore,
     else:
         player.send(StopPlayer(0))
     while player.alive:
-        assert SystemClock().now_ns() - began_ns < 20_000_000_000, "the longer fade went on"
+        assert SystemClock().now_ns() - began_ns < 20_000_000_000, "the longer fade continued"
         time.sleep(0.01)
     player.stop(0)
     heard, _ = soundfile.read(record)
     assert 22_050 < len(heard) < 10 * 44_100
 
 
-def test_last_nights_set_is_kept_and_tonights_has_a_name_of_its_own(store: LoopStore, tmp_path: Path) -> None:
+def test_an_existing_recording_is_kept_and_the_new_one_gets_another_name(store: LoopStore, tmp_path: Path) -> None:
     record = tmp_path / "set.flac"
     record.write_bytes(b"last night")
     player = PlayerProcess(options(store, record=str(record)))
@@ -334,7 +334,7 @@ def test_last_nights_set_is_kept_and_tonights_has_a_name_of_its_own(store: LoopS
     assert len(soundfile.read(tmp_path / "set-2.flac")[0]) > 4410
 
 
-def test_who_watches_the_pipe_hears_that_the_player_has_gone(store: LoopStore) -> None:
+def test_the_reader_of_the_pipe_learns_that_the_player_has_ended(store: LoopStore) -> None:
     player = PlayerProcess(options(store))
     player.start()
     said: list[FromPlayer] = []
@@ -345,6 +345,6 @@ def test_who_watches_the_pipe_hears_that_the_player_has_gone(store: LoopStore) -
     while player.receive()[1]:
         assert SystemClock().now_ns() < deadline_ns
         time.sleep(0.01)
-    player.send(SetControl("fade", 1.0))  # nobody hears it, and nothing breaks
-    assert player.fileno() == descriptor  # still open: its watcher lets go of it first
+    player.send(SetControl("fade", 1.0))  # it is not received, and nothing fails
+    assert player.fileno() == descriptor  # still open: its reader removes it first
     player.stop(0)

@@ -1,4 +1,4 @@
-"""What is recorded is what was played, the last minutes can always be had, and a failing disk disturbs nobody."""
+"""Recordings equal what was played, the last minutes can always be saved, and a failing disk does not disturb."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def recorder() -> Iterator[Recorder]:
 def play(recorder: Recorder, blocks: list[np.ndarray]) -> None:
     scratch = np.zeros((512, 2), np.float32)
     for block in blocks:
-        scratch[:] = block  # the audio thread uses its buffer again
+        scratch[:] = block  # the audio thread reuses its buffer
         recorder.put(scratch)
 
 
 def wait_for(recorder: Recorder, seen: Callable[[Recorded], bool]) -> list[Recorded]:
     news: list[Recorded] = []
     for _ in range(2000):
-        news += recorder.news()
+        news += recorder.reports()
         if any(map(seen, news)):
             return news
         time.sleep(0.005)
@@ -52,13 +52,13 @@ def read(path: Path | str) -> np.ndarray:
     return soundfile.read(path, dtype="float32")[0]
 
 
-def test_a_recording_from_the_first_block_holds_every_sample(recorder: Recorder, tmp_path: Path) -> None:
+def test_a_recording_from_the_first_block_has_every_sample(recorder: Recorder, tmp_path: Path) -> None:
     assert recorder.first(StartRecording(str(tmp_path / "a.wav"))) == tmp_path / "a.wav"
     play(recorder, BLOCKS)
     recorder.close()
     assert read(tmp_path / "a.wav").tobytes() == WHOLE.tobytes()
     path = str(tmp_path / "a.wav")
-    assert list(recorder.news()) == [
+    assert list(recorder.reports()) == [
         Recorded("began", path, 0),
         Recorded("ended", path, len(WHOLE), len(WHOLE)),
     ]
@@ -82,7 +82,7 @@ def test_a_second_start_finishes_the_first_recording(recorder: Recorder, tmp_pat
         recorder.start(StartRecording(str(tmp_path / f"{name}.wav")))
         play(recorder, blocks)
     recorder.close()
-    assert [(Path(n.path).stem, n.what, n.frame) for n in recorder.news()] == [
+    assert [(Path(n.path).stem, n.what, n.frame) for n in recorder.reports()] == [
         ("a", "began", 0),
         ("a", "ended", 30 * 512),
         ("b", "began", 30 * 512),
@@ -91,17 +91,17 @@ def test_a_second_start_finishes_the_first_recording(recorder: Recorder, tmp_pat
     assert read(tmp_path / "a.wav").tobytes() + read(tmp_path / "b.wav").tobytes() == WHOLE[: 40 * 512].tobytes()
 
 
-def test_parts_are_told_with_their_first_frame(recorder: Recorder, tmp_path: Path) -> None:
+def test_parts_are_reported_with_their_first_frame(recorder: Recorder, tmp_path: Path) -> None:
     recorder.start(StartRecording(str(tmp_path / "a.flac"), 1.0))
     play(recorder, BLOCKS)
     recorder.close()
-    news = list(recorder.news())
+    news = list(recorder.reports())
     assert [n.what for n in news] == ["began", "part", "part", "ended"]
     for part, after in pairwise(news):
         assert np.abs(read(part.path) - WHOLE[part.frame : after.frame]).max() <= 2.0**-23
 
 
-def test_the_last_seconds_are_there_although_nobody_recorded(recorder: Recorder, tmp_path: Path) -> None:
+def test_the_last_seconds_can_be_saved_without_a_recording(recorder: Recorder, tmp_path: Path) -> None:
     play(recorder, BLOCKS)
     recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 1.0))
     saved = wait_for(recorder, lambda n: n.what == "saved")[0]
@@ -109,7 +109,7 @@ def test_the_last_seconds_are_there_although_nobody_recorded(recorder: Recorder,
     assert read(saved.path).tobytes() == WHOLE[-44100:].tobytes()
 
 
-def test_before_there_is_so_much_the_last_seconds_are_what_there_is(recorder: Recorder, tmp_path: Path) -> None:
+def test_early_on_the_last_seconds_are_all_there_is(recorder: Recorder, tmp_path: Path) -> None:
     recorder.save_last(SaveLast(str(tmp_path / "none.flac"), 300.0))
     assert "nothing to save" in wait_for(recorder, lambda n: n.what == "saved")[0].problem
     assert not list(tmp_path.iterdir())
@@ -120,11 +120,11 @@ def test_before_there_is_so_much_the_last_seconds_are_what_there_is(recorder: Re
     assert read(saved.path).tobytes() == WHOLE[: 20 * 512].tobytes()
 
 
-def test_saving_does_not_touch_the_recording_that_runs(recorder: Recorder, tmp_path: Path) -> None:
+def test_saving_does_not_affect_a_running_recording(recorder: Recorder, tmp_path: Path) -> None:
     recorder.start(StartRecording(str(tmp_path / "a.wav")))
     play(recorder, BLOCKS[:100])
     wait_for(recorder, lambda n: n.what == "began")
-    recorder.save_last(SaveLast(str(tmp_path / "a.wav"), 1.0))  # and a name that is taken costs nothing
+    recorder.save_last(SaveLast(str(tmp_path / "a.wav"), 1.0))  # a name that exists is no problem
     play(recorder, BLOCKS[100:])
     wait_for(recorder, lambda n: n.what == "saved")
     recorder.close()
@@ -133,7 +133,7 @@ def test_saving_does_not_touch_the_recording_that_runs(recorder: Recorder, tmp_p
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
-def test_the_reel_is_of_one_piece_whoever_reads_while_it_turns(seconds: float) -> None:
+def test_the_rolling_buffer_is_consistent_while_it_is_written_and_read(seconds: float) -> None:
     reel = RollingBuffer(1.0, 44100, 2)
     ending = threading.Event()
 
@@ -158,20 +158,20 @@ def test_the_reel_is_of_one_piece_whoever_reads_while_it_turns(seconds: float) -
         thread.join()
 
 
-def test_a_reel_of_nothing_costs_nothing() -> None:
+def test_a_rolling_buffer_of_no_seconds_holds_nothing() -> None:
     reel = RollingBuffer(0.0, 44100, 2)
     reel.put(BLOCKS[0])
     assert reel.last(10.0)[0] == [] or not np.concatenate(reel.last(10.0)[0]).size
 
 
-def test_a_disk_that_is_full_ends_the_recording_and_neither_the_reel_nor_the_next_one(
+def test_a_full_disk_ends_the_recording_but_not_the_rolling_buffer_or_the_next_recording(
     recorder: Recorder, tmp_path: Path
 ) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     recorder.start(StartRecording(str(tmp_path / "full.wav")))
     play(recorder, BLOCKS[:5])
     wait_for(recorder, lambda n: n.what == "began")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))  # the kernel refuses every byte beyond
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))  # the kernel refuses every further byte
     try:
         play(recorder, BLOCKS[5:])
         ended = wait_for(recorder, lambda n: n.what == "ended")[-1]
@@ -188,12 +188,12 @@ def test_a_disk_that_is_full_ends_the_recording_and_neither_the_reel_nor_the_nex
     assert wait_for(recorder, lambda n: n.what == "saved")[0].problem == ""
 
 
-def test_a_disk_that_hangs_costs_the_recording_and_not_the_memory(
+def test_a_hanging_disk_ends_the_recording_and_does_not_fill_the_memory(
     recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder_module, "_LONGEST_QUEUE", 50)
     os.mkfifo(tmp_path / "stuck.flac")
-    reader = os.open(tmp_path / "stuck.flac", os.O_RDONLY | os.O_NONBLOCK)  # a pipe takes 64 KiB, then nothing more
+    reader = os.open(tmp_path / "stuck.flac", os.O_RDONLY | os.O_NONBLOCK)  # a pipe takes 64 KiB and no more
     recorder.start(StartRecording(str(tmp_path / "stuck.flac")))
     play(recorder, BLOCKS[:5])
     wait_for(recorder, lambda n: n.what == "began")
@@ -202,11 +202,11 @@ def test_a_disk_that_hangs_costs_the_recording_and_not_the_memory(
     recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 1.0))
     wait_for(recorder, lambda n: n.what == "saved" and not n.problem)
     assert read(tmp_path / "last.wav").tobytes() == WHOLE[-44100:].tobytes()
-    os.close(reader)  # the disk is pulled out
+    os.close(reader)  # the disk is removed
     assert wait_for(recorder, lambda n: n.what == "ended")[-1].problem
 
 
-def test_what_cannot_be_recorded_is_told(recorder: Recorder, tmp_path: Path) -> None:
+def test_a_recording_that_cannot_begin_is_reported(recorder: Recorder, tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="cannot record"):
         recorder.first(StartRecording("/nowhere/a.wav"))
     recorder.start(StartRecording(str(tmp_path / "no folder" / "a.flac")))

@@ -1,4 +1,4 @@
-"""A take on disk: the very bits, no file overwritten, whole up to the second before a crash."""
+"""A recording on disk: exact bits, no file overwritten, complete up to the last second before a crash."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from riffengine.errors import AudioFileError
-from riffengine.output import recording_file as take_module
-from riffengine.output.recording_file import RecordingFile, told
+from riffengine.output import recording_file as recording_file_module
+from riffengine.output.recording_file import RecordingFile, write_error_text
 
 BLOCKS = [np.random.default_rng(seed).uniform(-0.9, 0.9, (512, 2)).astype(np.float32) for seed in range(200)]
 WHOLE = np.concatenate(BLOCKS)
@@ -26,12 +26,12 @@ def write(path: Path, part_frames: int | None = None) -> RecordingFile:
     return take
 
 
-def test_wav_holds_the_very_bits(tmp_path: Path) -> None:
+def test_wav_has_the_exact_bits(tmp_path: Path) -> None:
     write(tmp_path / "a.wav")
     assert soundfile.read(tmp_path / "a.wav", dtype="float32")[0].tobytes() == WHOLE.tobytes()
 
 
-def test_flac_holds_24_bits(tmp_path: Path) -> None:
+def test_flac_has_24_bits(tmp_path: Path) -> None:
     write(tmp_path / "a.flac")
     heard, rate = soundfile.read(tmp_path / "a.flac", dtype="float64")
     assert soundfile.info(tmp_path / "a.flac").subtype == "PCM_24" and rate == 44100
@@ -52,7 +52,7 @@ def test_a_crash_keeps_all_but_the_last_second(tmp_path: Path, ending: str) -> N
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac"])
-def test_a_take_in_parts_is_whole_and_says_where_each_part_begins(tmp_path: Path, ending: str) -> None:
+def test_a_recording_in_parts_is_complete_and_has_the_offset_of_each_part(tmp_path: Path, ending: str) -> None:
     take = write(tmp_path / f"a.{ending}", 44100)
     parts = [soundfile.read(part.path, dtype="float64")[0] for part in take.parts]
     assert [part.path.name for part in take.parts] == [f"a.{ending}", f"a-2.{ending}", f"a-3.{ending}"]
@@ -61,13 +61,13 @@ def test_a_take_in_parts_is_whole_and_says_where_each_part_begins(tmp_path: Path
     assert np.abs(np.concatenate(parts) - WHOLE).max() <= 2.0**-23
 
 
-def test_a_wav_ends_before_its_header_can_count_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_module, "_WAV_BYTES", 100 * 512 * 8)
+def test_a_wav_ends_before_the_limit_of_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_file_module, "_WAV_BYTES", 100 * 512 * 8)
     take = write(tmp_path / "a.wav")
     assert [part.offset for part in take.parts] == [0, 51200]
 
 
-def test_no_file_is_overwritten_not_even_by_a_later_part(tmp_path: Path) -> None:
+def test_no_file_is_overwritten_even_by_a_later_part(tmp_path: Path) -> None:
     for name in ("a.wav", "a-3.wav"):
         (tmp_path / name).write_bytes(b"kept")
     take = write(tmp_path / "a.wav", 100 * 512)
@@ -78,22 +78,22 @@ def test_no_file_is_overwritten_not_even_by_a_later_part(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "folder/that/is/not/a.wav"])
-def test_what_cannot_be_written_is_refused_at_once(tmp_path: Path, name: str) -> None:
+def test_a_path_that_cannot_be_written_is_refused_at_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(AudioFileError, match="cannot record"):
         RecordingFile(tmp_path / name, 44100, 2)
 
 
-def test_a_take_that_never_began_leaves_no_file(tmp_path: Path) -> None:
+def test_a_recording_without_a_block_leaves_no_file(tmp_path: Path) -> None:
     RecordingFile(tmp_path / "a.flac", 44100, 2).close()
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac"])
-def test_a_full_disk_ends_the_take_in_words_and_leaves_what_was_written(tmp_path: Path, ending: str) -> None:
+def test_a_full_disk_ends_the_recording_with_a_reason_and_keeps_what_was_written(tmp_path: Path, ending: str) -> None:
     bits = 4 if ending == "wav" else 3
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     take = RecordingFile(tmp_path / f"a.{ending}", 44100, 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))  # the kernel refuses every byte beyond
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))  # the kernel refuses every further byte
     try:
         with pytest.raises(AudioFileError, match=r"recording to .* ended"):
             for block in BLOCKS * 3:
@@ -115,5 +115,5 @@ def test_a_full_disk_ends_the_take_in_words_and_leaves_what_was_written(tmp_path
         ("", 10**9, "the disk took less"),
     ],
 )
-def test_why_a_disk_took_no_more_is_told_in_words_to_act_on(error: str, free: int, words: str) -> None:
-    assert told(error, Path("sets"), free).startswith(words)
+def test_the_reason_why_a_disk_took_no_more_says_what_to_do(error: str, free: int, words: str) -> None:
+    assert write_error_text(error, Path("sets"), free).startswith(words)

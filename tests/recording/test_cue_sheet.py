@@ -14,7 +14,7 @@ SECOND = RATE
 
 
 def read_sheet(text: str) -> list[tuple[str, str, float]]:
-    """(file, title, seconds in the file) of every track, and a check of the form."""
+    """(file, title, seconds in the file) of every track; also checks the format."""
     found: list[tuple[str, str, float]] = []
     file = title = ""
     for line in text.splitlines():
@@ -48,13 +48,13 @@ def test_tracks_begin_where_a_prompt_or_a_scene_was_heard() -> None:
     assert 'TITLE "A set"' in text and "REM 00:10:00 seed 4" in text
 
 
-def test_a_save_begins_with_what_sounded_then_and_ends_where_it_ends() -> None:
+def test_a_save_begins_with_the_track_that_sounded_then_and_ends_at_its_end() -> None:
     cues = [Cue(0, "dub"), Cue(50 * SECOND, "house"), Cue(250 * SECOND, "jazz"), Cue(401 * SECOND, "later")]
     text = cue_sheet("x", RATE, [CueFile("last.flac", 100 * SECOND)], 400 * SECOND, cues)
     assert read_sheet(text) == [("last.flac", "house", 0.0), ("last.flac", "jazz", 150.0)]
 
 
-def test_a_track_goes_on_in_the_next_file() -> None:
+def test_a_track_continues_in_the_next_file() -> None:
     files = [CueFile("a.flac", 0), CueFile("a-2.flac", 60 * SECOND), CueFile("a-3.flac", 120 * SECOND)]
     text = cue_sheet("x", RATE, files, 150 * SECOND, [Cue(0, "dub"), Cue(70 * SECOND, "house")])
     assert read_sheet(text) == [
@@ -65,12 +65,12 @@ def test_a_track_goes_on_in_the_next_file() -> None:
     ]
 
 
-def test_silence_before_the_first_sound_has_a_name() -> None:
+def test_silence_before_the_first_sound_has_a_title() -> None:
     text = cue_sheet("x", RATE, [CueFile("a.wav", 0)], 60 * SECOND, [Cue(5 * SECOND, "dub")])
     assert read_sheet(text) == [("a.wav", "before the first sound", 0.0), ("a.wav", "dub", 5.0)]
 
 
-def test_a_long_walk_keeps_the_99_tracks_that_last() -> None:
+def test_of_more_than_99_tracks_the_longest_are_kept() -> None:
     cues = [Cue(n * 20 * SECOND + (n % 3) * SECOND, f"prompt {n}") for n in range(400)]
     text = cue_sheet("x", RATE, [CueFile("a.flac", 0)], 8000 * SECOND, cues)
     assert len(read_sheet(text)) == 99
