@@ -49,10 +49,21 @@ def sounding(score: Score, part: str, step: int) -> set[int]:
 
 
 def one_voice(score: Score) -> Score:
-    """With one voice in the lead: of several the one that changes would make the others begin anew as well."""
+    """With one voice at a time in bass and lead, as players have them.
+
+    Of several lead notes, one that changes would make the others begin again; of several bass notes on one step, another
+    may be the lowest once they have moved, so only one voice is left alone the second time.
+    """
     notes, _ = notes_from_score(score)
-    lead = [note for note in notes if note.part == "lead"]
-    return score_from_notes([note for note in notes if note.part != "lead" or note == lead[0]])
+    lead = [note for note in notes if note.part == "lead"][:1]
+    bass: list[Note] = []
+    taken: set[int] = set()
+    for note in notes:
+        steps = {(note.start_step + k) % STEPS for k in range(note.steps)}
+        if note.part == "bass" and not steps & taken:
+            bass.append(note)
+            taken |= steps
+    return score_from_notes([*(note for note in notes if note.part == "comp"), *bass, *lead])
 
 
 def classes(pitches: set[int] | list[int]) -> set[int]:
