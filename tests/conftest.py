@@ -1,11 +1,35 @@
+from __future__ import annotations
+
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test finds what another, or the user, has left for ``play --resume``."""
+    """A state folder for each test: none finds what another, or the user, has left for ``play --resume``."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return folder / "riffengine"
+
+
+def room_of(nodeid: str) -> str:
+    """The room that a test belongs to: the folder below ``tests/``."""
+    words = nodeid.split("::")[0].split("/")
+    return words[1] if len(words) > 2 else "package"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many tests each room has and how long they took, the slowest room first."""
+    tests: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[room_of(report.nodeid)] += report.duration  # type: ignore[assignment]
+                tests[room_of(report.nodeid)] += report.when == "call"
+    terminalreporter.section("tests by room")
+    for room, spent in seconds.most_common():
+        terminalreporter.write_line(f"{room:12}{tests[room]:6} tests{spent:9.1f} s")

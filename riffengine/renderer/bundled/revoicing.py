@@ -2,8 +2,8 @@
 
 Every pitch moves as little as possible: the comp to the nearest tones of the chord (to all of them, if it has enough
 voices), the bass to the chord's bass note, the lead to chord tones on strong beats and to the scale between them.
-Pitches that fit stay: where bass and lead have one voice at a time, revoicing twice gives the same as revoicing once. The
-loop is circular: its start has no special role. Pure, numpy only.
+Pitches that fit stay: where bass and lead have one voice at a time, revoicing twice gives the same as revoicing once.
+The loop is circular: its start has no special role. Pure, numpy only.
 """
 
 from __future__ import annotations

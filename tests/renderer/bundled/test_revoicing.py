@@ -51,8 +51,8 @@ def sounding(score: Score, part: str, step: int) -> set[int]:
 def one_voice(score: Score) -> Score:
     """With one voice at a time in bass and lead, as players have them.
 
-    Of several lead notes, one that changes would make the others begin again; of several bass notes on one step, another
-    may be the lowest once they have moved, so only one voice is left alone the second time.
+    Of several lead notes, one that changes would make the others begin again; of several bass notes on one step,
+    another may be the lowest once they have moved, so only one voice is left alone the second time.
     """
     notes, _ = notes_from_score(score)
     lead = [note for note in notes if note.part == "lead"][:1]
