@@ -1,4 +1,4 @@
-"""EngineContext: everything in the engine's process that a performance is made of, put together once."""
+"""EngineContext: all parts of the engine's process, put together once."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class EngineContext:
 
     @property
     def recovery(self) -> Recovery | None:
-        """What is kept for the case of a crash."""
+        """What is saved in case of a crash."""
         return self.options.recovery
 
     def progress(self) -> PerformanceProgress:
@@ -131,8 +131,8 @@ def slots_for(session: Session) -> int:
 
 
 def build_context(session: Session, options: PlayOptions, clock: Clock, say: Callable[[str], None]) -> EngineContext:
-    """Put everything together. Raises what a file, a preset or a command line cannot be blamed for later."""
-    # The first of what may refuse: whatever is made before it would be left behind.
+    """Put all parts together. Raises every error that a file, a preset or the command line can cause."""
+    # First, since it may fail: what is made before it would be left behind.
     csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
     tree = session.tree()
     state, scenes = session.state(tree), session.scenes

@@ -1,7 +1,7 @@
-"""Engine: the life of one performance, from the first sound to the fade-out.
+"""Engine: runs one performance, from the first sound to the fade-out.
 
 It owns the two other processes (renderer and player), the shared memory between them, the control surfaces and the
-journal. Whatever the Conductor decides, the engine carries out; whatever happens, it tells the Conductor.
+journal. It reports what happens to the Conductor and carries out what the Conductor decides.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from riffengine.telemetry.observers import Observers
 from riffengine.transport.beat_grid import Moment
 
 TICK_SECONDS = 0.02
-_PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a program that computes is interrupted
+_PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a busy program is interrupted
 STATUS_EVERY = 10  # ticks
 OBSERVED_EVERY = 5
-FAULTS_TOLD = 5
+_FAULTS_REPORTED = 5
 
 
 class Engine:
@@ -49,8 +49,8 @@ class Engine:
         self._player = PlayerLink(context.player_options(), self, context)
         self._executor = ActionExecutor(self, context, self._renderer, self._player)
         self._status = EngineStatus(context, self._renderer, self._player)
-        self._observing = ObservationBuilder(context, self._renderer, self._player)
-        # Who acts before the scheduler does, where the scheduler need not know of the command.
+        self._observation = ObservationBuilder(context, self._renderer, self._player)
+        # Commands that are answered before the scheduler sees them, which need not know them.
         self._first_handlers: Mapping[Handler, Callable[[Command, int], tuple[Reply, list[Action]] | None]] = {
             Handler.RECORDING: context.recording.answer,
             Handler.TEMPO: context.sync.answer,
@@ -60,7 +60,7 @@ class Engine:
         self._hurried = False
         self._failure = ""
 
-    # --- what its parts ask of it  --------------------------------------------------------------------------
+    # --- for its parts ----------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> PerformanceState:
@@ -69,7 +69,7 @@ class Engine:
 
     @property
     def stopping(self) -> bool:
-        """Whether the performance is coming to its end."""
+        """Whether the end of the performance has begun."""
         return self._stopping.is_set()
 
     @property
@@ -90,20 +90,20 @@ class Engine:
         self._executor.carry_out(actions)
 
     def say(self, text: str) -> None:
-        """Tell the performer, above the status line."""
+        """Show ``text`` to the performer, above the status line."""
         self._observers.say(text)
 
     def fail(self, reason: str) -> None:
-        """End the performance with a failure; the first reason is the one that is told."""
+        """End the performance with a failure; the first reason is the one that is shown."""
         self._failure = self._failure or reason
         self._stopping.set()
 
-    # --- what a surface asks ---------------------------------------------------------------------------------------
+    # --- for the surfaces -------------------------------------------------------------------------------------------
 
     def submit(self, command: Command, at_frame: int | None = None) -> Reply:
-        """Apply a command from any surface; the answer says when it will be heard.
+        """Apply a command from any surface; the reply says when it will be heard.
 
-        ``at_frame``: what the mixer would do at once it does on that frame.
+        With ``at_frame``, what the mixer would do at once happens on that frame.
         """
         context = self._context
         moment, before = context.now(), context.conductor.serials()
@@ -117,7 +117,7 @@ class Engine:
         return reply
 
     def _answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]]:
-        """Check ``command``, and have whoever ``performance.routing`` names act on it."""
+        """Check ``command`` and pass it to the handler that ``performance.routing`` names."""
         checked = self._context.conductor.tree.checked(command)
         if isinstance(checked, Rejected):
             return checked, []
@@ -148,7 +148,7 @@ class Engine:
             await context.surfaces.open(self._surface_context())
             self._observers.opened(self.submit, self._ask_to_stop)
             gc.collect()
-            gc.freeze()  # what is there now stays: a search through all of it would hold up a gesture by 10 ms and more
+            gc.freeze()  # these objects stay: to search all of them for garbage would delay a gesture by 10 ms and more
             with own_priority(_PRIORITY):
                 await self._play()
         except OSError as error:
@@ -170,7 +170,7 @@ class Engine:
                 self._observers.update(self._status.line())
                 self._keep()
             if self._observers.watching and ticks % OBSERVED_EVERY == 0:
-                self._observers.observed(self._observing.look(self._faults))
+                self._observers.observed(self._observation.build(self._faults))
             self._player.check()
             self._renderer.check()
             ticks += 1
@@ -180,7 +180,7 @@ class Engine:
                 continue
 
     def _tick(self) -> None:
-        """Whoever must act as time passes, fifty times a second."""
+        """Do what time brings, fifty times a second."""
         for due in self._context.schedule.due(self.frame()):
             due.on_reply(self.submit(due.command, due.at_frame))
         self.carry_out(self._context.scene_player.tick(self.frame()))
@@ -197,9 +197,9 @@ class Engine:
         return self._context.clock.now_ns() - since_ns > seconds * 1e9
 
     def _fault(self, error: BaseException | None, where: str) -> None:
-        """An error that nobody expected: counted, told, and the music goes on."""
+        """Count and report an unexpected error; the music goes on."""
         self._faults += 1
-        if self._faults <= FAULTS_TOLD:
+        if self._faults <= _FAULTS_REPORTED:
             self.say(f"{where}: {type(error).__name__}: {error}; the music goes on (please report this)")
 
     def _restore(self) -> None:

@@ -1,4 +1,4 @@
-"""LatencyMeter: every gesture followed from its arrival to the frame on which it is heard."""
+"""LatencyMeter: follows every gesture from its arrival to the frame on which it is heard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LatencyMeter:
             return
         if reply.landing is not None and reply.landing.seconds > 0:
             self.gestures.asked(command.path, command.stamp_ns, changed)
-        else:  # the hand came back to what sounds
+        else:  # the control came back to what sounds
             for deck in changed:
                 self.gestures.dropped(deck)
 
@@ -37,7 +37,7 @@ class LatencyMeter:
         self._heard([self.gestures.audible(message.name, message.stamp_ns, self._clock.heard_ns(message.frame))])
 
     def landed(self, message: BankLanded) -> None:
-        """A bank sounds, and whatever it was launched for."""
+        """A bank sounds, and with it the gestures it was launched for."""
         self._heard(self.gestures.landed(message.deck, message.bank, self._clock.heard_ns(message.frame)))
 
     def close(self) -> None:

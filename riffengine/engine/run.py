@@ -21,22 +21,22 @@ from riffengine.telemetry.status_line import StatusLine
 def run_play(session: Session, options: PlayOptions, observers: Observers | None = None) -> int:
     """Play ``session`` until the time is up or Ctrl-C; returns the exit status. Runs in the engine process.
 
-    Whatever there is to say goes to ``observers``, by default a status line on stdout.
+    Messages for the performer go to ``observers``, by default a status line on stdout.
     """
-    told = observers or Observers(StatusLine(sys.stdout))
+    observers = observers or Observers(StatusLine(sys.stdout))
     for name in sweep_stale_segments():
-        told.say(f"removed {name}, left behind by a session that was killed")
+        observers.say(f"removed {name}, left behind by a session that was killed")
 
-    session = at_device_rate(session, told.say)
+    session = at_device_rate(session, observers.say)
 
     async def play() -> int:
-        return await Engine(session, options, SystemClock(), told).run()
+        return await Engine(session, options, SystemClock(), observers).run()
 
     status = 1
     try:
         status = asyncio.run(play())
     finally:
-        told.closed(status)
+        observers.closed(status)
     return status
 
 

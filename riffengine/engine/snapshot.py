@@ -1,4 +1,4 @@
-"""ObservationBuilder: the engine looked at from inside, once for all who watch."""
+"""ObservationBuilder: one frozen observation of the engine, made once for all observers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from riffengine.telemetry.observation import LatencyFigures, Observation, Pendin
 
 
 class ObservationBuilder:
-    """Reads everybody and changes nobody; costs about 0.2 ms. The event loop's thread."""
+    """Reads all parts and changes none; costs about 0.2 ms. The event loop's thread."""
 
     def __init__(self, context: EngineContext, renderer: RendererLink, player: PlayerLink) -> None:
         self._context, self._renderer, self._player = context, renderer, player
 
-    def look(self, faults: int) -> Observation:
-        """How the performance stands now."""
+    def build(self, faults: int) -> Observation:
+        """The state of the performance now; ``faults`` is the number of internal errors so far."""
         context = self._context
         status = context.conductor.status(context.stream_clock.frame())
         recording = context.recording.facts()
@@ -44,14 +44,14 @@ class ObservationBuilder:
         )
 
     def _pending(self, beat: float, bpm: float) -> tuple[Pending, ...]:
-        parts = self._context.conductor.scheduler.decks.values()
-        promises = {promise.path: promise.beat for part in parts for promise in part.promises.values()}
+        decks = self._context.conductor.scheduler.decks.values()
+        promises = {promise.path: promise.beat for deck in decks for promise in deck.promises.values()}
         due = sorted((due, path) for path, due in promises.items())
         return tuple(Pending(path, at, max(0.0, at - beat) * 60.0 / bpm) for at, path in due)
 
 
 def figures(histogram: LatencyHistogram) -> LatencyFigures:
-    """What a histogram has to say."""
+    """The figures of a histogram."""
     return LatencyFigures(
         histogram.count,
         histogram.quantile_ms(0.5),

@@ -11,13 +11,13 @@ from riffengine.performance.command import Value
 
 
 class EngineStatus:
-    """Reads everybody and changes nobody. The event loop's thread."""
+    """Reads all parts and changes none. The event loop's thread."""
 
     def __init__(self, context: EngineContext, renderer: RendererLink, player: PlayerLink) -> None:
         self._context, self._renderer, self._player = context, renderer, player
 
     def facts(self) -> Mapping[str, Value]:
-        """For /riff/status and whoever else asks."""
+        """The figures of /riff/status and of every other status report."""
         status = self._context.conductor.status(self._context.stream_clock.frame())
         return {
             "beat": status.moment.beat,
@@ -49,5 +49,5 @@ class EngineStatus:
             "render": f"{status.full_p50_seconds:.2f} s",
             "ear": self._context.latency.gestures.shown(),
             "underruns": str(self._context.stream_clock.underruns),
-            "♪": shown,  # last: what a narrow terminal cuts off is the end of the prompt
+            "♪": shown,  # last: a narrow terminal cuts off the end of the prompt
         }

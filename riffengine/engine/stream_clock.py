@@ -1,4 +1,4 @@
-"""StreamClock: which frame a message can still reach, and when a frame is heard; by the player's last report."""
+"""StreamClock: which frame a message can still reach, and when a frame is heard, by the player's last report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StreamClock:
         return self.anchor.load if self.anchor else 0.0
 
     def ready(self, message: PlayerReady) -> None:
-        """The output runs, and delays what it is given."""
+        """The output runs; it adds ``latency_seconds`` to every block."""
         self._device_ns = round(message.latency_seconds * 1e9)
 
     def report(self, message: Status) -> None:
@@ -37,7 +37,7 @@ class StreamClock:
     def frame(self) -> int:
         """The first frame on which a message could still act. 0 before the first report.
 
-        The mixer has already mixed a little ahead, and a block is under way.
+        The mixer has mixed a little ahead, and one block is being played.
         """
         if self.anchor is None:
             return 0

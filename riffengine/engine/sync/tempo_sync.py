@@ -14,6 +14,7 @@ from riffengine.clock import Clock
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply
 from riffengine.performance.parameters import Checked
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.player_messages import PlayerReady, Status
 from riffengine.scheduler.actions import Action, Applied, Log
 from riffengine.scheduler.conductor import Conductor
@@ -111,10 +112,11 @@ class TempoSync:
         if not isinstance(reply, Accepted):
             return []
         command = reply.command
-        if command.path == "transport/tap" and reply.value:
+        handler = handler_of(command.path)
+        if handler is Handler.TAP and reply.value:
             bpm = self._taps.tap(command.stamp_ns or self._clock.now_ns())
             return [] if bpm is None else self._set_tempo(round(bpm, 1), command.source, frame)
-        if command.path == "transport/nudge":
+        if handler is Handler.NUDGE:
             seconds = float(reply.value) / 1000.0
             if self._leader is not None:
                 self._nudged_seconds += seconds
