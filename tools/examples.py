@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from riffengine.offline.render import RenderJob, load_alone, render_file
 from riffengine.performance.chords import parse_chords
 from riffengine.performance.takes import parse_takes
-from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.family import Family
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -59,8 +59,7 @@ def dream(
 ) -> RenderRequest:
     """A request as the options of ``riffengine render`` make it."""
     point = Point(prompt, seed)
-    redreams = tuple(Redream(take.stems, take.beats, take.number) for take in parse_takes(takes))
-    asked = RenderRequest(point, point, bpm=bpm, key=key, redreams=redreams, harmony=parse_chords(chords))
+    asked = RenderRequest(point, point, bpm=bpm, key=key, retakes=parse_takes(takes), chords=parse_chords(chords))
     return replace(asked, **knobs)  # type: ignore[arg-type]
 
 
@@ -138,12 +137,8 @@ def pieces() -> tuple[Piece, ...]:
 def sound_of(piece: Piece, family: Family) -> Mono:
     """The samples of a piece ``(frames,)`` at ``RATE``; different loops meet in short crossfades on the beat."""
     if piece.journey:
-        request = piece.parts[0].request
         with tempfile.TemporaryDirectory() as folder:
-            job = RenderJob(
-                Path(folder) / "morph.flac", request.start, request.end, bars=piece.journey, bpm=request.bpm,
-                key=request.key, steps=request.steps,
-            )  # fmt: skip
+            job = RenderJob(Path(folder) / "morph.flac", piece.parts[0].request, bars=piece.journey)
             render_file(job, family)
             samples, _ = soundfile.read(job.output, dtype="float32")
         return ended(samples[:, 0])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 
 PROMPT = "house with piano and synth bass, warm"
 SECONDS_8_BEATS = 93.75  # bpm at which 8 beats last 5.12 s, the length that all published figures use

@@ -99,7 +99,7 @@ def _render(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=None)
-        family = load_alone(job.model)
+        family = load_alone(job.request.model)
         report = to_file(
             job, family, lambda done, of: bar.update(task, description="rendering", completed=done, total=of)
         )
@@ -122,7 +122,7 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     """What the options ask for; ``ParameterError`` for a value that no performance could have either."""
     from riffengine.offline.render import RenderJob
     from riffengine.performance.parameters import standard_tree
-    from riffengine.processes.render_messages import Point
+    from riffengine.processes.render_request import Point, RenderRequest
     from riffengine.session.session import stems_of
 
     tree = standard_tree(("a",), stems_of(arguments.model), loop_beats=arguments.loop_beats)
@@ -146,18 +146,23 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     start = Point(arguments.prompt, arguments.seed, arguments.negative, arguments.guidance, strength)
     return RenderJob(
         output=arguments.out,
-        start=start,
-        end=replace(start, prompt=arguments.to or arguments.prompt, seed=to_seed),
-        alpha=arguments.alpha or 0.0,
+        request=RenderRequest(
+            start=start,
+            end=replace(start, prompt=arguments.to or arguments.prompt, seed=to_seed),
+            alpha=arguments.alpha or 0.0,
+            steps=steps,
+            bpm=float(bpm),
+            beats=arguments.loop_beats,
+            sample_rate=arguments.rate,
+            key=str(key),
+            init=str(arguments.init or ""),
+            model=with_budget(arguments.model, arguments.vram),
+            **render_options.performed(arguments, tree),
+        ),
         bars=arguments.bars or 0,
-        bpm=float(bpm),
-        beats=arguments.loop_beats,
-        key=str(key),
-        steps=steps,
-        init=str(arguments.init or ""),
-        sample_rate=arguments.rate,
-        model=with_budget(arguments.model, arguments.vram),
-        **render_options.performed(arguments, tree),
+        levels=render_options.levels(arguments, tree),
+        stems=arguments.stems,
+        midi=arguments.midi,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riffengine.errors import OutOfRange
+from riffengine.processes.render_request import KNOBS
 
 if TYPE_CHECKING:
     from riffengine.performance.parameters import ParameterTree
@@ -20,13 +21,11 @@ EXAMPLES = """\
 def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
     """Every control of a deck that ``play`` has too, and files for stems and notes."""
     music = parser.add_argument_group("how it is played")
-    for name, meaning in (
-        ("density", "few notes or many"),
-        ("brightness", "dark or bright"),
-        ("energy", "calm or driving"),
-    ):
-        music.add_argument(f"--{name}", type=float, default=0.0, metavar="X", help=f"{meaning}, -1 to 1 (default 0)")
-    music.add_argument("--transpose", type=int, default=0, metavar="N", help="semitones above the key, -12 to 12")
+    for knob in KNOBS:
+        kind, metavar = (int, "N") if knob.kind == "int" else (float, "X")
+        meaning = f"{knob.unit} {knob.meaning}".lstrip()
+        text = f"{meaning}, {knob.low:g} to {knob.high:g} (default {knob.default:g})"
+        music.add_argument(f"--{knob.name}", type=kind, default=kind(knob.default), metavar=metavar, help=text)
     music.add_argument("--chords", default="", metavar="TEXT", help='chords to follow, such as "Am7 F C/E G"')
     music.add_argument(
         "--takes",
@@ -47,27 +46,19 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def performed(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, Any]:
-    """The fields of a ``RenderJob`` that these options fill; ``ParameterError`` for what no performance could have."""
+    """The fields of a request that these options fill; ``ParameterError`` for what no performance could have."""
     from riffengine.performance.chords import parse_chords, transposed
     from riffengine.performance.takes import LONGEST_BEATS, parse_takes
-    from riffengine.processes.render_messages import Redream
 
-    chosen = {name: getattr(arguments, name) for name in ("density", "brightness", "energy", "transpose", "chords")}
-    for name, value in {**chosen, "takes": arguments.takes}.items():
+    knobs = {knob.name: getattr(arguments, knob.name) for knob in KNOBS}
+    for name, value in {**knobs, "chords": arguments.chords, "takes": arguments.takes}.items():
         tree.check(f"deck/a/{name}", value)
-    chords = chosen.pop("chords")
-    takes = parse_takes(arguments.takes, LONGEST_BEATS)
+    retakes = parse_takes(arguments.takes, LONGEST_BEATS)
     stems = _stems_in(tree)
-    for stem in (stem for take in takes for stem in take.stems):
+    for stem in (stem for retake in retakes for stem in retake.stems):
         _check_stem("--takes", stem, stems)
-    return {
-        **chosen,
-        "harmony": transposed(parse_chords(chords), arguments.transpose),
-        "redreams": tuple(Redream(take.stems, take.beats, take.number) for take in takes),
-        "levels": _levels(arguments, tree, stems),
-        "stems": arguments.stems,
-        "midi": arguments.midi,
-    }
+    chords = transposed(parse_chords(arguments.chords), arguments.transpose)
+    return {**knobs, "chords": chords, "retakes": retakes}
 
 
 def _stems_in(tree: ParameterTree) -> tuple[str, ...]:
@@ -77,11 +68,12 @@ def _stems_in(tree: ParameterTree) -> tuple[str, ...]:
     return stems_of(tree.initial_state().values, "a")
 
 
-def _levels(arguments: argparse.Namespace, tree: ParameterTree, stems: tuple[str, ...]) -> dict[str, float]:
+def levels(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, float]:
     """The linear gain of every stem, as mute, solo and level have it; at least one must be heard."""
     from riffengine.scheduler.mixer_controls import linear_gain
 
-    levels = dict.fromkeys(stems, 1.0)
+    stems = _stems_in(tree)
+    gains = dict.fromkeys(stems, 1.0)
     for text in arguments.level:
         stem, _, db = text.partition("=")
         _check_stem("--level", stem, stems)
@@ -90,16 +82,16 @@ def _levels(arguments: argparse.Namespace, tree: ParameterTree, stems: tuple[str
         except ValueError:
             raise OutOfRange(f"--level {text}: write a stem and its level in dB, such as drums=-6") from None
         tree.check(f"deck/a/stem/{stem}/gain", number)
-        levels[stem] = linear_gain(number)
+        gains[stem] = linear_gain(number)
     for option, named in (("--mute", arguments.mute), ("--solo", arguments.solo)):
         for stem in named:
             _check_stem(option, stem, stems)
-    levels.update((stem, 0.0) for stem in arguments.mute)
+    gains.update((stem, 0.0) for stem in arguments.mute)
     if arguments.solo:
-        levels.update((stem, 0.0) for stem in stems if stem not in arguments.solo)
-    if not any(levels.values()):
+        gains.update((stem, 0.0) for stem in stems if stem not in arguments.solo)
+    if not any(gains.values()):
         raise OutOfRange("no stem is left; remove a --mute, a --solo or a --level")
-    return levels
+    return gains
 
 
 def _check_stem(option: str, stem: str, stems: tuple[str, ...]) -> None:

@@ -27,7 +27,7 @@ from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.audio import CHANNELS
 from riffengine.processes.loop_store import LoopStore
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.recording import RecordingController
 from riffengine.recovery import Recovery
 from riffengine.renderer.bundled.model_info import model_shape

@@ -17,7 +17,7 @@ from riffengine.notes.loop_notes import STEPS_PER_BEAT
 from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl
-from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.family import Family, Rendition
 from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
 
@@ -30,30 +30,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class RenderJob:
-    """What to render offline: one loop at ``alpha``, or ``bars`` bars in which alpha travels from 0 to 1.
+    """What to render offline: the loop of ``request``, or ``bars`` bars in which alpha travels from 0 to 1.
 
     ``levels`` are linear gains of stems, 1 where none is given and 0 for silence. ``stems`` is a folder that gets every
     stem that is heard as a file of its own, ``midi`` a file that gets the notes.
     """
 
     output: Path
-    start: Point
-    end: Point
-    alpha: float = 0.0
+    request: RenderRequest
     bars: int = 0
-    bpm: float = 120.0
-    beats: int = LOOP_BEATS
-    key: str = ""
-    steps: int = 8
-    init: str = ""
-    sample_rate: int = 44100
-    model: str = "bundled"
-    density: float = 0.0
-    brightness: float = 0.0
-    energy: float = 0.0
-    transpose: int = 0
-    harmony: tuple[tuple[int, ...], ...] = ()
-    redreams: tuple[Redream, ...] = ()
     levels: Mapping[str, float] = field(default_factory=dict)
     stems: Path | None = None
     midi: Path | None = None
@@ -61,27 +46,6 @@ class RenderJob:
     def level(self, stem: str) -> float:
         """The linear gain of ``stem``."""
         return self.levels.get(stem, 1.0)
-
-    def request(self, alpha: float) -> RenderRequest:
-        """The request for the rendition at ``alpha``."""
-        return RenderRequest(
-            start=self.start,
-            end=self.end,
-            alpha=alpha,
-            steps=self.steps,
-            bpm=self.bpm,
-            beats=self.beats,
-            sample_rate=self.sample_rate,
-            key=self.key,
-            init=self.init,
-            model=self.model,
-            density=self.density,
-            brightness=self.brightness,
-            energy=self.energy,
-            transpose=self.transpose,
-            harmony=self.harmony,
-            redreams=self.redreams,
-        )
 
 
 @dataclass(frozen=True)
@@ -138,18 +102,20 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
     alphas = _alphas(job)
     for index, alpha in enumerate(alphas):
         began = time.perf_counter()
-        asked = replace(job.request(alpha), phase_from_ends=len(alphas) > 1)  # neighbours are crossfaded
+        asked = replace(job.request, alpha=alpha, phase_from_ends=len(alphas) > 1)  # neighbours are crossfaded
         renditions.append(family.render(asked, lambda: None))
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
     samples = _samples(job, family, alphas, renditions, job.levels)
-    write_sound(job.output, samples, job.sample_rate)
+    write_sound(job.output, samples, job.request.sample_rate)
     stems = list(_write_stems(job, family, alphas, renditions))
     notes = 0
     if job.midi is not None:
-        steps = (job.bars * BEATS_PER_BAR or job.beats) * STEPS_PER_BEAT
-        played = morph_notes([rendition.notes for rendition in renditions], steps, job.beats * STEPS_PER_BEAT)
-        notes = write_midi(job.midi, played, job.bpm, steps, job.start.prompt, lambda stem: job.level(stem) > 0.0)
+        request = job.request
+        steps = (job.bars * BEATS_PER_BAR or request.beats) * STEPS_PER_BEAT
+        played = morph_notes([rendition.notes for rendition in renditions], steps, request.beats * STEPS_PER_BEAT)
+        title = request.start.prompt
+        notes = write_midi(job.midi, played, request.bpm, steps, title, lambda stem: job.level(stem) > 0.0)
     report = report_of(job, family, samples, renditions, costs)
     return replace(report, stems=tuple(stems), midi=str(job.midi or ""), notes=notes)
 
@@ -165,8 +131,8 @@ def report_of(
     return RenderReport(
         output=str(job.output),
         frames=len(samples),
-        sample_rate=job.sample_rate,
-        seconds=len(samples) / job.sample_rate,
+        sample_rate=job.request.sample_rate,
+        seconds=len(samples) / job.request.sample_rate,
         renditions=len(renditions),
         render_seconds=tuple(costs),
         loudness_lufs=renditions[0].loudness_lufs,
@@ -183,7 +149,7 @@ def _check_job(job: RenderJob, family: Family) -> None:
         check_midi_path(job.midi)
     if job.bars < 0 or job.bars > 1024:
         raise OutOfRange(f"bars is {job.bars}; 1 to 1024 bars can be rendered")
-    named = {*job.levels, *(stem for again in job.redreams for stem in again.stems)}
+    named = {*job.levels, *(stem for again in job.request.retakes for stem in again.stems)}
     for stem in sorted(named - set(family.stems)):
         raise OutOfRange(f"{stem!r} is no stem of this model; it has {', '.join(family.stems)}")
     if job.stems is not None:
@@ -212,7 +178,7 @@ def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions
         if job.level(stem) > 0.0:
             path = job.stems / f"{stem}{job.output.suffix}"
             alone = {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
-            write_sound(path, _samples(job, family, alphas, renditions, alone), job.sample_rate)
+            write_sound(path, _samples(job, family, alphas, renditions, alone), job.request.sample_rate)
             yield str(path)
 
 
@@ -231,22 +197,22 @@ def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def _alphas(job: RenderJob) -> list[float]:
     """Two renditions a loop along the way, so that a loop never repeats unchanged; both ends included."""
     if not job.bars:
-        return [job.alpha]
-    if job.start == job.end:
+        return [job.request.alpha]
+    if job.request.start == job.request.end:
         return [0.0]
-    count = min(FINEST_MORPH, max(3, job.bars * BEATS_PER_BAR * 2 // job.beats + 1))
+    count = min(FINEST_MORPH, max(3, job.bars * BEATS_PER_BAR * 2 // job.request.beats + 1))
     return [index / (count - 1) for index in range(count)]
 
 
 def _travel(
     job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], levels: Mapping[str, float]
 ) -> NDArray[np.float32]:
-    grid = BeatGrid(job.sample_rate, job.bpm)
+    grid = BeatGrid(job.request.sample_rate, job.request.bpm)
     loops = {index: rendition.audio for index, rendition in enumerate(renditions)}
-    mixer = Mixer(job.sample_rate, grid, lambda ref: loops[ref.loop], decks=("a",), channels=2)
+    mixer = Mixer(job.request.sample_rate, grid, lambda ref: loops[ref.loop], decks=("a",), channels=2)
     for index, (alpha, rendition) in enumerate(zip(alphas, renditions, strict=True)):
         _, frames, channels = rendition.audio.shape
-        ref = LoopRef(index, index, frames, channels, family.stems, job.beats)
+        ref = LoopRef(index, index, frames, channels, family.stems, job.request.beats)
         mixer.schedule(PlaceLoop("a", 1, alpha, ref, at_frame=0))
     for stem, level in levels.items():
         mixer.schedule(SetControl(f"deck/a/stem/{stem}/gain", level, at_frame=0, ramp_frames=0))

@@ -29,35 +29,38 @@ _DEEPEST_DB = -20.0  # how far a quiet piece stays below the loudest
 
 
 def render_song(job: RenderJob, family: Family, progress: Progress = lambda done, of: None) -> RenderReport:
-    """Render the song that is ``job.init`` from its first bar line on into ``job.output``, alpha from 0 to 1 across it.
+    """Render the song that is the request's ``init`` from its first bar line on into ``job.output``.
 
-    Each piece starts from ``job.beats`` beats of its own, as ``strength`` says, and is as loud beside the others as
-    there. Raises ``AudioFileError`` where a file cannot be read or written, ``ModelError`` where the model starts from
-    loops alone, and what the renderer raises.
+    Alpha goes from 0 to 1 across it. Each piece starts from one loop's beats of its own, as ``strength`` says, and is
+    as loud beside the others as in the song.
+
+    Raises ``AudioFileError`` where a file cannot be read or written, ``ModelError`` where the model starts from loops
+    alone, and what the renderer raises.
     """
     check_output(job.output)
     if family.name == "bundled":
         raise ModelError(
             "--whole needs a spectrogram checkpoint, which starts from any eight beats: name one (--model)"
         )
-    song = Song.read(Path(job.init.partition("?")[0]).expanduser(), job.sample_rate)
-    beats = job.beats
+    request = job.request
+    song = Song.read(Path(request.init.partition("?")[0]).expanduser(), request.sample_rate)
+    beats = request.beats
     pieces = song.piece_count(beats)
-    loud = np.array([loop_loudness(song.piece(beats * k, beats)[:, None], job.sample_rate) for k in range(pieces)])
+    loud = np.array([loop_loudness(song.piece(beats * k, beats)[:, None], request.sample_rate) for k in range(pieces)])
     gains = 10.0 ** (np.maximum(np.nan_to_num(loud - loud.max(), nan=0.0), _DEEPEST_DB) / 20.0)
-    join = "&" if "?" in job.init else "?"
+    join = "&" if "?" in request.init else "?"
     renditions: list[Rendition] = []
     costs: list[float] = []
     for number in range(pieces):
         began = time.perf_counter()
-        alpha = number / (pieces - 1) if pieces > 1 and job.start != job.end else job.alpha
-        init = f"{job.init}{join}from={beats * number}"
-        renditions.append(family.render(replace(job.request(alpha), bpm=song.bpm, init=init), lambda: None))
+        alpha = number / (pieces - 1) if pieces > 1 and request.start != request.end else request.alpha
+        init = f"{request.init}{join}from={beats * number}"
+        renditions.append(family.render(replace(request, alpha=alpha, bpm=song.bpm, init=init), lambda: None))
         costs.append(time.perf_counter() - began)
         progress(number + 1, pieces)
     loops = [r.audio.sum(axis=0) * np.float32(gain) for r, gain in zip(renditions, gains, strict=True)]
-    samples = joined(loops, BeatGrid(job.sample_rate, song.bpm), beats)
-    write_sound(job.output, samples, job.sample_rate)
+    samples = joined(loops, BeatGrid(request.sample_rate, song.bpm), beats)
+    write_sound(job.output, samples, request.sample_rate)
     report = report_of(job, family, samples, renditions, costs)
     return replace(report, loudness_lufs=max(rendition.loudness_lufs for rendition in renditions))
 

@@ -21,6 +21,7 @@ from riffengine.performance.error_text import unknown as unknown
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.text_format import TextFormat
+from riffengine.processes.render_request import KNOBS
 from riffengine.transport.sync.source import octaves_into
 
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
@@ -36,10 +37,7 @@ QUANTUM_OF = {
     "guidance": "guidance",
     "strength": "strength",
     "init": "init",
-    "density": "density",
-    "brightness": "brightness",
-    "energy": "energy",
-    "transpose": "transpose",
+    **{knob.name: knob.name for knob in KNOBS},
     "chords": "chords",
     "takes": "takes, and again",
     "key": "key",
@@ -413,10 +411,10 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
         *_effect_rows(at),
         Parameter(f"{at}/side", "choice", side, now, "Side of the crossfader; thru passes it by", choices=SIDE_CHOICES),
-        Parameter(f"{at}/density", "float", 0.0, later, "Few notes or many; 0 is as the words say", -1, 1),
-        Parameter(f"{at}/brightness", "float", 0.0, later, "Dark or bright; 0 is as the words say", -1, 1),
-        Parameter(f"{at}/energy", "float", 0.0, later, "Calm or driving; 0 is as the words say", -1, 1),
-        Parameter(f"{at}/transpose", "int", 0, later, "On top of the key", -12, 12, "semitones"),
+        *(
+            Parameter(f"{at}/{knob.name}", knob.kind, knob.default, later, knob.help, knob.low, knob.high, knob.unit)
+            for knob in KNOBS
+        ),
         Parameter(
             f"{at}/chords",
             "str",

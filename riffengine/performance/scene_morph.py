@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from riffengine.performance.command import Command, Value
 from riffengine.performance.parameters import ControlClass, ParameterTree
 from riffengine.performance.scenes import Scene
-from riffengine.performance.state import PerformanceState
+from riffengine.performance.state import INTENT_PARAMETERS, PerformanceState
 from riffengine.transport.beat_grid import BEATS_PER_BAR
 
-_CONTROLS = ("density", "brightness", "energy", "transpose", "chords", "takes")
-_SHARED = ("negative", "guidance", "strength", "init", *_CONTROLS)  # what both ends of a bank have in common
-_WORDS = ("prompt", "to", "seed", "to_seed", *_SHARED)  # what a bank depends on
+_ENDS = ("prompt", "to", "seed", "to_seed")
+_SHARED = tuple(name for name in INTENT_PARAMETERS if name not in (*_ENDS, "alpha", "drift"))  # of both ends of a bank
+_BANK = (*_ENDS, *_SHARED)  # what a bank depends on
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def plan_scene_morph(
             continue
         if state.number(f"deck/{deck}/drift") > 0.0:
             held.add(deck)
-        elif any(_goal(scene, state, deck, word) != state[f"deck/{deck}/{word}"] for word in _WORDS):
+        elif any(_goal(scene, state, deck, word) != state[f"deck/{deck}/{word}"] for word in _BANK):
             held.add(deck)
             commands = _morph(scene, state, deck, source)
             opening += commands

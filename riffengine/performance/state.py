@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from riffengine.performance.command import Value
+from riffengine.processes.render_request import KNOBS
 
 
 @dataclass(frozen=True)
 class DeckIntent:
-    """What one deck should sound like: a morph from (prompt, seed) to (to, to_seed) with the knob at ``alpha``."""
+    """What one deck should sound like: a morph from (prompt, seed) to (to, to_seed) with the knob at ``alpha``.
+
+    Every field but ``knobs`` is the deck's parameter of that name. ``knobs`` are the numbers that a performer controls
+    (``render_request.KNOBS``), by name.
+    """
 
     prompt: str
     to: str
@@ -21,13 +29,24 @@ class DeckIntent:
     guidance: float
     strength: float
     init: str
-    drift: float  # alpha per loop that the deck walks by itself; 0 stands still
-    density: float = 0.0
-    brightness: float = 0.0
-    energy: float = 0.0
-    transpose: int = 0
-    chords: str = ""  # those that rule: the deck's own, or the session's
-    takes: str = ""
+    drift: float  # alpha per loop by which the deck moves on by itself; 0 stands still
+    chords: str  # those in force: the deck's own, or the session's
+    takes: str
+    knobs: Mapping[str, float]
+
+
+_KINDS: Mapping[object, Callable[[Any], Any]] = {"str": str, "int": int, "float": float}
+_FIELDS = tuple((fact.name, _KINDS[fact.type]) for fact in fields(DeckIntent) if fact.name != "knobs")
+_KNOBS = tuple((knob.name, _KINDS[knob.kind]) for knob in KNOBS)
+
+INTENT_PARAMETERS: tuple[str, ...] = tuple(name for name, _ in (*_FIELDS, *_KNOBS))
+"""The parameters of a deck, by the end of their paths, that an intent is read from."""
+
+
+@lru_cache(maxsize=16)
+def _paths(deck: str) -> tuple[tuple[tuple[str, str, Callable[[Any], Any]], ...], ...]:
+    """Name, path and type of every field of an intent of ``deck``, and of every knob."""
+    return tuple(tuple((name, f"deck/{deck}/{name}", kind) for name, kind in names) for names in (_FIELDS, _KNOBS))
 
 
 @dataclass(frozen=True)
@@ -55,22 +74,7 @@ class PerformanceState:
 
     def deck(self, name: str) -> DeckIntent:
         """Everything that determines what ``name`` renders."""
-        at = f"deck/{name}"
-        return DeckIntent(
-            prompt=self.text(f"{at}/prompt"),
-            to=self.text(f"{at}/to"),
-            seed=int(self.values[f"{at}/seed"]),
-            to_seed=int(self.values[f"{at}/to_seed"]),
-            alpha=self.number(f"{at}/alpha"),
-            negative=self.text(f"{at}/negative"),
-            guidance=self.number(f"{at}/guidance"),
-            strength=self.number(f"{at}/strength"),
-            init=self.text(f"{at}/init"),
-            drift=self.number(f"{at}/drift"),
-            density=self.number(f"{at}/density"),
-            brightness=self.number(f"{at}/brightness"),
-            energy=self.number(f"{at}/energy"),
-            transpose=int(self.values[f"{at}/transpose"]),
-            chords=self.text(f"{at}/chords") or self.text("chords"),
-            takes=self.text(f"{at}/takes"),
-        )
+        values = self.values
+        named, knobs = ({field: kind(values[path]) for field, path, kind in facts} for facts in _paths(name))
+        named["chords"] = named["chords"] or self.text("chords")
+        return DeckIntent(**named, knobs=knobs)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from riffengine.errors import OutOfRange
 from riffengine.performance.command import Value
 from riffengine.performance.text_format import TextFormat
+from riffengine.processes.render_request import Retake
 
 LOOP_BEATS = 8
 LONGEST_BEATS = 16
@@ -25,19 +25,6 @@ MOST_TAKES = 12
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _STEM = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class Take:
-    """``stems`` on ``beats`` (bit k is beat k + 1 of the text) dreamt with the noise ``number``, from 1."""
-
-    stems: tuple[str, ...]
-    beats: int
-    number: int
-
-    def covers(self, other: Take) -> bool:
-        """Whether nothing is left to hear of ``other`` after this one."""
-        return set(other.stems) <= set(self.stems) and not other.beats & ~self.beats
 
 
 def _example(loop_beats: int) -> str:
@@ -75,7 +62,7 @@ def beats_text(beats: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def parse_takes(text: str, loop_beats: int = LOOP_BEATS) -> tuple[Take, ...]:
+def parse_takes(text: str, loop_beats: int = LOOP_BEATS) -> tuple[Retake, ...]:
     """The takes of ``text`` in their order; ``ValueError`` says which of them is none."""
     takes = []
     for word in text.split():
@@ -84,13 +71,13 @@ def parse_takes(text: str, loop_beats: int = LOOP_BEATS) -> tuple[Take, ...]:
         names = tuple(stems.split("+"))
         if not all(_STEM.fullmatch(name) for name in names) or not number.isdecimal() or int(number) < 1 or not beats:
             raise ValueError(f"{word[:30]!r} is no take; write stems:beats:number, such as drums+bass:1-4:2")
-        takes.append(Take(names, parse_beats(beats, loop_beats), int(number)))
+        takes.append(Retake(names, parse_beats(beats, loop_beats), int(number)))
     if len(takes) > MOST_TAKES:
         raise ValueError(f"{len(takes)} takes are too many; at most {MOST_TAKES} are kept")
     return tuple(takes)
 
 
-def takes_text(takes: Iterable[Take]) -> str:
+def takes_text(takes: Iterable[Retake]) -> str:
     """``takes`` as ``parse_takes`` reads them."""
     return " ".join(f"{'+'.join(take.stems)}:{beats_text(take.beats)}:{take.number}" for take in takes)
 
@@ -134,7 +121,7 @@ def again(
         )
     if not beats:
         raise OutOfRange(f"{at}: every beat is frozen, nothing can be dreamt again; thaw some in {at}/freeze/beats")
-    new = Take(free, beats, number)
+    new = Retake(free, beats, number)
     takes = list(parse_takes(str(values[f"{at}/takes"]), LONGEST_BEATS))
     while takes and new.covers(takes[-1]):  # only the last: one between them has listened to the one before it
         takes.pop()

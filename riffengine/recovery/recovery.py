@@ -11,7 +11,7 @@ from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
 from riffengine.processes.loop_store import LoopStore
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.recovery.autosave import Autosave
 from riffengine.recovery.exit_marker import begin_run
 from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, load_saved_state, read_loop, state_folder

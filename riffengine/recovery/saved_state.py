@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from riffengine.notes.loop_notes import unpack
 from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 
 STATE_FILE = "last.json"
 _VERSION = 1
@@ -89,7 +89,8 @@ def write_saved_state(folder: Path, state: SavedState, samples: Mapping[str, Sam
     """
     for name, audio in samples.items():
         write_atomically(folder / name, np.ascontiguousarray(audio, dtype="<f4").tobytes())
-    text = json.dumps({"version": _VERSION, **asdict(state)}, allow_nan=False)
+    loops = [{**asdict(loop), "request": loop.request.facts()} for loop in state.loops]
+    text = json.dumps({"version": _VERSION, **asdict(state), "loops": loops}, allow_nan=False)
     write_atomically(folder / STATE_FILE, text.encode())
     needed = {loop.file for loop in state.loops}
     for path in folder.glob("*.npy"):

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.notes.loop_notes import LoopNote
-from riffengine.processes.render_messages import RenderCost, RenderRequest
+from riffengine.processes.render_messages import RenderCost
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.bundled.score_notes import loop_notes
 
 Check = Callable[[], None]

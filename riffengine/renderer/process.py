@@ -29,10 +29,10 @@ from riffengine.processes.render_messages import (
     FromRenderer,
     Ready,
     Render,
-    RenderRequest,
     Shutdown,
     ToRenderer,
 )
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.heartbeat import Heartbeat
 

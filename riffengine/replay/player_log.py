@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 from riffengine.performance.journal import Recording
 from riffengine.processes import player_messages
 from riffengine.processes.player_messages import PlaceLoop, Scheduled, SetControl, StopPlayer, ToPlayer
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 
 END = "End"
 """Path of the last entry; its frame is the length of the set."""
@@ -89,7 +89,7 @@ class PlayerLog:
         facts.pop("stamp_ns", None)
         if isinstance(message, PlaceLoop):
             request = self._requests.get(message.loop.slot)
-            facts["request"] = None if request is None else asdict(request)
+            facts["request"] = None if request is None else request.facts()
         self._write(report.frame, type(message).__name__, facts)
 
     def end(self, frames: int) -> None:

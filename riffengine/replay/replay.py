@@ -17,7 +17,7 @@ from riffengine.performance.journal import Recording
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
 from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.player_messages import LoopRef, PlaceLoop, SetGrid
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.file_hash import file_hash
 from riffengine.replay.player_log import at_steps, read_player_log
@@ -138,7 +138,7 @@ def changed_files(requests: Iterable[RenderRequest]) -> tuple[str, ...]:
     that cannot be read.
     """
     changed = set()
-    for path, stamp in {(request.init, request.init_stamp) for request in requests if request.init_stamp}:
+    for path, stamp in {(request.init, request.init_hash) for request in requests if request.init_hash}:
         try:
             if file_hash(path) != stamp:
                 changed.add(path)

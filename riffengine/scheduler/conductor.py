@@ -18,7 +18,8 @@ from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid, ToPlayer
-from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready, RenderRequest
+from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready
+from riffengine.processes.render_request import RenderRequest
 from riffengine.scheduler.actions import (
     Action,
     Announce,
@@ -388,5 +389,5 @@ def _give_up(deck: DeckState, purpose: Purpose, reason: str) -> RenderGivenUp:
         deck.refuse_target()
     if deck.current is not None:
         return RenderGivenUp(deck.name, f"deck {deck.name} stays with what it has: {reason}")
-    cure = "init" if deck.want.init else "its prompt or seed"
+    cure = "init" if deck.want.base.init else "its prompt or seed"
     return RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")

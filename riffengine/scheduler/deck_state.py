@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from riffengine.performance import takes
 from riffengine.performance.command import Value
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank
 from riffengine.scheduler.source_tempo import SourceTempos

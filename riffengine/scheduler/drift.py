@@ -92,7 +92,7 @@ class DriftStepper:
         if known is None or known.want is not deck.want or skipped:  # alpha, which moves all the time, is not in it
             intent = drift.after_rollover(self._scheduler.state.deck(deck.name), skipped)
             # Generated at the same tempo, so that it begins with the very loop on which the wanted one ends.
-            key = bank_key(intent, self._scheduler.state, self._scheduler.facts).dreamt_at(deck.want.tempo_dreamt)
+            key = bank_key(intent, self._scheduler.state, self._scheduler.facts).at_source_tempo(deck.want.source_tempo)
             known = self._ahead[deck.name] = _Ahead(deck.want, skipped, key, loop_id(key, 1.0))
         return known
 

@@ -5,86 +5,68 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
-from riffengine.performance import chords, takes
+from riffengine.performance.chords import parse_chords, transposed
 from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
-from riffengine.processes.render_messages import Point, Redream, RenderRequest, is_heard
+from riffengine.performance.takes import LONGEST_BEATS, parse_takes
+from riffengine.processes.render_request import Point, RenderRequest, is_heard
 from riffengine.scheduler.loop_pool import FinishedLoop
 
 
 @dataclass(frozen=True)
 class BankKey:
-    """Everything that determines a bank's renditions, but for their place on alpha and their denoising steps."""
+    """Everything that determines a bank's renditions: ``base`` is the request for the one at alpha 0, with 0 steps."""
 
-    start: Point
-    end: Point
-    bpm: float
-    beats: int
-    sample_rate: int
-    key: str = ""
-    init: str = ""
-    model: str = "bundled"
-    density: float = 0.0
-    brightness: float = 0.0
-    energy: float = 0.0
-    transpose: int = 0
-    harmony: tuple[tuple[int, ...], ...] = ()
-    redreams: tuple[Redream, ...] = ()
-    dreamt_bpm: float = 0.0  # 0: at ``bpm``
-    init_stamp: str = ""
+    base: RenderRequest
 
     def __hash__(self) -> int:
-        """That of all fields, reckoned once: keys are looked up at every tick."""
+        """That of the request, computed once: keys are looked up at every tick."""
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        return hash(tuple(getattr(self, name) for name in self.__dataclass_fields__))
-
-    def request(self, alpha: float, steps: int, finished: bool = False) -> RenderRequest:
-        """The canonical request for the rendition at ``alpha``; ``finished`` is one that shall not comb."""
-        return RenderRequest(
-            start=self.start,
-            end=self.end,
-            alpha=alpha,
-            steps=steps,
-            bpm=self.bpm,
-            beats=self.beats,
-            sample_rate=self.sample_rate,
-            key=self.key,
-            init=self.init,
-            model=self.model,
-            density=self.density,
-            brightness=self.brightness,
-            energy=self.energy,
-            transpose=self.transpose,
-            harmony=self.harmony,
-            redreams=self.redreams,
-            dreamt_bpm=self.dreamt_bpm,
-            init_stamp=self.init_stamp,
-            phase_from_ends=finished,
-        ).canonical()
-
-    def dreamt_at(self, bpm: float) -> BankKey:
-        """The same bank, dreamt at ``bpm``."""
-        return replace(self, dreamt_bpm=0.0 if bpm == self.bpm else bpm)
+        return hash(self.base)
 
     @property
-    def tempo_dreamt(self) -> float:
-        """The tempo at which its mels are dreamt, bpm."""
-        return self.dreamt_bpm or self.bpm
+    def start(self) -> Point:
+        """The end at alpha 0."""
+        return self.base.start
 
-    def differs_in_tempo_alone(self, other: BankKey) -> bool:
-        """Whether both are the same dreams, synthesised at two tempi."""
-        mine, others = (replace(key, bpm=key.tempo_dreamt, dreamt_bpm=0.0) for key in (self, other))
-        return self.bpm != other.bpm and mine == others
+    @property
+    def end(self) -> Point:
+        """The end at alpha 1."""
+        return self.base.end
+
+    @property
+    def bpm(self) -> float:
+        """The tempo at which it sounds."""
+        return self.base.bpm
+
+    @property
+    def source_tempo(self) -> float:
+        """The tempo at which its mels are rendered, bpm."""
+        return self.base.source_tempo
 
     @property
     def together(self) -> tuple[float, str]:
         """What all sounding decks must share at any time: tempo and key."""
-        return self.bpm, self.key
+        return self.base.bpm, self.base.key
+
+    def request(self, alpha: float, steps: int, finished: bool = False) -> RenderRequest:
+        """The canonical request for the rendition at ``alpha``; ``finished`` is one that shall not comb."""
+        return replace(self.base, alpha=alpha, steps=steps, phase_from_ends=finished).canonical()
+
+    def at_source_tempo(self, bpm: float) -> BankKey:
+        """The same bank, rendered at ``bpm``."""
+        source_bpm = 0.0 if bpm == self.bpm else bpm
+        return self if source_bpm == self.base.source_bpm else BankKey(replace(self.base, source_bpm=source_bpm))
+
+    def differs_in_tempo_alone(self, other: BankKey) -> bool:
+        """Whether both are the same mels, synthesised at two tempi."""
+        mine, others = (replace(key.base, bpm=key.source_tempo, source_bpm=0.0) for key in (self, other))
+        return self.bpm != other.bpm and mine == others
 
 
 class FileHashes(Protocol):
@@ -127,25 +109,23 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
     def point(prompt: str, seed: int) -> Point:
         return Point(prompt, seed, intent.negative, intent.guidance, strength)
 
+    knobs: dict[str, Any] = dict(intent.knobs)
     return BankKey(
-        start=point(intent.prompt, intent.seed),
-        end=point(intent.to or intent.prompt, intent.to_seed),
-        bpm=state.number("transport/tempo"),
-        beats=session.beats,
-        sample_rate=session.sample_rate,
-        key=state.text("key"),
-        init=init,
-        init_stamp=session.stamps.of(init) if init else "",
-        model=session.model,
-        density=intent.density,
-        brightness=intent.brightness,
-        energy=intent.energy,
-        transpose=intent.transpose,
-        harmony=chords.transposed(chords.parse_chords(intent.chords), intent.transpose),  # a transposer moves it all
-        redreams=tuple(
-            Redream(take.stems, take.beats, take.number)
-            for take in takes.parse_takes(intent.takes, takes.LONGEST_BEATS)
-        ),
+        RenderRequest(
+            start=point(intent.prompt, intent.seed),
+            end=point(intent.to or intent.prompt, intent.to_seed),
+            steps=0,
+            bpm=state.number("transport/tempo"),
+            beats=session.beats,
+            sample_rate=session.sample_rate,
+            key=state.text("key"),
+            init=init,
+            init_hash=session.stamps.of(init) if init else "",
+            model=session.model,
+            chords=transposed(parse_chords(intent.chords), knobs["transpose"]),  # a transposer moves it all
+            retakes=parse_takes(intent.takes, LONGEST_BEATS),
+            **knobs,
+        )
     )
 
 

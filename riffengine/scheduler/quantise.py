@@ -6,34 +6,33 @@ from collections.abc import Mapping
 
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import QUANTUM_FOLLOWS
+from riffengine.processes.render_request import KNOBS
 from riffengine.scheduler.morph_bank import BankKey
 from riffengine.transport.beat_grid import quantum_beats
 
-# Fields of a key, and of the start of its morph, and the parameter behind each.
-_OF_KEY = {
+# Fields of a request, and of the start of its morph, and the parameter behind each.
+_OF_REQUEST: Mapping[str, str] = {
     "bpm": "tempo",
     "key": "key",
     "init": "init",
-    "init_stamp": "init",
-    "density": "density",
-    "brightness": "brightness",
-    "energy": "energy",
-    "transpose": "transpose",
-    "redreams": "takes",
+    "init_hash": "init",
+    **{knob.name: knob.name for knob in KNOBS},
+    "retakes": "takes",
 }
 _OF_POINT = ("prompt", "seed", "negative", "guidance", "strength")
 
 
 def changed_parameters(new: BankKey, old: BankKey) -> set[str]:
     """The parameters, by the last word of their paths, that lead from ``old`` to ``new``."""
-    names = {name for fact, name in _OF_KEY.items() if getattr(new, fact) != getattr(old, fact)}
-    names |= {name for name in _OF_POINT if getattr(new.start, name) != getattr(old.start, name)}
+    now, before = new.base, old.base
+    names = {name for fact, name in _OF_REQUEST.items() if getattr(now, fact) != getattr(before, fact)}
+    names |= {name for name in _OF_POINT if getattr(now.start, name) != getattr(before.start, name)}
     # An end without words of its own has those of the start, and moves with them.
-    if new.end.prompt != old.end.prompt and (new.end.prompt != new.start.prompt or "prompt" not in names):
+    if now.end.prompt != before.end.prompt and (now.end.prompt != now.start.prompt or "prompt" not in names):
         names.add("to")
-    if new.end.seed != old.end.seed:
+    if now.end.seed != before.end.seed:
         names.add("to_seed")
-    if new.harmony != old.harmony and "transpose" not in names:  # chords are moved by the transposer
+    if now.chords != before.chords and "transpose" not in names:  # chords are moved by the transposer
         names.add("chords")
     return names
 

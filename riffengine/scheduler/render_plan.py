@@ -74,7 +74,7 @@ class RenderQuality:
 
     def first(self, key: BankKey) -> int:
         """Steps of the first version of a loop: no draft where part of it is kept, or that would be heard to change."""
-        return self.full_steps if key.redreams else self.urgent
+        return self.full_steps if key.base.retakes else self.urgent
 
 
 def make_plan(needs: Iterable[DeckNeeds], quality: RenderQuality) -> list[PlannedRender]:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from functools import lru_cache
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.scheduler.morph_bank import BankKey
 
 _POINTS_KEPT = 256
@@ -30,12 +30,12 @@ class SourceTempos:
     def settled(self, key: BankKey) -> BankKey:
         """``key`` with the tempo at which its bank is to be dreamt."""
         bpm = self._bpm.get(key.start) or self._bpm.get(key.end) or key.bpm
-        return key.dreamt_at(bpm)
+        return key.at_source_tempo(bpm)
 
     def learn(self, bank: BankKey | RenderRequest) -> None:
         """``bank`` sounds: both its ends are dreams of one tempo from now on."""
         for point in (bank.start, bank.end):
-            self._bpm[point] = bank.tempo_dreamt
+            self._bpm[point] = bank.source_tempo
             self._bpm.move_to_end(point)
         while len(self._bpm) > _POINTS_KEPT:
             self._bpm.popitem(last=False)
@@ -44,7 +44,7 @@ class SourceTempos:
 @lru_cache(maxsize=8192)
 def dream(key: BankKey, alpha: float) -> str:
     """A name for what is dreamt at ``alpha``, whatever the tempo and the number of steps."""
-    return replace(key, bpm=key.tempo_dreamt, dreamt_bpm=0.0, sample_rate=0).request(alpha, 0).digest()
+    return BankKey(replace(key.base, bpm=key.source_tempo, source_bpm=0.0, sample_rate=0)).request(alpha, 0).digest()
 
 
 class RenderedMemory:

@@ -144,10 +144,10 @@ def test_every_music_option_names_a_parameter_that_takes_it() -> None:
 
 def test_a_render_without_an_end_stays_where_it_starts() -> None:
     job = render_job(build_parser().parse_args([*RENDER, "--seed", "5", "--strength", "0.3"]))
-    assert job.start == job.end
-    assert (job.start.prompt, job.start.seed) == ("jazz piano", 5)
-    assert job.start.strength == 1.0  # there is no init that could be kept
-    assert (job.bars, job.alpha, job.output) == (0, 0.0, Path("out.wav"))
+    assert job.request.start == job.request.end
+    assert (job.request.start.prompt, job.request.start.seed) == ("jazz piano", 5)
+    assert job.request.start.strength == 1.0  # there is no init that could be kept
+    assert (job.bars, job.request.alpha, job.output) == (0, 0.0, Path("out.wav"))
 
 
 def test_a_journey_has_both_ends() -> None:
@@ -167,8 +167,8 @@ def test_a_journey_has_both_ends() -> None:
         "a minor",
     ]
     job = render_job(build_parser().parse_args(typed))
-    assert (job.end.prompt, job.end.seed, job.end.strength) == ("house", 6, 0.6)
-    assert (job.bars, job.init, job.key) == (16, "a.wav", "A minor")
+    assert (job.request.end.prompt, job.request.end.seed, job.request.end.strength) == ("house", 6, 0.6)
+    assert (job.bars, job.request.init, job.request.key) == (16, "a.wav", "A minor")
 
 
 def test_words_prints_the_whole_vocabulary(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import soundfile
 import riffengine
 from riffengine.errors import AudioFileError
 from riffengine.offline.render import RenderJob, RenderReport, check_output, render_file
-from riffengine.processes.render_messages import Point
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.transport.beat_grid import BeatGrid
 
 WEIGHTS = Path(riffengine.__file__).parent / "weights" / "bundled.safetensors"
@@ -67,6 +67,6 @@ def test_what_cannot_be_written_is_refused_before_anything_is_rendered(tmp_path:
     (tmp_path / "folder.wav").mkdir()
     point = Point("piano", 0)
     with pytest.raises(AudioFileError):
-        render_file(RenderJob(tmp_path / name, point, point), NoFamily())  # type: ignore[arg-type]
+        render_file(RenderJob(tmp_path / name, RenderRequest(point, point)), NoFamily())  # type: ignore[arg-type]
     with pytest.raises(AudioFileError):
         check_output(tmp_path / name)

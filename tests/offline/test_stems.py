@@ -13,7 +13,8 @@ from riffengine.cli.parser import build_parser
 from riffengine.cli.render import render_job
 from riffengine.errors import AudioFileError, OutOfRange, ParameterError
 from riffengine.offline.render import RenderJob, render_file
-from riffengine.processes.render_messages import Point, Redream, RenderCost, RenderRequest
+from riffengine.processes.render_messages import RenderCost
+from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.family import Rendition
 
@@ -54,10 +55,10 @@ def test_every_control_reaches_the_request() -> None:
         "--density", "-0.5", "--brightness", "1", "--energy", "0.25", "--transpose", "-3", "--chords", "Am | C/E",
         "--takes", "drums:1-8:1 bass+harmony:5-8:2",
     )  # fmt: skip
-    request = made.request(0.0)
+    request = made.request
     assert (request.density, request.brightness, request.energy, request.transpose) == (-0.5, 1.0, 0.25, -3)
-    assert request.harmony == ((42, 54, 57, 61), (37, 45, 49, 52))  # three semitones lower, as the key is
-    assert request.redreams == (Redream(("drums",), 0xFF, 1), Redream(("bass", "harmony"), 0xF0, 2))
+    assert request.chords == ((42, 54, 57, 61), (37, 45, 49, 52))  # three semitones lower, as the key is
+    assert request.retakes == (Retake(("drums",), 0xFF, 1), Retake(("bass", "harmony"), 0xF0, 2))
 
 
 def test_mute_solo_and_level_are_gains_of_stems() -> None:
@@ -94,7 +95,7 @@ def test_stems_come_as_files_that_add_up_to_the_mix(tmp_path: Path) -> None:
 
 def test_a_journey_has_its_stems_and_notes_too(tmp_path: Path) -> None:
     made = RenderJob(
-        tmp_path / "mix.wav", POINT, replace(POINT, seed=4), bars=4, bpm=120.0, levels={"bass": 0.0},
+        tmp_path / "mix.wav", RenderRequest(POINT, replace(POINT, seed=4)), bars=4, levels={"bass": 0.0},
         stems=tmp_path, midi=tmp_path / "notes.mid",
     )  # fmt: skip
     report = render_file(made, Tones())
@@ -105,19 +106,19 @@ def test_a_journey_has_its_stems_and_notes_too(tmp_path: Path) -> None:
 
 
 def test_stems_that_are_raised_are_not_clipped(tmp_path: Path) -> None:
-    made = RenderJob(tmp_path / "mix.wav", POINT, POINT, levels={"drums": 2.0})
+    made = RenderJob(tmp_path / "mix.wav", RenderRequest(POINT, POINT), levels={"drums": 2.0})
     assert render_file(made, Tones(0.8)).peak == pytest.approx(0.891, abs=1e-3)
 
 
 def test_what_cannot_be_written_costs_no_render(tmp_path: Path) -> None:
     family = Tones()
-    whole = RenderJob(tmp_path / "mix.wav", POINT, POINT)
+    whole = RenderJob(tmp_path / "mix.wav", RenderRequest(POINT, POINT))
     (tmp_path / "file").write_text("")
     for damaged, error in (
         (replace(whole, midi=tmp_path / "notes.txt"), AudioFileError),
         (replace(whole, stems=tmp_path / "file" / "folder"), AudioFileError),
         (replace(whole, levels={"kick": 1.0}), OutOfRange),
-        (replace(whole, redreams=(Redream(("kick",), 1, 1),)), OutOfRange),
+        (replace(whole, request=replace(whole.request, retakes=(Retake(("kick",), 1, 1),))), OutOfRange),
     ):
         with pytest.raises(error):
             render_file(damaged, family)

@@ -8,7 +8,6 @@ from riffengine.errors import OutOfRange
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.takes import (
     MOST_TAKES,
-    Take,
     again,
     beats_text,
     last_number,
@@ -17,6 +16,7 @@ from riffengine.performance.takes import (
     stems_of,
     takes_text,
 )
+from riffengine.processes.render_request import Retake
 
 STEMS = ("drums", "bass", "harmony")
 TREE = standard_tree(("a", "b"), STEMS)
@@ -45,7 +45,7 @@ def test_beats_that_are_not_there_are_refused(text: str) -> None:
 @given(
     st.lists(
         st.builds(
-            Take,
+            Retake,
             st.lists(st.sampled_from(STEMS), min_size=1, unique=True).map(tuple),
             st.integers(1, 255),
             st.integers(1),
@@ -53,7 +53,7 @@ def test_beats_that_are_not_there_are_refused(text: str) -> None:
         max_size=MOST_TAKES,
     )
 )
-def test_takes_there_and_back(takes: list[Take]) -> None:
+def test_takes_there_and_back(takes: list[Retake]) -> None:
     assert parse_takes(takes_text(takes)) == tuple(takes)
 
 

@@ -14,7 +14,8 @@ from riffengine.performance.parameters import standard_tree
 from riffengine.performance.scenes import Scene
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop
-from riffengine.processes.render_messages import Delivery, Point, Ready, Render, RenderCost, RenderRequest
+from riffengine.processes.render_messages import Delivery, Ready, Render, RenderCost
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.recovery import Recovery, SavedLoop, SavedState, begin_run, load_saved_state, read_loop, state_folder
 from riffengine.recovery.exit_marker import RUN_FILE
 from riffengine.recovery.saved_state import STATE_FILE, write_saved_state

@@ -58,10 +58,10 @@ def test_a_deck_follows_a_changed_file_and_refuses_a_missing_one(tmp_path: Path)
         hall.run_to(hall.frame + 12 * BAR)
         part = hall.conductor.scheduler.decks["a"]
         assert part.settled
-        hashes.append(part.sounding.key.init_stamp)
+        hashes.append(part.sounding.key.base.init_hash)
     assert hashes[0] != hashes[1] == hashes[2]
     rendered = len(hall.renders)
     hall.send("deck/a/strength", 1.0)  # the file does not matter any more: the loops from before are reused
     hall.run_to(hall.frame + 6 * BAR)
-    assert hall.conductor.scheduler.decks["a"].sounding.key.init == ""
+    assert hall.conductor.scheduler.decks["a"].sounding.key.base.init == ""
     assert len(hall.renders) == rendered

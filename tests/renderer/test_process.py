@@ -9,18 +9,8 @@ import numpy as np
 import pytest
 
 from riffengine.processes.loop_store import LoopStore
-from riffengine.processes.render_messages import (
-    Alive,
-    Cancel,
-    Cancelled,
-    Delivery,
-    Failed,
-    FromRenderer,
-    Point,
-    Ready,
-    Render,
-    RenderRequest,
-)
+from riffengine.processes.render_messages import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.process import RendererOptions, RendererProcess
 
 SLOTS, FLOATS = 3, 8 * 44100 * 2

@@ -27,7 +27,8 @@ from riffengine.processes.player_messages import (
     StopPlayer,
     ToPlayer,
 )
-from riffengine.processes.render_messages import Point, RenderCost, RenderRequest
+from riffengine.processes.render_messages import RenderCost
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.family import Rendition
 from riffengine.renderer.file_hash import file_hash
 from riffengine.replay.player_log import PlayerLog
@@ -108,7 +109,7 @@ class LiveSet:
             BEATS,
             RATE,
             init=self._init,
-            init_stamp=file_hash(self._init) if self._init else "",
+            init_hash=file_hash(self._init) if self._init else "",
         )
         slot, self._loops = self._free.pop(0), self._loops + 1
         audio = self._family.render(request, lambda: None).audio

@@ -17,7 +17,7 @@ def test_when_the_tempo_moves_the_same_dreams_are_synthesised_at_their_finest() 
     hall.send("transport/tempo", 140.0)
     hall.run_to(moved + 20 * BAR)
     made = requests_after(hall, moved)
-    assert {(r.bpm, r.tempo_dreamt) for r in made} == {(140.0, 120.0)}
+    assert {(r.bpm, r.source_tempo) for r in made} == {(140.0, 120.0)}
     assert {r.steps for r in made} == {8}  # never a draft of what is there already
     assert len(before) >= 2
     assert len(made) == len({r.digest() for r in made}) == 9  # each point of the bank once
@@ -30,7 +30,7 @@ def test_back_at_the_old_tempo_the_old_loops_are_there() -> None:
     back = hall.frame
     hall.send("transport/tempo", 120.0)
     hall.run_to(back + 4 * BAR)
-    assert hall.conductor.scheduler.decks["a"].sounding.key.dreamt_bpm == 0.0
+    assert hall.conductor.scheduler.decks["a"].sounding.key.base.source_bpm == 0.0
     assert not [r for r in requests_after(hall, back) if r.bpm == 120.0 and r.alpha == 0.0]
 
 
@@ -39,10 +39,10 @@ def test_a_new_prompt_is_dreamt_at_the_tempo_of_the_day_and_undo_brings_the_old_
     hall.send("transport/tempo", 150.0)
     hall.run_to(hall.frame + 8 * BAR)
     first = hall.conductor.scheduler.decks["a"].sounding.key
-    assert (first.bpm, first.dreamt_bpm) == (150.0, 120.0)
+    assert (first.bpm, first.base.source_bpm) == (150.0, 120.0)
     hall.send("deck/a/prompt", "techno")
     hall.run_to(hall.frame + 8 * BAR)
-    assert hall.conductor.scheduler.decks["a"].sounding.key.tempo_dreamt == 150.0
+    assert hall.conductor.scheduler.decks["a"].sounding.key.source_tempo == 150.0
     hall.send("deck/a/prompt", first.start.prompt)
     hall.run_to(hall.frame + 8 * BAR)
     assert hall.conductor.scheduler.decks["a"].sounding.key == first
@@ -54,7 +54,7 @@ def test_a_bank_with_an_end_that_was_heard_keeps_its_tempo() -> None:
     hall.run_to(hall.frame + 8 * BAR)
     hall.send("deck/a/to", "jazz")
     hall.run_to(hall.frame + 8 * BAR)
-    assert hall.conductor.scheduler.decks["a"].sounding.key.tempo_dreamt == 120.0
+    assert hall.conductor.scheduler.decks["a"].sounding.key.source_tempo == 120.0
 
 
 def test_a_walk_goes_on_over_its_border_after_the_tempo_has_moved() -> None:

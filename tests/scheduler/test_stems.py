@@ -10,7 +10,7 @@ from riffengine.performance.command import Accepted, Command, Rejected
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.takes import ALL_BEATS
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.scheduler.actions import Applied
 from tests.scheduler.simulation import Hall
 from tests.scheduler.test_scene_player import DirectedHall
@@ -74,8 +74,8 @@ def test_a_stem_that_is_dreamt_again_lands_on_the_bar_and_everything_else_stays(
     launch = room.sent(LaunchBank)[-1]
     assert launch.at_frame == 22000
     renders = [request for frame, request in room.renders if frame >= 20000]
-    assert {request.redreams for request in renders} == {(Redream(("drums",), ALL_BEATS, 1),)}
-    assert {replace(request, redreams=()) for request in renders} <= before
+    assert {request.retakes for request in renders} == {(Retake(("drums",), ALL_BEATS, 1),)}
+    assert {replace(request, retakes=()) for request in renders} <= before
     made = {action.command.path: action.command.value for _, action in room.actions if isinstance(action, Applied)}
     assert made == {"deck/a/takes": "drums:1-8:1"}
 
@@ -85,7 +85,7 @@ def test_again_and_again_is_another_take_and_one_pass():
     for _ in range(3):
         room.send("deck/a/stem/drums/again", True)
         room.run_to(room.frame + 4000)
-    assert room.renders[-1][1].redreams == (Redream(("drums",), ALL_BEATS, 3),)
+    assert room.renders[-1][1].retakes == (Retake(("drums",), ALL_BEATS, 3),)
 
 
 def test_a_key_let_go_dreams_nothing():
@@ -103,7 +103,7 @@ def test_again_dreams_what_is_not_frozen():
     assert len(room.renders) == renders  # freezing alone changes nothing to hear
     room.send("deck/a/again", True)
     room.run_to(30000)
-    assert room.renders[-1][1].redreams == (Redream(("bass", "harmony"), 0b11110000, 1),)
+    assert room.renders[-1][1].retakes == (Retake(("bass", "harmony"), 0b11110000, 1),)
 
 
 def test_what_is_frozen_is_refused_and_changes_nothing():
@@ -149,8 +149,8 @@ def test_a_scene_holds_the_takes():
         ("deck/a/brightness", -1.0, "brightness", -1.0),
         ("deck/a/energy", 0.25, "energy", 0.25),
         ("deck/a/transpose", -3, "transpose", -3),
-        ("deck/a/chords", "Am F", "harmony", ((45, 57, 60, 64), (41, 53, 57, 60))),
-        ("chords", "Am F", "harmony", ((45, 57, 60, 64), (41, 53, 57, 60))),
+        ("deck/a/chords", "Am F", "chords", ((45, 57, 60, 64), (41, 53, 57, 60))),
+        ("chords", "Am F", "chords", ((45, 57, 60, 64), (41, 53, 57, 60))),
     ],
 )
 def test_the_performers_controls_are_rendered_and_land_on_the_bar(path, value, field, expected):
@@ -166,10 +166,10 @@ def test_a_decks_own_chords_stand_before_those_of_all_and_off_is_none():
     room = hall(decks=("a", "b"))
     room.send("chords", "Am")
     room.send("deck/b/chords", "F")
-    key = {name: part.want.harmony for name, part in room.conductor.scheduler.decks.items()}
+    key = {name: part.want.base.chords for name, part in room.conductor.scheduler.decks.items()}
     assert key == {"a": ((45, 57, 60, 64),), "b": ((41, 53, 57, 60),)}
     room.send("deck/b/chords", "off")
-    assert room.conductor.scheduler.decks["b"].want.harmony == ()
+    assert room.conductor.scheduler.decks["b"].want.base.chords == ()
 
 
 def test_chords_for_all_decks_land_on_one_frame():
@@ -187,14 +187,14 @@ def test_the_key_of_the_set_changes_on_both_decks_on_one_frame():
     room.run_to(30000)
     launches = [message for message in room.sent(LaunchBank) if message.at_frame > 20000]
     assert {message.deck for message in launches} == {"a", "b"} and len({m.at_frame for m in launches}) == 1
-    assert {part.sounding.key.key for part in room.conductor.scheduler.decks.values()} == {"E minor"}
+    assert {part.sounding.key.base.key for part in room.conductor.scheduler.decks.values()} == {"E minor"}
     assert {request.key for frame, request in room.renders if frame >= 20000} == {"E minor"}
 
 
 def test_a_transposer_moves_the_chords_as_well():
     room = hall(deck__a__chords="Am")
     room.send("deck/a/transpose", 2)
-    assert room.conductor.scheduler.decks["a"].want.harmony == ((47, 59, 62, 66),)
+    assert room.conductor.scheduler.decks["a"].want.base.chords == ((47, 59, 62, 66),)
 
 
 def test_a_chord_that_is_none_is_refused_and_nothing_is_rendered():
@@ -223,5 +223,5 @@ def test_what_keeps_a_stem_is_never_heard_as_a_draft():
     assert drafts == {4, 8}
     room.send("deck/a/again", True)
     room.run_to(60000)
-    assert {request.steps for _, request in room.renders if request.redreams} == {8}
+    assert {request.steps for _, request in room.renders if request.retakes} == {8}
     assert room.sent(LaunchBank)[-1].at_frame % 2000 == 0

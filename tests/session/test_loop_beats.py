@@ -16,7 +16,7 @@ from riffengine.errors import OutOfRange, PresetError
 from riffengine.offline.render import render_file
 from riffengine.performance.command import Accepted
 from riffengine.processes.player_messages import LaunchBank
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.rehearsal import RehearsalPlan, rehearse_session, went_wrong
 from riffengine.scheduler.actions import Policy
 from riffengine.session.session import Session, load_session
@@ -58,7 +58,7 @@ def test_again_dreams_every_beat_of_the_loop(beats: int) -> None:
     assert isinstance(room.send("deck/a/stem/drums/again", True), Accepted)
     room.run_to(40000)
     assert room.renders[0][1].beats == beats
-    assert room.renders[-1][1].redreams == (Redream(("drums",), (1 << beats) - 1, 1),)
+    assert room.renders[-1][1].retakes == (Retake(("drums",), (1 << beats) - 1, 1),)
     assert room.sent(LaunchBank)[-1].at_frame % (beats * 500) == 0  # whole loops, counted from the first beat
 
 
@@ -76,7 +76,7 @@ def test_files_are_exact(tmp_path: Path, beats: int) -> None:
     family = Tones()
     report = render_file(job, family)
     assert family.asked[0].beats == beats
-    assert family.asked[0].redreams == (Redream(("drums",), (1 << beats) - 1, 1),)
+    assert family.asked[0].retakes == (Retake(("drums",), (1 << beats) - 1, 1),)
     assert report.frames == soundfile.info(job.output).frames == beats * 22050
     words = [*words, "--to", "dub", "--bars", "8"]
     job = render_job(build_parser().parse_args(["render", "--prompt", "house", *words]))

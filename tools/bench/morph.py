@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from riffengine.playback.ramp import equal_power
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.bundled.family import OWN_RATE, BundledModel
 from tools.train.measures import mel_steps
 

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.device_policy import DevicePolicy

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl, SetGrid
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.registry import load_family
 from riffengine.transport.beat_grid import BeatGrid
@@ -97,7 +97,7 @@ def main() -> int:
         point = Point(prompt, seed)
         slow = RenderRequest(point, point, steps=8, bpm=arguments.slow, sample_rate=RATE)
         first, dreamt = timed(family, slow)
-        second, synthesised = timed(family, replace(slow, bpm=arguments.to, dreamt_bpm=arguments.slow))
+        second, synthesised = timed(family, replace(slow, bpm=arguments.to, source_bpm=arguments.slow))
         row = {"prompt": prompt, "dream_s": dreamt, "synthesis_s": synthesised}
         rows.append({**row, **swap([first, second], arguments.slow, arguments.to)})
     found = [row for row in rows if max(row["step_swap"], row["step_bend"]) > row["step_rest_max"]]

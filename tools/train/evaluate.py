@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.keys import parse_key

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from tools.train import measures
 

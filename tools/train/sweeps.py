@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from tools.train.measures import Loop, mel_steps, rank_correlation
 

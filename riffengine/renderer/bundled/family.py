@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from riffengine.errors import RenderCancelled, RendererError
-from riffengine.processes.render_messages import RenderCost, RenderRequest
+from riffengine.processes.render_messages import RenderCost
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.bundled.encoder import EncodedLoop, encode_loop
 from riffengine.renderer.bundled.inpainting import LevelledStems, apply_retake, keeps_audio, level_stems
 from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
@@ -87,16 +88,16 @@ class BundledModel:
         """The final stems of a sampled loop. What a retake does not name is the same audio as before it."""
         if score is None and (cached := self._final_stems.get(request)) is not None:
             return cached
-        *earlier, retake = request.redreams or (None,)
+        *earlier, retake = request.retakes or (None,)
         base: LevelledStems | None = None
         kept_stems: tuple[str, ...] = ()
         if retake is not None and keeps_audio(retake, self.stems, request.beats):
-            before = replace(request, redreams=tuple(one for one in earlier if one is not None))
+            before = replace(request, retakes=tuple(one for one in earlier if one is not None))
             base = self._stems_of(before, self._sampler.sample(before, check, score, self._encode_init), check, score)
             kept_stems = tuple(stem for stem in self.stems if stem not in retake.stems)
             check()
         # A performer waits for a retake, and no other loop contains it: morph ends are not rendered for it.
-        start_from_ends = request.phase_from_ends and not request.redreams and score is None
+        start_from_ends = request.phase_from_ends and not request.retakes and score is None
         phase_from = self._mix_of_ends(request, check) if start_from_ends else None
         began = time.perf_counter()
         mels = self._codec.decode(loop.latents)
@@ -135,7 +136,7 @@ class BundledModel:
         return mix
 
     def _encode_init(self, request: RenderRequest) -> EncodedLoop:
-        audio = read_loop(request.init, request.beats, request.tempo_dreamt, OWN_RATE)
+        audio = read_loop(request.init, request.beats, request.source_tempo, OWN_RATE)
         return self.encode(audio, request.beats)
 
     @torch.inference_mode()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.renderer.loudness import PEAK_CEILING_DB, level, loop_loudness
 
 _FADE_SECONDS = 0.02
@@ -42,13 +42,13 @@ def level_stems(stems: Stems, target_lufs: float, sample_rate: int) -> LevelledS
     return LevelledStems(samples[:, :, 0], peak / loudest, lufs, peak)
 
 
-def keeps_audio(retake: Redream, names: Sequence[str], beats: int) -> bool:
+def keeps_audio(retake: Retake, names: Sequence[str], beats: int) -> bool:
     """Whether ``retake`` leaves any beat of any stem of a loop as it was."""
-    return not retake.covers(Redream(tuple(names), (1 << beats) - 1, 1))
+    return not retake.covers(Retake(tuple(names), (1 << beats) - 1, 1))
 
 
 def apply_retake(
-    base: LevelledStems, new: Stems, retake: Redream, names: Sequence[str], beats: int, sample_rate: int
+    base: LevelledStems, new: Stems, retake: Retake, names: Sequence[str], beats: int, sample_rate: int
 ) -> LevelledStems:
     """``base`` with ``new`` (not levelled) on the stems and beats of ``retake``; the rest is ``base`` bit for bit.
 

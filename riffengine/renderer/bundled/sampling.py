@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.encoder import EncodedLoop
@@ -78,7 +78,7 @@ class Sampler:
         ``RendererError`` for a request that cannot be rendered, and the errors of ``encode_init``.
         """
         # Final tempo and sample rate do not change score and latents.
-        key = replace(request, bpm=request.tempo_dreamt, dreamt_bpm=0.0, sample_rate=0, phase_from_ends=False)
+        key = replace(request, bpm=request.source_tempo, source_bpm=0.0, sample_rate=0, phase_from_ends=False)
         if given_score is None and (cached := self._loops.get(key)) is not None:
             return cached
         if request.steps < 1:
@@ -87,8 +87,8 @@ class Sampler:
             allowed = ", ".join(map(str, LOOP_BEATS))
             raise RendererError(f"a loop of {request.beats} beats cannot be generated; choose one of {allowed}")
         base: SampledLoop | None = None  # what the last retake changes a part of
-        if request.redreams:
-            base = self.sample(replace(request, redreams=request.redreams[:-1]), check, given_score, encode_init)
+        if request.retakes:
+            base = self.sample(replace(request, retakes=request.retakes[:-1]), check, given_score, encode_init)
         init = encode_init(request) if request.init and base is None else None
         score = self._score(request, check, given_score) if init is None else init.score
         if base is not None and request.init:
@@ -112,13 +112,13 @@ class Sampler:
         home = self._home_score(request, key, check).numpy() if given_score is None else given_score
         shift = key.shift + request.transpose
         score = sheet.transpose(home, shift)
-        if request.harmony:
-            score = revoice(score, request.harmony, major_scale(shift))
+        if request.chords:
+            score = revoice(score, request.chords, major_scale(shift))
         return torch.from_numpy(score)
 
     def _home_score(self, request: RenderRequest, key: Key, check: Check) -> Tensor:
         """The score ``(T, 166)`` in the home key. It does not depend on tempo, number of steps or tonic."""
-        notes_only = replace(request, bpm=120.0, dreamt_bpm=0.0, sample_rate=0, steps=0, transpose=0, harmony=())
+        notes_only = replace(request, bpm=120.0, source_bpm=0.0, sample_rate=0, steps=0, transpose=0, chords=())
         cache_key = replace(notes_only, key=key.mode, brightness=0.0, phase_from_ends=False)
         if (cached := self._scores.get(cache_key)) is not None:
             return cached
@@ -126,15 +126,15 @@ class Sampler:
         shape = (1, request.beats * sheet.STEPS_PER_BEAT, sheet.COLUMNS)
         noise = self._noise(request, shape, _SCORE_STREAM)
         inpainting = None
-        if request.redreams:
-            *earlier, retake = request.redreams
-            base = self._home_score(replace(request, redreams=tuple(earlier)), key, check)
+        if request.retakes:
+            *earlier, retake = request.retakes
+            base = self._home_score(replace(request, retakes=tuple(earlier)), key, check)
             mask = torch.zeros(shape[1:], dtype=torch.bool)
             for stem in retake.stems:
                 for columns in sheet.STEM_COLUMNS.get(stem, ()):
                     mask[:, columns] = True
             mask &= _retake_steps(retake, request.beats)[:, None]
-            noise = torch.where(mask, self._noise(request, shape, _SCORE_STREAM, retake.take), noise)
+            noise = torch.where(mask, self._noise(request, shape, _SCORE_STREAM, retake.number), noise)
             inpainting = Inpainting(~mask, score_to_flow(base)[None])
         prompt, negative_prompt = self._embeddings(net, request)
         positive = Condition(prompt, self._scalars(request, 120.0, key.mode_sign, 0.0))
@@ -154,18 +154,18 @@ class Sampler:
         inpainting = None
         strength = lerp(request.start.strength, request.end.strength, request.alpha)
         if base is not None:
-            retake = request.redreams[-1]
+            retake = request.retakes[-1]
             mask = torch.zeros(shape[1:], dtype=torch.bool)
             for stem in retake.stems:
                 if stem in self._codec.names:
                     mask[:, self._codec.columns(stem)] = True
             mask &= _retake_steps(retake, request.beats)[:, None]
-            noise = torch.where(mask, self._noise(request, shape, _LATENT_STREAM, retake.take), noise)
+            noise = torch.where(mask, self._noise(request, shape, _LATENT_STREAM, retake.number), noise)
             inpainting = Inpainting(~mask, base.latents)
         # An empty score would be rendered as silence: then the score counts as unknown, and the words alone decide.
         known = torch.full((1, len(cond.PARTS)), float(score.any()))
         prompt, negative_prompt = self._embeddings(net, request)
-        bpm = request.tempo_dreamt
+        bpm = request.source_tempo
         positive = Condition(
             prompt, self._scalars(request, bpm, 0.0, request.brightness), cond.score_context(score[None], known)
         )
@@ -230,7 +230,7 @@ def _with_neutral_knobs(request: RenderRequest) -> RenderRequest:
     return replace(request, density=0.0, energy=0.0)
 
 
-def _retake_steps(retake: Redream, beats: int) -> Tensor:
+def _retake_steps(retake: Retake, beats: int) -> Tensor:
     """Which sixteenths of a loop of ``beats`` beats are generated again ``(T,) bool``."""
     steps = torch.tensor([bool(retake.beats >> beat & 1) for beat in range(beats)])
     return steps.repeat_interleave(sheet.STEPS_PER_BEAT)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import KNOBS, RenderRequest
 
 _FINEST = 5  # levels of halving: 1/32
 
@@ -31,6 +32,7 @@ def picture_of(request: RenderRequest) -> RenderRequest:
 
     Tempo and sample rate come in when the picture becomes sound, unless the picture starts from audio at that tempo.
     """
-    bpm = request.tempo_dreamt if request.init else 120.0
-    plain = replace(request, bpm=bpm, dreamt_bpm=0.0, sample_rate=0, key="", transpose=0, harmony=())
-    return replace(plain, density=0.0, brightness=0.0, energy=0.0, phase_from_ends=False)
+    bpm = request.source_tempo if request.init else 120.0
+    unused: dict[str, Any] = {knob.name: knob.default for knob in KNOBS}  # a checkpoint has none of the knobs
+    plain = replace(request, bpm=bpm, source_bpm=0.0, sample_rate=0, key="", chords=(), phase_from_ends=False)
+    return replace(plain, **unused)

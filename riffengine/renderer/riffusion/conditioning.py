@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.interpolation import lerp
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
@@ -93,10 +93,10 @@ class Conditioning:
         if not request.init:
             return None, None
         source = InitSource.parse(request.init)
-        key = (*source.file_state(), request.beats, request.tempo_dreamt)
+        key = (*source.file_state(), request.beats, request.source_tempo)
         latents = self._init_latents.get(key)
         if latents is None:
-            picture = self._init_reader.read(source, request.beats, request.tempo_dreamt)
+            picture = self._init_reader.read(source, request.beats, request.source_tempo)
             latents = self._networks.encode(picture.expand(-1, 3, -1, -1).flip(2).to(self._device))
             self._init_latents.put(key, latents)
         mask = self._init_reader.read_mask(source, request.beats * COLUMNS_PER_BEAT)

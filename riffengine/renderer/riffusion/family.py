@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import Point, RenderCost, RenderRequest
+from riffengine.processes.render_messages import RenderCost
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.family import Check, Rendition
 from riffengine.renderer.riffusion.bands import BANDS
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
@@ -143,10 +144,10 @@ class RiffusionFamily:
         """``(batch, channels, frames)`` at the pictures' sample rate. A retake starts from the phases of its base."""
         pictures = torch.cat([self.pictures.picture(request, check, timer) for request in requests])
         frames = round(requests[0].beats * 60 * self.params.sample_rate / requests[0].bpm)
-        is_retake = [bool(request.redreams) for request in requests]
+        is_retake = [bool(request.retakes) for request in requests]
         phase_from = None
         if all(is_retake):
-            bases = [replace(request, redreams=request.redreams[:-1]) for request in requests]
+            bases = [replace(request, retakes=request.retakes[:-1]) for request in requests]
             phase_from = self._audio(bases, check, timer)
         elif any(is_retake):
             return torch.cat([self._audio([request], check, timer) for request in requests])

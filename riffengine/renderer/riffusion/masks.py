@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.renderer.riffusion.bands import BANDS, CROSSOVERS_HZ
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionParams
 
@@ -27,7 +27,7 @@ def latent_mask(picture: Tensor, rows: int, columns: int) -> Tensor:
     return F.adaptive_avg_pool2d(picture.flip(0)[None, None], (rows, columns))
 
 
-def retake_mask(retake: Redream, beats: int, params: RiffusionParams) -> Tensor:
+def retake_mask(retake: Retake, beats: int, params: RiffusionParams) -> Tensor:
     """The mask picture ``(bands, columns)``: 1 on the beats and in the bands of ``retake``.
 
     Raises ``RendererError`` for an unknown band.

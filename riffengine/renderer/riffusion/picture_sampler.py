@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import RenderRequest
+from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.family import Check
 from riffengine.renderer.riffusion.batching import bank_of, picture_of
@@ -69,9 +69,9 @@ class PictureSampler:
         check()
         decoded = self._memory.run(lambda _: self._networks.decode(latents), 1).flip(2)
         picture = decoded[:, 1:] if self._params.stereo else decoded.mean(dim=1, keepdim=True)
-        if request.redreams:
-            base = self.picture(replace(request, redreams=request.redreams[:-1]), check, timer)
-            mask = retake_mask(request.redreams[-1], request.beats, self._params)
+        if request.retakes:
+            base = self.picture(replace(request, retakes=request.retakes[:-1]), check, timer)
+            mask = retake_mask(request.retakes[-1], request.beats, self._params)
             picture = torch.lerp(base, picture, mask.to(picture))
         timer.lap("decode")
         return self._pictures.put(key, picture)
@@ -88,7 +88,7 @@ class PictureSampler:
         """The alphas to sample with ``request``: only those with the same LoRA weights and the same steps."""
         a, b = (Prompt.parse(point.prompt).loras for point in (request.start, request.end))
         same = dict(a) == dict(b) and (not request.init or request.start.strength == request.end.strength)
-        same = same and not request.redreams
+        same = same and not request.retakes
         return bank_of(request.alpha) if same and self._memory.batch > 1 else (request.alpha,)
 
     def _sample_all(self, requests: list[RenderRequest], check: Check, timer: LapTimer) -> None:
@@ -108,13 +108,13 @@ class PictureSampler:
         first = requests[0]
         shape = self._latent_shape(first)
         batch = self._conditioning.batch(requests, timer)
-        if first.redreams:
-            base = replace(first, redreams=first.redreams[:-1])
-            retake = first.redreams[-1]
+        if first.retakes:
+            base = replace(first, retakes=first.retakes[:-1])
+            retake = first.retakes[-1]
             mask = retake_mask(retake, base.beats, self._params)
             batch = replace(
                 batch,
-                noise=replace(batch.noise, take=retake.take),
+                noise=replace(batch.noise, take=retake.number),
                 init=self._latents_of(base, check, timer),
                 strength=1.0,
                 mask=latent_mask(mask, *shape[1:]).to(self._device),

@@ -94,7 +94,7 @@ def test_a_tempo_jump_is_on_the_beat_in_a_second_and_rendered_again_in_a_bar() -
     assert bank is not None
     assert bank.key.bpm == pytest.approx(90.0, abs=0.2)
     # From the old loops, at the new tempo, and sounding before the bar is over in which the leader moved.
-    assert bank.key.tempo_dreamt == pytest.approx(120.0, abs=0.2)
+    assert bank.key.source_tempo == pytest.approx(120.0, abs=0.2)
     swapped = min(m.at_frame for m in simulation.sent if isinstance(m, LaunchBank) and m.at_frame > 30 * RATE)
     print(f"in tune again {swapped / RATE - 30:.2f} s after the jump")
     assert swapped / RATE < bar

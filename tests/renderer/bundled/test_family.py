@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from riffengine.errors import ModelError, RenderCancelled, RendererError
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.weights import packaged_weights
 from riffengine.renderer.registry import load_family
@@ -78,11 +78,11 @@ def test_another_tempo_needs_synthesis_alone(model: BundledModel) -> None:
     def refuse() -> None:
         raise AssertionError("a denoising step")
 
-    fast = model.render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), refuse)
+    fast = model.render(request(HOUSE, HOUSE, bpm=137.0, source_bpm=100.0), refuse)
     assert fast.score is not None and slow.score is not None and np.array_equal(fast.score, slow.score)
     assert np.linalg.norm(fast.mel - slow.mel) < 0.2 * np.linalg.norm(slow.mel)
     assert fast.audio.shape[1] == round(8 * 60 * 44100 / 137)
-    afresh = BundledModel.load().render(request(HOUSE, HOUSE, bpm=137.0, dreamt_bpm=100.0), never_cancel)
+    afresh = BundledModel.load().render(request(HOUSE, HOUSE, bpm=137.0, source_bpm=100.0), never_cancel)
     assert np.array_equal(fast.audio, afresh.audio)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.renderer.bundled.inpainting import apply_retake, keeps_audio, level_stems, splice_beats
 
 RATE, BEATS, FRAMES = 8000, 8, 32000
@@ -24,7 +24,7 @@ def beats_of(bits: int) -> list[int]:
 
 def test_a_frozen_stem_keeps_every_bit_and_the_new_one_its_gain() -> None:
     base, fresh = level_stems(noise(1), -19.0, RATE), noise(2)
-    after = apply_retake(base, fresh, Redream(("bass",), 0xFF, 1), NAMES, BEATS, RATE)
+    after = apply_retake(base, fresh, Retake(("bass",), 0xFF, 1), NAMES, BEATS, RATE)
     assert np.array_equal(after.stems[[0, 2]], base.stems[[0, 2]])
     assert np.allclose(after.stems[1], fresh[1] * base.gain, rtol=1e-5)
     assert after.gain == base.gain
@@ -68,23 +68,23 @@ def test_a_joint_of_one_sound_with_itself_is_none() -> None:
 def test_what_is_too_loud_is_turned_down_and_what_is_kept_is_not() -> None:
     base, fresh = level_stems(noise(6), -19.0, RATE), noise(7)
     fresh[0, 100] = 2.0 / base.gain
-    after = apply_retake(base, fresh, Redream(("drums",), 0xFF, 1), NAMES, BEATS, RATE)
+    after = apply_retake(base, fresh, Retake(("drums",), 0xFF, 1), NAMES, BEATS, RATE)
     assert np.array_equal(after.stems[1:], base.stems[1:])
     assert after.peak <= 10 ** (-1 / 20)
     assert np.abs(after.stems[0]).max() < np.abs(fresh[0] * base.gain).max()
 
 
 def test_what_keeps_nothing_is_told() -> None:
-    assert not keeps_audio(Redream(NAMES, 0xFF, 1), NAMES, BEATS)
-    assert keeps_audio(Redream(NAMES, 0xFE, 1), NAMES, BEATS)
-    assert keeps_audio(Redream(NAMES[:2], 0xFF, 1), NAMES, BEATS)
+    assert not keeps_audio(Retake(NAMES, 0xFF, 1), NAMES, BEATS)
+    assert keeps_audio(Retake(NAMES, 0xFE, 1), NAMES, BEATS)
+    assert keeps_audio(Retake(NAMES[:2], 0xFF, 1), NAMES, BEATS)
 
 
 def test_damage_and_silence_are_refused() -> None:
     only = noise(8)
     only[1:] = 0.0
     base = level_stems(only, -19.0, RATE)
-    again = Redream(("drums",), 0xFF, 1)
+    again = Retake(("drums",), 0xFF, 1)
     with pytest.raises(RendererError, match="silent"):
         apply_retake(base, np.zeros_like(only), again, NAMES, BEATS, RATE)
     only[0, 0] = np.nan

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.loop_lengths import predict_any_length
@@ -96,14 +96,14 @@ def test_a_morph_of_short_loops_keeps_their_length(model: BundledModel) -> None:
 def test_the_performers_controls_reach_every_bar(model: BundledModel) -> None:
     request = replace(REQUEST, beats=16)
     first = model.render(request, never_cancel)
-    again = model.render(replace(request, redreams=(Redream(("drums",), 0b1111 << 12, 1),)), never_cancel)
+    again = model.render(replace(request, retakes=(Retake(("drums",), 0b1111 << 12, 1),)), never_cancel)
     drums, frames = model.stems.index("drums"), first.audio.shape[1]
     others = [stem for stem in range(len(model.stems)) if stem != drums]
     assert np.array_equal(first.audio[others], again.audio[others])
     last, kept = slice(frames * 13 // 16, frames * 15 // 16), slice(frames // 16, frames * 11 // 16)
     assert np.array_equal(first.audio[drums, kept], again.audio[drums, kept])
     assert not np.array_equal(first.audio[drums, last], again.audio[drums, last])
-    chords = model.render(replace(request, harmony=(AM, F)), never_cancel).score
+    chords = model.render(replace(request, chords=(AM, F)), never_cancel).score
     assert chords is not None
     bass = [set((28 + np.flatnonzero(row[8:41])) % 12) for row in chords]
     assert set.union(*bass[:32]) <= {9, 4} and set.union(*bass[32:]) <= {5, 0}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RenderCancelled, RendererError
-from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled import family as bundled
 from riffengine.renderer.bundled.family import BundledModel
 from tools.bench.morph import combing
@@ -50,7 +50,7 @@ def test_score_and_mel_stay_and_the_loop_is_seamless(model: BundledModel) -> Non
         calls += 1
 
     for rate, bpm in ((44100, 120.0), (48000, 93.75)):
-        request = replace(WARM, sample_rate=rate, bpm=bpm, dreamt_bpm=120.0)
+        request = replace(WARM, sample_rate=rate, bpm=bpm, source_bpm=120.0)
         warm = model.render(request, never_cancel)
         calls = 0
         cold = model.render(replace(request, phase_from_ends=False), count)
@@ -69,7 +69,7 @@ def test_an_end_needs_no_other_end(model: BundledModel) -> None:
 
 def test_a_retake_keeps_other_stems_bit_for_bit(model: BundledModel) -> None:
     before = model.render(WARM, never_cancel)
-    again = replace(WARM, redreams=(Redream(("bass",), 0xFF, 1),))
+    again = replace(WARM, retakes=(Retake(("bass",), 0xFF, 1),))
     after = model.render(again, never_cancel)
     assert (
         replace(again, alpha=0.0).canonical() not in model._final_stems

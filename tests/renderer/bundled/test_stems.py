@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from riffengine.processes.render_messages import Point, Redream, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec, StemShape
@@ -40,8 +40,8 @@ def test_the_stems_are_declared_before_any_torch_is_loaded(model: BundledModel) 
 @pytest.mark.parametrize("stem", ["drums", "bass", "harmony"])
 def test_a_retake_of_one_stem_leaves_the_others(model: BundledModel, stem: str) -> None:
     first = model.render(REQUEST, never_cancel)
-    again = model.render(replace(REQUEST, redreams=(Redream((stem,), ALL_BEATS, 1),)), never_cancel)
-    other = model.render(replace(REQUEST, redreams=(Redream((stem,), ALL_BEATS, 2),)), never_cancel)
+    again = model.render(replace(REQUEST, retakes=(Retake((stem,), ALL_BEATS, 1),)), never_cancel)
+    other = model.render(replace(REQUEST, retakes=(Retake((stem,), ALL_BEATS, 2),)), never_cancel)
     for index, name in enumerate(model.stems):
         assert np.array_equal(first.audio[index], again.audio[index]) == (name != stem), name
         assert np.array_equal(again.audio[index], other.audio[index]) == (name != stem), name
@@ -50,7 +50,7 @@ def test_a_retake_of_one_stem_leaves_the_others(model: BundledModel, stem: str) 
 
 def test_a_retake_of_some_beats_leaves_the_others(model: BundledModel) -> None:
     first = model.render(REQUEST, never_cancel)
-    again = model.render(replace(REQUEST, redreams=(Redream(model.stems, 0b11110000, 1),)), never_cancel)
+    again = model.render(replace(REQUEST, retakes=(Retake(model.stems, 0b11110000, 1),)), never_cancel)
     assert first.score is not None and again.score is not None
     assert np.array_equal(first.score[:16], again.score[:16])
     assert not np.array_equal(first.score[16:], again.score[16:])
@@ -63,13 +63,13 @@ def test_a_retake_of_some_beats_leaves_the_others(model: BundledModel) -> None:
 
 
 def test_retakes_of_retakes_do_not_depend_on_earlier_renders(model: BundledModel) -> None:
-    takes = (Redream(("drums",), ALL_BEATS, 1), Redream(("bass", "harmony"), 0b1100, 2))
-    warm = model.render(replace(REQUEST, redreams=takes), never_cancel)
+    takes = (Retake(("drums",), ALL_BEATS, 1), Retake(("bass", "harmony"), 0b1100, 2))
+    warm = model.render(replace(REQUEST, retakes=takes), never_cancel)
     model._final_stems.clear()
-    model.render(replace(REQUEST, redreams=takes[1:]), never_cancel)
-    cold = model.render(replace(REQUEST, redreams=takes), never_cancel)
+    model.render(replace(REQUEST, retakes=takes[1:]), never_cancel)
+    cold = model.render(replace(REQUEST, retakes=takes), never_cancel)
     assert np.array_equal(warm.audio, cold.audio)
-    assert np.array_equal(warm.audio[0], model.render(replace(REQUEST, redreams=takes[:1]), never_cancel).audio[0])
+    assert np.array_equal(warm.audio[0], model.render(replace(REQUEST, retakes=takes[:1]), never_cancel).audio[0])
 
 
 def test_a_stem_without_notes_is_silent(model: BundledModel) -> None:
@@ -86,7 +86,7 @@ def test_a_stem_without_notes_is_silent(model: BundledModel) -> None:
 
 def test_chords_of_the_performer_are_played(model: BundledModel) -> None:
     chord = (45, 57, 60, 64)  # A minor
-    score = model.render(replace(REQUEST, harmony=(chord,)), never_cancel).score
+    score = model.render(replace(REQUEST, chords=(chord,)), never_cancel).score
     assert score is not None
     notes, _ = sheet.notes_from_score(score)
     comp = {note.pitch % 12 for note in notes if note.part == "comp"}

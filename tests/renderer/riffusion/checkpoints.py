@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tools.random_checkpoint import write_checkpoint, write_tiny_decoder

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RenderCancelled, RendererError
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.registry import load_family
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, never_cancel, toy_checkpoints

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from riffengine.processes.render_messages import Point, RenderRequest
+from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tests.renderer.riffusion.checkpoints import never_cancel
 from tools.random_checkpoint import write_checkpoint

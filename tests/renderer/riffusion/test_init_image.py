@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from riffengine.errors import AudioFileError
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.init_image import InitReader, InitSource, packaged_pictures
@@ -113,7 +113,7 @@ def test_a_stereo_checkpoint_starts_from_a_stereo_sound(tmp_path: Path) -> None:
     assert not np.array_equal(
         own.render(replace(batch, init=str(tmp_path / "turned.wav")), never_cancel).mel, found.mel
     )
-    again = own.render(replace(batch, redreams=(Redream(("high",), 0b10, 1),)), never_cancel)
+    again = own.render(replace(batch, retakes=(Retake(("high",), 0b10, 1),)), never_cancel)
     assert again.audio.shape == found.audio.shape and not np.array_equal(again.audio, found.audio)
 
 
@@ -161,12 +161,12 @@ def test_a_mask_by_name_or_file_limits_the_change(tmp_path: Path) -> None:
 def test_freezing_live_keeps_bands_and_beats_exactly() -> None:
     own = family("scheduler=ddim")
     base = own.render(REQUEST, never_cancel).mel
-    again = own.render(replace(REQUEST, redreams=(Redream(("high",), 0b10, 1),)), never_cancel).mel
+    again = own.render(replace(REQUEST, retakes=(Retake(("high",), 0b10, 1),)), never_cancel).mel
     assert np.array_equal(again[:64], base[:64])  # the first beat
     changed = np.abs(again - base).max(axis=0) > 0.0
     first = int(np.argmax(changed))
     assert first > 0 and changed[first:].all() and not changed[:first].any()  # only the band above
-    other = own.render(replace(REQUEST, redreams=(Redream(("high",), 0b10, 2),)), never_cancel).mel
+    other = own.render(replace(REQUEST, retakes=(Retake(("high",), 0b10, 2),)), never_cancel).mel
     assert not np.array_equal(other, again)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from riffengine.errors import RenderCancelled
-from riffengine.processes.render_messages import Redream
+from riffengine.processes.render_request import Retake
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
@@ -48,7 +48,7 @@ def no_waiting() -> Iterator[None]:
 
 def test_what_is_captured_plays_what_is_not() -> None:
     captured, plain = loaded(), loaded(graphs=False)
-    for request in (REQUEST, replace(REQUEST, alpha=0.25), replace(REQUEST, redreams=(Redream(("high",), 0b10, 1),))):
+    for request in (REQUEST, replace(REQUEST, alpha=0.25), replace(REQUEST, retakes=(Retake(("high",), 0b10, 1),))):
         one, other = captured.render(request, never_cancel), plain.render(request, never_cancel)
         assert np.abs(one.mel - other.mel).mean() < HALF_BOUND
         assert np.isfinite(one.audio).all() and one.remarks == ()
