@@ -11,7 +11,7 @@ from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
 from riffengine.control.osc.wire import MAX_MESSAGES
 from riffengine.engine.command_schedule import MAX_AHEAD_SECONDS
 from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
-from riffengine.renderer.bundled.model_info import model_stems
+from riffengine.renderer.registry import model_shape
 from tools.generated_page import ROOT, bring_up_to_date
 
 PAGE = ROOT / "docs" / "osc.md"
@@ -21,7 +21,7 @@ LONGEST_RANGE = 70
 
 def reference() -> str:
     """The whole page."""
-    tree = standard_tree(("a",), model_stems("bundled"), cue=True)
+    tree = standard_tree(("a",), model_shape("bundled").stems, cue=True)
     shown = [tree[path] for path in ("deck/a/prompt", "deck/a/alpha", "deck/a/seed", "deck/a/mute", "panic")]
     return "\n".join([_head(), *_table(tree), _clients(shown), _answers(), _limits()])
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from riffengine.cli.arguments import add_json_argument
 from riffengine.cli.verb import Verb
-from riffengine.errors import ModelError
 
 _MODELS_EXAMPLES = """\
 examples:
@@ -88,9 +87,9 @@ def with_budget(model: str, vram: str | None) -> str:
     """``model`` with the limit that ``--vram`` gives; ``ModelError`` for a model that has no such limit."""
     if not vram:
         return model
-    if model == "bundled" or model.partition("?")[0].endswith(".safetensors"):
-        raise ModelError(f"--vram is for checkpoints on a GPU; {model} plays on the CPU: leave --vram out")
-    return f"{model}{'&' if '?' in model else '?'}vram={vram}"
+    from riffengine.renderer.registry import family_of
+
+    return family_of(model).with_memory_limit(model, vram)
 
 
 def check_model(model: str) -> None:
@@ -98,15 +97,13 @@ def check_model(model: str) -> None:
 
     Only the names of its files are looked at, before anything starts.
     """
-    if model != "bundled" and not model.partition("?")[0].endswith(".safetensors"):
-        from riffengine.renderer.riffusion.model_library import Library
-        from riffengine.renderer.riffusion.model_spec import ModelSpec
+    from riffengine.renderer.registry import family_of
 
-        Library.standard().playable(ModelSpec.parse(model).source)
+    family_of(model).check(model)
 
 
 def _list(as_json: bool) -> int:
-    from riffengine.renderer.bundled.model_info import packaged_weights
+    from riffengine.renderer.bundled.descriptor import packaged_weights
     from riffengine.renderer.riffusion.model_library import RIFFUSION, Library, LibraryEntry
 
     library, weights = Library.standard(), packaged_weights()

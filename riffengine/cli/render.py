@@ -123,9 +123,9 @@ def render_job(arguments: argparse.Namespace) -> RenderJob:
     from riffengine.offline.render import RenderJob
     from riffengine.performance.parameters import standard_tree
     from riffengine.processes.render_request import Point, RenderRequest
-    from riffengine.session.session import stems_of
+    from riffengine.renderer.registry import model_shape
 
-    tree = standard_tree(("a",), stems_of(arguments.model), loop_beats=arguments.loop_beats)
+    tree = standard_tree(("a",), model_shape(arguments.model).stems, loop_beats=arguments.loop_beats)
     to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
     strength = arguments.strength if arguments.init else 1.0
     steps = arguments.steps or _DEFAULT_STEPS

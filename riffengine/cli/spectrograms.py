@@ -71,7 +71,8 @@ def _add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _to_image(arguments: argparse.Namespace) -> int:
     """Write the picture of a sound file."""
-    from riffengine.renderer.riffusion.spectrogram_audio import picture_from_audio, read_audio
+    from riffengine.renderer.audio_file import read_audio
+    from riffengine.renderer.riffusion.spectrogram_audio import picture_from_audio
     from riffengine.renderer.riffusion.spectrogram_image import write_picture
 
     params = _params(arguments)
@@ -93,7 +94,8 @@ def _to_image(arguments: argparse.Namespace) -> int:
 def _to_audio(arguments: argparse.Namespace) -> int:
     """Write the sound of a picture; changes that were needed are named on stderr."""
     from riffengine.offline.render import check_output
-    from riffengine.renderer.riffusion.spectrogram_audio import audio_from_picture, write_audio
+    from riffengine.renderer.audio_file import write_audio
+    from riffengine.renderer.riffusion.spectrogram_audio import audio_from_picture
     from riffengine.renderer.riffusion.spectrogram_image import read_picture
 
     check_output(arguments.out)

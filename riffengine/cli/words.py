@@ -9,11 +9,11 @@ from riffengine.cli.verb import Verb
 
 def _words(arguments: argparse.Namespace) -> int:
     """List the vocabulary by role."""
-    from riffengine.renderer.bundled.vocabulary import ROLES, Vocabulary
+    from riffengine.renderer.registry import family_of
 
-    vocabulary = Vocabulary.load()
-    for role in ROLES:
-        print(f"{role}: {', '.join(vocabulary.with_role(role))}\n")
+    vocabulary = family_of("bundled").vocabulary()
+    for role, known in vocabulary.by_role().items() if vocabulary else ():
+        print(f"{role}: {', '.join(known)}\n")
     print("Many synonyms are understood too. (word) has more weight, [word] less, (word:1.3) exactly this much.")
     return 0
 

@@ -30,9 +30,9 @@ from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.recording import RecordingController
 from riffengine.recovery import Recovery
-from riffengine.renderer.bundled.model_info import model_shape
 from riffengine.renderer.file_hash import DiskFileHashes
 from riffengine.renderer.process import RendererOptions
+from riffengine.renderer.registry import model_shape
 from riffengine.replay.player_log import PlayerLog
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.conductor import SLOTS_PER_DECK, Conductor

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, OutOfRange
@@ -18,7 +17,9 @@ from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_request import RenderRequest
+from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family, Rendition
+from riffengine.renderer.registry import load_family
 from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
 
 LOOP_BEATS = 8
@@ -84,8 +85,6 @@ def load_alone(model: str) -> Family:
     """The family ``model`` on one thread, so that the same job gives the same samples on any number of cores."""
     import torch
 
-    from riffengine.renderer.registry import load_family
-
     torch.set_num_threads(1)
     return load_family(model)
 
@@ -107,7 +106,7 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
     samples = _samples(job, family, alphas, renditions, job.levels)
-    write_sound(job.output, samples, job.request.sample_rate)
+    write_audio(job.output, samples, job.request.sample_rate)
     stems = list(_write_stems(job, family, alphas, renditions))
     notes = 0
     if job.midi is not None:
@@ -178,16 +177,8 @@ def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions
         if job.level(stem) > 0.0:
             path = job.stems / f"{stem}{job.output.suffix}"
             alone = {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
-            write_sound(path, _samples(job, family, alphas, renditions, alone), job.request.sample_rate)
+            write_audio(path, _samples(job, family, alphas, renditions, alone), job.request.sample_rate)
             yield str(path)
-
-
-def write_sound(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
-    """Write ``(frames, channels)`` with 24 bits, as the ending says; ``AudioFileError`` when that cannot be done."""
-    try:
-        soundfile.write(path, samples, sample_rate, subtype="PCM_24")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFileError(f"{path} cannot be written: {error}") from error
 
 
 def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,11 +17,12 @@ from riffengine.offline.render import (
     RenderReport,
     check_output,
     report_of,
-    write_sound,
 )
+from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family, Rendition
 from riffengine.renderer.loudness import loop_loudness
-from riffengine.renderer.riffusion.song import Song
+from riffengine.renderer.registry import family_of
+from riffengine.renderer.song import Song
 from riffengine.transport.beat_grid import BeatGrid
 
 _FADE_SECONDS = 0.02
@@ -38,7 +39,7 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
     alone, and what the renderer raises.
     """
     check_output(job.output)
-    if family.name == "bundled":
+    if not family_of(job.request.model).starts_from_songs:
         raise ModelError(
             "--whole needs a spectrogram checkpoint, which starts from any eight beats: name one (--model)"
         )
@@ -60,7 +61,7 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
         progress(number + 1, pieces)
     loops = [r.audio.sum(axis=0) * np.float32(gain) for r, gain in zip(renditions, gains, strict=True)]
     samples = joined(loops, BeatGrid(request.sample_rate, song.bpm), beats)
-    write_sound(job.output, samples, request.sample_rate)
+    write_audio(job.output, samples, request.sample_rate)
     report = report_of(job, family, samples, renditions, costs)
     return replace(report, loudness_lufs=max(rendition.loudness_lufs for rendition in renditions))
 

@@ -1,18 +1,23 @@
-"""Rendition, and the protocol that every model family follows. In the renderer process only."""
+"""What a model family is to the rest of the engine: a descriptor that needs no torch, and the loaded model behind it.
+
+A new family is a folder beside ``bundled/`` and ``riffusion/`` with a ``FamilyDescriptor`` in a module that imports no
+torch, and one line in ``registry.FAMILIES``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.errors import ModelError
 from riffengine.notes.loop_notes import LoopNote
 from riffengine.processes.render_messages import RenderCost
 from riffengine.processes.render_request import RenderRequest
-from riffengine.renderer.bundled.score_notes import loop_notes
 
 Check = Callable[[], None]
 
@@ -23,7 +28,8 @@ class Rendition:
 
     ``audio`` ``(stems, frames, channels) float32``, exactly ``request.beats`` beats long, its end meeting its start;
     ``mel`` ``(frames, bands) float32`` of the mix; ``score`` ``(steps, columns) float32`` at sounding pitch, or
-    ``None`` where the family knows no notes. ``remarks`` are for the performer, such as that memory ran out.
+    ``None`` where the family knows no notes. ``notes`` are what an instrument would play along, by their onset; none
+    where the family knows no notes. ``remarks`` are for the performer, such as that memory ran out.
     """
 
     request: RenderRequest
@@ -34,16 +40,12 @@ class Rendition:
     peak: float
     cost: RenderCost
     unknown_words: tuple[str, ...] = ()
+    notes: tuple[LoopNote, ...] = ()
     remarks: tuple[str, ...] = ()
-
-    @property
-    def notes(self) -> tuple[LoopNote, ...]:
-        """What an instrument would play along; none where the family knows no notes."""
-        return () if self.score is None else loop_notes(self.score)
 
 
 class Family(Protocol):
-    """A model family behind the renderer: the scheduler knows no more of it than this."""
+    """A loaded model: requests in, renditions out. In the renderer process, or offline."""
 
     name: str
     stems: tuple[str, ...]
@@ -53,3 +55,63 @@ class Family(Protocol):
 
     def render(self, request: RenderRequest, check: Check) -> Rendition:
         """Render one loop; ``check`` is called between denoising steps and may raise ``RenderCancelled``."""
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What the loops of a model look like: their stems in order, and the channels of each."""
+
+    stems: tuple[str, ...] = ("mix",)
+    channels: int = 2
+
+
+class Vocabulary(Protocol):
+    """The words that a family's models know, for those who type prompts."""
+
+    def by_role(self) -> Mapping[str, tuple[str, ...]]:
+        """Every word, in groups such as ``genre`` or ``instrument``."""
+
+    def unknown(self, prompt: str) -> tuple[str, ...]:
+        """The words of ``prompt`` that are not known, in lower case, in order, each once."""
+
+    def suggest(self, word: str) -> tuple[str, ...]:
+        """At most three known words that ``word`` may have meant, best first."""
+
+
+class FamilyDescriptor(ABC):
+    """What is known of a model family without loading a model. No torch: every process may ask it.
+
+    ``model`` is always what a preset or ``--model`` says: a name, a path, or either with options.
+    """
+
+    name: str
+    starts_from_songs = False
+    """Whether a loop can start from any beats of a song, so that ``render --whole`` can restyle all of it."""
+
+    @abstractmethod
+    def owns(self, model: str) -> bool:
+        """Whether ``model`` names one of this family; the only place where that is decided."""
+
+    @abstractmethod
+    def shape(self, model: str) -> ModelShape:
+        """What its loops look like, known before it is loaded. Never raises: loading reports what is wrong."""
+
+    @abstractmethod
+    def load(self, model: str) -> Family:
+        """The model, its weights loaded; ``ModelError`` when it cannot be. Imports torch."""
+
+    def weights_digest(self, model: str) -> str:
+        """Sixteen hex digits that name the weights and how they are sampled; "" where that is not known in advance."""
+        return ""
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that this family's models know; ``None`` where any word may mean something."""
+        return None
+
+    def check(self, model: str) -> None:
+        """``ModelError`` when ``model`` is not understood or its files are not there; nothing is loaded."""
+        return
+
+    def with_memory_limit(self, model: str, size: str) -> str:
+        """``model`` with ``size`` (such as ``4GiB``) of the GPU's memory; ``ModelError`` where it takes no limit."""
+        raise ModelError(f"--vram is for checkpoints on a GPU; {model} plays on the CPU: leave --vram out")

@@ -1,22 +1,25 @@
-"""Which model families there are, by the name that a preset's ``model`` gives."""
+"""The table of model families, and which of them is behind the name that a preset gives its model. No torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from riffengine.renderer.bundled.descriptor import BundledDescriptor
+from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape
+from riffengine.renderer.riffusion.descriptor import RiffusionDescriptor
 
-from riffengine.renderer.family import Family
+FAMILIES: tuple[FamilyDescriptor, ...] = (BundledDescriptor(), RiffusionDescriptor())
+"""A new family is a line here. The first that owns a model has it; the last owns whatever no other does."""
 
 
-def load_family(name: str) -> Family:
-    """The family behind ``name``, its weights loaded.
+def family_of(model: str) -> FamilyDescriptor:
+    """The family that ``model`` belongs to."""
+    return next(family for family in FAMILIES if family.owns(model))
 
-    ``bundled``; the path of weights trained by ``tools/train`` (one .safetensors); or a spectrogram checkpoint, a
-    folder or a name on the hub, with options (``riffusion/spec.py``). Raises ``ModelError`` when it cannot be loaded.
-    """
-    if name == "bundled" or name.partition("?")[0].endswith(".safetensors"):
-        from riffengine.renderer.bundled.family import BundledModel
 
-        return BundledModel.load(None if name == "bundled" else Path(name))
-    from riffengine.renderer.riffusion.family import RiffusionFamily
+def model_shape(model: str) -> ModelShape:
+    """The stems and channels of the loops of ``model``, known before its renderer is ready."""
+    return family_of(model).shape(model)
 
-    return RiffusionFamily.load(name)
+
+def load_family(model: str) -> Family:
+    """``model``, its weights loaded; ``ModelError`` when it cannot be loaded. Imports torch."""
+    return family_of(model).load(model)

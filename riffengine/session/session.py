@@ -19,7 +19,7 @@ from riffengine.performance.parameters import QUANTUM_OF, ParameterTree, standar
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
-from riffengine.renderer.bundled.model_info import model_stems
+from riffengine.renderer.registry import model_shape
 from riffengine.session.audio import AudioReader, AudioSettings
 from riffengine.session.decks import DECKS, DeckReader
 from riffengine.session.midi import MidiReader, MidiSettings
@@ -69,7 +69,7 @@ class Session(Settings):
 
     def tree(self) -> ParameterTree:
         """The parameter tree of this session, with the stems of its model."""
-        return standard_tree(self.decks, stems_of(self.model), self.audio.cue, self.loop_beats)
+        return standard_tree(self.decks, model_shape(self.model).stems, self.audio.cue, self.loop_beats)
 
     def state(self, tree: ParameterTree) -> PerformanceState:
         """The state at the first beat: the defaults of ``tree`` and what the preset sets, at revision 0."""
@@ -88,7 +88,7 @@ def load_session(path: Path | str, model: str | None = None) -> Session:
     ``model`` is played in place of the preset's.
     """
     root = read_yaml(Path(path), _SMALLEST)
-    stems = stems_of(model or _scalar_of(root, "model") or "bundled")
+    stems = model_shape(model or _scalar_of(root, "model") or "bundled").stems
     loop_beats = {str(beats): beats for beats in LOOP_BEATS}.get(_scalar_of(root, "loop_beats"), 8)
     return SessionReader(str(path), stems, loop_beats).read(root).with_given(model=model)
 
@@ -96,11 +96,6 @@ def load_session(path: Path | str, model: str | None = None) -> Session:
 def preset_description(path: Path) -> str:
     """The line that describes the preset ``path``, without a check of the rest of it."""
     return _scalar_of(read_yaml(path, _SMALLEST), "description")
-
-
-def stems_of(model: str) -> tuple[str, ...]:
-    """The stems of a session's ``model``, known before it is loaded."""
-    return model_stems(model)
 
 
 def _scalar_of(root: yaml.Node, name: str) -> str:

@@ -16,6 +16,7 @@ from riffengine.offline.render import RenderJob, render_file
 from riffengine.processes.render_messages import RenderCost
 from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled import score as sheet
+from riffengine.renderer.bundled.score_notes import loop_notes
 from riffengine.renderer.family import Rendition
 
 POINT = Point("house", 3)
@@ -36,7 +37,8 @@ class Tones:
         frames = round(request.beats * 60 * request.sample_rate / request.bpm)
         turns = 2 * np.pi * np.arange(frames) / frames
         audio = np.stack([np.sin(k * turns) for k in (100, 200, 400)]).astype(np.float32)[:, :, None] * self.peak
-        return Rendition(request, audio, np.zeros((1, 1), np.float32), SCORE, -19.0, 3 * self.peak, RenderCost())
+        mel = np.zeros((1, 1), np.float32)
+        return Rendition(request, audio, mel, SCORE, -19.0, 3 * self.peak, RenderCost(), notes=loop_notes(SCORE))
 
 
 def spectrum(path: Path) -> list[float]:

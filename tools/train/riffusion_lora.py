@@ -30,8 +30,8 @@ from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.prompt_weights import Prompt
-from riffengine.renderer.riffusion.song import Song
 from riffengine.renderer.riffusion.text_encoder import TextEncoder
+from riffengine.renderer.song import Song
 
 BEATS, COLUMNS = 8, 8 * COLUMNS_PER_BEAT
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")

@@ -10,7 +10,7 @@ from riffengine.control.surface import CommandReplied, EngineEvent, LandingMoved
 from riffengine.performance.command import Accepted
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.state import PerformanceState
-from riffengine.renderer.bundled.model_info import weights_digest
+from riffengine.renderer.registry import family_of
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import Moment
 
@@ -55,6 +55,6 @@ def open_journal(path: Path | None, session: Session, state: PerformanceState) -
     """A new journal at ``path``; ``None`` keeps none. ``JournalError`` when the file exists or cannot be made."""
     if path is None:
         return None
-    digest = weights_digest(session.model)
+    digest = family_of(session.model).weights_digest(session.model)
     header = JournalHeader(session.name, session.model, digest, session.audio.sample_rate, 0, dict(state.values))
     return JournalSurface(Journal(path, header))

@@ -1,11 +1,11 @@
-"""UnknownWords: which words of a prompt the bundled model does not know, and what may have been meant."""
+"""UnknownWords: which words of a prompt the model does not know, and what may have been meant."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from riffengine.performance.command import Value
-from riffengine.renderer.bundled.vocabulary import Vocabulary
+from riffengine.renderer.registry import family_of
 
 MAX_WORDS = 3  # reported of one prompt: a suggestion costs up to a millisecond of the event loop
 
@@ -14,16 +14,18 @@ class UnknownWords:
     """Looks at the prompts of a session whose model is ``model``; ``say`` shows each unknown word once."""
 
     def __init__(self, model: str, say: Callable[[str], None]) -> None:
-        self._model, self._say = model, say
+        self._family, self._say = family_of(model), say
         self._said: set[str] = set()
 
     def note(self, path: str, text: Value) -> str:
         """What to tell the sender of ``text`` for ``path``; "" when it is no prompt, or all its words are known."""
-        if self._model != "bundled" or path.rpartition("/")[2] not in ("prompt", "to", "negative"):
+        if path.rpartition("/")[2] not in ("prompt", "to", "negative"):
             return ""
-        vocabulary = Vocabulary.load()
+        vocabulary = self._family.vocabulary()
+        if vocabulary is None:
+            return ""
         notes = []
-        for word in vocabulary.parse(str(text)).unknown[:MAX_WORDS]:
+        for word in vocabulary.unknown(str(text))[:MAX_WORDS]:
             close = vocabulary.suggest(word)
             hint = f"did you mean {' or '.join(close)}?" if close else "`riffengine words` lists what it knows"
             notes.append(f"the model does not know {word!r}; {hint}")

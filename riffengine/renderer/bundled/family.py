@@ -17,6 +17,7 @@ from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.bundled.encoder import EncodedLoop, encode_loop
 from riffengine.renderer.bundled.inpainting import LevelledStems, apply_retake, keeps_audio, level_stems
 from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
+from riffengine.renderer.bundled.score_notes import loop_notes
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
 from riffengine.renderer.cache import LruCache
@@ -71,15 +72,17 @@ class BundledModel:
         text, denoise, rest = (float(part) for part in np.diff(times))
         phase = rest - self._decode_seconds - self._end_sampling_seconds
         decoded = resample_loop(final.stems / np.float32(final.gain), _own_frames(request))
+        played = loop.score.numpy()
         return Rendition(
             request=request,
             audio=final.stems[:, :, None],
             mel=self._mel_of_mix(decoded, request.beats),
-            score=loop.score.numpy(),
+            score=played,
             loudness_lufs=final.loudness_lufs,
             peak=final.peak,
             cost=RenderCost(text, denoise + self._end_sampling_seconds, self._decode_seconds, phase),
             unknown_words=unknown,
+            notes=loop_notes(played),
         )
 
     def _stems_of(

@@ -141,6 +141,14 @@ class Vocabulary:
         """The canonical words of one role, in order."""
         return tuple(word for word in self.words if self._role[word] == role)
 
+    def by_role(self) -> dict[str, tuple[str, ...]]:
+        """The canonical words of every role, in order."""
+        return {role: self.with_role(role) for role in ROLES}
+
+    def unknown(self, prompt: str) -> tuple[str, ...]:
+        """The words of ``prompt`` that the model does not know; see ``ParsedPrompt``."""
+        return self.parse(prompt).unknown
+
     def parse(self, prompt: str) -> ParsedPrompt:
         """Parse a prompt; never raises. The longest matching phrase wins; a repeated word keeps its largest weight."""
         tokens = _weighted_tokens(prompt)

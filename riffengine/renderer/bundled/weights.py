@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from riffengine.errors import ModelError
+from riffengine.renderer.bundled.descriptor import digest_of, packaged_weights
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.latent_codec import LatentCodec, StemShape
-from riffengine.renderer.bundled.model_info import digest_of, packaged_weights
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 
 __all__ = ["Networks", "packaged_weights", "read_weights", "write_weights"]

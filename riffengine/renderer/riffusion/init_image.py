@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from riffengine.errors import AudioFileError, PictureError
 from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
-from riffengine.renderer.riffusion.song import Song
 from riffengine.renderer.riffusion.spectrogram_image import FORMATS, read_picture
+from riffengine.renderer.song import Song
 
 _MAX_FROM_BEATS = 100_000
 

@@ -10,9 +10,9 @@ from riffengine.processes.render_request import Point, RenderRequest, Retake
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec, StemShape
-from riffengine.renderer.bundled.model_info import model_stems
 from riffengine.renderer.bundled.stages import Inpainting, sample_flow
 from riffengine.renderer.codec import CodecParams
+from riffengine.renderer.registry import model_shape
 
 POINT = Point("house, piano, synth bass, electronic drums", 3)
 REQUEST = RenderRequest(POINT, POINT, steps=3)
@@ -34,7 +34,7 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def test_the_stems_are_declared_before_any_torch_is_loaded(model: BundledModel) -> None:
-    assert model_stems("bundled") == model.stems == ("drums", "bass", "harmony")
+    assert model_shape("bundled").stems == model.stems == ("drums", "bass", "harmony")
 
 
 @pytest.mark.parametrize("stem", ["drums", "bass", "harmony"])

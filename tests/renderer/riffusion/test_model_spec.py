@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from riffengine.errors import ModelError
-from riffengine.renderer.bundled.model_info import model_stems
+from riffengine.renderer.registry import model_shape
 from riffengine.renderer.riffusion.model_spec import LoraSpec, ModelSpec, parse_bytes
 
 
@@ -20,7 +20,7 @@ def test_options_follow_the_name() -> None:
 
 
 def test_the_engine_knows_the_stems_before_any_weights_are_read() -> None:
-    assert model_stems("riffusion/riffusion-model-v1?lora=a.safetensors") == ("low", "mid", "high")
+    assert model_shape("riffusion/riffusion-model-v1?lora=a.safetensors").stems == ("low", "mid", "high")
 
 
 @pytest.mark.parametrize(

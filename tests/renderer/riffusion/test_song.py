@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from riffengine.offline.render import RenderJob
 from riffengine.offline.restyle import joined, render_song
 from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.riffusion.init_image import InitSource
-from riffengine.renderer.riffusion.song import Song
+from riffengine.renderer.song import Song
 from riffengine.transport.beat_grid import BeatGrid
 from tests.renderer.riffusion.checkpoints import family
 from tests.renderer.riffusion.drum_audio import BPM, RATE, kicks
@@ -50,18 +51,15 @@ def test_the_start_beat_and_invalid_options(song: Path) -> None:
 
 def test_a_song_is_restyled_from_start_to_end(song: Path, tmp_path: Path) -> None:
     point, out = Point("dub", 1, guidance=4.0, strength=0.5), tmp_path / "new.wav"
-    job = RenderJob(out, RenderRequest(point, point, steps=2, init=str(song)))
-    report = render_song(job, family("scheduler=ddim"))
+    job = RenderJob(out, RenderRequest(point, point, steps=2, init=str(song), model="a/checkpoint"))
+    model = family("scheduler=ddim")
+    report = render_song(job, model)
     assert report.renditions == 2 and report.frames == BeatGrid(RATE, Song.read(song, RATE).bpm).frame_at(16)
     sound, _ = soundfile.read(out)
     halves = [float(np.sqrt(np.mean(half**2))) for half in np.array_split(sound, 2)]
     assert halves[0] < 0.5 * halves[1]  # as soft as in the song
     with pytest.raises(ModelError, match="--whole needs a spectrogram checkpoint"):
-        render_song(job, _Bundled())  # type: ignore[arg-type]
-
-
-class _Bundled:
-    name = "bundled"
+        render_song(replace(job, request=replace(job.request, model="bundled")), model)
 
 
 def test_pieces_are_joined_on_the_grid_under_a_fade() -> None:

@@ -13,12 +13,12 @@ from PIL import Image
 
 from riffengine.cli import main
 from riffengine.errors import AudioFileError, PictureError
+from riffengine.renderer.audio_file import read_audio
 from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams
 from riffengine.renderer.riffusion.spectrogram_audio import (
     _decode_in_pieces,
     audio_from_picture,
     picture_from_audio,
-    read_audio,
 )
 from riffengine.renderer.riffusion.spectrogram_image import Picture, read_picture
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from riffengine.renderer.bundled.model_info import ModelShape, model_shape, model_stems
+from riffengine.renderer.family import ModelShape
+from riffengine.renderer.registry import model_shape
 
 
 def declaring(path: Path, metadata: dict[str, str] | None) -> str:
@@ -42,9 +43,9 @@ def test_a_spectrogram_checkpoint_has_bands_for_stems() -> None:
 def test_a_damaged_file_declares_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "damaged.safetensors"
     path.write_bytes(content)
-    assert model_stems(str(path)) == ("mix",)
+    assert model_shape(str(path)).stems == ("mix",)
 
 
 @pytest.mark.parametrize("stems", ["drums", "[1]", '{"a": 1}', '[""]', "null"])
 def test_stems_that_are_no_list_of_names_are_none(tmp_path: Path, stems: str) -> None:
-    assert model_stems(declaring(tmp_path / "odd.safetensors", {"stems": stems})) == ("mix",)
+    assert model_shape(declaring(tmp_path / "odd.safetensors", {"stems": stems})).stems == ("mix",)

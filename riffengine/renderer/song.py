@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError
+from riffengine.renderer.audio_file import read_audio
 from riffengine.renderer.beat_tracking import track_beats
-from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
-from riffengine.renderer.riffusion.spectrogram_audio import read_audio
 
 LONGEST_SECONDS = 1200.0  # 53 million samples, 212 MB
-DEFAULT_BPM = 60_000.0 / 10.0 / COLUMNS_PER_BEAT  # 93.75, for music without a beat: ten milliseconds a column
+DEFAULT_BPM = 93.75  # for music without a beat: one has 64 columns of a spectrogram, ten milliseconds each
 _SEAM_SECONDS = 0.02
 
 

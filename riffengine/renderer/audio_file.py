@@ -1,0 +1,83 @@
+"""Reads and writes audio files of any allowed length, with errors that say what to do. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from riffengine.errors import AudioFileError
+
+LONGEST_SECONDS = 300.0  # 30,000 columns of 10 ms; 53 MB as mono samples, 61 MB as bands
+_BLOCK_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of an audio file: ``samples`` ``(channels, frames) float32`` at ``sample_rate``, and where it starts."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    start_seconds: float
+
+
+def read_audio(
+    path: Path, channels: int, sample_rate: int, start: float = 0.0, seconds: float | None = None,
+    longest: float = LONGEST_SECONDS,
+) -> Excerpt:  # fmt: skip
+    """``seconds`` of the file from ``start``, as 1 or 2 ``channels`` at ``sample_rate``.
+
+    The length is checked before reading. Raises ``AudioFileError`` for a file that cannot be read, is too long or too
+    short, holds NaN or infinity, or is silent.
+    """
+    name = path.name
+    if not path.is_file():
+        raise AudioFileError(f"{name} cannot be read as audio: there is no such regular file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, first = file.samplerate, round(start * file.samplerate)
+            wanted = file.frames - first if seconds is None else min(round(seconds * rate), file.frames - first)
+            if wanted < rate / 4:
+                raise AudioFileError(
+                    f"{name} is {file.frames / rate:.2f} s long; less than 0.25 s is left after {start:g} s"
+                )
+            if wanted > longest * rate:
+                raise AudioFileError(
+                    f"{name}: {wanted / rate / 60:.1f} minutes are too long; at most {longest / 60:g} minutes are "
+                    "possible at a time; give --start and --seconds"
+                )
+            file.seek(first)
+            sound = np.empty((channels, wanted), np.float32)
+            at = 0
+            for block in file.blocks(_BLOCK_SECONDS * rate, frames=wanted, dtype="float32", always_2d=True):
+                sound[:, at : at + len(block)] = _with_channels(block, channels)
+                at += len(block)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        raise AudioFileError(f"{name} cannot be read as audio: {error}; convert it to .wav or .flac") from error
+    sound = sound[:, :at]
+    if not np.isfinite(sound).all():
+        raise AudioFileError(f"{name} holds NaN or infinity; every sample must be finite; export it again")
+    if not sound.size or not np.abs(sound).max() > 1e-5:
+        raise AudioFileError(f"{name} is silent from {start:g} s on; take a part that sounds")
+    if rate != sample_rate:
+        sound = np.ascontiguousarray(soxr.resample(sound.T, rate, sample_rate).T)
+    return Excerpt(sound, sample_rate, start)
+
+
+def write_audio(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:
+    """Write ``(frames, channels)`` as 24 bit ``.wav`` or ``.flac``; ``AudioFileError`` when it cannot be written."""
+    try:
+        soundfile.write(path, samples, sample_rate, subtype="PCM_24")
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioFileError(f"{path} cannot be written: {error}; choose another path") from error
+
+
+def _with_channels(block: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """``(frames, any)`` to ``(channels, frames)``: mono is the mean; stereo is the first two channels, or one twice."""
+    if channels == 1:
+        return block.mean(axis=1)[None]
+    return np.repeat(block.T, 2, axis=0) if block.shape[1] == 1 else block.T[:2]

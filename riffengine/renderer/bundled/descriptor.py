@@ -1,0 +1,83 @@
+"""BundledDescriptor: where the weights that ship lie, and what weights declare in their header. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
+
+NAME = "bundled"
+_LONGEST_HEADER = 16 << 20  # bytes; a header is a few kilobytes, and a damaged length must not fill the memory
+_SAMPLING = 2  # counts the ways in which the same weights were made to sound; a journal names it with the weights
+
+
+class BundledDescriptor(FamilyDescriptor):
+    """The model that ships, ``bundled``, and weights trained by ``tools/train``: one .safetensors by its path."""
+
+    name = NAME
+
+    def owns(self, model: str) -> bool:
+        """``bundled``, or a path that ends in .safetensors (a checkpoint's options may hold one too)."""
+        return model == NAME or model.partition("?")[0].endswith(".safetensors")
+
+    def shape(self, model: str) -> ModelShape:
+        """What the weights declare in their header (``stems``: a JSON list, ``channels``); one mono stem if nothing.
+
+        Of a file that cannot be read it is ``("mix",)``: the renderer reports what is wrong with it.
+        """
+        declared = _metadata(_path(model))
+        try:
+            stems = json.loads(declared.get("stems", "[]"))
+            channels = int(declared.get("channels", "1"))
+        except (TypeError, ValueError):
+            return ModelShape()
+        if not isinstance(stems, list) or not all(isinstance(stem, str) and stem for stem in stems):
+            return ModelShape()
+        return ModelShape(tuple(dict.fromkeys(stems)) or ModelShape().stems, 2 if channels > 1 else 1)
+
+    def load(self, model: str) -> Family:
+        """The networks behind ``model``; ``ModelError`` when the weights cannot be read."""
+        from riffengine.renderer.bundled.family import BundledModel
+
+        return BundledModel.load(_path(model))
+
+    def weights_digest(self, model: str) -> str:
+        """That of the file, and of how this version samples it; empty when there is no such file."""
+        path = _path(model)
+        return digest_of(path) if path.is_file() else ""
+
+    def vocabulary(self) -> Vocabulary:
+        """The words of ``vocabulary.yaml``, which all weights of this family share."""
+        from riffengine.renderer.bundled.vocabulary import Vocabulary as Words
+
+        return Words.load()
+
+
+def packaged_weights() -> Path:
+    """Where the weights that ship with the package lie."""
+    return Path(str(resources.files("riffengine") / "weights" / "bundled.safetensors"))
+
+
+def digest_of(path: Path) -> str:
+    """Sixteen hex digits that name the weights at ``path`` and how this version samples them."""
+    return hashlib.sha256(path.read_bytes() + b"dreaming %d" % _SAMPLING).hexdigest()[:16]
+
+
+def _path(model: str) -> Path:
+    return packaged_weights() if model == NAME else Path(model)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """``__metadata__`` of a safetensors file: eight bytes of length, little-endian, then that much JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length <= _LONGEST_HEADER else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    declared = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return declared if isinstance(declared, dict) else {}
