@@ -1,4 +1,4 @@
-"""Offline rendering: the same renderer and the same mixer as on stage, on virtual time, into a file."""
+"""Offline rendering: the renderer and the mixer of a live set, on virtual time, into a file."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RenderReport:
 
 
 def check_output(path: Path) -> None:
-    """``AudioFileError`` when ``path`` can never be written: said before anything is rendered, not after."""
+    """``AudioFileError`` when ``path`` can never be written: raised before anything is rendered, not after."""
     if path.suffix.lower() not in (".wav", ".flac"):
         raise AudioFileError(f"{path.name}: the ending must be .wav or .flac")
     if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Rework: a whole song dreamt anew by a checkpoint, a loop at a time, at the song's own tempo."""
+"""Restyle a whole song: a checkpoint renders it again, a loop at a time, at the song's own tempo."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""SceneMorph: the way from what is wanted now to a scene, over some bars, on the beat grid. Pure and frozen.
+"""SceneMorph: how the state moves from what is wanted now to a scene, over some bars, on the beat grid. Pure, frozen.
 
-What a performer has to know: faders travel; a deck whose knob rests at an end (and does not walk) morphs into the
+What a performer has to know: faders travel; a deck whose knob rests at an end (and does not drift) morphs into the
 scene's prompt and seed; all else changes at once on arrival, and then everything is as it was stored.
 """
 
@@ -53,7 +53,7 @@ class SceneMorph:
         return tuple(Command(path, move.at(beat), self.source) for path, move in self.moves.items())
 
     def without(self, path: str) -> SceneMorph:
-        """A hand has taken ``path``: it goes its own way until the scene is reached."""
+        """A performer has moved ``path``: the morph leaves it alone until the scene is reached."""
         moves = {known: move for known, move in self.moves.items() if known != path}
         return replace(self, moves=moves, waiting=self.waiting - {_deck_of(path)})
 

@@ -1,4 +1,4 @@
-"""Takes: what of a deck's loop was dreamt again, as text that state, scenes, journal and undo can hold.
+"""Takes: which parts of a deck's loop were rendered again, as text that state, scenes, journal and undo can hold.
 
 ``drums:1-8:1 bass+harmony:5-8:2`` – first the drums of all eight beats with the noise of take 1, then bass and harmony
 of the second bar with that of take 2. Pure; nothing here knows a model.
@@ -107,9 +107,9 @@ def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:
 def again(
     values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int, loop_beats: int = LOOP_BEATS
 ) -> str:
-    """The takes of ``deck`` after ``wanted`` of its stems were dreamt again as take ``number``, as text.
+    """The takes of ``deck`` after ``wanted`` of its stems were rendered again as take ``number``, as text.
 
-    Frozen stems and frozen beats stay as they are. ``OutOfRange`` when that leaves nothing to dream.
+    Frozen stems and frozen beats stay as they are. ``OutOfRange`` when that leaves nothing to render.
     """
     at = f"deck/{deck}"
     free = tuple(stem for stem in wanted if not values[f"{at}/stem/{stem}/freeze"])
@@ -133,5 +133,5 @@ def again(
 
 
 def last_number(values: Mapping[str, Value], deck: str) -> int:
-    """The highest number of any take of ``deck``, 0 when nothing was dreamt again."""
+    """The highest number of any take of ``deck``, 0 when nothing was rendered again."""
     return max((take.number for take in parse_takes(str(values[f"deck/{deck}/takes"]), LONGEST_BEATS)), default=0)

@@ -46,7 +46,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Shutdown:
-    """End the renderer process when the job in hand is done."""
+    """End the renderer process when the present job is done."""
 
 
 # --- renderer → engine ------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Alive:
-    """``job`` is in hand: the processor seconds that it has taken so far, and how many steps of it are done."""
+    """``job`` is being rendered: the processor seconds that it has taken so far, and how many of its steps are done."""
 
     job: int
     worked_seconds: float

@@ -1,4 +1,4 @@
-"""MorphBank: the renditions of one deck along alpha, and the intent that determines them."""
+"""MorphBank: the renditions of one deck along alpha, and the key that determines them."""
 
 from __future__ import annotations
 
@@ -73,20 +73,20 @@ class FileHashes(Protocol):
     """What files hold; see ``riffengine.renderer.file_hash``."""
 
     def look(self, path: str) -> None:
-        """Stamp the file as it is now; ``AudioFileError`` when it cannot be read."""
+        """Hash the file as it is now; ``AudioFileError`` when it cannot be read."""
 
     def of(self, path: str) -> str:
-        """The stamp of the file as it was when it was last looked at."""
+        """The hash of the file as it was when it was last looked at."""
 
 
 class NoFileHashes:
-    """For a rehearsal, in which no file is read: every name stands for itself."""
+    """For a rehearsal, in which no file is read: a file is known by its name alone."""
 
     def look(self, path: str) -> None:
-        """Nothing to see."""
+        """Does nothing."""
 
     def of(self, path: str) -> str:
-        """No stamp."""
+        """No hash."""
         return ""
 
 
@@ -97,7 +97,7 @@ class SessionFacts:
     beats: int
     sample_rate: int
     model: str
-    stamps: FileHashes = NoFileHashes()  # noqa: RUF009 (it holds nothing)
+    file_hashes: FileHashes = NoFileHashes()  # noqa: RUF009 (it holds nothing)
 
 
 def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts) -> BankKey:
@@ -120,7 +120,7 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
             sample_rate=session.sample_rate,
             key=state.text("key"),
             init=init,
-            init_hash=session.stamps.of(init) if init else "",
+            init_hash=session.file_hashes.of(init) if init else "",
             model=session.model,
             chords=transposed(parse_chords(intent.chords), knobs["transpose"]),  # a transposer moves it all
             retakes=parse_takes(intent.takes, LONGEST_BEATS),
@@ -181,7 +181,7 @@ class MorphBank:
     beat: float
     placed: dict[float, FinishedLoop] = field(default_factory=dict)
     kept: tuple[LandedChange, ...] = ()
-    seen_version: int = -1  # of the shelf, when it was last arranged
+    seen_version: int = -1  # of the loop pool, when it was last arranged
 
     def sounding_at(self, alpha: float) -> tuple[FinishedLoop, ...]:
         """The one or two loops that are heard with the knob at ``alpha``."""

@@ -1,4 +1,4 @@
-"""Quanta: on which grid a deck's next bank may land, by the parameters that led to it. Pure."""
+"""Which grid a deck's next bank may land on, by the parameters that changed. Pure functions."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class SchedulerState:
         handler = handler_of(command.path)
         if handler is Handler.INIT and command.value:
             try:
-                self.facts.stamps.look(str(command.value))
+                self.facts.file_hashes.look(str(command.value))
             except AudioFileError as error:
                 return Rejected(checked.asked, f"{command.path}: {error}")
         self.state, reply = self.tree.apply_checked(before, checked)

@@ -1,4 +1,4 @@
-"""Which loops are dreamt together, and which are the same picture. Pure functions of the request."""
+"""Which loops are rendered together, and which share a picture. Pure functions of the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FINEST = 5  # levels of halving: 1/32
 
 
 def bank_of(alpha: float) -> tuple[float, ...]:
-    """The alphas that are dreamt in one batch with ``alpha``, itself among them; at most eight.
+    """The alphas that are rendered in one batch with ``alpha``, itself among them; at most eight.
 
     The ends stand alone (a launch must not wait for its bank); the eighths between them are one batch of seven, the
     odd sixteenths one of eight, the odd thirty-seconds two of eight; anything else stands alone.

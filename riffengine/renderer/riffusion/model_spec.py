@@ -83,8 +83,8 @@ class ModelSpec:
 
     def canonical(self) -> str:
         """What determines the sound: the same text for the same options in any order."""
-        told = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in ("vram_bytes", "batch")]
-        return " ".join(told)
+        options = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name not in ("vram_bytes", "batch")]
+        return " ".join(options)
 
 
 def _choice(allowed: tuple[str, ...]) -> Callable[[str, str], str]:
