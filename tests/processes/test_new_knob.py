@@ -10,7 +10,7 @@ import riffengine
 
 PACKAGE = Path(riffengine.__file__).parent
 LAST_FIELD = "    phase_from_ends: bool = False\n"
-SWING = LAST_FIELD + '    swing: float = field(default=0.0, metadata=knob("straight or swung", -1, 1))\n'
+DUMMY = LAST_FIELD + '    dummy_knob: float = field(default=0.0, metadata=knob("less or more", -1, 1))\n'
 
 CHECKS = """
 from dataclasses import replace
@@ -28,27 +28,27 @@ from riffengine.scheduler.quantise import changed_parameters
 
 plain = RenderRequest(Point("house", 3), Point("jazz", 4), alpha=0.25)
 assert plain.digest() == "d0079b79688d8ff4", "a knob at rest changes no digest"
-swung = replace(plain, swing=0.5)
-assert swung.digest() != plain.digest()
-assert RenderRequest.from_facts(swung.facts()) == swung
-assert picture_of(swung) == picture_of(plain), "a family that does not use it renders nothing anew"
+turned = replace(plain, dummy_knob=0.5)
+assert turned.digest() != plain.digest()
+assert RenderRequest.from_facts(turned.facts()) == turned
+assert picture_of(turned) == picture_of(plain), "a family that does not use it renders nothing anew"
 
 tree = standard_tree()
-assert tree["deck/a/swing"].allowed == "a number from -1 to 1"
-assert tree["deck/a/swing"].help == "Straight or swung"
-assert "transport/quantum_swing" in tree
-state, reply = tree.apply(tree.initial_state(), Command("deck/a/swing", 0.5, "test"))
+assert tree["deck/a/dummy_knob"].allowed == "a number from -1 to 1"
+assert tree["deck/a/dummy_knob"].help == "Less or more"
+assert "transport/quantum_dummy_knob" in tree
+state, reply = tree.apply(tree.initial_state(), Command("deck/a/dummy_knob", 0.5, "test"))
 session = SessionFacts(8, 44100, "bundled")
 before, after = (bank_key(s.deck("a"), s, session) for s in (tree.initial_state(), state))
-assert after.request(0.5, 8).swing == 0.5
-assert changed_parameters(after, before) == {"swing"}
+assert after.request(0.5, 8).dummy_knob == 0.5
+assert changed_parameters(after, before) == {"dummy_knob"}
 
-scene = Scene("swung", {"deck/a/swing": 1.0, "deck/a/seed": 5})
+scene = Scene("turned", {"deck/a/dummy_knob": 1.0, "deck/a/seed": 5})
 morph, opening = plan_scene_morph(scene, state, tree, 0.0, 4, "test")
 assert not opening, "both ends of a bank have it in common, so the deck cannot morph into the scene"
 
-job = render_job(build_parser().parse_args(["render", "--prompt", "house", "--swing", "-0.5", "-o", "x.wav"]))
-assert job.request.swing == -0.5
+job = render_job(build_parser().parse_args(["render", "--prompt", "house", "--dummy_knob", "-0.5", "-o", "x.wav"]))
+assert job.request.dummy_knob == -0.5
 """
 
 
@@ -59,7 +59,7 @@ def test_a_new_musical_number_is_one_line(tmp_path: Path) -> None:
     declarations = copy / "processes" / "render_request.py"
     text = declarations.read_text()
     assert text.count(LAST_FIELD) == 1
-    declarations.write_text(text.replace(LAST_FIELD, SWING))
+    declarations.write_text(text.replace(LAST_FIELD, DUMMY))
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", CHECKS], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
