@@ -36,13 +36,13 @@ autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "imported-members": True, "show-inheritance": True}
 
 CHAPTERS: dict[str, list[str]] = {
-    "Play": ["docs/play", "docs/presets", "docs/parameters", "docs/midi", "docs/controllers", "docs/osc", "docs/daw",
+    "Play": ["docs/install", "docs/play", "docs/presets", "docs/parameters", "docs/midi", "docs/controllers", "docs/osc", "docs/daw",
              "docs/headless"],
     "Models": ["docs/models", "riffengine/weights/MODEL_CARD", "tools/train/README", "tools/train/tried"],
     "Listen and look": ["docs/examples", "docs/pictures"],
     "Measured": ["docs/measured", "tools/bench/results/README"],
     "Help": ["docs/troubleshooting", "GLOSSARY", "CHANGELOG"],
-    "Develop": ["ARCHITECTURE", "CONTRIBUTING", "docs/api"],
+    "Develop": ["ARCHITECTURE", "CONTRIBUTING", "docs/api", "docs/release"],
 }  # fmt: skip
 
 
