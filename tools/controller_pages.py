@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -19,14 +20,14 @@ HEAD = f"""\
 
 *Written by `{COMMAND}` from `presets/maps/`. Do not edit it here.*
 
-A controller that is named below is known when it is plugged in: its map counts unless the preset has a `midi: map:` of
-its own. Name a map to choose it, in the preset (`midi: {{map: NAME}}`, or a list of names and lines) or on the command
-line (`riffengine play --map NAME`, `--map NAME=PORT` for a controller of another name). What a map says about decks,
-stems or headphones that a session does not have is left out. Lines that you teach (`riffengine learn`) count before any
-map. A map of your own goes into `~/.config/riffengine/maps/NAME.yaml`, in the same words as those in `presets/maps/`.
+The controllers below are recognised by the name of their port. Their map is used unless the preset has a `midi: map:`
+of its own. To choose a map, name it in the preset (`midi: {{map: NAME}}`, or a list of names and lines) or on the
+command line (`riffengine play --map NAME`, or `--map NAME=PORT` for a controller with another port name). Lines for
+decks, stems or headphones that a session does not have are left out. Lines that you learned (`riffengine learn`) take
+precedence over every map. [MIDI controllers](midi.md) explains how to learn a control and how to write a map.
 
-Lamps show where things stand: a pad of a prompt list or scene is dark when it has nothing to offer, dim when it has,
-then *queued*, *rendering*, *ready* (it waits for its beat), *playing* or *failed*.
+LEDs show the state. A pad of a prompt list or a scene is dark if nothing is assigned to it, dim if something is, and
+then *queued*, *rendering*, *ready* (waiting for its beat), *playing* or *failed*.
 """
 
 
@@ -34,20 +35,24 @@ def page() -> str:
     """The whole page."""
     maps = [read_map(MAPS / f"{name}.yaml") for name in map_names()]
     rows = ["| map | controller | tried on the hardware |", "|---|---|---|"]
-    rows += [f"| [`{m.name}`](#{m.name}) | {m.title} | {m.tried or 'no'} |" for m in maps]
+    rows += [f"| [`{m.name}`](#{_anchor(m.title)}) | {m.title} | {m.tried or 'no'} |" for m in maps]
     return "\n".join([HEAD, *rows, "", *(line for m in maps for line in section(m))])
 
 
 def section(found: ControllerMap) -> Iterator[str]:
     """What one controller does."""
-    tried = f"Tried on: {found.tried}." if found.tried else "Written from its documentation, not tried on the hardware."
+    tried = (
+        f"Tried on: {found.tried}."
+        if found.tried
+        else "Written from the maker's documentation, not tried on the hardware."
+    )
     known = ", ".join(f"`{part}`" for part in found.match)
-    yield f'## <a id="{found.name}"></a>{found.title}'
+    yield f"## {found.title}"
     yield ""
     yield (
-        f"`--map {found.name}`. {tried} Known by {known} in the port's name."
+        f"`--map {found.name}`. {tried} Recognised by {known} in the port's name."
         if known != "`*`"
-        else (f"`--map {found.name}`. {tried} It is for every controller, so it counts only when it is named.")
+        else (f"`--map {found.name}`. {tried} It fits every controller, so it is used only when you name it.")
     )
     if found.notes:
         yield found.notes
@@ -60,6 +65,11 @@ def section(found: ControllerMap) -> Iterator[str]:
         cells = (binding.label, _sends(binding), f"`{binding.path}`", _how(binding), _shows(binding))
         yield "| " + " | ".join(cells) + " |"
     yield ""
+
+
+def _anchor(heading: str) -> str:
+    """The anchor of a heading, as code hosts and the site make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _sends(binding: Binding) -> str:
@@ -75,7 +85,7 @@ def _how(binding: Binding) -> str:
     if binding.values:
         said.append(_values(binding))
     elif parameter.kind == "trigger":
-        said.append("fires")
+        said.append("triggers")
     elif binding.mode != "absolute":
         said.append("switches" if binding.mode == "toggle" else binding.mode.replace("-", " "))
     elif binding.is_continuous(parameter):
@@ -97,10 +107,10 @@ def _shows(binding: Binding) -> str:
     if not binding.light:
         return ""
     if binding.path.endswith(("/pick", "/recall", "/prompt", "/to")):
-        return "how far it is"
+        return "progress"
     if binding.path == "panic" or full_tree()[binding.path].kind == "bool":
         return "on, off"
-    return "which is chosen" if binding.values else "that it is there"
+    return "which is chosen" if binding.values else "that it is assigned"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Write the tables in docs/ that come from the program: ``python -m tools.doc_tables [--check]``.
 
-``docs/parameters.md`` has the parameter tree, ``docs/presets.md`` the presets; the text around the tables is written by hand.
+``docs/parameters.md`` has the parameter tree, ``docs/presets.md`` the presets; the text around the tables is
+written by hand.
 """
 
 from __future__ import annotations

@@ -106,14 +106,14 @@ def pieces() -> tuple[Piece, ...]:
         ),
         Piece(
             "again",
-            "the same loop with its drums dreamt three times; bass and harmony are the same samples",
+            "the same loop with its drums generated three times; bass and harmony are the same samples",
             (Part(band), *(Part(take) for take in takes)),
             f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --takes "drums:1-8:1" '
             "-o again.wav",
         ),
         Piece(
             "chords",
-            f"what the model chose, then the chords {given} that it was given",
+            f"the chords of the model, then the chords {given} that it was given",
             (Part(band), Part(dream(house, 3, 122, house_key, chords=given), 2)),
             f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --chords "{given}" '
             "-o chords.wav",
@@ -194,8 +194,8 @@ def write_examples(docs: Path, family: Family, wanted: Iterable[Piece]) -> int:
         raise ValueError(f"the examples are {total} bytes; at most {MOST_BYTES} are wanted: make them shorter")
     head = f"""# Examples
 
-As the bundled model dreams them (weights `{family.weights_digest}`), mono, Ogg Vorbis; nothing was picked by ear or
-mended. Made by `python -m tools.examples`; the last column is how to render such a loop yourself.
+Rendered by the bundled model (weights `{family.weights_digest}`), mono, Ogg Vorbis. Nothing was selected by ear or
+edited. Made by `python -m tools.examples`; the last column shows how to render such a loop yourself.
 
 | listen | what it is | command |
 |---|---|---|
@@ -225,11 +225,11 @@ def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> Non
         print(f"{path.name}: {told}", flush=True)
     head = f"""# Real, rebuilt, generated
 
-Held-out loops that the model has never heard, each beside what is left of it after latents and phase reconstruction
-(the best that this model could ever sound), and beside what the model dreams from the same words, key and tempo:
-another tune by design, so look at the texture, not at the notes. Two bars each, 40 Hz to 16 kHz, 72 dB. Weights
-`{family.weights_digest}`, 8 steps, guidance 3. Made by `python -m tools.examples --heldout DIR`; the rows are the first
-of each genre, none was chosen by its looks.
+Left: a held-out loop, which the model was not trained on. Middle: the same loop after encoding to latents and phase
+reconstruction, the best quality that this model can reach. Right: what the model generates from the same words, key
+and tempo. The tune is another one by design, so compare the texture and not the notes. Two bars each, 40 Hz to 16 kHz,
+72 dB. Weights `{family.weights_digest}`, 8 steps, guidance 3. Made by `python -m tools.examples --heldout DIR`; the
+rows are the first of each genre, none was selected by its looks.
 
 """
     (docs / "pictures.md").write_text(head + "\n".join(lines), encoding="utf-8")

@@ -32,17 +32,17 @@ def _head() -> str:
 
 *Written by `{COMMAND}` from the parameter tree. Do not edit it here.*
 
-UDP on `127.0.0.1:9000`; another port with `--osc-port` or `osc: {{port: …}}` in the preset. Every parameter is the
-address `/riff/` and its path. Send a value to set it; send nothing to ask for it (a trigger fires). Deck `a` stands for
-every deck of the session (`a` to `d`), the stems are those of the bundled model, `cue` addresses exist where the preset
-has `output: {{cue: true}}`.
+The engine listens for OSC over UDP on `127.0.0.1:9000`. `--osc-port`, or `osc: {{port: …}}` in the preset, chooses another
+port. The address of a parameter is `/riff/` and its path. A message with a value sets the parameter; a message without one
+asks for the value (a trigger fires). Deck `a` stands for every deck of the session (`a` to `d`). The stems are those of the
+bundled model. The `cue` addresses exist if the preset has `output: {{cue: true}}`.
 
-- The type is what is sent back, truth as `i` 1 and 0 because not every program reads `T` and `F`. `i`, `h`, `f`, `d`, `T` and `F` stand for each other where nothing is lost; the words of
-  a text may come as one string or one by one.
-- A number beyond the range is clipped, and `/riff/note` says so.
-- Patterns set and ask many at once: `/riff/deck/*/mute`, `/riff/deck/{{a,b}}/alpha`.
-- A bundle with a time tag in the future is kept, and acts on the frame that is heard at that time (immediate, morph) or
-  is asked for at that time (quantised). `/riff/scheduled path beat seconds` answers at once.
+- The column *type* is the type of a reply. True and false are sent as `i` 1 and 0, because not every program reads `T` and `F`. You may send `i`, `h`, `f`,
+  `d`, `T` or `F` wherever the value is not changed by it, and a text as one string or word by word.
+- A number out of range is clipped, and `/riff/note` says so.
+- Patterns set and ask for several parameters at once: `/riff/deck/*/mute`, `/riff/deck/{{a,b}}/alpha`.
+- A bundle with a time tag in the future is kept until then: immediate and morph parameters change on the frame that is heard
+  at that time, quantised ones are requested at that time. `/riff/scheduled path beat seconds` is sent back at once.
 
 ## Addresses
 """
@@ -97,14 +97,14 @@ n.sendBundle(0.2, ["/riff/deck/a/alpha", 0.4]);  // heard 0.2 s from now, to the
 ```
 
 **Max** (the whole client: `presets/clients/riffengine.maxpat`): message boxes into `[udpsend 127.0.0.1 9000]`. Max sends
-from a port that it does not listen on: `/riff/notify 1 7400` has every answer sent to `[udpreceive 7400]`.
+from a port that it does not listen on: after `/riff/notify 1 7400` every reply is sent to `[udpreceive 7400]`.
 
 ```
 {_lines(shown, _max)}
 /riff/notify 1 7400
 ```
 
-**Pure Data** (the whole client: `presets/clients/riffengine.pd`): message boxes into `[s riff-out]` of that patch; answers
+**Pure Data** (the whole client: `presets/clients/riffengine.pd`): message boxes into `[s riff-out]` of that patch; replies
 come out of `[r riff-in]`. A comma needs a backslash.
 
 ```
@@ -144,37 +144,37 @@ def _pd(parameter: Parameter, value: object) -> str:
 
 def _answers() -> str:
     return """\
-## Addresses that are no parameter, and answers
+## Other addresses, and replies
 
 | you send | you get |
 |---|---|
-| a value | `/riff/ok path value`; if it lands later `/riff/landing path beat seconds`; `/riff/note path text` where there is something to know |
+| a value | `/riff/ok path value`; `/riff/landing path beat seconds` if it lands later; `/riff/note path text` if there is something to know |
 | nothing | the same address with its value |
-| `/riff/notify 1` | `/riff/notified 1`, the value of every parameter, and from then on every change and every landing that moves |
-| `/riff/notify 1 port` | the same, and all your answers, at that port of your host |
-| `/riff/notify 0` | `/riff/notified 0`, and no more changes |
-| `/riff/sync n` | `/riff/synced n`, when everything that you sent before has been worked off |
+| `/riff/notify 1` | `/riff/notified 1`, the value of every parameter, and from then on every change, and every landing that moves |
+| `/riff/notify 1 port` | the same, but these and all other replies go to that port of your host |
+| `/riff/notify 0` | `/riff/notified 0`; no more changes are sent |
+| `/riff/sync n` | `/riff/synced n`, when everything that you sent before has been handled |
 | `/riff/status` | `/riff/status.reply name value name value …` |
 | `/riff/help` or `/riff/help path` | `/riff/help.reply path kind allowed help`, for all or for one |
-| a bundle with a future time tag | `/riff/scheduled path beat seconds` for each of its messages, and their other answers then |
-| what is refused | `/riff/error address reason`, to you alone; nothing has changed |
+| a bundle with a future time tag | `/riff/scheduled path beat seconds` for each of its messages; their other replies follow at that time |
+| something that is refused | `/riff/error address reason`, to you alone; nothing changes |
 """
 
 
 def _limits() -> str:
     return f"""\
-Answers go to the address that the datagram came from. What one client sends is worked off in order; of several values
-for one address that wait, the newest counts. Each client has its own line of {MAX_WAITING} datagrams (the oldest is
-dropped when it is full), and one step of each is done in turn, {DRAIN_STEPS} steps at most before the engine looks
-elsewhere for {1000 * REST_SECONDS:g} ms: a flood from one delays nobody else and touches no sample. A datagram may hold {MAX_MESSAGES} messages. A
-time tag may lie {MAX_AHEAD_SECONDS / 60:g} minutes ahead. {MAX_SUBSCRIBERS} clients may subscribe; the one that has been silent longest makes room.
+Replies go to the address that the datagram came from. The messages of one client are handled in order; if several values
+for one address are waiting, only the newest is used. Each client has its own queue of {MAX_WAITING} datagrams (the oldest is
+dropped when it is full). One step of each queue is done in turn, at most {DRAIN_STEPS} steps before the engine does
+other work for {1000 * REST_SECONDS:g} ms: a flood of messages from one client delays no other client and does not affect the sound. A datagram may hold {MAX_MESSAGES} messages. A
+time tag may be {MAX_AHEAD_SECONDS / 60:g} minutes ahead. {MAX_SUBSCRIBERS} clients may subscribe; the one that has been silent longest is replaced by a new one.
 
 ## OSCQuery
 
-`http://127.0.0.1:9000` describes all of this to programs that discover it (VDMX, TouchDesigner, Chataigne, libossia):
+`http://127.0.0.1:9000` describes all parameters to programs that use OSCQuery (VDMX, TouchDesigner, Chataigne, libossia). It has
 the same port number over TCP, JSON with TYPE, RANGE, VALUE, ACCESS, DESCRIPTION, UNIT, CLIPMODE and TAGS, `?HOST_INFO`,
-and a WebSocket that takes LISTEN and IGNORE. It is announced as `_oscjson._tcp` and `_osc._udp`, on loopback only as long
-as OSC is. It tells and changes nothing. `osc: {{query: false}}` or `osc: {{announce: false}}` in the preset leave it out.
+and a WebSocket that takes LISTEN and IGNORE. It is announced as `_oscjson._tcp` and `_osc._udp`, on loopback only while OSC
+listens on loopback only. It is read-only. `osc: {{query: false}}` in the preset turns it off, `osc: {{announce: false}}` the announcement.
 
 ```sh
 curl http://127.0.0.1:9000/riff/deck/a/alpha
@@ -183,14 +183,14 @@ curl 'http://127.0.0.1:9000/?HOST_INFO'
 
 ## From another machine
 
-OSC has no password, so it is heard on this machine alone until you say otherwise:
+OSC has no password, so by default the engine accepts it from this machine only. To allow others:
 
 ```sh
 riffengine play --osc-bind 0.0.0.0 --osc-allow 192.168.1.20 --osc-allow 10.0.0.0/24
 ```
 
-or in the preset `osc: {{host: 0.0.0.0, allow: [192.168.1.20]}}`. Whoever is not on the list is neither heard nor
-answered (this machine always is). Without a list anybody in the network can play, and the start says so.
+or in the preset `osc: {{host: 0.0.0.0, allow: [192.168.1.20]}}`. Messages from an address that is not on the list are
+ignored, without a reply; this machine is always allowed. Without a list everyone in the network can play, and a message at the start says so.
 """
 
 

@@ -62,7 +62,9 @@ def test_every_folder_of_the_package_is_described() -> None:
 
 
 def test_the_layers_are_those_that_are_checked() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     checked = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     assert next(blocks(PAGE, "text")).splitlines() == checked
 

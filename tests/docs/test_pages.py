@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from riffengine.cli.parser import build_parser
+from riffengine.session.named_files import preset_names
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name, prose
 
 MOST_README_LINES = 200
@@ -41,9 +42,12 @@ def test_printed_commands_parse(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)
     words = words[words.index("riffengine") + 1 :]
     try:
-        build_parser().parse_args([word for word in words if word != "…"])
+        arguments = build_parser().parse_args(words)
     except SystemExit as end:
         assert not end.code, f"{page}: `{line}` is refused by the command line"
+        return
+    preset = str(getattr(arguments, "preset", None) or "")
+    assert preset in ("", "PRESET", *preset_names()) or Path(preset).suffix == ".yaml", f"{page}: no preset {preset}"
 
 
 def test_commands_are_found() -> None:
