@@ -34,7 +34,7 @@ highlight_language = "text"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-autodoc_default_options = {"members": True, "imported-members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "imported-members": True}
 
 CHAPTERS: dict[str, list[str]] = {
     "Play": ["docs/install", "docs/play", "docs/presets", "docs/parameters", "docs/midi", "docs/controllers",
