@@ -16,7 +16,8 @@ RiffError
 ├── LoopStoreError         shared memory for loops is missing, full or of another session
 ├── ServiceError           a log file, a port or a terminal cannot be had
 ├── AudioFileError         an audio file cannot be read or written
-└── PictureError           a picture of sound cannot be read or written
+├── PictureError           a picture of sound cannot be read or written
+└── SetEnded               a set played from Python has ended, or was never started
 """
 
 from __future__ import annotations
@@ -99,6 +100,10 @@ class AudioFileError(RiffError):
 
 class PictureError(RiffError):
     """A picture of sound cannot be read or written."""
+
+
+class SetEnded(RiffError):
+    """A set that is played from Python has ended, or was not started."""
 
 
 def printable(text: object, longest: int = 200) -> str:

@@ -40,7 +40,7 @@ def test_the_package_loads_nothing_but_itself() -> None:
 
 def test_the_package_exports_exactly_its_all() -> None:
     rooms = {path.stem for path in PACKAGE.iterdir()}  # submodules appear as attributes once anything imports them
-    public = {name for name in vars(riffengine) if not name.startswith("_")} - rooms
+    public = {name for name in dir(riffengine) if not name.startswith("_")} - rooms
     assert public | {"__version__"} == set(riffengine.__all__)
 
 

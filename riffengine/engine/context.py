@@ -151,7 +151,8 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     recording = RecordingController(
         session.name, session.recording, rate, SystemClock().unix_seconds, say, audio.record
     )
-    surfaces.join(recording)
+    for surface in (recording, *options.surfaces):
+        surfaces.join(surface)
     leaders = sync_leaders(session, clock, say)
     sync = TempoSync(conductor, rate, session.loop_beats, clock, leaders, session.sync.start_stop)
     beats = session.loop_beats

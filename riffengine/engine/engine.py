@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -135,8 +136,9 @@ class Engine:
     async def run(self) -> int:
         """Play until asked to stop. 0 after a fade-out, 1 when the output or the model cannot be had."""
         loop, context = asyncio.get_running_loop(), self._context
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._ask_to_stop)
+        if threading.current_thread() is threading.main_thread():  # signals are the main thread's
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self._ask_to_stop)
         loop.set_exception_handler(lambda _, context: self._fault(context.get("exception"), str(context["message"])))
         try:
             self._player.start()

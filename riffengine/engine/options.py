@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from riffengine.control.surface import Surface
 from riffengine.performance.command import Command
 from riffengine.recovery import Recovery
 
@@ -15,6 +16,7 @@ class PlayOptions:
 
     ``seconds`` of music, counted from the first sound; ``None`` plays until it is stopped. ``commands`` are applied to
     the state before the first beat. ``journal`` and ``latency_csv`` are files to write, ``None`` for none.
+    ``surfaces`` are notified besides those that the session opens.
     """
 
     seconds: float | None = None
@@ -22,3 +24,4 @@ class PlayOptions:
     journal: Path | None = None
     latency_csv: Path | None = None
     recovery: Recovery | None = None
+    surfaces: tuple[Surface, ...] = ()
