@@ -81,7 +81,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     changed = recovery.forget_if_changed(preset)
     recovery.preset = str(preset.resolve())
     observers = Observers(None, [service])
-    service.begin()
+    service.start_http()
     observers.say(f"serving {preset}" + (f": {changed}" if changed else ""))
     try:
         return run_play(session_with(arguments, session), play_options(arguments, recovery), observers)

@@ -1,4 +1,5 @@
-"""Dashboard: a performance on a terminal, in a process of its own: it draws, hears keys, and can cost no block.
+"""The dashboard: a performance on a terminal, drawn by its own process, so that it never disturbs the audio.
 
-``link`` is the engine's side and what travels; ``panels`` turns an observation into lines; ``app`` is the screen.
+``process`` is the engine's side, ``wire`` the messages between both, ``panels`` formats an observation, ``app`` is the
+screen.
 """

@@ -1,4 +1,4 @@
-"""The dashboard's process: ``python -m riffengine.dashboard DESCRIPTOR``, started by the engine on its own terminal."""
+"""The dashboard process: ``python -m riffengine.dashboard DESCRIPTOR``, which the engine starts on its terminal."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from riffengine.dashboard.app import Dashboard
 from riffengine.dashboard.wire import FromDashboard
 
 
-class _Screen(Dashboard):
-    """The dashboard at the end of a connection; when the engine has gone, so does it."""
+class _ConnectedDashboard(Dashboard):
+    """The dashboard with a connection to the engine; it exits when the engine has ended."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(self._tell, SystemClock())
+        super().__init__(self._send_message, SystemClock())
         self._connection = connection
 
     def on_mount(self) -> None:
-        """Begin to listen (called by textual)."""
+        """Start to read messages (called by textual)."""
         super().on_mount()
-        asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
+        asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read_messages)
 
-    def _tell(self, message: FromDashboard) -> None:
-        with contextlib.suppress(OSError):  # the engine has gone; `_hear` notices
+    def _send_message(self, message: FromDashboard) -> None:
+        with contextlib.suppress(OSError):  # the engine has ended; `_read_messages` notices that
             self._connection.send(message)
 
-    def _hear(self) -> None:
+    def _read_messages(self) -> None:
         try:
             while self._connection.poll():
-                self.take(self._connection.recv())
+                self.receive(self._connection.recv())
         except (EOFError, OSError):
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self.exit()
@@ -40,9 +40,9 @@ class _Screen(Dashboard):
 
 def main() -> int:
     """Draw until the engine ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is a key here, and a signal for the engine
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is a key here; the engine gets the signal
     connection = Connection(int(sys.argv[1]))
-    _Screen(connection).run()
+    _ConnectedDashboard(connection).run()
     return 0
 
 

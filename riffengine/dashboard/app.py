@@ -1,6 +1,6 @@
-"""Dashboard: the screen. Ten times a second it draws what the engine has said last; keys become commands.
+"""Dashboard: the screen. It draws the engine's last message ten times a second and turns keys into commands.
 
-Runs in the dashboard's process. ``ask`` takes commands on their way to the engine and must not wait.
+Runs in the dashboard's process. ``send_to_engine`` passes messages to the engine and must not block.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from riffengine.clock import Clock
 from riffengine.dashboard import panels
-from riffengine.dashboard.wire import Answered, Fading, FromDashboard, Quit, Said, ToDashboard
+from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested, ToDashboard
 from riffengine.performance.command import Accepted, Command, Value
 from riffengine.telemetry.observation import Observation
 
@@ -27,7 +27,7 @@ GAIN_STEP_DB = 1.0
 DRAW_SECONDS = 0.1
 SOURCE = "dashboard"
 _LOG_LINES = 200
-_ROOMY_LINES = 18  # of everything but the decks; with less there are no empty lines
+_ROOMY_LINES = 18  # everything except the decks; a smaller terminal gets no empty lines
 
 HELP = (
     "←→ alpha  ↑↓ deck  [ ] crossfade  n next  m mute  1-9 stems  +- gain  t tap\n"
@@ -36,26 +36,26 @@ HELP = (
 
 
 class Dashboard(App[None]):
-    """One performance on a terminal of 80 × 24 or more. ``take`` gives it what the engine says."""
+    """One performance on a terminal of 80 × 24 or more. ``receive`` takes the engine's messages."""
 
     TITLE = "riffengine"
     ENABLE_COMMAND_PALETTE = False
-    AUTO_FOCUS = ""  # keys are gestures until a prompt is asked for
+    AUTO_FOCUS = ""  # keys are gestures until a prompt is being typed
     CSS = """
     Screen { layout: vertical; }
     #header { height: 1; background: $boost; }
     #decks { height: auto; margin-top: 1; }
     #sound { height: 3; margin-top: 1; }
     #middle { height: 5; margin-top: 1; }
-    #landings { width: 1fr; } #ear { width: 42; }
+    #landings { width: 1fr; } #latency { width: 42; }
     #log { height: 1fr; min-height: 1; margin-top: 1; color: $text-muted; }
     #answer { height: 1; }
     #entry { height: 1; border: none; padding: 0; display: none; }
     #help { height: 2; background: $boost; }
     .tight #decks, .tight #sound, .tight #middle, .tight #log { margin-top: 0; }
     """
-    # All of priority: the app itself takes them, one after the other, so that what is typed right behind a p is the
-    # prompt and no gesture, however busy the machine.
+    # All have priority: the app itself handles keys one after the other, so that characters typed right after p belong
+    # to the prompt and are no gestures, even on a busy machine.
     BINDINGS: ClassVar = [
         Binding("left", "alpha(-1)", show=False, priority=True),
         Binding("right", "alpha(1)", show=False, priority=True),
@@ -83,190 +83,190 @@ class Dashboard(App[None]):
         Binding("ctrl+c,ctrl+q", "end", show=False, priority=True),
     ]
 
-    def __init__(self, ask: Callable[[FromDashboard], None], clock: Clock) -> None:
+    def __init__(self, send_to_engine: Callable[[FromDashboard], None], clock: Clock) -> None:
         super().__init__()
-        self._ask, self._clock = ask, clock
-        self._seen: Observation | None = None
-        self._moving: dict[str, float] = {}  # what a knob was set to before the engine has said so
+        self._send_to_engine, self._clock = send_to_engine, clock
+        self._observation: Observation | None = None
+        self._unconfirmed: dict[str, float] = {}  # values sent, until an observation confirms them
         self._activity: Mapping[str, int] = {}
-        self._chosen = 0
-        self._entering = ""
+        self._selected = 0
+        self._prompt_path = ""
         self._answer = Text("")
-        self._said: deque[str] = deque(maxlen=_LOG_LINES)
-        self._shown: dict[str, tuple[object, ...]] = {}
+        self._notices: deque[str] = deque(maxlen=_LOG_LINES)
+        self._drawn: dict[str, tuple[object, ...]] = {}
 
     def compose(self) -> ComposeResult:
-        """The regions, from top to bottom (called by textual)."""
+        """The regions from top to bottom (called by textual)."""
         yield Static(id="header")
         yield Static(id="decks")
         yield Static(id="sound")
         with Horizontal(id="middle"):
             yield Static(id="landings")
-            yield Static(id="ear")
+            yield Static(id="latency")
         yield Static(id="log")
         yield Static(id="answer")
         yield Input(id="entry", compact=True, disabled=True)
         yield Static(HELP, id="help")
 
     def on_mount(self) -> None:
-        """The screen is there (called by textual)."""
+        """The screen is ready (called by textual)."""
         self.set_interval(DRAW_SECONDS, self.draw)
         self.set_focus(None)
         self.draw()
 
-    # --- what the engine says -----------------------------------------------------------------------------------------
+    # --- messages from the engine -------------------------------------------------------------------------------------
 
-    def take(self, message: ToDashboard) -> None:
-        """Keep it for the next drawing."""
+    def receive(self, message: ToDashboard) -> None:
+        """Keep the message for the next drawing."""
         match message:
             case Observation():
-                self._activity = self._seen.activity if self._seen is not None else message.activity
-                self._seen = message
-                self._moving.clear()
-            case Said(text):
-                self._said.append(text)
-            case Answered(reply):
+                self._activity = self._observation.activity if self._observation is not None else message.activity
+                self._observation = message
+                self._unconfirmed.clear()
+            case Notice(text):
+                self._notices.append(text)
+            case CommandReply(reply):
                 command = reply.command
                 if isinstance(reply, Accepted):
                     landing = reply.landing
                     where = f", lands on beat {landing.beat:g}" if landing is not None and landing.seconds > 0 else ""
                     note = f"; {reply.note}" if reply.note else ""
-                    self._answer = Text(f"{command.path}: {_shown(reply.value)}{where}{note}", panels.GOOD)
+                    self._answer = Text(f"{command.path}: {_value_text(reply.value)}{where}{note}", panels.GOOD)
                 else:
                     self._answer = Text(reply.reason, panels.BAD)
-            case Fading():
+            case FadeOutStarted():
                 self._answer = Text("fading out … q again ends at once", panels.WARN)
 
     def draw(self) -> None:
-        """Draw what is known and has changed."""
-        if not self.query("#header"):  # the screen is coming or going
+        """Draw the regions that have changed."""
+        if not self.query("#header"):  # the screen is not mounted
             return
-        width, seen = self.size.width, self._seen
-        if seen is None:
-            self._show("header", Text(" riffengine: waiting for the engine …"))
+        width, observation = self.size.width, self._observation
+        if observation is None:
+            self._update_region("header", Text(" riffengine: waiting for the engine …"))
         else:
-            decks = seen.conductor.decks
-            shown = [panels.deck(seen, d, n == self._chosen, width) for n, d in enumerate(decks)]
+            decks = observation.conductor.decks
+            shown = [panels.deck(observation, d, n == self._selected, width) for n, d in enumerate(decks)]
             self.screen.set_class(self.size.height < _ROOMY_LINES + 2 * len(decks), "tight")
-            self._show("header", panels.header(seen, width))
-            self._show("decks", *(line for lines in shown for line in lines))
-            self._show("sound", *panels.sound(seen, self._activity, width))
-            self._show("landings", *panels.landings(seen, 5, max(20, width - 43)))
-            self._show("ear", *panels.latency(seen, 42))
+            self._update_region("header", panels.header(observation, width))
+            self._update_region("decks", *(line for lines in shown for line in lines))
+            self._update_region("sound", *panels.sound(observation, self._activity, width))
+            self._update_region("landings", *panels.landings(observation, 5, max(20, width - 43)))
+            self._update_region("latency", *panels.latency(observation, 42))
         log = self.query_one("#log", Static)
-        latest = list(self._said)[-max(1, log.size.height) :]
-        self._show("log", *(panels.fitted(Text(text), width) for text in latest))
-        self._show("answer", panels.fitted(self._answer, width))
+        latest = list(self._notices)[-max(1, log.size.height) :]
+        self._update_region("log", *(panels.fitted(Text(text), width) for text in latest))
+        self._update_region("answer", panels.fitted(self._answer, width))
 
-    def _show(self, name: str, *lines: Text) -> None:
-        """What is as it was is left alone, and only other heights are laid out anew: a third of the CPU."""
-        before = self._shown.get(name, ())
-        now = tuple((line.plain, line.style, tuple(line.spans)) for line in lines)  # Text's own == knows no style
+    def _update_region(self, name: str, *lines: Text) -> None:
+        """Update the region if its lines changed; lay it out only if its height changed: a third of the CPU load."""
+        before = self._drawn.get(name, ())
+        now = tuple((line.plain, line.style, tuple(line.spans)) for line in lines)  # == of Text ignores the style
         if now != before:
-            self._shown[name] = now
-            self.query_one(f"#{name}", Static).update(panels.stacked(lines), layout=len(now) != len(before))
+            self._drawn[name] = now
+            self.query_one(f"#{name}", Static).update(panels.joined(lines), layout=len(now) != len(before))
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
     def action_choose(self, step: int) -> None:
-        """The next deck, or the one before."""
-        if self._seen is not None:
-            self._chosen = (self._chosen + step) % len(self._seen.conductor.decks)
+        """Select the next or the previous deck."""
+        if self._observation is not None:
+            self._selected = (self._selected + step) % len(self._observation.conductor.decks)
             self.draw()
 
     def action_alpha(self, step: int) -> None:
-        """Turn the chosen deck's alpha."""
-        self._turn(f"deck/{self._deck}/alpha", step * ALPHA_STEP, 0.0, 1.0)
+        """Change the selected deck's alpha."""
+        self._step_value(f"deck/{self._deck}/alpha", step * ALPHA_STEP, 0.0, 1.0)
 
     def action_fader(self, step: int) -> None:
         """Move the crossfader."""
-        self._turn("crossfader", step * FADER_STEP, 0.0, 1.0)
+        self._step_value("crossfader", step * FADER_STEP, 0.0, 1.0)
 
     def action_gain(self, step: int) -> None:
-        """Raise or lower the chosen deck."""
-        self._turn(f"deck/{self._deck}/gain", step * GAIN_STEP_DB, -60.0, 6.0)
+        """Change the selected deck's gain."""
+        self._step_value(f"deck/{self._deck}/gain", step * GAIN_STEP_DB, -60.0, 6.0)
 
     def action_mute(self) -> None:
-        """Mute the chosen deck, or let it be heard again."""
+        """Mute or unmute the selected deck."""
         path = f"deck/{self._deck}/mute"
-        if self._seen is not None:
-            self._send(path, not self._seen.values.get(path, False))
+        if self._observation is not None:
+            self._send_command(path, not self._observation.values.get(path, False))
 
     def action_stem(self, number: int) -> None:
-        """Mute the chosen deck's stem of this number, or let it be heard again."""
-        stems = panels.stems(self._seen.values, self._deck) if self._seen is not None else []
+        """Mute or unmute stem ``number`` of the selected deck."""
+        stems = panels.stems(self._observation.values, self._deck) if self._observation is not None else []
         if number <= len(stems):
             path = f"deck/{self._deck}/stem/{stems[number - 1]}/mute"
-            self._send(path, not (self._seen is not None and self._seen.values.get(path, False)))
+            self._send_command(path, not (self._observation is not None and self._observation.values.get(path, False)))
         else:
             self._answer = Text(f"deck {self._deck} has {len(stems)} stems: {', '.join(stems)}", panels.WARN)
 
     def action_record(self) -> None:
-        """Begin a recording, or finish it."""
-        recording = self._seen is not None and bool(self._seen.recording)
-        self._send("record/stop" if recording else "record/start", True)
+        """Start or stop a recording."""
+        recording = self._observation is not None and bool(self._observation.recording)
+        self._send_command("record/stop" if recording else "record/start", True)
 
     def action_fire(self, path: str) -> None:
-        """Press a button of the tree."""
-        self._send(path, True)
+        """Send a trigger of the parameter tree."""
+        self._send_command(path, True)
 
     def action_enter(self, name: str) -> None:
-        """Ask for a prompt."""
-        if self._seen is None:
+        """Open the input line for a prompt."""
+        if self._observation is None:
             return
         entry = self.query_one("#entry", Input)
-        self._entering = f"deck/{self._deck}/{name}"
-        entry.value = str(self._seen.values.get(self._entering, ""))
-        entry.placeholder = self._entering
+        self._prompt_path = f"deck/{self._deck}/{name}"
+        entry.value = str(self._observation.values.get(self._prompt_path, ""))
+        entry.placeholder = self._prompt_path
         entry.disabled = False
         entry.styles.display = "block"
-        self.set_focus(entry)  # at once; entry.focus() would come after the next keys
-        self._answer = Text(f"{self._entering}: Enter sends it, Escape leaves it as it is", panels.WARN)
+        self.set_focus(entry)  # takes effect at once; entry.focus() would follow the next keys
+        self._answer = Text(f"{self._prompt_path}: Enter sends it, Escape keeps the old text", panels.WARN)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """The prompt is written (called by textual)."""
-        path = self._entering
+        """The prompt is complete (called by textual)."""
+        path = self._prompt_path
         self.action_leave()
         if path:
-            self._send(path, event.value)
+            self._send_command(path, event.value)
 
     def action_leave(self) -> None:
-        """Leave the entry as it was."""
-        if self._entering:
+        """Close the input line without sending."""
+        if self._prompt_path:
             self._answer = Text("")
-        self._entering = ""
+        self._prompt_path = ""
         entry = self.query_one("#entry", Input)
         entry.styles.display = "none"
         self.set_focus(None)
         entry.disabled = True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a prompt is written keys are letters, but for those that leave and end (called by textual)."""
-        return action == "end" or (action == "leave") == bool(self._entering)
+        """While a prompt is typed, only the keys that leave and end act (called by textual)."""
+        return action == "end" or (action == "leave") == bool(self._prompt_path)
 
     def action_end(self) -> None:
-        """Fade out and end, also while a prompt is written."""
+        """Fade out and end, also while a prompt is typed."""
         self.action_stop()
 
     def action_stop(self) -> None:
         """Fade out and end."""
         self._answer = Text("fading out … q again ends at once", panels.WARN)
-        self._ask(Quit())
+        self._send_to_engine(StopRequested())
 
     @property
     def _deck(self) -> str:
-        return self._seen.conductor.decks[self._chosen].deck if self._seen is not None else "a"
+        return self._observation.conductor.decks[self._selected].deck if self._observation is not None else "a"
 
-    def _turn(self, path: str, step: float, low: float, high: float) -> None:
-        if self._seen is None:
+    def _step_value(self, path: str, step: float, low: float, high: float) -> None:
+        if self._observation is None:
             return
-        now = self._moving.get(path, float(self._seen.values.get(path, 0.0)))
-        self._moving[path] = round(min(high, max(low, now + step)), 4)
-        self._send(path, self._moving[path])
+        now = self._unconfirmed.get(path, float(self._observation.values.get(path, 0.0)))
+        self._unconfirmed[path] = round(min(high, max(low, now + step)), 4)
+        self._send_command(path, self._unconfirmed[path])
 
-    def _send(self, path: str, value: Value) -> None:
-        self._ask(Command(path, value, SOURCE, self._clock.now_ns()))
+    def _send_command(self, path: str, value: Value) -> None:
+        self._send_to_engine(Command(path, value, SOURCE, self._clock.now_ns()))
 
 
-def _shown(value: Value) -> str:
+def _value_text(value: Value) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""Panels: an observation as lines of text, each as wide as it may be. Pure."""
+"""Panels: formats an observation as lines of text that fit the width of the terminal. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from riffengine.scheduler.actions import DeckStatus
 from riffengine.telemetry.observation import LatencyFigures, Observation
 
 _FLOOR_DB = -60.0
-_SPARKS = " ▁▂▃▄▅▆▇█"
+_BARS = " ▁▂▃▄▅▆▇█"
 QUIET, LOUD, GOOD, WARN, BAD = "grey62", "bold", "green", "yellow", "bold red"
 
 
 def header(o: Observation, width: int) -> Text:
     """Name, beat, tempo, scene, recording, output."""
     moment = o.conductor.moment
-    place = int(moment.beat % 4)
-    dots = "".join("●" if n == place else "○" for n in range(4))
+    position = int(moment.beat % 4)
+    dots = "".join("●" if n == position else "○" for n in range(4))
     line = Text(f" {o.name or 'riffengine'}  ", LOUD)
     line.append(f"{dots} beat {moment.beat:.1f}  {moment.bpm:g} bpm", "cyan")
     if o.scene:
@@ -33,22 +33,24 @@ def header(o: Observation, width: int) -> Text:
     return fitted(line, width)
 
 
-def deck(o: Observation, status: DeckStatus, chosen: bool, width: int) -> list[Text]:
-    """Two lines: what it dreams, and how far it is."""
+def deck(o: Observation, status: DeckStatus, selected: bool, width: int) -> list[Text]:
+    """Two lines: the deck's prompt and level; its morph, bank, runway and landing."""
     values = o.values
-    at = f"deck/{status.deck}"
-    first = Text("▶" if chosen else " ", "cyan")
-    first.append(f"{status.deck} ", LOUD if chosen else "")
+    path = f"deck/{status.deck}"
+    first = Text("▶" if selected else " ", "cyan")
+    first.append(f"{status.deck} ", LOUD if selected else "")
     prompt = status.prompt if status.to in ("", status.prompt) else f"{status.prompt} → {status.to}"
-    away = [stem for stem in stems(values, status.deck) if values.get(f"{at}/stem/{stem}/mute")]
-    only = [stem for stem in stems(values, status.deck) if values.get(f"{at}/stem/{stem}/solo")]
-    if bool(values.get(f"{at}/mute", False)):
+    muted = [stem for stem in stems(values, status.deck) if values.get(f"{path}/stem/{stem}/mute")]
+    soloed = [stem for stem in stems(values, status.deck) if values.get(f"{path}/stem/{stem}/solo")]
+    if bool(values.get(f"{path}/mute", False)):
         tail = Text(" MUTE", BAD)
     else:
-        tail = Text(f" {_number(values, f'{at}/gain'):+.0f} dB", QUIET)
-    tail.append(f" {values.get(f'{at}/side', '')}", QUIET)
-    if away or only:
-        tail = Text(f" {' '.join(f'only {stem}' for stem in only) or 'no ' + ', '.join(away)}", WARN).append_text(tail)
+        tail = Text(f" {_number(values, f'{path}/gain'):+.0f} dB", QUIET)
+    tail.append(f" {values.get(f'{path}/side', '')}", QUIET)
+    if muted or soloed:
+        tail = Text(f" {' '.join(f'only {stem}' for stem in soloed) or 'no ' + ', '.join(muted)}", WARN).append_text(
+            tail
+        )
     first.append_text(fitted(Text(prompt), width - len(first) - len(tail), pad=True))
     first.append_text(tail)
     runway = "∞" if math.isinf(status.runway_seconds) else f"{status.runway_seconds:.0f} s"
@@ -64,19 +66,19 @@ def deck(o: Observation, status: DeckStatus, chosen: bool, width: int) -> list[T
 
 
 def stems(values: Mapping[str, object], deck: str) -> list[str]:
-    """The deck's stems, in the order of their keys."""
+    """The deck's stems, in the order of the number keys."""
     start, end = f"deck/{deck}/stem/", "/mute"
     return [path[len(start) : -len(end)] for path in values if path.startswith(start) and path.endswith(end)]
 
 
 def sound(o: Observation, before: Mapping[str, int], width: int) -> list[Text]:
-    """Meter, counters, renderer, activity: ``before`` are the activity's counts a moment ago."""
+    """Level meter, counters, renderer and activity; ``before`` are the activity counts of the last observation."""
     peak = o.player.peak if o.player is not None else 0.0
     db = 20.0 * math.log10(peak) if peak > 0.001 else _FLOOR_DB
     meter = Text("level ")
-    full = round((db - _FLOOR_DB) / -_FLOOR_DB * 20)
-    meter.append("█" * min(20, full), BAD if db > -0.2 else GOOD if db < -3 else WARN)
-    meter.append("·" * max(0, 20 - full), QUIET)
+    filled = round((db - _FLOOR_DB) / -_FLOOR_DB * 20)
+    meter.append("█" * min(20, filled), BAD if db > -0.2 else GOOD if db < -3 else WARN)
+    meter.append("·" * max(0, 20 - filled), QUIET)
     meter.append(f" {db:5.1f} dB" if db > _FLOOR_DB else "  silent")
     cross = o.values.get("crossfader")
     if cross is not None and len(o.conductor.decks) > 1:
@@ -88,7 +90,7 @@ def sound(o: Observation, before: Mapping[str, int], width: int) -> list[Text]:
     counts.append(f"  late {player.late_messages if player is not None else 0}")
     counts.append(f"  load {100 * player.load if player is not None else 0:.0f}%  famines {status.famines}")
     counts.append(f"  render {status.full_p50_seconds:.2f} s ")
-    counts.append("ready" if status.renderer_ready else "not there", GOOD if status.renderer_ready else BAD)
+    counts.append("ready" if status.renderer_ready else "not running", GOOD if status.renderer_ready else BAD)
     inputs = Text("in ")
     for name, count in o.activity.items():
         inputs.append(f"{name} ").append("●" if count > before.get(name, 0) else "○", GOOD).append(f" {count}  ")
@@ -99,48 +101,48 @@ def sound(o: Observation, before: Mapping[str, int], width: int) -> list[Text]:
 
 
 def landings(o: Observation, rows: int, width: int) -> list[Text]:
-    """What is on its way, the soonest first."""
+    """The pending changes, the soonest first."""
     lines = [Text("landing", LOUD)]
     for pending in o.pending[: rows - 1]:
         line = Text(f" {pending.path} ")
         line.append(f"beat {pending.beat:g}, {pending.seconds:.1f} s", WARN)
         lines.append(line)
     if len(lines) == 1:
-        lines.append(Text(" nothing is on its way", QUIET))
+        lines.append(Text(" no change is pending", QUIET))
     if len(o.pending) > rows - 1:
         lines[-1] = Text(f" and {len(o.pending) - rows + 2} more", QUIET)
     return [fitted(line, width) for line in lines]
 
 
 def latency(o: Observation, width: int) -> list[Text]:
-    """Knob to ear, class by class: 95th percentile, the largest, and the histogram by octaves of milliseconds."""
+    """Knob-to-ear latency by class: 95th percentile, maximum, and a histogram by octaves of milliseconds."""
     lines = [Text("knob to ear   p95     max   by octave", LOUD)]
     for control, figures in o.latency.items():
         line = Text(f" {control:10}")
         if figures.count:
             line.append(f"{_ms(figures.p95_ms)} {_ms(figures.max_ms)} ")
-            line.append(sparks(figures, 9), "cyan")
+            line.append(histogram_bars(figures, 9), "cyan")
         else:
             line.append("   –", QUIET)
         lines.append(line)
     return [fitted(line, width) for line in lines]
 
 
-def sparks(figures: LatencyFigures, most: int) -> str:
-    """The histogram as bars, one for an octave, up to the octave of the largest."""
+def histogram_bars(figures: LatencyFigures, most: int) -> str:
+    """The histogram as bars, one per octave, up to the octave of the maximum."""
     counts = [count for _, count in figures.octaves]
     single = [after - before for before, after in zip([0, *counts], counts, strict=False)][-most:]
     top = max([1, *single])
-    return "".join(_SPARKS[math.ceil(8 * count / top)] for count in single)
+    return "".join(_BARS[math.ceil(8 * count / top)] for count in single)
 
 
-def stacked(lines: Sequence[Text]) -> Text:
-    """Lines as one text."""
+def joined(lines: Sequence[Text]) -> Text:
+    """The lines as one text."""
     return Text("\n").join(lines)
 
 
 def fitted(line: Text, width: int, pad: bool = False) -> Text:
-    """``line`` cut to ``width`` cells, with … where something is missing."""
+    """``line`` cut to ``width`` cells, with … where text was cut off."""
     line = line.copy()
     line.no_wrap = True
     line.truncate(max(1, width), overflow="ellipsis", pad=pad)
@@ -148,8 +150,8 @@ def fitted(line: Text, width: int, pad: bool = False) -> Text:
 
 
 def _slider(share: float, width: int) -> str:
-    place = round(min(1.0, max(0.0, share)) * (width - 1))
-    return "━" * place + "●" + "─" * (width - 1 - place)
+    position = round(min(1.0, max(0.0, share)) * (width - 1))
+    return "━" * position + "●" + "─" * (width - 1 - position)
 
 
 def _ms(value: float) -> str:

@@ -1,7 +1,7 @@
-"""DashboardProcess: the engine's end of the dashboard: a process of its own, told ten times a second, heard at once.
+"""DashboardProcess: the engine's side of the dashboard, a process that gets ten observations a second.
 
-The engine never waits for it: what a screen that has fallen behind does not take is left out, and a dashboard that dies
-costs nothing but the screen.
+The engine never waits for it: messages that a slow screen does not read are dropped, and only the screen is lost when
+the dashboard dies.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from riffengine.dashboard.wire import Answered, Fading, Quit, Said, ToDashboard
+from riffengine.dashboard.wire import CommandReply, FadeOutStarted, Notice, StopRequested, ToDashboard
 from riffengine.errors import ServiceError
 from riffengine.performance.command import Command
 from riffengine.processes.child_process import writable
 from riffengine.telemetry.observation import Observation, Observer, Submit
 from riffengine.telemetry.observers import Observers
 
-_MOST_WAITING = 500  # lines said while the dashboard does not read
+_QUEUE_LIMIT = 500  # messages kept while the dashboard does not read
 _END_SECONDS = 3.0
-_TOLD_AT_THE_END = 12  # lines of what was said, on the plain terminal
+_NOTICES_AT_THE_END = 12  # the last ones, printed on the plain terminal
 
 
 class DashboardProcess(Observer):
-    """Starts ``python -m riffengine.dashboard`` on this terminal. The event loop's thread, but for ``start``.
+    """Starts ``python -m riffengine.dashboard`` on this terminal. All but ``start`` runs on the event loop's thread.
 
-    While it draws, what other processes write to stderr is kept and shown after it.
+    While the dashboard draws, text on stderr is captured and printed after it.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[ToDashboard] = deque(maxlen=_MOST_WAITING)
+        self._queue: deque[ToDashboard] = deque(maxlen=_QUEUE_LIMIT)
         self._latest: Observation | None = None
-        self._said: deque[str] = deque(maxlen=_TOLD_AT_THE_END)
+        self._last_notices: deque[str] = deque(maxlen=_NOTICES_AT_THE_END)
         self._stop: Callable[[], None] = lambda: None
         self._submit: Submit | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,44 +49,44 @@ class DashboardProcess(Observer):
         self._terminal: list[Any] | None = None
 
     def start(self) -> None:
-        """Show the screen, before the engine's other processes are started."""
-        ours, theirs = socket.socketpair()
+        """Start the process; must be called before the engine starts its other processes."""
+        engine_end, dashboard_end = socket.socketpair()
         self._terminal = _terminal_settings()
-        command = [sys.executable, "-m", "riffengine.dashboard", str(theirs.fileno())]
-        self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
-        theirs.close()
-        self._connection = Connection(ours.detach())
-        kept = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end of the performance)
-        self._stderr = (os.dup(2), kept)
-        os.dup2(kept.fileno(), 2)
+        command = [sys.executable, "-m", "riffengine.dashboard", str(dashboard_end.fileno())]
+        self._process = subprocess.Popen(command, pass_fds=(dashboard_end.fileno(),))
+        dashboard_end.close()
+        self._connection = Connection(engine_end.detach())
+        captured = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end of the performance)
+        self._stderr = (os.dup(2), captured)
+        os.dup2(captured.fileno(), 2)
 
-    # --- what the engine tells ----------------------------------------------------------------------------------------
+    # --- calls from the engine ----------------------------------------------------------------------------------------
 
     def opened(self, submit: Submit, stop: Callable[[], None]) -> None:
-        """Hear the keys."""
+        """Start to read the dashboard's messages."""
         self._submit, self._stop = submit, stop
         if self._connection is not None:
-            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
+            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read_messages)
 
-    def said(self, text: str) -> None:
-        """A line for the performer."""
-        self._said.append(text)
-        self._waiting.append(Said(text))
+    def notified(self, text: str) -> None:
+        """Show a line of text to the performer."""
+        self._last_notices.append(text)
+        self._queue.append(Notice(text))
         self._flush()
 
     def observed(self, observation: Observation) -> None:
-        """How it stands; the newest counts."""
+        """Send the current state; only the newest is kept."""
         self._latest = observation
         self._flush()
 
     def ending(self) -> None:
-        """The fade-out begins."""
-        self._waiting.append(Fading())
+        """The fade-out starts."""
+        self._queue.append(FadeOutStarted())
         self._flush()
 
     def closed(self, status: int) -> None:
-        """Give the terminal back as it was, and say there what was said last."""
-        self._hang_up()
+        """Restore the terminal and print the last notices on it."""
+        self._disconnect()
         if self._process is not None:
             try:
                 self._process.wait(_END_SECONDS)
@@ -95,63 +95,63 @@ class DashboardProcess(Observer):
                 self._process.wait()
         _restore_terminal(self._terminal)
         if self._stderr is not None:
-            real, kept = self._stderr
+            real, captured = self._stderr
             os.dup2(real, 2)
             os.close(real)
-            kept.seek(0)
-            rest = kept.read().decode("utf-8", "replace")
-            kept.close()
+            captured.seek(0)
+            rest = captured.read().decode("utf-8", "replace")
+            captured.close()
             sys.stderr.write(rest)
-        for text in self._said:
+        for text in self._last_notices:
             sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
-    # --- what the dashboard says --------------------------------------------------------------------------------------
+    # --- messages from the dashboard ----------------------------------------------------------------------------------
 
-    def _hear(self) -> None:
+    def _read_messages(self) -> None:
         try:
             while self._connection is not None and self._connection.poll():
-                self._heed(self._connection.recv())
+                self._handle(self._connection.recv())
         except (EOFError, OSError, pickle.UnpicklingError):
             if self._connection is not None:
                 asyncio.get_running_loop().remove_reader(self._connection.fileno())
-            self._hang_up()
+            self._disconnect()
             _restore_terminal(self._terminal)
 
-    def _heed(self, message: object) -> None:
-        if isinstance(message, Quit):
+    def _handle(self, message: object) -> None:
+        if isinstance(message, StopRequested):
             self._stop()
         elif isinstance(message, Command) and self._submit is not None:
-            self._waiting.append(Answered(self._submit(message)))
+            self._queue.append(CommandReply(self._submit(message)))
             self._flush()
 
     def _flush(self) -> None:
         connection = self._connection
         try:
-            while connection is not None and self._waiting and writable(connection):
-                connection.send(self._waiting[0])
-                self._waiting.popleft()
+            while connection is not None and self._queue and writable(connection):
+                connection.send(self._queue[0])
+                self._queue.popleft()
             if connection is not None and self._latest is not None and writable(connection):
                 connection.send(self._latest)
                 self._latest = None
         except OSError:
-            self._hang_up()
+            self._disconnect()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
+            with contextlib.suppress(RuntimeError):  # the event loop has ended
                 asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._connection.close()
             self._connection = None
 
 
 def open_dashboard() -> Observers:
-    """A dashboard on this terminal in place of the status line; ``ServiceError`` where there is no terminal."""
+    """A dashboard on this terminal instead of the status line; ``ServiceError`` when there is no terminal."""
     if not (os.isatty(0) and os.isatty(1) and os.isatty(2)):
-        raise ServiceError("--tui needs a terminal for input and output; leave it out for the status line")
-    link = DashboardProcess()
-    link.start()
-    return Observers(None, [link])
+        raise ServiceError("--tui needs a terminal for input and output; without --tui there is a status line")
+    dashboard = DashboardProcess()
+    dashboard.start()
+    return Observers(None, [dashboard])
 
 
 def _terminal_settings() -> list[Any] | None:
@@ -163,7 +163,7 @@ def _terminal_settings() -> list[Any] | None:
 
 
 def _restore_terminal(settings: list[Any] | None) -> None:
-    """As it was before, even after a dashboard that was killed: cooked, the cursor shown, the first screen."""
+    """Restore the settings, show the cursor and leave the alternate screen, even after the dashboard was killed."""
     if settings is None:
         return
     import termios

@@ -1,4 +1,4 @@
-"""What travels between the engine and its dashboard: frozen, picklable, over one socket pair of one program."""
+"""The messages between the engine and its dashboard: frozen and pickled, over a socket pair."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from riffengine.telemetry.observation import Observation
 
 
 @dataclass(frozen=True)
-class Said:
-    """A line for the performer."""
+class Notice:
+    """A line of text for the performer."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What became of a command of the dashboard."""
+class CommandReply:
+    """The engine's reply to a command of the dashboard."""
 
     reply: Reply
 
 
 @dataclass(frozen=True)
-class Fading:
-    """The fade-out has begun."""
+class FadeOutStarted:
+    """The fade-out has started."""
 
 
 # --- dashboard → engine ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Quit:
-    """Fade out and end; the second time at once."""
+class StopRequested:
+    """The performer wants to fade out and end; a second message ends at once."""
 
 
-ToDashboard = Observation | Said | Answered | Fading
-FromDashboard = Command | Quit
+ToDashboard = Observation | Notice | CommandReply | FadeOutStarted
+FromDashboard = Command | StopRequested

@@ -1,1 +1,1 @@
-"""Service: a performance without a performer: supervised by systemd, logged, asked for its health and its figures."""
+"""What an unattended performance needs: a log, systemd notifications, health checks and metrics over HTTP."""

@@ -1,7 +1,7 @@
-"""MonitorServer: a small HTTP server in a thread of its own, for health checks and metrics. It only reads.
+"""MonitorServer: a small read-only HTTP server for health checks and metrics, in its own thread.
 
-Every answer is made from what the engine has left there, so a scraper, however eager, takes no turn of the engine's
-event loop. Others may add paths.
+It builds every response from data that the engine has left there, so requests never use the engine's event loop,
+however many there are. Other modules may add paths.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a path gives: the body in its type (a MIME type with its charset) and the status of HTTP."""
+class Response:
+    """What a path returns: the body, its content type (a MIME type with its charset) and the HTTP status."""
 
     body: bytes
     content_type: str = "application/json; charset=utf-8"
@@ -30,95 +30,97 @@ class Answer:
 
 
 class MonitorServer:
-    """Serves ``paths`` on ``host:port`` (0: a free one) by GET. Each is a call in the monitor's thread.
+    """Serves ``paths`` by GET on ``host:port`` (0: any free port). The server's thread calls the path's function.
 
-    ``requests`` counts what was asked, ``failures`` the answers that could not be made.
+    ``requests`` counts all requests, ``failures`` the responses that could not be built.
     """
 
-    def __init__(self, paths: Mapping[str, Callable[[], Answer]], host: str = "127.0.0.1", port: int = 9464) -> None:
+    def __init__(self, paths: Mapping[str, Callable[[], Response]], host: str = "127.0.0.1", port: int = 9464) -> None:
         self.host, self.port = host, port
         self.requests = self.failures = 0
         self._paths = dict(paths)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending: asyncio.Event | None = None
-        self._begun = threading.Event()
-        self._problem = ""
+        self._stop_event: asyncio.Event | None = None
+        self._startup_done = threading.Event()
+        self._error_text = ""
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address of the server."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     def start(self, wait_seconds: float = 5.0) -> bool:
-        """Open the port, and wait so long for it; whether it is settled. Loading the library takes its time."""
+        """Open the port and wait up to ``wait_seconds`` (importing aiohttp is slow); whether that has finished."""
         self._thread.start()
-        return self._begun.wait(wait_seconds)
+        return self._startup_done.wait(wait_seconds)
 
-    def settled(self) -> bool:
-        """Whether the port is open, or false while it is on its way; ``ServiceError`` when it cannot be had."""
-        if self._problem:
-            raise ServiceError(self._problem)
-        return self._begun.is_set()
+    def is_listening(self) -> bool:
+        """Whether the port is open; false while it is being opened. ``ServiceError`` when that has failed."""
+        if self._error_text:
+            raise ServiceError(self._error_text)
+        return self._startup_done.is_set()
 
     def close(self) -> None:
-        """Answer no more."""
-        if self._loop is not None and self._ending is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._ending.set)
+        """Stop the server."""
+        if self._loop is not None and self._stop_event is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop_event.set)
             self._thread.join(2.0)
 
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
         except OSError as error:
-            self._problem = (
-                f"HTTP cannot listen on {self.url}: {error.strerror or error}; another program may have the port: "
-                "name another with --http-port, or none with --no-http"
+            self._error_text = (
+                f"HTTP cannot listen on {self.url}: {error.strerror or error}; another program may use the port: "
+                "choose another with --http-port, or switch HTTP off with --no-http"
             )
         except ImportError as error:
-            self._problem = f"no HTTP: aiohttp cannot be loaded ({error}); install it for /health and /metrics"
+            self._error_text = f"no HTTP: aiohttp cannot be imported ({error}); install it for /health and /metrics"
         finally:
-            self._begun.set()
+            self._startup_done.set()
 
     async def _serve(self) -> None:
         from aiohttp import web
 
-        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stop_event = asyncio.get_running_loop(), asyncio.Event()
         application = web.Application(client_max_size=1024)
-        application.router.add_route("GET", "/{path:.*}", self._answer)
+        application.router.add_route("GET", "/{path:.*}", self._respond)
         runner = web.AppRunner(application, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
         await runner.setup()
         try:
             site = web.TCPSite(runner, self.host, self.port, backlog=32)
             await site.start()
             self.port = runner.addresses[0][1]
-            self._begun.set()
-            await self._ending.wait()
+            self._startup_done.set()
+            await self._stop_event.wait()
         finally:
             await runner.cleanup()
 
-    async def _answer(self, request: Request) -> StreamResponse:
+    async def _respond(self, request: Request) -> StreamResponse:
         from aiohttp import web
 
         self.requests += 1
-        if not _is_named_as_here(request.host, self.host):
-            # A page from elsewhere whose name was made to point here must not read along.
-            return web.Response(status=HTTPStatus.FORBIDDEN, text="this address is not mine\n")
-        make = self._paths.get(request.path)
-        if make is None:
+        if not _is_own_host(request.host, self.host):
+            # DNS rebinding: a web page whose host name was made to point to this machine must not read the responses.
+            return web.Response(status=HTTPStatus.FORBIDDEN, text="unknown host name; use an IP address or localhost\n")
+        respond = self._paths.get(request.path)
+        if respond is None:
             known = "\n".join(sorted(self._paths))
-            return web.Response(status=HTTPStatus.NOT_FOUND, text=f"nothing is here; there are:\n{known}\n")
+            return web.Response(
+                status=HTTPStatus.NOT_FOUND, text=f"there is nothing at this path; the paths are:\n{known}\n"
+            )
         try:
-            answer = make()
-        except Exception as error:  # noqa: BLE001 (whatever it is, the next question must find an answer; counted)
+            response = respond()
+        except Exception as error:  # noqa: BLE001 (the server must answer the next request; the failure is counted)
             self.failures += 1
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text=f"{type(error).__name__}: {error}\n")
-        headers = {"Content-Type": answer.content_type, "Cache-Control": "no-store"}
-        return web.Response(status=answer.status, body=answer.body, headers=headers)
+        headers = {"Content-Type": response.content_type, "Cache-Control": "no-store"}
+        return web.Response(status=response.status, body=response.body, headers=headers)
 
 
-def _is_named_as_here(host_header: str, bound: str) -> bool:
+def _is_own_host(host_header: str, bound: str) -> bool:
     name = host_header.rsplit(":", 1)[0] if not host_header.endswith("]") else host_header
     name = name.strip("[]").lower()
     if name in ("localhost", bound.lower()):

@@ -1,4 +1,4 @@
-"""JsonLog: what happens as JSON lines, one object a line, in files that are turned over before they grow too large."""
+"""JsonLog: a log of JSON lines, one object per line, in files that are rotated before they grow too large."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any, TextIO
 from riffengine.errors import ServiceError
 
 LEVELS = ("info", "warning", "error")
-_LONGEST_QUEUE = 10_000  # lines; beyond, the newest are dropped and counted: a disk that hangs must not fill the memory
+_LONGEST_QUEUE = 10_000  # lines; beyond it new lines are dropped and counted: a hanging disk must not fill the memory
 
 
 class JsonLog:
-    """Writes lines from a thread of its own; ``write`` never waits. ``path`` ``None`` writes to ``stream``.
+    """Writes lines in its own thread; ``write`` never blocks. With ``path`` ``None`` it writes to ``stream``.
 
-    When a file would grow beyond ``most_bytes`` it becomes ``name.1``, the one before ``name.2``, and so on up to
-    ``keep``. A disk that takes nothing costs lines, which are counted in ``lost`` and told by the next that is written.
-    ``ServiceError`` from the constructor when the file cannot be made.
+    When a file would grow beyond ``most_bytes`` it is renamed to ``name.1``, the one before to ``name.2``, and so on up
+    to ``keep``. Lines that the disk does not take are counted in ``lost``; the next successful write reports the count.
+    The constructor raises ``ServiceError`` when the file cannot be created.
     """
 
     def __init__(
@@ -38,16 +38,16 @@ class JsonLog:
         self._most_bytes, self._keep = most_bytes, max(1, keep)
         self._stream = stream or sys.stdout
         self._file: TextIO | None = None
-        self._told_lost = 0
+        self._reported_lost = 0
         if path is not None:
             try:
                 self._file = path.open("a", encoding="utf-8")
             except OSError as error:
                 raise ServiceError(
-                    f"cannot log to {path}: {error.strerror}; name a file in a folder that exists and can be written"
+                    f"cannot log to {path}: {error.strerror}; choose a file in a folder that exists and is writable"
                 ) from error
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="json-log", daemon=True)
         self._thread.start()
 
     def write(self, event: str, text: str = "", level: str = "info", facts: Mapping[str, Any] | None = None) -> None:
@@ -62,36 +62,36 @@ class JsonLog:
         self._queue.put(json.dumps({**line, **(facts or {})}, ensure_ascii=False, default=str))
 
     def close(self, timeout_seconds: float = 5.0) -> None:
-        """Write what waits, and close."""
+        """Write the queued lines and close the file."""
         self._queue.put(None)
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
         while (line := self._queue.get()) is not None:
-            if self.lost > self._told_lost:
+            if self.lost > self._reported_lost:
                 line = json.dumps({"event": "lost", "level": "warning", "lines": self.lost}) + "\n" + line
             before = self.lost
-            self._put(line + "\n")
+            self._write_text(line + "\n")
             if self.lost == before:
-                self._told_lost = before
+                self._reported_lost = before
         if self._file is not None:
             try:
                 self._file.close()
             except OSError:
                 self.lost += 1
 
-    def _put(self, text: str) -> None:
+    def _write_text(self, text: str) -> None:
         target = self._stream
         try:
             if self._path is not None:
-                target = self._file = self._turned(self._path, len(text.encode("utf-8", "replace")))
+                target = self._file = self._rotated(self._path, len(text.encode("utf-8", "replace")))
             target.write(text)
             target.flush()
-        except (OSError, ValueError):  # ValueError: stdout was closed under us
+        except (OSError, ValueError):  # ValueError: stdout was closed meanwhile
             self.lost += 1
 
-    def _turned(self, path: Path, more_bytes: int) -> TextIO:
-        """The file to write to, a new one where the old would grow too large."""
+    def _rotated(self, path: Path, more_bytes: int) -> TextIO:
+        """The file to write to; a new one when the old would grow too large."""
         file = self._file
         if file is None or file.closed:
             file = path.open("a", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Metrics: the figures of a performance in Prometheus' text form, made from the last observation when they are asked.
+"""Metrics: the figures of a performance in Prometheus' text format, built from the last observation on request.
 
 Belongs to the thread that serves them.
 """
@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from riffengine import __version__
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.service.health import Health
-from riffengine.service.process_stats import holding, shared_segments
+from riffengine.service.process_stats import read_process_stats, shared_segments
 from riffengine.telemetry.observation import Observation
 
 PREFIX = "riffengine"
@@ -30,7 +30,7 @@ _STATES = ("starting", "ok", "degraded", "failing", "stopping")
 
 
 class Metrics(Collector):
-    """``latest`` gives the last observation, ``health`` how it is now, ``lost`` the log lines that were lost."""
+    """``latest`` returns the last observation, ``health`` the current health, ``lost`` the number of lost log lines."""
 
     def __init__(
         self,
@@ -43,29 +43,29 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """The figures as Prometheus scrapes them."""
+        """All metrics in Prometheus' text format."""
         return bytes(generate_latest(self._registry))
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is known before it is asked for (called by the registry)."""
+        """No metric is known in advance (called by the registry)."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure (called by the registry)."""
+        """Yield every metric (called by the registry)."""
         health = self._health()
         yield InfoMetricFamily(PREFIX, "The program", {"version": __version__})
-        state = GaugeMetricFamily(f"{PREFIX}_health", "1 for the state of health that holds", labels=["state"])
+        state = GaugeMetricFamily(f"{PREFIX}_health", "1 for the current state of health", labels=["state"])
         for name in _STATES:
             state.add_metric([name], float(health.state == name))
         yield state
-        yield _counter("log_lines_lost", "Log lines that no disk took", self._lost())
+        yield _counter("log_lines_lost", "Log lines that could not be written", self._lost())
         observation = self._latest()
         yield from _processes(observation)
         if observation is not None:
             yield from _sound(observation)
             yield from _renders(observation)
             yield from _decks(observation)
-            yield from _ear(observation)
+            yield from _knob_to_ear(observation)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
@@ -76,88 +76,93 @@ def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
     return CounterMetricFamily(f"{PREFIX}_{name}", text, value=value)
 
 
-def _sound(o: Observation) -> Iterator[Metric]:
-    moment, player = o.conductor.moment, o.player
-    yield _gauge("sounding", "1 once anything has sounded", float(o.sounding))
-    yield _gauge("panicked", "1 while a panic keeps it silent", float(o.conductor.panicked))
+def _sound(observation: Observation) -> Iterator[Metric]:
+    moment, player = observation.conductor.moment, observation.player
+    yield _gauge("sounding", "1 once anything has sounded", float(observation.sounding))
+    yield _gauge("panicked", "1 while a panic silences the output", float(observation.conductor.panicked))
     yield _gauge("beat", "Beats since the start", moment.beat)
     yield _gauge("tempo_bpm", "Tempo", moment.bpm)
-    yield _gauge("recording", "1 while a file is being recorded", float(bool(o.recording)))
-    yield _counter("recordings_failed", "Recordings and cue sheets that the disk did not take", o.recordings_failed)
-    yield _counter("saves", "Times the last minutes were saved", o.saves)
-    yield _counter("faults", "Errors nobody expected", o.faults)
-    inputs = CounterMetricFamily(f"{PREFIX}_messages", "Messages that came in", labels=["surface"])
-    for surface, count in o.activity.items():
+    yield _gauge("recording", "1 while a file is being recorded", float(bool(observation.recording)))
+    yield _counter(
+        "recordings_failed", "Recordings and cue sheets that could not be written", observation.recordings_failed
+    )
+    yield _counter("saves", "How often the last minutes were saved", observation.saves)
+    yield _counter("faults", "Unexpected internal errors", observation.faults)
+    inputs = CounterMetricFamily(f"{PREFIX}_messages", "Messages received", labels=["surface"])
+    for surface, count in observation.activity.items():
         inputs.add_metric([surface], count)
     yield inputs
     if player is not None:
         yield _counter("frames", "Frames handed to the output", player.frame)
-        yield _counter("underruns", "Times the output starved", player.underruns)
+        yield _counter("underruns", "Underruns of the output", player.underruns)
         yield _counter("late_messages", "Messages that reached the mixer after their frame", player.late_messages)
-        yield _gauge("peak", "Largest sample since the last report, 1 is full scale", player.peak)
-        yield _gauge("load", "Share of the block period that a block takes to compute", player.load)
+        yield _gauge("peak", "Largest sample since the last report; 1 is full scale", player.peak)
+        yield _gauge("load", "Computing time of a block as a share of its duration", player.load)
 
 
-def _renders(o: Observation) -> Iterator[Metric]:
-    status = o.conductor
-    yield _gauge("renderer_ready", "1 while the renderer takes jobs", float(status.renderer_ready))
-    yield _counter("renderer_deaths", "Times the renderer ended unasked", o.renderer_deaths)
-    yield _counter("player_deaths", "Times the player ended unasked", o.player_deaths)
-    jobs = CounterMetricFamily(f"{PREFIX}_renders", "Loops by what became of them", labels=["outcome"])
+def _renders(observation: Observation) -> Iterator[Metric]:
+    status = observation.conductor
+    yield _gauge("renderer_ready", "1 while the renderer accepts jobs", float(status.renderer_ready))
+    yield _counter("renderer_deaths", "Unexpected ends of the renderer", observation.renderer_deaths)
+    yield _counter("player_deaths", "Unexpected ends of the player", observation.player_deaths)
+    jobs = CounterMetricFamily(f"{PREFIX}_renders", "Loops by outcome", labels=["outcome"])
     for outcome in ("started", "delivered", "heard", "cancelled", "failed", "lost"):
         jobs.add_metric([outcome], getattr(status, f"jobs_{outcome}"))
     yield jobs
-    seconds = GaugeMetricFamily(f"{PREFIX}_render_seconds", "Time for one loop", labels=["fineness", "quantile"])
+    seconds = GaugeMetricFamily(f"{PREFIX}_render_seconds", "Time to render one loop", labels=["fineness", "quantile"])
     for fineness in ("draft", "full"):
         for share in ("50", "95"):
             seconds.add_metric([fineness, f"0.{share}"], getattr(status, f"{fineness}_p{share}_seconds"))
     yield seconds
-    yield _counter("famines", "Times nothing new was ready", status.famines)
+    yield _counter("famines", "Times no new loop was ready", status.famines)
     yield _counter("launches", "Banks launched", status.launches)
-    yield _counter("landings_moved", "Promised landings that moved", status.landings_moved)
+    yield _counter("landings_moved", "Announced landings that moved", status.landings_moved)
     yield _gauge("landing_error_frames_max", "Largest error of a landing", status.landing_error_frames_max)
-    yield _gauge("pending_changes", "Changes that have not landed", len(o.pending))
+    yield _gauge("pending_changes", "Changes that have not landed", len(observation.pending))
     yield _gauge("slots_free", "Slots of shared memory that hold no loop", status.slots_free)
 
 
-def _decks(o: Observation) -> Iterator[Metric]:
+def _decks(observation: Observation) -> Iterator[Metric]:
     figures: dict[str, tuple[str, Callable[[DeckStatus], float]]] = {
-        "alpha": ("Morph from prompt to its end", lambda d: d.alpha),
+        "alpha": ("Position of the morph from prompt to to", lambda d: d.alpha),
         "coverage": ("Share of the bank that is rendered", lambda d: d.coverage),
-        "runway_seconds": ("Seconds of music that is ready; +Inf when it does not walk", lambda d: d.runway_seconds),
+        "runway_seconds": ("Seconds of finished music ahead; +Inf without drift", lambda d: d.runway_seconds),
         "deck_sounding": ("1 when the deck has a loop", lambda d: float(d.sounding)),
     }
     for name, (text, value) in figures.items():
         family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=["deck"])
-        for deck in o.conductor.decks:
+        for deck in observation.conductor.decks:
             family.add_metric([deck.deck], value(deck))
         yield family
 
 
-def _ear(o: Observation) -> Iterator[Metric]:
-    family = HistogramMetricFamily(f"{PREFIX}_knob_to_ear_seconds", "From gesture to sound", labels=["class"])
-    for control, figures in o.latency.items():
+def _knob_to_ear(observation: Observation) -> Iterator[Metric]:
+    family = HistogramMetricFamily(f"{PREFIX}_knob_to_ear_seconds", "Latency from gesture to sound", labels=["class"])
+    for control, figures in observation.latency.items():
         buckets = [(f"{bound / 1000:.6g}", float(count)) for bound, count in figures.octaves]
         family.add_metric([control], [*buckets, ("+Inf", float(figures.count))], figures.sum_ms / 1000)
     yield family
 
 
-def _processes(o: Observation | None) -> Iterator[Metric]:
-    pids = {"engine": os.getpid(), **({"renderer": o.renderer_pid, "player": o.player_pid} if o is not None else {})}
+def _processes(observation: Observation | None) -> Iterator[Metric]:
+    pids = {
+        "engine": os.getpid(),
+        **({"renderer": observation.renderer_pid, "player": observation.player_pid} if observation is not None else {}),
+    }
     names = ("resident_bytes", "private_bytes", "descriptors", "threads")
     families = {
-        name: GaugeMetricFamily(f"{PREFIX}_process_{name}", "Of each process, from /proc", labels=["process"])
+        name: GaugeMetricFamily(f"{PREFIX}_process_{name}", "Figure of each process, from /proc", labels=["process"])
         for name in names
     }
-    cpu = CounterMetricFamily(f"{PREFIX}_process_cpu_seconds", "Of each process, from /proc", labels=["process"])
+    cpu = CounterMetricFamily(f"{PREFIX}_process_cpu_seconds", "Figure of each process, from /proc", labels=["process"])
     for process, pid in pids.items():
-        held = holding(pid) if pid else None
-        if held is not None:
+        stats = read_process_stats(pid) if pid else None
+        if stats is not None:
             for name, family in families.items():
-                family.add_metric([process], getattr(held, name))
-            cpu.add_metric([process], held.cpu_seconds)
+                family.add_metric([process], getattr(stats, name))
+            cpu.add_metric([process], stats.cpu_seconds)
     yield from families.values()
     yield cpu
     count, size = shared_segments()
-    yield _gauge("shared_segments", "Segments of shared memory of all riffengines here", count)
-    yield _gauge("shared_bytes", "Their size", size)
+    yield _gauge("shared_segments", "Shared memory segments of all riffengine processes here", count)
+    yield _gauge("shared_bytes", "Size of the shared memory segments", size)

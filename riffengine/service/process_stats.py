@@ -1,4 +1,4 @@
-"""Processes: what a process holds, from /proc; where there is no /proc, nothing."""
+"""ProcessStats: memory, open files, threads and CPU time of a process, from /proc; none without /proc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHM = Path("/dev/shm")
 
 @dataclass(frozen=True)
 class ProcessStats:
-    """Resident and private memory in bytes (shared memory counts in the first), open files, threads, CPU seconds."""
+    """Resident memory (with shared memory) and private memory in bytes, open files, threads, CPU seconds."""
 
     resident_bytes: int
     private_bytes: int
@@ -19,16 +19,16 @@ class ProcessStats:
     cpu_seconds: float
 
 
-def holding(pid: int) -> ProcessStats | None:
-    """What the process ``pid`` holds, ``None`` when it has gone or cannot be asked."""
-    place = Path(f"/proc/{pid}")
+def read_process_stats(pid: int) -> ProcessStats | None:
+    """The figures of process ``pid``; ``None`` when it has ended or cannot be read."""
+    folder = Path(f"/proc/{pid}")
     try:
-        pages = [int(number) for number in (place / "statm").read_text().split()[:3]]
-        stat = (place / "stat").read_text().rpartition(")")[2].split()
-        descriptors = sum(1 for _ in (place / "fd").iterdir())
+        pages = [int(number) for number in (folder / "statm").read_text().split()[:3]]
+        stat = (folder / "stat").read_text().rpartition(")")[2].split()
+        descriptors = sum(1 for _ in (folder / "fd").iterdir())
     except (OSError, ValueError):
         return None
-    page, ticks = 4096, 100.0  # of Linux on every machine that torch supports with /proc
+    page, ticks = 4096, 100.0  # the values on every Linux machine that torch supports
     return ProcessStats(
         resident_bytes=pages[1] * page,
         private_bytes=(pages[1] - pages[2]) * page,
@@ -39,7 +39,7 @@ def holding(pid: int) -> ProcessStats | None:
 
 
 def shared_segments() -> tuple[int, int]:
-    """How many segments of shared memory of riffengines there are, and their bytes."""
+    """The number of shared memory segments of all riffengine processes, and their bytes."""
     try:
         sizes = [path.stat().st_size for path in _SHM.glob("riffengine-*")]
     except OSError:

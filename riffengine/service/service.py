@@ -1,6 +1,6 @@
-"""ServiceObserver: looks after a performance that nobody looks at: log, supervisor, health and figures.
+"""ServiceObserver: log, systemd notifications, health and metrics of an unattended performance.
 
-The engine's event loop calls it ten times a second and never waits for it; disk and network are other threads' work.
+The engine's event loop calls it ten times a second and never waits for it; other threads write to disk and network.
 """
 
 from __future__ import annotations
@@ -13,117 +13,121 @@ from http import HTTPStatus
 from riffengine.clock import Clock
 from riffengine.errors import ServiceError
 from riffengine.service.health import Health, examine
-from riffengine.service.http import Answer, MonitorServer
+from riffengine.service.http import MonitorServer, Response
 from riffengine.service.json_log import JsonLog
 from riffengine.service.metrics import Metrics
-from riffengine.service.process_stats import holding
+from riffengine.service.process_stats import read_process_stats
 from riffengine.service.systemd import SystemdNotifier
 from riffengine.telemetry.observation import Observation, Observer, Submit
 
-STATUS_SECONDS = 5.0  # of the supervisor's line
-REPORT_SECONDS = 60.0  # of the log's
+STATUS_SECONDS = 5.0  # between two status texts for systemd
+REPORT_SECONDS = 60.0  # between two status lines in the log
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class ServiceObserver(Observer):
-    """The attendant of ``riffengine serve``. ``end_seconds`` is how long a fade and the rest of a recording may take.
+    """The observer of ``riffengine serve``. ``end_seconds``: how long a fade-out and finishing a recording may take.
 
-    ``monitor_at`` is host and port, ``None`` for no HTTP.
+    ``monitor_at`` is host and port of the HTTP server, ``None`` for no server.
     """
 
     def __init__(
         self,
         log: JsonLog,
-        supervisor: SystemdNotifier,
+        systemd: SystemdNotifier,
         clock: Clock,
         end_seconds: float,
         monitor_at: tuple[str, int] | None = ("127.0.0.1", 9464),
     ) -> None:
-        self._log, self._supervisor, self._clock, self._end_seconds = log, supervisor, clock, end_seconds
+        self._log, self._systemd, self._clock, self._end_seconds = log, systemd, clock, end_seconds
         self._latest: Observation | None = None
         self._health = Health("starting", live=True, ready=False)
         self._stopping = False
-        self._ready_told = self._http_told = False
+        self._ready_sent = self._http_logged = False
         self._next_status_ns = self._next_report_ns = 0
         self._metrics = Metrics(lambda: self._latest, self._examine, lambda: log.lost)
-        self._metrics_made: tuple[int, bytes] = (0, b"")
+        self._metrics_cache: tuple[int, bytes] = (0, b"")
         self.monitor: MonitorServer | None = None
         if monitor_at is not None:
-            paths = {"/health": self._tell_health, "/health/live": self._tell_live, "/metrics": self._tell_metrics}
+            paths = {
+                "/health": self._health_response,
+                "/health/live": self._live_response,
+                "/metrics": self._metrics_response,
+            }
             self.monitor = MonitorServer(paths, *monitor_at)
 
-    def begin(self, http_seconds: float = 5.0) -> None:
-        """Open the port, and wait so long for it before anything plays; what cannot be had is logged and left out."""
+    def start_http(self, http_seconds: float = 5.0) -> None:
+        """Open the port and wait up to ``http_seconds`` for it; a port that cannot be opened is logged and left out."""
         if self.monitor is not None:
             self.monitor.start(http_seconds)
-            self._tell_http()
+            self._log_http_state()
 
-    def _tell_http(self) -> None:
-        """Once: where it is, or why not. On a busy machine the music may begin before."""
-        if self.monitor is None or self._http_told:
+    def _log_http_state(self) -> None:
+        """Log once where the server is, or why there is none. On a busy machine the music may start first."""
+        if self.monitor is None or self._http_logged:
             return
         try:
-            self._http_told = self.monitor.settled()
+            self._http_logged = self.monitor.is_listening()
         except ServiceError as error:
             self.monitor = None
             self._log.write("http", str(error), "warning")
         else:
-            if self._http_told:
+            if self._http_logged:
                 self._log.write("http", f"{self.monitor.url}/health and {self.monitor.url}/metrics")
 
-    # --- what the engine tells ----------------------------------------------------------------------------------------
+    # --- calls from the engine ----------------------------------------------------------------------------------------
 
     def opened(self, submit: Submit, stop: Callable[[], None]) -> None:
-        """The performance begins."""
+        """The performance starts."""
         self._log.write("opened")
-        self._supervisor.status("loading the model")
+        self._systemd.status("loading the model")
 
-    def said(self, text: str) -> None:
-        """What a performer would read on the screen."""
+    def notified(self, text: str) -> None:
+        """A message that a performer would read on the screen."""
         self._log.write("said", text)
 
     def observed(self, observation: Observation) -> None:
-        """How it stands."""
+        """Update health, log, metrics and systemd from the current state."""
         before, self._latest = self._latest, observation
         now_ns = self._clock.now_ns()
         health = self._examine()
         if health.state != "failing":
-            self._supervisor.alive(now_ns)  # a player that hangs is a service that hangs: no word, a new start
-        if health.ready and not self._ready_told:
-            self._ready_told = True
-            self._supervisor.ready(_line(observation))
+            self._systemd.ping(now_ns)  # without it systemd restarts the service: wanted when the player hangs
+        if health.ready and not self._ready_sent:
+            self._ready_sent = True
+            self._systemd.ready(_status_text(observation))
         if (health.state, health.problems) != (self._health.state, self._health.problems):
             level = {"ok": "info", "starting": "info", "stopping": "info", "failing": "error"}.get(
                 health.state, "warning"
             )
             self._log.write("health", "; ".join(health.problems), level, {"state": health.state})
         self._health = health
-        self._changes(before, observation)
-        self._tell_http()
-        if now_ns >= self._next_status_ns and self._ready_told:
+        self._log_changes(before, observation)
+        self._log_http_state()
+        if now_ns >= self._next_status_ns and self._ready_sent:
             self._next_status_ns = now_ns + round(STATUS_SECONDS * 1e9)
-            self._supervisor.status(_line(observation))
+            self._systemd.status(_status_text(observation))
         if now_ns >= self._next_report_ns:
             self._next_report_ns = now_ns + round(REPORT_SECONDS * 1e9)
-            self._log.write("status", facts=_report(observation))
+            self._log.write("status", facts=_facts(observation))
 
     def ending(self) -> None:
-        """The fade-out begins."""
+        """The fade-out starts."""
         self._stopping = True
-        self._log.write("stopping", facts=_report(self._latest) if self._latest is not None else None)
-        self._supervisor.stopping(self._end_seconds)
+        self._log.write("stopping", facts=_facts(self._latest) if self._latest is not None else None)
+        self._systemd.stopping(self._end_seconds)
 
     def closed(self, status: int) -> None:
-        """It is over."""
+        """The performance has ended."""
         self._log.write("closed", level="error" if status else "info", facts={"status": status})
         if self.monitor is not None:
             self.monitor.close()
-        self._supervisor.close()
+        self._systemd.close()
         self._log.close()
 
-    def _changes(self, before: Observation | None, now: Observation) -> None:
-        """What nobody says but somebody will ask: when did that happen?"""
+    def _log_changes(self, before: Observation | None, now: Observation) -> None:
+        """Log the beat of every underrun, famine, death of a process and fault."""
         if before is None:
             return
         counts = {
@@ -139,42 +143,42 @@ class ServiceObserver(Observer):
                     event, level="warning", facts={"beat": round(now.conductor.moment.beat, 2), "count": count}
                 )
 
-    # --- what is asked over HTTP (the monitor's thread) ---------------------------------------------------------------
+    # --- HTTP responses (the server's thread) -------------------------------------------------------------------------
 
     def _examine(self) -> Health:
         return examine(self._latest, self._clock.now_ns(), self._stopping)
 
-    def _tell_health(self) -> Answer:
+    def _health_response(self) -> Response:
         health = self._examine()
-        facts = {**asdict(health), **(_report(self._latest) if self._latest is not None else {})}
+        facts = {**asdict(health), **(_facts(self._latest) if self._latest is not None else {})}
         status = HTTPStatus.OK if health.ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return Answer((json.dumps(facts, ensure_ascii=False) + "\n").encode(), status=status)
+        return Response((json.dumps(facts, ensure_ascii=False) + "\n").encode(), status=status)
 
-    def _tell_live(self) -> Answer:
+    def _live_response(self) -> Response:
         health = self._examine()
         status = HTTPStatus.OK if health.live else HTTPStatus.SERVICE_UNAVAILABLE
-        return Answer((json.dumps({"state": health.state, "live": health.live}) + "\n").encode(), status=status)
+        return Response((json.dumps({"state": health.state, "live": health.live}) + "\n").encode(), status=status)
 
-    def _tell_metrics(self) -> Answer:
+    def _metrics_response(self) -> Response:
         stamp = self._latest.host_ns if self._latest is not None else 0
-        if not self._metrics_made[1] or stamp != self._metrics_made[0]:  # ten times a second at most
-            self._metrics_made = (stamp, self._metrics.text())
-        return Answer(self._metrics_made[1], _METRICS_TYPE)
+        if not self._metrics_cache[1] or stamp != self._metrics_cache[0]:  # at most ten times a second
+            self._metrics_cache = (stamp, self._metrics.text())
+        return Response(self._metrics_cache[1], _METRICS_TYPE)
 
 
 def _underruns(observation: Observation) -> int:
     return observation.player.underruns if observation.player is not None else 0
 
 
-def _line(o: Observation) -> str:
+def _status_text(o: Observation) -> str:
     decks = "; ".join(f"{d.deck}: {d.prompt}" + (f" → {d.to}" if d.to else "") for d in o.conductor.decks)
     return f"beat {o.conductor.moment.beat:.0f}, {o.conductor.moment.bpm:g} bpm, {_underruns(o)} underruns; {decks}"
 
 
-def _report(o: Observation) -> dict[str, object]:
+def _facts(o: Observation) -> dict[str, object]:
     status, player = o.conductor, o.player
     runway = min((deck.runway_seconds for deck in status.decks), default=0.0)
-    held = holding(o.renderer_pid) if o.renderer_pid else None
+    stats = read_process_stats(o.renderer_pid) if o.renderer_pid else None
     return {
         "beat": round(status.moment.beat, 2),
         "bpm": status.moment.bpm,
@@ -187,7 +191,7 @@ def _report(o: Observation) -> dict[str, object]:
         "render_seconds": round(status.full_p50_seconds, 3),
         "renderer_deaths": o.renderer_deaths,
         "player_deaths": o.player_deaths,
-        "renderer_mb": held.resident_bytes // 1_000_000 if held else None,
+        "renderer_mb": stats.resident_bytes // 1_000_000 if stats else None,
         "load": round(player.load, 4) if player is not None else None,
         "output": o.output,
         "recording": o.recording,

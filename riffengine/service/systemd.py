@@ -1,6 +1,6 @@
-"""SystemdNotifier: the word to systemd that all is well. Source: sd_notify(3): datagrams of ``NAME=value`` lines.
+"""SystemdNotifier: tells systemd that the service is ready, alive or stopping.
 
-Without ``NOTIFY_SOCKET`` in the environment nobody listens and nothing is sent.
+Source: sd_notify(3): datagrams of ``NAME=value`` lines. Without ``NOTIFY_SOCKET`` in the environment nothing is sent.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import os
 import socket
 from collections.abc import Mapping
 
-_PINGS_PER_TIMEOUT = 4  # systemd advises two at least; a busy machine may lose one
+_PINGS_PER_TIMEOUT = 4  # systemd advises at least two; a busy machine may miss one
 
 
 class SystemdNotifier:
-    """Speaks to whoever supervises this process; never waits, never raises. What could not be sent is ``unsent``.
+    """Sends notifications to systemd; never blocks, never raises. ``unsent`` counts datagrams that failed.
 
-    ``watchdog_seconds`` is how long it waits for a sign of life, 0 for ever.
+    ``watchdog_seconds`` is how long systemd waits for a ping, 0 for no watchdog.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -30,19 +30,19 @@ class SystemdNotifier:
 
     @property
     def listening(self) -> bool:
-        """Whether there is a supervisor."""
+        """Whether systemd supervises this process."""
         return self._socket is not None
 
     def ready(self, status: str) -> None:
-        """The service does what it is for."""
+        """Report that the service plays music."""
         self._send("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """One line for ``systemctl status``."""
+        """Set the line that ``systemctl status`` shows."""
         self._send(f"STATUS={status}")
 
-    def alive(self, now_ns: int) -> None:
-        """A sign of life, as often as the supervisor needs one; to be called more often than that."""
+    def ping(self, now_ns: int) -> None:
+        """Ping the watchdog if a ping is due; call this more often than that."""
         if not self.watchdog_seconds:
             return
         due_ns = self.watchdog_seconds * 1e9 / _PINGS_PER_TIMEOUT
@@ -51,11 +51,11 @@ class SystemdNotifier:
             self._send("WATCHDOG=1")
 
     def stopping(self, seconds: float) -> None:
-        """The end has begun, and may take ``seconds``."""
+        """Report that the service is stopping, which may take ``seconds``."""
         self._send("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", "STATUS=fading out")
 
     def close(self) -> None:
-        """No more."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -64,7 +64,7 @@ class SystemdNotifier:
         if self._socket is None:
             return
         plain = "\n".join(" ".join(line.splitlines()) for line in lines)
-        # An address that begins with @ lies in Linux's abstract namespace, which is written with a NUL.
+        # An address that begins with @ is in Linux's abstract namespace, whose names begin with a NUL byte.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             self._socket.sendto(plain.encode("utf-8", "replace"), address)
@@ -73,7 +73,7 @@ class SystemdNotifier:
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """What the supervisor asks of this very process; a child that inherited the environment is not meant."""
+    """The watchdog timeout of this process; 0 for a child that only inherited the environment."""
     try:
         if int(environment.get("WATCHDOG_PID", os.getpid())) != os.getpid():
             return 0.0

@@ -1,1 +1,1 @@
-"""How a performance stands: one frozen observation, the observers that get it, the status line."""
+"""Reports the state of a performance: a frozen observation, its observers, and the status line."""

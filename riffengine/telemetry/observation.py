@@ -1,4 +1,4 @@
-"""Observation: how a performance stands at one moment, frozen, for those who watch from other threads or processes."""
+"""Observation: the state of a performance at one moment, frozen, for observers in other threads and processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Submit = Callable[[Command], Reply]
 
 @dataclass(frozen=True)
 class LatencyFigures:
-    """Knob-to-ear of one control class in milliseconds. ``octaves``: (upper bound, gestures not above it)."""
+    """Knob-to-ear latency of one control class, ms. ``octaves``: (upper bound in ms, gestures not above it)."""
 
     count: int
     p50_ms: float
@@ -26,7 +26,7 @@ class LatencyFigures:
 
 @dataclass(frozen=True)
 class Pending:
-    """A change that has not landed: its path, the beat it is promised for, and in how many seconds that is."""
+    """A change that has not landed yet: its path, the beat announced for it, and the seconds until then."""
 
     path: str
     beat: float
@@ -35,10 +35,11 @@ class Pending:
 
 @dataclass(frozen=True)
 class Observation:
-    """Everything a dashboard, a health check or a statistic shows. ``host_ns`` is the monotonic clock's.
+    """Everything that a dashboard, a health check or a metric shows. ``host_ns`` is monotonic clock time.
 
-    ``player`` is its last report, ``None`` before the first; ``values`` the performance state by path; ``activity`` the
-    messages that came in by surface since the start; ``recording`` the file being written, "" for none.
+    ``player`` is the player's last report, ``None`` before the first. ``values`` is the performance state by path.
+    ``activity`` counts the messages received since the start, by surface. ``recording`` is the file being written, ""
+    if there is none.
     """
 
     host_ns: int
@@ -64,19 +65,19 @@ class Observation:
 
 
 class Observer:
-    """Somebody who looks after a performance. Every call comes on the event loop's thread and must not wait."""
+    """An observer of a performance. Every method is called on the event loop's thread and must not block."""
 
     def opened(self, submit: Submit, stop: Callable[[], None]) -> None:
-        """The performance begins: commands go to ``submit``; ``stop`` fades out, and once more ends at once."""
+        """The performance starts. ``submit`` takes commands; ``stop`` fades out, and a second call ends at once."""
 
-    def said(self, text: str) -> None:
-        """Something was told to the performer."""
+    def notified(self, text: str) -> None:
+        """A message was shown to the performer."""
 
     def observed(self, observation: Observation) -> None:
-        """How it stands, ten times a second."""
+        """The current state, ten times a second."""
 
     def ending(self) -> None:
-        """The fade-out begins."""
+        """The fade-out starts."""
 
     def closed(self, status: int) -> None:
-        """It is over; ``status`` is what the program will return. May wait a little for its own end."""
+        """The performance has ended; ``status`` is the program's exit status. May block briefly to clean up."""

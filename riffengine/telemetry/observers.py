@@ -1,6 +1,6 @@
-"""Attendants: those who look after a performance beside its performer: a dashboard, a service's log and supervisor.
+"""Observers: the status line and all observers of a performance, such as the dashboard and the service's log.
 
-None of them may disturb it: one that fails is let go, and that is told.
+An observer must not disturb the performance: one that raises is removed, and the performer gets a message.
 """
 
 from __future__ import annotations
@@ -12,53 +12,53 @@ from riffengine.telemetry.status_line import StatusLine
 
 
 class Observers:
-    """The status line and the attendants as one. Belongs to the event loop's thread."""
+    """The status line and all observers, called together. Belongs to the event loop's thread."""
 
-    def __init__(self, line: StatusLine | None, attendants: Sequence[Observer] = ()) -> None:
+    def __init__(self, line: StatusLine | None, observers: Sequence[Observer] = ()) -> None:
         self._line = line
-        self._attendants = list(attendants)
+        self._observers = list(observers)
 
     @property
     def watching(self) -> bool:
-        """Whether anybody wants observations."""
-        return bool(self._attendants)
+        """Whether there is any observer."""
+        return bool(self._observers)
 
     def say(self, text: str) -> None:
-        """Tell the performer and everybody."""
+        """Show ``text`` to the performer and pass it to every observer."""
         if self._line is not None:
             self._line.say(text)
-        self._each(lambda attendant: attendant.said(text))
+        self._for_each(lambda observer: observer.notified(text))
 
     def update(self, fields: Mapping[str, str]) -> None:
-        """The status line anew."""
+        """Show ``fields`` in the status line."""
         if self._line is not None:
             self._line.update(fields)
 
     def opened(self, submit: Submit, stop: Callable[[], None]) -> None:
-        """The performance begins."""
-        self._each(lambda attendant: attendant.opened(submit, stop))
+        """The performance starts."""
+        self._for_each(lambda observer: observer.opened(submit, stop))
 
     def observed(self, observation: Observation) -> None:
-        """How it stands."""
-        self._each(lambda attendant: attendant.observed(observation))
+        """The current state."""
+        self._for_each(lambda observer: observer.observed(observation))
 
     def ending(self) -> None:
-        """The fade-out begins."""
+        """The fade-out starts."""
         if self._line is not None:
             self._line.end()
-        self._each(lambda attendant: attendant.ending())
+        self._for_each(lambda observer: observer.ending())
 
     def closed(self, status: int) -> None:
-        """It is over."""
-        self._each(lambda attendant: attendant.closed(status))
+        """The performance has ended."""
+        self._for_each(lambda observer: observer.closed(status))
 
-    def _each(self, tell: Callable[[Observer], None]) -> None:
-        for attendant in tuple(self._attendants):
+    def _for_each(self, call: Callable[[Observer], None]) -> None:
+        for observer in tuple(self._observers):
             try:
-                tell(attendant)
-            except Exception as error:  # noqa: BLE001 (whoever only watches must not end the show; it is told)
-                self._attendants.remove(attendant)
+                call(observer)
+            except Exception as error:  # noqa: BLE001 (an observer must not end the performance; the error is shown)
+                self._observers.remove(observer)
                 self.say(
-                    f"the {type(attendant).__name__} stumbled: {type(error).__name__}: {error}; "
-                    "the music goes on without it (please report this)"
+                    f"the {type(observer).__name__} failed: {type(error).__name__}: {error}; "
+                    "it is switched off, and the music continues (please report this)"
                 )

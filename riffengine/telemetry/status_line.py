@@ -1,4 +1,4 @@
-"""StatusLine: one line that stays in place on a terminal, and the events that scroll above it."""
+"""StatusLine: one line that stays in place on a terminal, with messages that scroll above it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 class StatusLine:
-    """Writes to a terminal; on anything else the line is printed only every ``every`` updates, as plain text."""
+    """Writes to a terminal. If ``stream`` is no terminal, every ``every``-th update is printed as plain text."""
 
     def __init__(self, stream: TextIO, every: int = 50) -> None:
         self._stream = stream
@@ -18,7 +18,7 @@ class StatusLine:
         self._shown = ""
 
     def say(self, text: str) -> None:
-        """Print ``text`` on a line of its own, above the status."""
+        """Print ``text`` on its own line, above the status line."""
         if self._live:
             self._stream.write(f"\r\x1b[2K{text}\n{self._shown}")
         else:
@@ -26,7 +26,7 @@ class StatusLine:
         self._stream.flush()
 
     def update(self, fields: Mapping[str, str]) -> None:
-        """Show ``fields`` as the status; cut to the width of the terminal."""
+        """Show ``fields`` as the status, cut to the width of the terminal."""
         line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
         self._updates += 1
         if self._live:
@@ -38,7 +38,7 @@ class StatusLine:
             self._stream.flush()
 
     def end(self) -> None:
-        """Leave the last status where it is and begin a new line."""
+        """Keep the last status on the screen and start a new line."""
         if self._live and self._shown:
             self._stream.write("\n")
             self._stream.flush()

@@ -1,4 +1,4 @@
-"""A performance without processes: the real Director and Conductor on virtual time, a renderer that always delivers."""
+"""A performance without processes: the real ScenePlayer and Conductor on virtual time; renders never fail."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TICK = RATE // 50
 STEMS = ("drums", "bass", "harmony")
 
 
-class Band:
-    """Two decks or as many as are named, two scenes; ``play`` lets time pass."""
+class SimulatedSet:
+    """A set of the named decks (two by default) with two scenes; ``play`` advances the time."""
 
     def __init__(self, decks: tuple[str, ...] = ("a", "b")) -> None:
         tree = standard_tree(decks, STEMS)
         self.conductor = Conductor(tree, tree.initial_state(), BeatGrid(RATE, 120.0), decks, 48)
         scenes = (Scene("intro", {"deck/a/prompt": "pad"}), Scene("drop", {"deck/a/prompt": "techno"}))
-        self.director = ScenePlayer(self.conductor, scenes)
+        self.scene_player = ScenePlayer(self.conductor, scenes)
         self.frame = 0
         self.commands: list[Command] = []
         self.underruns = 0
@@ -40,14 +40,14 @@ class Band:
         self._jobs: deque[Render | Cancel] = deque()
         self._launches: list[LaunchBank] = []
         self._loops: dict[int, LoopRef] = {}
-        self._do(self.director.tick(0))
-        self._do(self.conductor.start(0))
-        self._do(self.conductor.renderer_ready(0, Ready("band", STEMS, 2, (), 0.1, "")))
+        self._carry_out(self.scene_player.tick(0))
+        self._carry_out(self.conductor.start(0))
+        self._carry_out(self.conductor.renderer_ready(0, Ready("scripted", STEMS, 2, (), 0.1, "")))
 
     def submit(self, command: Command) -> Reply:
         self.commands.append(command)
-        reply, actions = self.director.submit(command, self.frame)
-        self._do(actions)
+        reply, actions = self.scene_player.submit(command, self.frame)
+        self._carry_out(actions)
         self.latency.add(8.0)
         return reply
 
@@ -62,13 +62,13 @@ class Band:
             for launch in due:
                 at = launch.at_frame if launch.at_frame is not None else self.frame
                 landed = BankLanded(launch.deck, launch.bank, at, launch.at_frame)
-                self._do(self.conductor.reported(self.frame, landed))
-            self._do(self.director.tick(self.frame))
+                self._carry_out(self.conductor.reported(self.frame, landed))
+            self._carry_out(self.scene_player.tick(self.frame))
 
-    def look(self) -> Observation:
+    def observation(self) -> Observation:
         status = self.conductor.status(self.frame)
-        parts = self.conductor.scheduler.decks.values()
-        pending = tuple(Pending(p.path, p.beat, 1.0) for part in parts for p in part.promises.values())
+        decks = self.conductor.scheduler.decks.values()
+        pending = tuple(Pending(p.path, p.beat, 1.0) for deck in decks for p in deck.promises.values())
         return Observation(
             host_ns=0,
             name="Tonight",
@@ -79,22 +79,22 @@ class Band:
             values=dict(self.conductor.state.values),
             latency={"immediate": figures(self.latency)},
             pending=pending,
-            scenes=tuple(scene.name for scene in self.director.book.scenes),
-            scene=self.director.book.current,
+            scenes=tuple(scene.name for scene in self.scene_player.book.scenes),
+            scene=self.scene_player.book.current,
             activity=dict(self.activity),
             recording=self.recording,
         )
 
     def _render(self, message: Render | Cancel) -> None:
         if isinstance(message, Cancel):
-            self._do(self.conductor.cancelled(self.frame, Cancelled(message.job)))
+            self._carry_out(self.conductor.cancelled(self.frame, Cancelled(message.job)))
             return
         request = message.request
         frames = BeatGrid(RATE, request.bpm).loop_frames(request.beats)
         delivery = Delivery(message.job, message.slot, request, frames, 2, STEMS, -14.0, 0.25, RenderCost())
-        self._do(self.conductor.delivered(self.frame, delivery))
+        self._carry_out(self.conductor.delivered(self.frame, delivery))
 
-    def _do(self, actions: Sequence[Action]) -> None:
+    def _carry_out(self, actions: Sequence[Action]) -> None:
         for action in actions:
             if isinstance(action, ToRendererMessage):
                 if isinstance(action.message, Cancel):
@@ -109,4 +109,4 @@ class Band:
                     self._loops[message.loop.loop] = message.loop
                 elif isinstance(message, FreeLoop) and message.loop in self._loops:
                     loop = self._loops.pop(message.loop)
-                    self._do(self.conductor.reported(self.frame, LoopFreed(loop.loop, loop.slot)))
+                    self._carry_out(self.conductor.reported(self.frame, LoopFreed(loop.loop, loop.slot)))

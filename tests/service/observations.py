@@ -1,4 +1,4 @@
-"""Observations of a real Conductor, for those who only watch."""
+"""Observations of a real Conductor, for tests of observers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SECOND = 1_000_000_000
 
 
 def observation(host_ns: int = 0, **changes: object) -> Observation:
-    """Two decks that sound, ten seconds in, with nothing wrong."""
+    """Two decks that play for ten seconds already, without any problem."""
     conductor = Conductor(TREE, TREE.initial_state(), BeatGrid(44100, 120.0), ("a", "b"), 48)
     status = conductor.status(441_000)
     decks = tuple(replace(d, sounding=True, coverage=0.5, runway_seconds=12.0) for d in status.decks)
     seen = Observation(
         host_ns=host_ns,
-        name="Gallery",
+        name="Tonight",
         conductor=replace(status, decks=decks, renderer_ready=True, jobs_heard=7, full_p50_seconds=0.4),
         player=Status(441_000, host_ns, 2, 0, 0.5, 0.03),
         sounding=True,

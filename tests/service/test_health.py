@@ -1,4 +1,4 @@
-"""What is healthy, what is not, and what is said of it."""
+"""The states of health and the problems they report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riffengine.telemetry.observation import Observation
 from tests.service.observations import SECOND, observation
 
 
-def test_music_that_is_heard_and_has_more_to_come_is_ok() -> None:
+def test_playing_music_with_runway_is_ok() -> None:
     health = examine(observation(50 * SECOND), 51 * SECOND)
     assert (health.state, health.live, health.ready, health.problems) == ("ok", True, True, ())
 
@@ -24,7 +24,7 @@ def test_before_the_first_sound_it_starts_and_at_the_end_it_stops() -> None:
     assert (ended.state, ended.live, ended.ready) == ("stopping", True, False)
 
 
-def test_an_engine_that_stands_still_is_dead_and_a_player_that_does_is_failing() -> None:
+def test_an_engine_that_hangs_is_not_live_and_a_player_that_hangs_is_failing() -> None:
     dead = examine(observation(10 * SECOND), 14 * SECOND)
     assert (dead.state, dead.live, dead.ready) == ("failing", False, False)
     seen = observation(10 * SECOND)
@@ -34,21 +34,21 @@ def test_an_engine_that_stands_still_is_dead_and_a_player_that_does_is_failing()
     assert "4.0 s" in mute.problems[0]
 
 
-def worse(seen: Observation, what: str) -> Observation:
+def with_problem(seen: Observation, what: str) -> Observation:
     status = seen.conductor
     return {
         "renderer": replace(seen, conductor=replace(status, renderer_ready=False)),
         "run out": replace(
             seen, conductor=replace(status, decks=tuple(replace(d, runway_seconds=0.0) for d in status.decks))
         ),
-        "nobody hears": replace(seen, output="paced (no sound device: none)"),
+        "no sound reaches": replace(seen, output="paced (no sound device: none)"),
         "recordings": replace(seen, recordings_failed=2),
         "faults": replace(seen, faults=1),
     }[what]
 
 
-@pytest.mark.parametrize("what", ["renderer", "run out", "nobody hears", "recordings", "faults"])
-def test_what_goes_on_although_something_is_wrong_is_degraded_and_ready(what: str) -> None:
-    health = examine(worse(observation(), what), 0)
+@pytest.mark.parametrize("what", ["renderer", "run out", "no sound reaches", "recordings", "faults"])
+def test_music_that_plays_on_despite_a_problem_is_degraded_and_ready(what: str) -> None:
+    health = examine(with_problem(observation(), what), 0)
     assert (health.state, health.ready) == ("degraded", True)
     assert any(what in problem for problem in health.problems)

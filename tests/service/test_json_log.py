@@ -1,4 +1,4 @@
-"""The log: every line an object, files that are turned over, and a disk that fails costs lines only."""
+"""The log: JSON lines, rotated files, and a full disk that costs only lines."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_a_line_says_when_what_and_how_bad(tmp_path: Path) -> None:
     ]
 
 
-def test_files_are_turned_over_and_the_oldest_goes(tmp_path: Path) -> None:
+def test_files_are_rotated_and_the_oldest_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
-    for half in range(2):  # a second start goes on in the same file
+    for half in range(2):  # a second start appends to the same file
         log = JsonLog(path, lambda: 1.8e9, most_bytes=2000, keep=3)
         for number in range(100):
             log.write("n", facts={"number": 100 * half + number})
@@ -45,7 +45,7 @@ def test_files_are_turned_over_and_the_oldest_goes(tmp_path: Path) -> None:
 def test_a_full_disk_costs_lines_and_says_how_many_when_there_is_room_again(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     log = JsonLog(tmp_path / "a.log", lambda: 1.8e9, most_bytes=10**9)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # the kernel refuses every byte beyond
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # the kernel refuses every byte beyond the limit
     try:
         for number in range(100):
             log.write("n", facts={"number": number})
