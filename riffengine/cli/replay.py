@@ -16,7 +16,7 @@ def replay(arguments: argparse.Namespace) -> int:
 
     from riffengine.performance.journal import read_journal
     from riffengine.performance.parameters import standard_tree
-    from riffengine.replay import load_as_live, replay_file
+    from riffengine.replay import load_replay_family, replay_file
 
     if arguments.steps is not None:
         standard_tree().check("steps", arguments.steps)
@@ -27,7 +27,7 @@ def replay(arguments: argparse.Namespace) -> int:
         report = replay_file(
             recording,
             arguments.out,
-            load_as_live,
+            load_replay_family,
             arguments.steps,
             lambda done, of: bar.update(task, completed=done, total=of),
             lambda text: console.print(text, style="yellow", markup=False, soft_wrap=True),

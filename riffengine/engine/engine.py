@@ -212,7 +212,7 @@ class Engine:
             self.say(self._recovery.advice)
         midi_notes_out = context.midi_notes_out
         restored = self._recovery.restore(
-            context.conductor, context.store, context.player_log.lies_in, midi_notes_out.set_slot_notes
+            context.conductor, context.store, context.player_log.set_slot_request, midi_notes_out.set_slot_notes
         )
         if restored:
             self.say(f"resumed: {restored} loops of the last set sound while the model loads")
@@ -224,7 +224,12 @@ class Engine:
         now_seconds = SystemClock().unix_seconds()
         notes_in = context.midi_notes_out.slot_notes
         self._recovery.save(
-            now_seconds, context.conductor, context.scene_player, context.store, context.player_log.request_in, notes_in
+            now_seconds,
+            context.conductor,
+            context.scene_player,
+            context.store,
+            context.player_log.slot_request,
+            notes_in,
         )
         if self._recovery.failure:
             self.say(self._recovery.failure)

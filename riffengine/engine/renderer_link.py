@@ -69,7 +69,7 @@ class RendererLink:
             case Delivery():
                 for remark in message.remarks:
                     engine.say(remark)
-                self._context.player_log.lies_in(message.slot, message.request)
+                self._context.player_log.set_slot_request(message.slot, message.request)
                 self._context.midi_notes_out.set_slot_notes(message.slot, message.notes)
                 engine.carry_out(conductor.delivered(frame, message))
             case Cancelled():

@@ -1,4 +1,4 @@
-"""Rehearsal: the shell that drives Conductor, Mixer and a scripted renderer on virtual time."""
+"""Rehearsal: drives Conductor, Mixer and a scripted renderer on virtual time."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from riffengine.scheduler.actions import (
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.beat_grid import BeatGrid
 
-_POLL_SECONDS = 0.1  # how often the player is asked for news while any is expected
+_POLL_SECONDS = 0.1  # interval at which the player's reports are read while any is expected
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the script: at ``seconds`` of virtual time somebody sends ``commands`` together."""
+class ScriptLine:
+    """One line of the script: ``commands`` are sent together at ``seconds`` of virtual time."""
 
     commands: tuple[Command, ...]
     seconds: float = 0.0
 
 
 class Rehearsal:
-    """Plays ``script`` from ``state`` on virtual time, on every deck of ``tree``.
+    """Plays ``script`` from ``state`` on virtual time, on all decks of ``tree``.
 
-    ``sample_rate`` may be far below that of real sound (1000 Hz and less): no decision depends on it. One instance
-    plays once.
+    ``sample_rate`` may be far below that of real sound (1000 Hz and less), because no decision depends on it. One
+    instance plays once.
     """
 
     def __init__(
         self,
         tree: ParameterTree,
         state: PerformanceState,
-        script: Sequence[Line] = (),
+        script: Sequence[ScriptLine] = (),
         renderer: RendererScript | None = None,
         sample_rate: int = 1000,
         block_frames: int = 256,
@@ -70,21 +70,21 @@ class Rehearsal:
         )
         self._mixer = Mixer(sample_rate, grid, self._store.view, decks, 1, compare_ahead=False)
         self.conductor = Conductor(tree, state, grid, decks, slots, policy)
-        self._ear = OutputAnalyser(sample_rate, self.report)
-        self._events: list[tuple[int, int, Line | FromRenderer | bool | None]] = []
+        self._analyser = OutputAnalyser(sample_rate, self.report)
+        self._events: list[tuple[int, int, ScriptLine | FromRenderer | bool | None]] = []
         self._order = 0
-        self._expected_answers = 0
+        self._expected_reports = 0
         self._poll_frame = -1
         for line in script:
-            self._at(round(line.seconds * sample_rate), line)
+            self._schedule(round(line.seconds * sample_rate), line)
 
     def run(self, seconds: float) -> Report:
-        """Play ``seconds`` of virtual time and report."""
+        """Play ``seconds`` of virtual time and return the report."""
         end = round(seconds * self.sample_rate)
         sample_frames = 2 * self.sample_rate
         next_sample = sample_frames
-        self._do(self.conductor.start(0), 0)
-        self._ear.hear(self._mixer.pull(1))  # the limiter's look-ahead is mixed by the first pull
+        self._carry_out(self.conductor.start(0), 0)
+        self._analyser.add(self._mixer.pull(1))  # the limiter's look-ahead is mixed by the first pull
         now = self._mixer.horizon
         while now < end:
             wakeup = self.conductor.next_wakeup(now)
@@ -92,52 +92,52 @@ class Rehearsal:
             due += [wakeup] if wakeup is not None else []
             due += [self._events[0][0]] if self._events else []
             now = max(now, min(due))
-            if self._expected_answers > 0:
+            if self._expected_reports > 0:
                 self._pull_until(now)
-                self._hear_player(now)
-            self._happen(now)
+                self._read_player_reports(now)
+            self._handle_due_events(now)
             if wakeup is not None and wakeup <= now:
-                self._do(self.conductor.tick(now), now)
+                self._carry_out(self.conductor.tick(now), now)
             if now >= next_sample:
                 next_sample += sample_frames
-                self._look()
-        return self._finish(now)
+                self._sample_runway()
+        return self._finished_report(now)
 
     # --- one frame --------------------------------------------------------------------------------------------------
 
     def _pull_until(self, frame: int) -> None:
-        # The mixer lags while nothing is asked of it: what it is told carries its own frame.
+        # The mixer is pulled only when something needs its output: its messages carry their own frames.
         while (missing := frame - self._mixer.horizon) > 0:
-            self._ear.hear(self._mixer.pull(min(missing, self._block_frames)))
+            self._analyser.add(self._mixer.pull(min(missing, self._block_frames)))
 
-    def _hear_player(self, now: int) -> None:
+    def _read_player_reports(self, now: int) -> None:
         for message in self._mixer.reports():
-            self._expected_answers -= 1
+            self._expected_reports -= 1
             if isinstance(message, LoopFreed):
                 self._store.freed(message)
             else:
                 self.report.landings.append((getattr(message, "deck", ""), getattr(message, "frame", 0)))
-            self._do(self.conductor.reported(now, message), now)
+            self._carry_out(self.conductor.reported(now, message), now)
 
-    def _happen(self, now: int) -> None:
+    def _handle_due_events(self, now: int) -> None:
         while self._events and self._events[0][0] <= now:
             _, _, event = heapq.heappop(self._events)
-            if isinstance(event, Line):
+            if isinstance(event, ScriptLine):
                 replies, actions = self.conductor.submit_all(event.commands, now)
                 self.report.replies += replies
-                self._do(actions, now)
+                self._carry_out(actions, now)
             elif isinstance(event, Cancelled):
-                self._do(self.conductor.cancelled(now, event), now)
+                self._carry_out(self.conductor.cancelled(now, event), now)
             elif isinstance(event, bool):
                 self._pull_until(now)
-                self._ear.want(event)
+                self._analyser.expect_sound(event)
             else:
                 self._poll_frame = -1
-                self._expect(0, now)
+                self._expect_reports(0, now)
         while self._renderer.next_frame() <= now:
-            self._do(self._hear_renderer(self._renderer.happen(now), now), now)
+            self._carry_out(self._handle_renderer_message(self._renderer.advance(now), now), now)
 
-    def _hear_renderer(self, message: FromRenderer | None, now: int) -> list[Action]:
+    def _handle_renderer_message(self, message: FromRenderer | None, now: int) -> list[Action]:
         if message is None:
             return self.conductor.renderer_lost(now)
         if isinstance(message, Ready):
@@ -148,13 +148,13 @@ class Rehearsal:
         self.report.repeated_renders += self.conductor.holds(message.request)
         return self.conductor.delivered(now, message)
 
-    def _do(self, actions: Sequence[Action], now: int) -> None:
+    def _carry_out(self, actions: Sequence[Action], now: int) -> None:
         for action in actions:
             if isinstance(action, ToPlayerMessage):
-                self._tell_player(action.message, now)
+                self._send_to_player(action.message, now)
             elif isinstance(action, ToRendererMessage):
-                for answer in self._renderer.tell(action.message, now):
-                    self._at(now + round(0.03 * self.sample_rate), answer)  # one denoising step
+                for reply in self._renderer.send(action.message, now):
+                    self._schedule(now + round(0.03 * self.sample_rate), reply)  # one denoising step
             elif isinstance(action, RestartRenderer):
                 self.report.restarts += 1
                 self._renderer.kill(now)
@@ -164,40 +164,40 @@ class Rehearsal:
                 kind = action.kind if isinstance(action, Log) else type(action).__name__
                 self.report.logs[kind] = self.report.logs.get(kind, 0) + 1
 
-    def _tell_player(self, message: ToPlayer, now: int) -> None:
-        if getattr(message, "at_frame", None) is None:  # it acts now, so the mixer must be here
+    def _send_to_player(self, message: ToPlayer, now: int) -> None:
+        if getattr(message, "at_frame", None) is None:  # it takes effect now, so the mixer must be at this frame
             self._pull_until(now)
-        self._store.watch(message)
+        self._store.sent(message)
         self._mixer.schedule(message)
         if isinstance(message, LaunchBank | FreeLoop):
-            self._expect(1, now)
+            self._expect_reports(1, now)
         if isinstance(message, SetControl) and message.name == "fade":
             if message.value > 0.0:
                 begins = now if message.at_frame is None else message.at_frame
-                self._at(begins + message.ramp_frames + MIX_AHEAD_FRAMES, True)
+                self._schedule(begins + message.ramp_frames + MIX_AHEAD_FRAMES, True)
             else:
                 self._pull_until(now)
-                self._ear.want(False)
+                self._analyser.expect_sound(False)
 
-    def _expect(self, answers: int, now: int) -> None:
-        self._expected_answers += answers
-        if self._expected_answers > 0 and self._poll_frame < 0:
+    def _expect_reports(self, count: int, now: int) -> None:
+        self._expected_reports += count
+        if self._expected_reports > 0 and self._poll_frame < 0:
             self._poll_frame = now + max(1, round(_POLL_SECONDS * self.sample_rate))
-            self._at(self._poll_frame, None)
+            self._schedule(self._poll_frame, None)
 
-    def _at(self, frame: int, event: Line | FromRenderer | bool | None) -> None:
+    def _schedule(self, frame: int, event: ScriptLine | FromRenderer | bool | None) -> None:
         heapq.heappush(self._events, (frame, self._order, event))
         self._order += 1
 
     # --- the report -------------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _sample_runway(self) -> None:
         self.report.runway_min_s = min(self.report.runway_min_s, *self.conductor.runways())
 
-    def _finish(self, now: int) -> Report:
+    def _finished_report(self, now: int) -> Report:
         self._pull_until(now)
         report, status, counters = self.report, self.conductor.status(now), self._mixer.counters
-        report.digest = self._ear.finish(report.landings)
+        report.digest = self._analyser.digest(report.landings)
         report.famines = status.famines
         report.landing_error_frames_max = status.landing_error_frames_max
         report.landings_moved = status.landings_moved

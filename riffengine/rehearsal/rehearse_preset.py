@@ -1,4 +1,4 @@
-"""A preset on virtual time: can this machine carry the set, and can it go wrong?"""
+"""Rehearses a preset on virtual time: whether a machine of given speed can render the set, and what can go wrong."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from typing import Any
 
 from riffengine.errors import OutOfRange
 from riffengine.performance.journal import Recording
-from riffengine.rehearsal.journal_script import journalled_lines, journalled_state
+from riffengine.rehearsal.journal_script import script_from_journal, state_from_journal
 from riffengine.rehearsal.random_performer import RandomPerformer
-from riffengine.rehearsal.rehearsal import Line, Rehearsal
+from riffengine.rehearsal.rehearsal import Rehearsal, ScriptLine
 from riffengine.rehearsal.report import Report
 from riffengine.rehearsal.scripted_renderer import RendererScript
 from riffengine.scheduler.actions import Policy
 from riffengine.session.session import Session
 
 RATE_HZ = 1000
-"""About the sample rate of a rehearsal; no decision depends on it."""
+"""Approximate sample rate of a rehearsal; no decision depends on it."""
 
 _P95_SIGMAS = 1.645
-_DRAFT_SHARE = 0.6  # half the steps, the same phase reconstruction
-_TOLD = {"replies", "announced", "landings", "logs"}  # too long for a table
-_WHOLE_FRAMES = 720  # a loop of a multiple of it stays whole at every tempo the performer takes
-_SLOWNESS = (1.0, 1.0, 1.0, 3.0, 12.0)  # by seed: most renderers keep up, some hardly, some are slower than the music
+_DRAFT_SHARE = 0.6  # half the steps, but the same phase reconstruction
+_NOT_SHOWN = {"replies", "announced", "landings", "logs"}  # fields of the report that are too long for a table
+_WHOLE_FRAMES = 720  # loops of a multiple are whole at each tempo of RandomPerformer
+_SLOWNESS = (1.0, 1.0, 1.0, 3.0, 12.0)  # by seed: most renderers are fast enough, some hardly, some are too slow
 _HANG_SHARE = 0.003
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 @dataclass(frozen=True)
 class RehearsalPlan:
-    """How a preset is rehearsed: ``render_p50`` and ``render_p95`` are seconds, as ``riffengine bench`` prints them.
+    """How a preset is rehearsed. ``render_p50`` and ``render_p95`` are seconds, as ``riffengine bench`` prints them.
 
-    ``sample_rate`` 0 takes one near 1000 Hz at which loops are whole frames, so that nothing is read between samples.
-    ``performed``: a performer plays, and ``seed`` is theirs, too; the renderer then is slow, fails, hangs and dies
-    more or less from seed to seed. ``journal`` is a set whose hands play instead, from the state in which it began.
+    ``sample_rate`` 0 chooses one near 1000 Hz at which loops are whole frames, so that no loop is interpolated.
+    ``random_performer``: a RandomPerformer with the same ``seed`` plays; how slow the renderer is and how often it
+    fails, hangs and dies then depends on the seed. ``journal``: its commands are played from its initial state.
     """
 
     hours: float = 1.0
@@ -50,35 +50,35 @@ class RehearsalPlan:
     failure_share: float = 0.01
     crash_every_seconds: float = 1800.0
     seed: int = 0
-    performed: bool = False
+    random_performer: bool = False
     journal: Recording | None = None
 
 
 def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
-    """Play ``session`` by ``plan`` with a scripted renderer that also fails and dies; figures by name.
+    """Play ``session`` as ``plan`` says, with a scripted renderer that also fails and dies; return figures by name.
 
-    Raises ``OutOfRange`` when the render times make no distribution, ``JournalError`` for a damaged journal.
+    Raises ``OutOfRange`` when the render times are no distribution, ``JournalError`` for a damaged journal.
     """
     if not 0.0 < plan.render_p50 <= plan.render_p95:
-        raise OutOfRange(f"render seconds are {plan.render_p50},{plan.render_p95}; 0 < p50 <= p95 is needed")
+        raise OutOfRange(f"render seconds are {plan.render_p50},{plan.render_p95}; they must satisfy 0 < p50 <= p95")
     tree = session.tree()
     state = session.state(tree)
     if plan.journal is not None:
-        state = journalled_state(plan.journal, tree, state)
+        state = state_from_journal(plan.journal, tree, state)
     rate = plan.sample_rate or whole_rate(state.number("transport/tempo"), session.loop_beats)
     prompts = tuple(prompt for _, bank in session.prompt_lists.banks for prompt in bank)
     seconds = plan.hours * 3600.0
-    script: list[Line] = []
+    script: list[ScriptLine] = []
     if plan.journal is not None:
-        script = journalled_lines(plan.journal, seconds)
-    elif plan.performed:
+        script = script_from_journal(plan.journal, seconds)
+    elif plan.random_performer:
         script = list(RandomPerformer(state, session.decks, plan.seed, prompts=prompts).lines(seconds))
     renderer = renderer_script(plan)
     policy = Policy(loop_beats=session.loop_beats)
     rehearsal = Rehearsal(tree, state, script, renderer, rate, plan.block_frames, policy=policy)
-    with _collecting_rarely():
+    with _rare_garbage_collection():
         report: Report = rehearsal.run(seconds)
-    figures = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in _TOLD}
+    figures = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in _NOT_SHOWN}
     return {
         "hours": plan.hours,
         "seed": plan.seed,
@@ -93,8 +93,8 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
 
 
 @contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """The script and the report only grow: to look through them again and again for garbage is a tenth of the work."""
+def _rare_garbage_collection() -> Iterator[None]:
+    """Collect garbage rarely: script and report only grow, and scanning them takes a tenth of the time."""
     threshold = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
@@ -104,23 +104,23 @@ def _collecting_rarely() -> Iterator[None]:
 
 
 def whole_rate(bpm: float, beats: int = 8) -> int:
-    """A sample rate near ``RATE_HZ`` at which ``beats`` at ``bpm`` are a multiple of 720 frames, if there is one."""
+    """A sample rate near ``RATE_HZ`` at which ``beats`` at ``bpm`` are a multiple of 720 frames, else ``RATE_HZ``."""
     unit = Fraction(bpm).limit_denominator(100) * _WHOLE_FRAMES / (60 * beats)
     rate = unit * unit.denominator
     return int(rate) * max(1, round(RATE_HZ / rate)) if rate <= 2 * RATE_HZ else RATE_HZ
 
 
 def renderer_script(plan: RehearsalPlan) -> RendererScript:
-    """The renderer of ``plan``: as it says, or with the troubles that go with its seed."""
-    chance = random.Random(f"trouble {plan.seed}")
-    slowness = _SLOWNESS[plan.seed % len(_SLOWNESS)] if plan.performed else 1.0
+    """The renderer of ``plan``, with faults that depend on the seed when a random performer plays."""
+    rng = random.Random(f"trouble {plan.seed}")
+    slowness = _SLOWNESS[plan.seed % len(_SLOWNESS)] if plan.random_performer else 1.0
     crash_every = plan.crash_every_seconds or math.inf
     return RendererScript(
         draft_seconds=_DRAFT_SHARE * plan.render_p50 * slowness,
         full_seconds=plan.render_p50 * slowness,
         spread=math.log(plan.render_p95 / plan.render_p50) / _P95_SIGMAS,
-        failure_share=plan.failure_share * (chance.choice((0.0, 1.0, 5.0)) if plan.performed else 1.0),
-        crash_every_seconds=crash_every / (chance.choice((0.2, 1.0, 10.0)) if plan.performed else 1.0),
-        hang_share=chance.choice((0.0, _HANG_SHARE)) if plan.performed else 0.0,
+        failure_share=plan.failure_share * (rng.choice((0.0, 1.0, 5.0)) if plan.random_performer else 1.0),
+        crash_every_seconds=crash_every / (rng.choice((0.2, 1.0, 10.0)) if plan.random_performer else 1.0),
+        hang_share=rng.choice((0.0, _HANG_SHARE)) if plan.random_performer else 0.0,
         seed=plan.seed,
     )

@@ -1,4 +1,4 @@
-"""A renderer process and a loop store that follow a script: slow, failing and dying on cue, and watching every slot."""
+"""A scripted renderer that is slow, fails and dies on virtual time, and a loop store that checks every access."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ from riffengine.processes.render_messages import (
 from riffengine.transport.beat_grid import BeatGrid
 
 _NEVER = 1 << 62
-_TONES = 61  # different loops the scripted renderer knows; prime, so that neighbours differ
+_TONES = 61  # number of different loops; prime, so that neighbours differ
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class RendererScript:
-    """How the scripted renderer behaves. Seconds of virtual time; shares 0..1."""
+    """How the scripted renderer behaves. Seconds are virtual time; shares are 0..1."""
 
-    draft_seconds: float = 0.3  # median for ``draft_steps`` steps and fewer
+    draft_seconds: float = 0.3  # median for at most ``draft_steps`` steps
     full_seconds: float = 0.6
     draft_steps: int = 4
     spread: float = 0.2  # sigma of the log-normal distribution
-    slow_share: float = 0.02  # renders that take ten times as long
+    slow_share: float = 0.02  # share of renders that take ten times as long
     failure_share: float = 0.0
-    crash_every_seconds: float = math.inf  # mean time between deaths of the process
+    crash_every_seconds: float = math.inf  # mean time between crashes of the process
     restart_seconds: float = 5.0
     first_ready_seconds: float = 1.0
-    poisoned_seeds: frozenset[int] = frozenset()  # whatever has one of these in it never renders
-    hang_share: float = 0.0  # renders that never end, and that no cancel stops
+    poisoned_seeds: frozenset[int] = frozenset()  # requests with one of these seeds always fail
+    hang_share: float = 0.0  # share of renders that never end and ignore a cancel
     seed: int = 0
 
 
 class WatchedStore:
-    """Loops by slot, like the shared memory, but a slot that is written while anybody may read it is an error."""
+    """Loops by slot, like the shared memory; writing a slot that the player may still read raises an error."""
 
     def __init__(self, slots: int) -> None:
         self._samples: list[Samples | None] = [None] * slots
-        self._promised: list[set[int]] = [set() for _ in range(slots)]  # loops the player was told of
+        self._sent_loops: list[set[int]] = [set() for _ in range(slots)]  # loops that were sent to the player
         self._views: list[list[weakref.ref[Samples]]] = [[] for _ in range(slots)]
 
     def write(self, slot: int, samples: Samples) -> None:
         """``(stems, frames, channels) float32``; raises ``LoopStoreError`` if the player may still read the slot."""
         held = [view for view in self._views[slot] if view() is not None]
-        if self._promised[slot] or held:
-            raise LoopStoreError(f"slot {slot} was written while the player reads {self._promised[slot] or held}")
+        if self._sent_loops[slot] or held:
+            raise LoopStoreError(f"slot {slot} was written while the player reads {self._sent_loops[slot] or held}")
         self._samples[slot] = samples
 
     def view(self, ref: LoopRef) -> Samples:
-        """What the mixer reads."""
+        """The samples of ``ref``, for the mixer."""
         samples = self._samples[ref.slot]
         if samples is None:
             raise LoopStoreError(f"slot {ref.slot} was read before it was written")
@@ -72,19 +72,19 @@ class WatchedStore:
         self._views[ref.slot].append(weakref.ref(view))
         return view
 
-    def watch(self, message: ToPlayer) -> None:
-        """See what the player is told."""
+    def sent(self, message: ToPlayer) -> None:
+        """Record a message to the player."""
         if isinstance(message, PlaceLoop):
-            self._promised[message.loop.slot].add(message.loop.loop)
+            self._sent_loops[message.loop.slot].add(message.loop.loop)
 
     def freed(self, message: LoopFreed) -> None:
-        """See what the player answers."""
-        self._promised[message.slot].discard(message.loop)
+        """Record that the player has freed a loop."""
+        self._sent_loops[message.slot].discard(message.loop)
         self._views[message.slot] = [view for view in self._views[message.slot] if view() is not None]
 
 
 class ScriptedRenderer:
-    """A renderer process as seen from the engine: takes one job after the other, is slow, fails and dies on cue."""
+    """A renderer process as the engine sees it: runs one job after the other, is slow, fails and dies as scripted."""
 
     def __init__(
         self, script: RendererScript, sample_rate: int, store: WatchedStore, stems: tuple[str, ...] = ("mix",)
@@ -93,9 +93,9 @@ class ScriptedRenderer:
         self._stems = stems
         self._sample_rate = sample_rate
         self._store = store
-        self._chance = random.Random(f"renderer {script.seed}")
-        self._crash_chance = random.Random(f"crash {script.seed}")
-        self._hang_chance = random.Random(f"hang {script.seed}")
+        self._rng = random.Random(f"renderer {script.seed}")
+        self._crash_rng = random.Random(f"crash {script.seed}")
+        self._hang_rng = random.Random(f"hang {script.seed}")
         self._queue: list[Render] = []
         self._running: tuple[Render, int, bool] | None = None  # job, frame on which it ends, whether it fails
         self._ready_frame: int | None = round(script.first_ready_seconds * sample_rate)
@@ -104,34 +104,34 @@ class ScriptedRenderer:
         self.crashes = 0
 
     def next_frame(self) -> int:
-        """The next frame on which something happens here."""
+        """The frame of the next event of this renderer."""
         if self._ready_frame is not None:
             return self._ready_frame
         return min(self._crash_frame, self._running[1]) if self._running else self._crash_frame
 
-    def tell(self, message: Render | Cancel, frame: int) -> list[FromRenderer]:
-        """Take a message; a job that has not begun is dropped at once."""
+    def send(self, message: Render | Cancel, frame: int) -> list[FromRenderer]:
+        """Take a message; a job that has not started is dropped at once."""
         if isinstance(message, Render):
             self._queue.append(message)
-            self._begin(frame)
+            self._start_next(frame)
             return []
         if self._running is not None and self._running[0].job == message.job and self._running[1] < _NEVER:
             self._running = None
-            self._begin(frame)
+            self._start_next(frame)
             return [Cancelled(message.job)]
         before = len(self._queue)
         self._queue = [render for render in self._queue if render.job != message.job]
         return [Cancelled(message.job)] if len(self._queue) < before else []
 
-    def happen(self, frame: int) -> FromRenderer | None:
-        """What happens on ``next_frame``: ready, delivered, failed, or (``None``) the process dies."""
+    def advance(self, frame: int) -> FromRenderer | None:
+        """The event on ``next_frame``: ready, delivered, failed, or ``None`` when the process dies."""
         if self._ready_frame is not None:
             self._ready_frame = None
             return Ready("scripted", self._stems, 1, (), self._script.restart_seconds, "")
         if self._running is not None and frame >= self._running[1]:
             render, _, fails = self._running
             self._running = None
-            self._begin(frame)
+            self._start_next(frame)
             return Failed(render.job, "scripted failure") if fails else self._deliver(render)
         self.crashes += 1
         self._queue.clear()
@@ -141,20 +141,20 @@ class ScriptedRenderer:
         return None
 
     def kill(self, frame: int) -> None:
-        """The engine ends the process."""
+        """Let the process die on ``frame``."""
         self._crash_frame = frame
 
-    def _begin(self, frame: int) -> None:
+    def _start_next(self, frame: int) -> None:
         if self._running is not None or not self._queue:
             return
         render, script = self._queue.pop(0), self._script
         seconds = script.draft_seconds if render.request.steps <= script.draft_steps else script.full_seconds
-        seconds *= math.exp(script.spread * self._chance.gauss(0.0, 1.0))
-        seconds *= 10.0 if self._chance.random() < script.slow_share else 1.0
-        fails = self._chance.random() < script.failure_share
+        seconds *= math.exp(script.spread * self._rng.gauss(0.0, 1.0))
+        seconds *= 10.0 if self._rng.random() < script.slow_share else 1.0
+        fails = self._rng.random() < script.failure_share
         fails = fails or not script.poisoned_seeds.isdisjoint((render.request.start.seed, render.request.end.seed))
         ends = frame + max(1, round(seconds * self._sample_rate))
-        self._running = (render, _NEVER if self._hang_chance.random() < script.hang_share else ends, fails)
+        self._running = (render, _NEVER if self._hang_rng.random() < script.hang_share else ends, fails)
 
     def _deliver(self, render: Render) -> Delivery:
         request = render.request
@@ -164,18 +164,18 @@ class ScriptedRenderer:
         return Delivery(render.job, render.slot, request, frames, 1, self._stems, -14.0, 0.25, RenderCost())
 
     def _tone(self, frames: int, number: int) -> Samples:
-        known = self._tones.get((frames, number))
-        if known is None:
-            # A whole number of cycles per loop, so it has no seam, between 3 and 33 Hz: any sample rate carries it.
+        tone = self._tones.get((frames, number))
+        if tone is None:
+            # A whole number of cycles per loop, so there is no seam; 3 to 33 Hz, which any sample rate can represent.
             cycles = 13 + 2 * number
             wave = 0.25 * np.sin(2 * np.pi * cycles * (np.arange(frames) + 0.37) / frames)
             stems = len(self._stems)
             each = (wave / stems).astype(np.float32).reshape(1, frames, 1)
-            known = self._tones[frames, number] = np.repeat(each, stems, axis=0)
-        return known
+            tone = self._tones[frames, number] = np.repeat(each, stems, axis=0)
+        return tone
 
     def _next_crash(self, frame: int) -> int:
         if math.isinf(self._script.crash_every_seconds):
             return _NEVER
-        wait_seconds = self._crash_chance.expovariate(1.0 / self._script.crash_every_seconds)
+        wait_seconds = self._crash_rng.expovariate(1.0 / self._script.crash_every_seconds)
         return frame + 1 + round(wait_seconds * self._sample_rate)

@@ -1,6 +1,6 @@
-"""PlayerLog: every message the player took, at the frame on which it took effect, as entries of the journal.
+"""PlayerLog: writes every message to the player, with the frame on which it took effect, into the journal.
 
-Messages are written by their fields, so that a new one is on the tape without a line here.
+Messages are written field by field, so a new message type needs no code here.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ END = "End"
 
 _MESSAGES: Mapping[str, type] = {kind.__name__: kind for kind in get_args(player_messages.ToPlayer)}
 
-_PLAIN: Mapping[Any, Any] = {int: int, float: (int, float), str: str}
+_PLAIN_TYPES: Mapping[Any, Any] = {int: int, float: (int, float), str: str}
 
-Write = Callable[[int, str, Mapping[str, Any]], None]
+WriteEntry = Callable[[int, str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class PlayerLogEntry:
-    """The ``number``-th message of a set took effect on ``frame``; ``request`` is that of the loop it places.
+    """Message ``number`` of a set, which took effect on ``frame``; ``request`` determines the loop that it places.
 
-    ``horizon`` is the first frame that was not mixed when the player took it.
+    ``horizon`` is the first frame that was not yet mixed when the player took the message.
     """
 
     number: int
@@ -39,12 +39,12 @@ class PlayerLogEntry:
 
 
 class PlayerLog:
-    """Writes what the player took. ``write(frame, name, facts)`` keeps one entry. Belongs to the engine process.
+    """Logs what the player took. ``write(frame, name, facts)`` writes one entry. Belongs to the engine process.
 
-    The player counts the messages it gets, and so does the tape: only numbers travel back.
+    The player and this log both count the messages, so the player reports back only their numbers.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: WriteEntry) -> None:
         self._write = write
         self._waiting: dict[int, ToPlayer] = {}
         self._requests: dict[int, RenderRequest] = {}  # by slot
@@ -53,9 +53,9 @@ class PlayerLog:
         self._stopped = False
 
     def sent(self, message: ToPlayer) -> None:
-        """``message`` goes to the player, in this order."""
+        """``message`` has been sent to the player; call this in the order of sending."""
         if isinstance(message, StopPlayer):
-            if self._stopped:  # the player heeds the first alone
+            if self._stopped:  # the player obeys only the first
                 return
             self._stopped = True
             message = SetControl("fade", 0.0, None, message.fade_frames)
@@ -63,29 +63,29 @@ class PlayerLog:
         self._waiting[self._sent] = message
 
     def restarted(self) -> None:
-        """A new player counts from 1; what the last one did not answer has not taken effect.
+        """A new player counts from 1; messages that the last one did not report have not taken effect.
 
         A replay does not repeat the gap: it plays on through it, with the fade of the new player.
         """
         self._before = self._sent
         self._waiting.clear()
 
-    def lies_in(self, slot: int, request: RenderRequest) -> None:
-        """From now on ``slot`` of the loop store holds what ``request`` determines."""
+    def set_slot_request(self, slot: int, request: RenderRequest) -> None:
+        """From now on ``slot`` of the loop store holds the loop of ``request``."""
         self._requests[slot] = request
 
-    def request_in(self, slot: int) -> RenderRequest | None:
-        """What determines the loop in ``slot``."""
+    def slot_request(self, slot: int) -> RenderRequest | None:
+        """The request of the loop in ``slot``."""
         return self._requests.get(slot)
 
     def scheduled(self, report: Scheduled) -> None:
-        """The player has said on which frame a message takes effect: onto the tape with it."""
+        """The player has reported the frame on which a message takes effect: write the entry."""
         number = self._before + report.number
         message = self._waiting.pop(number, None)
         if message is None:
             return
         facts: dict[str, Any] = {"number": number, "horizon": report.horizon, **asdict(message)}
-        facts.pop("at_frame", None)  # what was asked; what was heard is the entry's frame
+        facts.pop("at_frame", None)  # the requested frame; the entry has the actual one
         facts.pop("stamp_ns", None)
         if isinstance(message, PlaceLoop):
             request = self._requests.get(message.loop.slot)
@@ -93,15 +93,14 @@ class PlayerLog:
         self._write(report.frame, type(message).__name__, facts)
 
     def end(self, frames: int) -> None:
-        """The set is over after ``frames`` frames."""
+        """The set has ended after ``frames`` frames."""
         self._write(frames, END, {})
 
 
 def read_player_log(recording: Recording) -> tuple[list[PlayerLogEntry], int, int]:
-    """The messages of ``recording`` in the order in which they were taken, the set's length in frames, and how many
-    entries could not be understood.
+    """The messages of ``recording`` in the order in which the player took them, frames of the set, damaged entries.
 
-    A set without an end (the engine was killed) is as long as its last entry says.
+    If the end is missing because the engine was killed, the last entry gives the length of the set.
     """
     entries: list[PlayerLogEntry] = []
     damaged, frames, ended = 0, 0, False
@@ -126,14 +125,14 @@ def _entry(name: str, frame: int, facts: Mapping[str, Any]) -> PlayerLogEntry:
         rest["at_frame"] = frame
     message = _build(kind, rest)
     if kind is PlaceLoop and request is None:
-        raise ValueError("a loop that nothing determines")
+        raise ValueError("the request of the loop is missing")
     return PlayerLogEntry(
         number, frame, horizon, message, None if request is None else RenderRequest.from_facts(request)
     )
 
 
 def _build(kind: Any, facts: Mapping[str, Any]) -> Any:
-    """The dataclass ``kind`` from plain JSON; ``TypeError`` or ``ValueError`` when it does not fit."""
+    """The dataclass ``kind`` from plain JSON; ``TypeError`` or ``ValueError`` when the fields are wrong."""
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for name, value in facts.items():
@@ -143,12 +142,12 @@ def _build(kind: Any, facts: Mapping[str, Any]) -> Any:
         elif isinstance(value, list):
             values[name] = tuple(value)
         else:
-            if not isinstance(value, _PLAIN.get(hint, object)):
+            if not isinstance(value, _PLAIN_TYPES.get(hint, object)):
                 raise ValueError(f"{name} is {value!r}")
             values[name] = value
     return kind(**values)
 
 
-def at_steps(request: RenderRequest, steps: int | None) -> RenderRequest:
-    """``request`` with ``steps`` denoising steps, or as it is."""
+def with_steps(request: RenderRequest, steps: int | None) -> RenderRequest:
+    """``request`` with ``steps`` denoising steps, or unchanged for ``None``."""
     return request if steps is None else replace(request, steps=steps)

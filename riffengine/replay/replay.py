@@ -1,4 +1,4 @@
-"""Replay: the tape of a set through the real mixer, with loops from the real renderer, as fast as it goes."""
+"""Replay: plays the player log of a set through the real mixer and renderer, faster than real time."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ from riffengine.processes.player_messages import LoopRef, PlaceLoop, SetGrid
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.file_hash import file_hash
-from riffengine.replay.player_log import at_steps, read_player_log
+from riffengine.replay.player_log import read_player_log, with_steps
 from riffengine.transport.beat_grid import BeatGrid
 
 THREADS = 1
-"""Of torch, as in the renderer process: another number may add in another order, and the last bit would differ."""
+"""Threads of torch, as in the renderer process: another number may sum in another order and change the last bit."""
 
 _BLOCK = 4096
 _KEPT_LOOPS = 64  # 4 s of float32 stereo are 1.4 MB: 90 MB
 _LONGEST_WAV = 3_900_000_000  # bytes; beyond that RF64
 
-Load = Callable[[str], Family]
-Progress = Callable[[int, int], None]
+LoadFamily = Callable[[str], Family]
 
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What was written, from how many messages and renders. ``same_weights`` tells whether the samples can be equal.
+    """The written file and its sources. ``same_weights``: whether the samples can be equal to those of the set.
 
-    ``refused_messages`` are those the mixer did not take; a set has the same number of them live. ``changed_files``
-    are those that loops start from and that hold another sound now than when the set was played.
+    ``refused_messages`` counts messages that the mixer refused, as it did live. ``changed_files`` are the sound files
+    used by loops whose content has changed since the set was played.
     """
 
     output: str
@@ -56,18 +55,18 @@ class ReplayReport:
 
 
 class Replay:
-    """Plays ``recording`` again; ``load`` gives the model family by name, ``steps`` replaces every loop's own.
+    """Plays ``recording`` again. ``load`` returns a model family by name; ``steps`` replaces the steps of every loop.
 
-    With ``steps=None``, the weights of the set and no ``changed_files`` the samples are those of the set, on the same
-    machine. Raises ``JournalError`` when the journal holds no tape, ``AudioFileError`` when a file that a loop starts
-    from is not there any more.
+    With ``steps=None``, the same weights and no ``changed_files``, the samples equal the set's on the same machine.
+    Raises ``JournalError`` when the journal has no player log, ``AudioFileError`` when a sound file that a loop
+    starts from is missing.
     """
 
-    def __init__(self, recording: Recording, load: Load, steps: int | None = None) -> None:
+    def __init__(self, recording: Recording, load: LoadFamily, steps: int | None = None) -> None:
         self._entries, self.frames, damaged = read_player_log(recording)
         self.damaged_lines = damaged + len(recording.damaged)
         if not self._entries:
-            raise JournalError("the journal holds no sound: only sets played with --journal can be replayed")
+            raise JournalError("the journal has no player messages; only sets played with --journal can be replayed")
         header = recording.header
         self.sample_rate = header.sample_rate
         self.changed_files = changed_files(entry.request for entry in self._entries if entry.request is not None)
@@ -84,24 +83,24 @@ class Replay:
 
     @property
     def messages(self) -> int:
-        """How many messages the player took."""
+        """Number of messages that the player took."""
         return len(self._entries)
 
     @property
     def refused_messages(self) -> int:
-        """How many of those played so far the mixer refused."""
+        """Number of messages that the mixer has refused so far."""
         return self._mixer.counters.refused_messages
 
     def blocks(self, block_frames: int = _BLOCK) -> Iterator[NDArray[np.float32]]:
         """The set from its first frame to its last, ``(frames, channels) float32``; loops are rendered when due."""
         mixer = self._mixer
         for entry in self._entries:
-            # A message is taken between the two frames where the player took it: a loop that is given back leaves the
-            # messages that wait, and only those.
+            # The mixer takes each message between the same two frames as the player did, because freeing a loop also
+            # removes its waiting messages.
             while mixer.frame < self.frames and (ahead := entry.horizon - max(mixer.horizon, MIX_AHEAD_FRAMES)) > 0:
                 yield mixer.pull(min(block_frames, ahead, self.frames - mixer.frame))
             if isinstance(entry.message, PlaceLoop) and entry.request is not None:
-                self._requests[entry.message.loop.loop] = at_steps(entry.request, self._steps)
+                self._requests[entry.message.loop.loop] = with_steps(entry.request, self._steps)
             mixer.schedule(entry.message)
         while mixer.frame < self.frames:
             yield mixer.pull(min(block_frames, self.frames - mixer.frame))
@@ -109,20 +108,20 @@ class Replay:
     def _samples(self, ref: LoopRef) -> Samples:
         request = self._requests.get(ref.loop)
         if request is None:
-            raise JournalError(f"the journal does not say what determines loop {ref.loop}; it is damaged")
-        known = self._audio.get(request)
-        if known is None:
-            known = self._audio[request] = self._family(request.model).render(request, lambda: None).audio
+            raise JournalError(f"the journal has no request for loop {ref.loop}; it is damaged")
+        samples = self._audio.get(request)
+        if samples is None:
+            samples = self._audio[request] = self._family(request.model).render(request, lambda: None).audio
             self.renders += 1
             if len(self._audio) > _KEPT_LOOPS:
                 self._audio.popitem(last=False)
         self._audio.move_to_end(request)
-        if known.shape != (len(ref.stems), ref.frames, ref.channels):
+        if samples.shape != (len(ref.stems), ref.frames, ref.channels):
             raise RendererError(
-                f"a loop of the set was {ref.frames} frames of {len(ref.stems)} stems, its replay is "
-                f"{known.shape[1]} of {len(known)}: the model is another one"
+                f"a loop of the set had {ref.frames} frames and {len(ref.stems)} stems, but its replay has "
+                f"{samples.shape[1]} and {len(samples)}: the model is not the same"
             )
-        return known
+        return samples
 
     def _family(self, name: str) -> Family:
         if name not in self._families:
@@ -132,10 +131,9 @@ class Replay:
 
 
 def changed_files(requests: Iterable[RenderRequest]) -> tuple[str, ...]:
-    """The files behind ``init`` that hold something else now than a request says, in alphabetical order.
+    """The ``init`` files whose content differs from the hash in a request, in alphabetical order.
 
-    A request without a stamp (a journal from before there were any) says nothing. Raises ``AudioFileError`` for a file
-    that cannot be read.
+    Requests without a hash (from an old journal) are not checked. Raises ``AudioFileError`` for an unreadable file.
     """
     changed = set()
     for path, stamp in {(request.init, request.init_hash) for request in requests if request.init_hash}:
@@ -143,12 +141,12 @@ def changed_files(requests: Iterable[RenderRequest]) -> tuple[str, ...]:
             if file_hash(path) != stamp:
                 changed.add(path)
         except AudioFileError as error:
-            raise AudioFileError(f"loops of the set start from {path}; put it back as it was: {error}") from error
+            raise AudioFileError(f"loops of the set start from {path}; restore that file: {error}") from error
     return tuple(sorted(changed))
 
 
-def load_as_live(name: str) -> Family:
-    """The family ``name``, computing as the renderer process does; ``ModelError`` when there is none."""
+def load_replay_family(name: str) -> Family:
+    """The family ``name``, with torch set as in the renderer process; ``ModelError`` when there is none."""
     import torch
 
     from riffengine.renderer.registry import load_family
@@ -160,23 +158,23 @@ def load_as_live(name: str) -> Family:
 def replay_file(
     recording: Recording,
     output: Path,
-    load: Load,
+    load: LoadFamily,
     steps: int | None = None,
-    progress: Progress = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> ReplayReport:
     """Play ``recording`` into ``output``, in the formats of ``--record``: .wav float32, .flac 24 bit.
 
-    ``say`` hears, before anything is rendered, what will keep it from being the same.
+    Before rendering, ``say`` gets a line for every reason why the sound will differ.
     Raises ``AudioFileError`` when the file cannot be written, ``JournalError`` and what the renderer raises.
     """
     if output.suffix.lower() not in FORMATS:
-        raise AudioFileError(f"{output.name}: the ending must be {' or '.join(FORMATS)}")
+        raise AudioFileError(f"{output.name}: the file name must end in {' or '.join(FORMATS)}")
     replay = Replay(recording, load, steps)
     for path in replay.changed_files:
         say(
-            f"{path} holds another sound than when the set was played, so its loops become others: "
-            "put the file back as it was and render again to hear the same"
+            f"{path} has changed since the set was played, so its loops will sound different; "
+            "restore the file and render again to hear the same set"
         )
     kind, subtype = FORMATS[output.suffix.lower()]
     if kind == "WAV" and replay.frames * CHANNELS * 4 > _LONGEST_WAV:

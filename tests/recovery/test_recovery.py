@@ -1,4 +1,4 @@
-"""What survives a crash, with the real files, store, Conductor and mixer messages."""
+"""Recovery after a crash, with the real files, store, Conductor and mixer messages."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ RATE, FRAMES, SLOTS = 1000, 4000, 16
 READY = Ready("scripted", ("mix",), 1, (), 0.0, "")
 
 
-def dead(pid: int) -> bool:
+def never_alive(pid: int) -> bool:
     return False
 
 
-def kept(**values: object) -> SavedState:
+def saved_state(**values: object) -> SavedState:
     request = RenderRequest(Point("house", 3), Point("house", 3), sample_rate=RATE)
     loop = SavedLoop(request, FRAMES, 1, ("mix",))
     facts = {"preset": "/p.yaml", "sample_rate": RATE, "decks": ("a",), "saved_at": 5.5, "parameters": {"steps": 9}}
@@ -47,8 +47,8 @@ def notes_of(request: RenderRequest) -> bytes:
     return pack([LoopNote("bass", 30 + int(request.digest(), 16) % 30, 0, 4, 100)])
 
 
-class Machine:
-    """A Conductor with a loop store, and a renderer that answers at once when it is there."""
+class EngineSimulation:
+    """A Conductor with a loop store and, if ``model``, a renderer that delivers at once."""
 
     def __init__(self, recovery: Recovery, model: bool, **values: object) -> None:
         tree = standard_tree(("a",))
@@ -62,11 +62,11 @@ class Machine:
         self.player: list[object] = []
         self.notes: dict[int, bytes] = {}
         self.restored = recovery.restore(self.conductor, self.store, self.requests.__setitem__, self.notes.__setitem__)
-        self.do(self.conductor.start(0), 0)
+        self.carry_out(self.conductor.start(0), 0)
         if model:
-            self.do(self.conductor.renderer_ready(0, READY), 0)
+            self.carry_out(self.conductor.renderer_ready(0, READY), 0)
 
-    def do(self, actions: object, frame: int) -> None:
+    def carry_out(self, actions: object, frame: int) -> None:
         for action in actions:  # type: ignore[attr-defined]
             if isinstance(action, ToPlayerMessage):
                 self.player.append(action.message)
@@ -78,11 +78,11 @@ class Machine:
                 delivery = Delivery(
                     render.job, render.slot, render.request, FRAMES, 1, ("mix",), -14.0, 1.0, RenderCost()
                 )
-                self.do(self.conductor.delivered(frame, delivery), frame)
+                self.carry_out(self.conductor.delivered(frame, delivery), frame)
 
     def play(self, seconds: float) -> None:
         for frame in range(0, round(seconds * RATE), 20):
-            self.do(self.scene_player.tick(frame), frame)
+            self.carry_out(self.scene_player.tick(frame), frame)
 
     def save(self, now_seconds: float) -> None:
         save, notes = self.recovery.save, self.notes.__getitem__
@@ -91,7 +91,9 @@ class Machine:
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
 def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, alpha: float) -> None:
-    before = Machine(Recovery(tmp_path, 100.0, resume=False), model=True, deck__a__alpha=alpha, deck__a__to="dub")
+    before = EngineSimulation(
+        Recovery(tmp_path, 100.0, resume=False), model=True, deck__a__alpha=alpha, deck__a__to="dub"
+    )
     before.play(3.0)
     before.scene_player.submit(Command("scene/store", "here"), 3000)
     before.save(103.0)
@@ -100,37 +102,37 @@ def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, a
     sounding = {r.digest() for r in (loop.request for loop in load_saved_state(tmp_path).loops)}  # type: ignore[union-attr]
     assert sounding
     facts = json.loads((tmp_path / RUN_FILE).read_text())
-    (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 2**22 + 1}))  # nobody has that number
+    (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 2**22 + 1}))  # no process has this number
 
     recovery = Recovery(tmp_path, 110.0, resume=True)
-    after = Machine(recovery, model=False)
+    after = EngineSimulation(recovery, model=False)
     assert after.restored == len(sounding)
     after.play(1.0)
     placed = [m for m in after.player if isinstance(m, PlaceLoop)]
     assert {after.requests[m.loop.slot].digest() for m in placed} == sounding
     assert len([m for m in after.player if isinstance(m, LaunchBank)]) == 1
-    for message in placed:  # the very samples, to the last bit
+    for message in placed:  # the same samples, to the last bit
         want = noise(int(after.requests[message.loop.slot].digest(), 16))
         assert np.array_equal(after.store.view(message.loop.slot, 1, FRAMES, 1), want)
         assert after.notes[message.loop.slot] == notes_of(after.requests[message.loop.slot])
     assert after.conductor.state["deck/a/alpha"] == alpha and after.scene_player.book.scenes[0].name == "here"
-    after.do(after.conductor.renderer_ready(1000, READY), 1000)
+    after.carry_out(after.conductor.renderer_ready(1000, READY), 1000)
     assert len(after.conductor.scheduler.decks["a"].current.placed) > 1  # type: ignore[union-attr]
-    for machine in (before, after):
-        machine.store.close()
+    for simulation in (before, after):
+        simulation.store.close()
 
 
 def test_a_saved_state_reads_back_and_old_loops_go(tmp_path: Path) -> None:
-    one = kept()
+    one = saved_state()
     write_saved_state(tmp_path, one, {one.loops[0].file: noise(1)})
     assert load_saved_state(tmp_path) == one
     assert np.array_equal(read_loop(tmp_path, one.loops[0]), noise(1))  # type: ignore[arg-type]
-    write_saved_state(tmp_path, kept(loops=()), {})
+    write_saved_state(tmp_path, saved_state(loops=()), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE]
 
 
-def test_what_is_damaged_is_as_good_as_nothing(tmp_path: Path) -> None:
-    one = kept()
+def test_damaged_files_are_ignored(tmp_path: Path) -> None:
+    one = saved_state()
     write_saved_state(tmp_path, one, {one.loops[0].file: noise(1)})
     whole = (tmp_path / STATE_FILE).read_bytes()
     for cut in range(0, len(whole) - 1, 7):
@@ -145,37 +147,37 @@ def test_what_is_damaged_is_as_good_as_nothing(tmp_path: Path) -> None:
 
 
 def test_only_a_run_that_did_not_end_can_be_resumed(tmp_path: Path) -> None:
-    start, marker = begin_run(tmp_path, 0.0, dead)
+    start, marker = begin_run(tmp_path, 0.0, never_alive)
     assert (start.crashes, start.resumable, start.advice(False)) == (0, False, "")
-    write_saved_state(tmp_path, kept(loops=()), {})
+    write_saved_state(tmp_path, saved_state(loops=()), {})
     (tmp_path / f".{STATE_FILE}.123").write_text("half")
     marker.mark_clean()
-    start, _ = begin_run(tmp_path, 10.0, dead)
+    start, _ = begin_run(tmp_path, 10.0, never_alive)
     assert not start.resumable
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE, RUN_FILE]
-    start, marker = begin_run(tmp_path, 20.0, dead)  # the one before never ended
+    start, marker = begin_run(tmp_path, 20.0, never_alive)  # the run before never ended
     assert start.resumable and "--resume" in start.advice(False) and start.advice(True) == ""
 
 
-def test_three_crashes_within_ten_minutes_start_safe_and_a_clean_end_forgives(tmp_path: Path) -> None:
-    write_saved_state(tmp_path, kept(loops=()), {})
+def test_three_crashes_within_ten_minutes_start_safe_until_a_clean_end(tmp_path: Path) -> None:
+    write_saved_state(tmp_path, saved_state(loops=()), {})
     crashes = []
     for now in (0.0, 100.0, 200.0, 300.0):
-        start, marker = begin_run(tmp_path, now, dead)
+        start, marker = begin_run(tmp_path, now, never_alive)
         crashes.append(start.crashes)
     assert crashes == [0, 1, 2, 3] and start.safe and "safe" in start.advice(True)
     marker.mark_clean()
-    assert not begin_run(tmp_path, 310.0, dead)[0].safe
+    assert not begin_run(tmp_path, 310.0, never_alive)[0].safe
 
 
 def test_crashes_long_ago_do_not_count(tmp_path: Path) -> None:
     for now in (0.0, 400.0, 800.0, 1200.0, 1600.0):
-        start, _ = begin_run(tmp_path, now, dead)
+        start, _ = begin_run(tmp_path, now, never_alive)
         assert not start.safe
 
 
-def test_a_safe_start_takes_nothing_from_the_last_set(tmp_path: Path) -> None:
-    write_saved_state(tmp_path, kept(), {})
+def test_a_safe_start_uses_nothing_of_the_last_set(tmp_path: Path) -> None:
+    write_saved_state(tmp_path, saved_state(), {})
     (tmp_path / RUN_FILE).write_text(json.dumps({"pid": 2**22 + 1, "clean": False, "seen": 90, "crashes": [80, 85]}))
     recovery = Recovery(tmp_path, 100.0, resume=True)
     assert recovery.saved is None and "safe" in recovery.advice
@@ -184,7 +186,7 @@ def test_a_safe_start_takes_nothing_from_the_last_set(tmp_path: Path) -> None:
 
 
 def test_two_engines_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
-    begin_run(tmp_path, 0.0, dead)
+    begin_run(tmp_path, 0.0, never_alive)
     facts = json.loads((tmp_path / RUN_FILE).read_text())
     (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 1}))
     before = (tmp_path / RUN_FILE).read_text()
@@ -198,23 +200,23 @@ def test_a_set_whose_player_died_is_offered_again_and_one_that_ended_is_not(tmp_
     for number, clean in enumerate((True, False)):
         folder = tmp_path / str(number)
         recovery = Recovery(folder, 0.0, resume=False)
-        machine = Machine(recovery, model=True)
-        machine.play(1.0)
-        machine.save(10.0)
+        simulation = EngineSimulation(recovery, model=True)
+        simulation.play(1.0)
+        simulation.save(10.0)
         recovery.mark_ended(clean)
-        machine.store.close()
-        assert begin_run(folder, 20.0, dead)[0].resumable is not clean
+        simulation.store.close()
+        assert begin_run(folder, 20.0, never_alive)[0].resumable is not clean
 
 
-def test_a_folder_that_cannot_be_written_costs_the_saved_state_and_nothing_else(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_only_the_saved_state(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     recovery = Recovery(tmp_path / "file" / "riffengine", 0.0, resume=True)
-    machine = Machine(recovery, model=True)
-    machine.play(1.0)
-    machine.save(10.0)
+    simulation = EngineSimulation(recovery, model=True)
+    simulation.play(1.0)
+    simulation.save(10.0)
     recovery.mark_ended()
     assert "no state to resume" in recovery.advice
-    machine.store.close()
+    simulation.store.close()
 
 
 def test_the_folder_is_where_the_specification_puts_it() -> None:

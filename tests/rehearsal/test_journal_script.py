@@ -1,4 +1,4 @@
-"""The hands of a set that was played, rehearsed: the same gestures, with other troubles."""
+"""The commands of a journal are rehearsed: the same gestures with other faults of the renderer."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,8 @@ GRID = BeatGrid(RATE, 120.0)
 HOURS = 0.02
 
 
-def a_set(path: Path, session: Session) -> Recording:
-    """The performer of seed 5, written down as the engine writes it, and the steps of a walk between."""
+def recorded_set(path: Path, session: Session) -> Recording:
+    """A journal as the engine writes it, with the gestures of RandomPerformer seed 5 and drift steps between them."""
     tree = session.tree()
     state = session.state(tree)
     with Journal(path, JournalHeader("p", "bundled", "0", RATE, 0, {**state.values, "gone": 1})) as journal:
@@ -36,22 +36,22 @@ def a_set(path: Path, session: Session) -> Recording:
 
 def test_a_journal_is_rehearsed_gesture_by_gesture(tmp_path: Path) -> None:
     session = load_session(PRESET)
-    recording = a_set(tmp_path / "set.jsonl", session)
-    hands = [command for _, command in recording.commands() if command.source != "walk"]
-    assert len(hands) > 20
+    recording = recorded_set(tmp_path / "set.jsonl", session)
+    gestures = [command for _, command in recording.commands() if command.source != "walk"]
+    assert len(gestures) > 20
     plan = RehearsalPlan(hours=HOURS, journal=recording)
     played = rehearse_session(session, plan)
-    assert played["gestures"] == len(hands) and played["landings"] > 1
+    assert played["gestures"] == len(gestures) and played["landings"] > 1
     assert not went_wrong(played)
     assert rehearse_session(session, replace(plan, block_frames=64))["digest"] == played["digest"]
     assert rehearse_session(session, replace(plan, journal=None))["digest"] != played["digest"]
     early = rehearse_session(session, replace(plan, hours=HOURS / 2))
-    assert 0 < early["gestures"] < len(hands)
+    assert 0 < early["gestures"] < len(gestures)
 
 
-def test_a_set_begins_as_it_began_and_seeds_vary_the_renderer_alone(tmp_path: Path) -> None:
+def test_a_set_starts_from_its_journalled_state_and_seeds_vary_only_the_renderer(tmp_path: Path) -> None:
     session = load_session(PRESET)
-    recording = a_set(tmp_path / "set.jsonl", session)
+    recording = recorded_set(tmp_path / "set.jsonl", session)
     slower = replace(
         recording, header=replace(recording.header, parameters={**recording.header.parameters, "transport/tempo": 60.0})
     )
@@ -59,15 +59,17 @@ def test_a_set_begins_as_it_began_and_seeds_vary_the_renderer_alone(tmp_path: Pa
     assert rehearse_session(session, replace(plan, journal=slower))["sample_rate"] == whole_rate(
         60.0, session.loop_beats
     )
-    told = rehearse_seeds(session, plan, 2, 1)
-    assert told["gestures"] == 2 * len([c for _, c in recording.commands() if c.source != "walk"])
-    assert told["wrong_seeds"] == []
+    figures = rehearse_seeds(session, plan, 2, 1)
+    assert figures["gestures"] == 2 * len([c for _, c in recording.commands() if c.source != "walk"])
+    assert figures["wrong_seeds"] == []
 
 
-def test_it_is_typed_and_a_damaged_journal_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_takes_a_journal_and_refuses_a_damaged_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = load_session(PRESET)
     path = tmp_path / "set.jsonl"
-    recording = a_set(path, session)
+    recording = recorded_set(path, session)
     assert main(["rehearse", str(PRESET), "--hours", "0.005", "--journal", str(path)]) == 0
     assert "landing_error_frames_max 0" in capsys.readouterr().out
     assert main(["rehearse", str(PRESET), "--journal", str(tmp_path / "none.jsonl")]) != 0

@@ -10,7 +10,7 @@ from riffengine.errors import LoopStoreError
 from riffengine.performance.command import Accepted, Command
 from riffengine.performance.parameters import standard_tree
 from riffengine.processes.player_messages import LoopRef, PlaceLoop
-from riffengine.rehearsal import Line, Rehearsal, RendererScript, WatchedStore
+from riffengine.rehearsal import Rehearsal, RendererScript, ScriptLine, WatchedStore
 
 PROMPTS = ("techno", "ambient piano", "drum and bass", "jazz trio", "dub")
 ANY_TEMPO = tuple(float(bpm) for bpm in range(90, 150))
@@ -31,28 +31,29 @@ def state_of(tree, **values):
     return state
 
 
-def a_set(seconds, seed, decks, every_seconds=20.0, tempi=ANY_TEMPO):
-    """Somebody plays: prompts, seeds, alphas, tempo, crossfader, at random but always the same for one seed."""
-    chance, lines, at = random.Random(f"hands {seed}"), [], 5.0
+def random_script(seconds, seed, decks, every_seconds=20.0, tempi=ANY_TEMPO):
+    """Random prompts, seeds, alphas, tempi and fader moves, always the same for one seed."""
+    rng, lines, at = random.Random(f"hands {seed}"), [], 5.0
     while at < seconds:
-        deck = chance.choice(decks)
+        deck = rng.choice(decks)
         commands = {
-            "prompt": Command(f"deck/{deck}/prompt", chance.choice(PROMPTS)),
-            "seed": Command(f"deck/{deck}/seed", chance.randrange(1000)),
-            "alpha": Command(f"deck/{deck}/alpha", round(chance.random(), 3)),
-            "guidance": Command(f"deck/{deck}/guidance", round(chance.uniform(1, 9), 2)),
-            "tempo": Command("transport/tempo", chance.choice(tempi)),
-            "quantum": Command("transport/quantum", chance.choice(("beat", "bar", "loop", "off"))),
-            "crossfader": Command("crossfader", round(chance.uniform(0.2, 0.8), 2)),
+            "prompt": Command(f"deck/{deck}/prompt", rng.choice(PROMPTS)),
+            "seed": Command(f"deck/{deck}/seed", rng.randrange(1000)),
+            "alpha": Command(f"deck/{deck}/alpha", round(rng.random(), 3)),
+            "guidance": Command(f"deck/{deck}/guidance", round(rng.uniform(1, 9), 2)),
+            "tempo": Command("transport/tempo", rng.choice(tempi)),
+            "quantum": Command("transport/quantum", rng.choice(("beat", "bar", "loop", "off"))),
+            "crossfader": Command("crossfader", round(rng.uniform(0.2, 0.8), 2)),
             "next": Command("next", True),
         }
         kinds, weights = list(commands), (6, 4, 6, 4, 1, 1, 2, 2)
-        lines.append(Line((commands[chance.choices(kinds, weights)[0]],), at))
-        if chance.random() < 0.1:  # a hand on a slider: 50 moves in a second
+        lines.append(ScriptLine((commands[rng.choices(kinds, weights)[0]],), at))
+        if rng.random() < 0.1:  # a slider: 50 moves in one second
             lines += [
-                Line((Command(f"deck/{deck}/guidance", 1.0 + move / 10),), at + 1.0 + move / 50) for move in range(50)
+                ScriptLine((Command(f"deck/{deck}/guidance", 1.0 + move / 10),), at + 1.0 + move / 50)
+                for move in range(50)
             ]
-        at += chance.expovariate(1.0 / every_seconds)
+        at += rng.expovariate(1.0 / every_seconds)
     return lines
 
 
@@ -75,7 +76,7 @@ def play(
     rehearsal = Rehearsal(
         tree,
         state,
-        a_set(seconds, seed, decks, every_seconds, tempi),
+        random_script(seconds, seed, decks, every_seconds, tempi),
         RendererScript(seed=seed, **trouble),
         sample_rate=500,
         block_frames=block_frames,
@@ -114,20 +115,20 @@ def test_twenty_minutes_with_failures_and_crashes_have_no_gap(seed):
 
 
 @pytest.mark.parametrize("crash_seed", range(6))
-def test_a_renderer_that_dies_all_the_time_never_silences_the_set(crash_seed):
+def test_a_renderer_that_keeps_dying_never_silences_the_set(crash_seed):
     report = play(300, seed=crash_seed, every_seconds=5.0, crash_every_seconds=8, restart_seconds=3.0)
     check(report)
     assert report.crashes >= 10
 
 
-def test_a_renderer_slower_than_the_music_only_holds_the_walk():
+def test_a_renderer_slower_than_the_music_only_stops_the_drift():
     report = play(600, every_seconds=1e9, draft_seconds=9.0, full_seconds=15.0, drift=1.0, decks=("a",))
     check(report)
     assert report.famines >= 5
     assert report.runway_min_s == 0.0
 
 
-def test_a_renderer_fast_enough_never_lets_the_walk_wait():
+def test_a_renderer_fast_enough_never_stops_the_drift():
     report = play(600, every_seconds=1e9, decks=("a",), drift=0.5)
     check(report)
     assert report.famines == 0
@@ -141,14 +142,14 @@ def test_few_slots_are_never_written_while_they_are_read(slots):
 
 
 @pytest.mark.parametrize("poison", [{1}, {2}, {5, 6}, {1, 3, 4}])
-def test_a_seed_that_will_not_render_is_walked_past(poison):
+def test_a_seed_that_cannot_be_rendered_is_skipped(poison):
     report = play(400, every_seconds=1e9, decks=("a",), drift=1.0, poisoned_seeds=frozenset(poison))
     check(report)
     assert report.logs["seed skipped"] >= len(poison)
     assert len(report.landings) > 40  # a rollover every 4 s; three tries with their pauses take another four
 
 
-def test_a_renderer_that_hangs_is_started_anew_and_the_set_goes_on():
+def test_a_renderer_that_hangs_is_restarted_and_the_set_continues():
     report = play(1200, every_seconds=20.0, hang_share=0.02)
     check(report)
     assert report.restarts >= 3
@@ -156,14 +157,14 @@ def test_a_renderer_that_hangs_is_started_anew_and_the_set_goes_on():
     assert report.landings[-1][1] > 1000 * 500
 
 
-def test_a_rollover_cannot_be_heard():
-    """With one seed at both ends of every bank the walk's sound must be one unbroken tone."""
+def test_a_rollover_is_inaudible():
+    """With one seed at both ends of every bank drift must sound as one unbroken tone."""
     tree = standard_tree(["a"])
     state = state_of(tree, deck__a__drift=1.0, deck__a__alpha=1.0, steps=4)
     rehearsal = Rehearsal(tree, state, (), RendererScript(spread=0.0, slow_share=0.0), sample_rate=1000)
     heard = []
-    hear = rehearsal._ear.hear
-    rehearsal._ear.hear = lambda block: (heard.append(block), hear(block))
+    add = rehearsal._analyser.add
+    rehearsal._analyser.add = lambda block: (heard.append(block), add(block))
     report = rehearsal.run(60)
     sound = np.concatenate(heard)[5000:, 0]
     assert len(report.landings) > 10
@@ -171,16 +172,16 @@ def test_a_rollover_cannot_be_heard():
     assert float(np.abs(np.diff(sound)).max()) < 0.08
 
 
-def test_panic_is_silence_that_was_asked_for():
+def test_the_silence_of_a_panic_is_no_gap():
     tree = standard_tree(["a"])
-    script = [Line((Command("panic", True),), 20.0), Line((Command("master/gain", -3.0),), 25.0)]
+    script = [ScriptLine((Command("panic", True),), 20.0), ScriptLine((Command("master/gain", -3.0),), 25.0)]
     report = Rehearsal(tree, tree.initial_state(), script).run(40)
     check(report)
 
 
-def test_the_ear_hears_a_gap():
+def test_the_analyser_finds_a_gap():
     tree = standard_tree(["a"])
-    script = [Line((Command("deck/a/mute", True),), 20.0), Line((Command("deck/a/mute", False),), 21.0)]
+    script = [ScriptLine((Command("deck/a/mute", True),), 20.0), ScriptLine((Command("deck/a/mute", False),), 21.0)]
     report = Rehearsal(tree, tree.initial_state(), script).run(40)
     assert report.gaps == 1
     assert report.longest_gap_seconds == pytest.approx(1.0, abs=0.02)
@@ -190,7 +191,7 @@ def test_a_slot_written_while_it_may_be_read_is_an_error():
     store = WatchedStore(2)
     ref = LoopRef(1, 0, 10, 1, ("mix",), 8)
     store.write(0, np.zeros((1, 10, 1), dtype=np.float32))
-    store.watch(PlaceLoop("a", 1, 0.0, ref))
+    store.sent(PlaceLoop("a", 1, 0.0, ref))
     with pytest.raises(LoopStoreError, match="slot 0 was written"):
         store.write(0, np.zeros((1, 10, 1), dtype=np.float32))
     with pytest.raises(LoopStoreError, match="before it was written"):

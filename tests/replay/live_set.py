@@ -1,4 +1,4 @@
-"""A live set without processes: the real feed and mixer pulled in uneven blocks, taped by the real tape and journal."""
+"""A live set without processes: real callback and mixer, pulled in uneven blocks, with a player log and journal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WEIGHTS = "noise-1"
 
 
 class NoiseFamily:
-    """A renderer that is quick: equal requests give equal noise, and one that is finer is quieter."""
+    """A fast renderer: equal requests give equal noise, and more steps give quieter noise."""
 
     name, stems, channels, vocabulary, weights_digest = "noise", ("mix",), 2, (), WEIGHTS
 
@@ -53,25 +53,25 @@ class NoiseFamily:
         check()
         self.rendered.append(request)
         frames = BeatGrid(RATE, request.bpm).loop_frames(request.beats)
-        chance = np.random.default_rng(int(request.digest(), 16))
-        audio = (chance.standard_normal((1, frames, 2)) / request.steps).astype(np.float32)
+        rng = np.random.default_rng(int(request.digest(), 16))
+        audio = (rng.standard_normal((1, frames, 2)) / request.steps).astype(np.float32)
         return Rendition(request, audio, np.zeros((1, 1), np.float32), None, -14.0, 1.0, RenderCost())
 
 
 class LiveSet:
-    """Sends messages at random, some without a frame and some too late, and keeps what was heard."""
+    """Sends random messages, some without a frame and some too late, and records the output."""
 
     def __init__(
         self, journal: Path | None, seed: int, leader: Callable[[float], Pace] | None = None, init: str = ""
     ) -> None:
         self._init = init
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._leader, self._follower = leader, Follower(RATE, BEATS)
         self.grids = 0
         self._slots: dict[int, NDArray[np.float32]] = {}
         self.grid = BeatGrid(RATE, 120.0)
         self._mixer = Mixer(RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2)
-        self._feed = AudioCallback(self._mixer, None, VirtualClock(), player_log=journal is not None)
+        self._callback = AudioCallback(self._mixer, None, VirtualClock(), player_log=journal is not None)
         self._journal = None
         if journal is not None:
             tree = standard_tree(("a", "b"))
@@ -81,7 +81,7 @@ class LiveSet:
         self._family = NoiseFamily()
         self._free = list(range(40))
         self._loops = self._banks = 0
-        self._heard: list[NDArray[np.float32]] = []
+        self._output: list[NDArray[np.float32]] = []
         self._stopped = False
 
     def _write(self, frame: int, kind: str, facts: object) -> None:
@@ -96,15 +96,15 @@ class LiveSet:
             self._stopped = True
             message = SetControl("fade", 0.0, None, message.fade_frames)
         self._mixer.admit(message)
-        self._feed.inbox.append(message)
+        self._callback.inbox.append(message)
 
     def loop(self) -> LoopRef:
-        chance = self._chance
+        rng = self._rng
         request = RenderRequest(
-            Point("house", chance.randrange(9)),
+            Point("house", rng.randrange(9)),
             Point("dub", 1),
-            chance.random(),
-            chance.choice((2, 4)),
+            rng.random(),
+            rng.choice((2, 4)),
             120.0,
             BEATS,
             RATE,
@@ -114,35 +114,35 @@ class LiveSet:
         slot, self._loops = self._free.pop(0), self._loops + 1
         audio = self._family.render(request, lambda: None).audio
         self._slots[slot] = audio
-        self._player_log.lies_in(slot, request)
+        self._player_log.set_slot_request(slot, request)
         return LoopRef(self._loops, slot, audio.shape[1], 2, ("mix",), BEATS)
 
-    def soon(self) -> int | None:
-        """At once, some blocks ahead, or on a frame that is already gone."""
-        ahead = self._chance.choice((None, -300, 0, 100, 1500, 4000))
+    def some_frame(self) -> int | None:
+        """No frame, a frame some blocks ahead, or a frame that has already passed."""
+        ahead = self._rng.choice((None, -300, 0, 100, 1500, 4000))
         return None if ahead is None else max(0, self._mixer.frame + ahead)
 
     def gesture(self) -> None:
-        chance, deck = self._chance, self._chance.choice("ab")
-        match chance.choice(("launch", "launch", "knob", "knob", "refine", "free", "tempo")):
+        rng, deck = self._rng, self._rng.choice("ab")
+        match rng.choice(("launch", "launch", "knob", "knob", "refine", "free", "tempo")):
             case "launch" if len(self._free) > 4:
                 self._banks += 1
                 refs = [self.loop(), self.loop()]
                 for alpha, ref in zip((0.0, 1.0), refs, strict=True):
                     self.send(PlaceLoop(deck, self._banks, alpha, ref, None, 100))
-                self.send(LaunchBank(deck, self._banks, self.soon(), chance.choice((0, 100, 700))))
+                self.send(LaunchBank(deck, self._banks, self.some_frame(), rng.choice((0, 100, 700))))
             case "knob":
-                name = chance.choice((f"deck/{deck}/alpha", f"deck/{deck}/gain", "crossfader", "master/gain"))
-                self.send(SetControl(name, chance.random(), self.soon(), chance.choice((0, 80, 900)), stamp_ns=7))
+                name = rng.choice((f"deck/{deck}/alpha", f"deck/{deck}/gain", "crossfader", "master/gain"))
+                self.send(SetControl(name, rng.random(), self.some_frame(), rng.choice((0, 80, 900)), stamp_ns=7))
             case "refine" if self._banks and len(self._free) > 4:
-                self.send(PlaceLoop(deck, self._banks, chance.choice((0.0, 0.5)), self.loop(), self.soon(), 300))
+                self.send(PlaceLoop(deck, self._banks, rng.choice((0.0, 0.5)), self.loop(), self.some_frame(), 300))
             case "free" if self._loops:
-                number = chance.randrange(1, self._loops + 1)
-                self.send(RemoveLoop(deck, max(1, self._banks), 0.5, self.soon()))
+                number = rng.randrange(1, self._loops + 1)
+                self.send(RemoveLoop(deck, max(1, self._banks), 0.5, self.some_frame()))
                 self.send(FreeLoop(number))
             case "tempo" if self._leader is None:
                 at = self._mixer.frame + 2000
-                self.grid = self.grid.with_tempo(chance.choice((118.0, 120.0, 133.0)), at)
+                self.grid = self.grid.with_tempo(rng.choice((118.0, 120.0, 133.0)), at)
                 self.send(SetGrid(self.grid, at))
             case _:
                 pass
@@ -151,7 +151,7 @@ class LiveSet:
         self.send(SetGrid(self.grid, 0))
         self.send(SetControl("fade", 1.0, None, 50))
         while self._mixer.frame < seconds * RATE:
-            for _ in range(self._chance.choice((0, 0, 1, 3))):
+            for _ in range(self._rng.choice((0, 0, 1, 3))):
                 self.gesture()
             self.follow()
             self.pull()
@@ -162,10 +162,10 @@ class LiveSet:
         self._player_log.end(self._mixer.frame)
         if self._journal is not None:
             self._journal.close()
-        return np.concatenate(self._heard)
+        return np.concatenate(self._output)
 
     def follow(self) -> None:
-        """Whoever leads is where they are: the grid goes after them."""
+        """Let the beat grid follow the leader."""
         at = self._mixer.horizon + 400
         if self._leader is None or self.grid.anchor_frame > self._mixer.horizon:
             return
@@ -176,12 +176,12 @@ class LiveSet:
                 self.send(SetGrid(self.grid, self.grid.anchor_frame))
 
     def pull(self) -> None:
-        block = np.zeros((self._chance.choice((64, 256, 333, 1024)), 2), np.float32)
-        self._feed.fill(block, False)
-        assert self._feed.failures == 0, self._feed.last_failure
-        self._heard.append(block)
-        while self._feed.outbox:
-            report, _ = self._feed.outbox.popleft()
+        block = np.zeros((self._rng.choice((64, 256, 333, 1024)), 2), np.float32)
+        self._callback.fill(block, False)
+        assert self._callback.failures == 0, self._callback.last_failure
+        self._output.append(block)
+        while self._callback.outbox:
+            report, _ = self._callback.outbox.popleft()
             if isinstance(report, Scheduled):
                 self._player_log.scheduled(report)
             elif isinstance(report, LoopFreed):

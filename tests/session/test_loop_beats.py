@@ -65,7 +65,7 @@ def test_again_dreams_every_beat_of_the_loop(beats: int) -> None:
 @pytest.mark.parametrize("beats", [4, 16])
 def test_a_set_of_such_loops_has_no_gap(beats: int) -> None:
     session = Session(loop_beats=beats, decks=("a", "b"), parameters={"deck/a/drift": 0.1, "deck/b/prompt": "dub"})
-    figures = rehearse_session(session, RehearsalPlan(hours=0.1, seed=3, performed=True))
+    figures = rehearse_session(session, RehearsalPlan(hours=0.1, seed=3, random_performer=True))
     assert not went_wrong(figures) and figures["landings"] > 5
 
 
