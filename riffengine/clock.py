@@ -1,4 +1,4 @@
-"""The wall clock. Only this module and the device drivers may ask what time it is."""
+"""Clocks. Only this module and the device drivers may read the system time; all other code gets the time passed in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Clock(Protocol):
     """A source of monotonic time."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since an arbitrary start; never goes back."""
+        """Nanoseconds since an arbitrary start; never decreases."""
 
 
 class SystemClock:
@@ -21,22 +21,22 @@ class SystemClock:
         return time.monotonic_ns()
 
     def unix_seconds(self) -> float:
-        """Seconds since 1970, for what outlives a start of the machine; may jump when the clock is set."""
+        """Seconds since 1970, for times that must survive a reboot; may jump when the clock is set."""
         return time.time_ns() / 1e9
 
 
 class VirtualClock:
-    """A clock that stands still until it is moved."""
+    """A clock that only moves when told to, for tests and simulations."""
 
     def __init__(self, start_ns: int = 0) -> None:
         self._now_ns = start_ns
 
     def now_ns(self) -> int:
-        """Nanoseconds as last set."""
+        """Nanoseconds as set last."""
         return self._now_ns
 
     def advance_to(self, now_ns: int) -> None:
-        """Move to ``now_ns``; moving back is refused."""
+        """Move to ``now_ns``; ``ValueError`` when that is in the past."""
         if now_ns < self._now_ns:
-            raise ValueError(f"the clock stands at {self._now_ns} ns and cannot go back to {now_ns} ns")
+            raise ValueError(f"the clock is at {self._now_ns} ns and cannot go back to {now_ns} ns")
         self._now_ns = now_ns

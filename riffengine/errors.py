@@ -1,4 +1,4 @@
-"""The one error tree. Every message says what was wrong, what is allowed, and what to do.
+"""The error tree of the package. Every message says what was wrong, what is allowed, and what to do.
 
 RiffError
 ├── PresetError            a preset file is refused (file, line, key)
@@ -9,14 +9,14 @@ RiffError
 ├── ControlError           a message from outside (OSC, MIDI) cannot be understood
 ├── DeviceError            a sound device, or the library that drives it, is not usable
 ├── RendererError          a loop could not be rendered
-│   ├── RenderCancelled    newer intent replaced the job; not a fault
+│   ├── RenderCancelled    a newer request replaced the job; not a fault
 │   └── RendererDied       the renderer process ended
-├── ModelError             weights or a checkpoint are missing, damaged or of another kind
-├── JournalError           a journal cannot be begun or read
-├── LoopStoreError         shared memory for loops is missing, full or of another session
-├── ServiceError           a log file, a port or a terminal cannot be had
+├── ModelError             weights or a checkpoint are missing, damaged or of the wrong kind
+├── JournalError           a journal cannot be created or read
+├── LoopStoreError         shared memory for loops is missing, full or belongs to another session
+├── ServiceError           a log file, a port or a terminal cannot be opened
 ├── AudioFileError         an audio file cannot be read or written
-├── PictureError           a picture of sound cannot be read or written
+├── PictureError           a spectrogram image cannot be read or written
 └── SetEnded               a set played from Python has ended, or was never started
 """
 
@@ -24,13 +24,13 @@ from __future__ import annotations
 
 
 class RiffError(Exception):
-    """Root of every error this package raises on purpose."""
+    """The base class of every error that this package raises on purpose."""
 
 
 class PresetError(RiffError):
-    """A preset is refused; nothing starts. ``where`` is ``file:line`` and ``key`` the dotted key.
+    """A preset is refused, and nothing starts. ``where`` is ``file:line`` and ``key`` the dotted key.
 
-    ``others`` are the further problems of the same file; the message has one line for each.
+    ``others`` are more problems of the same file; the message has one line for each.
     """
 
     def __init__(self, where: str, key: str, problem: str, others: tuple[PresetError, ...] = ()) -> None:
@@ -43,7 +43,7 @@ class PresetError(RiffError):
 
 
 class ParameterError(RiffError):
-    """A value for the parameter tree is refused; the state is as it was."""
+    """A value for the parameter tree is refused; the state is unchanged."""
 
 
 class UnknownParameter(ParameterError):
@@ -55,7 +55,7 @@ class WrongType(ParameterError):
 
 
 class OutOfRange(ParameterError):
-    """The value lies outside what the parameter allows."""
+    """The value is outside the range that the parameter allows."""
 
 
 class ControlError(RiffError):
@@ -71,7 +71,7 @@ class RendererError(RiffError):
 
 
 class RenderCancelled(RendererError):
-    """Newer intent replaced this job between two denoising steps."""
+    """A newer request replaced this job between two denoising steps."""
 
 
 class RendererDied(RendererError):
@@ -79,11 +79,11 @@ class RendererDied(RendererError):
 
 
 class ModelError(RiffError):
-    """Weights or a checkpoint are missing, damaged, or of another kind."""
+    """Weights or a checkpoint are missing, damaged, or of the wrong kind."""
 
 
 class JournalError(RiffError):
-    """A journal cannot be begun, or a file is not a journal that this version reads."""
+    """A journal cannot be created, or a file is not a journal that this version can read."""
 
 
 class LoopStoreError(RiffError):
@@ -91,7 +91,7 @@ class LoopStoreError(RiffError):
 
 
 class ServiceError(RiffError):
-    """A log file, a port or a terminal for those who watch cannot be had."""
+    """A log file, a port or a terminal cannot be opened."""
 
 
 class AudioFileError(RiffError):
@@ -99,7 +99,7 @@ class AudioFileError(RiffError):
 
 
 class PictureError(RiffError):
-    """A picture of sound cannot be read or written."""
+    """A spectrogram image cannot be read or written."""
 
 
 class SetEnded(RiffError):
@@ -107,9 +107,9 @@ class SetEnded(RiffError):
 
 
 def printable(text: object, longest: int = 200) -> str:
-    """``text`` from outside for a message: one line, at most ``longest`` characters, control characters escaped.
+    """Text from outside for use in a message: one line, ``longest`` characters at most, control characters escaped.
 
-    An escape sequence in a file's name or a server's answer would otherwise move the cursor or rewrite the line.
+    Otherwise an escape sequence in a file name or a server's response could move the cursor or rewrite the line.
     """
     whole = str(text)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in whole[:longest])

@@ -1,1 +1,1 @@
-"""Benchmarks that a performer can run: how fast a loop is rendered, how soon a gesture is heard."""
+"""Benchmarks that a performer can run: render speed, latency from gesture to sound, and OSC round trips."""

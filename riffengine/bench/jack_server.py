@@ -1,4 +1,4 @@
-"""A JACK server with the dummy driver (a clock, no card) and a capture client in C, for tests and benchmarks."""
+"""JackServer: a JACK server with the dummy driver (a clock without a sound card), and a capture client in C."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCE = Path(__file__).with_name("jcap.c")
 
 
 def missing_programs() -> list[str]:
-    """What has to be installed first (Debian: jackd2, libjack-jackd2-dev, gcc)."""
+    """The programs and headers that must be installed first (Debian: jackd2, libjack-jackd2-dev, gcc)."""
     found = [name for name in NEEDED if shutil.which(name) is None]
     if not Path("/usr/include/jack/jack.h").exists():
         found.append("libjack-jackd2-dev")
@@ -29,7 +29,7 @@ def missing_programs() -> list[str]:
 
 @dataclass
 class JackServer:
-    """``jackd -S -d dummy`` under a name of its own; ``environment`` leads clients to it."""
+    """``jackd -S -d dummy`` with a unique name; clients started with ``environment`` connect to it."""
 
     rate: int
     period_frames: int
@@ -41,7 +41,7 @@ class JackServer:
     def start(
         cls, rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False, outputs: int = 2
     ) -> JackServer:
-        """Start and wait until it answers. Synchronous: a late client delays the cycle and loses nothing."""
+        """Start it and wait until it answers. Synchronous: a late client delays the cycle, and no audio is lost."""
         name = f"riff{os.getpid()}{secrets.token_hex(2)}"
         command = [
             "jackd",
@@ -63,7 +63,7 @@ class JackServer:
         return listed.stdout.split("\n") if listed.returncode == 0 else []
 
     def wait_for_port(self, name: str, seconds: float = 15.0) -> None:
-        """Until a port of this name is there; ``TimeoutError`` with what is there instead."""
+        """Wait for a port of this name; ``TimeoutError`` names the ports that exist."""
         deadline_ns = SystemClock().now_ns() + round(seconds * 1e9)
         while name not in (ports := self.ports()):
             if SystemClock().now_ns() > deadline_ns or self.process.poll() is not None:
@@ -71,7 +71,7 @@ class JackServer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self.process.terminate()
         try:
             self.process.wait(20)  # on a busy machine; a killed server leaves its semaphores in /dev/shm
@@ -81,14 +81,14 @@ class JackServer:
 
 
 def build_capture(folder: Path) -> Path:
-    """Compile ``jcap.c`` into ``folder``."""
+    """Compile ``jcap.c`` into ``folder`` and return the program."""
     program = folder / "jcap"
     subprocess.run(["gcc", "-O2", "-Wall", "-Werror", "-o", program, SOURCE, "-ljack"], check=True)
     return program
 
 
 class Capture:
-    """A running ``jcap`` on the two ports of a client."""
+    """A running ``jcap`` that records the ports of a client."""
 
     def __init__(self, program: Path, server: JackServer, out: Path, seconds: float, ports: tuple[str, ...]) -> None:
         self._out = out
@@ -102,14 +102,14 @@ class Capture:
             raise RuntimeError(f"jcap said {ready!r}")
 
     def finish(self) -> tuple[NDArray[np.float32], int]:
-        """``(frames, channels) float32`` as heard, and the xruns the server announced meanwhile."""
+        """The recording ``(frames, channels) float32``, and the number of xruns that the server reported meanwhile."""
         return self.finish_timed()[:2]
 
     def finish_timed(self) -> tuple[NDArray[np.float32], int, NDArray[np.int64]]:
-        """As ``finish``, and ``(blocks, 2) int64``: the first frame of each block and when its cycle began, in ns."""
+        """As ``finish``, and ``(blocks, 2) int64``: the first frame of each block and the start of its cycle in ns."""
         self._process.terminate()
-        said, _ = self._process.communicate(timeout=20)
-        words = said.split()
+        output, _ = self._process.communicate(timeout=20)
+        words = output.split()
         heard = np.fromfile(self._out, dtype=np.float32).reshape(-1, self._channels)
         times = np.fromfile(self._out.with_name(self._out.name + ".times"), dtype=np.int64).reshape(-1, 2)
         return heard, int(words[words.index("xruns") + 1]), times

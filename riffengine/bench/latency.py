@@ -1,8 +1,8 @@
-"""``riffengine bench latency``: from a sent OSC message to the changed sample, measured from outside the engine.
+"""``riffengine bench latency``: from a sent OSC message to the changed sample, measured outside the engine.
 
-A JACK server with the dummy driver clocks the real engine (its own processes, ``output: device``); this process sends
-real OSC, a capture client in C records what the engine plays with the time of every block, and the change is found in
-the samples. Nothing the engine says about itself enters the figures; its own are printed beside them.
+A JACK server with the dummy driver clocks the real engine (in its own processes, ``output: device``). This process
+sends real OSC, a capture client in C records the output with the time of every block, and the change is found in the
+samples. The engine's own figures are not used; they are printed beside the measured ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from riffengine.bench.jack_server import Capture, JackServer, build_capture, missing_programs
 from riffengine.bench.limits import judge
-from riffengine.bench.onset import BlockTimes, Trial, find_onsets
-from riffengine.bench.osc_player import OscPlayer, complete, playing
+from riffengine.bench.onset import BlockTimes, GestureFrames, find_onsets
+from riffengine.bench.osc_client import OscClient, bank_complete, running_engine
 from riffengine.clock import SystemClock
 from riffengine.errors import DeviceError
 from riffengine.processes.realtime import realtime_allowed
@@ -32,12 +32,12 @@ BPM = 180.0  # the shortest loop: 8 beats in 2.667 s, a whole number of frames a
 LOOP_SECONDS = 8 * 60.0 / BPM
 _CLOCK = SystemClock()  # the same in this process, in the engine and in the capture
 CLASSES = ("gain", "mute", "crossfader", "alpha", "stem", "prompt", "landing", "seed")
-_QUIET_SECONDS = 0.3  # the no-change run before each gesture
-_HOLD_SECONDS = 0.4  # how long a gesture is left alone before it is taken back
+_QUIET_SECONDS = 0.3  # length of the no-change run before each gesture
+_HOLD_SECONDS = 0.4  # how long a gesture is kept before it is undone
 _LANDING_SECONDS = 30.0  # the longest wait for a prompt
-_ANSWERS = 200  # so many make a 99th percentile
+_LANDING_ANSWERS = 200  # enough for a 99th percentile
 _ANSWERS_EVERY_SECONDS = 0.1
-_STEPS = 4  # draft and full alike: what has landed is not exchanged for a finer loop while it is the reference
+_STEPS = 4  # for draft and full: a landed loop is not replaced by a finer one while it is the reference
 
 _PRESET = f"""
 tempo: {BPM:g}
@@ -57,7 +57,7 @@ _SOUNDS = ("piano", "organ", "strings", "acoustic guitar")
 
 @dataclass(frozen=True)
 class LatencyPlan:
-    """What is measured. ``idle_seconds`` is how long an idle client alone is watched for the machine's own xruns."""
+    """What is measured. ``idle_seconds``: how long xruns are counted with an idle client only, as a baseline."""
 
     changes: int = 30
     block_frames: int = 128
@@ -68,68 +68,50 @@ class LatencyPlan:
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """One gesture in nanoseconds of the monotonic clock; the loop before it begins at ``reference_ns``."""
+class _GestureTimes:
+    """One gesture in nanoseconds of the monotonic clock; the loop before it starts at ``reference_ns``."""
 
     reference_ns: int
     sent_ns: int
     until_ns: int
 
 
+@dataclass
+class _Measured:
+    """What the gestures have shown so far: figures by class, the server's xruns, the engine's last status."""
+
+    classes: dict[str, Any] = field(default_factory=dict)
+    xruns: int = 0
+    watched_seconds: float = 0.0
+    status: dict[str, Any] = field(default_factory=dict)
+
+
 def run_latency_bench(plan: LatencyPlan, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Measure, and return the figures for ``print_json``; ``DeviceError`` when JACK or a compiler is missing.
 
-    ``classes`` has p50_ms, p95_ms, p99_ms, max_ms, missed and changes for each kind of gesture; ``demands`` says of
-    each demand whether it is met; ``engine_p95_ms`` is what the engine measured itself; ``xruns`` and
-    ``xruns_idle`` are the server's, with the engine and with an idle client.
+    ``classes`` has p50_ms, p95_ms, p99_ms, max_ms, missed and changes for each kind of gesture; ``demands`` has the
+    verdict on each limit; ``engine_p95_ms`` is what the engine measured itself; ``xruns`` and ``xruns_idle`` are the
+    server's, with the engine and with an idle client.
     """
-    unknown = set(plan.classes) - set(CLASSES)
-    if unknown:
-        raise DeviceError(f"no class is called {', '.join(sorted(unknown))}; there are: {', '.join(CLASSES)}")
-    if missing := missing_programs():
-        raise DeviceError(
-            f"not installed: {', '.join(missing)}; on Debian: apt-get install jackd2 libjack-jackd2-dev gcc"
-        )
-    results: dict[str, Any] = {}
-    xruns, watched = 0, 0.0
+    _check_plan(plan)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         program = build_capture(folder)
         say(f"idle: {plan.idle_seconds:g} s")
-        idle = _idle_xruns(plan, program, folder)
-        server = _server(plan)
-        try:
-            preset = _PRESET.replace("output: {", f"output: {{sample_rate: {plan.sample_rate}, ")
-            block = ("--block", str(plan.block_frames))
-            with playing(preset, folder, complete, block, server.environment) as (hand, _):
-                outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))
-                for kind in plan.classes:
-                    if kind == "landing":
-                        say(f"{kind}: {_ANSWERS} answers")
-                        results[kind] = _answers(hand)
-                        continue
-                    say(f"{kind}: {plan.changes} changes")
-                    capture = Capture(program, server, folder / f"{kind}.raw", _longest_seconds(plan, kind), outputs)
-                    began = time.perf_counter()
-                    gestures = _GESTURES[kind](hand, plan)
-                    watched += time.perf_counter() - began
-                    heard, lost, times = capture.finish_timed()
-                    xruns += lost
-                    results[kind] = _figures(plan, heard, times, gestures)
-                own = hand.status()
-        finally:
-            server.stop()
+        xruns_idle = _idle_xruns(plan, program, folder)
+        measured = _measure_classes(plan, program, folder, say)
+    watched = measured.watched_seconds
     return {
-        "classes": results,
-        "demands": judge(results),
-        "xruns": xruns,
+        "classes": measured.classes,
+        "demands": judge(measured.classes),
+        "xruns": measured.xruns,
         "watched_s": round(watched, 1),
-        "xruns_idle": idle,
+        "xruns_idle": xruns_idle,
         "idle_s": plan.idle_seconds,
-        "xruns_per_minute": round(60.0 * xruns / watched, 2) if watched else 0.0,
-        "xruns_idle_per_minute": round(60.0 * idle / plan.idle_seconds, 2) if plan.idle_seconds else 0.0,
-        "engine_p95_ms": {k: own.get(f"ear_{k}_p95_ms") for k in ("immediate", "morph", "quantised")},
-        "underruns": own.get("underruns"),
+        "xruns_per_minute": round(60.0 * measured.xruns / watched, 2) if watched else 0.0,
+        "xruns_idle_per_minute": round(60.0 * xruns_idle / plan.idle_seconds, 2) if plan.idle_seconds else 0.0,
+        "engine_p95_ms": {k: measured.status.get(f"ear_{k}_p95_ms") for k in ("immediate", "morph", "quantised")},
+        "underruns": measured.status.get("underruns"),
         "block_frames": plan.block_frames,
         "sample_rate": plan.sample_rate,
         "machine": {
@@ -142,8 +124,46 @@ def run_latency_bench(plan: LatencyPlan, say: Callable[[str], None] = lambda _: 
     }
 
 
+def _check_plan(plan: LatencyPlan) -> None:
+    unknown = set(plan.classes) - set(CLASSES)
+    if unknown:
+        raise DeviceError(f"no class is called {', '.join(sorted(unknown))}; there are: {', '.join(CLASSES)}")
+    if missing := missing_programs():
+        raise DeviceError(
+            f"not installed: {', '.join(missing)}; on Debian: apt-get install jackd2 libjack-jackd2-dev gcc"
+        )
+
+
+def _measure_classes(plan: LatencyPlan, program: Path, folder: Path, say: Callable[[str], None]) -> _Measured:
+    """Play the gestures of every class to one engine and capture its sound with ``program``."""
+    measured = _Measured()
+    server = _server(plan)
+    try:
+        preset = _PRESET.replace("output: {", f"output: {{sample_rate: {plan.sample_rate}, ")
+        block = ("--block", str(plan.block_frames))
+        with running_engine(preset, folder, bank_complete, block, server.environment) as (client, _):
+            outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))
+            for kind in plan.classes:
+                if kind == "landing":
+                    say(f"{kind}: {_LANDING_ANSWERS} answers")
+                    measured.classes[kind] = _landing_answers(client)
+                    continue
+                say(f"{kind}: {plan.changes} changes")
+                capture = Capture(program, server, folder / f"{kind}.raw", _longest_seconds(plan, kind), outputs)
+                began = time.perf_counter()
+                gestures = _GESTURES[kind](client, plan)
+                measured.watched_seconds += time.perf_counter() - began
+                heard, xruns, times = capture.finish_timed()
+                measured.xruns += xruns
+                measured.classes[kind] = _figures(plan, heard, times, gestures)
+            measured.status = client.status()
+    finally:
+        server.stop()
+    return measured
+
+
 def _server(plan: LatencyPlan) -> JackServer:
-    """As a performer starts it: real-time where that is allowed."""
+    """A JACK server as performers start it: with real-time priority where that is allowed."""
     return JackServer.start(plan.sample_rate, plan.block_frames, synchronous=False, realtime=bool(realtime_allowed()))
 
 
@@ -157,116 +177,120 @@ def _idle_xruns(plan: LatencyPlan, program: Path, folder: Path) -> int:
         server.stop()
 
 
-def _landed(status: dict[str, Any]) -> bool:
-    """What was wanted last is launched, the points at the knob first."""
+def _has_landed(status: dict[str, Any]) -> bool:
+    """Whether the last change has landed; the loops nearest to the knob come first."""
     return bool(status["coverage"] > 0.0)
 
 
-# --- the hand -------------------------------------------------------------------------------------------------------
+# --- gestures ---------------------------------------------------------------------------------------------------------
 
 
-def _toggle(path: str, there: float | bool, back: float | bool) -> Callable[[OscPlayer, LatencyPlan], list[_Sent]]:
-    """A gesture and its taking back, again and again, at moments that keep no step with blocks or beats."""
+def _toggled(
+    path: str, value: float | bool, rest: float | bool
+) -> Callable[[OscClient, LatencyPlan], list[_GestureTimes]]:
+    """A gesture that is made and undone again and again, at times that are independent of blocks and beats."""
 
-    def gestures(hand: OscPlayer, plan: LatencyPlan) -> list[_Sent]:
-        chance = random.Random(plan.seed)
-        hand.set(path, back)
-        hand.wait_for(complete)
+    def gestures(client: OscClient, plan: LatencyPlan) -> list[_GestureTimes]:
+        rng = random.Random(plan.seed)
+        client.set(path, rest)
+        client.wait_for(bank_complete)
         time.sleep(0.5)
         reference_ns = _CLOCK.now_ns()
         time.sleep(LOOP_SECONDS + 0.5)
         sent = []
         for _ in range(plan.changes):
-            sent_ns = hand.set(path, there)
+            sent_ns = client.set(path, value)
             time.sleep(_HOLD_SECONDS)
-            until_ns = hand.set(path, back)
-            sent.append(_Sent(reference_ns, sent_ns, until_ns))
-            time.sleep(_QUIET_SECONDS + 0.2 + chance.uniform(0.0, 0.1))
+            until_ns = client.set(path, rest)
+            sent.append(_GestureTimes(reference_ns, sent_ns, until_ns))
+            time.sleep(_QUIET_SECONDS + 0.2 + rng.uniform(0.0, 0.1))
         return sent
 
     return gestures
 
 
-def _anew(path: str, values: Sequence[str | int]) -> Callable[[OscPlayer, LatencyPlan], list[_Sent]]:
-    """Something that must be rendered each time, when what was there before has sounded unchanged for a whole loop."""
+def _rendered_each_time(
+    path: str, values: Sequence[str | int]
+) -> Callable[[OscClient, LatencyPlan], list[_GestureTimes]]:
+    """A change that must be rendered each time, made after the loop before has played unchanged for a whole turn."""
 
-    def gestures(hand: OscPlayer, plan: LatencyPlan) -> list[_Sent]:
-        chance = random.Random(plan.seed)
-        hand.set("deck/a/alpha", 0.0)
-        hand.set("deck/a/to_seed", 3)
-        hand.set("deck/a/to", "")
+    def gestures(client: OscClient, plan: LatencyPlan) -> list[_GestureTimes]:
+        rng = random.Random(plan.seed)
+        client.set("deck/a/alpha", 0.0)
+        client.set("deck/a/to_seed", 3)
+        client.set("deck/a/to", "")
         sent = []
         for number in range(plan.changes):
-            hand.wait_for(_landed, _LANDING_SECONDS)
-            time.sleep(0.3 + LOOP_SECONDS + 2 * _QUIET_SECONDS + chance.uniform(0.0, 0.1))
-            sent_ns = hand.set(path, values[number % len(values)])
-            hand.wait_for(lambda status: not _landed(status), 1.0)
-            hand.wait_for(_landed, _LANDING_SECONDS)
+            client.wait_for(_has_landed, _LANDING_SECONDS)
+            time.sleep(0.3 + LOOP_SECONDS + 2 * _QUIET_SECONDS + rng.uniform(0.0, 0.1))
+            sent_ns = client.set(path, values[number % len(values)])
+            client.wait_for(lambda status: not _has_landed(status), 1.0)
+            client.wait_for(_has_landed, _LANDING_SECONDS)
             time.sleep(0.3)  # a launch is sent at most 0.1 s ahead
             before = LOOP_SECONDS + 1.5 * _QUIET_SECONDS
-            sent.append(_Sent(sent_ns - round(before * 1e9), sent_ns, _CLOCK.now_ns()))
+            sent.append(_GestureTimes(sent_ns - round(before * 1e9), sent_ns, _CLOCK.now_ns()))
         return sent
 
     return gestures
 
 
 def _sustained(
-    gestures: Callable[[OscPlayer, LatencyPlan], list[_Sent]],
-) -> Callable[[OscPlayer, LatencyPlan], list[_Sent]]:
-    """``gestures`` on music whose harmony never rests: a stem that is silent just then cannot be heard to stop."""
+    gestures: Callable[[OscClient, LatencyPlan], list[_GestureTimes]],
+) -> Callable[[OscClient, LatencyPlan], list[_GestureTimes]]:
+    """``gestures`` on music with a sustained harmony stem, because muting a stem that is silent cannot be heard."""
 
-    def played(hand: OscPlayer, plan: LatencyPlan) -> list[_Sent]:
-        hand.set("deck/a/prompt", _SUSTAINED)
-        hand.set("deck/a/to", _SUSTAINED)
-        hand.wait_for(lambda status: not _landed(status), 1.0)
-        hand.wait_for(complete)
-        return gestures(hand, plan)
+    def sustained(client: OscClient, plan: LatencyPlan) -> list[_GestureTimes]:
+        client.set("deck/a/prompt", _SUSTAINED)
+        client.set("deck/a/to", _SUSTAINED)
+        client.wait_for(lambda status: not _has_landed(status), 1.0)
+        client.wait_for(bank_complete)
+        return gestures(client, plan)
 
-    return played
+    return sustained
 
 
-def _answers(hand: OscPlayer) -> dict[str, float | int]:
-    """How soon the engine says when a prompt will be heard, while it renders those before."""
+def _landing_answers(client: OscClient) -> dict[str, float | int]:
+    """How soon the engine announces the landing of a prompt while it renders the prompts before."""
     found = []
-    for number in range(_ANSWERS):
+    for number in range(_LANDING_ANSWERS):
         time.sleep(_ANSWERS_EVERY_SECONDS)
-        found.append(hand.landing_ms("deck/a/prompt", f"{_GENRES[number % 8]}, {_SOUNDS[number // 8 % 4]}"))
-    return _spread([ms for ms in found if ms is not None], _ANSWERS)
+        found.append(client.landing_ms("deck/a/prompt", f"{_GENRES[number % 8]}, {_SOUNDS[number // 8 % 4]}"))
+    return _spread([ms for ms in found if ms is not None], _LANDING_ANSWERS)
 
 
-_GESTURES: dict[str, Callable[[OscPlayer, LatencyPlan], list[_Sent]]] = {
-    "gain": _toggle("deck/a/gain", -12.0, 0.0),
-    "mute": _toggle("deck/a/mute", True, False),
-    "crossfader": _toggle("crossfader", 1.0, 0.0),
-    "stem": _sustained(_toggle("deck/a/stem/harmony/mute", True, False)),
-    "alpha": _toggle("deck/a/alpha", 0.5, 0.0),
-    "prompt": _anew("deck/a/prompt", [f"{genre}, {sound}" for sound in _SOUNDS for genre in _GENRES]),
-    "seed": _anew("deck/a/seed", range(100, 1000)),
+_GESTURES: dict[str, Callable[[OscClient, LatencyPlan], list[_GestureTimes]]] = {
+    "gain": _toggled("deck/a/gain", -12.0, 0.0),
+    "mute": _toggled("deck/a/mute", True, False),
+    "crossfader": _toggled("crossfader", 1.0, 0.0),
+    "stem": _sustained(_toggled("deck/a/stem/harmony/mute", True, False)),
+    "alpha": _toggled("deck/a/alpha", 0.5, 0.0),
+    "prompt": _rendered_each_time("deck/a/prompt", [f"{genre}, {sound}" for sound in _SOUNDS for genre in _GENRES]),
+    "seed": _rendered_each_time("deck/a/seed", range(100, 1000)),
 }
 
 
 def _longest_seconds(plan: LatencyPlan, kind: str) -> float:
-    """Room for the capture; 8 bytes a frame."""
+    """The longest possible capture; a frame takes 8 bytes."""
     return plan.changes * (12.0 if kind in ("prompt", "seed") else 1.5) + 30.0
 
 
-# --- the ear --------------------------------------------------------------------------------------------------------
+# --- analysis -------------------------------------------------------------------------------------------------------
 
 
 def _figures(
-    plan: LatencyPlan, heard: NDArray[np.float32], times: NDArray[np.int64], gestures: list[_Sent]
+    plan: LatencyPlan, heard: NDArray[np.float32], times: NDArray[np.int64], gestures: list[_GestureTimes]
 ) -> dict[str, float | int]:
     rate, loop_frames = plan.sample_rate, round(LOOP_SECONDS * plan.sample_rate)
     quiet_frames = round(_QUIET_SECONDS * rate)
-    # What is played in a cycle leaves the device in the next one.
+    # Samples computed in one cycle leave the device in the next one.
     clock = BlockTimes(times[:, 0], times[:, 1] + plan.block_frames * 1_000_000_000 // rate, rate)
-    usable, trials = [], []
+    usable, in_frames = [], []
     for gesture in gestures:
         reference, sent, until = map(clock.frame_at, (gesture.reference_ns, gesture.sent_ns, gesture.until_ns))
         if 0 <= reference <= sent - quiet_frames and max(reference + loop_frames, sent) < len(heard):
             usable.append(gesture)
-            trials.append(Trial(reference, sent - quiet_frames, sent, until))
-    onsets, threshold = find_onsets(heard, trials, loop_frames) if trials else ([], 0.0)
+            in_frames.append(GestureFrames(reference, sent - quiet_frames, sent, until))
+    onsets, threshold = find_onsets(heard, in_frames, loop_frames) if in_frames else ([], 0.0)
     found = [
         (clock.ns_of(onset) - gesture.sent_ns) / 1e6
         for onset, gesture in zip(onsets, usable, strict=True)
@@ -276,7 +300,7 @@ def _figures(
 
 
 def _spread(found: list[float], changes: int) -> dict[str, float | int]:
-    """Quantiles of the milliseconds in ``found``, of ``changes`` gestures; a quantile between two is the larger one."""
+    """Quantiles of the milliseconds in ``found``, of ``changes`` gestures; between two values the larger one."""
 
     def quantile(share: float) -> float:
         return round(float(np.quantile(found, share, method="higher")), 3) if found else 0.0

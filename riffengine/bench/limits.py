@@ -1,6 +1,6 @@
-"""Demands: what an instrument must answer within, and whether it did.
+"""Limits: how soon an instrument must answer each kind of gesture, and whether the measured figures meet that.
 
-They are those of two cores, blocks of 128 frames, and no other program that takes the processor.
+The limits hold for two cores, blocks of 128 frames, and no other program that uses the processor.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Limit:
-    """``figure`` of the class ``kind`` is to be at most ``demand`` ms, and better at most ``goal`` ms."""
+    """``figure`` of the gestures ``kind`` must be at most ``required_ms`` and should be at most ``goal_ms``."""
 
     what: str
     kind: str
     figure: str
-    demand: float
-    goal: float
+    required_ms: float
+    goal_ms: float
 
 
 LIMITS = (
@@ -33,32 +33,32 @@ LIMITS = (
 
 
 def judge(classes: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """For every demand its figure and a verdict: ``goal``, ``pass``, ``fail``, or ``not measured``.
+    """The figure of every limit and a verdict: ``goal``, ``pass``, ``fail``, or ``not measured``.
 
-    A class of which every change was missed has no figure, so it fails. That none is missed is a demand of its own.
+    A class whose changes were all missed has no figure, so it fails. The last row demands that no change was missed.
     """
-    judged = []
-    for demand in LIMITS:
-        measured = classes.get(demand.kind)
+    rows = []
+    for limit in LIMITS:
+        measured = classes.get(limit.kind)
         row: dict[str, Any] = {
-            "what": f"{demand.what}, {demand.figure.removesuffix('_ms')}",
-            "demand_ms": demand.demand,
+            "what": f"{limit.what}, {limit.figure.removesuffix('_ms')}",
+            "demand_ms": limit.required_ms,
         }
-        row |= {"goal_ms": demand.goal, "measured_ms": None if measured is None else measured[demand.figure]}
-        judged.append({**row, "verdict": _verdict(demand, measured)})
+        row |= {"goal_ms": limit.goal_ms, "measured_ms": None if measured is None else measured[limit.figure]}
+        rows.append({**row, "verdict": _verdict(limit, measured)})
     missed = sum(int(measured["missed"]) for measured in classes.values())
     verdict = ("fail" if missed else "goal") if classes else "not measured"
-    return [*judged, {"what": "missed changes", "demand": 0, "measured": missed, "verdict": verdict}]
+    return [*rows, {"what": "missed changes", "demand": 0, "measured": missed, "verdict": verdict}]
 
 
 def failed(judged: list[dict[str, Any]]) -> bool:
-    """Whether any demand was not met."""
+    """Whether any limit was exceeded."""
     return any(row["verdict"] == "fail" for row in judged)
 
 
-def _verdict(demand: Limit, measured: Mapping[str, float] | None) -> str:
+def _verdict(limit: Limit, measured: Mapping[str, float] | None) -> str:
     if measured is None:
         return "not measured"
-    if measured["missed"] >= measured["changes"] or measured[demand.figure] > demand.demand:
+    if measured["missed"] >= measured["changes"] or measured[limit.figure] > limit.required_ms:
         return "fail"
-    return "goal" if measured[demand.figure] <= demand.goal else "pass"
+    return "goal" if measured[limit.figure] <= limit.goal_ms else "pass"

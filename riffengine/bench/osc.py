@@ -1,8 +1,8 @@
 """``riffengine bench osc``: from a sent OSC message to its answer, alone and while another client floods the engine.
 
-The real engine plays on the paced output, in processes of its own; this process sends real datagrams and waits for
-``/riff/ok``, which comes after the parameter was applied: the way back is in the figure. The flood comes from a process
-of its own. Nothing the engine says about itself enters the latencies.
+The real engine plays on the paced output in its own processes. This process sends real datagrams and waits for
+``/riff/ok``, which the engine sends after applying the parameter, so the figures include the way back. Another process
+sends the flood. The engine's own figures are not used for the latencies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from riffengine.bench.osc_player import OscPlayer, playing
+from riffengine.bench.osc_client import OscClient, running_engine
 
 _PRESET = """
 tempo: 120
@@ -45,7 +45,7 @@ print(sent)
 
 @dataclass(frozen=True)
 class OscBenchPlan:
-    """``changes`` gestures, ``flood_rate`` messages a second for ``flood_seconds`` beside the same again."""
+    """``changes`` gestures alone, then gestures during a flood of ``flood_rate`` messages/s for ``flood_seconds``."""
 
     changes: int = 1000
     flood_rate: int = 10_000
@@ -55,11 +55,11 @@ class OscBenchPlan:
 
 def run_osc_bench(plan: OscBenchPlan, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Measure, and return the figures for ``print_json``: p50_ms, p99_ms, max_ms and lost, alone and in the flood."""
-    with tempfile.TemporaryDirectory() as name, playing(_PRESET, Path(name), _sounds) as (client, port):
+    with tempfile.TemporaryDirectory() as name, running_engine(_PRESET, Path(name), _is_playing) as (client, port):
         say(f"alone: {plan.changes} changes")
         alone = _gestures(client, plan.changes, plan.seed)
         before = client.status()
-        say(f"beside {plan.flood_rate} messages a second from another client, {plan.flood_seconds:g} s")
+        say(f"with {plan.flood_rate} messages a second from another client: {plan.flood_seconds:g} s")
         arguments = [str(port), str(plan.flood_rate), str(plan.flood_seconds)]
         flood = subprocess.Popen([sys.executable, "-c", _FLOOD, *arguments], stdout=subprocess.PIPE, text=True)
         flooded = _gestures(client, None, plan.seed, until=lambda: flood.poll() is not None)
@@ -87,22 +87,22 @@ def run_osc_bench(plan: OscBenchPlan, say: Callable[[str], None] = lambda _: Non
 
 
 def _gestures(
-    client: OscPlayer, changes: int | None, seed: int, until: Callable[[], bool] = lambda: False
+    client: OscClient, changes: int | None, seed: int, until: Callable[[], bool] = lambda: False
 ) -> dict[str, float | int]:
-    """Changes at moments that keep no step with the engine's ticks, one at a time."""
-    taken: list[float] = []
-    chance, lost = random.Random(seed), 0
-    while not until() and (changes is None or len(taken) + lost < changes):
-        path = chance.choice(("master/gain", "crossfader", "deck/a/alpha", "deck/a/filter"))
-        value = round(chance.uniform(0.0, 1.0), 4)
+    """Changes one at a time, at times that are independent of the engine's ticks."""
+    latencies_ms: list[float] = []
+    rng, lost = random.Random(seed), 0
+    while not until() and (changes is None or len(latencies_ms) + lost < changes):
+        path = rng.choice(("master/gain", "crossfader", "deck/a/alpha", "deck/a/filter"))
+        value = round(rng.uniform(0.0, 1.0), 4)
         milliseconds, reply = client.ask(f"/riff/{path}", value, answer="/riff/ok", path=path)
         lost += reply is None
         if reply is not None:
-            taken.append(milliseconds)
-        time.sleep(chance.uniform(0.002, 0.03))
-    ranked = sorted(taken) or [0.0]
+            latencies_ms.append(milliseconds)
+        time.sleep(rng.uniform(0.002, 0.03))
+    ranked = sorted(latencies_ms) or [0.0]
     return {
-        "changes": len(taken) + lost,
+        "changes": len(latencies_ms) + lost,
         "lost": lost,
         "p50_ms": round(ranked[len(ranked) // 2], 3),
         "p99_ms": round(ranked[min(len(ranked) - 1, len(ranked) * 99 // 100)], 3),
@@ -110,5 +110,5 @@ def _gestures(
     }
 
 
-def _sounds(status: dict[str, Any]) -> bool:
+def _is_playing(status: dict[str, Any]) -> bool:
     return bool(status["jobs_heard"] and status["coverage"])

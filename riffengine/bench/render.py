@@ -1,4 +1,4 @@
-"""``riffengine bench``: how long a loop takes on this machine, part by part."""
+"""``riffengine bench``: the time to render a loop on this machine, by stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from riffengine.processes.render_request import Point, RenderRequest
 
 PROMPT = "house with piano and synth bass, warm"
-SECONDS_8_BEATS = 93.75  # bpm at which 8 beats last 5.12 s, the length that all published figures use
+BENCH_BPM = 93.75  # bpm at which 8 beats last 5.12 s, as in all published figures
 
 
 def _spread(values: list[float]) -> dict[str, float]:
@@ -27,9 +27,9 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 def run_bench(loops: int = 20, steps: int = 8, threads: int = 1) -> dict[str, Any]:
-    """Render ``loops`` different 5.12 s loops; seconds by part with their spread, and a baseline of the same minute.
+    """Render ``loops`` different 5.12 s loops; return seconds by stage with their spread, and a baseline.
 
-    The baseline is a fixed matrix product, so that two runs on a noisy machine can be compared by their ratio.
+    The baseline is a fixed matrix product timed between renders, so that runs on a noisy machine can be compared.
     """
     import torch
 
@@ -39,18 +39,18 @@ def run_bench(loops: int = 20, steps: int = 8, threads: int = 1) -> dict[str, An
     began = time.perf_counter()
     family = load_family("bundled")
     load = time.perf_counter() - began
-    costs: dict[str, list[float]] = {part: [] for part in ("text", "denoise", "decode", "phase", "total", "baseline")}
+    costs: dict[str, list[float]] = {stage: [] for stage in ("text", "denoise", "decode", "phase", "total", "baseline")}
     matrix = torch.randn(768, 768)
-    for seed in range(-2, loops):  # two to warm up
+    for seed in range(-2, loops):  # the first two warm up
         point = Point(PROMPT, seed + 100)
-        rendition = family.render(RenderRequest(point, point, steps=steps, bpm=SECONDS_8_BEATS), lambda: None)
+        rendition = family.render(RenderRequest(point, point, steps=steps, bpm=BENCH_BPM), lambda: None)
         began = time.perf_counter()
         for _ in range(8):
             matrix @ matrix
         baseline = time.perf_counter() - began
         if seed >= 0:
-            for part in ("text", "denoise", "decode", "phase", "total"):
-                costs[part].append(getattr(rendition.cost, part))
+            for stage in ("text", "denoise", "decode", "phase", "total"):
+                costs[stage].append(getattr(rendition.cost, stage))
             costs["baseline"].append(baseline)
     seconds = rendition.audio.shape[1] / rendition.request.sample_rate
     return {
@@ -59,7 +59,7 @@ def run_bench(loops: int = 20, steps: int = 8, threads: int = 1) -> dict[str, An
         "steps": steps,
         "threads": threads,
         "load_s": round(load, 3),
-        "parts": {part: _spread(values) for part, values in costs.items()},
+        "parts": {stage: _spread(values) for stage, values in costs.items()},
         "real_time_factor": round(statistics.median(costs["total"]) / seconds, 4),
         "machine": {
             "cpu": _cpu_name(),

@@ -1,4 +1,4 @@
-"""What the doctor says: one finding per topic, judged from what was seen. Pure."""
+"""Findings: the doctor's verdict on each topic, derived from the probes. Pure."""
 
 from __future__ import annotations
 
@@ -29,42 +29,47 @@ class Finding:
     vital: bool = False
 
 
-def examine(seen: Observations) -> tuple[Finding, ...]:
-    """One finding per topic, from what was seen. Pure."""
+def examine(observed: Observations) -> tuple[Finding, ...]:
+    """One finding per topic, derived from the observations."""
     return (
-        _python(seen),
-        *_dependencies(seen),
-        _torch(seen),
-        _torchaudio(seen),
-        _portaudio(seen),
-        _outputs(seen),
-        _midi(seen),
-        _weights(seen),
-        _named_files(seen),
-        *_shared_memory(seen),
-        _realtime(seen),
-        _disk(seen),
+        _python(observed),
+        *_dependencies(observed),
+        _torch(observed),
+        _torchaudio(observed),
+        _portaudio(observed),
+        _outputs(observed),
+        _midi(observed),
+        _weights(observed),
+        _named_files(observed),
+        *_shared_memory(observed),
+        _realtime(observed),
+        _disk(observed),
     )
 
 
 def playable(findings: tuple[Finding, ...]) -> bool:
-    """Whether it can make music, at least on the paced output: nothing vital is missing."""
+    """Whether music can be played, at least on the paced output: nothing vital is missing."""
     return not any(finding.vital and finding.state == "missing" for finding in findings)
 
 
-def _python(seen: Observations) -> Finding:
-    version = ".".join(map(str, seen.python))
-    if seen.python >= (3, 11):
+def _python(observed: Observations) -> Finding:
+    version = ".".join(map(str, observed.python))
+    if observed.python >= (3, 11):
         return Finding("Python", "ok", version, vital=True)
     return Finding(
-        "Python", "missing", version, "3.11 is the oldest that works", "install Python 3.11 or newer", vital=True
+        "Python",
+        "missing",
+        version,
+        "3.11 is the oldest version that works",
+        "install Python 3.11 or newer",
+        vital=True,
     )
 
 
-def _dependencies(seen: Observations) -> list[Finding]:
+def _dependencies(observed: Observations) -> list[Finding]:
     findings = []
     for name, meaning in DEPENDENCIES.items():
-        version = seen.versions.get(name)
+        version = observed.versions.get(name)
         if version:
             findings.append(Finding(name, "ok", version, vital=name in VITAL))
         else:
@@ -72,66 +77,68 @@ def _dependencies(seen: Observations) -> list[Finding]:
     return findings
 
 
-def _torch(seen: Observations) -> Finding:
-    if seen.torch.problem:
-        return Finding("computing", "missing", seen.torch.problem, "no loop can be rendered", _INSTALL, vital=True)
-    where = ", ".join(("CPU", *seen.torch.accelerators))
-    return Finding("computing", "ok", f"{where} ({seen.torch.threads} threads)", vital=True)
+def _torch(observed: Observations) -> Finding:
+    if observed.torch.problem:
+        return Finding("computing", "missing", observed.torch.problem, "no loop can be rendered", _INSTALL, vital=True)
+    where = ", ".join(("CPU", *observed.torch.accelerators))
+    return Finding("computing", "ok", f"{where} ({observed.torch.threads} threads)", vital=True)
 
 
-def _torchaudio(seen: Observations) -> Finding:
-    match seen.torchaudio:
+def _torchaudio(observed: Observations) -> Finding:
+    match observed.torchaudio:
         case "real":
             return Finding("torchaudio loads", "ok", "with its own extension")
         case "stand-in":
-            return Finding("torchaudio loads", "ok", "Python part only: its extension is a CUDA build, torch is not")
+            return Finding("torchaudio loads", "ok", "Python part only: its extension is for CUDA, torch is not")
         case case:
             meaning = "spectrogram checkpoints cannot be used; the bundled model can"
             return Finding("torchaudio loads", "warn", case, meaning, _INSTALL)
 
 
-def _portaudio(seen: Observations) -> Finding:
-    if seen.portaudio:
-        return Finding("PortAudio", "ok", seen.portaudio)
+def _portaudio(observed: Observations) -> Finding:
+    if observed.portaudio:
+        return Finding("PortAudio", "ok", observed.portaudio)
     remedy = {
         "Linux": "`sudo apt-get install libportaudio2` (Fedora: `dnf install portaudio`, Arch: `pacman -S portaudio`)",
         "Darwin": "`pip install --force-reinstall sounddevice`, or `brew install portaudio`",
-    }.get(seen.system, "`pip install --force-reinstall sounddevice`")
+    }.get(observed.system, "`pip install --force-reinstall sounddevice`")
     return Finding(
         "PortAudio", "warn", "not found", "no sound device can be opened; only the paced output plays", remedy
     )
 
 
-def _outputs(seen: Observations) -> Finding:
-    if seen.outputs.names:
-        return Finding("sound outputs", "ok", "; ".join(seen.outputs.names))
+def _outputs(observed: Observations) -> Finding:
+    if observed.outputs.names:
+        return Finding("sound outputs", "ok", "; ".join(observed.outputs.names))
     remedy = (
-        "connect one, or start a sound server; `riffengine play --output paced --record FILE.flac` plays without"
-        if seen.portaudio
+        "connect one, or start a sound server; `riffengine play --output paced --record FILE.flac` plays without one"
+        if observed.portaudio
         else "install PortAudio first"
     )
-    found = seen.outputs.problem or "none"
-    return Finding("sound outputs", "warn", found, "nothing will be heard here; the music can be recorded", remedy)
+    found = observed.outputs.problem or "none"
+    return Finding(
+        "sound outputs", "warn", found, "nothing can be heard on this machine; music can be recorded", remedy
+    )
 
 
-def _midi(seen: Observations) -> Finding:
-    drivers = ", ".join(seen.midi.apis) or "no driver"
-    if seen.midi.ports:
-        return Finding("MIDI", "ok", f"{drivers}: {'; '.join(seen.midi.ports)}")
+def _midi(observed: Observations) -> Finding:
+    drivers = ", ".join(observed.midi.apis) or "no driver"
+    if observed.midi.ports:
+        return Finding("MIDI", "ok", f"{drivers}: {'; '.join(observed.midi.ports)}")
     return Finding(
         "MIDI",
         "warn",
-        f"{drivers}: {seen.midi.problem or 'no ports'}",
-        "no controller can be used; OSC and the command line can",
-        "connect a controller and look again"
-        if not seen.midi.problem
+        f"{drivers}: {observed.midi.problem or 'no ports'}",
+        "no controller can be used; OSC and the command line work",
+        "connect a controller and run the doctor again"
+        if not observed.midi.problem
         else "on Linux: `sudo modprobe snd-seq`, or start JACK",
     )
 
 
-def _weights(seen: Observations) -> Finding:
-    if seen.weights:
-        found = "; ".join(f"{w.name} {w.size / 1e6:.1f} MB, {w.digest}" for w in seen.weights)
+def _weights(observed: Observations) -> Finding:
+    if observed.weights:
+        found = "; ".join(f"{w.name} {w.size / 1e6:.1f} MB, {w.digest}" for w in observed.weights)
         return Finding("bundled model", "ok", found, vital=True)
     return Finding(
         "bundled model",
@@ -143,61 +150,61 @@ def _weights(seen: Observations) -> Finding:
     )
 
 
-def _named_files(seen: Observations) -> Finding:
-    found = ", ".join(f"{count} {what}" for what, count in seen.named_files.items())
-    if all(seen.named_files.values()):
+def _named_files(observed: Observations) -> Finding:
+    found = ", ".join(f"{count} {what}" for what, count in observed.named_files.items())
+    if all(observed.named_files.values()):
         return Finding("presets", "ok", found)
-    meaning = "presets, maps or clients cannot be named; files of your own still play"
+    meaning = "presets, maps or clients cannot be found by name; your own files still work"
     return Finding("presets", "warn", found, meaning, _INSTALL)
 
 
-def _shared_memory(seen: Observations) -> list[Finding]:
+def _shared_memory(observed: Observations) -> list[Finding]:
     topic = "shared memory"
     findings = []
-    if seen.shared_memory is None:
-        findings.append(Finding(topic, "ok", "given by the system as it is needed"))
-    elif seen.shared_memory < GIB // 4:
+    if observed.shared_memory is None:
+        findings.append(Finding(topic, "ok", "provided by the system when needed"))
+    elif observed.shared_memory < GIB // 4:
         findings.append(
             Finding(
                 topic,
                 "warn",
-                f"{seen.shared_memory / 2**20:.0f} MiB free",
-                "loops cross between processes there; 256 MiB are comfortable",
+                f"{observed.shared_memory / 2**20:.0f} MiB free",
+                "loops are passed between processes there; 256 MiB are enough",
                 "in a container: `docker run --shm-size=1g`; else `sudo mount -o remount,size=1G /dev/shm`",
             )
         )
     else:
-        findings.append(Finding(topic, "ok", f"{seen.shared_memory / GIB:.1f} GiB free"))
-    if seen.stale_segments:
+        findings.append(Finding(topic, "ok", f"{observed.shared_memory / GIB:.1f} GiB free"))
+    if observed.stale_segments:
         findings.append(
             Finding(
                 "crashed sessions",
                 "warn",
-                f"{len(seen.stale_segments)} left shared memory behind",
-                "it takes memory and nothing else",
+                f"{len(observed.stale_segments)} left shared memory behind",
+                "it only uses memory",
                 "the next `riffengine play` removes it",
             )
         )
     return findings
 
 
-def _realtime(seen: Observations) -> Finding:
+def _realtime(observed: Observations) -> Finding:
     topic = "real-time priority"
-    if seen.realtime is None:
-        return Finding(topic, "ok", "given by the system to audio programs")
-    if seen.realtime:
+    if observed.realtime is None:
+        return Finding(topic, "ok", "granted by the system to audio programs")
+    if observed.realtime:
         return Finding(topic, "ok", "allowed")
     return Finding(
         topic,
         "warn",
         "not allowed",
-        "on a busy machine small blocks may drop out; use blocks of 512 frames or more",
+        "on a busy machine small blocks may be late; use blocks of 512 frames or more",
         "put `@audio - rtprio 95` into /etc/security/limits.d/audio.conf, `sudo adduser $USER audio`, log in again",
     )
 
 
-def _disk(seen: Observations) -> Finding:
-    found = f"{seen.free_disk / GIB:.1f} GiB free here"
-    if seen.free_disk >= GIB:
+def _disk(observed: Observations) -> Finding:
+    found = f"{observed.free_disk / GIB:.1f} GiB free here"
+    if observed.free_disk >= GIB:
         return Finding("disk", "ok", found)
     return Finding("disk", "warn", found, "an hour of recorded FLAC takes about 0.3 GiB", "free some space")

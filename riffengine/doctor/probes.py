@@ -1,6 +1,6 @@
-"""What the doctor looks at: the machine and the installation, as facts without judgement.
+"""Probes: facts about the machine and the installation, without a verdict.
 
-A process of its own: it may import torch. Nothing that is missing raises; that it is missing is the observation.
+The doctor runs in its own process, so it may import torch. A missing thing raises nothing; it is an observation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from riffengine.control.midi.rtmidi_api import stderr_silenced
 from riffengine.errors import RiffError
 from riffengine.processes.realtime import realtime_allowed
 
-# What each dependency is for; the first words of the sentence a performer reads when it is not there.
+# The consequence that a performer reads when a dependency is missing.
 DEPENDENCIES: Mapping[str, str] = {
     "numpy": "nothing can play",
     "torch": "no loop can be rendered",
@@ -31,23 +31,23 @@ DEPENDENCIES: Mapping[str, str] = {
     "sounddevice": "no sound device can be opened; only the paced output plays",
     "soundfile": "nothing can be recorded or rendered to a file",
     "soxr": "audio of another sample rate cannot be used",
-    "python-osc": "nothing can be steered by OSC",
+    "python-osc": "OSC control does not work",
     "python-rtmidi": "no MIDI controller can be used",
     "pyyaml": "no preset can be read",
     "rich": "there is no progress bar",
-    "aiohttp": "OSCQuery does not answer",
+    "aiohttp": "OSCQuery is not served",
     "zeroconf": "OSCQuery is not announced",
     "ifaddr": "OSCQuery is not announced",
-    "pillow": "pictures are neither read nor written",
+    "pillow": "spectrogram images cannot be read or written",
     "textual": "there is no dashboard",
     "prometheus-client": "the service has no /metrics",
-    "mido": "notes are not written as MIDI files",
+    "mido": "notes cannot be written as MIDI files",
 }
 
 
 @dataclass(frozen=True)
 class TorchFacts:
-    """What torch can compute on; ``problem`` is why it does not load, empty when it does."""
+    """The devices that torch can use; ``problem`` says why it does not load, empty when it does."""
 
     threads: int = 0
     accelerators: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class TorchFacts:
 
 @dataclass(frozen=True)
 class OutputFacts:
-    """Sound outputs by name; ``problem`` is why they cannot be listed."""
+    """Sound outputs by name; ``problem`` says why they cannot be listed."""
 
     names: tuple[str, ...] = ()
     problem: str = ""
@@ -64,7 +64,7 @@ class OutputFacts:
 
 @dataclass(frozen=True)
 class MidiFacts:
-    """MIDI drivers and ports by name; ``problem`` is why they cannot be listed."""
+    """MIDI drivers and ports by name; ``problem`` says why they cannot be listed."""
 
     apis: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class MidiFacts:
 
 @dataclass(frozen=True)
 class Weights:
-    """A weights file of the package: its name, bytes, and the first sixteen hex digits of its SHA-256."""
+    """A weights file of the package: name, size in bytes, first sixteen hex digits of its SHA-256."""
 
     name: str
     size: int
@@ -82,7 +82,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Observations:
-    """Everything the doctor saw; sizes in bytes, ``None`` where this system has no such thing."""
+    """All facts that the doctor collects; sizes in bytes, ``None`` where the system has no such thing."""
 
     system: str
     python: tuple[int, int, int]
@@ -101,7 +101,7 @@ class Observations:
 
 
 def observe() -> Observations:
-    """Look at this machine; takes a few seconds, since torch is loaded. Never raises for what is missing."""
+    """Probe this machine; takes a few seconds, because torch is loaded. Missing things raise nothing."""
     return Observations(
         system=platform.system(),
         python=sys.version_info[:3],
@@ -121,7 +121,7 @@ def observe() -> Observations:
 
 
 def observe_torch() -> TorchFacts:
-    """What torch can compute on, or why it does not load."""
+    """The devices that torch can use, or why it does not load."""
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
@@ -143,7 +143,7 @@ def observe_outputs() -> OutputFacts:
 
 
 def observe_midi() -> MidiFacts:
-    """The MIDI drivers that answer on this machine, and the ports that controllers offer; opens none."""
+    """The MIDI drivers that work on this machine, and the input ports; opens none."""
     try:
         rtmidi = importlib.import_module("rtmidi")
     except ImportError as error:

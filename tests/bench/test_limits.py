@@ -13,7 +13,7 @@ def verdicts(**classes: dict[str, float]) -> dict[str, str]:
     return {row["what"].split(" to ")[0]: row["verdict"] for row in judge(classes)}
 
 
-def test_each_demand_has_its_own_verdict() -> None:
+def test_each_limit_has_its_own_verdict() -> None:
     found = verdicts(alpha=spread(39.0), gain=spread(9.0), mute=spread(25.1), prompt=spread(400.0))
     assert found["alpha"] == "pass"
     assert found["gain"] == "goal"
@@ -31,7 +31,7 @@ def test_what_was_missed_fails_and_a_class_without_a_figure_is_not_met() -> None
     assert not failed(judge({}))
 
 
-def test_the_command_measures_every_demand_unless_told_otherwise() -> None:
+def test_the_command_measures_every_limit_by_default() -> None:
     chosen = build_parser().parse_args(["bench", "latency"]).classes.split(",")
-    assert {demand.kind for demand in LIMITS} <= set(chosen) <= set(CLASSES)
+    assert {limit.kind for limit in LIMITS} <= set(chosen) <= set(CLASSES)
     assert set(LatencyPlan().classes) == set(chosen)

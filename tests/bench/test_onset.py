@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from riffengine.bench.onset import WINDOW_FRAMES, BlockTimes, Trial, find_onsets
+from riffengine.bench.onset import WINDOW_FRAMES, BlockTimes, GestureFrames, find_onsets
 
 LOOP = 12_000
 RATE = 48_000
@@ -15,21 +15,21 @@ def loops(count: int, seed: int = 0) -> np.ndarray:
     return np.tile(loop, (count, 1))
 
 
-def trial(sent: int, hold: int = 6000) -> Trial:
-    return Trial(0, sent - 4000, sent, sent + hold)
+def gesture(sent: int, hold: int = 6000) -> GestureFrames:
+    return GestureFrames(0, sent - 4000, sent, sent + hold)
 
 
 def test_a_step_in_gain_is_found_within_the_window() -> None:
     heard = loops(6)
     heard[40_000:46_000] *= 0.5
-    [onset], threshold = find_onsets(heard, [trial(39_000, 7000)], LOOP)
+    [onset], threshold = find_onsets(heard, [gesture(39_000, 7000)], LOOP)
     assert threshold == 0.12
     assert onset is not None
     assert 40_000 <= onset < 40_000 + WINDOW_FRAMES
 
 
 def test_nothing_is_found_where_nothing_changes() -> None:
-    onsets, _ = find_onsets(loops(6), [trial(39_000), trial(52_500)], LOOP)
+    onsets, _ = find_onsets(loops(6), [gesture(39_000), gesture(52_500)], LOOP)
     assert onsets == [None, None]
 
 
@@ -37,7 +37,7 @@ def test_half_a_decibel_is_below_what_is_heard_and_two_are_above() -> None:
     for db, found in ((0.5, False), (2.0, True)):
         heard = loops(6)
         heard[40_000:46_000] *= 10 ** (-db / 20)
-        [onset], _ = find_onsets(heard, [trial(39_000)], LOOP)
+        [onset], _ = find_onsets(heard, [gesture(39_000)], LOOP)
         assert (onset is not None) is found
 
 
@@ -45,7 +45,7 @@ def test_noise_in_the_no_change_runs_raises_the_threshold() -> None:
     heard = loops(6)
     rng = np.random.default_rng(5)
     heard[LOOP:] += 0.01 * rng.standard_normal(heard[LOOP:].shape).astype(np.float32)
-    [onset], threshold = find_onsets(heard, [trial(39_000)], LOOP)
+    [onset], threshold = find_onsets(heard, [gesture(39_000)], LOOP)
     assert threshold > 0.2
     assert onset is None
 
@@ -54,7 +54,7 @@ def test_blocks_lost_between_the_loop_and_the_gesture_are_seen_through() -> None
     heard = loops(8)
     heard[50_000:56_000] = 0.0
     lossy = np.concatenate([heard[:20_000], heard[20_384:]])
-    [onset], _ = find_onsets(lossy, [trial(49_000, 6000)], LOOP)
+    [onset], _ = find_onsets(lossy, [gesture(49_000, 6000)], LOOP)
     assert onset is not None
     assert 49_616 <= onset < 49_616 + WINDOW_FRAMES + 300  # the first frames may lie in a quiet place
 
@@ -63,8 +63,8 @@ def test_a_gesture_with_a_disturbance_right_before_it_is_a_miss() -> None:
     heard = loops(6)
     heard[40_000:46_000] *= 0.5
     heard[38_000:38_128] = 0.3
-    trials = [trial(39_000, 7000), *(trial(at) for at in range(16_500, 36_000, 2_000))]
-    onsets, _ = find_onsets(heard, trials, LOOP)
+    gestures = [gesture(39_000, 7000), *(gesture(at) for at in range(16_500, 36_000, 2_000))]
+    onsets, _ = find_onsets(heard, gestures, LOOP)
     assert onsets[0] is None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from riffengine.bench.osc_player import free_port
+from riffengine.bench.osc_client import free_port
 from riffengine.control.osc.wire import decode, encode
 
 PATIENCE_SECONDS = 180.0  # of a loaded machine; nothing here measures time

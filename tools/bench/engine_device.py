@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import soundfile
 
-from riffengine.bench.osc_player import OscPlayer
+from riffengine.bench.osc_client import OscClient
 from tests.wire.jack_server import Capture, JackServer, build_capture, missing_programs
 from tools.bench.xruns import changed_samples
 
@@ -66,7 +66,7 @@ def play(server: JackServer, jcap: Path, folder: Path, arguments: argparse.Names
                 raise SystemExit((folder / "play.log").read_text())
             capture = Capture(jcap, server, folder / "heard.raw", arguments.seconds + 30, outputs)
             time.sleep(arguments.seconds)
-            hand = OscPlayer(arguments.port)
+            hand = OscClient(arguments.port)
             figures = next((told for _ in range(10) if (told := hand.status())), {})
             engine.wait(60)
         finally:

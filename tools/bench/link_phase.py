@@ -30,12 +30,12 @@ from numpy.typing import NDArray
 
 from riffengine.bench.jack_server import Capture, JackServer, build_capture
 from riffengine.bench.onset import BlockTimes
-from riffengine.bench.osc_player import OscPlayer, complete, free_port
+from riffengine.bench.osc_client import OscClient, bank_complete, free_port
 from riffengine.performance.journal import read_journal
 from riffengine.processes.player_messages import PlaceLoop
 from riffengine.processes.realtime import realtime_allowed
 from riffengine.replay import read_player_log
-from riffengine.replay.replay import load_as_live
+from riffengine.replay.replay import load_replay_family
 from tests.wire.link_peer import Peer, Told
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +61,7 @@ def loop_of(journal: Path) -> tuple[NDArray[np.float64], float]:
     """The loop that sounded last, rendered again, ``(frames,) float64``, and its tempo."""
     entries, _, _ = read_player_log(read_journal(journal))
     request = next(e.request for e in reversed(entries) if isinstance(e.message, PlaceLoop) and e.request is not None)
-    audio = load_as_live(request.model).render(request, lambda: None).audio
+    audio = load_replay_family(request.model).render(request, lambda: None).audio
     return audio.sum(axis=(0, 2)).astype(np.float64), request.bpm
 
 
@@ -105,7 +105,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     (folder / "set.yaml").write_text(PRESET.format(offset=arguments.offset))
     port = free_port()
     server = JackServer.start(RATE, arguments.block, synchronous=False, realtime=bool(realtime_allowed()))
-    peer, watch, hand = Peer(arguments.bpm), None, OscPlayer(port)
+    peer, watch, hand = Peer(arguments.bpm), None, OscClient(port)
     words = ["play", str(folder / "set.yaml"), "--block", str(arguments.block), "--osc-port", str(port)]
     with (folder / "engine.log").open("w") as log:
         engine = subprocess.Popen(
@@ -113,7 +113,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             cwd=ROOT, env=server.environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            if not hand.wait_for(lambda s: complete(s) and abs(s["bpm"] - arguments.bpm) < 0.1, PATIENCE_SECONDS):
+            if not hand.wait_for(lambda s: bank_complete(s) and abs(s["bpm"] - arguments.bpm) < 0.1, PATIENCE_SECONDS):
                 raise SystemExit(f"the engine did not come to follow: {(folder / 'engine.log').read_text()[-2000:]}")
             time.sleep(arguments.settle)
             outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))

@@ -1,4 +1,4 @@
-"""OscPlayer: a performer at an OSC surface, and the real engine that is played by it, in processes of its own."""
+"""OscClient: a blocking OSC client of a running engine, and ``running_engine``, which starts one for a benchmark."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from riffengine.clock import SystemClock
 from riffengine.control.osc.wire import OscRequest, decode, encode
 from riffengine.errors import DeviceError
 
-PATIENCE_SECONDS = 600.0  # for a model to load and a bank to fill on a busy machine
-_ANSWER_SECONDS = 1.0  # an answer that takes longer is counted as lost
+PATIENCE_SECONDS = 600.0  # enough to load a model and fill a bank on a busy machine
+_ANSWER_SECONDS = 1.0  # a later answer counts as lost
 _STATUS_SECONDS = 0.2
 _POLL_SECONDS = 0.05
 _END_SECONDS = 20.0
 _CLOCK = SystemClock()  # the same in this process and in the engine
 
 
-class OscPlayer:
-    """One OSC client of an engine on this machine. It blocks, so it belongs to a process of its own."""
+class OscClient:
+    """One OSC client of an engine on this machine. It blocks, so it belongs in its own process."""
 
     def __init__(self, port: int) -> None:
-        self._wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._wire.connect(("127.0.0.1", port))
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
 
     def set(self, path: str, value: float | int | str | bool) -> int:
-        """Send, and return the time just before, in nanoseconds of the monotonic clock. Never fails."""
+        """Send, and return the time just before, in ns of the monotonic clock. Does not wait for an answer."""
         return self._send(encode(f"/riff/{path}", value))
 
     def ask(
@@ -44,14 +44,14 @@ class OscPlayer:
         path: str = "",
         seconds: float = _ANSWER_SECONDS,
     ) -> tuple[float, OscRequest | None]:
-        """Milliseconds until ``answer`` came back (about ``path``), and it; ``None`` when it is lost."""
+        """Milliseconds until ``answer`` (about ``path``) came back, and the answer; ``None`` when it is lost."""
         datagram = encode(address, *values)
         deadline = time.perf_counter() + seconds
         sent_ns = self._send(datagram)
         try:
             while (left := deadline - time.perf_counter()) > 0:
-                self._wire.settimeout(left)
-                for reply in decode(self._wire.recv(65536)):
+                self._socket.settimeout(left)
+                for reply in decode(self._socket.recv(65536)):
                     if reply.address == answer and (not path or reply.arguments[0] == path):
                         return (_CLOCK.now_ns() - sent_ns) / 1e6, reply
         except (TimeoutError, ConnectionRefusedError):
@@ -59,67 +59,67 @@ class OscPlayer:
         return 0.0, None
 
     def landing_ms(self, path: str, value: float | int | str | bool) -> float | None:
-        """Send, and return the milliseconds until the engine says when it will be heard; ``None`` if it does not."""
+        """Send, and return the milliseconds until the engine announced the landing; ``None`` if it did not."""
         milliseconds, reply = self.ask(f"/riff/{path}", value, answer="/riff/landing", path=path)
         return milliseconds if reply is not None else None
 
     def status(self) -> dict[str, Any]:
-        """The engine's facts; empty when it does not answer in 0.2 s."""
+        """The engine's status by name; empty when it does not answer within 0.2 s."""
         _, reply = self.ask("/riff/status", answer="/riff/status.reply", seconds=_STATUS_SECONDS)
         words = reply.arguments if reply is not None else ()
         return dict(zip(map(str, words[::2]), words[1::2], strict=True))
 
     def wait_for(
         self,
-        what: Callable[[dict[str, Any]], bool],
+        condition: Callable[[dict[str, Any]], bool],
         seconds: float = PATIENCE_SECONDS,
-        hopeless: Callable[[], bool] = lambda: False,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Whether the status came to that within ``seconds``; not waited for any longer once it is ``hopeless``."""
+        """Whether ``condition`` held for the status within ``seconds``; stops early when ``give_up`` returns true."""
         deadline = time.perf_counter() + seconds
-        while time.perf_counter() < deadline and not hopeless():
+        while time.perf_counter() < deadline and not give_up():
             status = self.status()
-            if status and what(status):
+            if status and condition(status):
                 return True
             time.sleep(_POLL_SECONDS)
         return False
 
     def close(self) -> None:
-        """Let go of the socket."""
-        self._wire.close()
+        """Close the socket."""
+        self._socket.close()
 
     def _send(self, datagram: bytes) -> int:
         sent_ns = _CLOCK.now_ns()
         try:
-            self._wire.send(datagram)
-        except ConnectionRefusedError:  # what was sent before found nobody; this one may
-            self._wire.send(datagram)
+            self._socket.send(datagram)
+        except ConnectionRefusedError:  # reports that an earlier datagram found no receiver; send this one again
+            self._socket.send(datagram)
         return sent_ns
 
 
-def complete(status: dict[str, Any]) -> bool:
-    """Whether every point of the bank is there and sounds."""
+def bank_complete(status: dict[str, Any]) -> bool:
+    """Whether every point of the bank is rendered and the deck plays."""
     return bool(status["coverage"] == 1.0 and status["jobs_heard"] >= 1)
 
 
 def free_port() -> int:
-    """A UDP port that nobody has just now."""
+    """A UDP port that is free at the moment."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def playing(
+def running_engine(
     preset: str,
     folder: Path,
     ready: Callable[[dict[str, Any]], bool],
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
-) -> Iterator[tuple[OscPlayer, int]]:
-    """The engine as it plays ``preset``, once its status is ``ready``, and its port; ends it afterwards.
+) -> Iterator[tuple[OscClient, int]]:
+    """A client of an engine that plays ``preset``, once its status is ``ready``, and its port; ends it afterwards.
 
-    ``DeviceError`` with what it said when it does not come to play.
+    ``DeviceError`` with the engine's output when it does not start to play.
     """
     port, file = free_port(), folder / "bench.yaml"
     file.write_text(preset)
@@ -130,14 +130,14 @@ def playing(
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        hand = OscPlayer(port)
+        client = OscClient(port)
         try:
-            if not hand.wait_for(ready, hopeless=lambda: process.poll() is not None):
+            if not client.wait_for(ready, give_up=lambda: process.poll() is not None):
                 log.seek(0)
-                raise DeviceError(f"the engine did not come to play; it said: {log.read()[-2000:]}")
-            yield hand, port
+                raise DeviceError(f"the engine did not start to play; its output: {log.read()[-2000:]}")
+            yield client, port
         finally:
-            hand.close()
+            client.close()
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(_END_SECONDS)
