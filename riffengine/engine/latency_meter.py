@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from riffengine.engine.stream_clock import StreamClock
 from riffengine.performance.command import Accepted, Reply
-from riffengine.performance.latency import Heard, KnobToEar, LatencyCsv
+from riffengine.performance.latency import GestureLatency, KnobToEar, LatencyCsv
 from riffengine.performance.parameters import ParameterTree
 from riffengine.processes.player_messages import Audible, BankLanded
 from riffengine.scheduler.conductor import Conductor
@@ -45,7 +45,7 @@ class LatencyMeter:
         if self._csv is not None:
             self._csv.close()
 
-    def _heard(self, gestures: Iterable[Heard]) -> None:
+    def _heard(self, gestures: Iterable[GestureLatency]) -> None:
         if self._csv is not None:
             for heard in gestures:
                 self._csv.write(heard)

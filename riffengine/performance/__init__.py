@@ -1,1 +1,1 @@
-"""What the performer wants: the one parameter tree, the frozen state, the walk, the journal."""
+"""The state that the performer asks for: the parameter tree, the frozen state, scenes, drift, undo and the journal."""

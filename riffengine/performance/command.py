@@ -1,4 +1,4 @@
-"""Command and its answers: the only way in for every hand, DAW, browser and script."""
+"""Command and Reply: how every control surface and script changes the performance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = float | int | str | bool
 class Command:
     """Set the parameter at ``path`` (for example ``deck/a/prompt``) to ``value``.
 
-    ``source`` names who asked (``osc:127.0.0.1:9001``, ``midi:nanoKONTROL2``, ``walk``, ``preset``).
+    ``source`` names the sender (``osc:127.0.0.1:9001``, ``midi:nanoKONTROL2``, ``walk``, ``preset``).
     ``stamp_ns`` is the monotonic time at which the gesture arrived, 0 when unknown.
     """
 
@@ -23,17 +23,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Landing:
-    """When a change will be heard: on ``beat``, in ``seconds`` from now. Immediate changes have ``seconds`` ≈ 0."""
+    """When a change will be heard: on ``beat``, in ``seconds`` from now; ``seconds`` is about 0 for immediate ones."""
 
     path: str
     beat: float
     seconds: float
-    moved: bool = False  # true when an earlier answer named another beat
+    moved: bool = False  # true when an earlier reply named another beat
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The state now holds ``value`` (clipped to the range when ``clipped``)."""
+    """The command was applied as ``value`` (clipped to the range when ``clipped``)."""
 
     command: Command
     value: Value
@@ -44,7 +44,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Nothing changed; ``reason`` says what was wrong, what is allowed and what to do."""
+    """Nothing was changed; ``reason`` says what was wrong, what is allowed and what to do."""
 
     command: Command
     reason: str

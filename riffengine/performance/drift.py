@@ -1,6 +1,6 @@
-"""The walk: a deck with drift travels along alpha by itself, and takes the next seed when it arrives.
+"""Drift: moves a deck with drift along alpha by itself, and goes on to the next seed when it arrives at the end.
 
-Pure. The walk speaks in commands, like every other hand, so the journal holds it and a set can be played again.
+Pure. Drift makes commands like any other source, so they are in the journal and a set can be played again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from riffengine.performance.parameters import MAX_SEED
 from riffengine.performance.state import DeckIntent
 
 SOURCE = "walk"
-STEP_BEATS = 0.25  # a sixteenth note: fine enough to be heard as a glide when each step is ramped
+STEP_BEATS = 0.25  # a sixteenth note: short enough to sound continuous when each step is ramped
 
 
 def next_step_beat(beat: float) -> float:
@@ -21,23 +21,22 @@ def next_step_beat(beat: float) -> float:
     return (math.floor(beat / STEP_BEATS + 1e-6) + 1) * STEP_BEATS
 
 
-def stride(drift: float, loop_beats: int) -> float:
+def alpha_per_step(drift: float, loop_beats: int) -> float:
     """Alpha per sixteenth note for ``drift`` alpha per loop of ``loop_beats`` beats."""
     return drift * STEP_BEATS / loop_beats
 
 
 def step(deck: str, alpha: float, drift: float, loop_beats: int) -> Command:
-    """The command that moves ``alpha`` on by one sixteenth note, never past 1."""
-    # Nine digits: 0.1 added ten times must reach 1 and not 0.9999999999999999.
-    return Command(f"deck/{deck}/alpha", min(1.0, round(alpha + stride(drift, loop_beats), 9)), SOURCE)
+    """The command that moves ``alpha`` by one step, never beyond 1."""
+    # Rounded to nine digits: 0.1 added ten times must give 1 and not 0.9999999999999999.
+    return Command(f"deck/{deck}/alpha", min(1.0, round(alpha + alpha_per_step(drift, loop_beats), 9)), SOURCE)
 
 
 def after_rollover(intent: DeckIntent, skipped: int = 0) -> DeckIntent:
-    """What a deck wants once the end of its morph has become the start of the next one.
+    """The intent of a deck after a rollover: the end of its morph becomes the start of the next one.
 
-    The two prompts change places, so an endless walk goes to and fro between them instead of staying with the second;
-    the next seed is ``to_seed + 1``: a set can be followed on paper, and no random source is needed. ``skipped`` seeds
-    that would not render are left out.
+    The two prompts are swapped, so an endless drift alternates between them. The next end seed is ``to_seed + 1``: it
+    is predictable and needs no random source. ``skipped`` seeds that cannot be rendered are left out.
     """
     return replace(
         intent,
@@ -50,7 +49,7 @@ def after_rollover(intent: DeckIntent, skipped: int = 0) -> DeckIntent:
 
 
 def rollover(deck: str, intent: DeckIntent, source: str = SOURCE, skipped: int = 0) -> tuple[Command, ...]:
-    """The commands, to be applied together, that take ``intent`` to ``after_rollover(intent, skipped)``."""
+    """The commands, to be applied together, that change ``intent`` into ``after_rollover(intent, skipped)``."""
     goal = after_rollover(intent, skipped)
     commands = [Command(f"deck/{deck}/seed", goal.seed, source), Command(f"deck/{deck}/to_seed", goal.to_seed, source)]
     if goal.prompt != intent.prompt:

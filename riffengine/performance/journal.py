@@ -1,7 +1,7 @@
-"""Journal: every command, answer and landing of a set at its musical time, as JSON Lines that only ever grow.
+"""Journal: every command, reply and landing of a set with its musical time, in an append-only file of JSON Lines.
 
-A person reads it as a log, the replay reads it to play the set again. Belongs to the engine process; the moment of
-every entry is passed in. One entry is one line and reaches the file at once, so a crash loses at most that line.
+People read it as a log; the replay reads it to play the set again. Belongs to the engine process; the moment of every
+entry is passed in. One entry is one line and is written at once, so a crash loses at most one line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EntryKind = Literal["command", "reply", "landing", "event", "player"]
 
 @dataclass(frozen=True)
 class JournalHeader:
-    """The first line: what must be known to play the set again. ``parameters`` are the values at the start, by path."""
+    """The first line: what a replay must know. ``parameters`` are the initial values by path."""
 
     preset: str
     model: str
@@ -37,11 +37,11 @@ class JournalHeader:
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One line. ``beat``, ``frame`` and ``seconds`` name the moment; a landing's moment is the one it was heard at.
+    """One line. ``beat``, ``frame`` and ``seconds`` are its moment; for a landing, the moment when it was heard.
 
-    ``value`` of a command and of a landing is the parameter's; of a reply the accepted value or, with ``note``
-    "rejected: …", the refused one. ``revision`` is the state's after the entry. Of a message to the player ``path`` is
-    its kind and ``facts`` its fields; its moment is the one on which it took effect.
+    ``value`` of a command or a landing is the parameter's value; of a reply it is the accepted value or, with ``note``
+    "rejected: …", the refused one. ``revision`` is the state's revision after the entry. For a message to the player,
+    ``path`` is its type, ``facts`` are its fields, and the moment is when it took effect.
     """
 
     beat: float
@@ -58,14 +58,14 @@ class JournalEntry:
 
 @dataclass(frozen=True)
 class Recording:
-    """A journal as read back. ``damaged`` holds the numbers of lines that are not entries; a crash tears the last."""
+    """A journal as read from a file. ``damaged`` has the numbers of invalid lines; a crash may cut the last one."""
 
     header: JournalHeader
     entries: tuple[JournalEntry, ...]
     damaged: tuple[int, ...] = ()
 
     def commands(self) -> list[tuple[JournalEntry, Command]]:
-        """The accepted commands in their order, each with the entry that names its moment."""
+        """The accepted commands in order, each with its entry, which has the moment."""
         return [
             (entry, Command(entry.path, entry.value, entry.source))
             for entry in self.entries
@@ -74,51 +74,51 @@ class Recording:
 
 
 class Journal:
-    """Writes one set. Give it a path for a new file, or any text stream.
+    """Writes one set to a new file at a path, or to any text stream.
 
-    A disk that fails must not stop the music: what cannot be written is counted in ``lost`` and the set goes on.
-    Raises ``JournalError`` when the file exists already or cannot be made.
+    A failing disk must not stop the music: lines that cannot be written are counted in ``lost``.
+    Raises ``JournalError`` when the file already exists or cannot be created.
     """
 
     def __init__(self, target: TextIO | Path | str, header: JournalHeader) -> None:
         self.lost = 0
-        self._torn = False
-        self._owns = isinstance(target, Path | str)
-        self._stream = _begin(Path(target)) if isinstance(target, Path | str) else target
+        self._line_incomplete = False
+        self._opened_file = isinstance(target, Path | str)
+        self._stream = _create(Path(target)) if isinstance(target, Path | str) else target
         facts = {**asdict(header), "parameters": dict(header.parameters)}
         self._write({"format": FORMAT, "version": VERSION, **facts})
 
     def record_command(self, moment: Moment, command: Command, value: Value, revision: int) -> None:
         """``command`` was accepted as ``value``; the replay starts from these entries."""
-        self._enter(moment, "command", command.path, value, command.source, revision)
+        self._write_entry(moment, "command", command.path, value, command.source, revision)
 
     def record_reply(self, moment: Moment, reply: Reply, revision: int) -> None:
-        """What the sender was told: when it will land, or why nothing changed."""
+        """The reply to the sender: when the change will land, or why nothing changed."""
         command = reply.command
         if isinstance(reply, Accepted):
             note = reply.note
             if reply.landing is not None:
-                note = _promise(reply.landing) + (f"; {note}" if note else "")
-            self._enter(moment, "reply", command.path, reply.value, command.source, revision, note)
+                note = _landing_text(reply.landing) + (f"; {note}" if note else "")
+            self._write_entry(moment, "reply", command.path, reply.value, command.source, revision, note)
         else:
             note = f"rejected: {reply.reason}"
-            self._enter(moment, "reply", command.path, _short(command.value), command.source, revision, note)
+            self._write_entry(moment, "reply", command.path, _shortened(command.value), command.source, revision, note)
 
     def record_landing(self, moment: Moment, path: str, value: Value, source: str, revision: int) -> None:
-        """``path`` is heard as ``value`` from ``moment`` on, the moment of the splice itself."""
-        self._enter(moment, "landing", path, value, source, revision, f"landed on beat {moment.beat:.3f}")
+        """``path`` is heard as ``value`` from ``moment`` on, which is the moment of the splice."""
+        self._write_entry(moment, "landing", path, value, source, revision, f"landed on beat {moment.beat:.3f}")
 
     def record_event(self, moment: Moment, path: str, note: str, value: Value | None = None) -> None:
-        """Something that no performer asked for: an underrun, a renderer that died and came back, the end."""
-        self._enter(moment, "event", path, value, "", 0, note)
+        """An event without a command, such as an underrun, a restart of the renderer, or the end."""
+        self._write_entry(moment, "event", path, value, "", 0, note)
 
     def record_player(self, moment: Moment, kind: str, facts: Mapping[str, Any]) -> None:
-        """The player took a message of ``kind``, effective at ``moment``: what an exact replay needs."""
-        self._enter(moment, "player", kind, None, "", 0, "", facts)
+        """The player took a message of ``kind``, effective at ``moment``; an exact replay needs it."""
+        self._write_entry(moment, "player", kind, None, "", 0, "", facts)
 
     def close(self) -> None:
         """Close the file, if the journal opened it."""
-        if self._owns:
+        if self._opened_file:
             try:
                 self._stream.close()
             except OSError:
@@ -132,7 +132,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _enter(
+    def _write_entry(
         self,
         moment: Moment,
         kind: EntryKind,
@@ -152,38 +152,38 @@ class Journal:
         self._write(line)
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        # A NaN or an infinity from a refused message is written as text: JSON has no word for either.
+        # NaN or infinity from a refused message is written as text, because JSON has no numbers for them.
         if isinstance(line.get("value"), float) and not abs(line["value"]) < float("inf"):
             line = {**line, "value": str(line["value"])}
         text = json.dumps(line, ensure_ascii=True, allow_nan=False)
         try:
-            # After a failed write half a line may stand in the file; a line break keeps the next one whole.
-            self._stream.write(f"\n{text}\n" if self._torn else f"{text}\n")
+            # After a failed write the file may end in half a line; a line break keeps the next line intact.
+            self._stream.write(f"\n{text}\n" if self._line_incomplete else f"{text}\n")
             self._stream.flush()
         except OSError:
-            self._torn = True
+            self._line_incomplete = True
             self.lost += 1
             return
-        self._torn = False
+        self._line_incomplete = False
 
 
 def read_journal(path: Path | str) -> Recording:
-    """The set in ``path``, as far as it was written; lines that are torn or damaged are skipped and numbered.
+    """The set in ``path``, as far as it was written; incomplete and damaged lines are skipped, and their numbers kept.
 
-    Raises ``JournalError`` when the file cannot be read, is no journal, or is of a version this program does not know.
+    Raises ``JournalError`` when the file cannot be read, is no journal, or has an unknown version.
     """
     path = Path(path)
     try:
         lines = path.read_text("utf-8", errors="replace").split("\n")
     except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}; name the journal file of a set") from None
-    header = _header(path, _object(lines[0]))
+        raise JournalError(f"{path} cannot be read: {error.strerror}; give the journal file of a set") from None
+    header = _header(path, _parsed_object(lines[0]))
     entries: list[JournalEntry] = []
     damaged: list[int] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line:
             continue
-        entry = _entry(_object(line))
+        entry = _entry(_parsed_object(line))
         if entry is None:
             damaged.append(number)
         else:
@@ -191,26 +191,28 @@ def read_journal(path: Path | str) -> Recording:
     return Recording(header, tuple(entries), tuple(damaged))
 
 
-def _begin(path: Path) -> TextIO:
+def _create(path: Path) -> TextIO:
     try:
         return path.open("x", encoding="utf-8", buffering=1)
     except FileExistsError:
-        raise JournalError(f"{path} exists already; a journal never overwrites a set, so name a new file") from None
+        raise JournalError(f"{path} already exists; a journal never overwrites a set, so choose a new file") from None
     except OSError as error:
-        raise JournalError(f"{path} cannot be made: {error.strerror}; name a file in a folder that exists") from None
+        raise JournalError(
+            f"{path} cannot be created: {error.strerror}; choose a file in a folder that exists"
+        ) from None
 
 
-def _short(value: Value) -> Value:
-    """A refused value as the log keeps it: a datagram may hold 64 KiB of text, the reason says enough."""
+def _shortened(value: Value) -> Value:
+    """A refused value for the log, shortened: a datagram may hold 64 KiB of text, and the reason is enough."""
     return value[:400] if isinstance(value, str) else value
 
 
-def _promise(landing: Landing) -> str:
+def _landing_text(landing: Landing) -> str:
     moved = ", moved" if landing.moved else ""
     return f"lands on beat {landing.beat:.3f} in {landing.seconds:.2f} s{moved}"
 
 
-def _object(line: str) -> dict[str, Any]:
+def _parsed_object(line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -229,7 +231,7 @@ def _header(path: Path, line: dict[str, Any]) -> JournalHeader:
     try:
         return JournalHeader(**{key: part for key, part in line.items() if key not in ("format", "version")})
     except TypeError:
-        raise JournalError(f"{path}: the first line lacks session facts or has unknown ones; it is damaged") from None
+        raise JournalError(f"{path}: the first line has missing or unknown fields; the journal is damaged") from None
 
 
 def _entry(line: dict[str, Any]) -> JournalEntry | None:

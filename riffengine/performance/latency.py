@@ -1,6 +1,6 @@
-"""Knob-to-ear: how long each gesture took from its arrival to the block in which it is heard, by control class.
+"""Knob-to-ear: the time from the arrival of each gesture to the block in which it is heard, by control class.
 
-Pure but for ``LatencyCsv``; belongs to the engine process. Stamps are nanoseconds of one monotonic clock.
+Pure except for ``LatencyCsv``; belongs to the engine process. Stamps are nanoseconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from riffengine.performance.command import Value
 from riffengine.performance.parameters import ControlClass, ParameterTree
 
 _FINEST_MS = 0.1
-_BINS_PER_OCTAVE = 16  # neighbouring bins lie 4.4 % apart: finer than any two measurements agree
+_BINS_PER_OCTAVE = 16  # neighbouring bins are 4.4 % apart, which is finer than repeated measurements agree
 _BINS = 22 * _BINS_PER_OCTAVE  # up to 0.1 ms · 2^22 = 7 minutes
 HEARD_CLASSES = (ControlClass.IMMEDIATE, ControlClass.MORPH, ControlClass.QUANTISED)
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One gesture on ``path`` and the milliseconds from its stamp to the ear."""
+class GestureLatency:
+    """One gesture on ``path`` and the milliseconds from its stamp until it was heard."""
 
     path: str
     control: ControlClass
@@ -32,7 +32,7 @@ class Heard:
 
 
 class LatencyHistogram:
-    """Counts of latencies in logarithmic bins, in bounded memory however long the set; the largest is exact."""
+    """Counts latencies in logarithmic bins, with constant memory however long the set; the maximum is exact."""
 
     def __init__(self) -> None:
         self._counts = [0] * _BINS
@@ -41,7 +41,7 @@ class LatencyHistogram:
         self.max_ms = 0.0
 
     def add(self, ms: float) -> None:
-        """Count one latency in milliseconds; what lies below 0.1 ms counts as that."""
+        """Count one latency in milliseconds; less than 0.1 ms counts as 0.1 ms."""
         place = 0 if ms <= _FINEST_MS else math.ceil(_BINS_PER_OCTAVE * math.log2(ms / _FINEST_MS))
         self._counts[min(place, _BINS - 1)] += 1
         self.count += 1
@@ -49,7 +49,7 @@ class LatencyHistogram:
         self.max_ms = max(self.max_ms, ms)
 
     def quantile_ms(self, share: float) -> float:
-        """A latency that at least ``share`` of all do not exceed, at most 4.4 % too large; 0 while there are none."""
+        """A latency that at least ``share`` of all do not exceed, at most 4.4 % too large; 0 if there are none."""
         wanted = math.ceil(share * self.count)
         seen = 0
         for place, count in enumerate(self._counts):
@@ -71,11 +71,11 @@ class LatencyHistogram:
 
 
 class KnobToEar:
-    """Follows every stamped gesture to the frame on which it sounds.
+    """Follows every stamped gesture to the frame on which it is heard.
 
-    Immediate and morph gestures come back from the player by their stamp (``audible``). A quantised one is heard when a
+    The player reports immediate and morph gestures by their stamp (``audible``). A quantised gesture is heard when a
     bank lands that was launched for it or for a newer change of its deck: ``asked``, ``launched``, ``landed``. A newer
-    gesture on the same path takes the place of one that is still unheard.
+    gesture on the same path replaces one that is not heard yet.
     """
 
     def __init__(self, tree: ParameterTree) -> None:
@@ -84,8 +84,8 @@ class KnobToEar:
         self._launched: dict[tuple[str, int], int] = {}  # deck and bank: serial
         self.histograms = {control: LatencyHistogram() for control in HEARD_CLASSES}
 
-    def audible(self, name: str, stamp_ns: int, heard_ns: int) -> Heard:
-        """The player sounds the gesture ``stamp_ns`` on the control ``name``; ``fade`` (panic) counts as immediate."""
+    def audible(self, name: str, stamp_ns: int, heard_ns: int) -> GestureLatency:
+        """The player has output the gesture ``stamp_ns`` on control ``name``; ``fade`` (panic) counts as immediate."""
         control = self._tree[name].control if name in self._tree else ControlClass.IMMEDIATE
         return self._count(name, control, stamp_ns, heard_ns)
 
@@ -95,21 +95,21 @@ class KnobToEar:
             self._unheard[path] = stamp_ns, dict(serials)
 
     def launched(self, deck: str, bank: int, serial: int) -> None:
-        """The player was told to sound ``bank``, which holds all changes of ``deck`` up to ``serial``."""
+        """``bank`` was sent to the player; it has all changes of ``deck`` up to ``serial``."""
         self._launched[deck, bank] = serial
 
-    def landed(self, deck: str, bank: int, heard_ns: int) -> list[Heard]:
-        """``bank`` sounds; the gestures that are heard by that."""
+    def landed(self, deck: str, bank: int, heard_ns: int) -> list[GestureLatency]:
+        """``bank`` is heard; returns the gestures that are heard with it."""
         serial = self._launched.pop((deck, bank), None)
         if serial is None:
             return []
-        # A bank of this deck that never began (a newer one took its place) will not land any more.
+        # Older banks of this deck that never started (a newer one replaced them) will not land any more.
         self._launched = {(d, b): s for (d, b), s in self._launched.items() if d != deck or b > bank}
         heard = [path for path, (_, serials) in self._unheard.items() if serials.get(deck, serial + 1) <= serial]
         return [self._count(path, ControlClass.QUANTISED, self._unheard.pop(path)[0], heard_ns) for path in heard]
 
     def dropped(self, deck: str) -> None:
-        """Nothing will land for what was asked of ``deck``: the hand came back, or the render was given up."""
+        """The pending changes of ``deck`` will not land: they were undone, or the render was given up."""
         for path, (_, serials) in list(self._unheard.items()):
             serials.pop(deck, None)
             if not serials:
@@ -126,20 +126,20 @@ class KnobToEar:
         return found
 
     def shown(self) -> str:
-        """The 95th percentiles for a status line, ``8/12/430 ms``: immediate, morph, quantised; – where none came."""
+        """The 95th percentiles for a status line, ``8/12/430 ms``: immediate, morph, quantised; – for none."""
         values = (h.quantile_ms(0.95) if h.count else None for h in self.histograms.values())
         return "/".join("–" if value is None else f"{value:.0f}" for value in values) + " ms"
 
-    def _count(self, path: str, control: ControlClass, stamp_ns: int, heard_ns: int) -> Heard:
-        heard = Heard(path, control, stamp_ns, max(0, heard_ns - stamp_ns) / 1e6)
+    def _count(self, path: str, control: ControlClass, stamp_ns: int, heard_ns: int) -> GestureLatency:
+        heard = GestureLatency(path, control, stamp_ns, max(0, heard_ns - stamp_ns) / 1e6)
         self.histograms[control].add(heard.ms)
         return heard
 
 
 class LatencyCsv:
-    """Every gesture as a line of ``class,path,stamp_ns,ms``, flushed at once: a set may end by a pulled plug.
+    """Writes a line ``class,path,stamp_ns,ms`` for every gesture and flushes it, because a set may end by power loss.
 
-    ``JournalError`` when the file cannot be made; lines that the disk did not take are counted in ``lost``.
+    ``JournalError`` when the file cannot be created; lines that could not be written are counted in ``lost``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -152,7 +152,7 @@ class LatencyCsv:
         self._writer.writerow(("class", "path", "stamp_ns", "ms"))
         self._file.flush()
 
-    def write(self, heard: Heard) -> None:
+    def write(self, heard: GestureLatency) -> None:
         """Append one line."""
         try:
             self._writer.writerow((heard.control, heard.path, heard.stamp_ns, f"{heard.ms:.3f}"))
@@ -161,5 +161,5 @@ class LatencyCsv:
             self.lost += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Close the file."""
         self._file.close()

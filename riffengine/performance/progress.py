@@ -1,4 +1,4 @@
-"""PerformanceProgress: how far the music has come with what is wanted, as lamps and pages show it. Frozen."""
+"""PerformanceProgress: how far each deck is with the requested change, for LEDs and displays. Frozen."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from types import MappingProxyType
 
 
 class Phase(StrEnum):
-    """How far a deck has come with what is wanted of it."""
+    """How far a deck is with the requested change."""
 
-    EMPTY = "empty"  # nothing has been rendered yet, nor is it
-    QUEUED = "queued"  # wanted; the renderer has not begun
+    EMPTY = "empty"  # nothing is rendered or requested yet
+    QUEUED = "queued"  # requested; the renderer has not started
     RENDERING = "rendering"
-    READY = "ready"  # rendered; it waits for its beat
-    PLAYING = "playing"  # what is wanted is what sounds
-    FAILED = "failed"  # it would not render; the deck keeps what it has
+    READY = "ready"  # rendered; it waits for its landing beat
+    PLAYING = "playing"  # the requested change is heard
+    FAILED = "failed"  # it could not be rendered; the deck keeps its loops
 
 
 @dataclass(frozen=True)
 class DeckProgress:
-    """One deck. ``sounding`` has ``prompt`` and ``to`` as they are heard now, which may lag what is wanted."""
+    """One deck. ``sounding`` has ``prompt`` and ``to`` as heard now; they may lag behind the requested values."""
 
     phase: Phase = Phase.EMPTY
     sounding: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -29,7 +29,7 @@ class DeckProgress:
 
 @dataclass(frozen=True)
 class PerformanceProgress:
-    """All decks by name, the setlist by name in its order, the scene recalled last, and whether all is silenced."""
+    """All decks by name, the names of the setlist in order, the scene recalled last, and whether panic is on."""
 
     decks: Mapping[str, DeckProgress] = field(default_factory=lambda: MappingProxyType({}))
     scenes: tuple[str, ...] = ()

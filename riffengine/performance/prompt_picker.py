@@ -1,4 +1,4 @@
-"""PromptPicker: ``deck/<d>/prompts/…``, what a pad of a prompt list asks of its deck. Pure."""
+"""PromptPicker: turns ``deck/<d>/prompts/…`` commands into prompt commands. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _STEPS = {"next": 1, "previous": -1}
 
 
 class PromptPicker:
-    """Turns a command of the prompt lists into the prompt it stands for; ``chance`` is for ``random``."""
+    """Picks prompts from ``lists``; ``rng`` is used by ``prompts/random``."""
 
-    def __init__(self, lists: PromptLists, chance: Random) -> None:
-        self._lists, self._chance = lists, chance
+    def __init__(self, lists: PromptLists, rng: Random) -> None:
+        self._lists, self._rng = lists, rng
 
     def commands(self, command: Command, state: PerformanceState) -> tuple[Command, ...]:
-        """The commands that the checked ``command`` stands for; ``OutOfRange`` when a list has no such prompt."""
+        """The commands that result from the checked ``command``; ``OutOfRange`` when a list has no such prompt."""
         deck, name = command.path.split("/")[1::2]
         path = f"deck/{deck}/prompt"
         bank, now = int(state[f"deck/{deck}/prompts/bank"]), state.text(path)
@@ -29,7 +29,7 @@ class PromptPicker:
             case "pick":
                 prompt = self._lists.pick(bank, int(command.value))
             case "random":
-                prompt = self._lists.any(bank, now, self._chance)
+                prompt = self._lists.random_other(bank, now, self._rng)
             case _:
-                prompt = self._lists.beside(bank, now, _STEPS[name])
+                prompt = self._lists.neighbour(bank, now, _STEPS[name])
         return (Command(path, prompt, command.source, command.stamp_ns),)

@@ -1,7 +1,7 @@
-"""Scenes: what the performer wanted at one moment, kept by name, and the setlist they stand in. Pure and frozen.
+"""Scenes: the performer's parameter values of one moment, stored by name, and the setlist of scenes. Pure and frozen.
 
-A scene holds sound, not the instrument: no model, no master level, no quantum, no denoising steps, which belong to the
-machine and the evening.
+A scene describes the sound, not the instrument: it has no model, master level, quantum or denoising steps, because
+these belong to the machine and the venue.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NOT_OF_A_SCENE = ("scene/", "master/", "transport/quantum", "steps", "draft_ste
 
 @dataclass(frozen=True)
 class Scene:
-    """Parameter values by path; what it does not name stays as it is when the scene is recalled."""
+    """Parameter values by path; all other parameters keep their values when the scene is recalled."""
 
     name: str
     values: Mapping[str, Value]
 
     def commands(self, state: PerformanceState, source: str, stamp_ns: int = 0) -> tuple[Command, ...]:
-        """What must change for ``state`` to become this scene; values of decks that are not there are left out."""
+        """The commands that turn ``state`` into this scene; values of missing decks are left out."""
         return tuple(
             Command(path, value, source, stamp_ns)
             for path, value in self.values.items()
@@ -36,35 +36,35 @@ class Scene:
 
 
 def belongs_to_a_scene(parameter: Parameter) -> bool:
-    """Whether a scene may hold ``parameter``: it has a value, is no part of the machine, and is no scene itself."""
+    """Whether a scene may contain ``parameter``: no trigger, no property of the machine, no scene command."""
     if parameter.kind == "trigger" or parameter.control is ControlClass.STRUCTURAL:
         return False
     return not parameter.path.startswith(_NOT_OF_A_SCENE) and "/prompts/" not in parameter.path
 
 
 def snapshot(name: str, state: PerformanceState, tree: ParameterTree) -> Scene:
-    """Everything of ``state`` that a scene may hold."""
+    """A scene with all values of ``state`` that a scene may contain."""
     paths = [parameter.path for parameter in tree.values if belongs_to_a_scene(parameter)]
     return Scene(check_name(name), {path: state[path] for path in paths})
 
 
 def check_name(name: str) -> str:
-    """``name`` without spaces around it; ``OutOfRange`` when a scene cannot be called so."""
+    """``name`` without surrounding spaces; ``OutOfRange`` when it is no valid name of a scene."""
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise OutOfRange(f"a scene's name has 1 to {LONGEST_NAME} characters, not {len(name)}; give it another")
+        raise OutOfRange(f"a scene's name must have 1 to {LONGEST_NAME} characters, not {len(name)}; choose another")
     return name
 
 
 @dataclass(frozen=True)
 class SceneBook:
-    """The setlist: scenes in their order, and the name of the one that was recalled last."""
+    """The setlist: scenes in order, and the name of the scene recalled last."""
 
     scenes: tuple[Scene, ...] = ()
     current: str = ""
 
     def find(self, name: str) -> Scene:
-        """The scene called ``name``, or the one with that number (from 1); ``ParameterError`` names those there are."""
+        """The scene called ``name``, or with that number (from 1); ``ParameterError`` names the existing scenes."""
         for scene in self.scenes:
             if scene.name == name:
                 return scene
@@ -74,26 +74,26 @@ class SceneBook:
             if scene.name.lower() == name.strip().lower():
                 return scene
         if not self.scenes:
-            raise OutOfRange("there are no scenes yet; scene/store keeps one, or list some in the preset")
+            raise OutOfRange("there are no scenes yet; store one with scene/store, or list some in the preset")
         raise OutOfRange(unknown("scene", name, [scene.name for scene in self.scenes]))
 
-    def stored(self, scene: Scene) -> SceneBook:
-        """With ``scene`` in the place of the one of its name, or else at the end, and current."""
+    def with_scene(self, scene: Scene) -> SceneBook:
+        """The setlist with ``scene`` as current; it replaces the scene of the same name, or is added at the end."""
         names = [known.name for known in self.scenes]
         if scene.name in names:
             scenes = tuple(scene if known.name == scene.name else known for known in self.scenes)
         elif len(names) >= MOST_SCENES:
-            raise OutOfRange(f"there are {MOST_SCENES} scenes; store over one of them")
+            raise OutOfRange(f"there are already {MOST_SCENES} scenes; overwrite one of them")
         else:
             scenes = (*self.scenes, scene)
         return SceneBook(scenes, scene.name)
 
-    def at(self, name: str) -> SceneBook:
-        """With ``name`` as the current scene."""
+    def with_current(self, name: str) -> SceneBook:
+        """The setlist with ``name`` as the current scene."""
         return replace(self, current=name)
 
-    def beside(self, steps: int) -> Scene:
-        """The scene ``steps`` further in the setlist; ``ParameterError`` beyond its ends. Before any: the first."""
+    def neighbour(self, steps: int) -> Scene:
+        """The scene ``steps`` further in the setlist, or the first; ``ParameterError`` beyond the ends."""
         names = [scene.name for scene in self.scenes]
         if not names:
             return self.find("")

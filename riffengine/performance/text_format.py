@@ -1,4 +1,4 @@
-"""TextFormat: text with a meaning, checked when it is written and not when it is needed."""
+"""TextFormat: the syntax of a text parameter, which is checked when the text is set and not when it is used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TextFormat:
-    """What a text may say: ``allowed`` in words; ``read`` raises ``ValueError`` with what is wrong with it."""
+    """The syntax: ``allowed`` describes it; ``read`` parses a text or raises ``ValueError`` with the problem."""
 
     allowed: str
     read: Callable[[str], object]

@@ -1,4 +1,4 @@
-"""UndoHistory: what the performer changed, so that it can be undone and done again. Pure; the walk is no part of it."""
+"""UndoHistory: the performer's changes, for undo and redo. Pure; drift is not part of the history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from riffengine.performance.command import Value
 
-GESTURE_SECONDS = 0.5  # moves of one knob closer together than this are one gesture: one undo takes back all of it
+GESTURE_SECONDS = 0.5  # moves of one knob at smaller intervals are one gesture, undone together
 LONGEST = 200  # gestures
 
 Values = Mapping[str, Value]
@@ -15,27 +15,27 @@ Values = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Change:
-    """One gesture: the values of the parameters it moved, before and after. Both have the same paths."""
+    """One gesture: the values of the changed parameters before and after. Both have the same paths."""
 
     before: Values
     after: Values
-    seconds: float  # of its last move
+    seconds: float  # time of its last move
 
 
 class UndoHistory:
-    """The last gestures, the newest last. Seconds are passed in; belongs to the engine process."""
+    """The last gestures, the newest at the end. Time is passed in; belongs to the engine process."""
 
     def __init__(self, longest: int = LONGEST) -> None:
         self._longest = longest
         self._done: list[Change] = []
         self._undone: list[Change] = []
-        self._open = False  # whether the newest gesture may still go on
+        self._open = False  # whether the newest gesture may continue
 
     def __len__(self) -> int:
         return len(self._done)
 
     def record(self, before: Values, after: Values, seconds: float) -> None:
-        """A command moved these parameters. What was undone before can no longer be done again."""
+        """Add a command's change of these parameters. What was undone before can no longer be redone."""
         if not after or dict(before) == dict(after):
             return
         self._undone.clear()
@@ -48,7 +48,7 @@ class UndoHistory:
         self._open = True
 
     def undo(self) -> Values | None:
-        """The values to go back to, or ``None`` when there is nothing to undo."""
+        """The values to restore, or ``None`` when there is nothing to undo."""
         self._open = False
         if not self._done:
             return None
@@ -56,7 +56,7 @@ class UndoHistory:
         return self._undone[-1].before
 
     def redo(self) -> Values | None:
-        """The values that were undone last, or ``None`` when there are none."""
+        """The values that were undone last, or ``None`` when there is nothing to redo."""
         self._open = False
         if not self._undone:
             return None

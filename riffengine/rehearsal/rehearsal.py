@@ -76,7 +76,7 @@ class Rehearsal:
         self._expected_reports = 0
         self._poll_frame = -1
         for line in script:
-            self._schedule(round(line.seconds * sample_rate), line)
+            self._add_event(round(line.seconds * sample_rate), line)
 
     def run(self, seconds: float) -> Report:
         """Play ``seconds`` of virtual time and return the report."""
@@ -154,7 +154,7 @@ class Rehearsal:
                 self._send_to_player(action.message, now)
             elif isinstance(action, ToRendererMessage):
                 for reply in self._renderer.send(action.message, now):
-                    self._schedule(now + round(0.03 * self.sample_rate), reply)  # one denoising step
+                    self._add_event(now + round(0.03 * self.sample_rate), reply)  # one denoising step
             elif isinstance(action, RestartRenderer):
                 self.report.restarts += 1
                 self._renderer.kill(now)
@@ -174,7 +174,7 @@ class Rehearsal:
         if isinstance(message, SetControl) and message.name == "fade":
             if message.value > 0.0:
                 begins = now if message.at_frame is None else message.at_frame
-                self._schedule(begins + message.ramp_frames + MIX_AHEAD_FRAMES, True)
+                self._add_event(begins + message.ramp_frames + MIX_AHEAD_FRAMES, True)
             else:
                 self._pull_until(now)
                 self._analyser.expect_sound(False)
@@ -183,9 +183,9 @@ class Rehearsal:
         self._expected_reports += count
         if self._expected_reports > 0 and self._poll_frame < 0:
             self._poll_frame = now + max(1, round(_POLL_SECONDS * self.sample_rate))
-            self._schedule(self._poll_frame, None)
+            self._add_event(self._poll_frame, None)
 
-    def _schedule(self, frame: int, event: ScriptLine | FromRenderer | bool | None) -> None:
+    def _add_event(self, frame: int, event: ScriptLine | FromRenderer | bool | None) -> None:
         heapq.heappush(self._events, (frame, self._order, event))
         self._order += 1
 

@@ -106,7 +106,7 @@ class ScenePlayer:
         return self._recall(self.book.find(str(checked.command.value)), checked, frame)
 
     def _recall_beside(self, checked: Checked, frame: int) -> Answer:
-        return self._recall(self.book.beside(_STEPS[checked.command.path]), checked, frame)
+        return self._recall(self.book.neighbour(_STEPS[checked.command.path]), checked, frame)
 
     def _recall(self, scene: Scene, checked: Checked, frame: int) -> Answer:
         conductor, before, command = self._conductor, self._conductor.state, checked.command
@@ -129,7 +129,7 @@ class ScenePlayer:
             if isinstance(reply, Accepted):
                 seconds = (morph.end_beat - moment.beat) * 60.0 / moment.bpm
                 reply = replace(reply, landing=Landing(command.path, morph.end_beat, seconds))
-        self.book = self.book.at(scene.name)
+        self.book = self.book.with_current(scene.name)
         return reply, actions
 
     def _pick(self, checked: Checked, frame: int) -> Answer:
@@ -146,7 +146,7 @@ class ScenePlayer:
 
     def _store(self, checked: Checked, frame: int) -> Answer:
         scene = snapshot(str(checked.command.value), self._conductor.state, self._conductor.tree)
-        book = self.book.stored(scene)
+        book = self.book.with_scene(scene)
         (reply,), actions = self._conductor.apply_all((checked,), frame)
         self.book = book
         return reply, actions

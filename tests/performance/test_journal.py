@@ -88,7 +88,7 @@ def test_every_line_is_on_disk_before_the_next_call(tmp_path: Path) -> None:
 
 def test_a_journal_never_overwrites_a_set(tmp_path: Path) -> None:
     a_set(tmp_path / "j")
-    with pytest.raises(JournalError, match="exists already"):
+    with pytest.raises(JournalError, match="already exists"):
         Journal(tmp_path / "j", HEADER)
     with pytest.raises(JournalError, match="folder"):
         Journal(tmp_path / "none" / "j", HEADER)

@@ -1,4 +1,4 @@
-"""Knob-to-ear: which gesture is heard by which landing, and what the histograms say."""
+"""Knob-to-knob_to_ear: which gesture is heard by which landing, and what the histograms say."""
 
 import random
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from riffengine.errors import JournalError
-from riffengine.performance.latency import Heard, KnobToEar, LatencyCsv, LatencyHistogram
+from riffengine.performance.latency import GestureLatency, KnobToEar, LatencyCsv, LatencyHistogram
 from riffengine.performance.parameters import ControlClass, standard_tree
 
 
 @pytest.fixture
-def ear() -> KnobToEar:
+def knob_to_ear() -> KnobToEar:
     return KnobToEar(standard_tree(("a", "b")))
 
 
@@ -40,69 +40,69 @@ def test_an_empty_histogram_and_one_beyond_its_bins() -> None:
     assert histogram.max_ms == 1e9
 
 
-def test_gestures_are_counted_in_the_class_of_their_parameter(ear: KnobToEar) -> None:
-    assert ear.audible("deck/a/gain", 1_000_000, 6_000_000) == Heard(
+def test_gestures_are_counted_in_the_class_of_their_parameter(knob_to_ear: KnobToEar) -> None:
+    assert knob_to_ear.audible("deck/a/gain", 1_000_000, 6_000_000) == GestureLatency(
         "deck/a/gain", ControlClass.IMMEDIATE, 1_000_000, 5.0
     )
-    assert ear.audible("deck/a/alpha", 0, 7_000_000).control is ControlClass.MORPH
-    assert ear.audible("fade", 0, 1_000_000).control is ControlClass.IMMEDIATE
-    facts = ear.facts()
+    assert knob_to_ear.audible("deck/a/alpha", 0, 7_000_000).control is ControlClass.MORPH
+    assert knob_to_ear.audible("fade", 0, 1_000_000).control is ControlClass.IMMEDIATE
+    facts = knob_to_ear.facts()
     assert [facts[f"ear_{c}_count"] for c in ("immediate", "morph", "quantised")] == [2, 1, 0]
     assert facts["ear_morph_max_ms"] == 7.0
-    assert ear.shown() == "5/7/– ms"
+    assert knob_to_ear.shown() == "5/7/– ms"
 
 
-def test_a_bank_answers_all_changes_that_it_holds_and_no_newer_one(ear: KnobToEar) -> None:
-    ear.asked("deck/a/prompt", 10, {"a": 1})
-    ear.asked("deck/a/seed", 20, {"a": 2})
-    ear.launched("a", 7, 2)
-    ear.asked("deck/a/guidance", 30, {"a": 3})
-    assert [(h.path, h.ms) for h in ear.landed("a", 7, 1_000_020)] == [
+def test_a_bank_answers_all_changes_that_it_holds_and_no_newer_one(knob_to_ear: KnobToEar) -> None:
+    knob_to_ear.asked("deck/a/prompt", 10, {"a": 1})
+    knob_to_ear.asked("deck/a/seed", 20, {"a": 2})
+    knob_to_ear.launched("a", 7, 2)
+    knob_to_ear.asked("deck/a/guidance", 30, {"a": 3})
+    assert [(h.path, h.ms) for h in knob_to_ear.landed("a", 7, 1_000_020)] == [
         ("deck/a/prompt", 1.00001),
         ("deck/a/seed", 1.0),
     ]
-    ear.launched("a", 8, 3)
-    assert [h.path for h in ear.landed("a", 8, 50)] == ["deck/a/guidance"]
-    assert ear.landed("a", 8, 60) == []
+    knob_to_ear.launched("a", 8, 3)
+    assert [h.path for h in knob_to_ear.landed("a", 8, 50)] == ["deck/a/guidance"]
+    assert knob_to_ear.landed("a", 8, 60) == []
 
 
-def test_a_newer_value_takes_the_place_of_an_unheard_one(ear: KnobToEar) -> None:
-    ear.asked("deck/a/prompt", 10, {"a": 1})
-    ear.launched("a", 1, 1)
-    ear.asked("deck/a/prompt", 2_000_000, {"a": 2})
-    assert ear.landed("a", 1, 3_000_000) == []  # what sounds now is not what the hand wants any more
-    ear.launched("a", 2, 2)
-    assert [h.ms for h in ear.landed("a", 2, 4_000_000)] == [2.0]
+def test_a_newer_value_takes_the_place_of_an_unheard_one(knob_to_ear: KnobToEar) -> None:
+    knob_to_ear.asked("deck/a/prompt", 10, {"a": 1})
+    knob_to_ear.launched("a", 1, 1)
+    knob_to_ear.asked("deck/a/prompt", 2_000_000, {"a": 2})
+    assert knob_to_ear.landed("a", 1, 3_000_000) == []  # what sounds now is not what the hand wants any more
+    knob_to_ear.launched("a", 2, 2)
+    assert [h.ms for h in knob_to_ear.landed("a", 2, 4_000_000)] == [2.0]
 
 
-def test_a_change_of_all_decks_counts_once_and_a_dropped_one_never(ear: KnobToEar) -> None:
-    ear.asked("transport/tempo", 10, {"a": 1, "b": 1})
-    ear.asked("deck/b/seed", 10, {"b": 2})
-    ear.dropped("b")
-    ear.launched("a", 1, 1)
-    ear.launched("b", 2, 2)
-    assert [h.path for h in ear.landed("a", 1, 20)] == ["transport/tempo"]
-    assert ear.landed("b", 2, 20) == []
+def test_a_change_of_all_decks_counts_once_and_a_dropped_one_never(knob_to_ear: KnobToEar) -> None:
+    knob_to_ear.asked("transport/tempo", 10, {"a": 1, "b": 1})
+    knob_to_ear.asked("deck/b/seed", 10, {"b": 2})
+    knob_to_ear.dropped("b")
+    knob_to_ear.launched("a", 1, 1)
+    knob_to_ear.launched("b", 2, 2)
+    assert [h.path for h in knob_to_ear.landed("a", 1, 20)] == ["transport/tempo"]
+    assert knob_to_ear.landed("b", 2, 20) == []
 
 
-def test_without_a_stamp_nothing_is_followed(ear: KnobToEar) -> None:
-    ear.asked("deck/a/prompt", 0, {"a": 1})
-    ear.launched("a", 1, 1)
-    assert ear.landed("a", 1, 20) == []
+def test_without_a_stamp_nothing_is_followed(knob_to_ear: KnobToEar) -> None:
+    knob_to_ear.asked("deck/a/prompt", 0, {"a": 1})
+    knob_to_ear.launched("a", 1, 1)
+    assert knob_to_ear.landed("a", 1, 20) == []
 
 
-def test_banks_that_never_begin_are_forgotten(ear: KnobToEar) -> None:
+def test_banks_that_never_begin_are_forgotten(knob_to_ear: KnobToEar) -> None:
     for bank in range(1, 1000):
-        ear.launched("a", bank, bank)
-    ear.landed("a", 999, 0)
-    assert not ear._launched
+        knob_to_ear.launched("a", bank, bank)
+    knob_to_ear.landed("a", 999, 0)
+    assert not knob_to_ear._launched
 
 
 def test_the_csv_has_every_gesture_at_once(tmp_path: Path) -> None:
-    file = LatencyCsv(tmp_path / "ear.csv")
-    file.write(Heard("deck/a/gain", ControlClass.IMMEDIATE, 5, 3.14159))
-    lines = (tmp_path / "ear.csv").read_text().splitlines()
+    file = LatencyCsv(tmp_path / "knob_to_ear.csv")
+    file.write(GestureLatency("deck/a/gain", ControlClass.IMMEDIATE, 5, 3.14159))
+    lines = (tmp_path / "knob_to_ear.csv").read_text().splitlines()
     assert lines == ["class,path,stamp_ns,ms", "immediate,deck/a/gain,5,3.142"]
     file.close()
     with pytest.raises(JournalError, match="choose a folder"):
-        LatencyCsv(tmp_path / "none" / "ear.csv")
+        LatencyCsv(tmp_path / "none" / "knob_to_ear.csv")

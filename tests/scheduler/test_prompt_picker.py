@@ -76,7 +76,7 @@ def test_what_no_list_has_is_refused_and_changes_nothing(path, value, said):
 
 def test_without_lists_a_pad_says_what_to_do():
     reply = PadHall(lists=PromptLists()).run_to(8000).send("deck/a/prompts/random", True)
-    assert isinstance(reply, Rejected) and "prompts: in the preset" in reply.reason
+    assert isinstance(reply, Rejected) and "under prompts:" in reply.reason
 
 
 def test_undo_takes_the_prompt_back_and_a_scene_holds_no_pad():

@@ -1,7 +1,7 @@
-"""Random MIDI bytes against a whole set on virtual time: ``python -m tools.bench.fuzz_midi [--bytes 1000000]``.
+"""Fuzzes MIDI during a whole set on virtual time: ``python -m tools.bench.fuzz_midi [--bytes 1000000]``.
 
-A performer plays a set by MIDI; meanwhile other controllers, of every map that ships, send random bytes (see
-``heckling``).
+A performer plays a set by MIDI while other controllers, one for every shipped map, send random bytes (see
+``fuzz_set``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from riffengine.session.named_files import MAPS, map_names
 from tools.bench import fuzz_set
 from tools.bench.fuzz_set import DECKS
 
-HANDS = "hands"
+OWN_PORT = "hands"
 PROMPTS = ("techno", "jazz piano", "dub")
 KNOBS = {
     path: number
@@ -33,9 +33,9 @@ KNOBS = {
     )
 }
 OWN = (
-    *(Binding(path, "cc14", number, port=HANDS) for path, number in KNOBS.items()),
-    *(Binding(f"deck/{d}/prompt", "note", 40 + 10 * n, port=HANDS, values=PROMPTS) for n, d in enumerate(DECKS)),
-    Binding("next", "note", 70, port=HANDS),
+    *(Binding(path, "cc14", number, port=OWN_PORT) for path, number in KNOBS.items()),
+    *(Binding(f"deck/{d}/prompt", "note", 40 + 10 * n, port=OWN_PORT, values=PROMPTS) for n, d in enumerate(DECKS)),
+    Binding("next", "note", 70, port=OWN_PORT),
 )
 WILD = (
     Binding("deck/a/alpha", "nrpn", 300, port="wild"),
@@ -55,36 +55,36 @@ LENGTHS = {0x80: 3, 0x90: 3, 0xA0: 3, 0xB0: 3, 0xC0: 2, 0xD0: 2, 0xE0: 3}
 PARTS_OF_WIDE = {*range(64), *range(96, 102)}  # controllers that may complete fourteen bits or an NRPN
 
 
-def messages(count: int, chance: random.Random) -> Iterator[bytes]:
-    """``count`` random bytes, cut as a driver would or would not: half of the pieces begin with a status byte."""
+def messages(count: int, rng: random.Random) -> Iterator[bytes]:
+    """``count`` random bytes in valid and invalid messages; most of them begin with a status byte."""
     left = count
     while left > 0:
-        size = min(left, chance.choice((1, 2, 2, 3, 3, 3, 3, 4, 9)))
-        message = bytearray(chance.randbytes(size))
-        if chance.random() < 0.6:
+        size = min(left, rng.choice((1, 2, 2, 3, 3, 3, 3, 4, 9)))
+        message = bytearray(rng.randbytes(size))
+        if rng.random() < 0.6:
             message[0] |= 0x80
-            message[0] &= 0xF0 if chance.random() < 0.5 else 0xFF  # controllers are on channel 1 more than on others
+            message[0] &= 0xF0 if rng.random() < 0.5 else 0xFF  # half of the messages are on channel 1
             for at in range(1, size):
-                message[at] &= 0x7F if chance.random() < 0.9 else 0xFF
+                message[at] &= 0x7F if rng.random() < 0.9 else 0xFF
         left -= size
         yield bytes(message)
 
 
 def maps() -> tuple[ControllerMap, ...]:
-    """Every map that ships, the one for every controller last."""
+    """All shipped maps; the last one is for any controller."""
     found = [read_map(MAPS / f"{name}.yaml") for name in map_names()]
     return tuple(sorted(found, key=lambda one: one.match == ("*",)))
 
 
 class Judge:
-    """Whether a message could set anything; lenient, so that its no is certain."""
+    """Decides whether a message could set anything; lenient, so a no is certain."""
 
     def __init__(self, found: Sequence[ControllerMap]) -> None:
         self._any = found[-1].bindings
         self._lines = {m.match[0]: m.bindings for m in found[:-1]} | {"wild": (*WILD, *self._any)}
 
     def may_set(self, message: bytes, label: str) -> bool:
-        """Whether ``message`` is one, of a control that a line of its controller is about."""
+        """Whether ``message`` is valid and belongs to a control in the map of its controller."""
         kind = message[0] & 0xF0
         if LENGTHS.get(kind) != len(message) or max(message[1:]) > 127:
             return False
@@ -101,13 +101,13 @@ class Judge:
         )
 
 
-class HeckledSet(fuzz_set.HeckledSet):
-    """A set that is played by MIDI, between the bytes of other controllers."""
+class FuzzedSet(fuzz_set.FuzzedSet):
+    """A set that is played by MIDI, with random bytes from other controllers."""
 
     def __init__(self, seconds: float, count: int, seed: int) -> None:
         tree = standard_tree(DECKS, ("drums", "bass", "harmony"), cue=True)
-        each = 1 + int(count / 3 / (seconds * 8))
-        super().__init__(tree, seconds, messages(count, random.Random(seed)), each, f"midi:{HANDS}")
+        pieces_per_step = 1 + int(count / 3 / (seconds * 8))
+        super().__init__(tree, seconds, messages(count, random.Random(seed)), pieces_per_step, f"midi:{OWN_PORT}")
         shipped = maps()
         self._judge, self._heard = Judge(shipped), 0
         self._labels = [
@@ -122,21 +122,21 @@ class HeckledSet(fuzz_set.HeckledSet):
 
     def perform(self, command: Command) -> None:
         for message in played(command):
-            self.surface.handle(message, HANDS, 0)
+            self.surface.handle(message, OWN_PORT, 0)
 
-    def throw(self, piece: bytes) -> None:
-        label = self.chance.choice(self._labels)
+    def send_fuzz(self, piece: bytes) -> None:
+        label = self.rng.choice(self._labels)
         self.verdict = self._judge.may_set(piece, label)
         self.findings.could_set += self.verdict
         self.surface.handle(piece, label, self._heard)
         if self.findings.pieces % 16 == 0:
-            self.verdict = True  # a chord is of the keys that went before
+            self.verdict = True  # a chord belongs to earlier keys
             self._heard += 50_000_000
             self.surface.tick(self._heard)
 
 
 def played(command: Command) -> list[tuple[int, int, int]]:
-    """The messages by which the performer's controller says ``command``."""
+    """The messages of the performer's controller for ``command``."""
     if command.path == "next":
         return [(0x90, 70, 100), (0x80, 70, 0)]
     if command.path.endswith("/prompt"):
@@ -148,9 +148,9 @@ def played(command: Command) -> list[tuple[int, int, int]]:
 
 
 def measure(count: int, seed: int, seconds: float) -> dict[str, Any]:
-    """Play it with and without them, and say what was found."""
-    verdict = fuzz_set.compare(lambda there: HeckledSet(seconds, count * there, seed), seconds)
-    counters = verdict.heckled.surface.counters
+    """Play the set with and without fuzz and return the figures."""
+    verdict = fuzz_set.compare(lambda there: FuzzedSet(seconds, count * there, seed), seconds)
+    counters = verdict.fuzzed.surface.counters
     return {
         "bytes": count,
         **verdict.figures,

@@ -1,6 +1,6 @@
-"""Mangled OSC against a whole set on virtual time: ``python -m tools.bench.fuzz_osc [--datagrams 1000000] [--seed 1]``.
+"""Fuzzes OSC during a whole set on virtual time: ``python -m tools.bench.fuzz_osc [--datagrams 1000000] [--seed 1]``.
 
-A performer plays a set by OSC; meanwhile others send datagrams that are mangled in every way (see ``heckling``).
+A performer plays a set by OSC while other clients send mutated datagrams (see ``fuzz_set``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tools.bench import fuzz_set
 from tools.bench.fuzz_set import DECKS
 
 PERFORMER: Sender = ("127.0.0.1", 9001)
-HECKLERS = [("127.0.0.1", 20000 + number) for number in range(40)]
+FUZZ_SENDERS = [("127.0.0.1", 20000 + number) for number in range(40)]
 
 
 def bundle(tag: int, *messages: bytes) -> bytes:
@@ -33,7 +33,7 @@ def bundle(tag: int, *messages: bytes) -> bytes:
 
 
 def seeds(tree: ParameterTree) -> list[bytes]:
-    """Well-formed datagrams of every kind, from which the mangled ones are made."""
+    """Well-formed datagrams of every kind, which are mutated."""
     plain = [encode(f"/riff/{path}", 0.25) for path in tree.parameters]
     asked = [encode(f"/riff/{path}") for path in list(tree.parameters)[::3]]
     alpha, prompt = encode("/riff/deck/a/alpha", 0.25), encode("/riff/deck/b/prompt", "techno, dark")
@@ -55,31 +55,31 @@ def seeds(tree: ParameterTree) -> list[bytes]:
     ]
 
 
-def mangled(pool: list[bytes], chance: random.Random) -> bytes:
-    """One datagram: random bytes, or a good one with bytes changed, cut, added, doubled or moved."""
-    if chance.random() < 0.05:
-        return chance.randbytes(chance.randrange(64))
-    datagram = bytearray(chance.choice(pool))
-    for _ in range(chance.choice((0, 1, 1, 2, 3))):
-        at = chance.randrange(len(datagram) + 1)
-        match chance.randrange(6):
+def mutated(pool: list[bytes], rng: random.Random) -> bytes:
+    """One datagram: random bytes, or a valid one with bytes changed, cut, added, doubled or moved."""
+    if rng.random() < 0.05:
+        return rng.randbytes(rng.randrange(64))
+    datagram = bytearray(rng.choice(pool))
+    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        at = rng.randrange(len(datagram) + 1)
+        match rng.randrange(6):
             case 0 if at < len(datagram):
-                datagram[at] = chance.randrange(256)
+                datagram[at] = rng.randrange(256)
             case 1:
                 del datagram[at:]
             case 2:
-                datagram[at:at] = chance.randbytes(4)
+                datagram[at:at] = rng.randbytes(4)
             case 3:
                 datagram += datagram[: at // 4 * 4]
             case 4:
-                datagram[at // 4 * 4 : at // 4 * 4] = struct.pack(">i", chance.choice((-1, 0, 4, 2**31 - 1, -(2**31))))
+                datagram[at // 4 * 4 : at // 4 * 4] = struct.pack(">i", rng.choice((-1, 0, 4, 2**31 - 1, -(2**31))))
             case _ if at < len(datagram):
-                datagram[at] ^= 1 << chance.randrange(8)
+                datagram[at] ^= 1 << rng.randrange(8)
     return bytes(datagram)
 
 
 class Judge:
-    """Whether a datagram could set anything, by python-osc and the tree; lenient, so that its no is certain."""
+    """Decides with python-osc and the tree whether a datagram could set anything; lenient, so a no is certain."""
 
     def __init__(self, tree: ParameterTree) -> None:
         self._tree = tree
@@ -94,7 +94,7 @@ class Judge:
         try:
             message = OscMessage(datagram)
             address, values = str(message.address), list(message)
-        except Exception:  # noqa: BLE001 (whatever python-osc stumbles over)
+        except Exception:  # noqa: BLE001 (whatever python-osc raises)
             return False
         path = address.removeprefix("/riff/")
         if any(letter in path for letter in "*?[]{}"):
@@ -116,34 +116,34 @@ class Judge:
         return True
 
 
-class HeckledSet(fuzz_set.HeckledSet):
-    """A set that is played by OSC, between the datagrams of hecklers."""
+class FuzzedSet(fuzz_set.FuzzedSet):
+    """A set that is played by OSC, with fuzz between the datagrams."""
 
     def __init__(self, seconds: float, datagrams: int, seed: int) -> None:
-        tree, chance = standard_tree(DECKS), random.Random(seed)
+        tree, rng = standard_tree(DECKS), random.Random(seed)
         pool = seeds(tree)
-        hecklers = (mangled(pool, chance) for _ in range(datagrams))
-        each = 1 + int(datagrams / (seconds * 8))
-        super().__init__(tree, seconds, hecklers, each, f"osc:{PERFORMER[0]}:{PERFORMER[1]}")
+        fuzz = (mutated(pool, rng) for _ in range(datagrams))
+        pieces_per_step = 1 + int(datagrams / (seconds * 8))
+        super().__init__(tree, seconds, fuzz, pieces_per_step, f"osc:{PERFORMER[0]}:{PERFORMER[1]}")
         self._judge = Judge(tree)
         context = SurfaceContext(tree, self.clock, self.submit, lambda: self.conductor.state, schedule=self._schedule)
         self.server = OscServer(context)
         self.server.replies.send = lambda datagram, to: True
 
     def perform(self, command: Command) -> None:
-        # Between others that wait: all of them must be worked off, and in the performer's order.
-        for sender in HECKLERS[:20]:
+        # The performer's datagrams wait behind others: all must be handled, and in the performer's order.
+        for sender in FUZZ_SENDERS[:20]:
             self.server.receive(b"/riff/not/there\0,\0\0\0", sender)
         self.server.receive(encode(f"/riff/{command.path}", command.value), PERFORMER)
-        self._work_off()
+        self._handle_all()
 
-    def throw(self, piece: bytes) -> None:
+    def send_fuzz(self, piece: bytes) -> None:
         self.verdict = self._judge.may_set(piece)
         self.findings.could_set += self.verdict
-        self.server.receive(piece, self.chance.choice(HECKLERS))
-        self._work_off()
+        self.server.receive(piece, self.rng.choice(FUZZ_SENDERS))
+        self._handle_all()
 
-    def _schedule(self, command: Command, seconds: float, tell: object) -> Landing | None:
+    def _schedule(self, command: Command, seconds: float, notify: object) -> Landing | None:
         self.findings.unjust += not self.verdict
         if seconds < 0:
             return None
@@ -151,24 +151,24 @@ class HeckledSet(fuzz_set.HeckledSet):
             raise ControlError("too far ahead")
         return Landing(command.path, 0.0, seconds)
 
-    def _work_off(self) -> None:
+    def _handle_all(self) -> None:
         while self.server.waiting:
             self.server.handle_waiting(0)
 
 
 def measure(datagrams: int, seed: int, seconds: float) -> dict[str, Any]:
-    """Play it with and without them, and say what was found."""
-    verdict = fuzz_set.compare(lambda there: HeckledSet(seconds, datagrams * there, seed), seconds)
-    counters = verdict.heckled.server.counters
+    """Play the set with and without fuzz and return the figures."""
+    verdict = fuzz_set.compare(lambda there: FuzzedSet(seconds, datagrams * there, seed), seconds)
+    counters = verdict.fuzzed.server.counters
     return {**verdict.figures, "garbage": counters.garbage, "rejected": counters.rejected}
 
 
 def main() -> int:
-    logging.disable(logging.WARNING)  # python-osc's, about every type tag it does not know
+    logging.disable(logging.WARNING)  # python-osc warns about every unknown type tag
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--datagrams", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=1800.0, help="of the set, on virtual time")
+    parser.add_argument("--seconds", type=float, default=1800.0, help="length of the set on virtual time")
     arguments = parser.parse_args()
     return fuzz_set.printed(measure(arguments.datagrams, arguments.seed, arguments.seconds))
 

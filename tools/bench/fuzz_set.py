@@ -1,8 +1,8 @@
-"""What the fuzzers share: a set on virtual time that one performs, and hecklers who send anything in between.
+"""FuzzedSet: the base of the fuzzers: a set on virtual time, whose surface also gets arbitrary data from others.
 
-The set is played twice, with and without the hecklers, and must give the same samples. A judge that is written apart
-says of each piece whether it could set anything; one that could not and yet gives a command is a failure. What could is
-kept from the music and only checked.
+The set is played twice, with and without the fuzz, and both must give the same samples. A separately written judge says
+of each piece of fuzz whether it could set anything. A piece that could not and yet gives a command is a failure. A
+command from a piece that could is only checked, not played.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from riffengine.clock import VirtualClock
 from riffengine.errors import ParameterError
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import ParameterTree
-from riffengine.rehearsal import Line, Rehearsal, RendererScript
+from riffengine.rehearsal import Rehearsal, RendererScript, ScriptLine
 
 DECKS = ("a", "b")
-_RSS_WARM = 100_000  # pieces until every cache is full
+_RSS_WARM = 100_000  # pieces until all caches are full
 _RSS_EVERY = 10_000  # pieces
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 @dataclass
 class Findings:
-    """What came of the pieces."""
+    """Counts of what the pieces of fuzz did."""
 
     pieces: int = 0
     could_set: int = 0
@@ -45,36 +45,36 @@ class Findings:
     rss_late_kib: int = 0
 
 
-class HeckledSet(Rehearsal, ABC):
-    """A rehearsal whose commands come over a real surface, between the pieces of ``hecklers``, ``each`` at a time.
+class FuzzedSet(Rehearsal, ABC):
+    """A rehearsal whose commands come through a real surface, which also gets ``fuzz``.
 
-    ``performer`` is the source of the commands that are the music.
+    ``pieces_per_step`` pieces are sent before every step. ``performer`` is the source of the commands that are played.
     """
 
     def __init__(
-        self, tree: ParameterTree, seconds: float, hecklers: Iterator[bytes], each: int, performer: str
+        self, tree: ParameterTree, seconds: float, fuzz: Iterator[bytes], pieces_per_step: int, performer: str
     ) -> None:
-        super().__init__(tree, tree.initial_state(), a_set(seconds), RendererScript(seed=1))
+        super().__init__(tree, tree.initial_state(), performed_script(seconds), RendererScript(seed=1))
         self.findings = Findings()
-        self.tree, self.clock, self.chance = tree, VirtualClock(), random.Random(9)
-        self.verdict = True  # whether what is heard just now may give a command
-        self._hecklers, self._each, self._performer = hecklers, each, performer
+        self.tree, self.clock, self.rng = tree, VirtualClock(), random.Random(9)
+        self.verdict = True  # whether the current piece may give a command
+        self._fuzz, self._pieces_per_step, self._performer = fuzz, pieces_per_step, performer
         self._now = 0
 
     @abstractmethod
     def perform(self, command: Command) -> None:
-        """The performer says ``command`` to the surface."""
+        """Send ``command`` to the surface as the performer."""
 
     @abstractmethod
-    def throw(self, piece: bytes) -> None:
-        """A heckler says ``piece``; sets ``verdict`` first."""
+    def send_fuzz(self, piece: bytes) -> None:
+        """Set ``verdict`` and send ``piece`` to the surface as another sender."""
 
     def submit(self, command: Command) -> Reply:
-        """What the surface calls with every command."""
+        """Take a command of the surface."""
         if command.source == self._performer:
             reply, actions = self.conductor.submit(command, self._now)
             self.report.replies.append(reply)
-            self._do(actions, self._now)
+            self._carry_out(actions, self._now)
             return reply
         self.findings.commands += 1
         self.findings.unjust += not self.verdict
@@ -85,14 +85,14 @@ class HeckledSet(Rehearsal, ABC):
             return Rejected(command, str(error))
         return Accepted(command, value)
 
-    def heckle(self, piece: bytes) -> None:
-        """Somebody else sends ``piece``."""
+    def feed(self, piece: bytes) -> None:
+        """Send ``piece`` and count the result."""
         found = self.findings
         found.pieces += 1
         before, unjust = self.conductor.state, found.unjust
         try:
-            self.throw(piece)
-        except Exception as error:  # noqa: BLE001 (that there is none is what is measured)
+            self.send_fuzz(piece)
+        except Exception as error:  # noqa: BLE001 (the fuzzer counts exceptions)
             found.crashes += 1
             found.first = found.first or f"{type(error).__name__}: {error} at {piece!r}"
         if found.unjust > unjust:
@@ -104,64 +104,64 @@ class HeckledSet(Rehearsal, ABC):
                 found.rss_early_kib = found.rss_late_kib
 
     def digest(self, seconds: float) -> str:
-        """Of the samples of the whole set, after which the hecklers go on until they have nothing left to say."""
+        """The digest of the samples of the whole set; the rest of the fuzz is sent after it."""
         report = self.run(seconds)
-        for piece in self._hecklers:
-            self.heckle(piece)
+        for piece in self._fuzz:
+            self.feed(piece)
         return report.digest
 
-    def _happen(self, now: int) -> None:
+    def _handle_due_events(self, now: int) -> None:
         self._now = now
-        for _ in range(self._each):
-            piece = next(self._hecklers, None)
+        for _ in range(self._pieces_per_step):
+            piece = next(self._fuzz, None)
             if piece is None:
                 break
-            self.heckle(piece)
-        while self._events and self._events[0][0] <= now and isinstance(self._events[0][2], Line):
+            self.feed(piece)
+        while self._events and self._events[0][0] <= now and isinstance(self._events[0][2], ScriptLine):
             line = self._events[0][2]
             self._events.pop(0)
             self._events.sort()
             for command in line.commands:
                 self.perform(command)
-        super()._happen(now)
+        super()._handle_due_events(now)
 
 
-def a_set(seconds: float) -> list[Line]:
-    """Somebody plays, always the same."""
-    chance, lines, at = random.Random("hands"), [], 5.0
+def performed_script(seconds: float) -> list[ScriptLine]:
+    """A script of random commands, always the same."""
+    rng, lines, at = random.Random("hands"), [], 5.0
     while at < seconds:
-        deck = chance.choice(DECKS)
+        deck = rng.choice(DECKS)
         commands = (
-            Command(f"deck/{deck}/prompt", chance.choice(("techno", "jazz piano", "dub"))),
-            Command(f"deck/{deck}/alpha", round(chance.random(), 3)),
-            Command("crossfader", round(chance.random(), 2)),
-            Command(f"deck/{deck}/gain", -float(chance.randrange(12))),
+            Command(f"deck/{deck}/prompt", rng.choice(("techno", "jazz piano", "dub"))),
+            Command(f"deck/{deck}/alpha", round(rng.random(), 3)),
+            Command("crossfader", round(rng.random(), 2)),
+            Command(f"deck/{deck}/gain", -float(rng.randrange(12))),
             Command("next", True),
         )
-        lines.append(Line((chance.choice(commands),), at))
-        at += chance.expovariate(0.5)
+        lines.append(ScriptLine((rng.choice(commands),), at))
+        at += rng.expovariate(0.5)
     return lines
 
 
-Heckled = TypeVar("Heckled", bound=HeckledSet)
+Fuzzed = TypeVar("Fuzzed", bound=FuzzedSet)
 
 
 @dataclass(frozen=True)
-class Verdict(Generic[Heckled]):
-    """The set ``alone`` and ``heckled``, with the figures of both."""
+class Comparison(Generic[Fuzzed]):
+    """The set ``alone`` and ``fuzzed``, with the figures of both."""
 
-    alone: Heckled
-    heckled: Heckled
+    alone: Fuzzed
+    fuzzed: Fuzzed
     figures: dict[str, Any]
 
 
-def compare(prepare: Callable[[bool], Heckled], seconds: float) -> Verdict[Heckled]:
-    """Play the set without hecklers and with them; ``prepare`` is told whether they are there."""
+def compare(prepare: Callable[[bool], Fuzzed], seconds: float) -> Comparison[Fuzzed]:
+    """Play the set without and with fuzz; ``prepare`` gets whether there is fuzz."""
     began = time.perf_counter()
-    alone, heckled = prepare(False), prepare(True)
-    digest_alone, digest = alone.digest(seconds), heckled.digest(seconds)
+    alone, fuzzed = prepare(False), prepare(True)
+    digest_alone, digest = alone.digest(seconds), fuzzed.digest(seconds)
     figures = {
-        **asdict(heckled.findings),
+        **asdict(fuzzed.findings),
         "digest_alone": digest_alone,
         "digest": digest,
         "same_sound": digest_alone == digest,
@@ -169,11 +169,11 @@ def compare(prepare: Callable[[bool], Heckled], seconds: float) -> Verdict[Heckl
         "wall_seconds": round(time.perf_counter() - began, 1),
         "machine": {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()},
     }
-    return Verdict(alone, heckled, figures)
+    return Comparison(alone, fuzzed, figures)
 
 
 def printed(figures: dict[str, Any]) -> int:
-    """The exit status, after ``figures`` have been printed."""
+    """Print ``figures`` and return the exit status."""
     print(json.dumps(figures, indent=1))
     return int(bool(figures["crashes"] or figures["unjust"] or figures["changed"] or not figures["same_sound"]))
 
