@@ -18,7 +18,7 @@ from riffengine.processes.render_messages import Render
 from riffengine.session.session import Session, load_session
 from riffengine.transport.sync.clock_out import Course
 from riffengine.transport.sync.frame_clock import FrameClock
-from tests.scheduler.simulation import RATE, Hall
+from tests.scheduler.simulation import RATE, SchedulerSimulation
 
 STEMS = ("drums", "bass", "harmony")
 TICK = 20  # frames of a kilohertz: 20 ms
@@ -58,7 +58,7 @@ class Port:
         self.heard += [(self.now_ns, message) for message in self.outbox.final_messages()]
 
 
-class NotesSimulation(Hall):
+class NotesSimulation(SchedulerSimulation):
     """A set whose notes are sent, one tick at a time."""
 
     def __init__(self, decks=("a",), on=True, **values):

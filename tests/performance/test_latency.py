@@ -1,4 +1,4 @@
-"""Knob-to-knob_to_ear: which gesture is heard by which landing, and what the histograms say."""
+"""Knob-to-ear: which gesture is heard by which landing, and what the histograms say."""
 
 import random
 from pathlib import Path

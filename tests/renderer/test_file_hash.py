@@ -8,7 +8,7 @@ import pytest
 from riffengine.errors import AudioFileError
 from riffengine.performance.command import Accepted, Rejected
 from riffengine.renderer.file_hash import DiskFileHashes, file_hash
-from tests.scheduler.simulation import BAR, Hall
+from tests.scheduler.simulation import BAR, SchedulerSimulation
 
 
 def test_the_hash_depends_on_the_content_at_any_size(tmp_path: Path) -> None:
@@ -46,22 +46,22 @@ def test_a_path_without_a_regular_file_is_refused(tmp_path: Path) -> None:
 def test_a_deck_follows_a_changed_file_and_refuses_a_missing_one(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"one")
-    hall = Hall(stamps=DiskFileHashes(), deck__a__strength=0.5).run_to(10 * BAR)
-    refused = hall.send("deck/a/init", str(tmp_path / "b.wav"))
+    sim = SchedulerSimulation(stamps=DiskFileHashes(), deck__a__strength=0.5).run_to(10 * BAR)
+    refused = sim.send("deck/a/init", str(tmp_path / "b.wav"))
     assert isinstance(refused, Rejected)
     assert "there is no file" in refused.reason
-    assert hall.conductor.state.values["deck/a/init"] == ""
+    assert sim.conductor.state.values["deck/a/init"] == ""
     hashes = []
     for content in (b"one", b"two", b"two"):
         path.write_bytes(content)
-        assert isinstance(hall.send("deck/a/init", str(path)), Accepted)
-        hall.run_to(hall.frame + 12 * BAR)
-        part = hall.conductor.scheduler.decks["a"]
+        assert isinstance(sim.send("deck/a/init", str(path)), Accepted)
+        sim.run_to(sim.frame + 12 * BAR)
+        part = sim.conductor.scheduler.decks["a"]
         assert part.settled
         hashes.append(part.sounding.key.base.init_hash)
     assert hashes[0] != hashes[1] == hashes[2]
-    rendered = len(hall.renders)
-    hall.send("deck/a/strength", 1.0)  # the file does not matter any more: the loops from before are reused
-    hall.run_to(hall.frame + 6 * BAR)
-    assert hall.conductor.scheduler.decks["a"].sounding.key.base.init == ""
-    assert len(hall.renders) == rendered
+    rendered = len(sim.renders)
+    sim.send("deck/a/strength", 1.0)  # the file does not matter any more: the loops from before are reused
+    sim.run_to(sim.frame + 6 * BAR)
+    assert sim.conductor.scheduler.decks["a"].sounding.key.base.init == ""
+    assert len(sim.renders) == rendered

@@ -15,7 +15,7 @@ READY = Ready("scripted", ("mix",), 1, (), 0.0, "")
 BAR = 2000  # frames at 120 bpm
 
 
-class Hall:
+class SchedulerSimulation:
     """A conductor, and everything around it, in a world without surprises."""
 
     def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), stamps=None, **values):
@@ -115,10 +115,10 @@ class Hall:
         return self.conductor.status(self.frame)
 
 
-def actions_of(hall, kind):
+def actions_of(sim, kind):
     """Every action of the type ``kind`` so far."""
-    return [action for _, action in hall.actions if isinstance(action, kind)]
+    return [action for _, action in sim.actions if isinstance(action, kind)]
 
 
-def logs(hall, kind):
-    return [action.values for _, action in hall.actions if isinstance(action, Log) and action.kind == kind]
+def logs(sim, kind):
+    return [action.values for _, action in sim.actions if isinstance(action, Log) and action.kind == kind]

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.scheduler.simulation import Hall
+from tests.scheduler.simulation import SchedulerSimulation
 
 
 def played(calm: bool, **values: object) -> list[object]:
-    hall = Hall(**values)
+    sim = SchedulerSimulation(**values)
     if not calm:
-        hall.conductor._idle.lasts = lambda frame: False  # everything is decided anew at every tick
-    hall.run_to(20100)
-    hall.fail = lambda request: request.end.seed == 6
+        sim.conductor._idle.lasts = lambda frame: False  # everything is decided anew at every tick
+    sim.run_to(20100)
+    sim.fail = lambda request: request.end.seed == 6
     for at, path, value in (
         (20100, "deck/a/prompt", "techno"),
         (31000, "deck/a/alpha", 0.9),
@@ -19,10 +19,10 @@ def played(calm: bool, **values: object) -> list[object]:
         (50001, "deck/a/drift", 0.0),
         (52001, "deck/a/drift", 0.3),
     ):
-        hall.run_to(at)
-        hall.send(path, value)
-    hall.run_to(120000)
-    return [*hall.player, *hall.renders]
+        sim.run_to(at)
+        sim.send(path, value)
+    sim.run_to(120000)
+    return [*sim.player, *sim.renders]
 
 
 @pytest.mark.parametrize("decks", [("a",), ("a", "b")])
@@ -32,9 +32,9 @@ def test_to_decide_only_when_something_can_happen_changes_nothing(decks: tuple[s
 
 
 def test_a_walk_is_calm_between_the_points_of_its_bank() -> None:
-    hall = Hall(deck__a__drift=0.05).run_to(60000)
-    decided, advance = [], hall.conductor._advance
-    hall.conductor._advance = lambda frame: (decided.append(frame), advance(frame))[1]
-    hall.run_to(92000)  # eight loops, 256 sixteenth notes
-    assert len(hall.controls("deck/a/alpha")) > 256
+    sim = SchedulerSimulation(deck__a__drift=0.05).run_to(60000)
+    decided, advance = [], sim.conductor._advance
+    sim.conductor._advance = lambda frame: (decided.append(frame), advance(frame))[1]
+    sim.run_to(92000)  # eight loops, 256 sixteenth notes
+    assert len(sim.controls("deck/a/alpha")) > 256
     assert len(decided) < 60

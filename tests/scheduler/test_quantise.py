@@ -10,19 +10,19 @@ from riffengine.performance.command import Accepted
 from riffengine.performance.parameters import QUANTUM_OF, ControlClass, standard_tree
 from riffengine.processes.player_messages import LaunchBank
 from riffengine.session.session import load_session
-from tests.scheduler.simulation import Hall
+from tests.scheduler.simulation import SchedulerSimulation
 
 BEAT = 500  # frames
 
 
-def landed(hall: Hall, path: str, value: object, at_frame: int = 16100) -> int:
+def landed(sim: SchedulerSimulation, path: str, value: object, at_frame: int = 16100) -> int:
     """Send, wait, and return the frame on which it lands; the reply must have promised that one."""
-    hall.run_to(at_frame)
-    before = len(hall.sent(LaunchBank))
-    reply = hall.send(path, value)
+    sim.run_to(at_frame)
+    before = len(sim.sent(LaunchBank))
+    reply = sim.send(path, value)
     assert isinstance(reply, Accepted) and reply.landing is not None
-    hall.run_to(at_frame + 40000)
-    launches = hall.sent(LaunchBank)[before:]
+    sim.run_to(at_frame + 40000)
+    launches = sim.sent(LaunchBank)[before:]
     assert [launch.at_frame for launch in launches] == [round(reply.landing.beat * BEAT)]
     return int(launches[0].at_frame)
 
@@ -48,36 +48,38 @@ CHANGES = {
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_parameter_lands_on_its_own_quantum_and_all_others_on_that_of_the_set(path: str) -> None:
     own = path.rsplit("/", 1)[-1]
-    hall = Hall(**{f"transport__quantum_{own}": "4bars"})
-    assert landed(hall, path, CHANGES[path]) == 24000
-    hall = Hall(**{f"transport__quantum_{name}": "4bars" for name in QUANTUM_OF if name != own})
-    assert landed(hall, path, CHANGES[path]) == 18000
+    sim = SchedulerSimulation(**{f"transport__quantum_{own}": "4bars"})
+    assert landed(sim, path, CHANGES[path]) == 24000
+    sim = SchedulerSimulation(**{f"transport__quantum_{name}": "4bars" for name in QUANTUM_OF if name != own})
+    assert landed(sim, path, CHANGES[path]) == 18000
 
 
 def test_a_finer_quantum_than_that_of_the_set_and_none_at_all() -> None:
-    assert landed(Hall(transport__quantum_seed="beat"), "deck/a/seed", 9) == 17000
-    hall = Hall(transport__quantum_seed="off").run_to(16100)
-    hall.send("deck/a/seed", 9)
-    hall.run_to(18000)
-    assert hall.sent(LaunchBank)[1].at_frame == 16100 + 400 + 50
-    assert landed(Hall(transport__quantum="off", transport__quantum_seed="bar"), "deck/a/seed", 9) == 18000
+    assert landed(SchedulerSimulation(transport__quantum_seed="beat"), "deck/a/seed", 9) == 17000
+    sim = SchedulerSimulation(transport__quantum_seed="off").run_to(16100)
+    sim.send("deck/a/seed", 9)
+    sim.run_to(18000)
+    assert sim.sent(LaunchBank)[1].at_frame == 16100 + 400 + 50
+    assert (
+        landed(SchedulerSimulation(transport__quantum="off", transport__quantum_seed="bar"), "deck/a/seed", 9) == 18000
+    )
 
 
 def test_what_changes_together_lands_together_on_the_coarsest() -> None:
-    hall = Hall(transport__quantum_seed="off", transport__quantum_prompt="2bars").run_to(16100)
-    hall.send("deck/a/seed", 9)
-    reply = hall.send("deck/a/prompt", "techno")
+    sim = SchedulerSimulation(transport__quantum_seed="off", transport__quantum_prompt="2bars").run_to(16100)
+    sim.send("deck/a/seed", 9)
+    reply = sim.send("deck/a/prompt", "techno")
     assert reply.landing is not None and reply.landing.beat == 40
-    hall.run_to(30000)
-    assert [launch.at_frame for launch in hall.sent(LaunchBank)[1:]] == [20000]
+    sim.run_to(30000)
+    assert [launch.at_frame for launch in sim.sent(LaunchBank)[1:]] == [20000]
 
 
 def test_a_new_quantum_moves_what_has_not_landed() -> None:
-    hall = Hall(render_seconds=0.2).run_to(16100)
-    assert hall.send("deck/a/prompt", "techno").landing.beat == 36
-    hall.send("transport/quantum_prompt", "4bars")
-    hall.run_to(30000)
-    assert [launch.at_frame for launch in hall.sent(LaunchBank)[1:]] == [24000]
+    sim = SchedulerSimulation(render_seconds=0.2).run_to(16100)
+    assert sim.send("deck/a/prompt", "techno").landing.beat == 36
+    sim.send("transport/quantum_prompt", "4bars")
+    sim.run_to(30000)
+    assert [launch.at_frame for launch in sim.sent(LaunchBank)[1:]] == [24000]
 
 
 def test_every_quantum_is_of_a_parameter_that_is_rendered_and_only_fineness_has_none() -> None:

@@ -9,27 +9,27 @@ from riffengine.performance.scenes import Scene
 from riffengine.processes.player_messages import LaunchBank
 from riffengine.scheduler.actions import Applied
 from riffengine.scheduler.scene_player import ScenePlayer
-from tests.scheduler.simulation import Hall
+from tests.scheduler.simulation import SchedulerSimulation
 
 DROP = Scene("drop", {"deck/a/prompt": "techno", "deck/b/prompt": "acid", "deck/a/gain": -6.0, "deck/a/alpha": 0.0})
 
 
-class Front:
+class ConductorWithScenes:
     """The Director in front of a Conductor, as the engine has them."""
 
     def __init__(self, scene_player, conductor):
-        self._director, self._conductor = scene_player, conductor
+        self._scene_player, self._conductor = scene_player, conductor
         self.tick, self.next_wakeup, self.submit = scene_player.tick, scene_player.next_wakeup, scene_player.submit
 
     def __getattr__(self, name):
         return getattr(self._conductor, name)
 
 
-class DirectedHall(Hall):
+class ScenePlayerSimulation(SchedulerSimulation):
     def __init__(self, *args, scenes=(DROP,), **values):
         super().__init__(*args, **values)
         self.scene_player = ScenePlayer(self.conductor, scenes)
-        self.conductor = Front(self.scene_player, self.conductor)
+        self.conductor = ConductorWithScenes(self.scene_player, self.conductor)
 
     def value(self, path):
         return self.conductor.state[path]
@@ -39,28 +39,28 @@ class DirectedHall(Hall):
 
 
 def test_a_scene_lands_on_all_decks_on_one_frame_though_one_renders_long_before_the_other():
-    hall = DirectedHall(("a", "b"), transport__quantum="beat", render_seconds=0.7).run_to(12000)
-    reply = hall.send("scene/recall", "drop")
+    sim = ScenePlayerSimulation(("a", "b"), transport__quantum="beat", render_seconds=0.7).run_to(12000)
+    reply = sim.send("scene/recall", "drop")
     assert isinstance(reply, Accepted) and reply.value == "drop" and reply.landing.seconds > 1.0
-    hall.run_to(20000)
-    landed = hall.launched(12000)[:2]
+    sim.run_to(20000)
+    landed = sim.launched(12000)[:2]
     assert [deck for deck, _ in landed] == ["a", "b"] and len({frame for _, frame in landed}) == 1
-    assert landed[0][1] == hall.conductor.scheduler.timeline.frame_of(reply.landing.beat)
-    made = {a.command.path: a.command.value for _, a in hall.actions if isinstance(a, Applied)}
+    assert landed[0][1] == sim.conductor.scheduler.timeline.frame_of(reply.landing.beat)
+    made = {a.command.path: a.command.value for _, a in sim.actions if isinstance(a, Applied)}
     assert made == {"deck/a/prompt": "techno", "deck/b/prompt": "acid", "deck/a/gain": -6.0}  # alpha was 0 already
 
 
 def test_without_the_scene_each_deck_lands_when_it_is_ready():
-    hall = DirectedHall(("a", "b"), transport__quantum="beat", render_seconds=0.7).run_to(12000)
-    hall.send("deck/a/prompt", "techno")
-    hall.send("deck/b/prompt", "acid")
-    hall.run_to(20000)
-    assert len({frame for _, frame in hall.launched(12000)[:2]}) == 2
+    sim = ScenePlayerSimulation(("a", "b"), transport__quantum="beat", render_seconds=0.7).run_to(12000)
+    sim.send("deck/a/prompt", "techno")
+    sim.send("deck/b/prompt", "acid")
+    sim.run_to(20000)
+    assert len({frame for _, frame in sim.launched(12000)[:2]}) == 2
 
 
 def test_scenes_are_found_by_name_by_number_and_along_the_setlist():
     scenes = [Scene(name, {"deck/a/gain": -float(n)}) for n, name in enumerate(("intro", "verse", "outro"), 1)]
-    hall = DirectedHall(scenes=scenes).run_to(8000)
+    sim = ScenePlayerSimulation(scenes=scenes).run_to(8000)
     for path, value, gain in (
         ("scene/next", True, -1.0),
         ("scene/next", True, -2.0),
@@ -69,118 +69,118 @@ def test_scenes_are_found_by_name_by_number_and_along_the_setlist():
         ("scene/recall", "INTRO", -1.0),
         ("scene/next", 0, -1.0),  # a button let go
     ):
-        assert isinstance(hall.send(path, value), Accepted)
-        assert hall.value("deck/a/gain") == gain
-    assert hall.value("scene/recall") == "intro"
+        assert isinstance(sim.send(path, value), Accepted)
+        assert sim.value("deck/a/gain") == gain
+    assert sim.value("scene/recall") == "intro"
     for path, value, word in (
         ("scene/previous", True, "first"), ("scene/recall", "chorus", "no scene"), ("scene/recall", 3, "wrong type"),
         ("scene/recall", "4", "no scene"), ("scene/store", " ", "name"),
     ):  # fmt: skip
-        before = hall.conductor.state
-        reply = hall.send(path, value)
+        before = sim.conductor.state
+        reply = sim.send(path, value)
         assert isinstance(reply, Rejected) and word in reply.reason
-        assert hall.conductor.state is before
+        assert sim.conductor.state is before
 
 
 def test_a_stored_scene_comes_back_as_it_was_but_for_the_instrument():
-    hall = DirectedHall(scenes=()).run_to(8000)
-    hall.send("deck/a/prompt", "dub")
-    hall.send("master/gain", -3.0)
-    hall.send("scene/store", "here")
-    kept = dict(hall.conductor.state.values)
-    hall.run_to(16000)
+    sim = ScenePlayerSimulation(scenes=()).run_to(8000)
+    sim.send("deck/a/prompt", "dub")
+    sim.send("master/gain", -3.0)
+    sim.send("scene/store", "here")
+    kept = dict(sim.conductor.state.values)
+    sim.run_to(16000)
     for path, value in (("deck/a/prompt", "jazz"), ("deck/a/gain", -9.0), ("master/gain", -20.0), ("steps", 12)):
-        hall.send(path, value)
-    hall.run_to(24000)
-    hall.send("scene/recall", "here")
-    changed = {path for path, value in hall.conductor.state.values.items() if value != kept[path]}
+        sim.send(path, value)
+    sim.run_to(24000)
+    sim.send("scene/recall", "here")
+    changed = {path for path, value in sim.conductor.state.values.items() if value != kept[path]}
     assert changed == {"master/gain", "steps", "scene/recall"}
 
 
 def test_a_glide_morphs_into_the_words_and_moves_the_faders_in_sixteenths_and_arrives_on_the_bar():
-    hall = DirectedHall(scene__morph_bars=4.0).run_to(16000)  # beat 32
-    reply = hall.send("scene/recall", "drop")
+    sim = ScenePlayerSimulation(scene__morph_bars=4.0).run_to(16000)  # beat 32
+    reply = sim.send("scene/recall", "drop")
     assert reply.landing.beat == 48.0
-    assert hall.value("deck/a/to") == "techno" and hall.value("deck/a/prompt") != "techno"
-    hall.run_to(20000)
-    assert -6.0 < hall.value("deck/a/gain") < -1.0 and 0.0 < hall.value("deck/a/alpha") < 0.6
-    ramps = [m for m in hall.controls("deck/a/gain") if m.at_frame is not None]
+    assert sim.value("deck/a/to") == "techno" and sim.value("deck/a/prompt") != "techno"
+    sim.run_to(20000)
+    assert -6.0 < sim.value("deck/a/gain") < -1.0 and 0.0 < sim.value("deck/a/alpha") < 0.6
+    ramps = [m for m in sim.controls("deck/a/gain") if m.at_frame is not None]
     assert len(ramps) >= 10 and all(m.at_frame % 125 == 0 and m.ramp_frames == 125 for m in ramps)
-    first_turn = next(m for m in hall.controls("deck/a/alpha") if m.at_frame is not None)
-    assert first_turn.at_frame >= hall.launched(16000)[0][1]  # the knob waits for the morph to have landed
-    hall.run_to(28000)
-    assert not hall.scene_player.morphing
+    first_turn = next(m for m in sim.controls("deck/a/alpha") if m.at_frame is not None)
+    assert first_turn.at_frame >= sim.launched(16000)[0][1]  # the knob waits for the morph to have landed
+    sim.run_to(28000)
+    assert not sim.scene_player.morphing
     for path, value in DROP.values.items():
-        assert path not in hall.conductor.state.values or hall.value(path) == value
-    assert hall.launched(20000)[-1][1] == 24000  # beat 48
-    alphas = [m.value for m in hall.controls("deck/a/alpha") if m.ramp_frames == 125]
+        assert path not in sim.conductor.state.values or sim.value(path) == value
+    assert sim.launched(20000)[-1][1] == 24000  # beat 48
+    alphas = [m.value for m in sim.controls("deck/a/alpha") if m.ramp_frames == 125]
     assert alphas == sorted(alphas) and alphas[-1] == 1.0
 
 
 def test_a_hand_takes_its_fader_out_of_a_glide_and_a_knob_in_the_middle_switches_on_arrival():
-    hall = DirectedHall(scene__morph_bars=4.0, deck__a__alpha=0.5).run_to(16000)
-    hall.send("scene/recall", "drop")
-    assert hall.value("deck/a/to") == ""
-    hall.run_to(18000)
-    hall.send("deck/a/gain", 3.0)
-    hall.run_to(22000)
-    assert hall.value("deck/a/gain") == 3.0 and hall.value("deck/a/prompt") != "techno"
-    hall.run_to(28000)
-    assert hall.value("deck/a/gain") == -6.0 and hall.value("deck/a/prompt") == "techno"
+    sim = ScenePlayerSimulation(scene__morph_bars=4.0, deck__a__alpha=0.5).run_to(16000)
+    sim.send("scene/recall", "drop")
+    assert sim.value("deck/a/to") == ""
+    sim.run_to(18000)
+    sim.send("deck/a/gain", 3.0)
+    sim.run_to(22000)
+    assert sim.value("deck/a/gain") == 3.0 and sim.value("deck/a/prompt") != "techno"
+    sim.run_to(28000)
+    assert sim.value("deck/a/gain") == -6.0 and sim.value("deck/a/prompt") == "techno"
 
 
 def test_undo_before_the_landing_is_never_heard():
-    hall = DirectedHall(transport__quantum="4bars").run_to(16500)
-    banks, renders = len(hall.launched()), len(hall.renders)
-    hall.send("deck/a/prompt", "techno")
-    hall.run_to(18000)
-    assert len(hall.renders) > renders
-    assert isinstance(hall.send("undo", True), Accepted)
-    hall.run_to(40000)
-    assert len(hall.launched()) == banks and hall.value("deck/a/prompt") == "ambient piano"
-    reply = hall.send("redo", True)
-    hall.run_to(60000)
-    assert hall.value("deck/a/prompt") == "techno" and len(hall.launched()) == banks + 1
+    sim = ScenePlayerSimulation(transport__quantum="4bars").run_to(16500)
+    banks, renders = len(sim.launched()), len(sim.renders)
+    sim.send("deck/a/prompt", "techno")
+    sim.run_to(18000)
+    assert len(sim.renders) > renders
+    assert isinstance(sim.send("undo", True), Accepted)
+    sim.run_to(40000)
+    assert len(sim.launched()) == banks and sim.value("deck/a/prompt") == "ambient piano"
+    reply = sim.send("redo", True)
+    sim.run_to(60000)
+    assert sim.value("deck/a/prompt") == "techno" and len(sim.launched()) == banks + 1
     assert reply.landing.beat % 16 == 0
 
 
 def test_undo_takes_back_scenes_and_next_and_whole_gestures_but_never_the_walk():
-    hall = DirectedHall(deck__a__drift=0.05).run_to(8000)
+    sim = ScenePlayerSimulation(deck__a__drift=0.05).run_to(8000)
     for move in range(20):
-        hall.send("deck/a/gain", -move / 10)
-    hall.run_to(12000)
-    hall.send("scene/recall", "drop")
-    hall.run_to(16000)
-    hall.send("next", True)
-    assert hall.value("deck/a/seed") == 1
-    hall.send("undo", True)
-    assert hall.value("deck/a/seed") == 0 and hall.value("deck/a/prompt") == "techno"
-    hall.send("undo", True)
-    assert hall.value("deck/a/prompt") == "ambient piano" and hall.value("deck/a/gain") == -1.9
-    hall.send("undo", True)
-    assert hall.value("deck/a/gain") == 0.0
-    reply = hall.send("undo", True)
+        sim.send("deck/a/gain", -move / 10)
+    sim.run_to(12000)
+    sim.send("scene/recall", "drop")
+    sim.run_to(16000)
+    sim.send("next", True)
+    assert sim.value("deck/a/seed") == 1
+    sim.send("undo", True)
+    assert sim.value("deck/a/seed") == 0 and sim.value("deck/a/prompt") == "techno"
+    sim.send("undo", True)
+    assert sim.value("deck/a/prompt") == "ambient piano" and sim.value("deck/a/gain") == -1.9
+    sim.send("undo", True)
+    assert sim.value("deck/a/gain") == 0.0
+    reply = sim.send("undo", True)
     assert isinstance(reply, Rejected) and "nothing to undo" in reply.reason
-    alpha = hall.value("deck/a/alpha")
-    hall.run_to(20000)
-    assert hall.value("deck/a/alpha") > alpha  # the walk goes on
+    alpha = sim.value("deck/a/alpha")
+    sim.run_to(20000)
+    assert sim.value("deck/a/alpha") > alpha  # the walk goes on
 
 
 def test_a_refused_command_is_nothing_to_undo():
-    hall = DirectedHall().run_to(8000)
-    hall.send("deck/a/gain", 99.0)
-    assert isinstance(hall.send("undo", True), Rejected)
-    assert isinstance(hall.scene_player.submit(Command("no/such", 1), hall.frame)[0], Rejected)
+    sim = ScenePlayerSimulation().run_to(8000)
+    sim.send("deck/a/gain", 99.0)
+    assert isinstance(sim.send("undo", True), Rejected)
+    assert isinstance(sim.scene_player.submit(Command("no/such", 1), sim.frame)[0], Rejected)
 
 
 @pytest.mark.parametrize("frame", [16500, 17000, 17900, 17960])
 def test_undo_of_a_scene_on_two_decks_at_any_time_before_its_launch_leaves_both(frame):
-    hall = DirectedHall(("a", "b"), transport__quantum="2bars").run_to(16100)
-    banks = len(hall.launched())
-    hall.send("scene/recall", "drop")
-    hall.run_to(frame)
-    launched = len(hall.launched()) - banks
-    hall.send("undo", True)
-    hall.run_to(40000)
-    assert len(hall.launched()) - banks == 2 * launched  # what was on its way comes back
+    sim = ScenePlayerSimulation(("a", "b"), transport__quantum="2bars").run_to(16100)
+    banks = len(sim.launched())
+    sim.send("scene/recall", "drop")
+    sim.run_to(frame)
+    launched = len(sim.launched()) - banks
+    sim.send("undo", True)
+    sim.run_to(40000)
+    assert len(sim.launched()) - banks == 2 * launched  # what was on its way comes back
     assert launched in (0, 2)

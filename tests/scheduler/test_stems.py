@@ -12,13 +12,13 @@ from riffengine.performance.takes import ALL_BEATS
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop
 from riffengine.processes.render_request import Retake
 from riffengine.scheduler.actions import Applied
-from tests.scheduler.simulation import Hall
-from tests.scheduler.test_scene_player import DirectedHall
+from tests.scheduler.simulation import SchedulerSimulation
+from tests.scheduler.test_scene_player import ScenePlayerSimulation
 
 STEMS = ("drums", "bass", "harmony")
 
 
-def hall(kind=Hall, decks=("a",), **values):
+def sim(kind=SchedulerSimulation, decks=("a",), **values):
     return kind(decks, stems=STEMS, **values).run_to(20000)
 
 
@@ -32,7 +32,7 @@ def takes(room, deck="a"):
 
 
 def test_mute_and_solo_reach_the_mixer_at_once_and_solos_add():
-    room = hall(deck__a__stem__bass__gain=-6.0)
+    room = sim(deck__a__stem__bass__gain=-6.0)
     half = pytest.approx(0.501, abs=1e-3)
     assert heard(room) == [1.0, half, 1.0]
     for path, value, expected in (
@@ -54,19 +54,19 @@ def test_mute_and_solo_reach_the_mixer_at_once_and_solos_add():
 
 
 def test_a_muted_stem_is_muted_from_the_first_frame():
-    room = Hall(stems=STEMS, deck__a__stem__drums__mute=True)
+    room = SchedulerSimulation(stems=STEMS, deck__a__stem__drums__mute=True)
     assert heard(room) == [0.0, 1.0, 1.0]
     assert room.controls("deck/a/stem/drums/mute") == []
 
 
 def test_a_gesture_is_followed_to_the_ear_once():
-    room = hall()
+    room = sim()
     _, actions = room.conductor.submit(Command("deck/a/stem/bass/solo", True, "test", 77), room.frame)
     assert [action.message.stamp_ns for action in actions] == [0, 77, 0]
 
 
 def test_a_stem_that_is_dreamt_again_lands_on_the_bar_and_everything_else_stays():
-    room = hall()
+    room = sim()
     before = {request for _, request in room.renders}
     reply = room.send("deck/a/stem/drums/again", True)
     assert isinstance(reply, Accepted) and reply.landing.beat == 44.0 and reply.landing.seconds > 0
@@ -81,7 +81,7 @@ def test_a_stem_that_is_dreamt_again_lands_on_the_bar_and_everything_else_stays(
 
 
 def test_again_and_again_is_another_take_and_one_pass():
-    room = hall()
+    room = sim()
     for _ in range(3):
         room.send("deck/a/stem/drums/again", True)
         room.run_to(room.frame + 4000)
@@ -89,13 +89,13 @@ def test_again_and_again_is_another_take_and_one_pass():
 
 
 def test_a_key_let_go_dreams_nothing():
-    room = hall()
+    room = sim()
     reply = room.send("deck/a/again", 0)
     assert isinstance(reply, Accepted) and takes(room) == ""
 
 
 def test_again_dreams_what_is_not_frozen():
-    room = hall()
+    room = sim()
     room.send("deck/a/stem/drums/freeze", True)
     room.send("deck/a/freeze/beats", "1-4")
     renders = len(room.renders)
@@ -107,7 +107,7 @@ def test_again_dreams_what_is_not_frozen():
 
 
 def test_what_is_frozen_is_refused_and_changes_nothing():
-    room = hall()
+    room = sim()
     room.send("deck/a/stem/drums/freeze", True)
     before, sent = room.conductor.state, len(room.actions)
     reply = room.send("deck/a/stem/drums/again", True)
@@ -116,7 +116,7 @@ def test_what_is_frozen_is_refused_and_changes_nothing():
 
 
 def test_undo_brings_the_take_before_back_without_a_render_and_another_again_is_a_new_one():
-    room = hall(DirectedHall)
+    room = sim(ScenePlayerSimulation)
     room.send("deck/a/stem/bass/again", True)
     room.run_to(26000)
     room.send("deck/a/stem/bass/again", True)
@@ -132,7 +132,7 @@ def test_undo_brings_the_take_before_back_without_a_render_and_another_again_is_
 
 
 def test_a_scene_holds_the_takes():
-    room = hall(DirectedHall)
+    room = sim(ScenePlayerSimulation)
     room.send("deck/a/again", True)
     room.run_to(26000)
     room.send("scene/store", "liked")
@@ -154,7 +154,7 @@ def test_a_scene_holds_the_takes():
     ],
 )
 def test_the_performers_controls_are_rendered_and_land_on_the_bar(path, value, field, expected):
-    room = hall()
+    room = sim()
     reply = room.send(path, value)
     assert reply.landing.beat == 44.0
     room.run_to(30000)
@@ -163,7 +163,7 @@ def test_the_performers_controls_are_rendered_and_land_on_the_bar(path, value, f
 
 
 def test_a_decks_own_chords_stand_before_those_of_all_and_off_is_none():
-    room = hall(decks=("a", "b"))
+    room = sim(decks=("a", "b"))
     room.send("chords", "Am")
     room.send("deck/b/chords", "F")
     key = {name: part.want.base.chords for name, part in room.conductor.scheduler.decks.items()}
@@ -173,7 +173,7 @@ def test_a_decks_own_chords_stand_before_those_of_all_and_off_is_none():
 
 
 def test_chords_for_all_decks_land_on_one_frame():
-    room = hall(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
+    room = sim(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
     room.send("chords", "Dm7 G7")
     room.run_to(30000)
     frames = {message.at_frame for message in room.sent(LaunchBank) if message.at_frame > 20000}
@@ -181,7 +181,7 @@ def test_chords_for_all_decks_land_on_one_frame():
 
 
 def test_the_key_of_the_set_changes_on_both_decks_on_one_frame():
-    room = hall(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
+    room = sim(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
     reply = room.send("key", "E minor")
     assert isinstance(reply, Accepted) and reply.landing is not None
     room.run_to(30000)
@@ -192,13 +192,13 @@ def test_the_key_of_the_set_changes_on_both_decks_on_one_frame():
 
 
 def test_a_transposer_moves_the_chords_as_well():
-    room = hall(deck__a__chords="Am")
+    room = sim(deck__a__chords="Am")
     room.send("deck/a/transpose", 2)
     assert room.conductor.scheduler.decks["a"].want.base.chords == ((47, 59, 62, 66),)
 
 
 def test_a_chord_that_is_none_is_refused_and_nothing_is_rendered():
-    room = hall()
+    room = sim()
     renders, state = len(room.renders), room.conductor.state
     reply = room.send("deck/a/chords", "Am Q")
     assert isinstance(reply, Rejected) and "'Q' is no chord; write names such as Am7" in reply.reason
@@ -206,7 +206,7 @@ def test_a_chord_that_is_none_is_refused_and_nothing_is_rendered():
 
 
 def test_loops_are_placed_with_the_stems_of_the_model():
-    room = hall()
+    room = sim()
     assert {message.loop.stems for message in room.sent(PlaceLoop)} == {STEMS}
 
 
@@ -218,7 +218,7 @@ def test_the_tree_shows_every_stem():
 
 
 def test_what_keeps_a_stem_is_never_heard_as_a_draft():
-    room = hall(deck__a__stem__drums__freeze=True)
+    room = sim(deck__a__stem__drums__freeze=True)
     drafts = {request.steps for _, request in room.renders}
     assert drafts == {4, 8}
     room.send("deck/a/again", True)

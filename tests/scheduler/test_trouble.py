@@ -13,111 +13,109 @@ from riffengine.scheduler.actions import (
     RenderGivenUp,
     RestartRenderer,
 )
-from tests.scheduler.simulation import READY, Hall, actions_of
+from tests.scheduler.simulation import READY, SchedulerSimulation, actions_of
 
 
 def test_a_late_render_moves_the_landing_and_says_so():
-    hall = Hall().run_to(8100)
-    hall.render_seconds = 5.0
-    reply = hall.send("deck/a/prompt", "techno", source="osc:1")
+    sim = SchedulerSimulation().run_to(8100)
+    sim.render_seconds = 5.0
+    reply = sim.send("deck/a/prompt", "techno", source="osc:1")
     assert reply.landing.beat == 20.0
-    hall.run_to(20000)
-    launch = hall.sent(LaunchBank)[1]
+    sim.run_to(20000)
+    launch = sim.sent(LaunchBank)[1]
     assert launch.at_frame == 14000  # ready at 13100, the next bar
-    assert hall.announced[-1].landing.beat == 28.0
-    assert hall.announced[-1].source == "osc:1"
-    assert all(a.landing.moved and a.landing.path == "deck/a/prompt" for a in hall.announced)
-    assert [a.landing.beat for a in hall.announced] == sorted({a.landing.beat for a in hall.announced})
+    assert sim.announced[-1].landing.beat == 28.0
+    assert sim.announced[-1].source == "osc:1"
+    assert all(a.landing.moved and a.landing.path == "deck/a/prompt" for a in sim.announced)
+    assert [a.landing.beat for a in sim.announced] == sorted({a.landing.beat for a in sim.announced})
 
 
 @pytest.mark.parametrize(("path", "value"), [("transport/tempo", 140.0), ("deck/a/prompt", "techno")])
 def test_while_no_renderer_is_there_a_landing_is_put_off_once_and_told_again_when_it_is_known(path, value):
-    hall = Hall(decks=("a", "b")).run_to(8100)
-    hall.running = None
-    hall.do(hall.conductor.renderer_lost(hall.frame))
-    reply = hall.send(path, value, source="osc:1")
+    sim = SchedulerSimulation(decks=("a", "b")).run_to(8100)
+    sim.running = None
+    sim.do(sim.conductor.renderer_lost(sim.frame))
+    reply = sim.send(path, value, source="osc:1")
     assert reply.landing.seconds > 8.0  # what a start is reckoned with
-    hall.run_to(60000)
-    assert [a.landing.path for a in hall.announced] == [path]
-    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
-    hall.run_to(80000)
-    put_off, known = hall.announced
+    sim.run_to(60000)
+    assert [a.landing.path for a in sim.announced] == [path]
+    sim.do(sim.conductor.renderer_ready(sim.frame, READY))
+    sim.run_to(80000)
+    put_off, known = sim.announced
     assert put_off.landing.beat > reply.landing.beat
-    landed = max(
-        actions_of(hall, DeckLanded)[-1].beat, actions_of(hall, DeckLanded)[-2].beat if path[0] == "t" else 0.0
-    )
+    landed = max(actions_of(sim, DeckLanded)[-1].beat, actions_of(sim, DeckLanded)[-2].beat if path[0] == "t" else 0.0)
     assert known.landing.beat == pytest.approx(landed)
     assert known.source == "osc:1"
 
 
 def test_a_failing_render_is_retried_three_times_with_growing_pauses_and_then_given_up():
-    hall = Hall().run_to(20000)
-    hall.fail = lambda request: request.start.prompt == "bad"
-    hall.send("deck/a/prompt", "bad")
-    hall.run_to(40000)
-    tries = [f for f, r in hall.renders if r.start.prompt == "bad"]
+    sim = SchedulerSimulation().run_to(20000)
+    sim.fail = lambda request: request.start.prompt == "bad"
+    sim.send("deck/a/prompt", "bad")
+    sim.run_to(40000)
+    tries = [f for f, r in sim.renders if r.start.prompt == "bad"]
     assert len(tries) == 4
     pauses = [b - a for a, b in itertools.pairwise(tries)]
     assert pauses == sorted(pauses)
-    assert actions_of(hall, RenderGivenUp)
-    reply = hall.send("deck/a/prompt", "good")
-    hall.run_to(50000)
-    assert hall.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
+    assert actions_of(sim, RenderGivenUp)
+    reply = sim.send("deck/a/prompt", "good")
+    sim.run_to(50000)
+    assert sim.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
 
 
 def test_a_file_that_is_no_sound_is_not_tried_again():
-    hall = Hall(deck__a__init="bad.wav", deck__a__strength=0.5)
-    job = hall.running
-    hall.running = None
-    actions = hall.do(hall.conductor.failed(10, Failed(job.job, "bad.wav cannot be read", hopeless=True)))
-    hall.run_to(20000)
-    assert len(hall.renders) == 1
+    sim = SchedulerSimulation(deck__a__init="bad.wav", deck__a__strength=0.5)
+    job = sim.running
+    sim.running = None
+    actions = sim.do(sim.conductor.failed(10, Failed(job.job, "bad.wav cannot be read", hopeless=True)))
+    sim.run_to(20000)
+    assert len(sim.renders) == 1
     text = next(a.text for a in actions if isinstance(a, RenderGivenUp))
     assert text == "deck a: bad.wav cannot be read; nothing can play until you change init"
-    hall.send("deck/a/init", "")
-    hall.run_to(22000)
-    assert len(hall.sent(LaunchBank)) == 1
+    sim.send("deck/a/init", "")
+    sim.run_to(22000)
+    assert len(sim.sent(LaunchBank)) == 1
 
 
 def test_a_renderer_that_hangs_is_ended_once():
-    hall = Hall().run_to(20000)
-    hall.render_seconds = 1e6
-    hall.send("deck/a/prompt", "techno")
-    hall.run_to(39000)
-    assert not [a for _, a in hall.actions if isinstance(a, RestartRenderer)]
-    hall.run_to(90000)
-    restarts = [(frame, a) for frame, a in hall.actions if isinstance(a, RestartRenderer)]
+    sim = SchedulerSimulation().run_to(20000)
+    sim.render_seconds = 1e6
+    sim.send("deck/a/prompt", "techno")
+    sim.run_to(39000)
+    assert not [a for _, a in sim.actions if isinstance(a, RestartRenderer)]
+    sim.run_to(90000)
+    restarts = [(frame, a) for frame, a in sim.actions if isinstance(a, RestartRenderer)]
     assert [frame for frame, _ in restarts] == [40000]
-    hall.running = None
-    hall.do(hall.conductor.renderer_lost(hall.frame))
-    hall.render_seconds = 0.4
-    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
-    hall.run_to(100000)
-    assert actions_of(hall, DeckLanded)[-1].prompt == "techno"
+    sim.running = None
+    sim.do(sim.conductor.renderer_lost(sim.frame))
+    sim.render_seconds = 0.4
+    sim.do(sim.conductor.renderer_ready(sim.frame, READY))
+    sim.run_to(100000)
+    assert actions_of(sim, DeckLanded)[-1].prompt == "techno"
 
 
 class Starved:
     """A renderer with one loop in hand that is never finished, and what it says of itself every second."""
 
     def __init__(self):
-        self.hall = Hall().run_to(20000)
-        self.hall.render_seconds = 1e6
-        self.hall.send("deck/a/prompt", "techno")
-        self.job = self.hall.running.job
+        self.sim = SchedulerSimulation().run_to(20000)
+        self.sim.render_seconds = 1e6
+        self.sim.send("deck/a/prompt", "techno")
+        self.job = self.sim.running.job
         self.worked_seconds, self.steps = 0.0, 0
 
     def goes_on(self, seconds, share, steps_a_second=0.0):
         """It has ``share`` of a processor."""
         for _ in range(seconds):
-            self.hall.run_to(self.hall.frame + 1000)
+            self.sim.run_to(self.sim.frame + 1000)
             self.worked_seconds, self.steps = self.worked_seconds + share, self.steps + steps_a_second
             sign = Alive(self.job, self.worked_seconds, int(self.steps))
-            self.hall.do(self.hall.conductor.renderer_alive(self.hall.frame, sign))
+            self.sim.do(self.sim.conductor.renderer_alive(self.sim.frame, sign))
 
     @property
     def ended(self):
         """When it was ended, as often as that was asked."""
-        return [frame for frame, action in self.hall.actions if isinstance(action, RestartRenderer)]
+        return [frame for frame, action in self.sim.actions if isinstance(action, RestartRenderer)]
 
 
 def test_a_renderer_that_is_starved_by_others_is_waited_for_until_it_does_nothing():
@@ -147,59 +145,59 @@ def test_a_renderer_that_comes_a_step_further_is_never_ended():
 
 
 def test_a_sign_of_life_from_a_job_that_is_done_changes_nothing():
-    hall = Hall().run_to(20000)
-    before = hall.status()
-    assert hall.conductor.renderer_alive(hall.frame, Alive(1, 1000.0, 0)) == []
-    assert hall.status() == before
+    sim = SchedulerSimulation().run_to(20000)
+    before = sim.status()
+    assert sim.conductor.renderer_alive(sim.frame, Alive(1, 1000.0, 0)) == []
+    assert sim.status() == before
 
 
 def test_a_loop_given_up_because_renderers_die_over_it_is_told():
-    hall = Hall().run_to(20000)
-    hall.send("deck/a/prompt", "techno")
+    sim = SchedulerSimulation().run_to(20000)
+    sim.send("deck/a/prompt", "techno")
     for _ in range(5):
-        hall.running = None
-        hall.do(hall.conductor.renderer_lost(hall.frame))
-        hall.do(hall.conductor.renderer_ready(hall.frame, READY))
-    assert len(actions_of(hall, RenderGivenUp)) == 1
+        sim.running = None
+        sim.do(sim.conductor.renderer_lost(sim.frame))
+        sim.do(sim.conductor.renderer_ready(sim.frame, READY))
+    assert len(actions_of(sim, RenderGivenUp)) == 1
 
 
 def test_when_the_renderer_dies_its_slots_come_back_and_the_job_is_sent_again():
-    hall = Hall().run_to(20000)
-    hall.send("deck/a/prompt", "techno")
-    hall.run_to(20100)
-    free = hall.status().slots_free
-    assert hall.running is not None
-    hall.running = None
-    hall.do(hall.conductor.renderer_lost(hall.frame))
-    assert hall.status().slots_free == free + 1
-    hall.run_to(25000)
-    assert len(hall.sent(LaunchBank)) == 1
-    hall.do(hall.conductor.renderer_ready(hall.frame, READY))
-    assert hall.renders[-1][1].start.prompt == "techno"
-    hall.run_to(30000)
-    assert len(hall.sent(LaunchBank)) == 2
+    sim = SchedulerSimulation().run_to(20000)
+    sim.send("deck/a/prompt", "techno")
+    sim.run_to(20100)
+    free = sim.status().slots_free
+    assert sim.running is not None
+    sim.running = None
+    sim.do(sim.conductor.renderer_lost(sim.frame))
+    assert sim.status().slots_free == free + 1
+    sim.run_to(25000)
+    assert len(sim.sent(LaunchBank)) == 1
+    sim.do(sim.conductor.renderer_ready(sim.frame, READY))
+    assert sim.renders[-1][1].start.prompt == "techno"
+    sim.run_to(30000)
+    assert len(sim.sent(LaunchBank)) == 2
 
 
 def test_a_delivery_from_a_dead_renderer_is_not_used():
-    hall = Hall().run_to(100)
-    job = hall.running
-    hall.running = None
-    hall.do(hall.conductor.renderer_lost(hall.frame))
+    sim = SchedulerSimulation().run_to(100)
+    job = sim.running
+    sim.running = None
+    sim.do(sim.conductor.renderer_lost(sim.frame))
     delivery = Delivery(job.job, job.slot, job.request, 4000, 1, ("mix",), -14.0, 0.3, RenderCost())
-    actions = hall.conductor.delivered(hall.frame, delivery)
+    actions = sim.conductor.delivered(sim.frame, delivery)
     assert [a.kind for a in actions if isinstance(a, Log)] == ["stray delivery"]
-    assert hall.sent(LaunchBank) == []
+    assert sim.sent(LaunchBank) == []
 
 
 def test_few_slots_are_shared_out_and_never_block_a_change():
-    hall = Hall(slots=7).run_to(20000)
+    sim = SchedulerSimulation(slots=7).run_to(20000)
     for change in range(30):
-        reply = hall.send("deck/a/seed", 100 + change)
-        hall.run_to(hall.frame + 4000)
-        assert hall.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
-    assert hall.status().slots_free >= 1
+        reply = sim.send("deck/a/seed", 100 + change)
+        sim.run_to(sim.frame + 4000)
+        assert sim.sent(LaunchBank)[-1].at_frame == round(reply.landing.beat * 500)
+    assert sim.status().slots_free >= 1
 
 
 def test_too_few_slots_are_refused_with_the_number_that_is_enough():
     with pytest.raises(LoopStoreError, match="use 14 or more"):
-        Hall(decks=("a", "b"), slots=13)
+        SchedulerSimulation(decks=("a", "b"), slots=13)

@@ -21,7 +21,7 @@ from riffengine.rehearsal import RehearsalPlan, rehearse_session, went_wrong
 from riffengine.scheduler.actions import Policy
 from riffengine.session.session import Session, load_session
 from tests.offline.test_stems import Tones
-from tests.scheduler.simulation import Hall
+from tests.scheduler.simulation import SchedulerSimulation
 
 
 def preset(tmp_path: Path, text: str) -> Session:
@@ -53,13 +53,13 @@ def test_the_command_line_counts_before_the_preset() -> None:
 
 @pytest.mark.parametrize("beats", [4, 16])
 def test_again_dreams_every_beat_of_the_loop(beats: int) -> None:
-    room = Hall(stems=("drums", "bass"), policy=Policy(loop_beats=beats), transport__quantum="loop")
-    room.run_to(20250)
-    assert isinstance(room.send("deck/a/stem/drums/again", True), Accepted)
-    room.run_to(40000)
-    assert room.renders[0][1].beats == beats
-    assert room.renders[-1][1].retakes == (Retake(("drums",), (1 << beats) - 1, 1),)
-    assert room.sent(LaunchBank)[-1].at_frame % (beats * 500) == 0  # whole loops, counted from the first beat
+    sim = SchedulerSimulation(stems=("drums", "bass"), policy=Policy(loop_beats=beats), transport__quantum="loop")
+    sim.run_to(20250)
+    assert isinstance(sim.send("deck/a/stem/drums/again", True), Accepted)
+    sim.run_to(40000)
+    assert sim.renders[0][1].beats == beats
+    assert sim.renders[-1][1].retakes == (Retake(("drums",), (1 << beats) - 1, 1),)
+    assert sim.sent(LaunchBank)[-1].at_frame % (beats * 500) == 0  # whole loops, counted from the first beat
 
 
 @pytest.mark.parametrize("beats", [4, 16])
