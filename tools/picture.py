@@ -10,12 +10,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from riffengine.transport.beat_grid import BEATS_PER_BAR
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 LOWEST_HZ, HIGHEST_HZ, BANDS, COLUMNS, FFT = 40.0, 16000.0, 260, 1600, 4096
 FLOOR_DB = 72.0
-BEATS_PER_BAR = 4
 
 
 def log_spectrogram(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:

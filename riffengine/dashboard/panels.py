@@ -9,6 +9,7 @@ from rich.text import Text
 
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.telemetry.observation import LatencyFigures, Observation
+from riffengine.transport.beat_grid import BEATS_PER_BAR
 
 _FLOOR_DB = -60.0
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -18,8 +19,8 @@ QUIET, LOUD, GOOD, WARN, BAD = "grey62", "bold", "green", "yellow", "bold red"
 def header(o: Observation, width: int) -> Text:
     """Name, beat, tempo, scene, recording, output."""
     moment = o.conductor.moment
-    position = int(moment.beat % 4)
-    dots = "".join("●" if n == position else "○" for n in range(4))
+    position = int(moment.beat % BEATS_PER_BAR)
+    dots = "".join("●" if n == position else "○" for n in range(BEATS_PER_BAR))
     line = Text(f" {o.name or 'riffengine'}  ", LOUD)
     line.append(f"{dots} beat {moment.beat:.1f}  {moment.bpm:g} bpm", "cyan")
     if o.scene:

@@ -19,7 +19,7 @@ from riffengine.transport.beat_grid import Moment
 from riffengine.transport.event_queue import MAX_ENTRIES_EACH, EventQueue
 from riffengine.transport.sync.frame_clock import FrameClock
 
-LEAD_SECONDS = 0.08
+COMMAND_LEAD_SECONDS = 0.08
 """A control is sent to the player this long before its frame: one tick of 20 ms, the pipe, a block of 46 ms."""
 
 MAX_AHEAD_SECONDS = 600.0
@@ -93,7 +93,7 @@ class CommandSchedule:
                 for waiting in (self._soon, self._later)
                 for _, (command, on_reply) in waiting.take(now_ns)
             ]
-        lead_frames = round(LEAD_SECONDS * self._rate)
+        lead_frames = round(COMMAND_LEAD_SECONDS * self._rate)
         pinned = self._soon.take(self._frames.heard_ns(frame + lead_frames))
         landing = self._later.take(self._frames.heard_ns(frame))
         return [

@@ -22,7 +22,6 @@ from riffengine.renderer.family import Family, Rendition
 from riffengine.renderer.registry import load_family
 from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
 
-LOOP_BEATS = 8
 PEAK_CEILING = 0.891  # -1 dBFS, which no loop passes; stems that were raised, or that are alone, might
 FINEST_MORPH = 33  # renditions along alpha at the most; more are not heard apart
 _BLOCK = 4096

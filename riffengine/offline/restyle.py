@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from riffengine.errors import ModelError
 from riffengine.offline.render import (
-    LOOP_BEATS,
     Progress,
     RenderJob,
     RenderReport,
     check_output,
     report_of,
 )
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS
 from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family, Rendition
 from riffengine.renderer.loudness import loop_loudness
@@ -66,7 +66,7 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
     return replace(report, loudness_lufs=max(rendition.loudness_lufs for rendition in renditions))
 
 
-def joined(loops: list[NDArray[np.float32]], grid: BeatGrid, beats: int = LOOP_BEATS) -> NDArray[np.float32]:
+def joined(loops: list[NDArray[np.float32]], grid: BeatGrid, beats: int = DEFAULT_LOOP_BEATS) -> NDArray[np.float32]:
     """Loops ``(frames, channels)`` one after the other on ``grid``; each goes on a little under the next one."""
     edges = [grid.frame_at(beats * number) for number in range(len(loops) + 1)]
     fade = round(_FADE_SECONDS * grid.sample_rate)

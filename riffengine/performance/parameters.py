@@ -21,7 +21,7 @@ from riffengine.performance.error_text import unknown as unknown
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.text_format import TextFormat
-from riffengine.processes.render_request import KNOBS
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, KNOBS
 from riffengine.transport.sync.source import octaves_into
 
 Kind = Literal["float", "int", "str", "bool", "choice", "trigger"]
@@ -296,7 +296,7 @@ def standard_tree(
     decks: Sequence[str] = ("a",),
     stems: Sequence[str] = ("mix",),
     cue: bool = False,
-    loop_beats: int = takes.LOOP_BEATS,
+    loop_beats: int = DEFAULT_LOOP_BEATS,
 ) -> ParameterTree:
     """The tree of a session with these decks, on a model with these stems, with or without a cue bus."""
     for name in (*decks, *stems):

@@ -13,13 +13,12 @@ from functools import lru_cache, partial
 from riffengine.errors import OutOfRange
 from riffengine.performance.command import Value
 from riffengine.performance.text_format import TextFormat
-from riffengine.processes.render_request import Retake
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, LOOP_BEATS, Retake
 
-LOOP_BEATS = 8
-LONGEST_BEATS = 16
+LONGEST_BEATS = max(LOOP_BEATS)
 """Of any loop."""
 
-ALL_BEATS = (1 << LOOP_BEATS) - 1
+ALL_BEATS = (1 << DEFAULT_LOOP_BEATS) - 1
 MOST_TAKES = 12
 """Every one is another pass of the model over the loop. Beyond them the oldest that is hidden is let go."""
 
@@ -28,11 +27,11 @@ _STEM = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def _example(loop_beats: int) -> str:
-    return "1-4,7" if loop_beats >= LOOP_BEATS else "1-2"
+    return "1-4,7" if loop_beats >= DEFAULT_LOOP_BEATS else "1-2"
 
 
 @lru_cache(maxsize=256)
-def parse_beats(text: str, loop_beats: int = LOOP_BEATS) -> int:
+def parse_beats(text: str, loop_beats: int = DEFAULT_LOOP_BEATS) -> int:
     """The beats of ``1-4,7`` as bits, beat 1 the lowest; ``""`` is none. ``ValueError`` says what is wrong."""
     beats = 0
     for part in re.split(r"[\s,]+", text.strip(" ,")) if text.strip(" ,") else ():
@@ -62,7 +61,7 @@ def beats_text(beats: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def parse_takes(text: str, loop_beats: int = LOOP_BEATS) -> tuple[Retake, ...]:
+def parse_takes(text: str, loop_beats: int = DEFAULT_LOOP_BEATS) -> tuple[Retake, ...]:
     """The takes of ``text`` in their order; ``ValueError`` says which of them is none."""
     takes = []
     for word in text.split():
@@ -105,7 +104,7 @@ def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:
 
 
 def again(
-    values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int, loop_beats: int = LOOP_BEATS
+    values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int, loop_beats: int = DEFAULT_LOOP_BEATS
 ) -> str:
     """The takes of ``deck`` after ``wanted`` of its stems were rendered again as take ``number``, as text.
 

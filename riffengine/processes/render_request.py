@@ -14,6 +14,10 @@ from typing import Any, Literal
 
 _KNOB = "knob"
 
+DEFAULT_LOOP_BEATS = 8
+LOOP_BEATS = (4, 8, 16)
+"""The lengths that a loop can have."""
+
 
 def is_heard(init: str, strength: float) -> bool:
     """Whether a loop has anything of ``init`` in it: strength 1 forgets a sound, but what a mask keeps stays."""
@@ -97,7 +101,7 @@ class RenderRequest:
     alpha: float = 0.0
     steps: int = 8
     bpm: float = 120.0
-    beats: int = 8
+    beats: int = DEFAULT_LOOP_BEATS
     sample_rate: int = 44100
     key: str = ""
     init: str = ""

@@ -25,7 +25,6 @@ from riffengine.transport.beat_grid import Moment
 MOST_CUES = 4000  # eleven hours of a landing every ten seconds
 
 Send = Callable[[ToRecorder], None]
-Notify = Callable[[str], None]
 
 
 @dataclass
@@ -49,7 +48,7 @@ class RecordingController(Surface):
         settings: RecordingSettings,
         sample_rate: int,
         unix_seconds: Callable[[], float],
-        say: Notify,
+        say: Callable[[str], None],
         first: Path | None = None,
     ) -> None:
         self._title, self._settings, self._rate = title, settings, sample_rate

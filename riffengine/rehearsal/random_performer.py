@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from riffengine.performance.command import Command
 from riffengine.performance.state import PerformanceState
 from riffengine.rehearsal.rehearsal import ScriptLine
+from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM
 
 SOURCE = "performer"
 _WORDS = ("techno", "ambient, pad", "drum and bass", "jazz, piano", "dub, harmonica", "house, organ", "lo-fi")
 # Factors of the preset's tempo at which loops are still whole frames.
 _TEMPI = (8 / 9, 9 / 10, 15 / 16, 1.0, 16 / 15, 10 / 9, 9 / 8)
-_SLOWEST_BPM, _FASTEST_BPM = 60.0, 180.0
 _QUANTA = ("off", "beat", "bar", "2bars", "loop")
 _WEIGHTS = {
     "prompt": 6,
@@ -81,7 +81,7 @@ class RandomPerformer:
                 return [self._set(f"{deck}/drift", rng.choice((0.0, 0.05, 0.125, 0.5)), at)]
             case "tempo":
                 bpm = self._state.number("transport/tempo") * rng.choice(_TEMPI)
-                return [self._set("transport/tempo", min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), at)]
+                return [self._set("transport/tempo", min(max(bpm, SLOWEST_BPM), FASTEST_BPM), at)]
             case "key":
                 return [self._set("key", rng.choice(("", "A minor", "G minor", "D major")), at)]
             case "quantum":

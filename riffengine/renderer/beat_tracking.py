@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.transport.beat_grid import BEATS_PER_BAR
+
 Samples = NDArray[np.float32]
 Curve = NDArray[np.float64]
 
@@ -27,7 +29,6 @@ _LOWEST_HZ, _HIGHEST_HZ = 40.0, 10_000.0
 _LOW_BAND_HZ = 160.0  # kick and bass onsets tell beats from off-beats and the first beat of a bar from the others
 _FLOOR = 1e-4  # relative to the loudest band: 40 dB below it, nothing counts as an onset
 _MULTIPLES = (1, 2, 3, 4, 8)  # of the period, at which the onsets must repeat too
-_BEATS_PER_BAR = 4
 _ATTACK_SECONDS = 0.004  # the cut is this long before the beat, so that the attack is complete
 _SEAM_SECONDS = 0.012
 _WHOLE_SHARE = 0.004  # a file whose length differs by less than this share from whole bars counts as a finished loop
@@ -83,7 +84,7 @@ def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: floa
         frames = round(beats * 60.0 / expected_bpm * sample_rate)
         return np.resize(samples, (frames, *sides)).astype(np.float32), track
     period = 60.0 / track.bpm
-    whole = round(seconds / period / _BEATS_PER_BAR) * _BEATS_PER_BAR
+    whole = round(seconds / period / BEATS_PER_BAR) * BEATS_PER_BAR
     if whole and abs(seconds - whole * period) < _WHOLE_SHARE * seconds and _near(track.first_beat, period) < 0.03:
         begin, period = 0.0, seconds / whole  # the file is a finished loop: keep its start and end
     else:
@@ -170,7 +171,7 @@ def _first_bar(first: float, period: float, low: Curve, changes: Curve) -> float
     beats = first + period * np.arange(len(changes))
     heights = near[np.minimum((beats * ENVELOPE_HZ).round().astype(np.int64), len(near) - 1)] + 2.0 * changes
     # Two bars, if there are enough: at twice the real tempo, bar lines are that far apart.
-    spacing = 2 * _BEATS_PER_BAR if len(heights) >= 4 * _BEATS_PER_BAR else _BEATS_PER_BAR
+    spacing = 2 * BEATS_PER_BAR if len(heights) >= 4 * BEATS_PER_BAR else BEATS_PER_BAR
     if len(heights) < 2 * spacing:
         return first
     scores = [float(heights[start::spacing].mean()) for start in range(spacing)]

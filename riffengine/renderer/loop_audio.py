@@ -13,7 +13,7 @@ from riffengine.errors import AudioFileError
 from riffengine.renderer.beat_tracking import beat_loop
 
 LONGEST_SECONDS = 60.0  # read from the start of the file; a loop needs at most 10 s
-_SLOWEST_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
+_SLOWEST_INIT_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
 
 
 def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int = 1) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
             f"{Path(path).name} holds no usable sound: it is empty or silent, or samples are not finite"
         )
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
-    loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_BPM))
+    loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_INIT_BPM))
     return loop
 
 

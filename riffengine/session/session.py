@@ -19,6 +19,7 @@ from riffengine.performance.parameters import QUANTUM_OF, ParameterTree, standar
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, LOOP_BEATS
 from riffengine.renderer.registry import model_shape
 from riffengine.session.audio import AudioReader, AudioSettings
 from riffengine.session.decks import DECKS, DeckReader
@@ -31,7 +32,6 @@ from riffengine.session.settings import Settings
 from riffengine.session.sync import SyncReader, SyncSettings
 from riffengine.session.yaml_reader import ParameterReader, read_yaml
 
-LOOP_BEATS = (4, 8, 16)
 _SMALLEST = 'deck: {a: {prompt: "ambient piano"}}'
 
 # Top-level keys that stand for a parameter of the whole session.
@@ -89,7 +89,7 @@ def load_session(path: Path | str, model: str | None = None) -> Session:
     """
     root = read_yaml(Path(path), _SMALLEST)
     stems = model_shape(model or _scalar_of(root, "model") or "bundled").stems
-    loop_beats = {str(beats): beats for beats in LOOP_BEATS}.get(_scalar_of(root, "loop_beats"), 8)
+    loop_beats = {str(beats): beats for beats in LOOP_BEATS}.get(_scalar_of(root, "loop_beats"), DEFAULT_LOOP_BEATS)
     return SessionReader(str(path), stems, loop_beats).read(root).with_given(model=model)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from riffengine.clock import VirtualClock
 from riffengine.control.osc.wire import encode, time_tag, unix_seconds
-from riffengine.engine.command_schedule import LEAD_SECONDS, MAX_AHEAD_SECONDS, CommandSchedule, on_time, pinned
+from riffengine.engine.command_schedule import COMMAND_LEAD_SECONDS, MAX_AHEAD_SECONDS, CommandSchedule, on_time, pinned
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Reply
 from riffengine.performance.parameters import standard_tree
@@ -85,7 +85,7 @@ def test_a_control_acts_on_the_frame_that_is_heard_at_its_time() -> None:
     for sent, message in gains:  # handed over in time, and not long before
         assert message.at_frame is not None
         ahead = message.at_frame / RATE - sent
-        assert LEAD_SECONDS - 0.021 <= ahead <= LEAD_SECONDS + 1e-6
+        assert COMMAND_LEAD_SECONDS - 0.021 <= ahead <= COMMAND_LEAD_SECONDS + 1e-6
     assert len(simulation.schedule) == 0
 
 

@@ -21,12 +21,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import LOOP_BEATS, Point, RenderRequest
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.descriptor import packaged_weights
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.keys import parse_key
-from riffengine.renderer.bundled.loop_lengths import LOOP_BEATS
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.codec import Codec, CodecParams
 from tools.bench.codec import closeness

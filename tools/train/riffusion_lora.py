@@ -38,7 +38,6 @@ SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 _LONGEST_SECONDS = 3600.0
 _TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 _UNCAPTIONED = 0.1
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def clips_of(path: Path, sample_rate: int, channels: int = 1) -> list[Clip]:
     return [Clip(song.piece(BEATS * number, BEATS), caption) for number in range(song.piece_count(BEATS))]
 
 
-def read_music(folder: Path, sample_rate: int, say: Say, channels: int = 1) -> list[Clip]:
+def read_music(folder: Path, sample_rate: int, say: Callable[[str], None], channels: int = 1) -> list[Clip]:
     """Every clip of ``folder``; what cannot be read is told and left out. ``AudioFileError`` when none is left."""
     clips: list[Clip] = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):

@@ -23,7 +23,7 @@ from riffengine.transport.sync.frame_clock import FrameClock
 from riffengine.transport.sync.internal import InternalSource, TapTempo
 from riffengine.transport.sync.source import Pace, SyncSource
 
-LEAD_SECONDS = 0.05
+GRID_LEAD_SECONDS = 0.05
 """A new grid is decided this long before it applies: one tick of 20 ms, the pipe, and a block."""
 
 _SOURCE = "sync"  # of the commands that are made here
@@ -132,7 +132,7 @@ class TempoSync:
         actions = self._change_leader(frame)
         if not self.frames.known or not self._conductor.tempo.free_at(frame):
             return actions
-        at_frame = frame + round(LEAD_SECONDS * self._rate)
+        at_frame = frame + round(GRID_LEAD_SECONDS * self._rate)
         source: SyncSource = self._leader or self._internal
         pace = source.pace(self._heard_ns(at_frame))
         if pace is None:
@@ -194,7 +194,7 @@ class TempoSync:
         self._internal.end()
         self._mode = mode
         self._nudged_seconds = 0.0
-        actions = self._stop_following(frame + round(LEAD_SECONDS * self._rate))
+        actions = self._stop_following(frame + round(GRID_LEAD_SECONDS * self._rate))
         if self._stopped:
             self._stopped = False
             actions += self._conductor.tempo.silence(silent=False)

@@ -16,7 +16,6 @@ from torch import Tensor
 from riffengine.renderer.bundled.flow_transformer import FlowTransformer
 from riffengine.renderer.bundled.score import STEPS
 
-LOOP_BEATS = (4, 8, 16)
 _WINDOW_DISTANCE = STEPS // 2
 
 

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.processes.render_request import LOOP_BEATS, Point, RenderRequest, Retake
 from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.encoder import EncodedLoop
 from riffengine.renderer.bundled.flow_transformer import FlowTransformer
 from riffengine.renderer.bundled.keys import Key, parse_key
 from riffengine.renderer.bundled.latent_codec import LatentCodec
-from riffengine.renderer.bundled.loop_lengths import LOOP_BEATS
 from riffengine.renderer.bundled.revoicing import major_scale, revoice
 from riffengine.renderer.bundled.score import Score
 from riffengine.renderer.bundled.stages import (

@@ -26,8 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.notes.loop_notes import STEPS_PER_BEAT as STEPS_PER_BEAT
+
 STEPS = 32
-STEPS_PER_BEAT = 4
 BEATS = STEPS // STEPS_PER_BEAT
 
 DRUM_VOICES = ("kick", "snare", "clap", "closed hat", "open hat", "tom", "cymbal", "percussion")

@@ -29,10 +29,11 @@ from riffengine.renderer.torchaudio_import import prepare_for_transformers
 _SINGLE = "model.diffusion_model."  # how the names of the UNet begin in a single file
 _SCRIPT = Path(__file__).with_name("unpickle.py")
 _PATIENCE_SECONDS = 1800
-Say = Callable[[str], None]
+
+Notify = Callable[[str], None]
 
 
-def convert(source: Path, out: Path | None, like: str, library: Library, say: Say) -> Path:
+def convert(source: Path, out: Path | None, like: str, library: Library, say: Notify) -> Path:
     """Convert ``source``. Returns the checkpoint's folder, or the new file if ``source`` was not a checkpoint.
 
     A folder in diffusers layout gets a safetensors file beside each pickle, or becomes the new folder ``out``. A single
@@ -60,7 +61,7 @@ def convert(source: Path, out: Path | None, like: str, library: Library, say: Sa
         return _split(tensors, library.locate(like), out or library.home / source.stem, say)
 
 
-def _convert_folder(source: Path, out: Path | None, say: Say) -> Path:
+def _convert_folder(source: Path, out: Path | None, say: Notify) -> Path:
     pickles = {part: path for part in PARTS if (path := _pickle_in(source / part)) is not None}
     if not pickles:
         raise ModelError(
@@ -86,7 +87,7 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
             shutil.copyfile(source / name, path)
 
 
-def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: Say) -> None:
+def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: Notify) -> None:
     for part, path in pickles.items():
         say(f"{printable(path.relative_to(source))} → safetensors")
         inside(target, f"{part}/{_weights_name(part)}").parent.mkdir(exist_ok=True)
@@ -159,7 +160,7 @@ def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:
     return target
 
 
-def _split(tensors: dict[str, Tensor], like: Path, out: Path, say: Say) -> Path:
+def _split(tensors: dict[str, Tensor], like: Path, out: Path, say: Notify) -> Path:
     """The folder ``out`` of a single file's ``tensors``, with everything else from the folder ``like``."""
     prepare_for_transformers()
     from diffusers.loaders import single_file_utils

@@ -16,7 +16,6 @@ from riffengine.renderer.riffusion.device_policy import DevicePolicy
 _CACHED_GRAPHS = 24  # one for each batch size, width and text length; they share their working memory
 _WARM_UP_ROUNDS = 3  # before a capture, so that libraries choose their kernels and allocate
 _SHAPES_COMPILED = 64  # per function; after torch's default of 8 it would silently run uncompiled
-Notify = Callable[[str], None]
 
 
 class CapturedGraph:
@@ -54,7 +53,7 @@ class AcceleratedFunction:
     on: slower, with the same results. ``OutOfMemoryError`` is raised to the caller instead.
     """
 
-    def __init__(self, function: Callable[..., Tensor], policy: DevicePolicy, notify: Notify) -> None:
+    def __init__(self, function: Callable[..., Tensor], policy: DevicePolicy, notify: Callable[[str], None]) -> None:
         self._plain = self._function = function
         self._notify = notify
         if policy.compiled:
@@ -123,7 +122,9 @@ class Networks:
     or capturing fails. ``decode_one_by_one`` saves memory. Renderer process; one thread at a time.
     """
 
-    def __init__(self, checkpoint: Checkpoint, policy: DevicePolicy, notify: Notify = lambda _: None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, policy: DevicePolicy, notify: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.policy = policy
         self.async_copy = AsyncCopy(policy.device)
         self._vae, self._tiny = checkpoint.vae, checkpoint.tiny
