@@ -156,7 +156,91 @@ def rendered_with_score(
     return np.asarray(stems[:, : stems.shape[1] // share]), np.asarray(notes[: sheet.STEPS])
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Evaluated:
+    """The model, the judge, the held-out loops, and what the model made of their captions, loop by loop."""
+
+    model: BundledModel
+    judge: Judge
+    captions: Captions
+    how: Sampling
+    rebuilt: list[Stems]
+    made: list[Stems]
+
+    @property
+    def few(self) -> range:
+        """The rows for the slow measures."""
+        return range(min(120, len(self.captions.stems)))
+
+
+def add_reconstruction(table: Table, found: Evaluated) -> None:
+    """How close reconstructed loops are to the real ones, with and without the latents."""
+    model, captions = found.model, found.captions
+    codec = Codec(CodecParams(n_fft=2048, n_mels=128, frames=512))
+    phased = [model.reconstruct(captions.stems[row], latents=False) for row in found.few]
+    for name, loops in (("", found.rebuilt), (", without latents", phased)):
+        pairs = [(torch.from_numpy(a.sum(0))[None], torch.from_numpy(b.sum(0))[None])
+                 for a, b in zip(captions.stems, loops, strict=False)]  # fmt: skip
+        close = np.array([closeness(codec, a, b) for a, b in pairs])
+        table.add("reconstructed", f"spectral convergence{name}", close[:, 0])
+        table.add("reconstructed", f"LSD dB{name}", close[:, 1])
+
+
+def add_scores(table: Table, found: Evaluated) -> None:
+    """The notes that the encoder finds in real mixes, and the notes found in loops that were rendered from a score."""
+    model, captions, few = found.model, found.captions, found.few
+    listened = [measures.written_onsets(model.listen(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
+    table.add("real", "note F1, listener", [measures.note_f1(captions.asked(row), listened[row]) for row in few])
+    with_score = [rendered(model, captions.request(row, found.how), captions.score(row)) for row in few]
+    for group, stems in (("real", captions.stems[: len(few)]), ("reconstructed", found.rebuilt[: len(few)]),
+                         ("generated", with_score)):  # fmt: skip
+        add_notes(table, group, stems, captions)
+
+
+def add_genre_word_only(table: Table, found: Evaluated) -> None:
+    """The genre of loops whose prompt is a genre word alone, at the tempo of another row."""
+    captions, genres = found.captions, Vocabulary.load().with_role("genre")
+    named = rows_with_genre(found)
+    single = []
+    for row in named:
+        point = Point(genres[int(captions.truth[0][row])], 5000 + row, guidance=found.how.guidance)
+        request = replace(captions.request(row - 7, found.how), start=point, end=point, key="")
+        single.append(rendered(found.model, request))
+    verdict, _, _ = verdicts(found.judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))
+    table.add("generated", "genre word only", (verdict.argmax(1) == captions.truth[0][named]).numpy())
+
+
+def rows_with_genre(found: Evaluated) -> list[int]:
+    """Those of the few rows whose genre can be heard."""
+    return [row for row in found.few if found.captions.truth[0][row] >= 0]
+
+
+def add_knobs(table: Table, found: Evaluated) -> None:
+    """Whether density, brightness, alpha and the seed change a loop as they should."""
+    model, captions = found.model, found.captions
+    requests = [captions.request(row, found.how) for row in rows_with_genre(found)[:40]]
+    ranks = np.array(knob_ranks(model, requests, "density", measures.events_heard, measures.onset_count))
+    table.add("generated", "density rank", ranks[:, 0])
+    table.add("generated", "density rank, onsets", ranks[:, 1])
+    table.add("generated", "brightness rank", np.ravel(knob_ranks(model, requests, "brightness", measures.brightness)))
+    written = sheet.events(captions.table["scores"].astype(np.float32))
+    for name, measure in (("density", measures.events_heard), ("density, onsets", measures.onset_count)):
+        for group, stems in (("real", captions.stems), ("reconstructed", found.rebuilt)):
+            heard = [measure(part.sum(axis=0)) for part in stems]
+            table.add(group, f"{name}, across loops", [measures.rank_correlation(heard, written)])
+    table.add("generated", "alpha largest/mean step", alpha_steps(model, requests[:8]))
+    table.add("generated", "distance of seeds", takes_apart(model, requests[:10], lambda loop: hear(loop).numpy()))
+
+
+def add_novelty(table: Table, found: Evaluated, train: Path) -> None:
+    """The distance of real and generated loops to the nearest of the training loops in ``train``."""
+    known = [stems.sum(axis=0) for stems, _ in zip(stems_of(train), range(1500), strict=False)]
+    for group, stems in (("real", found.captions.stems), ("generated", found.made)):
+        near = nearest([part.sum(axis=0) for part in stems[:100]], known, found.judge)
+        table.add(group, "distance to training", near)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heldout", type=Path, required=True)
     parser.add_argument("--judge", type=Path, required=True)
@@ -170,6 +254,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     args.quick = args.quick or args.beats != sheet.BEATS
+    return args
+
+
+def main() -> None:
+    args = parse_arguments()
     how = Sampling(args.steps, args.guidance, args.beats)
     torch.set_num_threads(1)
     captions = Captions(args.heldout, args.count)
@@ -186,56 +275,18 @@ def main() -> None:
         scores.append(notes)
         seconds.append(time.perf_counter() - began)
     table = Table()
-    rebuilt = [model.reconstruct(stems) for stems in captions.stems]
-    for group, stems in (("real", captions.stems), ("reconstructed", rebuilt), ("generated", made)):
-        add_judged(table, group, [part.sum(axis=0) for part in stems], judge, captions)
-        add_measured(table, group, stems, captions, whole=group != "generated" or how.beats <= sheet.BEATS)
-        add_blockiness(table, group, stems, scores if group == "generated" else [captions.score(row) for row in rows])
+    found = Evaluated(model, judge, captions, how, [model.reconstruct(stems) for stems in captions.stems], made)
+    for group, loops in (("real", captions.stems), ("reconstructed", found.rebuilt), ("generated", made)):
+        add_judged(table, group, [part.sum(axis=0) for part in loops], judge, captions)
+        add_measured(table, group, loops, captions, whole=group != "generated" or how.beats <= sheet.BEATS)
+        add_blockiness(table, group, loops, scores if group == "generated" else [captions.score(row) for row in rows])
     if not args.quick:
-        judged = Codec(CodecParams(n_fft=2048, n_mels=128, frames=512))
-        few = range(min(120, len(rows)))
-        phased = [model.reconstruct(captions.stems[row], latents=False) for row in few]
-        for name, loops in (("", rebuilt), (", without latents", phased)):
-            pairs = [(torch.from_numpy(a.sum(0))[None], torch.from_numpy(b.sum(0))[None])
-                     for a, b in zip(captions.stems, loops, strict=False)]  # fmt: skip
-            close = np.array([closeness(judged, a, b) for a, b in pairs])
-            table.add("reconstructed", f"spectral convergence{name}", close[:, 0])
-            table.add("reconstructed", f"LSD dB{name}", close[:, 1])
-        encoded = [measures.written_onsets(model.encode(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
-        found_notes = [measures.note_f1(captions.asked(row), encoded[row]) for row in few]
-        table.add("real", "note F1, listener", found_notes)
-        told = [rendered(model, captions.request(row, how), captions.score(row)) for row in few]
-        for group, stems in (("real", captions.stems[: len(few)]), ("reconstructed", rebuilt[: len(few)]),
-                             ("generated", told)):  # fmt: skip
-            add_notes(table, group, stems, captions)
-        genres = vocabulary.with_role("genre")
-        named = [row for row in few if captions.truth[0][row] >= 0]
-        single = []
-        for row in named:
-            point = Point(genres[int(captions.truth[0][row])], 5000 + row, guidance=args.guidance)
-            single.append(rendered(model, replace(captions.request(row - 7, how), start=point, end=point, key="")))
-        verdict, _, _ = verdicts(judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))
-        table.add("generated", "genre word only", (verdict.argmax(1) == captions.truth[0][named]).numpy())
-        requests = [captions.request(row, how) for row in named[:40]]
-        ranks = np.array(knob_ranks(model, requests, "density", measures.events_heard, measures.onset_count))
-        table.add("generated", "density rank", ranks[:, 0])
-        table.add("generated", "density rank, onsets", ranks[:, 1])
-        table.add(
-            "generated", "brightness rank", np.ravel(knob_ranks(model, requests, "brightness", measures.brightness))
-        )
-        written = sheet.events(captions.table["scores"].astype(np.float32))
-        for name, measure in (("density", measures.events_heard), ("density, onsets", measures.onset_count)):
-            for group, stems in (("real", captions.stems), ("reconstructed", rebuilt)):
-                heard = [measure(part.sum(axis=0)) for part in stems]
-                table.add(group, f"{name}, across loops", [measures.rank_correlation(heard, written)])
-        table.add("generated", "alpha largest/mean step", alpha_steps(model, requests[:8]))
-        apart = takes_apart(model, requests[:10], lambda loop: hear(loop).numpy())
-        table.add("generated", "distance of seeds", apart)
+        add_reconstruction(table, found)
+        add_scores(table, found)
+        add_genre_word_only(table, found)
+        add_knobs(table, found)
         if args.train:
-            known = [stems.sum(axis=0) for stems, _ in zip(stems_of(args.train), range(1500), strict=False)]
-            for group, stems in (("real", captions.stems), ("generated", made)):
-                near = nearest([part.sum(axis=0) for part in stems[:100]], known, judge)
-                table.add(group, "distance to training", near)
+            add_novelty(table, found, args.train)
     table.add("generated", "seconds a loop, median", seconds, np.median)
     table.add("generated", "weights MB", [args.weights.stat().st_size / 1e6])
     print(f"{len(rows)} held-out captions, {int((captions.truth[0] >= 0).sum())} of them with a genre, {args.steps} "

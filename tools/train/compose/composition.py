@@ -76,28 +76,12 @@ def compose(seed: int) -> Composition:
     feel = Feel(style.swing8, style.swing16, style.human_ms * (0.5 if "dry" in mind else 1.0), bpm)
     present = _arrangement(rng, style, mind, drums_only=drums_only)
 
-    words: list[str] = []
-    tracks: list[Track] = []
-    notes: list[Note] = []
-    for part in ("lead", "comp", "bass"):
-        if part not in present:
-            continue
-        word = _instrument(rng, style, mind, part)
-        written = _write(rng, style, mind, chords, part, word)
-        written = articulate(written, mind.articulation)
-        if not written:
-            continue
-        notes += written
-        words.append(word)
-        played = play(rng, written, feel, mind, word, key_shift)
-        tracks.append(_track(rng, part, word, played))
+    words, tracks, notes = _pitched_tracks(rng, style, mind, chords, present, feel, key_shift)
     hits: list[Hit] = []
     if "drums" in present:
-        kit = _kit(rng, style, mind)
-        strokes, hits, drum_words = drumming.write(rng, genre, mind, straight=style.swing8 < 0.55)
-        words += [kit, *drum_words]
-        level = rng.uniform(-1.5, 1.5) - (4.0 if mind.energy < 0.3 else 0.0) + (1.5 if "punchy" in mind else 0.0)
-        tracks.append(Track("drums", kit, 128, rng.choice(KITS[kit]), level, strike(rng, strokes, feel, mind)))
+        drum_words, drum_track, hits = _drum_track(rng, genre, style, mind, feel)
+        words += drum_words
+        tracks.append(drum_track)
     else:
         words.append("no drums")
     if drums_only:
@@ -124,6 +108,43 @@ def compose(seed: int) -> Composition:
         mind.sound,
         mind.energy,
     )
+
+
+def _pitched_tracks(
+    rng: random.Random,
+    style: Style,
+    mind: Character,
+    chords: Harmony,
+    present: set[str],
+    feel: Feel,
+    key_shift: int,
+) -> tuple[list[str], list[Track], list[Note]]:
+    """The instrument words, the tracks and the notes of lead, comp and bass, as far as they are ``present``."""
+    words: list[str] = []
+    tracks: list[Track] = []
+    notes: list[Note] = []
+    for part in ("lead", "comp", "bass"):
+        if part not in present:
+            continue
+        word = _instrument(rng, style, mind, part)
+        written = articulate(_write(rng, style, mind, chords, part, word), mind.articulation)
+        if not written:
+            continue
+        notes += written
+        words.append(word)
+        tracks.append(_track(rng, part, word, play(rng, written, feel, mind, word, key_shift)))
+    return words, tracks, notes
+
+
+def _drum_track(
+    rng: random.Random, genre: str, style: Style, mind: Character, feel: Feel
+) -> tuple[list[str], Track, list[Hit]]:
+    """The words, the track and the hits of the drums."""
+    kit = _kit(rng, style, mind)
+    strokes, hits, words = drumming.write(rng, genre, mind, straight=style.swing8 < 0.55)
+    level = rng.uniform(-1.5, 1.5) - (4.0 if mind.energy < 0.3 else 0.0) + (1.5 if "punchy" in mind else 0.0)
+    track = Track("drums", kit, 128, rng.choice(KITS[kit]), level, strike(rng, strokes, feel, mind))
+    return [kit, *words], track, hits
 
 
 def _genre_shows(genre: str, parts: set[str]) -> bool:
