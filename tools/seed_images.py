@@ -2,7 +2,7 @@
 
 Five composed loops of eight beats, played by the fonts that the training data are played by, as pictures of 512 x 512:
 64 columns a beat, circular, with the EXIF that says what they mean. 64 greys are kept, which is finer than a hundredth
-of the range. Six masks, black where the seed stays, white where it is dreamt anew.
+of the range. Six masks, black where the seed image is kept, white where it is generated anew.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_seed(path: Path, loop: NDArray[np.float32]) -> None:
 
 
 def masks() -> dict[str, NDArray[np.float64]]:
-    """Name and picture ``(512, 512)`` of each mask, top row first: 1 is dreamt anew."""
+    """Name and picture ``(512, 512)`` of each mask, top row first: 1 is generated anew."""
     rows, columns = np.indices((SIZE, SIZE))
     band = SIZE - 1 - rows
     low, high = (row_at_hz(hz, RiffusionParams()) for hz in CROSSOVERS_HZ)

@@ -271,7 +271,7 @@ class _Watcher(Observer):
     def opened(self, submit: Callable[[Command], Reply], stop: Callable[[], None]) -> None:
         self._link.opened(submit, stop)
 
-    def said(self, text: str) -> None:
+    def notified(self, text: str) -> None:
         self._performance.messages.append(text)
 
     def observed(self, observation: Observation) -> None:

@@ -1,4 +1,4 @@
-"""Real programs for the wire tests; CI must have them, elsewhere their absence is a skip with its reason."""
+"""Real programs for the wire tests. CI must have them; elsewhere a missing program skips the test with a reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.wire.jack_server import JackServer, build_capture, missing_programs
 
 @pytest.fixture(scope="session")
 def jcap(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The capture program, compiled."""
+    """The compiled capture program."""
     missing = missing_programs()
     if missing:
         reason = f"not installed: {', '.join(missing)}"
@@ -26,7 +26,7 @@ def jcap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def jack_server(jcap: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., JackServer]]:
-    """Starts servers with (rate, period frames); this process and its children then speak to the last one."""
+    """Starts servers with (rate, period frames); this process and its children then use the last one."""
     servers = []
 
     def start(rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False) -> JackServer:
@@ -43,10 +43,10 @@ def jack_server(jcap: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 @pytest.fixture
 def jack(jack_server: Callable[..., JackServer]) -> JackServer:
-    """A server that is there for MIDI: 48 kHz, 256 frames a period, and asynchronous, as performers run it.
+    """A server for MIDI: 48 kHz, 256 frames a period, and asynchronous, as performers run it.
 
-    A synchronous one waits for every client in every cycle, and when a connection is made while one of them is late
-    it waits for a wake-up that never comes ("ProcessGraphSync: ProcessWriteSlaves error, engine may now behave
+    A synchronous server waits for every client in every cycle. If a connection is made while a client is late, it
+    waits for a wake-up that never comes ("ProcessGraphSync: ProcessWriteSlaves error, engine may now behave
     abnormally!!"): that cycle takes five seconds, and what was sent in it is lost.
     """
     return jack_server(48000, 256, synchronous=False, realtime=bool(realtime_allowed()))
@@ -54,11 +54,11 @@ def jack(jack_server: Callable[..., JackServer]) -> JackServer:
 
 @pytest.fixture
 def patient_jack(jack_server: Callable[..., JackServer]) -> JackServer:
-    """The same for clients that come and go: what one is too late for is lost, so a period is 21 ms."""
+    """The same for clients that come and go: late messages are lost, so a period is 21 ms."""
     return jack_server(48000, 1024, synchronous=False, realtime=bool(realtime_allowed()))
 
 
 @pytest.fixture
 def lossless_jack(jack_server: Callable[..., JackServer]) -> JackServer:
-    """A synchronous one, for those who count every message on connections that stay: nothing is too late."""
+    """A synchronous server for tests that count every message on permanent connections: no message is late."""
     return jack_server(48000, 256, realtime=bool(realtime_allowed()))

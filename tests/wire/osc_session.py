@@ -1,4 +1,4 @@
-"""A set as a performer starts it, in processes of its own, and an OSC surface to play it by."""
+"""Starts a set as a performer does, in its own processes, with an OSC surface to play it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy as np
 from riffengine.bench.osc_client import free_port
 from riffengine.control.osc.wire import decode, encode
 
-PATIENCE_SECONDS = 180.0  # of a loaded machine; nothing here measures time
+PATIENCE_SECONDS = 180.0  # enough on a busy machine; nothing here measures time
 
 
-class Surface:
-    """An OSC surface: sends, and keeps everything that comes back."""
+class OscSurface:
+    """An OSC surface that sends messages and keeps everything it receives."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.settimeout(0.2)
         self.port = port
-        self.heard: list[tuple[str, tuple[object, ...]]] = []
+        self.received: list[tuple[str, tuple[object, ...]]] = []
 
     def send(self, address: str, *values: float | int | str | bool) -> None:
         self.socket.sendto(encode(address, *values), ("127.0.0.1", self.port))
@@ -36,33 +36,33 @@ class Surface:
     def wait_for(self, address: str, found: Callable[[tuple[object, ...]], bool] = bool) -> tuple[object, ...]:
         deadline = time.perf_counter() + PATIENCE_SECONDS
         while time.perf_counter() < deadline:
-            for heard, values in self.heard:
-                if heard == address and found(values):
+            for received, values in self.received:
+                if received == address and found(values):
                     return values
             try:
-                self.heard += [(r.address, tuple(r.arguments)) for r in decode(self.socket.recv(65536))]
+                self.received += [(r.address, tuple(r.arguments)) for r in decode(self.socket.recv(65536))]
             except TimeoutError:
                 continue
-        raise AssertionError(f"never heard {address}; heard {[a for a, _ in self.heard]}")
+        raise AssertionError(f"never received {address}; received {[a for a, _ in self.received]}")
 
     def status(self) -> dict[str, object]:
-        self.heard = [item for item in self.heard if item[0] != "/riff/status.reply"]
+        self.received = [item for item in self.received if item[0] != "/riff/status.reply"]
         self.send("/riff/status")
         values = self.wait_for("/riff/status.reply")
         return dict(zip(map(str, values[::2]), values[1::2], strict=True))
 
-    def wait_until(self, what: Callable[[dict[str, object]], bool]) -> dict[str, object]:
+    def wait_until(self, condition: Callable[[dict[str, object]], bool]) -> dict[str, object]:
         deadline = time.perf_counter() + PATIENCE_SECONDS
         while time.perf_counter() < deadline:
             status = self.status()
-            if what(status):
+            if condition(status):
                 return status
             time.sleep(0.1)
-        raise AssertionError(f"it never came to that: {status}")
+        raise AssertionError(f"the status never fulfilled the condition: {status}")
 
 
 @contextmanager
-def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], Surface]]:
+def playing_set(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], OscSurface]]:
     """``riffengine play`` in ``folder``, once its port is open; it writes ``set.wav`` and ``set.jsonl`` there."""
     port = free_port()
     (folder / "set.yaml").write_text(preset)
@@ -71,7 +71,7 @@ def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str
         [sys.executable, "-m", "riffengine", "play", *words],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
     )  # fmt: skip
-    surface = Surface(port)
+    surface = OscSurface(port)
     deadline = time.perf_counter() + PATIENCE_SECONDS
     while time.perf_counter() < deadline and process.poll() is None:
         surface.send("/riff/sync", 1)
@@ -91,7 +91,7 @@ def performing(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str
 
 
 def silences(samples: np.ndarray, longest_frames: int) -> list[int]:
-    """Where a run of digital silence longer than ``longest_frames`` begins, after the first sound."""
+    """The frames where runs of digital silence longer than ``longest_frames`` begin, between first and last sound."""
     quiet = np.all(samples == 0.0, axis=1)
     sounding = np.flatnonzero(~quiet)
     quiet = quiet[sounding[0] : sounding[-1] + 1]

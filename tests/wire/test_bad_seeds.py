@@ -1,4 +1,4 @@
-"""A checkpoint on the real engine, given everything that is no sound: each is told in words, and the loop goes on."""
+"""A checkpoint in the real engine gets unusable init files: each gives a clear message, and the loop plays on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from tests.renderer.riffusion.checkpoints import toy_checkpoints
-from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing, silences
+from tests.wire.osc_session import PATIENCE_SECONDS, OscSurface, playing_set, silences
 
 RATE = 44100
 PRESET = f"""
@@ -32,13 +32,13 @@ osc: {{announce: false}}
 """
 
 
-def bad_seeds(folder: Path) -> dict[str, str]:
-    """What ``deck/a/init`` is given, and what is said of it."""
+def bad_inits(folder: Path) -> dict[str, str]:
+    """Values for ``deck/a/init``, and a part of the message that each must give."""
     (folder / "empty.png").touch()
     (folder / "words.png").write_text("no picture at all")
     (folder / "cut.wav").write_bytes(b"RIFF\x00\x00")
     soundfile.write(folder / "nan.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
-    size = 3 * 3600 * RATE * 2  # three hours, as a hole in the file
+    size = 3 * 3600 * RATE * 2  # three hours, as a sparse file
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16, b"data", size
     )
@@ -56,8 +56,8 @@ def bad_seeds(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def set_(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Surface]]:
-    with performing(PRESET, tmp_path) as started:
+def set_(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], OscSurface]]:
+    with playing_set(PRESET, tmp_path) as started:
         yield started
 
 
@@ -68,25 +68,25 @@ def wait_for_note(journal: Path, words: str) -> None:
             if line.endswith("\n") and words in json.loads(line).get("note", ""):
                 return
         time.sleep(0.1)
-    raise AssertionError(f"nothing was said of {words!r}: {journal.read_text()[-2000:]}")
+    raise AssertionError(f"no message contains {words!r}: {journal.read_text()[-2000:]}")
 
 
 @pytest.mark.wire
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_what_is_no_sound_is_told_and_the_loop_goes_on(
-    set_: tuple[subprocess.Popen[str], Surface], tmp_path: Path
+def test_an_unusable_init_is_reported_and_the_loop_plays_on(
+    set_: tuple[subprocess.Popen[str], OscSurface], tmp_path: Path
 ) -> None:
     process, surface = set_
     surface.wait_until(lambda status: int(str(status["jobs_heard"])) >= 1)
     surface.send("/riff/deck/a/init", "absent.wav")
     assert "there is no file absent.wav" in str(surface.wait_for("/riff/error")[1])
     heard = int(str(surface.status()["jobs_heard"]))
-    for number, (init, words) in enumerate(bad_seeds(tmp_path).items()):
+    for number, (init, words) in enumerate(bad_inits(tmp_path).items()):
         place = init if init.startswith("straight") else str(tmp_path / init)
         surface.send("/riff/deck/a/init", place)
         surface.wait_for("/riff/ok", lambda v, p=place: v == ("deck/a/init", p))
-        if number == 5:  # the same words as of the first, and they stand there once
+        if number == 5:  # the same message as the first, which is written once
             continue
         wait_for_note(tmp_path / "set.jsonl", words)
     wait_for_note(tmp_path / "set.jsonl", "deck a stays with what it has")

@@ -27,7 +27,7 @@ def osc() -> Iterator[ServerThread]:
 
 def test_the_pure_data_patch_plays_and_shows_what_it_is_told(osc: ServerThread) -> None:
     needs("puredata-core", "pd")
-    said = [
+    reports = [
         f"riff-port {osc.server.port}",
         "riff-out /riff/deck/a/alpha 0.25",
         "riff-out /riff/deck/a/prompt dub techno warm",
@@ -36,7 +36,7 @@ def test_the_pure_data_patch_plays_and_shows_what_it_is_told(osc: ServerThread) 
         "riff-out /riff/deck/z/gain 1",
         "riff-slider-0 0.75",  # the first slider's own outlet
     ]
-    words = [word for message in said for word in ("-send", message)]
+    words = [word for message in reports for word in ("-send", message)]
     patch = str(CLIENTS / "riffengine.pd")
     program = subprocess.Popen(
         ["pd", "-nogui", "-noaudio", "-nomidi", "-stderr", "-open", patch, *words],

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from riffengine.performance.journal import read_journal
-from tests.wire.osc_session import PATIENCE_SECONDS, performing, silences
+from tests.wire.osc_session import PATIENCE_SECONDS, playing_set, silences
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -28,13 +28,13 @@ deck: {a: {prompt: "house, driving", seed: 3}}
 
 
 def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_on(tmp_path: Path) -> None:
-    with performing(PRESET, tmp_path) as (process, surface):
+    with playing_set(PRESET, tmp_path) as (process, surface):
         status = surface.wait_until(lambda status: status["jobs_heard"] >= 1)  # type: ignore[operator]
         time.sleep(2.0)
         before, began = surface.status(), time.perf_counter()
         os.kill(int(str(before["player_pid"])), signal.SIGKILL)
         after = surface.wait_until(lambda status: status["player_pid"] not in (0, before["player_pid"]))
-        # The beat never stopped: it has gone on as the clock of this test has.
+        # The beat never stopped: it has advanced like the clock of this test.
         passed = (float(str(after["beat"])) - float(str(before["beat"]))) * 0.5
         assert passed == pytest.approx(time.perf_counter() - began, abs=0.5)
         surface.send("/riff/deck/a/prompt", "techno, dark")
@@ -42,9 +42,9 @@ def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_o
         surface.wait_until(lambda status: status["jobs_heard"] > after["jobs_heard"])  # type: ignore[operator]
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=PATIENCE_SECONDS)[0]
-    assert process.returncode == 0, said
-    assert "the player ended; a new one starts and plays on" in said and "Traceback" not in said
+        output = process.communicate(timeout=PATIENCE_SECONDS)[0]
+    assert process.returncode == 0, output
+    assert "the player ended; a new one starts and plays on" in output and "Traceback" not in output
     assert int(str(status["player_pid"])) > 0
     second, rate = soundfile.read(tmp_path / "set-2.wav", always_2d=True)
     assert len(second) > 2 * rate and abs(second).max() > 0.05 and not silences(second, rate // 10)
@@ -57,7 +57,7 @@ def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_o
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prlimit of another process")
 def test_a_renderer_that_the_system_will_not_start_comes_back_when_it_can(tmp_path: Path) -> None:
-    with performing(PRESET, tmp_path) as (process, surface):
+    with playing_set(PRESET, tmp_path) as (process, surface):
         before = surface.wait_until(lambda status: status["jobs_heard"] >= 1)  # type: ignore[operator]
         limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
         used = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
@@ -69,9 +69,9 @@ def test_a_renderer_that_the_system_will_not_start_comes_back_when_it_can(tmp_pa
         surface.send("/riff/deck/a/prompt", "techno, dark")
         surface.wait_until(lambda status: status["jobs_heard"] > before["jobs_heard"])  # type: ignore[operator]
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=PATIENCE_SECONDS)[0]
-    assert process.returncode == 0, said
-    assert "cannot be started: Too many open files" in said and "Traceback" not in said
+        output = process.communicate(timeout=PATIENCE_SECONDS)[0]
+    assert process.returncode == 0, output
+    assert "cannot be started: Too many open files" in output and "Traceback" not in output
     sound, rate = soundfile.read(tmp_path / "set.wav", always_2d=True)
     assert not silences(sound, rate // 100)
 

@@ -1,4 +1,4 @@
-"""The player on a device that has a clock: what another process captures is what the player wrote down."""
+"""The player on a device with its own clock: another process captures the same samples as the player's recording."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from tests.wire.jack_server import Capture, JackServer
 pytestmark = pytest.mark.wire
 
 
-def receive_until(player: PlayerProcess, said: list[FromPlayer], kind: type, number: int) -> None:
+def receive_until(player: PlayerProcess, reports: list[FromPlayer], kind: type, number: int) -> None:
     deadline_ns = SystemClock().now_ns() + 20_000_000_000
-    while sum(isinstance(message, kind) for message in said) < number:
-        assert SystemClock().now_ns() < deadline_ns, said[-5:]
-        said.extend(player.receive()[0])
+    while sum(isinstance(message, kind) for message in reports) < number:
+        assert SystemClock().now_ns() < deadline_ns, reports[-5:]
+        reports.extend(player.receive()[0])
         time.sleep(0.01)
 
 
@@ -58,12 +58,12 @@ def test_an_independent_capture_has_the_same_bits_as_the_players_own_recording(
     player = PlayerProcess(options)
     player.start()
     try:
-        said: list[FromPlayer] = []
-        receive_until(player, said, PlayerReady, 1)
+        reports: list[FromPlayer] = []
+        receive_until(player, reports, PlayerReady, 1)
         [outputs] = {tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))}
         capture = Capture(jcap, server, tmp_path / "heard.raw", 30.0, outputs)
-        receive_until(player, said, Status, 1)
-        start = [message for message in said if isinstance(message, Status)][-1].frame + 24_000
+        receive_until(player, reports, Status, 1)
+        start = [message for message in reports if isinstance(message, Status)][-1].frame + 24_000
         player.send(PlaceLoop("a", 0, 0.0, loops[0]))
         player.send(PlaceLoop("a", 0, 1.0, loops[1]))
         player.send(LaunchBank("a", 0, start))
@@ -71,15 +71,15 @@ def test_an_independent_capture_has_the_same_bits_as_the_players_own_recording(
         player.send(SetControl("deck/a/alpha", 0.7, start + 20_000, 20_000))
         player.send(PlaceLoop("a", 1, 0.0, loops[2]))
         player.send(LaunchBank("a", 1, start + 60_000))
-        receive_until(player, said, BankLanded, 2)
+        receive_until(player, reports, BankLanded, 2)
         time.sleep(0.5)
-        said += player.stop(fade_frames=12_000)
+        reports += player.stop(fade_frames=12_000)
         heard, _ = capture.finish()
     finally:
         player.stop(0)
         store.close()
 
-    landed = [message for message in said if isinstance(message, BankLanded)]
+    landed = [message for message in reports if isinstance(message, BankLanded)]
     assert [(landing.frame, landing.asked_frame) for landing in landed] == [(start, start), (start + 60_000,) * 2]
     own, rate = soundfile.read(tmp_path / "own.wav", dtype="float32")
     assert rate == 48000
@@ -93,7 +93,7 @@ def test_an_independent_capture_has_the_same_bits_as_the_players_own_recording(
 
 
 @pytest.mark.parametrize("output", ["auto", "device"])
-def test_when_the_sound_server_ends_the_music_goes_on(
+def test_the_music_continues_when_the_sound_server_ends(
     output: str,
     jack_server: Callable[[int, int], JackServer],
     tmp_path: Path,
@@ -106,19 +106,19 @@ def test_when_the_sound_server_ends_the_music_goes_on(
     )
     player.start()
     try:
-        said: list[FromPlayer] = []
-        receive_until(player, said, PlayerReady, 1)
-        receive_until(player, said, Status, 5)
-        server.process.terminate()  # killed, it would leave its semaphores in /dev/shm
-        receive_until(player, said, PlayerNotice, 1)
-        before = [message.frame for message in said if isinstance(message, Status)][-1]
-        receive_until(player, said, Status, sum(isinstance(message, Status) for message in said) + 60)
-        frames = [message.frame for message in said if isinstance(message, Status)]
-        said += player.stop(fade_frames=0)
+        reports: list[FromPlayer] = []
+        receive_until(player, reports, PlayerReady, 1)
+        receive_until(player, reports, Status, 5)
+        server.process.terminate()  # a killed server would leave semaphores in /dev/shm
+        receive_until(player, reports, PlayerNotice, 1)
+        before = [message.frame for message in reports if isinstance(message, Status)][-1]
+        receive_until(player, reports, Status, sum(isinstance(message, Status) for message in reports) + 60)
+        frames = [message.frame for message in reports if isinstance(message, Status)]
+        reports += player.stop(fade_frames=0)
     finally:
         player.stop(0)
         store.close()
-    assert not any(isinstance(message, PlayerFailed) for message in said)
+    assert not any(isinstance(message, PlayerFailed) for message in reports)
     assert frames == sorted(frames)
     assert frames[-1] > before + 48_000
     assert len(soundfile.read(record)[0]) >= frames[-1]

@@ -1,4 +1,4 @@
-"""The whole engine as a performer starts it: real processes, real OSC, a renderer killed, the sound on disk."""
+"""The whole engine as a performer starts it: real processes, real OSC, a renderer that is killed, a recording."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing, silences
+from tests.wire.osc_session import PATIENCE_SECONDS, OscSurface, playing_set, silences
 
 PRESET = """
 tempo: 120
@@ -23,15 +23,15 @@ midi: {enabled: false}
 
 
 @pytest.fixture
-def playing(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Surface, Path]]:
-    with performing(PRESET, tmp_path) as (process, surface):
+def playing(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], OscSurface, Path]]:
+    with playing_set(PRESET, tmp_path) as (process, surface):
         yield process, surface, tmp_path
 
 
 @pytest.mark.wire
 @pytest.mark.slow
 def test_a_set_with_osc_garbage_and_a_renderer_killed_three_times(
-    playing: tuple[subprocess.Popen[str], Surface, Path],
+    playing: tuple[subprocess.Popen[str], OscSurface, Path],
 ) -> None:
     process, surface, folder = playing
     surface.wait_until(lambda s: int(s["jobs_heard"]) >= 1)
@@ -40,7 +40,7 @@ def test_a_set_with_osc_garbage_and_a_renderer_killed_three_times(
         pid = int(surface.wait_until(lambda s: int(s["renderer_pid"]) not in {0, *killed})["renderer_pid"])
         os.kill(pid, signal.SIGKILL)
         killed.add(pid)
-        surface.send("/riff/deck/a/seed", 50 + number)  # asked for while there is no renderer
+        surface.send("/riff/deck/a/seed", 50 + number)  # requested while there is no renderer
         surface.wait_for("/riff/ok", lambda v, n=number: v == ("deck/a/seed", 50 + n))
     heard = int(surface.status()["jobs_heard"])
     surface.send("/riff/deck/a/prompt", "bossa nova, acoustic guitar")
@@ -59,7 +59,7 @@ def test_a_set_with_osc_garbage_and_a_renderer_killed_three_times(
     surface.wait_for("/riff/error", lambda v: v[0] == "")
     for address, value in (("alpha", "loud"), ("seed", 1.5), ("prompt", 3), ("volume", 1.0)):
         surface.send(f"/riff/deck/a/{address}", value)
-        surface.heard = [item for item in surface.heard if item[0] != "/riff/error"]
+        surface.received = [item for item in surface.received if item[0] != "/riff/error"]
         surface.wait_for("/riff/error", lambda v, a=address: v[0] == f"/riff/deck/a/{a}")
     assert surface.status()["revision"] == steady
 

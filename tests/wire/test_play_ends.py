@@ -1,4 +1,4 @@
-"""How a performance ends: what cannot start says why, and Ctrl-C is heard at any time."""
+"""How a performance ends: a failed start gives the reason, and Ctrl-C works at any time."""
 
 import signal
 import subprocess
@@ -46,7 +46,7 @@ def preset(folder: Path, text: str) -> str:
         ('output: {to: device, device: "no such card"}', (), "device"),
     ],
 )
-def test_what_cannot_start_says_why_and_ends_with_one(
+def test_a_failed_start_gives_the_reason_and_exit_status_one(
     tmp_path: Path, text: str, arguments: tuple[str, ...], reason: str
 ) -> None:
     process = start(preset(tmp_path, text), *arguments)
@@ -68,7 +68,7 @@ def test_a_journal_that_exists_is_refused_before_anything_starts(tmp_path: Path)
 
 
 @pytest.mark.wire
-def test_ctrl_c_before_the_first_sound_ends_at_once_and_in_silence(tmp_path: Path) -> None:
+def test_ctrl_c_before_the_first_sound_ends_at_once_without_sound(tmp_path: Path) -> None:
     record = tmp_path / "set.wav"
     process = start(preset(tmp_path, "output: {to: paced, fade_out: 60}"), "--record", str(record))
     deadline = time.perf_counter() + PATIENCE_SECONDS
@@ -81,7 +81,7 @@ def test_ctrl_c_before_the_first_sound_ends_at_once_and_in_silence(tmp_path: Pat
 
 
 @pytest.mark.wire
-def test_a_killed_engine_takes_everything_with_it(tmp_path: Path) -> None:
+def test_the_other_processes_end_when_the_engine_is_killed(tmp_path: Path) -> None:
     process = start(preset(tmp_path, "output: {to: paced}"), "--record", str(tmp_path / "set.wav"))
     deadline = time.perf_counter() + PATIENCE_SECONDS
     while not (tmp_path / "set.wav").exists() and time.perf_counter() < deadline:
@@ -98,7 +98,7 @@ def test_a_killed_engine_takes_everything_with_it(tmp_path: Path) -> None:
 
 
 def _runs(pid: str) -> bool:
-    """Whether the process is there and no zombie."""
+    """Whether the process runs and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

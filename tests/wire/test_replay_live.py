@@ -1,4 +1,4 @@
-"""A set played live by real processes, and its journal played again: the same file."""
+"""A set is played by real processes and replayed from its journal: both files are equal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_replay_of_a_live_set_is_its_recording_to_the_last_bit(tmp_path: Pat
     live, _ = soundfile.read(tmp_path / "set.wav", dtype="float32")
     one, _ = soundfile.read(tmp_path / "one.wav", dtype="float32")
     two, _ = soundfile.read(tmp_path / "two.wav", dtype="float32")
-    assert float(np.abs(live).max()) > 0.01, "nothing was heard: the machine was too slow to load the model in time"
+    assert float(np.abs(live).max()) > 0.01, "silence: the machine was too slow to load the model in time"
     assert replays[0]["same_weights"] and replays[0]["damaged_lines"] == 0 and replays[0]["renders"] >= 1
     assert np.array_equal(one, two)
     assert np.array_equal(one, live)

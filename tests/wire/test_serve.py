@@ -1,4 +1,4 @@
-"""`riffengine serve` as systemd starts it: real processes, its socket, its port, its signal; and the unit it is in."""
+"""`riffengine serve` as systemd starts it: real processes, notify socket, HTTP port and signals; and its unit file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from riffengine.control.osc.wire import encode
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 180.0  # of a loaded machine; nothing here measures time
+PATIENCE_SECONDS = 180.0  # enough on a busy machine; nothing here measures time
 PRESET = """
 name: Gallery
 quantum: beat
@@ -41,16 +41,16 @@ def free_port(kind: int) -> int:
 
 
 class Service:
-    """One run of the service and its supervisor."""
+    """One run of the service, with the socket of systemd."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.osc_port, self.http_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
         (folder / "notify").unlink(missing_ok=True)
-        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.ear.bind(str(folder / "notify"))
-        self.ear.setblocking(False)
-        self.notes: list[str] = []
+        self.notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify_socket.bind(str(folder / "notify"))
+        self.notify_socket.setblocking(False)
+        self.notifications: list[str] = []
         environment = os.environ | {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "4000000"}
         environment.pop("WATCHDOG_PID", None)
         self.process = subprocess.Popen(
@@ -74,22 +74,22 @@ class Service:
         file = self.folder / "log"
         return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
 
-    def said(self, part: str) -> bool:
+    def has_logged(self, part: str) -> bool:
         return any(part in str(line.get("text", "")) for line in self.log())
 
-    def wait(self, what: Callable[[], bool]) -> None:
+    def wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.perf_counter() + PATIENCE_SECONDS
-        while not what():
+        while not condition():
             assert self.process.poll() is None, (self.process.communicate()[0], self.log())
             assert time.perf_counter() < deadline, self.log()
-            self.listen()
+            self.read_notifications()
             time.sleep(0.05)
-        self.listen()
+        self.read_notifications()
 
-    def listen(self) -> None:
+    def read_notifications(self) -> None:
         while True:
             try:
-                self.notes.append(self.ear.recv(4096).decode())
+                self.notifications.append(self.notify_socket.recv(4096).decode())
             except BlockingIOError:
                 return
 
@@ -100,31 +100,33 @@ class Service:
     def terminate(self) -> str:
         self.process.send_signal(signal.SIGTERM)
         output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
-        self.listen()
+        self.read_notifications()
         return output
 
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
-        self.ear.close()
+        self.notify_socket.close()
 
 
 @pytest.mark.wire
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_service_from_its_start_over_its_end_to_the_next_start(tmp_path: Path) -> None:
+def test_a_service_from_start_to_end_and_its_next_start(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(PRESET % tmp_path)
     first = Service(tmp_path)
     try:
         first.wait(lambda: first.get("/health")[0] == 200)
-        first.wait(lambda: any(note.startswith("READY=1") for note in first.notes))
+        first.wait(lambda: any(note.startswith("READY=1") for note in first.notifications))
         first.send("/riff/deck/a/seed", 77)
         first.send("/riff/record/save_last")
-        first.wait(lambda: first.said("saved the last"))
-        first.wait(lambda: first.said("seed 77"))
-        first.wait(lambda: first.notes.count("WATCHDOG=1") >= 2)
-        kept = Path(os.environ["XDG_STATE_HOME"]) / "riffengine" / "last.json"
-        first.wait(lambda: kept.exists() and json.loads(kept.read_text())["parameters"]["deck/a/seed"] == 77)
+        first.wait(lambda: first.has_logged("saved the last"))
+        first.wait(lambda: first.has_logged("seed 77"))
+        first.wait(lambda: first.notifications.count("WATCHDOG=1") >= 2)
+        saved_state = Path(os.environ["XDG_STATE_HOME"]) / "riffengine" / "last.json"
+        first.wait(
+            lambda: saved_state.exists() and json.loads(saved_state.read_text())["parameters"]["deck/a/seed"] == 77
+        )
         figures = {f.name: f for f in text_string_to_metric_families(first.get("/metrics")[1])}
         assert figures["riffengine_sounding"].samples[0].value == 1.0
         assert {s.labels["surface"]: s.value for s in figures["riffengine_messages"].samples} == {"OSC": 2.0}
@@ -135,34 +137,34 @@ def test_a_service_from_its_start_over_its_end_to_the_next_start(tmp_path: Path)
     finally:
         first.end()
     assert (first.process.returncode, output) == (0, "")
-    assert any(note.startswith("STOPPING=1") for note in first.notes)
+    assert any(note.startswith("STOPPING=1") for note in first.notifications)
     assert [line["event"] for line in first.log()][-1] == "closed"
 
     heard, _ = soundfile.read(tmp_path / "set.flac", always_2d=True)
-    assert np.abs(heard).max() > 0.01 and not heard[-50:].any()  # whole, and faded out
+    assert np.abs(heard).max() > 0.01 and not heard[-50:].any()  # complete, and faded out
     saved = next(tmp_path.glob("riffengine-last-*.flac"))
     last = soundfile.read(saved, always_2d=True)[0]
-    loudest = int(np.abs(last[:, 0]).argmax())  # it may begin with silence, and a loop comes again and again
+    loudest = int(np.abs(last[:, 0]).argmax())  # it may begin with silence, and loops repeat
     places = np.flatnonzero(heard[:, 0] == last[loudest, 0]) - loudest
     assert any(np.array_equal(heard[place : place + len(last)], last) for place in places if place >= 0)
     for sheet in (Path(f"{saved}.cue"), tmp_path / "set.flac.cue"):
         assert 'TITLE "techno, driving"' in sheet.read_text("utf-8"), sheet
 
-    again = Service(tmp_path)
+    second = Service(tmp_path)
     try:
-        again.wait(lambda: again.said("resumed: 1 loops"))
-        again.wait(lambda: again.get("/health")[0] == 200)
-        assert again.process.returncode is None
-        again.terminate()
+        second.wait(lambda: second.has_logged("resumed: 1 loops"))
+        second.wait(lambda: second.get("/health")[0] == 200)
+        assert second.process.returncode is None
+        second.terminate()
     finally:
-        again.end()
-    assert again.process.returncode == 0
-    assert (tmp_path / "set-2.flac").exists()  # last night's recording is kept
+        second.end()
+    assert second.process.returncode == 0
+    assert (tmp_path / "set-2.flac").exists()  # the recording of the first run is saved_state
 
 
 @pytest.mark.wire
 @pytest.mark.parametrize("arguments", [(), ("--output", "paced", "--record", "a %n $HOME\"'\\ b.flac")])
-def test_the_unit_is_one_that_systemd_understands(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     if shutil.which("systemd-analyze") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("systemd-analyze is not installed")
@@ -173,7 +175,7 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path: Path, arguments: tup
         ["bash", str(ROOT / "tools" / "install-service"), "--system", str(preset), *arguments],
         env=os.environ | {"RIFFENGINE_PROGRAM": "/bin/true"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "riffengine-my-set.service" in unit.stderr  # named, not installed
+    assert "riffengine-my-set.service" in unit.stderr  # the unit is named, but not installed
     assert not Path("/etc/systemd/system/riffengine-my-set.service").exists()
     for line in ("Type=notify", "WatchdogSec=30", "KillMode=mixed", "Restart=on-failure"):
         assert f"\n{line}\n" in unit.stdout

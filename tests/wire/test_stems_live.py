@@ -1,4 +1,4 @@
-"""The shipped model's stems on the real engine: muted, soloed, dreamt again, and what the recording says of it."""
+"""The stems of the bundled model in the real engine: muted, soloed, rendered again, and checked in the recording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import soundfile
 from riffengine.performance.journal import read_journal
 from riffengine.processes.player_messages import LaunchBank, SetControl
 from riffengine.replay.player_log import PlayerLogEntry, read_player_log
-from tests.wire.osc_session import PATIENCE_SECONDS, Surface, performing
+from tests.wire.osc_session import PATIENCE_SECONDS, OscSurface, playing_set
 
 LOOP = 117600  # frames of eight beats at 180 bpm
 PRESET = """
@@ -34,24 +34,24 @@ osc: {announce: false}
 """
 
 
-class Set:
-    """A set in a process of its own, heard for whole loops at a time."""
+class LiveSet:
+    """A set in its own processes, with waiting for beats."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[str], surface: Surface) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[str], surface: OscSurface) -> None:
         self.folder, self.process, self.surface = folder, process, surface
 
     def set(self, path: str, value: float | int | bool) -> None:
-        self.surface.heard = [item for item in self.surface.heard if item[0] != "/riff/ok"]
+        self.surface.received = [item for item in self.surface.received if item[0] != "/riff/ok"]
         self.surface.send(f"/riff/{path}", value)
         self.surface.wait_for("/riff/ok", lambda v: v[0] == path)
 
-    def listen(self, beats: float) -> None:
-        """Until so many more beats have sounded."""
+    def wait_beats(self, beats: float) -> None:
+        """Wait until ``beats`` more beats have been played."""
         until = float(str(self.surface.status()["beat"])) + beats
         self.surface.wait_until(lambda status: float(str(status["beat"])) > until)
 
     def end(self) -> tuple[np.ndarray, list[PlayerLogEntry]]:
-        """What was recorded ``(frames,)`` and what the player took."""
+        """End the set; the recording ``(frames,)`` and the entries of the player log."""
         self.process.send_signal(signal.SIGINT)
         output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
         assert self.process.returncode == 0, output
@@ -61,13 +61,13 @@ class Set:
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Set]:
-    with performing(PRESET, tmp_path) as (process, surface):
-        yield Set(tmp_path, process, surface)
+def live(tmp_path: Path) -> Iterator[LiveSet]:
+    with playing_set(PRESET, tmp_path) as (process, surface):
+        yield LiveSet(tmp_path, process, surface)
 
 
 def gains(player_log: list[PlayerLogEntry], stem: str) -> list[tuple[int, int, float]]:
-    """When the player moved the gain of a stem, the first frame that it could still reach, and whither."""
+    """For each change of a stem's gain: its frame, the first frame that was not mixed yet, and the value."""
     return [
         (entry.frame, entry.horizon, entry.message.value)
         for entry in player_log
@@ -78,33 +78,33 @@ def gains(player_log: list[PlayerLogEntry], stem: str) -> list[tuple[int, int, f
 @pytest.mark.wire
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_stems_are_muted_soloed_and_dreamt_again_in_what_is_heard(live: Set) -> None:
+def test_mute_solo_and_new_takes_of_stems_are_in_the_recording(live: LiveSet) -> None:
     live.surface.wait_until(lambda status: int(str(status["jobs_heard"])) >= 1)
-    live.listen(9)  # the drums alone
+    live.wait_beats(9)  # the drums alone
     live.set("deck/a/stem/bass/solo", True)
     live.set("deck/a/stem/drums/solo", False)
-    live.listen(9)  # the bass alone
+    live.wait_beats(9)  # the bass alone
     live.set("deck/a/stem/drums/again", True)
     live.surface.wait_for("/riff/landing", lambda v: str(v[0]).startswith("deck/a"))
     live.surface.wait_until(lambda status: int(str(status["jobs_heard"])) >= 2)
-    live.listen(10)  # the bass of the loop with other drums
+    live.wait_beats(10)  # the bass of the loop with other drums
     live.set("deck/a/stem/drums/solo", True)
     live.set("deck/a/stem/bass/solo", False)
-    live.listen(9)  # the other drums
+    live.wait_beats(9)  # the other drums
     live.set("deck/a/stem/drums/mute", True)
-    live.listen(2)  # nothing
+    live.wait_beats(2)  # nothing
     live.set("deck/a/stem/drums/mute", False)
-    live.listen(1)
+    live.wait_beats(1)
     samples, player_log = live.end()
     assert_heard(samples, player_log)
 
 
 def assert_heard(samples: np.ndarray, player_log: list[PlayerLogEntry]) -> None:
-    """What the hands did is what was recorded."""
+    """Check that every gesture is in the recording."""
     muted, back = [move for move in gains(player_log, "drums") if move[2] in (0.0, 1.0)][-2:]
     assert muted[2] == 0.0 and back[2] == 1.0
     for frame, horizon, _ in (muted, back):
-        assert frame == horizon  # the next block: nothing later was waited for
+        assert frame == horizon  # in the next block, without waiting
     ramp = 441
     assert np.abs(samples[muted[0] - LOOP // 8 : muted[0]]).max() > 0.001
     assert np.array_equal(samples[muted[0] + ramp : back[0]], np.zeros(back[0] - muted[0] - ramp, np.float32))
@@ -115,17 +115,17 @@ def assert_heard(samples: np.ndarray, player_log: list[PlayerLogEntry]) -> None:
     raised = next(frame for frame, _, value in gains(player_log, "bass") if frame > first and value == 1.0)
     lowered = next(frame for frame, _, value in gains(player_log, "bass") if frame > raised and value == 0.0)
     alone = next(frame for frame, _, value in gains(player_log, "drums") if frame >= raised and value == 0.0)
-    second = next(frame for frame in launches if frame > alone)  # before it a draft may have been refined
+    second = next(frame for frame in launches if frame > alone)  # earlier launches may have refined a draft
     with_drums = next(frame for frame, _, value in gains(player_log, "drums") if frame > second and value == 1.0)
     assert raised <= alone and alone + LOOP + ramp < second < with_drums <= lowered
 
     def cycle(begin: int) -> np.ndarray:
-        """A loop's worth from ``begin`` on, turned so that it starts where the loop starts."""
+        """The samples of one loop from ``begin`` on, rotated to the start of the loop."""
         return np.roll(samples[begin : begin + LOOP], begin % LOOP)
 
     settled = second + 4410  # beyond the crossfade
     assert settled + LOOP < with_drums
     assert np.abs(cycle(alone + ramp)).max() > 0.001
-    assert np.allclose(cycle(alone + ramp), cycle(settled), atol=1e-6)  # the bass is the very same audio
+    assert np.allclose(cycle(alone + ramp), cycle(settled), atol=1e-6)  # the bass is the same audio
     before, after = cycle(raised - LOOP), cycle(muted[0] - LOOP)
     assert float((before * after).sum()) < 0.9 * float(np.linalg.norm(before) * np.linalg.norm(after))

@@ -1,4 +1,4 @@
-"""`riffengine play --tui` on a pseudo-terminal: keys in as bytes, the screen out through a terminal emulator."""
+"""`riffengine play --tui` on a pseudo-terminal: keys are written as bytes, and a terminal emulator reads the screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-PATIENCE_SECONDS = 180.0  # of a loaded machine; nothing here measures time
+PATIENCE_SECONDS = 180.0  # enough on a busy machine; nothing here measures time
 PRESET = """
 name: Tonight
 quantum: beat
@@ -31,7 +31,7 @@ osc: {enabled: false}
 
 
 class Terminal:
-    """80 × 24 with a program on it."""
+    """A terminal of 80 × 24 that runs the program."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "set.yaml").write_text(PRESET % folder)
@@ -53,14 +53,14 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
-    def wait(self, what: Callable[[], bool]) -> None:
+    def wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.perf_counter() + PATIENCE_SECONDS
-        while not what():
+        while not condition():
             assert time.perf_counter() < deadline, self.text()
             if select.select([self.master], [], [], 0.1)[0]:
                 self.stream.feed(os.read(self.master, 65536))
 
-    def sees(self, *parts: str) -> None:
+    def wait_for_text(self, *parts: str) -> None:
         self.wait(lambda: all(part in self.text() for part in parts))
 
     def ended(self) -> bool:
@@ -89,29 +89,29 @@ def children(pid: int) -> dict[int, str]:
 @pytest.mark.wire
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_set_is_played_by_keys_and_outlives_its_screen(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.sees("Tonight", "▶a techno, driving", "xruns", "q quit")
-    terminal.wait(lambda: "Tonight" in terminal.text() and "loading" not in terminal.text())  # it sounds
+def test_a_set_is_played_by_keys(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.wait_for_text("Tonight", "▶a techno, driving", "xruns", "q quit")
+    terminal.wait(lambda: "Tonight" in terminal.text() and "loading" not in terminal.text())  # it plays
     terminal.press("\x1b[C\x1b[C")  # the right arrow, twice
-    terminal.sees("deck/a/alpha: 0.1", "0.10")
+    terminal.wait_for_text("deck/a/alpha: 0.1", "0.10")
     terminal.press("m")
-    terminal.sees("MUTE")
-    terminal.press("pdub, harmonica\r")  # what was there is selected
-    terminal.sees("▶a dub, harmonica")
+    terminal.wait_for_text("MUTE")
+    terminal.press("pdub, harmonica\r")  # condition was there is selected
+    terminal.wait_for_text("▶a dub, harmonica")
     terminal.press("l")
-    terminal.sees("saved the last")
+    terminal.wait_for_text("saved the last")
     assert len(list(tmp_path.glob("riffengine-last-*.flac"))) == 1
     terminal.press("q")
     terminal.wait(terminal.ended)
     assert terminal.process.returncode == 0
-    assert termios.tcgetattr(terminal.child) == terminal.settings  # the terminal is as it was
+    assert termios.tcgetattr(terminal.child) == terminal.settings  # the terminal is restored
 
 
 @pytest.mark.wire
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_music_goes_on_when_the_screen_is_killed(terminal: Terminal) -> None:
-    terminal.sees("Tonight")
+def test_the_music_continues_when_the_dashboard_is_killed(terminal: Terminal) -> None:
+    terminal.wait_for_text("Tonight")
     screen = next(pid for pid, line in children(terminal.process.pid).items() if "riffengine.dashboard" in line)
     os.kill(screen, signal.SIGKILL)
     terminal.wait(lambda: termios.tcgetattr(terminal.child)[3] & termios.ICANON != 0)
@@ -122,7 +122,7 @@ def test_the_music_goes_on_when_the_screen_is_killed(terminal: Terminal) -> None
 
 
 @pytest.mark.wire
-def test_without_a_terminal_it_is_refused_in_words(tmp_path: Path) -> None:
+def test_without_a_terminal_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(PRESET % tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "riffengine", "play", str(tmp_path / "set.yaml"), "--tui"],

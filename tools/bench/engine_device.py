@@ -1,8 +1,8 @@
 """The whole engine on a clocked device, rendering without a pause: ``tools/bench/engine_device.py --seconds 180``.
 
-Runs JACK's dummy driver with an idle capture client alone, then with ``riffengine play`` on a preset whose walk
-wants new loops all the time. Prints the server's xruns in both, the player's underruns, the loops rendered, and how
-many of the captured frames differ from what the player wrote down.
+Runs JACK's dummy driver with an idle capture client alone, then with ``riffengine play`` on a preset whose drift
+needs new loops all the time. Prints the server's xruns in both, the player's underruns, the loops rendered, and how
+many of the captured frames differ from the player's recording.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ midi: {enabled: false}
 
 
 def idle_xruns(server: JackServer, jcap: Path, folder: Path, seconds: float) -> int:
-    """The machine's own noise: xruns while nobody plays."""
+    """The baseline: xruns while nothing plays."""
     capture = Capture(jcap, server, folder / "idle.raw", seconds + 10, ("system:capture_1",))
     time.sleep(seconds)
     return capture.finish()[1]
@@ -66,8 +66,8 @@ def play(server: JackServer, jcap: Path, folder: Path, arguments: argparse.Names
                 raise SystemExit((folder / "play.log").read_text())
             capture = Capture(jcap, server, folder / "heard.raw", arguments.seconds + 30, outputs)
             time.sleep(arguments.seconds)
-            hand = OscClient(arguments.port)
-            figures = next((told for _ in range(10) if (told := hand.status())), {})
+            client = OscClient(arguments.port)
+            figures = next((told for _ in range(10) if (told := client.status())), {})
             engine.wait(60)
         finally:
             engine.kill()

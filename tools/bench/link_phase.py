@@ -5,7 +5,7 @@ process with another binding of the library. What the engine plays is captured w
 that sounds is found in it, once in every turn, by correlation with the same loop rendered from the journal; its first
 sample is where the session's bar begins. ``--offset`` is the preset's manual offset, ms.
 
-Demand: 3 ms over 10 minutes (Link's test plan, AUDIOENGINE-1); the goal is 1 ms. Status 1 when it is not met.
+Demand: 3 ms stopped 10 minutes (Link's test plan, AUDIOENGINE-1); the goal is 1 ms. Status 1 when it is not met.
 """
 
 from __future__ import annotations
@@ -81,31 +81,31 @@ def onsets(heard: NDArray[np.float64], loop: NDArray[np.float64]) -> tuple[list[
     return found, bad
 
 
-class Watch(threading.Thread):
-    """Writes down the peer's beat, ten times a second."""
+class PeerRecorder(threading.Thread):
+    """Records the peer's beat ten times a second."""
 
     def __init__(self, peer: Peer) -> None:
         super().__init__(daemon=True)
-        self._peer, self.over, self.told = peer, threading.Event(), list[Told]()
+        self._peer, self.stopped, self.states = peer, threading.Event(), list[Told]()
 
     def run(self) -> None:
-        while not self.over.wait(0.1):
-            self.told.append(self._peer.ask())
+        while not self.stopped.wait(0.1):
+            self.states.append(self._peer.ask())
 
     def beats(self, at_ns: NDArray[np.float64]) -> NDArray[np.float64]:
         """The peer's beat at these times, by the half of the answers that came quickest."""
-        open_ns = np.array([told.after_ns - told.before_ns for told in self.told])
-        quick = [told for told, width in zip(self.told, open_ns, strict=True) if width <= np.median(open_ns)]
+        open_ns = np.array([state.after_ns - state.before_ns for state in self.states])
+        quick = [state for state, width in zip(self.states, open_ns, strict=True) if width <= np.median(open_ns)]
         return np.interp(at_ns, [(t.before_ns + t.after_ns) / 2 for t in quick], [t.beat for t in quick])
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """All figures."""
+    """Run the set and return all figures."""
     program = build_capture(folder)
     (folder / "set.yaml").write_text(PRESET.format(offset=arguments.offset))
     port = free_port()
     server = JackServer.start(RATE, arguments.block, synchronous=False, realtime=bool(realtime_allowed()))
-    peer, watch, hand = Peer(arguments.bpm), None, OscClient(port)
+    peer, recorder, client = Peer(arguments.bpm), None, OscClient(port)
     words = ["play", str(folder / "set.yaml"), "--block", str(arguments.block), "--osc-port", str(port)]
     with (folder / "engine.log").open("w") as log:
         engine = subprocess.Popen(
@@ -113,22 +113,24 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             cwd=ROOT, env=server.environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            if not hand.wait_for(lambda s: bank_complete(s) and abs(s["bpm"] - arguments.bpm) < 0.1, PATIENCE_SECONDS):
-                raise SystemExit(f"the engine did not come to follow: {(folder / 'engine.log').read_text()[-2000:]}")
+            if not client.wait_for(
+                lambda s: bank_complete(s) and abs(s["bpm"] - arguments.bpm) < 0.1, PATIENCE_SECONDS
+            ):
+                raise SystemExit(f"the engine did not start to follow: {(folder / 'engine.log').read_text()[-2000:]}")
             time.sleep(arguments.settle)
             outputs = tuple(sorted(p for p in server.ports() if "out_" in p and not p.startswith("system")))
-            watch = Watch(peer)
-            watch.start()
+            recorder = PeerRecorder(peer)
+            recorder.start()
             seconds = arguments.minutes * 60
             capture = Capture(program, server, folder / "heard.raw", seconds + 30, outputs[:1])
             time.sleep(seconds)
             heard, xruns, times = capture.finish_timed()
-            status = hand.status()
+            status = client.status()
         finally:
-            if watch is not None:
-                watch.over.set()
-                watch.join()
-            hand.close()
+            if recorder is not None:
+                recorder.stopped.set()
+                recorder.join()
+            client.close()
             engine.send_signal(signal.SIGINT)
             engine.wait(120)
             peer.end()
@@ -140,7 +142,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         raise SystemExit(f"{lost}; measure on a machine that has nothing else to do")
     clock = BlockTimes(times[:, 0], times[:, 1] + arguments.block * 1_000_000_000 // RATE, RATE)
     at_ns = np.array([clock.ns_of(int(frame)) + frame % 1 * 1e9 / RATE for frame in found])
-    late_ms = (watch.beats(at_ns) + 2.0) % 4.0 - 2.0
+    late_ms = (recorder.beats(at_ns) + 2.0) % 4.0 - 2.0
     late_ms *= 60e3 / arguments.bpm
     return {
         "minutes": arguments.minutes,

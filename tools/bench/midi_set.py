@@ -1,9 +1,8 @@
-"""MIDI against a set that plays: ``python -m tools.bench.midi_set [--moves 1000] [--plugs 100]``.
+"""MIDI latency and hot-plugging during a playing set: ``python -m tools.bench.midi_set [--moves 1000] [--plugs 100]``.
 
 Starts JACK's dummy driver and ``riffengine play`` on the paced output. Moves: from a control change that this process
-sends to the change that the engine tells over OSC after it was applied; JACK's cycle and the way back are in the
-figure. Plugs: a controller is pulled out and put back; each time every binding must work and its lamps must be told
-how things stand.
+sends until the engine reports the applied change over OSC; the figure includes JACK's cycle and the way back. Plugs: a
+controller is unplugged and plugged in again; each time every binding must work and its LEDs must show the state.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ midi:
 """
 
 
-class Hall:
-    """A set that plays, and an OSC subscriber to it."""
+class MidiSet:
+    """A playing set, and an OSC subscriber to it."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process, self._log = process, log
@@ -60,22 +59,22 @@ class Hall:
     def send(self, address: str, *values: float | int | str) -> None:
         self.wire.send(encode(address, *values))
 
-    def hear(self, address: str, found: Callable[[tuple[Any, ...]], bool] = lambda _: True) -> tuple[Any, ...]:
-        """The next message to ``address`` that fits; ``TimeoutError`` after a while."""
+    def wait_for(self, address: str, found: Callable[[tuple[Any, ...]], bool] = lambda _: True) -> tuple[Any, ...]:
+        """The next message to ``address`` that ``found`` accepts; ``TimeoutError`` after three minutes."""
         deadline = time.perf_counter() + PATIENCE_SECONDS
         while (left := deadline - time.perf_counter()) > 0:
             self.wire.settimeout(left)
             for message in decode(self.wire.recv(65536)):
                 if message.address == address and found(tuple(message.arguments)):
                     return tuple(message.arguments)
-        raise TimeoutError(f"never heard {address}; the engine said: {self.said()[-800:]}")
+        raise TimeoutError(f"never received {address}; output of the engine: {self.output()[-800:]}")
 
     def value(self, path: str) -> Any:
         self.send(f"/riff/{path}")
-        return self.hear(f"/riff/{path}")[0]
+        return self.wait_for(f"/riff/{path}")[0]
 
-    def until(self, path: str, value: object) -> None:
-        """Until the parameter is ``value``, to three digits."""
+    def wait_until(self, path: str, value: object) -> None:
+        """Wait until the parameter is ``value``, to three digits."""
 
         def near(now: Any) -> bool:
             return abs(now - value) < 1e-3 if isinstance(value, float) else bool(now == value)
@@ -83,27 +82,27 @@ class Hall:
         deadline = time.perf_counter() + PATIENCE_SECONDS
         while not near(now := self.value(path)):
             if time.perf_counter() > deadline:
-                raise TimeoutError(f"{path} is {now}, not {value}; the engine said: {self.said()[-800:]}")
+                raise TimeoutError(f"{path} is {now}, not {value}; the engine output: {self.output()[-800:]}")
             time.sleep(0.005)
 
     def status(self) -> dict[str, Any]:
         self.send("/riff/status")
-        words = self.hear("/riff/status.reply")
+        words = self.wait_for("/riff/status.reply")
         return dict(zip(words[::2], words[1::2], strict=True))
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self._log.read_text()
 
-    def until_said(self, text: str, times: int = 1) -> None:
+    def wait_for_output(self, text: str, times: int = 1) -> None:
         deadline = time.perf_counter() + PATIENCE_SECONDS
-        while self.said().count(text) < times:
+        while self.output().count(text) < times:
             if time.perf_counter() > deadline or self.process.poll() is not None:
-                raise TimeoutError(f"it never said {text!r} {times} times; it said: {self.said()[-800:]}")
+                raise TimeoutError(f"it never output {text!r} {times} times; it output: {self.output()[-800:]}")
             time.sleep(0.01)
 
 
 @contextmanager
-def hall(folder: Path, learned: bool = False, arguments: tuple[str, ...] = ()) -> Iterator[Hall]:
+def playing_midi_set(folder: Path, learned: bool = False, arguments: tuple[str, ...] = ()) -> Iterator[MidiSet]:
     """A set that plays the preset above on the JACK server of the environment; ends it afterwards."""
     preset, log = folder / "set.yaml", folder / "engine.log"
     preset.write_text(PRESET.replace("LEARNED", "true" if learned else "false"))
@@ -113,9 +112,9 @@ def hall(folder: Path, learned: bool = False, arguments: tuple[str, ...] = ()) -
     command = [sys.executable, "-m", "riffengine", "play", str(preset), "--osc-port", str(port), *arguments]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-        found = Hall(process, port, log)
+        found = MidiSet(process, port, log)
         try:
-            found.until_said("MIDI in (JACK)")
+            found.wait_for_output("MIDI in (JACK)")
             yield found
         finally:
             found.wire.close()
@@ -127,99 +126,99 @@ def hall(folder: Path, learned: bool = False, arguments: tuple[str, ...] = ()) -
                 process.wait()
 
 
-class Box:
-    """A controller in this process."""
+class FakeController:
+    """A MIDI controller in this process."""
 
-    def __init__(self, name: str = "pad box") -> None:
+    def __init__(self, name: str = "pad controller") -> None:
         import rtmidi
 
         self.shown: queue.SimpleQueue[tuple[int, ...]] = queue.SimpleQueue()
-        self._lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name)
-        self._lamps.set_callback(lambda event, _: self.shown.put(tuple(event[0])))
-        self._lamps.open_virtual_port("in")
+        self._leds = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name)
+        self._leds.set_callback(lambda event, _: self.shown.put(tuple(event[0])))
+        self._leds.open_virtual_port("in")
         self._keys = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=name)
         self._keys.open_virtual_port("out")
-        self._open = [self._lamps, self._keys]
+        self._open = [self._leds, self._keys]
 
     def send(self, *message: int) -> None:
         self._keys.send_message(message)
 
-    def until(self, *wanted: int) -> None:
+    def wait_until(self, *wanted: int) -> None:
         while self.shown.get(timeout=PATIENCE_SECONDS) != wanted:
             pass
 
     def pull(self) -> None:
-        """Out it goes; once more does nothing, since rtmidi crashes on a port that is deleted twice."""
+        """Unplug it; a second call does nothing, because rtmidi crashes when a port is deleted twice."""
         while self._open:
             port = self._open.pop()
             port.close_port()
             port.delete()
 
 
-def moves(found: Hall, count: int, seed: int = 0) -> dict[str, Any]:
-    """Milliseconds from a control change to the change that was applied, one at a time."""
-    box = Box()
-    found.until_said("connected: pad box")
-    box.until(0x90, 36, 0)
-    chance, last, taken = random.Random(seed), dict.fromkeys(KNOBS, -1), []
+def moves(found: MidiSet, count: int, seed: int = 0) -> dict[str, Any]:
+    """Milliseconds from a control change until it was applied, one at a time."""
+    controller = FakeController()
+    found.wait_for_output("connected: pad controller")
+    controller.wait_until(0x90, 36, 0)
+    rng, last, latencies_ms = random.Random(seed), dict.fromkeys(KNOBS, -1), []
     found.send("/riff/notify", 1)
-    found.hear(f"/riff/{KNOBS[4]}")
+    found.wait_for(f"/riff/{KNOBS[4]}")
     for knob in KNOBS:
-        box.send(0xB0, knob, 1)
-        found.hear(f"/riff/{KNOBS[knob]}")
+        controller.send(0xB0, knob, 1)
+        found.wait_for(f"/riff/{KNOBS[knob]}")
     for _ in range(count):
-        knob = chance.choice(list(KNOBS))
-        last[knob] = chance.choice([v for v in range(2, 126) if v != last[knob]])
+        knob = rng.choice(list(KNOBS))
+        last[knob] = rng.choice([v for v in range(2, 126) if v != last[knob]])
         sent = time.perf_counter()
-        box.send(0xB0, knob, last[knob])
-        found.hear(f"/riff/{KNOBS[knob]}")
-        taken.append((time.perf_counter() - sent) * 1000)
-        time.sleep(chance.uniform(0.002, 0.03))
+        controller.send(0xB0, knob, last[knob])
+        found.wait_for(f"/riff/{KNOBS[knob]}")
+        latencies_ms.append((time.perf_counter() - sent) * 1000)
+        time.sleep(rng.uniform(0.002, 0.03))
     found.send("/riff/notify", 0)
-    box.pull()
-    found.until_said("gone: pad box")
-    taken.sort()
+    controller.pull()
+    found.wait_for_output("gone: pad controller")
+    latencies_ms.sort()
     return {
         "moves": count,
-        "p50_ms": round(taken[count // 2], 3),
-        "p99_ms": round(taken[min(count - 1, count * 99 // 100)], 3),
-        "max_ms": round(taken[-1], 3),
+        "p50_ms": round(latencies_ms[count // 2], 3),
+        "p99_ms": round(latencies_ms[min(count - 1, count * 99 // 100)], 3),
+        "max_ms": round(latencies_ms[-1], 3),
     }
 
 
-def plugs(found: Hall, count: int) -> dict[str, Any]:
-    """A controller comes and goes ``count`` times, whatever was before. Raises when one is dead."""
-    came, went = (found.said().count(f"{what}: pad box") for what in ("connected", "gone"))
+def plugs(found: MidiSet, count: int) -> dict[str, Any]:
+    """A controller comes and goes ``count`` times. Raises when a control does not work."""
+    came, went = (found.output().count(f"{what}: pad controller") for what in ("connected", "gone"))
     early: dict[str, int] = {}
     for turn in range(count):
-        box = Box()
-        found.until_said("connected: pad box", came + turn + 1)
+        controller = FakeController()
+        found.wait_for_output("connected: pad controller", came + turn + 1)
         muted = bool(found.value("deck/a/mute"))
-        box.until(0x90, 36, 127 * muted)
+        controller.wait_until(0x90, 36, 127 * muted)
         value = turn % 120 + 2
         for knob in KNOBS:
-            box.send(0xB0, knob, value)
-        box.send(0xE0, value, value)
-        box.send(0x90, 36, 100)
-        box.send(0x80, 36, 0)
-        box.send(0xC0, turn % 2)
-        box.until(0x90, 36, 127 * (not muted))
-        found.until("deck/a/prompt", ("techno", "jazz")[turn % 2])
-        found.until("crossfader", value / 127)
-        found.until("deck/a/alpha", value / 127)
-        found.until("deck/a/filter", 2 * value / 127 - 1)
-        found.until("master/gain", -60 + 66 * value / 127)
-        found.until("deck/a/density", 2 * (value << 7 | value) / 16383 - 1)
-        found.until("deck/a/mute", int(not muted))
-        box.pull()
-        found.until_said("gone: pad box", went + turn + 1)
+            controller.send(0xB0, knob, value)
+        controller.send(0xE0, value, value)
+        controller.send(0x90, 36, 100)
+        controller.send(0x80, 36, 0)
+        controller.send(0xC0, turn % 2)
+        controller.wait_until(0x90, 36, 127 * (not muted))
+        found.wait_until("deck/a/prompt", ("techno", "jazz")[turn % 2])
+        found.wait_until("crossfader", value / 127)
+        found.wait_until("deck/a/alpha", value / 127)
+        found.wait_until("deck/a/filter", 2 * value / 127 - 1)
+        found.wait_until("master/gain", -60 + 66 * value / 127)
+        found.wait_until("deck/a/density", 2 * (value << 7 | value) / 16383 - 1)
+        found.wait_until("deck/a/mute", int(not muted))
+        controller.pull()
+        found.wait_for_output("gone: pad controller", went + turn + 1)
         if turn == min(9, count - 1):
             early = _size(found)
     return {"plugs": count, "early": early, "late": _size(found)}
 
 
-def _size(found: Hall) -> dict[str, int]:
-    """Of the engine's own process."""
+def _size(found: MidiSet) -> dict[str, int]:
+    """Memory, files and threads of the engine process."""
     root = Path("/proc") / str(found.process.pid)
     pages = int((root / "statm").read_text().split()[1])
     return {
@@ -230,12 +229,12 @@ def _size(found: Hall) -> dict[str, int]:
 
 
 def measure(move_count: int, plug_count: int, plays: bool = True) -> dict[str, Any]:
-    """Both, in one set; ``plays`` waits until the model has come and the music has begun."""
+    """Both in one set; ``plays`` first waits until the music plays."""
     server = JackServer.start(48000, PERIOD_FRAMES)
     for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
         os.environ[name] = server.environment[name]
     try:
-        with tempfile.TemporaryDirectory() as folder, hall(Path(folder)) as found:
+        with tempfile.TemporaryDirectory() as folder, playing_midi_set(Path(folder)) as found:
             deadline = time.perf_counter() + PATIENCE_SECONDS
             while plays and not found.status()["jobs_heard"] and time.perf_counter() < deadline:
                 time.sleep(0.2)

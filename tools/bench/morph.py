@@ -1,15 +1,15 @@
 """A morph with the model that ships: ``python tools/bench/morph.py [--pairs 4] [--alphas 33] [--steps 8] [--json]``.
 
 Smoothness: the largest step of the mel of what is heard between two of ``--alphas`` neighbours over the mean one
-(demand 3, goal 2), as the evaluation of the model has it. Beside it the same with every stem counted apart, as dreamt:
-there a stem that enters from silence weighs the most, however softly it enters.
+(demand 3, goal 2), as the evaluation of the model has it. Beside it the same with every stem counted
+separately, as sampled: there a stem that enters from silence weighs the most, however softly it enters.
 
 Combing: two neighbours of the bank (1/8 apart; the first, the fourth and the last pair), as the renderer delivers them,
 are added as the player adds them at the middle between both. In every 16th note and third of an octave the level of the
 sum is compared with what powers alone would give: its mean is the dip, its spread the ripple, both weighed by energy.
 Once with phases that each loop finds for itself (cold, as drafts have them), once with phases that begin with those of
 both ends (warm, as finished loops have them). ``lsd_db`` tells how far the sound is from its own mel, for a phase that
-is borrowed may fit worse; ``synthesis_s`` is the processor time of one loop whose dream, and ends, are there already.
+is borrowed may fit worse; ``synthesis_s`` is the processor time of one loop whose latents and ends are cached.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PAIRS = (
 BANK = 9
 NEIGHBOURS = (0, 3, 7)  # each with the next one
 CELLS = 32  # 16th notes of a loop
-QUIET = 1e-5  # of the loudest cell's power: 50 dB below it nobody hears a comb
+QUIET = 1e-5  # of the loudest cell's power: a comb 50 dB below it is inaudible
 DEMAND, GOAL = 3.0, 2.0
 
 Sound = NDArray[np.float64]
@@ -53,8 +53,8 @@ Mels = list[torch.Tensor]
 
 def mels_of(model: BundledModel, request: RenderRequest) -> tuple[Mels, tuple[str, ...]]:
     """The mel of every stem, and which stems are silent."""
-    dream = model._dreamer.dream(request.canonical(), lambda: None, None, model._hear)
-    return model._space.decode(dream.latents), tuple(dream.silent)
+    sampled = model._sampler.sample(request.canonical(), lambda: None, None, model._encode_init)
+    return model._codec.decode(sampled.latents), tuple(sampled.silent)
 
 
 def unevenness(mels: list[Mels]) -> float:
@@ -66,17 +66,19 @@ def unevenness(mels: list[Mels]) -> float:
 
 
 def heard(model: BundledModel, request: RenderRequest) -> tuple[torch.Tensor, float]:
-    """Stems ``(stems, frames)`` as they were before they were levelled, and the processor seconds they took."""
+    """Stems ``(stems, frames)`` before levelling, and the processor seconds they took."""
     began = time.process_time()
     stems = model.render(request, lambda: None).audio[:, :, 0]
     seconds = time.process_time() - began
-    return torch.from_numpy(stems / np.float32(model._sounds[request.canonical()].gain)), seconds
+    levelled = model._final_stems.get(request.canonical())
+    assert levelled is not None
+    return torch.from_numpy(stems / np.float32(levelled.gain)), seconds
 
 
 def lsd_db(model: BundledModel, mels: Mels, stems: torch.Tensor, silent: tuple[str, ...]) -> float:
-    """How far the mel of the sound is from the mel it was made of, in dB, over what can be heard."""
+    """The distance in dB between the mel of the sound and the mel it was made from, over the audible cells."""
     apart = []
-    for codec, mel, stem, name in zip(model._space.codecs, mels, stems, model._space.names, strict=True):
+    for codec, mel, stem, name in zip(model._codec.codecs, mels, stems, model._codec.names, strict=True):
         if name in silent:
             continue
         power = codec.params.power
@@ -111,20 +113,20 @@ def measure(model: BundledModel, pair: tuple[str, int, str, int], alphas: int, s
     """All figures of one morph."""
     start, end = Point(pair[0], pair[1]), Point(pair[2], pair[3])
 
-    def dreamt(alpha: float) -> tuple[Mels, tuple[str, ...]]:
+    def sampled(alpha: float) -> tuple[Mels, tuple[str, ...]]:
         return mels_of(model, RenderRequest(start, end, alpha, steps, sample_rate=OWN_RATE))
 
     row: dict[str, Any] = {"pair": f"{pair[0]} {pair[1]} → {pair[2]} {pair[3]}"}
     if alphas > 2:
         path = [n / (alphas - 1) for n in range(alphas)]
-        row["stems_largest_over_mean"] = round(unevenness([dreamt(alpha)[0] for alpha in path]), 2)
+        row["stems_largest_over_mean"] = round(unevenness([sampled(alpha)[0] for alpha in path]), 2)
         morph = RenderRequest(start, end, steps=steps, sample_rate=OWN_RATE)
         heard_mels = [model.render(replace(morph, alpha=alpha), lambda: None).mel for alpha in path]
         row["largest_over_mean"] = round(mel_steps(heard_mels), 2)
     numbers = sorted(
         {number + n for number in NEIGHBOURS for n in (0, 1)}, key=lambda n: 0 < n < BANK - 1
     )  # ends first
-    dreams = {number: dreamt(number / (BANK - 1)) for number in numbers}
+    mels = {number: sampled(number / (BANK - 1)) for number in numbers}
     for way in ("cold", "warm"):
         sounds: dict[int, torch.Tensor] = {}
         seconds: list[float] = []
@@ -136,7 +138,7 @@ def measure(model: BundledModel, pair: tuple[str, int, str, int], alphas: int, s
             seconds += [took] if 0 < number < BANK - 1 else []
         mixes = {number: stems.sum(0).double().numpy() for number, stems in sounds.items()}
         combs = [combing(mixes[number], mixes[number + 1]) for number in NEIGHBOURS]
-        apart = [lsd_db(model, dreams[n][0], sounds[n], dreams[n][1]) for n in numbers if 0 < n < BANK - 1]
+        apart = [lsd_db(model, mels[n][0], sounds[n], mels[n][1]) for n in numbers if 0 < n < BANK - 1]
         dip, ripple = np.mean(combs, axis=0)
         figures = {"dip_db": dip, "ripple_db": ripple, "lsd_db": np.mean(apart), "synthesis_s": np.median(seconds)}
         row[way] = {name: round(float(value), 2) for name, value in figures.items()}

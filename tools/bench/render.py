@@ -41,7 +41,7 @@ from tools.random_checkpoint import SIZES, write_checkpoint
 
 TINY_BANDS = 64  # of the toy: an eighth of the picture, a 64th of its attention
 BPM = 93.75  # 8 beats are 512 columns of 10 ms
-BANK = tuple(k / 16 for k in range(1, 16, 2))  # the eight alphas that are dreamt together
+BANK = tuple(k / 16 for k in range(1, 16, 2))  # the eight alphas that are rendered in one batch
 PARTS = ("text", "denoise", "decode", "phase")
 Row = dict[str, Any]
 

@@ -1,9 +1,9 @@
-"""Hours of an installation watched from outside: memory, descriptors, threads, shared memory, underruns.
+"""Measures a long-running installation from outside: memory, descriptors, threads, shared memory, underruns.
 
     nice python tools/bench/soak.py presets/ambient-endless.yaml --minutes 30 --every 30
 
 Starts ``riffengine serve`` on the preset, asks /metrics and /proc, and at the end prints a table and the slope of every
-process' memory over the second half (before that the model warms up and the reel of the last minutes fills). SIGTERM
+process' memory over the second half (before that the model warms up and the buffer of the last minutes fills). SIGTERM
 ends it, and its exit status is this command's.
 """
 

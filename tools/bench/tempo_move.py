@@ -1,7 +1,7 @@
 """A large move of the tempo, with the model that ships: ``python tools/bench/tempo_move.py --to 138``.
 
-Prints what a synthesis from the kept dream takes against a new dream, and whether its swap in phase can be found in
-the samples: the largest step between two samples where the grid bends and where the loops are swapped beside the
+Prints what a synthesis from the stored mel takes beside a new render, and whether its swap in phase can be found in the
+samples: the largest step between two samples where the grid bends and where the loops are swapped beside the
 largest and the 99.99th percentile of the rest, and the level of the crossfade beside the same frames without one.
 """
 
@@ -96,9 +96,9 @@ def main() -> int:
     for seed, prompt in enumerate(PROMPTS):
         point = Point(prompt, seed)
         slow = RenderRequest(point, point, steps=8, bpm=arguments.slow, sample_rate=RATE)
-        first, dreamt = timed(family, slow)
+        first, rendered = timed(family, slow)
         second, synthesised = timed(family, replace(slow, bpm=arguments.to, source_bpm=arguments.slow))
-        row = {"prompt": prompt, "dream_s": dreamt, "synthesis_s": synthesised}
+        row = {"prompt": prompt, "dream_s": rendered, "synthesis_s": synthesised}
         rows.append({**row, **swap([first, second], arguments.slow, arguments.to)})
     found = [row for row in rows if max(row["step_swap"], row["step_bend"]) > row["step_rest_max"]]
     if arguments.json:
@@ -107,7 +107,7 @@ def main() -> int:
     print(f"{arguments.slow:g} to {arguments.to:g} bpm, torch {torch.__version__} on one thread")
     for row in rows:
         print(
-            f"{row['prompt']:28} dream {row['dream_s']:.2f} s, synthesis {row['synthesis_s']:.2f} s; largest step at "
+            f"{row['prompt']:28} render {row['dream_s']:.2f} s, synthesis {row['synthesis_s']:.2f} s; largest step at "
             f"the bend {row['step_bend']:.3f}, at the swap {row['step_swap']:.3f}, else {row['step_rest_max']:.3f} "
             f"(99.99th percentile {row['step_rest_p9999']:.3f}); level in the fade {row['level_db']:+.1f} dB"
         )

@@ -5,7 +5,7 @@
 Runs JACK's dummy driver and, one after the other, an idle capture client alone and the player (two decks, four stems, a
 tempo whose loops need the interpolator, a launch every bar), each with and without a process of numpy load on every
 core. ``xruns`` are the server's, ``underruns`` PortAudio's as the player counts them, ``changed`` the captured frames
-that are not what the player wrote down. Asynchronous by default: late is lost, as with hardware.
+that differ from the player's recording. Asynchronous by default: late blocks are lost, as with hardware.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STEMS = ("drums", "bass", "chords", "lead")
 
 
 def burn() -> None:
-    """Arithmetic for ever, as a renderer would."""
+    """Compute without end, as a renderer does."""
     a = np.random.default_rng(0).standard_normal((700, 700)).astype(np.float32)
     while True:
         a = np.tanh(a @ a)

@@ -189,7 +189,7 @@ def add_reconstruction(table: Table, found: Evaluated) -> None:
 def add_scores(table: Table, found: Evaluated) -> None:
     """The notes that the encoder finds in real mixes, and the notes found in loops that were rendered from a score."""
     model, captions, few = found.model, found.captions, found.few
-    listened = [measures.written_onsets(model.listen(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
+    listened = [measures.written_onsets(model.encode(captions.stems[row].sum(axis=0)).score.numpy()) for row in few]
     table.add("real", "note F1, listener", [measures.note_f1(captions.asked(row), listened[row]) for row in few])
     with_score = [rendered(model, captions.request(row, found.how), captions.score(row)) for row in few]
     for group, stems in (("real", captions.stems[: len(few)]), ("reconstructed", found.rebuilt[: len(few)]),
