@@ -938,7 +938,7 @@
       250.0,
       20.0
      ],
-     "text": "transport/tempo: a number from 60 to 180 bpm; what lies between 20 and 999 is doubled or halved into it"
+     "text": "transport/tempo: a number from 60 to 180 bpm; values from 20 to 999 are doubled or halved into it"
     }
    },
    {

@@ -55,6 +55,14 @@ def between(text: str, least: float, most: float) -> float:
     return _number(text, lambda number: least <= number <= most, f"from {least:g} to {most:g}")
 
 
+def tempo(text: str) -> float:
+    """A number of beats a minute; whether it can be played is checked with the rest of the set."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of beats a minute; give one such as 120") from None
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     return between(text, 0.0, 1.0)

@@ -48,7 +48,8 @@ def _learn(arguments: argparse.Namespace) -> int:
     learned = LearnedMap(config_folder(os.environ))
     if arguments.list:
         bindings, problems = learned.read()
-        print(f"{learned.path}: {len(bindings)} lines")
+        count = f"{len(bindings)} lines" if bindings else "nothing learned yet"
+        print(f"{learned.path}: {count}")
         for line in (*map(line_of, bindings), *problems):
             print(f"  {line}")
         return int(bool(problems))

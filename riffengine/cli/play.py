@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import PRESET_HELP, block_frames, positive_float
+from riffengine.cli.arguments import PRESET_HELP, block_frames, positive_float, tempo
 from riffengine.cli.models import add_budget_argument, check_model, with_budget
 from riffengine.cli.play_options import (
     add_control_arguments,
@@ -56,7 +56,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     music.add_argument("--seed", type=int, metavar="N", help="the noise that a loop starts from")
     music.add_argument(
         "--bpm",
-        type=float,
+        type=tempo,
         metavar="BPM",
         help="tempo, 60 to 180; others from 20 to 999 are doubled or halved; the pitch stays",
     )

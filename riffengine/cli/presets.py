@@ -36,7 +36,8 @@ def _presets(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.copy:
         name, target = arguments.copy
-        print(f"{copy_to(find_preset(name), Path(target))}: a copy of {name}; edit it, then: riffengine play {target}")
+        copy = copy_to(find_preset(name), Path(target))
+        print(f"{copy}: a copy of {name}; edit it, then: riffengine play {copy}")
         return 0
     described = {name: preset_description(FOLDER / f"{name}.yaml") for name in preset_names()}
     if arguments.json:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffengine.cli import render_options
-from riffengine.cli.arguments import add_json_argument, audio_file, positive_int, print_json
+from riffengine.cli.arguments import add_json_argument, audio_file, positive_int, print_json, tempo
 from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
@@ -46,7 +46,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--bars", type=positive_int, metavar="N", help="N bars in which alpha goes from 0 to 1")
     parser.add_argument(
         "--bpm",
-        type=float,
+        type=tempo,
         default=120.0,
         metavar="BPM",
         help="tempo, 60 to 180; others from 20 to 999 are doubled or halved (default 120)",

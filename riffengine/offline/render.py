@@ -149,7 +149,7 @@ def _check_job(job: RenderJob, family: Family) -> None:
         raise OutOfRange(f"bars is {job.bars}; 1 to 1024 bars can be rendered")
     named = {*job.levels, *(stem for again in job.request.retakes for stem in again.stems)}
     for stem in sorted(named - set(family.stems)):
-        raise OutOfRange(f"{stem!r} is no stem of this model; it has {', '.join(family.stems)}")
+        raise OutOfRange(f"{stem!r} is not a stem of this model; it has {', '.join(family.stems)}")
     if job.stems is not None:
         try:
             job.stems.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ def _chord(name: str) -> Pitches:
     bass = _NOTE.fullmatch(bass_name) if bass_name else None
     if found is None or quality not in _QUALITIES or (bass_name and (bass is None or bass[3])):
         raise ValueError(
-            f"{name[:20]!r} is no chord; write names such as Am7, F#, Bbmaj7, C/G (qualities: "
+            f"{name[:20]!r} is not a chord; write names such as Am7, F#, Bbmaj7, C/G (qualities: "
             f"{' '.join(q for q in _QUALITIES if q)}), or notes joined by +, such as A+C+E"
         )
     root = _class_of(found[1])

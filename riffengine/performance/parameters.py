@@ -106,7 +106,7 @@ class Parameter:
                 wider = ""
                 if self.multiples is not None:
                     slowest, fastest = map(plain, self.multiples)
-                    wider = f"; what lies between {slowest} and {fastest} is doubled or halved into it"
+                    wider = f"; values from {slowest} to {fastest} are doubled or halved into it"
                 return f"{what} from {plain(self.low)} to {plain(self.high)}{unit}{wider}"
 
     def check(self, value: object, clip: bool = False) -> tuple[Value, bool]:
@@ -396,15 +396,15 @@ def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
 def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> list[Parameter]:
     now, morph, later = ControlClass.IMMEDIATE, ControlClass.MORPH, ControlClass.QUANTISED
     return [
-        Parameter(f"{at}/prompt", "str", "ambient piano", later, "What is dreamt at alpha 0"),
-        Parameter(f"{at}/to", "str", "", later, 'What is dreamt at alpha 1; "" is the prompt'),
+        Parameter(f"{at}/prompt", "str", "ambient piano", later, "What is generated at alpha 0"),
+        Parameter(f"{at}/to", "str", "", later, 'What is generated at alpha 1; "" is the prompt'),
         Parameter(f"{at}/seed", "int", 0, later, "The noise at alpha 0", 0, MAX_SEED),
         Parameter(f"{at}/to_seed", "int", 1, later, "The noise at alpha 1", 0, MAX_SEED),
         Parameter(f"{at}/alpha", "float", 0.0, morph, "The morph from prompt and seed to their ends", 0, 1),
         *_prompt_list_rows(f"{at}/prompts"),
         Parameter(f"{at}/negative", "str", "", later, "What to stay away from"),
         Parameter(f"{at}/guidance", "float", 3.0, later, "How strictly the prompt is followed", 1, 10),
-        Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is dreamt anew; 1 forgets it", 0, 1),
+        Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is generated again; 1 forgets it", 0, 1),
         Parameter(f"{at}/init", "str", "", later, 'Audio file to start from, at its own pitch; "" for none'),
         Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
@@ -423,7 +423,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             'Chords it follows; "" are those of all decks, off none',
             form=chords.CHORDS,
         ),
-        Parameter(f"{at}/again", "trigger", False, later, "Dream all that is not frozen again"),
+        Parameter(f"{at}/again", "trigger", False, later, "Generate all that is not frozen again"),
         Parameter(
             f"{at}/freeze/beats",
             "str",
@@ -437,7 +437,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             "str",
             "",
             later,
-            'What was dreamt again; "" is the first dream',
+            'What was generated again; "" is the first version',
             form=takes.takes_form(loop_beats),
         ),
         *(row for stem in stems for row in _stem_rows(f"{at}/stem/{stem}", stem)),
@@ -470,8 +470,8 @@ def _stem_rows(at: str, stem: str) -> list[Parameter]:
         Parameter(f"{at}/gain", "float", 0.0, now, f"Level of the {stem}", -60, 6, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, f"Silence the {stem}"),
         Parameter(f"{at}/solo", "bool", False, now, f"Hear the {stem} and what else is solo"),
-        Parameter(f"{at}/again", "trigger", False, later, f"Dream the {stem} again"),
-        Parameter(f"{at}/freeze", "bool", False, now, f"Keep the {stem} when the rest is dreamt again"),
+        Parameter(f"{at}/again", "trigger", False, later, f"Generate the {stem} again"),
+        Parameter(f"{at}/freeze", "bool", False, now, f"Keep the {stem} when the rest is generated again"),
     ]
 
 

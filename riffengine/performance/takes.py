@@ -40,7 +40,7 @@ def parse_beats(text: str, loop_beats: int = DEFAULT_LOOP_BEATS) -> int:
         last = int(found[2] or found[1]) if found else 0
         if not 1 <= first <= last <= loop_beats:
             raise ValueError(
-                f"{part[:20]!r} is no beat of the loop; write 1 to {loop_beats}, such as {_example(loop_beats)}"
+                f"{part[:20]!r} is not a beat of the loop; write 1 to {loop_beats}, such as {_example(loop_beats)}"
             )
         for beat in range(first, last + 1):
             beats |= 1 << (beat - 1)
@@ -69,7 +69,7 @@ def parse_takes(text: str, loop_beats: int = DEFAULT_LOOP_BEATS) -> tuple[Retake
         beats, _, number = rest.partition(":")
         names = tuple(stems.split("+"))
         if not all(_STEM.fullmatch(name) for name in names) or not number.isdecimal() or int(number) < 1 or not beats:
-            raise ValueError(f"{word[:30]!r} is no take; write stems:beats:number, such as drums+bass:1-4:2")
+            raise ValueError(f"{word[:30]!r} is not a take; write stems:beats:number, such as drums+bass:1-4:2")
         takes.append(Retake(names, parse_beats(beats, loop_beats), int(number)))
     if len(takes) > MOST_TAKES:
         raise ValueError(f"{len(takes)} takes are too many; at most {MOST_TAKES} are kept")
@@ -116,10 +116,10 @@ def again(
     if not free:
         frozen = " and ".join(wanted)
         raise OutOfRange(
-            f"{at}: {frozen} cannot be dreamt again while frozen; set {at}/stem/{wanted[0]}/freeze to false"
+            f"{at}: {frozen} cannot be generated again while frozen; set {at}/stem/{wanted[0]}/freeze to false"
         )
     if not beats:
-        raise OutOfRange(f"{at}: every beat is frozen, nothing can be dreamt again; thaw some in {at}/freeze/beats")
+        raise OutOfRange(f"{at}: every beat is frozen, nothing can be generated again; free some in {at}/freeze/beats")
     new = Retake(free, beats, number)
     takes = list(parse_takes(str(values[f"{at}/takes"]), LONGEST_BEATS))
     while takes and new.covers(takes[-1]):  # only the last: one between them has listened to the one before it

@@ -1,4 +1,4 @@
-"""What was dreamt again, in text: beats, takes, and what is frozen."""
+"""What was generated again, in text: beats, takes, and what is frozen."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def test_beats_are_written_as_a_musician_counts_them() -> None:
 
 @pytest.mark.parametrize("text", ["0", "9", "4-1", "1-", "x", "1.5", "-3", "1--2"])
 def test_beats_that_are_not_there_are_refused(text: str) -> None:
-    with pytest.raises(OutOfRange, match=r"deck/a/freeze/beats: .* is no beat of the loop; write 1 to 8"):
+    with pytest.raises(OutOfRange, match=r"deck/a/freeze/beats: .* is not a beat of the loop; write 1 to 8"):
         TREE["deck/a/freeze/beats"].check(text)
 
 
@@ -67,7 +67,7 @@ def test_the_stems_of_a_deck_in_their_order() -> None:
     assert stems_of(values(), "b") == STEMS
 
 
-def test_a_stem_is_dreamt_again_and_again() -> None:
+def test_a_stem_is_generated_again_and_again() -> None:
     assert again(values(), "a", ("drums",), 1) == "drums:1-8:1"
     assert again(values(deck__a__takes="drums:1-8:1"), "a", ("drums",), 2) == "drums:1-8:2"  # the first is hidden
     both = again(values(deck__a__takes="drums:1-8:1"), "a", ("bass",), 2)
@@ -80,7 +80,7 @@ def test_a_stem_is_dreamt_again_and_again() -> None:
 def test_what_is_frozen_stays() -> None:
     frozen = values(**{"deck__a__freeze__beats": "1-4", "deck__a__stem__drums__freeze": True})
     assert again(frozen, "a", STEMS, 1) == "bass+harmony:5-8:1"
-    with pytest.raises(OutOfRange, match="drums cannot be dreamt again while frozen; set deck/a/stem/drums/freeze"):
+    with pytest.raises(OutOfRange, match="drums cannot be generated again while frozen; set deck/a/stem/drums/freeze"):
         again(frozen, "a", ("drums",), 1)
     with pytest.raises(OutOfRange, match="every beat is frozen"):
         again(values(**{"deck__a__freeze__beats": "1-8"}), "a", ("drums",), 1)

@@ -78,12 +78,12 @@ def test_an_end_has_no_phases_to_begin_with_and_a_motif_knows_no_fineness() -> N
     assert finer.loop_id() == PLAIN.loop_id() != replace(PLAIN, transpose=1).loop_id()
 
 
-def test_a_loop_dreamt_at_its_own_tempo_is_written_one_way() -> None:
+def test_a_loop_generated_at_its_own_tempo_is_written_one_way() -> None:
     assert replace(PLAIN, source_bpm=PLAIN.bpm).digest() == PLAIN.digest()
     assert replace(PLAIN, bpm=140.0, source_bpm=PLAIN.bpm).digest() != replace(PLAIN, bpm=140.0).digest()
 
 
-def test_what_is_dreamt_over_at_once_is_left_out() -> None:
+def test_what_is_generated_over_at_once_is_left_out() -> None:
     drums, all_drums = Retake(("drums",), 0b11, 1), Retake(("drums",), 0xFF, 2)
     both = Retake(("drums", "bass"), 0xFF, 3)
     assert replace(PLAIN, retakes=(drums, all_drums)).canonical().retakes == (all_drums,)

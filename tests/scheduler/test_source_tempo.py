@@ -1,4 +1,4 @@
-"""A new tempo is the old dream synthesised anew; a new prompt is dreamt at the tempo of the day."""
+"""A new tempo is the old dream synthesised anew; a new prompt is generated at the present tempo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_back_at_the_old_tempo_the_old_loops_are_there() -> None:
     assert not [r for r in requests_after(sim, back) if r.bpm == 120.0 and r.alpha == 0.0]
 
 
-def test_a_new_prompt_is_dreamt_at_the_tempo_of_the_day_and_undo_brings_the_old_dream() -> None:
+def test_a_new_prompt_is_generated_at_the_present_tempo_and_undo_brings_the_old_dream() -> None:
     sim = SchedulerSimulation().run_to(10 * BAR)
     sim.send("transport/tempo", 150.0)
     sim.run_to(sim.frame + 8 * BAR)
@@ -88,7 +88,7 @@ def test_a_renderer_that_died_has_forgotten_its_dreams() -> None:
     assert desk.launch_times(key, 0.0, quality) is desk.times(quality.urgent, quality)
 
 
-def test_a_dream_that_will_not_become_sound_is_dreamt_anew() -> None:
+def test_a_dream_that_will_not_become_sound_is_generated_anew() -> None:
     sim = SchedulerSimulation().run_to(20 * BAR)
     sim.fail = lambda request: request.bpm == 140.0 and request.steps == 8
     sim.send("transport/tempo", 140.0)

@@ -1,4 +1,4 @@
-"""Stems on virtual time: what is muted, dreamt again and kept, and chords that all decks follow."""
+"""Stems on virtual time: what is muted, generated again and kept, and chords that all decks follow."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_gesture_is_followed_to_the_ear_once():
     assert [action.message.stamp_ns for action in actions] == [0, 77, 0]
 
 
-def test_a_stem_that_is_dreamt_again_lands_on_the_bar_and_everything_else_stays():
+def test_a_stem_that_is_generated_again_lands_on_the_bar_and_everything_else_stays():
     room = sim()
     before = {request for _, request in room.renders}
     reply = room.send("deck/a/stem/drums/again", True)
@@ -201,7 +201,7 @@ def test_a_chord_that_is_none_is_refused_and_nothing_is_rendered():
     room = sim()
     renders, state = len(room.renders), room.conductor.state
     reply = room.send("deck/a/chords", "Am Q")
-    assert isinstance(reply, Rejected) and "'Q' is no chord; write names such as Am7" in reply.reason
+    assert isinstance(reply, Rejected) and "'Q' is not a chord; write names such as Am7" in reply.reason
     assert room.conductor.state is state and len(room.renders) == renders
 
 

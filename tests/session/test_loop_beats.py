@@ -35,7 +35,7 @@ def test_a_preset_says_how_long_loops_are(tmp_path: Path, beats: int) -> None:
     session = preset(tmp_path, f'loop_beats: {beats}\ndeck: {{a: {{freeze/beats: "1-{beats}"}}}}\n')
     assert session.loop_beats == beats
     assert slot_floats(session) * 8 == slot_floats(Session()) * beats
-    with pytest.raises(OutOfRange, match=rf"is no beat of the loop; write 1 to {beats}"):
+    with pytest.raises(OutOfRange, match=rf"is not a beat of the loop; write 1 to {beats}"):
         session.tree()["deck/a/freeze/beats"].check(str(beats + 1))
 
 

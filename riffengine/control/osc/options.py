@@ -53,7 +53,7 @@ def parse_network(text: str) -> Network:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ControlError(
-            f"{text!r} is no address; allowed are addresses and networks, such as 192.168.1.20 or 192.168.1.0/24"
+            f"{text!r} is not an address; allowed are addresses and networks, such as 192.168.1.20 or 192.168.1.0/24"
         ) from None
 
 

@@ -80,7 +80,7 @@ class Library:
             if (found / "model_index.json").is_file():
                 return found
         raise ModelError(
-            f"{source} is not on this machine; fetch it once while there is a network: riffengine models get {source} "
+            f"{source} is not on this machine; download it once: riffengine models get {source} "
             "(or play the bundled model: --model bundled)"
         )
 
