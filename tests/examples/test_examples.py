@@ -11,7 +11,7 @@ import mido
 import pytest
 import soundfile
 
-from tests.wire.osc_session import performing
+from tests.wire.osc_session import playing_set
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PRESET = """\
@@ -57,7 +57,7 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_an_osc_client(tmp_path: Path) -> None:
-    with performing(PRESET, tmp_path) as (_, surface):
+    with playing_set(PRESET, tmp_path) as (_, surface):
         said = run("osc_client.py", tmp_path, str(surface.port))
     assert "/riff/landing deck/a/prompt" in said and "/riff/ok deck/a/filter" in said
 
