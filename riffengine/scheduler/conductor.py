@@ -60,7 +60,7 @@ class Conductor:
 
     ``frame`` is the earliest output frame on which a message to the player could still act. Every call may move the
     music on, so calls must come in order of ``frame``. ``slots`` is the number of slots of the loop store; the
-    Conductor alone decides who may touch them. ``stamps`` tells files of one name apart.
+    Conductor alone decides who may touch them. ``file_hashes`` tells apart two files of one name by their content.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class Conductor:
         slots: int,
         policy: Policy | None = None,
         model: str = "bundled",
-        stamps: FileHashes | None = None,
+        file_hashes: FileHashes | None = None,
     ) -> None:
         if slots < SLOTS_PER_DECK * len(decks):
             raise LoopStoreError(
                 f"{slots} slots are too few for {len(decks)} decks; use {SLOTS_PER_DECK * len(decks)} or more"
             )
         policy = policy or Policy()
-        facts = SessionFacts(policy.loop_beats, grid.sample_rate, model, stamps or NoFileHashes())
+        facts = SessionFacts(policy.loop_beats, grid.sample_rate, model, file_hashes or NoFileHashes())
         parts = {name: DeckState(name, bank_key(state.deck(name), state, facts)) for name in decks}
         rate = grid.sample_rate
         self._scheduler = SchedulerState(

@@ -46,7 +46,7 @@ def test_a_path_without_a_regular_file_is_refused(tmp_path: Path) -> None:
 def test_a_deck_follows_a_changed_file_and_refuses_a_missing_one(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"one")
-    sim = SchedulerSimulation(stamps=DiskFileHashes(), deck__a__strength=0.5).run_to(10 * BAR)
+    sim = SchedulerSimulation(file_hashes=DiskFileHashes(), deck__a__strength=0.5).run_to(10 * BAR)
     refused = sim.send("deck/a/init", str(tmp_path / "b.wav"))
     assert isinstance(refused, Rejected)
     assert "there is no file" in refused.reason

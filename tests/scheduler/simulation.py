@@ -16,16 +16,18 @@ BAR = 2000  # frames at 120 bpm
 
 
 class SchedulerSimulation:
-    """A conductor, and everything around it, in a world without surprises."""
+    """A conductor with simulated time, renderer, loop store and player."""
 
-    def __init__(self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), stamps=None, **values):
+    def __init__(
+        self, decks=("a",), render_seconds=0.4, slots=32, policy=None, stems=("mix",), file_hashes=None, **values
+    ):
         tree = standard_tree(decks, stems, loop_beats=policy.loop_beats if policy else 8)
         self.stems = stems
         state = tree.initial_state()
         for path, value in values.items():
             state, reply = tree.apply(state, Command(path.replace("__", "/"), value))
             assert isinstance(reply, Accepted), reply
-        self.conductor = Conductor(tree, state, BeatGrid(RATE, 120.0), decks, slots, policy, stamps=stamps)
+        self.conductor = Conductor(tree, state, BeatGrid(RATE, 120.0), decks, slots, policy, file_hashes=file_hashes)
         self.render_seconds = render_seconds
         self.frame = 0
         self.events = []

@@ -24,7 +24,7 @@ from tests.playback.loops import LoopRack, pull_all, rms_db
 RATE = 44_100
 
 
-class Desk:
+class PanicSimulation:
     """A conductor that something sounds on, a mixer that does what it says, and a pad for every gesture."""
 
     def __init__(self, *pads: Binding) -> None:
@@ -58,28 +58,28 @@ class Desk:
 
 @pytest.mark.parametrize("block", [64, 512, 2048])
 def test_panic_is_silence_within_30_ms_and_a_second_press_brings_it_back(block: int) -> None:
-    desk = Desk(Binding("panic", "note", 36))
-    before = pull_all(desk.mixer, RATE, (block,))
+    simulation = PanicSimulation(Binding("panic", "note", 36))
+    before = pull_all(simulation.mixer, RATE, (block,))
     assert rms_db(before[-4096:]) > -25
-    at = desk.mixer.frame
-    desk.press(36)
-    heard = pull_all(desk.mixer, at + RATE // 2, (block,))
+    at = simulation.mixer.frame
+    simulation.press(36)
+    heard = pull_all(simulation.mixer, at + RATE // 2, (block,))
     assert not heard[round(0.03 * RATE) :].any()
     assert heard[: round(0.01 * RATE)].any(), "it fades, it is not cut"
     envelope = [np.abs(part).max() for part in np.array_split(heard[: round(0.02 * RATE)], 8)]
     assert all(later < earlier * 1.2 for earlier, later in pairwise(envelope))
-    desk.press(36)
-    back = pull_all(desk.mixer, desk.mixer.frame + RATE // 2, (block,))
-    whole = pull_all(Desk().mixer, desk.mixer.frame, (block,))
+    simulation.press(36)
+    back = pull_all(simulation.mixer, simulation.mixer.frame + RATE // 2, (block,))
+    whole = pull_all(PanicSimulation().mixer, simulation.mixer.frame, (block,))
     assert np.allclose(back[round(0.03 * RATE) :], whole[-len(back) + round(0.03 * RATE) :]), "the beat ran on"
 
 
 def test_a_deck_is_killed_and_a_stem_is_muted_from_pads_within_30_ms() -> None:
     for path in ("deck/a/mute", "deck/a/stem/mix/mute"):
-        desk = Desk(Binding(path, "note", 36, mode="toggle"))
-        pull_all(desk.mixer, 4096)
-        desk.press(36)
-        heard = pull_all(desk.mixer, 8192)
+        simulation = PanicSimulation(Binding(path, "note", 36, mode="toggle"))
+        pull_all(simulation.mixer, 4096)
+        simulation.press(36)
+        heard = pull_all(simulation.mixer, 8192)
         assert not heard[round(0.03 * RATE) :].any(), path
-        desk.press(36)
-        assert rms_db(pull_all(desk.mixer, 16_384)[-2048:]) > -25
+        simulation.press(36)
+        assert rms_db(pull_all(simulation.mixer, 16_384)[-2048:]) > -25

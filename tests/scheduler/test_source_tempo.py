@@ -10,7 +10,7 @@ def requests_after(sim: SchedulerSimulation, frame: int):  # type: ignore[no-unt
     return [request for at, request in sim.renders if at >= frame]
 
 
-def test_when_the_tempo_moves_the_same_dreams_are_synthesised_at_their_finest() -> None:
+def test_when_the_tempo_moves_the_same_loops_are_synthesised_at_their_finest() -> None:
     sim = SchedulerSimulation().run_to(20 * BAR)
     before = {request.alpha for _, request in sim.renders if request.steps == 8}
     moved = sim.frame
@@ -77,7 +77,7 @@ def test_a_landing_of_a_new_tempo_is_promised_by_the_time_of_a_synthesis() -> No
     assert reply.landing.seconds < 2.0 + 0.3  # a bar, the lead and a synthesis: no word of 1.2 s
 
 
-def test_a_renderer_that_died_has_forgotten_its_dreams() -> None:
+def test_a_renderer_that_died_has_forgotten_its_loops() -> None:
     sim = SchedulerSimulation().run_to(20 * BAR)
     desk = sim.conductor.scheduler.renders
     key = sim.conductor.scheduler.decks["a"].sounding.key

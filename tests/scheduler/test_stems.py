@@ -94,7 +94,7 @@ def test_a_key_let_go_dreams_nothing():
     assert isinstance(reply, Accepted) and takes(room) == ""
 
 
-def test_again_dreams_what_is_not_frozen():
+def test_again_generates_what_is_not_frozen():
     room = sim()
     room.send("deck/a/stem/drums/freeze", True)
     room.send("deck/a/freeze/beats", "1-4")

@@ -52,7 +52,7 @@ def test_the_command_line_counts_before_the_preset() -> None:
 
 
 @pytest.mark.parametrize("beats", [4, 16])
-def test_again_dreams_every_beat_of_the_loop(beats: int) -> None:
+def test_again_generates_every_beat_of_the_loop(beats: int) -> None:
     sim = SchedulerSimulation(stems=("drums", "bass"), policy=Policy(loop_beats=beats), transport__quantum="loop")
     sim.run_to(20250)
     assert isinstance(sim.send("deck/a/stem/drums/again", True), Accepted)
