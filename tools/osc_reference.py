@@ -10,7 +10,8 @@ from riffengine.control.osc.server import DRAIN_STEPS, REST_SECONDS
 from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
 from riffengine.control.osc.wire import MAX_MESSAGES
 from riffengine.engine.command_schedule import MAX_AHEAD_SECONDS
-from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
+from riffengine.performance.parameter_tree import Parameter, ParameterTree
+from riffengine.performance.parameters import standard_tree
 from riffengine.renderer.registry import model_shape
 from tools.generated_page import ROOT, bring_up_to_date
 

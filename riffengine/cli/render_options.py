@@ -10,7 +10,7 @@ from riffengine.errors import OutOfRange
 from riffengine.processes.render_request import KNOBS
 
 if TYPE_CHECKING:
-    from riffengine.performance.parameters import ParameterTree
+    from riffengine.performance.parameter_tree import ParameterTree
 
 EXAMPLES = """\
   riffengine render --prompt "house, piano" --chords "Am F C G" --stems parts/ --midi house.mid -o house.wav

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from riffengine.clock import Clock
 from riffengine.performance.command import Command, Landing, Reply, Value
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.state import PerformanceState
 from riffengine.transport.beat_grid import Moment

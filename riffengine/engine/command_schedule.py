@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from riffengine.clock import Clock
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Landing, Reply
-from riffengine.performance.parameters import ControlClass, ParameterTree
+from riffengine.performance.parameter_tree import ControlClass, ParameterTree
 from riffengine.processes.player_messages import SetControl
 from riffengine.scheduler.actions import Action, ToPlayerMessage
 from riffengine.transport.beat_grid import Moment

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from riffengine.engine.stream_clock import StreamClock
 from riffengine.performance.command import Accepted, Reply
 from riffengine.performance.latency import GestureLatency, KnobToEar, LatencyCsv
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.processes.player_messages import Audible, BankLanded
 from riffengine.scheduler.conductor import Conductor
 

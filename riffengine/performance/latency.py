@@ -13,7 +13,7 @@ from pathlib import Path
 
 from riffengine.errors import JournalError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ControlClass, ParameterTree
+from riffengine.performance.parameter_tree import ControlClass, ParameterTree
 
 _FINEST_MS = 0.1
 _BINS_PER_OCTAVE = 16  # neighbouring bins are 4.4 % apart, which is finer than repeated measurements agree

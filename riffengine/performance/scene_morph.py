@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from riffengine.performance.command import Command, Value
-from riffengine.performance.parameters import ControlClass, ParameterTree
+from riffengine.performance.parameter_tree import ControlClass, ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import INTENT_PARAMETERS, PerformanceState
 from riffengine.transport.beat_grid import BEATS_PER_BAR

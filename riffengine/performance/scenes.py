@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from riffengine.errors import OutOfRange, ParameterError
 from riffengine.performance.command import Command, Value
-from riffengine.performance.parameters import ControlClass, Parameter, ParameterTree, unknown
+from riffengine.performance.error_text import unknown
+from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.state import PerformanceState
 
 MOST_SCENES = 128  # a MIDI program change reaches every one

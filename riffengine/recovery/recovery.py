@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from riffengine.performance.command import Command
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of

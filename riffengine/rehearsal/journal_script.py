@@ -7,7 +7,7 @@ from types import MappingProxyType
 from riffengine.errors import JournalError, ParameterError
 from riffengine.performance import drift
 from riffengine.performance.journal import Recording
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.rehearsal.rehearsal import ScriptLine
 

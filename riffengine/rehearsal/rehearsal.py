@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from riffengine.performance.command import Command
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer

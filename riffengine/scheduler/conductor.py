@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from riffengine.errors import LoopStoreError
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
-from riffengine.performance.parameters import Checked, ParameterTree
+from riffengine.performance.parameter_tree import Checked, ParameterTree
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState

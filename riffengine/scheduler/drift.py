@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from riffengine.performance import drift
 from riffengine.performance.command import Command
-from riffengine.performance.parameters import MAX_SEED, Checked
+from riffengine.performance.parameter_tree import Checked
+from riffengine.performance.parameters import MAX_SEED
 from riffengine.processes.player_messages import SetControl
 from riffengine.scheduler.actions import Action, Applied, Log, ToPlayerMessage
 from riffengine.scheduler.deck_state import DeckState

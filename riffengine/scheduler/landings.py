@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from riffengine.performance.command import Accepted, Command, Landing
-from riffengine.performance.parameters import ControlClass
+from riffengine.performance.parameter_tree import ControlClass
 from riffengine.performance.routing import Handler, deck_of, handler_of
 from riffengine.scheduler.actions import Action, Announce
 from riffengine.scheduler.deck_state import DeckState, Promise, Target

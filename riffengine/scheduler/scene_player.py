@@ -13,7 +13,7 @@ from random import Random
 from riffengine.errors import ParameterError
 from riffengine.performance import drift
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply, Value
-from riffengine.performance.parameters import Checked
+from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.routing import Handler, handler_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from riffengine.errors import AudioFileError, ParameterError
 from riffengine.performance import drift
 from riffengine.performance.command import Command, Rejected, Reply
-from riffengine.performance.parameters import Checked, ParameterTree
+from riffengine.performance.parameter_tree import Checked, ParameterTree
 from riffengine.performance.routing import Handler, deck_of, handler_of
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.takes import stems_of

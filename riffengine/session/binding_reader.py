@@ -17,7 +17,8 @@ from riffengine.control.midi.binding import NUMBERLESS, Binding, BindingKind, Cu
 from riffengine.control.midi.takeover import Takeover
 from riffengine.errors import ControlError, ParameterError, PresetError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree, standard_tree
+from riffengine.performance.parameter_tree import ParameterTree
+from riffengine.performance.parameters import standard_tree
 from riffengine.session.decks import DECKS
 from riffengine.session.yaml_reader import YamlReader
 

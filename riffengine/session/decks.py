@@ -8,7 +8,7 @@ import yaml
 
 from riffengine.errors import PresetError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.session.yaml_reader import ParameterReader
 
 DECKS = ("a", "b", "c", "d")

@@ -24,7 +24,7 @@ from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.controller_map import ControllerMap
 from riffengine.errors import PresetError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.session.binding_reader import BindingReader
 from riffengine.session.controller_map import read_map
 from riffengine.session.decks import DECKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from riffengine.errors import PresetError
-from riffengine.performance.parameters import Parameter
+from riffengine.performance.parameter_tree import Parameter
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS, PromptLists
 from riffengine.session.yaml_reader import YamlReader
 

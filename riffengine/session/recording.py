@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from riffengine.performance.parameters import ControlClass, Parameter
+from riffengine.performance.parameter_tree import ControlClass, Parameter
 from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
 

@@ -15,7 +15,8 @@ import yaml
 
 from riffengine.errors import OutOfRange, PresetError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree, unknown
+from riffengine.performance.error_text import unknown
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.scenes import MOST_SCENES, Scene, belongs_to_a_scene, check_name
 from riffengine.session.yaml_reader import YamlReader
 

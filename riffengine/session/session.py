@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import QUANTUM_OF, ParameterTree, standard_tree
+from riffengine.performance.parameter_tree import ParameterTree
+from riffengine.performance.parameters import QUANTUM_OF, standard_tree
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState

@@ -10,7 +10,8 @@ import yaml
 
 from riffengine.errors import ParameterError, PresetError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ControlClass, Parameter, ParameterTree, unknown
+from riffengine.performance.error_text import unknown
+from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 
 MAX_BYTES = 1 << 20  # a preset is written by hand; a megabyte of it is another file
 

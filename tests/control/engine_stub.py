@@ -7,7 +7,8 @@ from collections.abc import Callable
 from riffengine.clock import Clock, VirtualClock
 from riffengine.control.surface import Schedule, SurfaceContext
 from riffengine.performance.command import Accepted, Command, Landing, Reply
-from riffengine.performance.parameters import ControlClass, ParameterTree, standard_tree
+from riffengine.performance.parameter_tree import ControlClass, ParameterTree
+from riffengine.performance.parameters import standard_tree
 
 
 class EngineStub:

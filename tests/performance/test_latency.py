@@ -7,7 +7,8 @@ import pytest
 
 from riffengine.errors import JournalError
 from riffengine.performance.latency import GestureLatency, KnobToEar, LatencyCsv, LatencyHistogram
-from riffengine.performance.parameters import ControlClass, standard_tree
+from riffengine.performance.parameter_tree import ControlClass
+from riffengine.performance.parameters import standard_tree
 
 
 @pytest.fixture

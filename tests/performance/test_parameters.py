@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from riffengine.errors import OutOfRange, ParameterError, UnknownParameter, WrongType
 from riffengine.performance.command import Accepted, Command, Rejected
-from riffengine.performance.parameters import (
-    KEY_CHOICES,
-    MAX_SEED,
-    ControlClass,
-    Parameter,
-    ParameterTree,
-    standard_tree,
-)
+from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
+from riffengine.performance.parameters import KEY_CHOICES, MAX_SEED, standard_tree
 
 TREE = standard_tree(("a", "b"), ("drums", "lead"))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from riffengine.performance.command import Accepted
-from riffengine.performance.parameters import QUANTUM_OF, ControlClass, standard_tree
+from riffengine.performance.parameter_tree import ControlClass
+from riffengine.performance.parameters import QUANTUM_OF, standard_tree
 from riffengine.processes.player_messages import LaunchBank
 from riffengine.session.session import load_session
 from tests.scheduler.simulation import SchedulerSimulation

@@ -20,7 +20,8 @@ from riffengine.control.osc.wire import encode, time_tag
 from riffengine.control.surface import SurfaceContext
 from riffengine.errors import ControlError, ParameterError
 from riffengine.performance.command import Command, Landing
-from riffengine.performance.parameters import ParameterTree, standard_tree
+from riffengine.performance.parameter_tree import ParameterTree
+from riffengine.performance.parameters import standard_tree
 from tools.bench import fuzz_set
 from tools.bench.fuzz_set import DECKS
 

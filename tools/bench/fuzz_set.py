@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from riffengine.clock import VirtualClock
 from riffengine.errors import ParameterError
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.rehearsal import Rehearsal, RendererScript, ScriptLine
 
 DECKS = ("a", "b")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from riffengine.performance.parameters import Parameter, ParameterTree, standard_tree
+from riffengine.performance.parameter_tree import Parameter, ParameterTree
+from riffengine.performance.parameters import standard_tree
 
 DECKS = ("a", "b")
 FADERS = ("alpha", "gain", "filter", "drift")

@@ -7,7 +7,7 @@ import json
 import struct
 from typing import Any
 
-from riffengine.performance.parameters import Parameter
+from riffengine.performance.parameter_tree import Parameter
 from tools.clients.layout import ANSWERS_PORT, DECKS, ENGINE_PORT, PROMPTS, faders, switches, tree, triggers
 
 MIDI_EFFECT = b"mmmm"

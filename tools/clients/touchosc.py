@@ -6,7 +6,7 @@ import uuid
 import xml.etree.ElementTree as ET
 import zlib
 
-from riffengine.performance.parameters import Parameter
+from riffengine.performance.parameter_tree import Parameter
 from tools.clients.layout import DECKS, FADERS, PROMPTS, SESSION_FADERS, SWITCHES, TRIGGERS, tree
 
 WIDTH, HEIGHT = 1024, 768

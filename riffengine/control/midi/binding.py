@@ -10,7 +10,7 @@ from riffengine.control.midi.event import WIDE_MAX, EventKind, MidiEvent
 from riffengine.control.midi.takeover import SoftTakeover, Takeover
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import Parameter, ParameterTree
+from riffengine.performance.parameter_tree import Parameter, ParameterTree
 from riffengine.performance.state import PerformanceState
 
 BindingKind = Literal["cc", "cc14", "nrpn", "note", "program", "pitchbend", "aftertouch", "polytouch", "chord"]

@@ -13,7 +13,7 @@ from riffengine.control.midi.feedback import ControllerFeedback
 from riffengine.control.midi.port_names import matches_port
 from riffengine.control.midi.takeover import SoftTakeover
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.state import PerformanceState
 
 _Key = tuple[str, int]  # kind of event and number of the control

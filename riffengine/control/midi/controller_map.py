@@ -9,7 +9,7 @@ from types import MappingProxyType
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.led import LedPalette
 from riffengine.control.midi.port_names import matches_port
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 
 ANY = "*"  # in ``match``: every controller
 

@@ -10,7 +10,7 @@ from riffengine.control.midi.controller import Controller
 from riffengine.control.midi.controller_map import ControllerMap
 from riffengine.control.midi.port_names import matches_port
 from riffengine.control.midi.ports import CLIENT, POLL_SECONDS
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 
 # Opened only when the preset names them: the first echoes everything, the second is ourselves.
 _IGNORED = ("midi through", CLIENT)

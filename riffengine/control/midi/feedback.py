@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.event import MidiEvent
 from riffengine.control.midi.led import PLAIN, FeedbackState, LedPalette, LedState, led_state
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 
 MESSAGES_PER_UPDATE = 24  # at 25 updates a second 600 messages: three fifths of what a DIN cable carries
 TOUCH_NS = 250_000_000  # a fader that moved so recently is being held: its motor is not driven

@@ -15,7 +15,7 @@ from riffengine.control.midi.binding import NUMBERLESS, Binding, BindingKind, Mo
 from riffengine.control.midi.event import MidiEvent
 from riffengine.control.midi.takeover import Takeover
 from riffengine.errors import ControlError, ParameterError
-from riffengine.performance.parameters import Parameter, ParameterTree
+from riffengine.performance.parameter_tree import Parameter, ParameterTree
 
 LEARN_SECONDS = 60.0  # after which a request ends
 REST_NS = 800_000_000  # a control that has not moved for so long will not move further

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from riffengine.control.midi.binding import Binding
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import ParameterTree
+from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.progress import DeckProgress, PerformanceProgress, Phase
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.state import PerformanceState

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from riffengine.errors import ControlError
-from riffengine.performance.parameters import ParameterTree, unknown
+from riffengine.performance.error_text import unknown
+from riffengine.performance.parameter_tree import ParameterTree
 
 ROOT = "/riff/"
 MAX_PATTERN = 200  # characters

@@ -7,7 +7,7 @@ import math
 from riffengine.control.osc.wire import OscRequest
 from riffengine.errors import WrongType
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import Parameter
+from riffengine.performance.parameter_tree import Parameter
 
 _LARGEST = 2**63 - 1  # the largest number that OSC sends back
 

@@ -14,7 +14,7 @@ from typing import Any
 from riffengine.control.osc.address import ROOT
 from riffengine.control.osc.meta_addresses import META_ADDRESSES
 from riffengine.performance.command import Value
-from riffengine.performance.parameters import Parameter, ParameterTree
+from riffengine.performance.parameter_tree import Parameter, ParameterTree
 
 Node = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from riffengine.clock import Clock
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply
-from riffengine.performance.parameters import Checked
+from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.player_messages import PlayerReady, Status
 from riffengine.scheduler.actions import Action, Applied, Log

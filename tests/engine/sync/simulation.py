@@ -11,7 +11,8 @@ import numpy as np
 from riffengine.clock import VirtualClock
 from riffengine.engine.sync.tempo_sync import Leader, TempoSync
 from riffengine.performance.command import Accepted, Command, Reply
-from riffengine.performance.parameters import Checked, standard_tree
+from riffengine.performance.parameter_tree import Checked
+from riffengine.performance.parameters import standard_tree
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.player_messages import (
     BankLanded,
