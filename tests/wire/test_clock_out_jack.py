@@ -53,7 +53,7 @@ def test_a_follower_on_a_real_port_is_started_led_and_stopped() -> None:
         assert pace.epoch == 1
         assert pace.bpm == pytest.approx(125.0, rel=0.02)
         behind_ms = (line.beat_at(now) - 8.0 - pace.beat) * 60e3 / 125  # the song begins on a loop boundary
-        print(f"{leader.core.counters}, behind by {behind_ms:.2f} ms, spread {leader.core._line.spread / 1e6:.2f} ms")
+        print(f"{leader.core.counters}, behind by {behind_ms:.2f} ms, spread {leader.core._fit.spread / 1e6:.2f} ms")
         assert abs(behind_ms) < 20.0  # one tick: none was lost or doubled
         sender.close()
         assert until(lambda: not playing(leader))
