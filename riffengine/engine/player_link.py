@@ -122,12 +122,14 @@ class PlayerLink:
         if not self._was_ready:
             self._on_given_up(reason)
             return
-        anchor = self._context.stream_clock.anchor
+        anchor, frames = self._context.stream_clock.anchor, self._context.sync.frames
+        block_frames = self._context.session.audio.block_frames
+        self._context.stream_clock.player_lost()
         self._process.options = replace(
             self._options,
             grid=self._context.conductor.grid,
             record=None,  # the recording controller begins its next file
-            continues=None if anchor is None else (anchor.frame, anchor.host_ns),
+            continues=None if anchor is None else (anchor.frame, frames.pull_ns(anchor.frame, block_frames)),
         )
         text = f"the player {reason}; a new one starts and plays on"
         engine.say(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from riffengine.clock import Clock
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES
 from riffengine.processes.player_messages import PlayerReady, Status
@@ -15,6 +17,7 @@ class StreamClock:
         self._rate, self._block_frames, self._clock = sample_rate, block_frames, clock
         self._device_ns = 0  # from a block being handed over to its first frame being heard
         self._latest_frame = 0
+        self._counted = (0, 0)  # underruns and late messages of players that have ended
 
     @property
     def underruns(self) -> int:
@@ -32,7 +35,15 @@ class StreamClock:
 
     def report(self, message: Status) -> None:
         """The player's report of frame and host time."""
-        self.anchor = message
+        underruns, late = self._counted
+        self.anchor = replace(
+            message, underruns=underruns + message.underruns, late_messages=late + message.late_messages
+        )
+
+    def player_lost(self) -> None:
+        """The next player counts from 0 again; the sums go on."""
+        if self.anchor is not None:
+            self._counted = (self.anchor.underruns, self.anchor.late_messages)
 
     def frame(self) -> int:
         """The first frame on which a message could still act. 0 before the first report.

@@ -42,7 +42,8 @@ class RestartPolicy:
     """How often and how soon a process is started again.
 
     ``pauses_seconds`` before each new start in a row, the last one for all that follow; a process that lived for
-    ``healthy_seconds`` begins the row again. More than ``most_deaths`` within ``within_seconds`` are too many.
+    ``healthy_seconds`` begins the row again. More than ``most_deaths`` within ``within_seconds`` are too many; a
+    start that fails does not count, since the system may have room again.
     """
 
     pauses_seconds: tuple[float, ...] = (0.0, 0.5, 2.0, 5.0)
@@ -69,7 +70,7 @@ class Supervisor(Generic[Received]):
         lost: Callable[[str, float], None],
         gave_up: Callable[[str], None],
     ) -> None:
-        self.deaths = 0  # since the start of the set
+        self.deaths = 0  # and failed starts, since the start of the set
         self._child, self._policy, self._clock = child, policy, clock
         self._received, self._started, self._lost, self._gave_up = received, started, lost, gave_up
         self._in_a_row = 0
@@ -86,7 +87,7 @@ class Supervisor(Generic[Received]):
         return self._watched is not None
 
     def start(self) -> None:
-        """Start the process; a start that fails counts as a death and is tried again."""
+        """Start the process; a start that fails is tried again."""
         self._restart = None
         if self._ended:
             return
@@ -94,7 +95,7 @@ class Supervisor(Generic[Received]):
         try:
             self._child.start()
         except OSError as error:
-            self._died(f"cannot be started: {error.strerror or error}")
+            self._start_later(f"cannot be started: {error.strerror or error}")
             return
         self._watched = self._child.fileno()
         asyncio.get_running_loop().add_reader(self._watched, self._read)
@@ -137,15 +138,19 @@ class Supervisor(Generic[Received]):
         now_ns, policy = self._clock.now_ns(), self._policy
         if (now_ns - self._began_ns) / 1e9 > policy.healthy_seconds:
             self._in_a_row = 0
-        pause = policy.pauses_seconds[min(self._in_a_row, len(policy.pauses_seconds) - 1)]
-        self.deaths += 1
-        self._in_a_row += 1
         self._recent_ns.append(now_ns)
         while now_ns - self._recent_ns[0] > policy.within_seconds * 1e9:
             self._recent_ns.popleft()
         if policy.most_deaths is not None and len(self._recent_ns) > policy.most_deaths:
             self._gave_up(reason)
             return
+        self._start_later(reason)
+
+    def _start_later(self, reason: str) -> None:
+        pauses = self._policy.pauses_seconds
+        pause = pauses[min(self._in_a_row, len(pauses) - 1)]
+        self._in_a_row += 1
+        self.deaths += 1
         self._lost(reason, pause)
         if not self._ended:
             self._restart = asyncio.get_running_loop().call_later(pause, self.start)

@@ -77,7 +77,8 @@ class Controls:
             return False
         value = min(max(value, control.low), control.high)
         if message.name.endswith("/mute"):
-            value, ramp_frames = 1.0 - value, self._mute_frames
+            # While nothing is heard there is nothing to smooth, and a muted deck must not be heard at all.
+            value, ramp_frames = 1.0 - value, self._mute_frames if self.fade.at(frame) > 0.0 else 0
         control.ramp.move(value, frame, ramp_frames)
         return True
 

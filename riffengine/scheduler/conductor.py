@@ -340,7 +340,7 @@ class Conductor:
         controls = scheduler.mixer_controls.restored(scheduler.state, scheduler.fade_frames)
         messages: list[ToPlayer] = [*grids, *controls]
         actions: list[Action] = [ToPlayerMessage(message) for message in messages]
-        actions += self._launcher.relaunch()
+        actions += self._launcher.relaunch(frame)
         self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 

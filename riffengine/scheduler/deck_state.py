@@ -64,6 +64,7 @@ class DeckState:
     refused: BankKey | None = None  # could not be rendered; not tried again until something changes
     alpha_direction: int = 0  # of the last move of alpha: -1, 0, 1
     alpha_waits: bool = False  # alpha moves with the next launch
+    held_alpha: float = 0.0  # what is heard while alpha waits
     lands_with_others: bool = False  # its last change came with those of other decks
     last_take: int = 0  # the highest number of a take so far
     source_tempos: SourceTempos = field(default_factory=SourceTempos)
@@ -112,8 +113,10 @@ class DeckState:
         if self.unheard_since is None:
             self.unheard_since = frame
 
-    def move_alpha(self, travel: float) -> None:
-        """Alpha moved by ``travel``."""
+    def move_alpha(self, before: float, travel: float) -> None:
+        """Alpha moved from ``before`` by ``travel``."""
+        if not self.alpha_waits:
+            self.held_alpha = before
         self.alpha_direction = (travel > 0) - (travel < 0) or self.alpha_direction
 
     def hold_alpha_for_launch(self) -> None:

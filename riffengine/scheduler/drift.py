@@ -151,10 +151,11 @@ class DriftStepper:
         steps.waiting = False
         commands = drift.rollover(deck.name, scheduler.state.deck(deck.name), skipped=self._next(deck).skipped)
         kept = tuple(LandedChange(c.path, c.value, c.source) for c in commands if not c.path.endswith("/alpha"))
+        alpha_before = scheduler.alpha(deck)
         actions: list[Action] = [self._apply(command, at_frame) for command in commands]
         deck.set_want(scheduler.wanted_key(deck))
         # Both banks sound the very same loop here, so there is nothing to fade (equal power would even be 3 dB louder).
-        actions += self._launcher.launch(deck, deck.want, deck.serial, at_frame, 0, kept)
+        actions += self._launcher.launch(deck, deck.want, deck.serial, at_frame, 0, kept, alpha_before)
         actions.append(ToPlayerMessage(SetControl(f"deck/{deck.name}/alpha", 0.0, at_frame, 0)))
         return actions
 

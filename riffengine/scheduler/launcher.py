@@ -49,7 +49,10 @@ class Launcher:
                 actions.append(ToPlayerMessage(SetGrid(grid, at_frame)))
             kept = [p for p in deck.promises.values() if p.serial <= target.serial]
             brought = tuple(k for p in kept for k in (LandedChange(p.path, p.value, p.source), *p.brings))
-            actions += self.launch(deck, target.key, target.serial, at_frame, scheduler.fade_frames, brought)
+            alpha_before = deck.held_alpha if deck.alpha_waits else None
+            actions += self.launch(
+                deck, target.key, target.serial, at_frame, scheduler.fade_frames, brought, alpha_before
+            )
             if deck.release_alpha():
                 name = f"deck/{deck.name}/alpha"
                 # Over the length of the crossfade: what fades out must not jump.
@@ -68,10 +71,15 @@ class Launcher:
         at_frame: int,
         fade_frames: int,
         kept: tuple[LandedChange, ...] = (),
+        alpha_before: float | None = None,
     ) -> list[Action]:
-        """Place all there is of the bank ``key`` and sound it from ``at_frame`` on; ``kept`` are the changes in it."""
+        """Place all there is of the bank ``key`` and sound it from ``at_frame`` on; ``kept`` are the changes in it.
+
+        ``alpha_before`` is heard until then if alpha moves with the launch.
+        """
         scheduler = self._scheduler
-        bank = MorphBank(self._next_bank, key, serial, at_frame, scheduler.timeline.beat_at(at_frame), kept=kept)
+        beat = scheduler.timeline.beat_at(at_frame)
+        bank = MorphBank(self._next_bank, key, serial, at_frame, beat, kept=kept, alpha_before=alpha_before)
         self._next_bank += 1
         self._awaited[bank.number] = (deck.name, bank)
         messages: list[ToPlayer] = []
@@ -94,20 +102,31 @@ class Launcher:
             del self._awaited[other]
         return None if found is None else found[1]
 
-    def relaunch(self) -> list[Action]:
-        """Give a new player every bank that sounds or is launched, each loop in its place."""
+    def relaunch(self, frame: int) -> list[Action]:
+        """Give a new player every bank that sounds at ``frame`` or is launched, each loop in its place, and alpha."""
+        scheduler = self._scheduler
         messages: list[ToPlayer] = []
-        for deck in self._scheduler.decks.values():
+        for deck in scheduler.decks.values():
+            path, alpha = f"deck/{deck.name}/alpha", deck.held_alpha if deck.alpha_waits else scheduler.alpha(deck)
+            coming = deck.launching
+            moves_at: int | None = None
+            if coming is None or coming.frame <= frame or coming.alpha_before is None:
+                messages.append(SetControl(path, alpha, None, 0))
+            else:
+                moves_at = coming.frame
+                messages.append(SetControl(path, coming.alpha_before, None, 0))
             for bank in (deck.sounding, deck.launching):
                 if bank is None:
                     continue
                 messages += [self._place(deck, bank, alpha, loop) for alpha, loop in bank.placed.items()]
                 at_frame, fade_frames = None, 0
                 if bank is deck.launching:
-                    at_frame, fade_frames = bank.frame, self._scheduler.fade_frames
+                    at_frame, fade_frames = bank.frame, scheduler.fade_frames
                 messages.append(LaunchBank(deck.name, bank.number, at_frame, fade_frames, bank.serial))
                 if bank.number not in self._awaited:
                     self._relaunched.add(bank.number)
+            if moves_at is not None:
+                messages.append(SetControl(path, alpha, moves_at, scheduler.fade_frames))
         return [ToPlayerMessage(message) for message in messages]
 
     def was_relaunched(self, number: int) -> bool:

@@ -172,7 +172,10 @@ class LandedChange:
 
 @dataclass
 class MorphBank:
-    """A bank that the player knows. ``frame`` is when it begins to sound, ``serial`` the newest change in it."""
+    """A bank that the player knows. ``frame`` is when it begins to sound, ``serial`` the newest change in it.
+
+    ``alpha_before`` is heard until then if alpha moves with the launch.
+    """
 
     number: int
     key: BankKey
@@ -181,6 +184,7 @@ class MorphBank:
     beat: float
     placed: dict[float, FinishedLoop] = field(default_factory=dict)
     kept: tuple[LandedChange, ...] = ()
+    alpha_before: float | None = None
     seen_version: int = -1  # of the loop pool, when it was last arranged
 
     def sounding_at(self, alpha: float) -> tuple[FinishedLoop, ...]:

@@ -121,7 +121,7 @@ class SchedulerState:
         self.state, reply = self.tree.apply_checked(before, checked)
         if handler is Handler.ALPHA:
             travel = self.state.number(command.path) - before.number(command.path)
-            self.decks[deck_of(command.path)].move_alpha(travel)
+            self.decks[deck_of(command.path)].move_alpha(before.number(command.path), travel)
         return reply
 
     def consequences(self, command: Command) -> list[Command] | Rejected:

@@ -129,12 +129,29 @@ def test_a_long_life_begins_the_pauses_again() -> None:
 
 def test_too_many_deaths_end_it() -> None:
     async def script() -> None:
-        child = FakeChild(failing=100)
+        child = FakeChild()
         watch = Watch(child, RestartPolicy(pauses_seconds=(0.0,), most_deaths=5, within_seconds=30.0))
         watch.supervisor.start()
+        for life in range(1, 7):
+            await until(lambda: child.starts == life and watch.supervisor.running)  # noqa: B023
+            child.die()
         await until(lambda: bool(watch.given_up))
         await asyncio.sleep(0.02)
         assert child.starts == 6 and len(watch.lost) == 5 and len(watch.given_up) == 1
+
+    run(script)
+
+
+def test_starts_that_fail_are_not_too_many_deaths() -> None:
+    async def script() -> None:
+        child = FakeChild()
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.0,), most_deaths=2, within_seconds=30.0))
+        watch.supervisor.start()
+        child.failing = 50
+        child.die()
+        await until(lambda: watch.restarts == 1)
+        assert child.starts == 52 and len(watch.lost) == 51 and not watch.given_up
+        watch.supervisor.stop()
 
     run(script)
 

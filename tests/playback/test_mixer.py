@@ -125,6 +125,12 @@ def test_controls_reach_their_value_and_reverse_without_a_jump(rack: LoopRack) -
     assert np.abs(np.diff(level)).max() == pytest.approx(1 / 1000, rel=1e-3)
 
 
+def test_what_is_muted_before_the_fade_is_never_heard(rack: LoopRack) -> None:
+    begin = (SetControl("deck/a/mute", 1, None, 0), PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, None, 0))
+    mixer = rack.mixer(*begin, SetControl("fade", 1.0, None, 20), fade=0.0)
+    assert not pull_all(mixer, 5000).any()
+
+
 def test_mute_takes_five_milliseconds_for_any_requested_ramp(rack: LoopRack) -> None:
     ones = rack.add(np.full((1, 22_050, 2), 0.5, np.float32))
     mixer = rack.mixer(

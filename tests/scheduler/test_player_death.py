@@ -1,6 +1,6 @@
 """A player that dies is given everything again, and no slot of the loop store is lost over it."""
 
-from riffengine.performance.command import Accepted
+from riffengine.performance.command import Accepted, Command
 from riffengine.processes.player_messages import (
     BankLanded,
     FreeLoop,
@@ -84,3 +84,31 @@ def test_a_panic_outlives_the_player():
     sim = SchedulerSimulation().run_to(20000)
     sim.send("panic", True)
     assert [m.value for m in die(sim) if isinstance(m, SetControl) and m.name == "fade"] == [0.0]
+
+
+def alphas_sent(messages):
+    return [(m.value, m.at_frame) for m in messages if isinstance(m, SetControl) and m.name == "deck/a/alpha"]
+
+
+def send_scene(sim):
+    commands = (Command("deck/a/prompt", "techno", "test"), Command("deck/a/alpha", 0.75, "test"))
+    replies, actions = sim.conductor.submit_all(commands, sim.frame, as_one=True)
+    sim.do(actions)
+    return sim.conductor.scheduler.timeline.frame_of(replies[0].landing.beat)
+
+
+def test_alpha_that_waits_for_a_render_stays_where_it_is_heard():
+    sim = SchedulerSimulation(deck__a__alpha=0.25).run_to(20_100)
+    sim.render_seconds = 1e6
+    send_scene(sim)
+    assert alphas_sent(die(sim))[-1] == (0.25, None)
+
+
+def test_a_launch_that_waits_for_its_beat_lands_on_it_with_its_alpha():
+    sim = SchedulerSimulation(deck__a__alpha=0.25).run_to(20_100)
+    due = send_scene(sim)
+    sim.run_to(due - 60)  # launched, and not heard yet
+    assert sim.conductor.scheduler.decks["a"].launching is not None
+    assert alphas_sent(die(sim))[-2:] == [(0.25, None), (0.75, due)]
+    sim.run_to(due + 10)
+    assert alphas_sent(die(sim))[-1] == (0.75, None)

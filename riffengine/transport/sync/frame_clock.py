@@ -11,7 +11,8 @@ _STRAYS = 4  # … unless this many follow each other: then the device has lost 
 
 
 class FrameClock:
-    """Host time of frames, from ``(frame, host_ns)`` marks: ``frame`` was next to be pulled at ``host_ns``.
+    """Host time of frames, from ``(frame, host_ns)`` marks: at ``host_ns`` the block that ends before ``frame`` was
+    ready.
 
     ``delay_seconds`` is the time from handing a frame over until it is heard. One thread.
     """
@@ -41,6 +42,10 @@ class FrameClock:
         self._strays = 0
         self._line.add(frame, host_ns)
         self._line.fit()
+
+    def pull_ns(self, frame: int, block_frames: int) -> int:
+        """The host time at which the block that begins with ``frame`` is pulled: one block after that before it."""
+        return round(self._line.y_at(frame) + block_frames * self._period_ns)
 
     def heard_ns(self, frame: float) -> int:
         """The host time at which ``frame`` is heard."""
