@@ -35,7 +35,7 @@ Mono = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """One or more rounds of a loop; the stems in ``without`` are muted."""
 
     request: RenderRequest
@@ -45,16 +45,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Piece:
-    """One example. ``journey`` is a morph of so many bars from ``start`` to ``end`` of the first part's request."""
+    """One example. ``journey`` is a morph of so many bars from ``start`` to ``end`` of the first section."""
 
     name: str
     what: str
-    parts: tuple[Part, ...]
+    sections: tuple[Section, ...]
     command: str
     journey: int = 0
 
 
-def dream(
+def loop_request(
     prompt: str, seed: int, bpm: float, key: str, takes: str = "", chords: str = "", **knobs: float
 ) -> RenderRequest:
     """A request as the options of ``riffengine render`` make it."""
@@ -66,18 +66,18 @@ def dream(
 def plain(name: str, prompt: str, seed: int, bpm: float, key: str) -> Piece:
     """Four bars of one loop."""
     command = f'riffengine render --prompt "{prompt}" --seed {seed} --bpm {bpm:g} --key "{key}" -o loop.wav'
-    return Piece(name, prompt, (Part(dream(prompt, seed, bpm, key), 2),), command)
+    return Piece(name, prompt, (Section(loop_request(prompt, seed, bpm, key), 2),), command)
 
 
 def pieces() -> tuple[Piece, ...]:
     """The twelve."""
     house, house_key = "house, piano, synth bass, electronic drums", "A minor"
     lofi, techno = "lo-fi, electric piano, hip hop, warm", "techno, acid bass, driving"
-    band = dream(house, 3, 122, house_key)
-    takes = [dream(house, 3, 122, house_key, takes=f"drums:1-8:{take}") for take in (1, 2)]
+    band = loop_request(house, 3, 122, house_key)
+    takes = [loop_request(house, 3, 122, house_key, takes=f"drums:1-8:{take}") for take in (1, 2)]
     given = "Am F C G"
-    knobs = [dream("funk, electric piano, slap bass", 5, 108, "E minor", density=x) for x in (-1.0, 0.0, 1.0)]
-    begin = dream(lofi, 7, 100, house_key)
+    knobs = [loop_request("funk, electric piano, slap bass", 5, 108, "E minor", density=x) for x in (-1.0, 0.0, 1.0)]
+    begin = loop_request(lofi, 7, 100, house_key)
     return (
         plain("techno", "techno, acid bass, driving, four on the floor", 12, 132, "A minor"),
         plain("jazz", "jazz, piano, upright bass, brush drums", 4, 140, "F major"),
@@ -88,7 +88,7 @@ def pieces() -> tuple[Piece, ...]:
         Piece(
             "morph",
             f"eight bars from “{lofi}” to “{techno}”",
-            (Part(replace(begin, end=Point(techno, 12))),),
+            (Section(replace(begin, end=Point(techno, 12))),),
             f'riffengine render --prompt "{lofi}" --seed 7 --to "{techno}" --to-seed 12 --bars 8 --bpm 100 '
             f'--key "{house_key}" -o morph.flac',
             journey=8,
@@ -97,38 +97,38 @@ def pieces() -> tuple[Piece, ...]:
             "stems",
             "drums, then the bass, then the harmony; then the drums leave",
             (
-                Part(band, without=("bass", "harmony")),
-                Part(band, without=("harmony",)),
-                Part(band),
-                Part(band, without=("drums",)),
+                Section(band, without=("bass", "harmony")),
+                Section(band, without=("harmony",)),
+                Section(band),
+                Section(band, without=("drums",)),
             ),
             f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --stems parts/ -o mix.wav',
         ),
         Piece(
             "again",
             "the same loop with its drums generated three times; bass and harmony are the same samples",
-            (Part(band), *(Part(take) for take in takes)),
+            (Section(band), *(Section(take) for take in takes)),
             f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --takes "drums:1-8:1" '
             "-o again.wav",
         ),
         Piece(
             "chords",
             f"the chords of the model, then the chords {given} that it was given",
-            (Part(band), Part(dream(house, 3, 122, house_key, chords=given), 2)),
+            (Section(band), Section(loop_request(house, 3, 122, house_key, chords=given), 2)),
             f'riffengine render --prompt "{house}" --seed 3 --bpm 122 --key "{house_key}" --chords "{given}" '
             "-o chords.wav",
         ),
         Piece(
             "density",
             "funk with few notes, as it comes, and with many",
-            tuple(Part(request) for request in knobs),
+            tuple(Section(request) for request in knobs),
             'riffengine render --prompt "funk, electric piano, slap bass" --seed 5 --bpm 108 --key "E minor" '
             "--density 1 -o dense.wav",
         ),
         Piece(
             "keys",
             "one tune in A minor, in C minor and in E minor",
-            tuple(Part(dream(lofi, 7, 96, key)) for key in ("A minor", "C minor", "E minor")),
+            tuple(Section(loop_request(lofi, 7, 96, key)) for key in ("A minor", "C minor", "E minor")),
             f'riffengine render --prompt "{lofi}" --seed 7 --bpm 96 --key "C minor" -o higher.wav',
         ),
     )
@@ -138,12 +138,12 @@ def sound_of(piece: Piece, family: Family) -> Mono:
     """The samples of a piece ``(frames,)`` at ``RATE``; different loops meet in short crossfades on the beat."""
     if piece.journey:
         with tempfile.TemporaryDirectory() as folder:
-            job = RenderJob(Path(folder) / "morph.flac", piece.parts[0].request, bars=piece.journey)
+            job = RenderJob(Path(folder) / "morph.flac", piece.sections[0].request, bars=piece.journey)
             render_file(job, family)
             samples, _ = soundfile.read(job.output, dtype="float32")
         return ended(samples[:, 0])
     loops: list[Mono] = []
-    for part in piece.parts:
+    for part in piece.sections:
         audio = family.render(part.request, lambda: None).audio
         kept = [stem[:, 0] for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
         loops += [np.sum(kept, axis=0, dtype=np.float32)] * part.rounds

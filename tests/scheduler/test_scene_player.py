@@ -15,7 +15,7 @@ DROP = Scene("drop", {"deck/a/prompt": "techno", "deck/b/prompt": "acid", "deck/
 
 
 class ConductorWithScenes:
-    """The Director in front of a Conductor, as the engine has them."""
+    """A ScenePlayer in front of a Conductor, as the engine has them."""
 
     def __init__(self, scene_player, conductor):
         self._scene_player, self._conductor = scene_player, conductor

@@ -38,7 +38,7 @@ if __name__ == "__main__":
 """
 
 
-class Ear:
+class NoteReceiver:
     """A receiver of our notes: the notes that are held, and every message with its time of arrival."""
 
     def __init__(self, port: Any) -> None:
@@ -48,12 +48,12 @@ class Ear:
         self.heard: list[tuple[int, tuple[int, ...]]] = []
 
     @classmethod
-    def find(cls) -> Ear:
+    def find(cls) -> NoteReceiver:
         import rtmidi
 
         deadline = time.perf_counter() + PATIENCE_SECONDS
         while time.perf_counter() < deadline:
-            port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="ear")
+            port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="receiver")
             for number, name in enumerate(port.get_ports()):
                 if CLIENT in normalised(name):
                     port.open_port(number)
@@ -99,9 +99,9 @@ def sender(jack: object) -> Iterator[MidiSender]:
 
 
 @pytest.fixture
-def ear(sender: MidiSender) -> Iterator[Ear]:
+def receiver(sender: MidiSender) -> Iterator[NoteReceiver]:
     """A receiver that is certain to be connected to ``sender``."""
-    found = Ear.find()
+    found = NoteReceiver.find()
 
     def probe() -> bool:
         sender.send(TimedMessage(SystemClock().now_ns(), PROBE))
@@ -112,7 +112,7 @@ def ear(sender: MidiSender) -> Iterator[Ear]:
     found.close()
 
 
-def test_notes_are_sent_at_their_time_and_withdrawn_ones_never(sender: MidiSender, ear: Ear) -> None:
+def test_notes_are_sent_at_their_time_and_withdrawn_ones_never(sender: MidiSender, receiver: NoteReceiver) -> None:
     begin = SystemClock().now_ns() + 500_000_000
     for step in range(20):
         at = begin + step * 50_000_000
@@ -121,36 +121,36 @@ def test_notes_are_sent_at_their_time_and_withdrawn_ones_never(sender: MidiSende
     for step in range(20):  # of a loop that another one has replaced
         sender.send(TimedMessage(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
     sender.send(Withdraw(from_ns=begin + 1_500_000_000))
-    assert ear.until(lambda: len(ear.heard) == 40)
-    assert [message for _, message in ear.heard] == [
+    assert receiver.until(lambda: len(receiver.heard) == 40)
+    assert [message for _, message in receiver.heard] == [
         message for step in range(20) for message in ((0x90, 40 + step, 100), (0x80, 40 + step, 0))
     ]
-    assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(ear.heard[::2]))  # none was early
-    ear.until(lambda: SystemClock().now_ns() > begin + 2_200_000_000)
-    assert len(ear.heard) == 40 and not ear.ringing
+    assert all(ns >= begin + step * 50_000_000 for step, (ns, _) in enumerate(receiver.heard[::2]))  # none was early
+    receiver.until(lambda: SystemClock().now_ns() > begin + 2_200_000_000)
+    assert len(receiver.heard) == 40 and not receiver.ringing
 
 
-def test_held_notes_end_when_the_sender_is_closed(sender: MidiSender, ear: Ear) -> None:
+def test_held_notes_end_when_the_sender_is_closed(sender: MidiSender, receiver: NoteReceiver) -> None:
     sender.send(TimedMessage(SystemClock().now_ns(), bytes((0x99, 36, 127))))
-    assert ear.until(lambda: ear.ringing == {(9, 36)})
+    assert receiver.until(lambda: receiver.ringing == {(9, 36)})
     sender.close()
-    assert ear.until(lambda: not ear.ringing)
+    assert receiver.until(lambda: not receiver.ringing)
 
 
 def test_no_note_hangs_after_the_engine_was_killed(tmp_path: Path) -> None:
     (tmp_path / "engine.py").write_text(ENGINE)
     engine = subprocess.Popen([sys.executable, str(tmp_path / "engine.py")], stdin=subprocess.PIPE, text=True)
-    ear = Ear.find()
+    receiver = NoteReceiver.find()
     try:
         assert engine.stdin is not None
-        assert ear.until(lambda: ear.connected)
+        assert receiver.until(lambda: receiver.connected)
         engine.stdin.write("go\n")
         engine.stdin.flush()
-        assert ear.until(lambda: len(ear.ringing) == 4)
+        assert receiver.until(lambda: len(receiver.ringing) == 4)
         engine.send_signal(signal.SIGKILL)
-        assert ear.until(lambda: not ear.ringing)
+        assert receiver.until(lambda: not receiver.ringing)
     finally:
         engine.kill()
         engine.wait()
         engine.stdin.close()
-        ear.close()
+        receiver.close()
