@@ -1,25 +1,26 @@
-"""Rendering loops from Python: ``load_model`` and ``render``."""
+"""Rendering from Python: ``load_model``, ``render`` and ``render_journal``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError, OutOfRange
+from riffengine.errors import AudioFileError
 from riffengine.notes.loop_notes import STEPS_PER_BEAT, LoopNote
 from riffengine.notes.midi_file import write_midi
+from riffengine.offline.loop_request import loop_request
 from riffengine.offline.render import check_output, load_alone
-from riffengine.performance.chords import parse_chords
 from riffengine.performance.command import Value
+from riffengine.performance.journal import read_journal
 from riffengine.performance.parameters import standard_tree
-from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family
+from riffengine.renderer.registry import model_shape
+from riffengine.replay import ReplayReport, load_replay_family, replay_file
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class RenderedLoop:
         check_output(path)
         write_audio(path, self.samples, self.sample_rate)
 
+    def save_stems(self, folder: Path | str, ending: str = ".wav") -> tuple[Path, ...]:
+        """Write each stem to a file of its name in ``folder``, which exists; ``ending`` is ``.wav`` or ``.flac``."""
+        paths = tuple(Path(folder) / f"{stem}{ending}" for stem in self.stems)
+        for path, samples in zip(paths, self.stems.values(), strict=True):
+            check_output(path)
+            write_audio(path, samples, self.sample_rate)
+        return paths
+
 
 def load_model(name: str = "bundled") -> Family:
     """The model ``name``: ``bundled``, a weights file, or a Riffusion checkpoint; or ``ModelError``.
@@ -66,44 +75,43 @@ def render(  # noqa: PLR0913 (one call with keywords is what a script wants)
     *,
     model: Family | str = "bundled",
     to: str = "",
+    negative: str = "",
     seed: int = 0,
     to_seed: int | None = None,
     alpha: float = 0.0,
     bpm: float = 120.0,
     beats: int = 8,
+    key: str = "",
+    chords: str = "",
+    takes: str = "",
     steps: int = 8,
-    sample_rate: int = 44100,
+    guidance: float = 3.0,
     init: Path | str = "",
-    **parameters: Value,
+    strength: float = 0.6,
+    sample_rate: int = 44100,
+    **knobs: float,
 ) -> RenderedLoop:
     """One loop of ``prompt``, or of a morph from ``prompt`` to ``to`` at ``alpha`` (0..1). Blocks until it is rendered.
 
-    ``model`` is a loaded model, or the name of one. ``beats`` is 4, 8 or 16, ``steps`` counts denoising steps, ``init``
-    is an audio file to start from. ``parameters`` are ``key`` and those of a deck by their names: ``negative``,
-    ``guidance``, ``strength``, ``chords``, ``density``, ``brightness``, ``energy``, ``transpose``: docs/parameters.md.
+    ``model`` is a loaded model (any object like ``Family``), or the name of one. ``seed`` is the noise at alpha 0,
+    ``to_seed`` that at alpha 1 (the same if not given). ``beats`` is 4, 8 or 16; ``key`` such as ``A minor``;
+    ``chords`` such as ``Am7 F C/E G``; ``takes`` names what is rendered again, such as ``drums:1-8:1``. ``steps``
+    counts denoising steps. ``init`` is an audio file to start from, of which ``strength`` (0..1) is rendered anew.
+    ``sample_rate`` is 44100 or 48000. ``knobs`` are ``density``, ``brightness``, ``energy`` (-1..1) and ``transpose``
+    (semitones). Equal arguments give equal samples on the same machine, here and with ``riffengine render``.
 
-    Raises ``ParameterError`` for a value out of its range, ``ModelError`` and ``AudioFileError`` for files.
+    Raises ``ParameterError`` for a value out of its range, ``ModelError`` and ``AudioFileError`` for files, and
+    ``RendererError`` for a loop that cannot be rendered.
     """
-    family = load_model(model) if isinstance(model, str) else model
-    tree = standard_tree(("a",), family.stems, loop_beats=beats)
     values: dict[str, Value] = {
-        "prompt": prompt, "to": to, "seed": seed, "to_seed": seed if to_seed is None else to_seed, "alpha": alpha,
-        "init": str(init), **parameters,
+        "prompt": prompt, "to": to, "negative": negative, "alpha": alpha, "bpm": bpm, "key": key, "chords": chords,
+        "seed": seed, "to_seed": seed if to_seed is None else to_seed, "takes": takes, "steps": steps,
+        "guidance": guidance, "init": str(init), "strength": strength, **knobs,
     }  # fmt: skip
-    state = tree.initial_state()
-    session_wide = {"key": values.pop("key", ""), "transport/tempo": bpm, "steps": steps}
-    for path, value in {**session_wide, **{f"deck/a/{name}": value for name, value in values.items()}}.items():
-        state = state.with_value(path, tree.check(path, value)[0])
-    if beats not in (4, 8, 16):
-        raise OutOfRange(f"beats is {beats}; a loop has 4, 8 or 16 beats")
-    deck = state.deck("a")
-    start = Point(deck.prompt, deck.seed, deck.negative, deck.guidance, deck.strength if deck.init else 1.0)
-    end = Point(deck.to or deck.prompt, deck.to_seed, start.negative, start.guidance, start.strength)
-    knobs: dict[str, Any] = dict(deck.knobs)
-    request = RenderRequest(
-        start, end, deck.alpha, int(state["steps"]), state.number("transport/tempo"), beats, sample_rate,
-        state.text("key"), deck.init, family.name, chords=parse_chords(deck.chords), **knobs,
-    )  # fmt: skip
+    name = model if isinstance(model, str) else model.name
+    stems = model_shape(model).stems if isinstance(model, str) else model.stems
+    request = loop_request(values, stems, name, beats, sample_rate)  # before a model is loaded: that takes seconds
+    family = load_model(model) if isinstance(model, str) else model
     rendition = family.render(request.canonical(), lambda: None)
     audio = rendition.audio if rendition.audio.shape[2] == 2 else np.repeat(rendition.audio, 2, axis=2)
     return RenderedLoop(
@@ -116,3 +124,15 @@ def render(  # noqa: PLR0913 (one call with keywords is what a script wants)
         loudness_lufs=rendition.loudness_lufs,
         unknown_words=rendition.unknown_words,
     )
+
+
+def render_journal(journal: Path | str, path: Path | str, *, steps: int | None = None) -> ReplayReport:
+    """Render the set of the file ``journal`` again into ``path`` (.wav or .flac). Blocks; faster than it was played.
+
+    Without ``steps`` the samples are those that were heard, on the same machine and with the same model and files; with
+    ``steps`` its loops are rendered with so many denoising steps. Raises ``JournalError``, ``AudioFileError``,
+    ``ParameterError`` and ``ModelError``.
+    """
+    if steps is not None:
+        standard_tree().check("steps", steps)
+    return replay_file(read_journal(Path(journal)), Path(path), load_replay_family, steps)

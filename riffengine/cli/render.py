@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,47 +120,32 @@ def _render(arguments: argparse.Namespace) -> int:
 
 def render_job(arguments: argparse.Namespace) -> RenderJob:
     """What the options ask for; ``ParameterError`` for a value that no performance could have either."""
+    from riffengine.offline.loop_request import loop_request
     from riffengine.offline.render import RenderJob
-    from riffengine.performance.parameters import standard_tree
-    from riffengine.processes.render_request import Point, RenderRequest
     from riffengine.renderer.registry import model_shape
 
-    tree = standard_tree(("a",), model_shape(arguments.model).stems, loop_beats=arguments.loop_beats)
-    to_seed = arguments.seed if arguments.to_seed is None else arguments.to_seed
-    strength = arguments.strength if arguments.init else 1.0
-    steps = arguments.steps or _DEFAULT_STEPS
-    for path, value in {
-        "steps": steps,
-        "deck/a/prompt": arguments.prompt,
-        "deck/a/to": arguments.to,
-        "deck/a/negative": arguments.negative,
-        "deck/a/seed": arguments.seed,
-        "deck/a/to_seed": to_seed,
-        "deck/a/alpha": arguments.alpha or 0.0,
-        "deck/a/guidance": arguments.guidance,
-        "deck/a/strength": strength,
-    }.items():
-        tree.check(path, value)
-    key, _ = tree.check("key", arguments.key)
-    bpm, _ = tree.check("transport/tempo", arguments.bpm)
-    start = Point(arguments.prompt, arguments.seed, arguments.negative, arguments.guidance, strength)
+    stems = model_shape(arguments.model).stems
+    values = {
+        "prompt": arguments.prompt,
+        "to": arguments.to,
+        "negative": arguments.negative,
+        "seed": arguments.seed,
+        "to_seed": arguments.seed if arguments.to_seed is None else arguments.to_seed,
+        "alpha": arguments.alpha or 0.0,
+        "bpm": arguments.bpm,
+        "key": arguments.key,
+        "steps": arguments.steps or _DEFAULT_STEPS,
+        "guidance": arguments.guidance,
+        "init": str(arguments.init or ""),
+        "strength": arguments.strength,
+        **render_options.loop_values(arguments),
+    }
+    model = with_budget(arguments.model, arguments.vram)
     return RenderJob(
         output=arguments.out,
-        request=RenderRequest(
-            start=start,
-            end=replace(start, prompt=arguments.to or arguments.prompt, seed=to_seed),
-            alpha=arguments.alpha or 0.0,
-            steps=steps,
-            bpm=float(bpm),
-            beats=arguments.loop_beats,
-            sample_rate=arguments.rate,
-            key=str(key),
-            init=str(arguments.init or ""),
-            model=with_budget(arguments.model, arguments.vram),
-            **render_options.performed(arguments, tree),
-        ),
+        request=loop_request(values, stems, model, arguments.loop_beats, arguments.rate),
         bars=arguments.bars or 0,
-        levels=render_options.levels(arguments, tree),
+        levels=render_options.levels(arguments, stems),
         stems=arguments.stems,
         midi=arguments.midi,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from riffengine.errors import OutOfRange
 from riffengine.processes.render_request import KNOBS
 
 if TYPE_CHECKING:
-    from riffengine.performance.parameter_tree import ParameterTree
+    from riffengine.performance.command import Value
 
 EXAMPLES = """\
   riffengine render --prompt "house, piano" --chords "Am F C G" --stems parts/ --midi house.mid -o house.wav
@@ -45,34 +46,18 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--midi", type=Path, metavar="FILE", help="also write the notes, as a MIDI file (.mid)")
 
 
-def performed(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, Any]:
-    """The fields of a request that these options fill; ``ParameterError`` for what no performance could have."""
-    from riffengine.performance.chords import parse_chords, transposed
-    from riffengine.performance.takes import LONGEST_BEATS, parse_takes
-
-    knobs = {knob.name: getattr(arguments, knob.name) for knob in KNOBS}
-    for name, value in {**knobs, "chords": arguments.chords, "takes": arguments.takes}.items():
-        tree.check(f"deck/a/{name}", value)
-    retakes = parse_takes(arguments.takes, LONGEST_BEATS)
-    stems = _stems_in(tree)
-    for stem in (stem for retake in retakes for stem in retake.stems):
-        _check_stem("--takes", stem, stems)
-    chords = transposed(parse_chords(arguments.chords), arguments.transpose)
-    return {**knobs, "chords": chords, "retakes": retakes}
+def loop_values(arguments: argparse.Namespace) -> dict[str, Value]:
+    """The values of these options that determine a loop, by their names in ``offline.loop_request``."""
+    knobs: dict[str, Value] = {knob.name: getattr(arguments, knob.name) for knob in KNOBS}
+    return {**knobs, "chords": arguments.chords, "takes": arguments.takes}
 
 
-def _stems_in(tree: ParameterTree) -> tuple[str, ...]:
-    """The stems of deck a."""
-    from riffengine.performance.takes import stems_of
-
-    return stems_of(tree.initial_state().values, "a")
-
-
-def levels(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, float]:
+def levels(arguments: argparse.Namespace, stems: Sequence[str]) -> dict[str, float]:
     """The linear gain of every stem, as mute, solo and level have it; at least one must be heard."""
+    from riffengine.performance.parameters import standard_tree
     from riffengine.scheduler.mixer_controls import linear_gain
 
-    stems = _stems_in(tree)
+    tree = standard_tree(("a",), stems)
     gains = dict.fromkeys(stems, 1.0)
     for text in arguments.level:
         stem, _, db = text.partition("=")
@@ -94,6 +79,6 @@ def levels(arguments: argparse.Namespace, tree: ParameterTree) -> dict[str, floa
     return gains
 
 
-def _check_stem(option: str, stem: str, stems: tuple[str, ...]) -> None:
+def _check_stem(option: str, stem: str, stems: Sequence[str]) -> None:
     if stem not in stems:
         raise OutOfRange(f"{option}: {stem!r} is not a stem of this model; its stems are {', '.join(stems)}")
