@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
+from riffengine.api.engine_thread import EngineThread
 from riffengine.clock import SystemClock
-from riffengine.control.surface import EngineEvent, ParameterLanded, Surface
-from riffengine.engine import PlayOptions, run_play
+from riffengine.control.surface import EngineEvent, ParameterLanded
 from riffengine.errors import RiffError, SetEnded
+from riffengine.offline.render import check_output
+from riffengine.output.registry import preferred
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
+from riffengine.renderer.registry import family_of
 from riffengine.session.named_files import find_preset
 from riffengine.session.session import Session, load_session
-from riffengine.telemetry.observation import Observation, Observer
-from riffengine.telemetry.observers import Observers
+from riffengine.telemetry.observation import Observation
 
 SOURCE = "python"
-_LANDINGS_KEPT = 1000
-_ANSWER_SECONDS = 10.0  # the engine answers in milliseconds; it may be held up while a machine is overloaded
 
 
 def play(
@@ -39,7 +35,9 @@ def play(
     """A performance of ``preset`` (its name, a file or a ``Session``), which begins at ``with`` or ``start()``.
 
     ``output`` is ``device``, ``paced`` (no sound device) or ``auto``; ``record`` is a .wav or .flac file, ``journal`` a
-    file that keeps every command. The preset's OSC and MIDI are opened only with ``osc=True`` and ``midi=True``.
+    new file that keeps every command. The preset's OSC and MIDI are opened only with ``osc=True`` and ``midi=True``.
+    Everything is checked here, before a process is started: ``PresetError``, ``ParameterError``, ``DeviceError``,
+    ``ModelError`` or ``AudioFileError`` say what is wrong and what is allowed.
 
     The engine runs in a thread of this process, renderer and player in processes of their own. A script that plays
     must therefore guard its code with ``if __name__ == "__main__":``, since each new process imports the script.
@@ -47,57 +45,73 @@ def play(
     session = preset if isinstance(preset, Session) else load_session(find_preset(str(preset)), model)
     audio = session.audio.with_given(output=output, record=None if record is None else Path(record))
     session = replace(
-        session,
+        session.with_given(model=model),
         audio=audio,
         osc=session.osc if osc else replace(session.osc, enabled=False),
         midi=session.midi if midi else replace(session.midi, enabled=False),
     )
-    return Performance(session, None if journal is None else Path(journal))
+    return Performance(_checked(session), None if journal is None else Path(journal))
+
+
+def _checked(session: Session) -> Session:
+    """``session`` with its values as their parameters hold them: one made in Python was not read from a preset."""
+    preferred(session.audio.output)
+    if session.audio.record is not None:
+        check_output(session.audio.record)
+    family_of(session.model).check(session.model)
+    tree = session.tree()
+    values = {path: tree.check(path, value)[0] for path, value in session.parameters.items()}
+    return replace(session, parameters=MappingProxyType(values))
 
 
 class Performance:
-    """A set that plays. All methods may be called from any thread but from a callback of this class.
+    """A set that plays. All methods may be called from any thread, also from the functions that it calls.
 
-    ``with play(...) as performance:`` starts it and fades out at the end. ``on_landing`` and ``on_event`` take
-    functions that are called on the engine's thread: they must return at once.
+    ``with play(...) as performance:`` starts it and fades out at the end. The functions given to ``on_landing`` and
+    ``on_event`` are called one at a time on a thread of their own. A script that ends without ``stop`` fades out, too.
     """
 
     def __init__(self, session: Session, journal: Path | None = None) -> None:
         self.session = session
-        self.messages: list[str] = []
-        """What the engine has reported to the performer, oldest first."""
-        self._journal = journal
-        self._link = _Link(self)
-        self._landing_callbacks: list[Callable[[ParameterLanded], None]] = []
-        self._event_callbacks: list[Callable[[EngineEvent], None]] = []
-        self._changed = threading.Condition()
-        self._landed: deque[ParameterLanded] = deque(maxlen=_LANDINGS_KEPT)
-        self._observation: Observation | None = None
-        self._status: int | None = None
-        self._thread: threading.Thread | None = None
+        self._engine = EngineThread(session, journal)
 
     # --- beginning and end ------------------------------------------------------------------------------------------
 
     def start(self, timeout_seconds: float = 60.0) -> Performance:
-        """Start the engine and wait until its output runs. ``SetEnded`` with the reason if it ends before that."""
-        if self._thread is not None:
-            raise SetEnded("this performance was started before; make a new one with riffengine.play()")
-        options = PlayOptions(journal=self._journal, surfaces=(self._link,))
-        self._thread = threading.Thread(target=self._run, args=(options,), name="riffengine-engine", daemon=True)
-        self._thread.start()
-        if not self._wait(lambda: self._output_runs or self.ended, timeout_seconds):
-            raise SetEnded(f"the engine did not start within {timeout_seconds:g} s")
-        self._require_playing()
+        """Start the engine and wait until its output runs; the model is still being loaded then.
+
+        Raises what the engine could not start with, for example ``JournalError`` for a journal that exists, and
+        ``SetEnded`` when it takes longer than ``timeout_seconds``.
+        """
+        engine = self._engine
+        engine.start()
+        try:
+            if not engine.wait(lambda: bool(engine.observation and engine.observation.output), timeout_seconds):
+                engine.request_stop()
+                engine.join(timeout_seconds)
+                engine.raise_failure()
+                raise SetEnded(f"the engine did not start within {timeout_seconds:g} s, or was stopped")
+        except KeyboardInterrupt:
+            engine.request_stop()
+            raise
         return self
 
     def stop(self, timeout_seconds: float = 60.0) -> None:
-        """Fade out, finish the recording and end every process. Does nothing if it has ended."""
-        if self._thread is None:
-            return
-        self._link.request_stop()
-        self._thread.join(timeout_seconds)
-        if self._thread.is_alive():
+        """Fade out, finish the recording and end every process; nothing is left to do if the set has ended.
+
+        Raises ``SetEnded`` with the reason if it had ended by itself.
+        """
+        engine = self._engine
+        engine.request_stop()
+        try:
+            ended = engine.join(timeout_seconds)
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait for the fade
+            engine.request_stop()
+            engine.join(timeout_seconds)
+            raise
+        if not ended:
             raise SetEnded(f"the engine did not end within {timeout_seconds:g} s")
+        engine.raise_failure()
 
     def __enter__(self) -> Performance:
         return self.start()
@@ -105,22 +119,26 @@ class Performance:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except RiffError:
+            if error is None:  # otherwise the error of the block is the one to see
+                raise
 
     @property
     def ended(self) -> bool:
-        """Whether the engine has ended, by ``stop`` or by itself."""
-        return self._status is not None
+        """Whether the set has ended, by ``stop`` or by itself."""
+        return self._engine.ended
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
     def set(self, path: str, value: Value) -> Reply:
         """Set the parameter at ``path``, for example ``deck/a/prompt``; at once, or with a landing.
 
-        Returns ``Accepted``, whose ``landing`` names the beat on which the change is heard, or ``Rejected`` with the
-        reason. Raises ``SetEnded`` when the set has ended.
+        Returns ``Accepted``, whose ``landing`` names the beat on which the change is heard and the seconds until then,
+        or ``Rejected`` with the reason. Raises ``SetEnded`` when no set is playing.
         """
-        return self._in_engine(lambda submit: submit(Command(path, value, SOURCE, SystemClock().now_ns())))
+        return self._engine.submit(Command(path, value, SOURCE, SystemClock().now_ns()))
 
     def fire(self, path: str) -> Reply:
         """Fire the trigger at ``path``, for example ``next``, ``panic`` or ``undo``."""
@@ -130,22 +148,38 @@ class Performance:
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """The value of every parameter by path, a tenth of a second old at most."""
-        return {} if self._observation is None else self._observation.values
+        """The value of every parameter by path, a tenth of a second old at most; nothing before the start."""
+        return {} if self._engine.observation is None else self._engine.observation.values
 
     @property
     def observation(self) -> Observation | None:
         """How the performance stands, a tenth of a second old at most; ``None`` before the first."""
-        return self._observation
+        return self._engine.observation
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the engine has reported to the performer, oldest first; the last thousand."""
+        return tuple(self._engine.messages)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Let the set play for ``seconds``, or until it is stopped; ``SetEnded`` with the reason if it fails meanwhile.
+
+        Use this instead of ``time.sleep``, which does not notice the end.
+        """
+        engine = self._engine
+        engine.wait(lambda: False, seconds)
+        engine.raise_failure()
 
     def wait_until_sounding(self, timeout_seconds: float = 60.0) -> bool:
         """Wait for the first loop; false when it is not heard in time."""
-        return self._wait(lambda: self._observation is not None and self._observation.sounding, timeout_seconds)
+        engine = self._engine
+        return engine.wait(lambda: engine.observation is not None and engine.observation.sounding, timeout_seconds)
 
     def wait_for_landing(self, reply: Reply, timeout_seconds: float = 60.0) -> Landing | None:
         """Wait until the change of ``reply`` is heard; its real landing, or ``None`` when it is not heard in time.
 
-        A change that was heard at once returns its landing at once.
+        A change that was heard at once returns its landing at once, and ``Rejected`` returns ``None``. A change that a
+        newer one has replaced before it was heard never lands.
         """
         if not isinstance(reply, Accepted) or reply.landing is None:
             return None
@@ -159,122 +193,18 @@ class Performance:
             return landed.moment.beat > asked_beat
 
         def heard() -> bool:
-            found[:] = [
-                landed for landed in self._landed if (landed.path, landed.value) == (path, value) and new(landed)
-            ]
+            landings = self._engine.landed_events
+            found[:] = [landed for landed in landings if (landed.path, landed.value) == (path, value) and new(landed)]
             return bool(found)
 
-        if not self._wait(heard, timeout_seconds):
+        if not self._engine.wait(heard, timeout_seconds):
             return None
-        return Landing(path, found[-1].moment.beat, 0.0)
+        return Landing(path, found[0].moment.beat, 0.0)
 
-    def on_landing(self, callback: Callable[[ParameterLanded], None]) -> None:
-        """Call ``callback`` for every change that is heard, on the engine's thread."""
-        self._landing_callbacks.append(callback)
+    def on_landing(self, callback: Callable[[ParameterLanded], object]) -> None:
+        """Call ``callback`` for every change that had to be rendered and is now heard; ``moment`` is the splice's."""
+        self._engine.landing_callbacks.append(callback)
 
-    def on_event(self, callback: Callable[[EngineEvent], None]) -> None:
-        """Call ``callback`` for what nobody asked for, such as a renderer that ended, on the engine's thread."""
-        self._event_callbacks.append(callback)
-
-    # --- the engine's thread ----------------------------------------------------------------------------------------
-
-    def _run(self, options: PlayOptions) -> None:
-        status = 1
-        try:
-            status = run_play(self.session, options, Observers(None, [self._link.observer]))
-        except RiffError as error:
-            self.messages.append(str(error))
-        finally:
-            with self._changed:
-                self._status = status
-                self._link.submit = None
-                self._changed.notify_all()
-
-    def _wait(self, done: Callable[[], bool], timeout_seconds: float) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: done() or self.ended, timeout_seconds)
-            return done()
-
-    @property
-    def _output_runs(self) -> bool:
-        return self._observation is not None and bool(self._observation.output)
-
-    def _require_playing(self) -> None:
-        if self._thread is None:
-            raise SetEnded("this performance has not been started; use `with` or call start()")
-        if self._link.submit is None:
-            reason = self.messages[-1] if self.messages else "it was stopped"
-            raise SetEnded(f"the set has ended: {reason}")
-
-    def _in_engine(self, act: Callable[[Callable[[Command], Reply]], Reply]) -> Reply:
-        self._require_playing()
-        submit, loop = self._link.submit, self._link.loop
-        assert submit is not None and loop is not None
-        answer: concurrent.futures.Future[Reply] = concurrent.futures.Future()
-
-        def run() -> None:
-            try:
-                answer.set_result(act(submit))
-            except Exception as error:  # noqa: BLE001 (it is raised again in the caller's thread)
-                answer.set_exception(error)
-
-        try:
-            loop.call_soon_threadsafe(run)
-        except RuntimeError:  # the loop has closed meanwhile
-            raise SetEnded("the set has ended") from None
-        return answer.result(_ANSWER_SECONDS)
-
-
-class _Link(Surface):
-    """What the engine tells a ``Performance``; on the engine's thread but for ``request_stop``."""
-
-    def __init__(self, performance: Performance) -> None:
-        self._performance = performance
-        self.submit: Callable[[Command], Reply] | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._stop: Callable[[], None] | None = None
-        self.observer = _Watcher(performance, self)
-
-    def opened(self, submit: Callable[[Command], Reply], stop: Callable[[], None]) -> None:
-        self.loop, self._stop = asyncio.get_running_loop(), stop
-        with self._performance._changed:
-            self.submit = submit
-            self._performance._changed.notify_all()
-
-    def request_stop(self) -> None:
-        loop, stop = self.loop, self._stop
-        if loop is not None and stop is not None and not self._performance.ended:
-            try:
-                loop.call_soon_threadsafe(stop)
-            except RuntimeError:  # it has ended meanwhile
-                return
-
-    def landed(self, event: ParameterLanded) -> None:
-        performance = self._performance
-        with performance._changed:
-            performance._landed.append(event)
-            performance._changed.notify_all()
-        for callback in performance._landing_callbacks:
-            callback(event)
-
-    def event(self, event: EngineEvent) -> None:
-        for callback in self._performance._event_callbacks:
-            callback(event)
-
-
-class _Watcher(Observer):
-    """Passes observations and messages on to a ``Performance``."""
-
-    def __init__(self, performance: Performance, link: _Link) -> None:
-        self._performance, self._link = performance, link
-
-    def opened(self, submit: Callable[[Command], Reply], stop: Callable[[], None]) -> None:
-        self._link.opened(submit, stop)
-
-    def notified(self, text: str) -> None:
-        self._performance.messages.append(text)
-
-    def observed(self, observation: Observation) -> None:
-        with self._performance._changed:
-            self._performance._observation = observation
-            self._performance._changed.notify_all()
+    def on_event(self, callback: Callable[[EngineEvent], object]) -> None:
+        """Call ``callback`` for what nobody asked for, such as a renderer that ended; ``text`` is for a person."""
+        self._engine.event_callbacks.append(callback)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +38,7 @@ class Rendition:
     score: NDArray[np.float32] | None
     loudness_lufs: float
     peak: float
-    cost: RenderCost
+    cost: RenderCost = field(default_factory=RenderCost)
     unknown_words: tuple[str, ...] = ()
     notes: tuple[LoopNote, ...] = ()
     remarks: tuple[str, ...] = ()
