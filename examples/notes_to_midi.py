@@ -1,20 +1,23 @@
-"""The notes of a loop as MIDI messages in a file for any sequencer: python examples/notes_to_midi.py loop.mid"""
+"""Write the notes of a loop as MIDI messages, for any sequencer: python examples/notes_to_midi.py loop.mid
+
+``loop.save("loop.mid")`` writes a file with a track for each part; this script shows what a note is made of.
+"""
 
 import sys
 
 import mido
 
 import riffengine
-from riffengine.notes.loop_notes import STEPS_PER_BEAT, channel_of
 
-TICKS_PER_STEP = 480 // STEPS_PER_BEAT
+TICKS_PER_STEP = 480 // 4  # a step is a sixteenth
+CHANNELS = {"drums": 9, "bass": 0, "comp": 1, "lead": 2}  # counted from 0; 9 is the General MIDI drum channel
 
 
 def main(path: str) -> None:
     loop = riffengine.render("funk, slap bass, clavinet", seed=3, bpm=104, key="E minor")
     events: list[tuple[int, mido.Message]] = []
     for note in loop.notes:
-        channel, pitch = channel_of(note.part), note.pitch
+        channel, pitch = CHANNELS[note.part], note.pitch
         begin, end = note.start_step * TICKS_PER_STEP, (note.start_step + note.steps) * TICKS_PER_STEP
         events.append((begin, mido.Message("note_on", channel=channel, note=pitch, velocity=note.velocity)))
         events.append((end, mido.Message("note_off", channel=channel, note=pitch)))

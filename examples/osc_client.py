@@ -1,33 +1,29 @@
-"""Play a running engine by OSC: riffengine play first-sound, and beside it: python examples/osc_client.py [PORT]"""
+"""Play a running engine by OSC: riffengine play first-sound, and beside it: python examples/osc_client.py 9000
 
+Sends two commands and prints every answer until the new prompt is promised for a beat. docs/osc.md has all addresses.
+"""
+
+import socket
 import sys
-import threading
 
-from pythonosc.dispatcher import Dispatcher
-from pythonosc.osc_server import BlockingOSCUDPServer
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import build_msg
 
 
 def main(port: int) -> None:
-    answers: list[tuple[str, tuple[object, ...]]] = []
-    arrived = threading.Event()
-
-    def keep(address: str, *values: object) -> None:
-        print(address, *values)
-        answers.append((address, values))
-        if address == "/riff/landing" and values[0] == "deck/a/prompt":
-            arrived.set()
-
-    dispatcher = Dispatcher()
-    dispatcher.set_default_handler(keep)
-    with BlockingOSCUDPServer(("127.0.0.1", 0), dispatcher) as server:  # sends and hears on one port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        from pythonosc.osc_message_builder import build_msg
-
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:  # answers come back to the port that asked
+        client.connect(("127.0.0.1", port))
+        client.settimeout(20.0)
         for address, value in (("/riff/deck/a/filter", -0.3), ("/riff/deck/a/prompt", "dub, deep")):
-            server.socket.sendto(build_msg(address, [value]).dgram, ("127.0.0.1", port))
-        if not arrived.wait(20.0):
-            raise SystemExit("no answer: is the engine running, and does it listen on this port?")
-        server.shutdown()
+            client.send(build_msg(address, [value]).dgram)
+        while True:
+            try:
+                answer = OscMessage(client.recv(65536))
+            except OSError:
+                raise SystemExit("no answer: is the engine running, and does it listen on this port?") from None
+            print(answer.address, *answer.params)
+            if answer.address == "/riff/landing" and answer.params[0] == "deck/a/prompt":
+                return
 
 
 if __name__ == "__main__":

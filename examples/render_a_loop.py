@@ -1,4 +1,7 @@
-"""Render three loops of a morph and the notes of the first: python examples/render_a_loop.py FOLDER"""
+"""Render three loops of a morph to files, and the notes of the first: python examples/render_a_loop.py FOLDER
+
+Each loop is exactly eight beats long, and its end meets its start: any sampler can repeat it.
+"""
 
 import sys
 from pathlib import Path
