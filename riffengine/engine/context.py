@@ -18,7 +18,7 @@ from riffengine.engine.surfaces.journal import open_journal
 from riffengine.engine.surfaces.registry import Surfaces
 from riffengine.engine.sync.leaders import sync_leaders
 from riffengine.engine.sync.tempo_sync import TempoSync
-from riffengine.errors import OutOfRange
+from riffengine.errors import JournalError, OutOfRange
 from riffengine.output.process import PlayerOptions
 from riffengine.performance.command import Rejected
 from riffengine.performance.latency import LatencyCsv
@@ -144,10 +144,15 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
             raise OutOfRange(reply.reason)
     audio, rate, decks = session.audio, session.audio.sample_rate, session.decks
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
+    try:
+        journal = open_journal(options.journal, session, state)
+    except JournalError:
+        store.close()  # of a refused set, shared memory must not stay
+        raise
     grid = BeatGrid(rate, state.number("transport/tempo"))
     policy = Policy(fade_in_seconds=audio.fade_in_seconds, loop_beats=session.loop_beats)
     conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, DiskFileHashes())
-    surfaces = Surfaces(session, say, open_journal(options.journal, session, state))
+    surfaces = Surfaces(session, say, journal)
     recording = RecordingController(
         session.name, session.recording, rate, SystemClock().unix_seconds, say, audio.record
     )
