@@ -88,9 +88,11 @@ def test_every_public_name_has_a_docstring() -> None:
 def test_a_typed_client_is_accepted_by_a_strict_type_checker(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "api.md").read_text()
     programs = [block.partition("```")[0] for block in page.split("```python\n")[1:3]]  # those that are whole
-    (tmp_path / "client.py").write_text("\n".join([*programs, CLIENT]))
+    names = [f"client{number}.py" for number in range(3)]
+    for name, program in zip(names, [CLIENT, *programs], strict=True):
+        (tmp_path / name).write_text(program)
     environment = os.environ | {"MYPYPATH": str(ROOT)}
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-error-summary", "client.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-error-summary", *names]
     checked = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert (ROOT / "riffengine" / "py.typed").is_file()
