@@ -26,7 +26,7 @@ def test_there_are_twelve_and_their_commands_can_be_typed() -> None:
         words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', piece.command)]
         assert words[0] == "riffengine"
         asked = render_job(build_parser().parse_args(words[1:])).request
-        requests = [part.request for part in piece.parts]
+        requests = [section.request for section in piece.sections]
         assert any(asked == replace(r, end=asked.end) for r in requests), piece.name  # what is heard is what is typed
         for prompt in (asked.start.prompt, asked.end.prompt):
             assert known.parse(prompt).unknown == ()
