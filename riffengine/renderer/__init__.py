@@ -1,1 +1,1 @@
-"""RenderRequest in, Rendition out: text, latents, denoising, mel, audio. The only room that imports torch."""
+"""RenderRequest in, Rendition out: text, latents, denoising, mel, audio. torch is imported here."""

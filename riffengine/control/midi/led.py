@@ -25,7 +25,7 @@ from riffengine.performance.state import PerformanceState
 
 
 class LedState(StrEnum):
-    """The states that an LED can shown."""
+    """The states that an LED can show."""
 
     OFF = "off"  # a switch that is off
     ON = "on"
@@ -105,7 +105,7 @@ PLAIN = LedPalette(
 
 @dataclass(frozen=True)
 class FeedbackState:
-    """Everything that LEDs and motor faders shown."""
+    """Everything that LEDs and motor faders show."""
 
     state: PerformanceState
     progress: PerformanceProgress
