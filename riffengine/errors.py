@@ -9,8 +9,7 @@ RiffError
 ├── ControlError           a message from outside (OSC, MIDI) cannot be understood
 ├── DeviceError            a sound device, or the library that drives it, is not usable
 ├── RendererError          a loop could not be rendered
-│   ├── RenderCancelled    a newer request replaced the job; not a fault
-│   └── RendererDied       the renderer process ended
+│   └── RenderCancelled    a newer request replaced the job; not a fault
 ├── ModelError             weights or a checkpoint are missing, damaged or of the wrong kind
 ├── JournalError           a journal cannot be created or read
 ├── LoopStoreError         shared memory for loops is missing, full or belongs to another session
@@ -72,10 +71,6 @@ class RendererError(RiffError):
 
 class RenderCancelled(RendererError):
     """A newer request replaced this job between two denoising steps."""
-
-
-class RendererDied(RendererError):
-    """The renderer process ended while it had work."""
 
 
 class ModelError(RiffError):

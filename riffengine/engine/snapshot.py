@@ -19,7 +19,6 @@ class ObservationBuilder:
         """The state of the performance now; ``faults`` is the number of internal errors so far."""
         context = self._context
         status = context.conductor.status(context.stream_clock.frame())
-        recording = context.recording.facts()
         return Observation(
             host_ns=context.clock.now_ns(),
             name=context.session.name,
@@ -33,9 +32,9 @@ class ObservationBuilder:
             scenes=tuple(scene.name for scene in context.scene_player.book.scenes),
             scene=context.scene_player.book.current,
             activity=context.surfaces.activity(),
-            recording=str(recording["recording"]),
-            recordings_failed=int(recording["recordings_failed"]),
-            saves=int(recording["saves"]),
+            recording=context.recording.file_name,
+            recordings_failed=context.recording.failures,
+            saves=context.recording.saves,
             renderer_pid=self._renderer.pid,
             player_pid=self._player.pid,
             renderer_deaths=self._renderer.deaths,

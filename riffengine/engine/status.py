@@ -29,7 +29,9 @@ class EngineStatus:
             "load": self._context.stream_clock.load,
             "coverage": min(deck.coverage for deck in status.decks),
             **self._context.latency.gestures.facts(),
-            **self._context.recording.facts(),
+            "recording": self._context.recording.file_name,
+            "recordings_failed": self._context.recording.failures,
+            "saves": self._context.recording.saves,
             "renderer_pid": self._renderer.pid,
             "player_pid": self._player.pid,
         }

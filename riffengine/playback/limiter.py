@@ -35,7 +35,6 @@ class Limiter:
         self._held = np.full(DELAY, _ONE, dtype=np.int64)  # the envelope of samples already handed out
         self._resting = True
         self.damaged_frames = 0
-        self.reduction = 1.0
 
     def process(self, block: Block) -> Block:
         """As many frames as come in, ``DELAY`` frames late, never above ``CEILING``. NaN and Inf become silence."""
@@ -50,11 +49,9 @@ class Limiter:
             peak = float(peaks.max(initial=0.0))
         delayed = np.concatenate((self._delayed, block))
         self._delayed = delayed[frames:]
-        self.reduction = 1.0
         if self._resting and peak <= _THRESHOLD:
             return delayed[:frames]
         gains = self._gains(peaks.astype(np.float64))
-        self.reduction = float(gains.min(initial=1.0))
         out: Block = delayed[:frames] * gains.astype(np.float32)[:, None]
         return out
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded, Surface
-from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
+from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
 from riffengine.scheduler.actions import Action, DeckLanded
@@ -93,10 +93,10 @@ class RecordingController(Surface):
                 return Accepted(command, True, note=f"the last {self._settings.keep_minutes:g} minutes go to {path}")
         return None
 
-    def facts(self) -> Mapping[str, Value]:
-        """For the status: the file being recorded ("" for none), and the numbers of saves and failures."""
-        path = self._recording.files[-1].name if self._recording is not None and self._recording.files else ""
-        return {"recording": path, "recordings_failed": self.failures, "saves": self.saves}
+    @property
+    def file_name(self) -> str:
+        """The file that is being recorded, ``""`` for none."""
+        return self._recording.files[-1].name if self._recording is not None and self._recording.files else ""
 
     # --- reports of the player ----------------------------------------------------------------------------------------
 
@@ -169,10 +169,6 @@ class RecordingController(Surface):
                 self._write(self._recording.cue_path, self._recording.files, frame)
             self._recording = _Recording(self._recording.asked)
             self.send(StartRecording(self._recording.asked, 60.0 * self._settings.part_minutes))
-
-    def underrun(self, frame: int, count: int) -> None:
-        """Add a remark: the output starved ``count`` times just before ``frame``."""
-        self._add(Cue(frame, f"underrun ({count})", remark=True))
 
     def tick(self, moment: Moment) -> None:
         """Called regularly. A scene that renders nothing reports no landing: it counts as heard a beat later."""

@@ -119,7 +119,7 @@ def test_a_save_of_the_last_minutes_has_its_own_cue_sheet(tmp_path: Path) -> Non
     assert isinstance(order, SaveLast) and order.seconds == 120.0
     player.controller.handle(Recorded("saved", order.path, 80 * RATE, 120 * RATE))
     assert [(title, seconds) for _, title, seconds in player.sheet(order.path)] == [("dub", 0.0), ("house", 20.0)]
-    assert player.controller.facts()["saves"] == 1
+    assert player.controller.saves == 1
     assert isinstance(FakePlayer(tmp_path, keep_minutes=0.0).fire("record/save_last"), Rejected)
 
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_reported_and_the_next_recording_may_begin(tmp_path: Path
     )
     assert player.said[-1].startswith("recording to x ended: disk full; 5.0 s are in ")
     assert "the music goes on" in player.said[-1]
-    assert player.controller.facts()["recordings_failed"] == 1
+    assert player.controller.failures == 1
     assert isinstance(player.fire("record/start"), Accepted)
     player.controller.finish()
 
@@ -143,7 +143,7 @@ def test_a_cue_sheet_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
     player.controller.handle(Recorded("began", str(tmp_path / "gone" / "a.flac"), 0))
     player.land(1.0, "dub")
     player.controller.finish()
-    assert player.controller.facts()["recordings_failed"] == 2
+    assert player.controller.failures == 2
 
 
 def test_the_preset_says_how_to_record(tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ class MidiPorts:
         self._probes: tuple[Any, Any] | None = None
         self.api = ""
         self.unsent = 0
-        self.scans = 0
 
     def start(self, apis: Sequence[str] = tuple(APIS)) -> str:
         """Open the ports that there are, on the first of ``apis`` that works. Blocks for a moment.
@@ -147,7 +146,6 @@ class MidiPorts:
             names = [probe.get_ports() for probe in self._probes]
         except (self._rtmidi.RtMidiError, SystemError, UnicodeDecodeError):
             names = [[], []]  # the MIDI server has ended, and with it every port
-        self.scans += 1
         inputs, outputs = (labels.assign(found) for labels, found in zip(self._labels, names, strict=True))
         for label in [label for label in self._inputs if label not in inputs and label != CLIENT]:
             _close_port(self._inputs.pop(label))

@@ -66,7 +66,6 @@ class PortFailed:
 
 
 ToSender = Course | TimedMessage | Withdraw
-FromSender = PortOpened | PortFailed
 
 
 @dataclass(order=True)
