@@ -156,6 +156,7 @@ class Engine:
         except OSError as error:
             self.fail(f"the system refused what a set needs: {error}; `riffengine doctor` may know why")
         finally:
+            gc.unfreeze()  # what the set leaves behind is garbage again: a program may play several
             await self._end()
         if self._failure:
             self.say(f"riffengine: {self._failure}")

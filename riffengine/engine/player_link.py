@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
+from riffengine.engine.process_link import ProcessLink
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.output.recorder import FINISH_SECONDS
@@ -34,7 +35,7 @@ POLL_SECONDS = 0.02
 _POLICY = RestartPolicy(pauses_seconds=(0.0, 0.5, 1.0, 2.0), most_deaths=5, within_seconds=30.0)
 
 
-class PlayerLink:
+class PlayerLink(ProcessLink[PlayerProcess]):
     """Sends the player what was decided, and passes on what it reports. The event loop's thread.
 
     A player that dies is started again and goes on where the wall clock says that the music would be: with the loops in
@@ -45,28 +46,14 @@ class PlayerLink:
         self.sounding_since_ns = 0  # 0 while nothing has sounded
         self.output = ""
         self._options = options
-        self._process = PlayerProcess(options)
         self._engine, self._context = engine, context
         self._keeps_log = options.player_log
-        self._was_ready = False
-        self._supervisor = Supervisor(
-            self._process, _POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
+        process = PlayerProcess(options)
+        supervisor = Supervisor(
+            process, _POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
         )
+        super().__init__(process, supervisor)
         context.recording.send = self.send_to_recorder
-
-    @property
-    def pid(self) -> int:
-        """Of the process, 0 while there is none."""
-        return self._process.pid or 0
-
-    @property
-    def deaths(self) -> int:
-        """How often the process has ended unasked, or could not be started."""
-        return self._supervisor.deaths
-
-    def start(self) -> None:
-        """Start the process and receive from it."""
-        self._supervisor.start()
 
     def send(self, message: ToPlayer) -> None:
         """Send to the player, and keep it in the player log; while none runs nothing is sent (see ``_on_restart``)."""
@@ -82,10 +69,6 @@ class PlayerLink:
         """Send to the player's recorder; not kept in the player log, since it changes no sample."""
         if self._supervisor.running:
             self._process.send(message)
-
-    def check(self) -> None:
-        """Notice when the process has ended without a word."""
-        self._supervisor.check()
 
     async def fade(self, seconds: float) -> None:
         """Fade out, and wait for the end of it and the rest of the recording unless the end is hurried."""

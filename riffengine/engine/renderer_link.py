@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
+from riffengine.engine.process_link import ProcessLink
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.processes.render_messages import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
 from riffengine.renderer.process import RendererOptions, RendererProcess
@@ -17,38 +18,20 @@ _FIRST_TRIES = len(_POLICY.pauses_seconds)  # a renderer that never was ready is
 _STOP_SECONDS = 0.1
 
 
-class RendererLink:
+class RendererLink(ProcessLink[RendererProcess]):
     """Keeps a renderer running and tells the Conductor what it says. Belongs to the event loop's thread."""
 
     def __init__(self, options: RendererOptions, engine: Engine, context: EngineContext) -> None:
-        self._process = RendererProcess(options)
         self._engine, self._context = engine, context
-        self._was_ready = False
-        self._supervisor = Supervisor(
-            self._process, _POLICY, context.clock, self._on_message, lambda: None, self._on_lost, engine.fail
+        process = RendererProcess(options)
+        supervisor = Supervisor(
+            process, _POLICY, context.clock, self._on_message, lambda: None, self._on_lost, engine.fail
         )
-
-    @property
-    def pid(self) -> int:
-        """Of the process, 0 while there is none."""
-        return self._process.pid or 0
-
-    @property
-    def deaths(self) -> int:
-        """How often the process has ended unasked, or could not be started."""
-        return self._supervisor.deaths
-
-    def start(self) -> None:
-        """Start a process."""
-        self._supervisor.start()
+        super().__init__(process, supervisor)
 
     def send(self, message: Render | Cancel) -> None:
         """Send to the renderer."""
         self._process.send(message)
-
-    def check(self) -> None:
-        """Notice when the process has ended without a word."""
-        self._supervisor.check()
 
     def kill(self) -> None:
         """End a process that hangs; a new one follows."""

@@ -77,7 +77,9 @@ class PlayerOptions:
     cue: bool = False
     part_seconds: float = 0.0  # of ``record``; 0 is one file
     keep_seconds: float = 0.0  # of the last of the output, in memory, for ``SaveLast``
-    continues: tuple[int, int] | None = None  # a frame and its host time in ns: of the player that this one replaces
+    continues: tuple[int, int] | None = (
+        None  # the frame that the player before this one was to pull at a host time in ns
+    )
 
 
 # --- in the player process ------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ FOLLOW, OFF = "", "off"
 
 Pitches = tuple[int, ...]
 
-_NATURALS: Mapping[str, int] = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS: Mapping[str, int] = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+NATURALS: Mapping[str, int] = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+ACCIDENTALS: Mapping[str, int] = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _NOTE = re.compile(r"([A-G])([#♯b♭]?)(-?\d)?")
 _ROOT = re.compile(r"([A-G][#♯b♭]?)(.*)")
@@ -104,7 +104,7 @@ def _chord(name: str) -> Pitches:
 
 @lru_cache(maxsize=1)
 def _all_names() -> frozenset[str]:
-    return frozenset(note + accidental + q for note in _NATURALS for accidental in _ACCIDENTALS for q in _QUALITIES)
+    return frozenset(note + accidental + q for note in NATURALS for accidental in ACCIDENTALS for q in _QUALITIES)
 
 
 def _split_bass(rest: str) -> tuple[str, str]:
@@ -116,7 +116,7 @@ def _split_bass(rest: str) -> tuple[str, str]:
 
 
 def _class_of(note: str) -> int:
-    return (_NATURALS[note[0]] + _ACCIDENTALS[note[1:]]) % 12
+    return (NATURALS[note[0]] + ACCIDENTALS[note[1:]]) % 12
 
 
 def _upwards(notes: list[str]) -> Pitches:
@@ -125,7 +125,7 @@ def _upwards(notes: list[str]) -> Pitches:
     for note in notes:
         found = _NOTE.fullmatch(note)
         assert found is not None
-        name = _NATURALS[found[1]] + _ACCIDENTALS[found[2]]
+        name = NATURALS[found[1]] + ACCIDENTALS[found[2]]
         if found[3] is not None:
             pitch = name + 12 * (int(found[3]) + 1)
         else:

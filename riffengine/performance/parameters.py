@@ -13,6 +13,7 @@ from riffengine.performance import chords, takes
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, KNOBS
+from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
 QUANTUM_FOLLOWS = "follow"  # of the quantum of one parameter: that of all
@@ -67,7 +68,15 @@ def _session_rows() -> list[Parameter]:
     now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
     return [
         Parameter(
-            "transport/tempo", "float", 120.0, later, "Tempo; pitch stays", 60, 180, "bpm", multiples=(20.0, 999.0)
+            "transport/tempo",
+            "float",
+            120.0,
+            later,
+            "Tempo; pitch stays",
+            SLOWEST_BPM,
+            FASTEST_BPM,
+            "bpm",
+            multiples=(20.0, 999.0),
         ),
         Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
         *_quantum_rows(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from riffengine.performance.command import Command, Value
 from riffengine.performance.parameter_tree import ControlClass, ParameterTree
+from riffengine.performance.routing import deck_of
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import INTENT_PARAMETERS, PerformanceState
 from riffengine.transport.beat_grid import BEATS_PER_BAR
@@ -55,7 +56,7 @@ class SceneMorph:
     def without(self, path: str) -> SceneMorph:
         """A performer has moved ``path``: the morph leaves it alone until the scene is reached."""
         moves = {known: move for known, move in self.moves.items() if known != path}
-        return replace(self, moves=moves, waiting=self.waiting - {_deck_of(path)})
+        return replace(self, moves=moves, waiting=self.waiting - {deck_of(path)})
 
     def begun(self, deck: str, beat: float) -> SceneMorph:
         """The morph of ``deck`` has landed: its knob travels from ``beat`` on."""
@@ -77,7 +78,7 @@ def plan_scene_morph(
     opening: list[Command] = []
     waiting: set[str] = set()
     held: set[str] = set()  # decks whose knob does not travel
-    for deck in dict.fromkeys(_deck_of(path) for path in scene.values if path.startswith("deck/")):
+    for deck in dict.fromkeys(deck_of(path) for path in scene.values if path.startswith("deck/")):
         if f"deck/{deck}/prompt" not in state.values:
             continue
         if state.number(f"deck/{deck}/drift") > 0.0:
@@ -94,7 +95,7 @@ def plan_scene_morph(
         and tree[path].kind == "float"
         and tree[path].control in (ControlClass.IMMEDIATE, ControlClass.MORPH)
         and not path.endswith("/drift")
-        and not (path.endswith("/alpha") and _deck_of(path) in held)
+        and not (path.endswith("/alpha") and deck_of(path) in held)
         and state[path] != goal
     }
     return SceneMorph(scene, source, end, moves, frozenset(waiting)), tuple(opening)
@@ -117,8 +118,3 @@ def _morph(scene: Scene, state: PerformanceState, deck: str, source: str) -> lis
 def _goal(scene: Scene, state: PerformanceState, deck: str, word: str) -> Value:
     path = f"deck/{deck}/{word}"
     return scene.values.get(path, state[path])
-
-
-def _deck_of(path: str) -> str:
-    words = path.split("/")
-    return words[1] if words[0] == "deck" and len(words) > 2 else ""

@@ -10,7 +10,6 @@ import contextlib
 import select
 import signal
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context, resource_tracker
@@ -51,7 +50,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         ours, theirs = context.Pipe()
         process = context.Process(target=self._target, args=(self.options, theirs), name=self._name, daemon=True)
         try:
-            with _sigint_ignored():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
+            with _sigint_blocked():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
                 process.start()
         except BaseException:
             ours.close()
@@ -143,20 +142,9 @@ def writable(connection: Connection) -> bool:
     """Whether ``connection`` takes a message without waiting."""
     if sys.platform == "win32":
         return True
-    return bool(select.select([], [connection.fileno()], [], 0)[1])
-
-
-@contextlib.contextmanager
-def _sigint_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may change the handler
-        with _sigint_blocked():
-            yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    poll = select.poll()  # select() knows descriptors up to 1023 alone
+    poll.register(connection.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 @contextlib.contextmanager

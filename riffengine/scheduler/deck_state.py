@@ -15,7 +15,7 @@ from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank
 from riffengine.scheduler.source_tempo import SourceTempos
 
-_LONG_AGO = -(10**9)  # a frame
+LONG_AGO = -(10**9)  # a frame
 
 
 @dataclass
@@ -58,7 +58,7 @@ class DeckState:
     launching: MorphBank | None = None
     target: Target | None = None
     promises: dict[str, Promise] = field(default_factory=dict)
-    changed_frame: int = _LONG_AGO
+    changed_frame: int = LONG_AGO
     unheard_since: int | None = None  # frame of the oldest change that has not landed
     gesture_rendered: bool = False  # a render has begun since the control began to move
     refused: BankKey | None = None  # could not be rendered; not tried again until something changes

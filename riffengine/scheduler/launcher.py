@@ -5,12 +5,10 @@ from __future__ import annotations
 from riffengine.performance.command import Landing
 from riffengine.processes.player_messages import FreeLoop, LaunchBank, PlaceLoop, SetControl, SetGrid, ToPlayer
 from riffengine.scheduler.actions import Action, Announce, Log, ToPlayerMessage
-from riffengine.scheduler.deck_state import DeckState
+from riffengine.scheduler.deck_state import LONG_AGO, DeckState
 from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank, loop_id, points_of
 from riffengine.scheduler.state import SchedulerState
-
-_LONG_AGO = -(10**9)  # a frame
 
 
 class Launcher:
@@ -142,7 +140,7 @@ class Launcher:
 
     def swapped_frame(self, deck: DeckState) -> int:
         """When a loop that sounds on ``deck`` was last exchanged; long ago where none ever was."""
-        return self._swapped_frames.get(deck.name, _LONG_AGO)
+        return self._swapped_frames.get(deck.name, LONG_AGO)
 
     def arrange(self, frame: int) -> list[Action]:
         """New loops into the newest bank of each deck, finer ones in place of coarser, and let go of the coarser."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from riffengine.control.osc.options import parse_network
+from riffengine.control.osc.options import OscOptions, parse_network
 from riffengine.errors import ControlError
 from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
@@ -25,15 +25,10 @@ _KEYS = ("enabled", "host", "port", "allow", "query", "announce")
 
 
 @dataclass(frozen=True)
-class OscSettings(Settings):
-    """Where OSC is received. ``allow``: addresses and networks that may play; empty is every sender."""
+class OscSettings(OscOptions, Settings):
+    """What the OSC server is told, and whether there is one."""
 
     enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = 9000
-    allow: tuple[str, ...] = ()
-    query: bool = True
-    announce: bool = True
 
 
 class OscReader(YamlReader):

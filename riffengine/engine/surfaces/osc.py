@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
 from riffengine.control.surface import LandingMoved, Surface, SurfaceContext
 from riffengine.errors import ControlError
@@ -24,16 +23,7 @@ class OscSurface(Surface):
 
     def __init__(self, session: Session, context: SurfaceContext) -> None:
         self._context = context
-        self._server = OscServer(
-            context,
-            OscOptions(
-                host=session.osc.host,
-                port=session.osc.port,
-                allow=session.osc.allow,
-                query=session.osc.query,
-                announce=session.osc.announce,
-            ),
-        )
+        self._server = OscServer(context, session.osc)
         self._parts: list[Surface] = [self._server]
 
     @property

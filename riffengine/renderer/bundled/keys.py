@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from riffengine.errors import RendererError
-
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+from riffengine.performance.chords import ACCIDENTALS, NATURALS
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ def parse_key(text: str) -> Key:
     tonic, _, mode = text.strip().partition(" ")
     mode = mode.strip().lower()
     natural, accidental = tonic[:1].upper(), tonic[1:]
-    if natural not in _NATURALS or accidental not in _ACCIDENTALS or mode not in ("major", "minor"):
+    if natural not in NATURALS or accidental not in ACCIDENTALS or mode not in ("major", "minor"):
         raise RendererError(f"{text!r} is no key: a tonic and a mode are needed, such as 'A minor' or 'F# major'")
-    relative_major = _NATURALS[natural] + _ACCIDENTALS[accidental] + (3 if mode == "minor" else 0)
+    relative_major = NATURALS[natural] + ACCIDENTALS[accidental] + (3 if mode == "minor" else 0)
     return Key((relative_major + 6) % 12 - 6, mode)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from riffengine.performance.parameters import EFFECT_CONTROLS, standard_tree
-from riffengine.playback.effects.registry import DECK_EFFECTS, deck_effects
+from riffengine.playback.effects import registry
+from riffengine.playback.effects.registry import deck_effects
 from riffengine.playback.ramp import Control, Ramp
 from riffengine.processes.audio import Block
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
@@ -37,7 +38,7 @@ class Invert:
 
 @pytest.fixture
 def invert(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DECK_EFFECTS, "invert", Invert)
+    monkeypatch.setattr(registry, "DECK_EFFECTS", (*registry.DECK_EFFECTS, Invert))
 
 
 def played(rack: LoopRack, *controls: SetControl, blocks: tuple[int, ...] = (512,)) -> np.ndarray:
