@@ -13,7 +13,6 @@ from riffengine.performance import chords, takes
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, KNOBS
-from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
 QUANTUM_FOLLOWS = "follow"  # of the quantum of one parameter: that of all
