@@ -106,8 +106,8 @@ class EngineThread(Surface, Observer):
         # What multiprocessing itself looks at before it refuses to start a process from there.
         if getattr(multiprocessing.current_process(), "_inheriting", False):
             raise SetEnded(
-                'a set is played by processes that import this script: write `if __name__ == "__main__":` above what '
-                "the script itself does"
+                "a set is played by processes that import this script: put what the script does below "
+                '`if __name__ == "__main__":`'
             )
         if self.started:
             raise SetEnded("this performance was started before; make a new one with riffengine.play()")

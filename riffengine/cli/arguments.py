@@ -30,7 +30,7 @@ def port(text: str) -> int:
 
 def whole(text: str, least: int, most: int | None) -> int:
     """A whole number from ``least`` to ``most``; ``None`` is no upper limit."""
-    allowed = f"from {least} up" if most is None else f"from {least} to {most}"
+    allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
     try:
         number = int(text)
     except ValueError:
@@ -47,7 +47,7 @@ def positive_float(text: str) -> float:
 
 def not_negative(text: str) -> float:
     """A number from 0 up."""
-    return _number(text, lambda number: 0.0 <= number < float("inf"), "from 0 up")
+    return _number(text, lambda number: 0.0 <= number < float("inf"), "of at least 0")
 
 
 def between(text: str, least: float, most: float) -> float:

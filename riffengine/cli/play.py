@@ -63,7 +63,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     music.add_argument("--key", metavar="KEY", help='for example "A minor"; "" is C major or A minor')
     music.add_argument("--alpha", type=float, metavar="A", help="position between --prompt and --to, 0 to 1")
     music.add_argument(
-        "--drift", type=float, metavar="D", help="how far alpha moves by itself in each loop; 0 stands still"
+        "--drift", type=float, metavar="D", help="how far alpha moves by itself in each loop; at 0 it does not move"
     )
     music.add_argument("--loop-beats", type=int, choices=(4, 8, 16), help="beats of a loop, in place of the preset's")
     sound = add_sound_arguments(parser)
@@ -71,7 +71,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--block",
         type=block_frames,
         metavar="FRAMES",
-        help="frames per block: a small block is heard sooner and fails more easily",
+        help="frames per block; smaller blocks give less latency and a higher risk of dropouts",
     )
     sound.add_argument(
         "--seconds", type=positive_float, metavar="S", help="end after this time; without it, play until Ctrl-C"

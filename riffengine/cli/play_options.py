@@ -26,7 +26,7 @@ def add_sound_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     sound.add_argument(
         "--output",
         choices=output_names(),
-        help="device: the sound device. paced: no device, at the speed of one. auto: the device where there is one",
+        help="device: a sound device. paced: no device, in real time. auto: a sound device if there is one",
     )
     sound.add_argument("--device", metavar="NAME", help="number or part of the name, see `riffengine devices`")
     sound.add_argument("--record", type=audio_file, metavar="FILE", help="record what is heard: .flac or .wav")
@@ -38,19 +38,19 @@ def add_control_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
     """Where commands come from; the group, for further options."""
     control = parser.add_argument_group("control")
     osc = control.add_mutually_exclusive_group()
-    osc.add_argument("--osc-port", type=port, metavar="PORT", help="UDP port to listen for OSC on")
+    osc.add_argument("--osc-port", type=port, metavar="PORT", help="UDP port on which OSC is received")
     osc.add_argument("--no-osc", action="store_true", help="do not listen for OSC")
     control.add_argument(
         "--osc-bind",
         metavar="HOST",
-        help="address to listen for OSC on; 0.0.0.0 is every address: everyone in the network can play",
+        help="address on which OSC is received; with 0.0.0.0 everyone in the network can play",
     )
     control.add_argument(
         "--osc-allow",
         action="append",
         type=network,
         metavar="NET",
-        help="let only this machine and NET play, such as 192.168.1.20 or 192.168.1.0/24; may be repeated",
+        help="accept OSC only from this machine and NET, such as 192.168.1.20 or 192.168.1.0/24; may be repeated",
     )
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
     return control

@@ -36,14 +36,21 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     """``--alpha`` gives one loop, ``--bars`` a morph from alpha 0 to 1."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--prompt", metavar="TEXT", help="what is heard at alpha 0")
-    what.add_argument("--journal", type=Path, metavar="FILE", help="render this set again; only --steps goes with it")
+    what.add_argument(
+        "--journal", type=Path, metavar="FILE", help="journal of a set to render again; only --steps can be added"
+    )
     parser.add_argument("--to", default="", metavar="TEXT", help="what is heard at alpha 1; without it, the prompt")
     parser.add_argument("--negative", default="", metavar="TEXT", help="what to avoid")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the noise at alpha 0 (default 0)")
     parser.add_argument("--to-seed", type=int, metavar="N", help="the noise at alpha 1 (default: --seed)")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--alpha", type=float, metavar="A", help="one loop, this far from prompt to --to (default 0)")
-    where.add_argument("--bars", type=positive_int, metavar="N", help="N bars in which alpha goes from 0 to 1")
+    where.add_argument(
+        "--alpha",
+        type=float,
+        metavar="A",
+        help="render one loop, at this position between --prompt and --to (default 0)",
+    )
+    where.add_argument("--bars", type=positive_int, metavar="N", help="render N bars in which alpha goes from 0 to 1")
     parser.add_argument(
         "--bpm",
         type=tempo,

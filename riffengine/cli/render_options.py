@@ -21,11 +21,11 @@ EXAMPLES = """\
 
 def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
     """Every control of a deck that ``play`` has too, and files for stems and notes."""
-    music = parser.add_argument_group("how it is played")
+    music = parser.add_argument_group("how the loop is played")
     for knob in KNOBS:
         kind, metavar = (int, "N") if knob.kind == "int" else (float, "X")
-        meaning = f"{knob.unit} {knob.meaning}".lstrip()
-        text = f"{meaning}, {knob.low:g} to {knob.high:g} (default {knob.default:g})"
+        unit = f" {knob.unit}" if knob.unit else ""
+        text = f"{knob.meaning}, {knob.low:g} to {knob.high:g}{unit} (default {knob.default:g})"
         music.add_argument(f"--{knob.name}", type=kind, default=kind(knob.default), metavar=metavar, help=text)
     music.add_argument("--chords", default="", metavar="TEXT", help='chords to follow, such as "Am7 F C/E G"')
     music.add_argument(
@@ -38,7 +38,9 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
     stems.add_argument(
         "--mute", action="append", default=[], metavar="STEM", help="leave this stem out; may be repeated"
     )
-    stems.add_argument("--solo", action="append", default=[], metavar="STEM", help="only this stem; may be repeated")
+    stems.add_argument(
+        "--solo", action="append", default=[], metavar="STEM", help="render only this stem; may be repeated"
+    )
     stems.add_argument(
         "--level", action="append", default=[], metavar="STEM=DB", help="level of a stem, -60 to 6 dB, such as drums=-6"
     )

@@ -69,7 +69,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     session = load_session(preset)
     check_recording(preset, session)
     if arguments.check:
-        print(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: good")
+        print(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
         return 0
     check_model(session.model)
     clock = SystemClock()

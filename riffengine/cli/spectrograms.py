@@ -65,7 +65,7 @@ def _add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=int, choices=(44100, 48000), help="samples per second (default: as the picture says)"
     )
-    parser.add_argument("--invert", action="store_true", help="light is loud")
+    parser.add_argument("--invert", action="store_true", help="light pixels are loud, dark ones silent")
     _add_codec_arguments(parser)
 
 

@@ -83,5 +83,7 @@ def _library() -> Any:
             f"Ableton Link is not installed ({error}); it is GPL and optional: pip install 'riffengine[link]'"
         ) from error
     if not hasattr(link, "Link"):
-        raise ControlError("the Python package called link is another one; pip install 'riffengine[link]'")
+        raise ControlError(
+            "the installed Python package called link is a different one; pip install 'riffengine[link]'"
+        )
     return link

@@ -135,7 +135,7 @@ class Dashboard(App[None]):
                 else:
                     self._answer = Text(reply.reason, panels.BAD)
             case FadeOutStarted():
-                self._answer = Text("fading out … q again ends at once", panels.WARN)
+                self._answer = Text("fading out … press q again to end at once", panels.WARN)
 
     def draw(self) -> None:
         """Draw the regions that have changed."""
@@ -250,7 +250,7 @@ class Dashboard(App[None]):
 
     def action_stop(self) -> None:
         """Fade out and end."""
-        self._answer = Text("fading out … q again ends at once", panels.WARN)
+        self._answer = Text("fading out … press q again to end at once", panels.WARN)
         self._send_to_engine(StopRequested())
 
     @property

@@ -89,7 +89,9 @@ def _torchaudio(observed: Observations) -> Finding:
         case "real":
             return Finding("torchaudio loads", "ok", "with its own extension")
         case "stand-in":
-            return Finding("torchaudio loads", "ok", "Python part only: its extension is for CUDA, torch is not")
+            return Finding(
+                "torchaudio loads", "ok", "only its Python part: its extension needs CUDA, this torch has none"
+            )
         case case:
             meaning = "spectrogram checkpoints cannot be used; the bundled model can"
             return Finding("torchaudio loads", "warn", case, meaning, _INSTALL)

@@ -73,14 +73,15 @@ class CommandSchedule:
             return None
         if seconds > MAX_AHEAD_SECONDS:
             raise ControlError(
-                f"{command.path}: the bundle's time is {seconds:.0f} s ahead; allowed are {MAX_AHEAD_SECONDS:.0f}. "
-                "Is the clock of this machine or of the sender set wrong?"
+                f"{command.path}: the bundle's time is {seconds:.0f} s ahead; at most {MAX_AHEAD_SECONDS:.0f} s are "
+                "allowed. Is the clock of this machine or of the sender set wrong?"
             )
         command = replace(command, stamp_ns=0)  # its way from knob to ear is not measured: it is meant to take time
         rendered = self._tree[command.path].control is ControlClass.QUANTISED
         if not (self._later if rendered else self._soon).enter(due_ns, command.source, (command, on_reply)):
             raise ControlError(
-                f"{command.path}: {MAX_ENTRIES_EACH} messages of yours wait for their time already; send them later"
+                f"{command.path}: {MAX_ENTRIES_EACH} of your messages are already waiting for their time; "
+                "send this one later"
             )
         return Landing(command.path, self._moment(self._frame(due_ns) or 0).beat, seconds)
 

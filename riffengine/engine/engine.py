@@ -154,7 +154,9 @@ class Engine:
             with own_priority(_PRIORITY):
                 await self._play()
         except OSError as error:
-            self.fail(f"the system refused what a set needs: {error}; `riffengine doctor` may know why")
+            self.fail(
+                f"the system refused something that the set needs: {error}; run `riffengine doctor` for the cause"
+            )
         finally:
             gc.unfreeze()  # what the set leaves behind is garbage again: a program may play several
             await self._end()
@@ -167,7 +169,7 @@ class Engine:
         while not self.stopping and not self._time_is_up():
             try:
                 self._tick()
-            except Exception as error:  # noqa: BLE001 (the music goes on; it is counted and reported)
+            except Exception as error:  # noqa: BLE001 (the music continues; it is counted and reported)
                 self._fault(error, "an error in the scheduler")
             if ticks % STATUS_EVERY == 0:
                 self._observers.update(self._status.line())
@@ -200,10 +202,10 @@ class Engine:
         return self._context.clock.now_ns() - since_ns > seconds * 1e9
 
     def _fault(self, error: BaseException | None, where: str) -> None:
-        """Count and report an unexpected error; the music goes on."""
+        """Count and report an unexpected error; the music continues."""
         self._faults += 1
         if self._faults <= _FAULTS_REPORTED:
-            self.say(f"{where}: {type(error).__name__}: {error}; the music goes on (please report this)")
+            self.say(f"{where}: {type(error).__name__}: {error}; the music continues (please report this)")
 
     def _restore(self) -> None:
         context = self._context
@@ -216,7 +218,7 @@ class Engine:
             context.conductor, context.store, context.player_log.set_slot_request, midi_notes_out.set_slot_notes
         )
         if restored:
-            self.say(f"resumed: {restored} loops of the last set sound while the model loads")
+            self.say(f"resumed: {restored} loops of the last set play while the model loads")
 
     def _keep(self) -> None:
         context = self._context

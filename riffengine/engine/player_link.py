@@ -114,14 +114,14 @@ class PlayerLink(ProcessLink[PlayerProcess]):
             record=None,  # the recording controller begins its next file
             continues=None if anchor is None else (anchor.frame, frames.pull_ns(anchor.frame, block_frames)),
         )
-        text = f"the player {reason}; a new one starts and plays on"
+        text = f"the player {reason}; a new one starts and continues"
         engine.say(text)
         self._context.surfaces.event(engine.now(), "player", text)
 
     def _on_given_up(self, reason: str) -> None:
         self._supervisor.stop()
-        again = " again and again" if self._was_ready else ""
-        self._engine.fail(f"the player process {reason}{again}; `riffengine doctor` may know why")
+        again = " repeatedly" if self._was_ready else ""
+        self._engine.fail(f"the player process {reason}{again}; run `riffengine doctor` for the cause")
 
     def _on_message(self, message: FromPlayer) -> None:
         engine, context = self._engine, self._context

@@ -73,7 +73,7 @@ class RendererLink(ProcessLink[RendererProcess]):
             return
         if not self._was_ready and self.deaths > _FIRST_TRIES:
             self._supervisor.stop()
-            engine.fail(f"the renderer {reason} each time it was started; `riffengine doctor` may know why")
+            engine.fail(f"the renderer {reason} each time it was started; run `riffengine doctor` for the cause")
             return
-        engine.say(f"the renderer {reason}; the music goes on, a new one starts in {pause_seconds:g} s")
+        engine.say(f"the renderer {reason}; the music continues, a new one starts in {pause_seconds:g} s")
         engine.carry_out(self._context.conductor.renderer_lost(engine.frame()))

@@ -47,5 +47,5 @@ def at_device_rate(session: Session, say: Callable[[str], None]) -> Session:
         return session
     rate = playable_rate(audio.portaudio_device, audio.sample_rate, CHANNELS)
     if rate != audio.sample_rate:
-        say(f"the device does not take {audio.sample_rate} Hz; playing at {rate} Hz")
+        say(f"the device does not support {audio.sample_rate} Hz; playing at {rate} Hz")
     return session.with_given(audio=audio.with_given(sample_rate=rate))

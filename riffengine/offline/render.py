@@ -77,7 +77,7 @@ def check_output(path: Path) -> None:
     if not path.parent.is_dir():
         raise AudioFileError(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise AudioFileError(f"{path} cannot be written: it is not allowed there; choose another folder or name")
+        raise AudioFileError(f"{path} cannot be written: permission denied; choose another folder or name")
 
 
 def load_alone(model: str) -> Family:

@@ -111,9 +111,7 @@ class DeviceOutput:
         sd = _portaudio()
         outputs = list_devices()
         if not outputs:
-            raise DeviceError(
-                "no sound device that can play; connect one, start JACK or PipeWire, or use output: paced"
-            )
+            raise DeviceError("no sound device can play; connect one, start JACK or PipeWire, or use output: paced")
 
         def callback(out: Block, frames: int, when: Any, status: Any) -> None:
             fill(out, bool(status.output_underflow))

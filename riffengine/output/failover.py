@@ -85,7 +85,7 @@ class OutputFailover:
             except DeviceError as error:
                 if self._required:
                     raise
-                note = f" (no sound device: {error})"
+                note = f", in place of a sound device ({error})"
         if self._output is None:
             self._output = open_output(FALLBACK, self._settings, self._gate)
         self.name = self._output.name + note
@@ -99,15 +99,15 @@ class OutputFailover:
             if self._required:
                 raise
             self._fall_back()
-            self.name = f"{self._current().name} (no sound device: {error})"
+            self.name = f"{self._current().name}, in place of a sound device ({error})"
 
     def watch(self) -> None:
         """Replace an output that is lost, or return to one that was found again; call it a few times a second."""
         if self.on_preferred and self._is_lost():
             name = self._current().name
             self._fall_back()
-            cure = "it is looked for every second" if self._required else "start again to use another"
-            self._notify(f"the output {name} has stopped, was it unplugged? The set continues in silence; {cure}")
+            cure = "the program looks for it every second" if self._required else "start again to use another"
+            self._notify(f"the output {name} has stopped (was it unplugged?). The set continues in silence; {cure}")
         elif self._found:
             self._return_to(*self._found.popleft())
 

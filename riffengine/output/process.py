@@ -147,7 +147,7 @@ class _Player:
         options, failover = self._options, self._failover
         self._pipe.send(PlayerReady(failover.name, options.sample_rate, options.block_frames, failover.latency_seconds))
         if options.record is not None and self._record_path != Path(options.record):
-            self._notify(f"{options.record} is there already and is kept; this set is recorded to {self._record_path}")
+            self._notify(f"{options.record} exists already and is kept; this set is recorded to {self._record_path}")
 
     def hurry(self) -> None:
         """End without a fade, but finish the recording. May be called from a signal handler."""

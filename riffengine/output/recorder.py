@@ -194,5 +194,7 @@ class Recorder:
         unfinished = file.close()
         problem = problem or unfinished
         if not file.frames:
-            problem = problem or "there is nothing to save yet; record: keep: in the preset says how much is kept"
+            problem = (
+                problem or "there is nothing to save yet; record: keep_minutes: in the preset sets how much is kept"
+            )
         self._reports.append(Recorded("saved", str(file.path), first, file.frames, problem))

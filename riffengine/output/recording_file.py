@@ -136,4 +136,4 @@ def write_error_text(error: str, folder: Path, free_bytes: int) -> str:
     """Why the disk took no more data, and what to do; ``error`` is the library's message, which may be empty."""
     if free_bytes < _FULL_BYTES:
         return f"the disk is full ({folder} has {free_bytes // 1000} kB left); make room there or record elsewhere"
-    return error or "the disk took less data than it was given; is there a limit on file size or a quota?"
+    return error or "the disk accepted only part of the data; is there a limit on file size or a quota?"

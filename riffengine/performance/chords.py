@@ -132,6 +132,6 @@ def _upwards(notes: list[str]) -> Pitches:
             above = pitches[-1] if pitches else 35
             pitch = above + 1 + (name - above - 1) % 12
         if not 0 <= pitch <= 127:
-            raise ValueError(f"{note!r} is beyond the keyboard; allowed is C-1 to G9")
+            raise ValueError(f"{note!r} is out of range; allowed is C-1 to G9")
         pitches.append(pitch)
     return tuple(sorted(set(pitches)))

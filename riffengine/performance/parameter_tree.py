@@ -59,7 +59,7 @@ class Parameter:
             case "bool":
                 return "true or false"
             case "trigger":
-                return "no value (it fires)"
+                return "no value (it is a trigger)"
             case "choice":
                 return "one of " + ", ".join(choice or '""' for choice in self.choices)
             case "str":
@@ -231,9 +231,9 @@ class ParameterTree:
         command, value = checked.command, checked.command.value
         reply = Accepted(checked.asked, value, clipped=checked.clipped)
         if self[command.path].kind == "trigger":
-            return state, replace(reply, note="" if value else "released; nothing fired")
+            return state, replace(reply, note="" if value else "button released; nothing was triggered")
         if state.values.get(command.path) == value:
-            return state, replace(reply, note="already so")
+            return state, replace(reply, note="it has this value already")
         return state.with_value(command.path, value), reply
 
     def apply(self, state: PerformanceState, command: Command, clip: bool = False) -> tuple[PerformanceState, Reply]:

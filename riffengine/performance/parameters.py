@@ -20,14 +20,14 @@ QUANTUM_OF = {
     "prompt": "prompt",
     "to": "to",
     "negative": "negative",
-    "seed": "seed, and next",
+    "seed": "seed (and next)",
     "to_seed": "to_seed",
     "guidance": "guidance",
     "strength": "strength",
     "init": "init",
     **{knob.name: knob.name for knob in KNOBS},
     "chords": "chords",
-    "takes": "takes, and again",
+    "takes": "takes (and again)",
     "key": "key",
     "tempo": "tempo",
 }
@@ -71,41 +71,43 @@ def _session_rows() -> list[Parameter]:
             "float",
             120.0,
             later,
-            "Tempo; pitch stays",
+            "Tempo; the pitch does not change",
             60,
             180,
             "bpm",
             multiples=(20.0, 999.0),
         ),
-        Parameter("transport/quantum", "choice", "bar", now, "Where changes land", choices=QUANTUM_CHOICES),
+        Parameter("transport/quantum", "choice", "bar", now, "Grid on which changes land", choices=QUANTUM_CHOICES),
         *_quantum_rows(),
         *_sync_rows(),
-        Parameter(
-            "key", "choice", "", later, 'Key of the set; "" is the home key, C major or A minor', choices=KEY_CHOICES
-        ),
+        Parameter("key", "choice", "", later, 'Key of the set; "" is C major or A minor', choices=KEY_CHOICES),
         Parameter(
             "chords",
             "str",
             "",
             later,
-            'Chords that every deck follows; "" leaves them to the model',
+            'Chords that every deck follows; with "" the model chooses',
             form=chords.CHORDS,
         ),
         Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
-        Parameter("draft_steps", "int", 4, later, "Denoising steps of a loop that is urgent", 1, 16),
+        Parameter("draft_steps", "int", 4, later, "Denoising steps of an urgent loop", 1, 16),
         Parameter("master/gain", "float", 0.0, now, "Level of everything, before the limiter", -60, 6, "dB"),
-        Parameter("crossfader", "float", 0.0, now, "0 is the decks on the left, 1 those on the right", 0, 1),
+        Parameter(
+            "crossfader", "float", 0.0, now, "0 plays the decks on the left side, 1 those on the right side", 0, 1
+        ),
         *_record_rows(),
-        Parameter("panic", "trigger", False, now, "Silence at once; the beat runs on"),
-        Parameter("next", "trigger", False, later, "Take the next seed now"),
-        Parameter("learn", "str", "", now, 'Bind the next control that moves to this parameter; "" stops'),
-        Parameter("undo", "trigger", False, later, "Take the last change back; unheard if it has not landed"),
-        Parameter("redo", "trigger", False, later, "Make the change again that was taken back"),
-        Parameter("scene/recall", "str", "", later, "Go to this scene: its name, or its number in the setlist"),
-        Parameter("scene/store", "str", "", now, "Keep what is wanted now as a scene of this name"),
+        Parameter("panic", "trigger", False, now, "Silence at once; the beat continues"),
+        Parameter("next", "trigger", False, later, "Go to the next seed on every deck"),
+        Parameter("learn", "str", "", now, 'Parameter that the next MIDI control to move is assigned to; "" cancels'),
+        Parameter("undo", "trigger", False, later, "Undo the last change; a change that has not landed is cancelled"),
+        Parameter("redo", "trigger", False, later, "Repeat the change that was undone last"),
+        Parameter("scene/recall", "str", "", later, "Go to a scene, by its name or its number in the setlist"),
+        Parameter("scene/store", "str", "", now, "Store the current values as a scene with this name"),
         Parameter("scene/next", "trigger", False, later, "Go to the next scene of the setlist"),
-        Parameter("scene/previous", "trigger", False, later, "Go to the scene before this one"),
-        Parameter("scene/morph_bars", "float", 0.0, now, "Bars on the way to a scene; 0 is no way", 0, 64, "bars"),
+        Parameter("scene/previous", "trigger", False, later, "Go to the previous scene of the setlist"),
+        Parameter(
+            "scene/morph_bars", "float", 0.0, now, "Bars over which a scene is reached; 0 is at once", 0, 64, "bars"
+        ),
     ]
 
 
@@ -117,7 +119,7 @@ def _quantum_rows() -> list[Parameter]:
             "choice",
             QUANTUM_FOLLOWS,
             now,
-            f"Where changes of {what} land",
+            f"Grid on which changes of {what} land",
             choices=choices,
         )
         for name, what in QUANTUM_OF.items()
@@ -127,22 +129,44 @@ def _quantum_rows() -> list[Parameter]:
 def _sync_rows() -> list[Parameter]:
     now = ControlClass.IMMEDIATE
     return [
-        Parameter("transport/sync", "choice", "internal", now, "Who leads tempo and beat", choices=SYNC_CHOICES),
-        Parameter("transport/tap", "trigger", False, now, "Tap the tempo; the third tap counts"),
-        Parameter("transport/nudge", "float", 0.0, now, "Shift the beat; back if negative", -200, 200, "ms"),
-        Parameter("transport/ramp", "float", 0.0, now, "How long a new tempo takes to be reached", 0, 256, "beats"),
-        Parameter("transport/offset", "float", 0.0, now, "Play this much earlier than the leader", -500, 500, "ms"),
-        Parameter("transport/clock_out", "bool", False, now, "Send MIDI clock, so that others follow us"),
-        Parameter("midi/notes_out", "bool", False, now, "Send the notes of what sounds, for other instruments"),
+        Parameter("transport/sync", "choice", "internal", now, "Source of tempo and beat", choices=SYNC_CHOICES),
+        Parameter("transport/tap", "trigger", False, now, "Tap the tempo; it changes from the third tap on"),
+        Parameter(
+            "transport/nudge",
+            "float",
+            0.0,
+            now,
+            "Shift the beat forwards; a negative value shifts it back",
+            -200,
+            200,
+            "ms",
+        ),
+        Parameter("transport/ramp", "float", 0.0, now, "Time in which a new tempo is reached", 0, 256, "beats"),
+        Parameter(
+            "transport/offset",
+            "float",
+            0.0,
+            now,
+            "How much earlier than its source the beat is played",
+            -500,
+            500,
+            "ms",
+        ),
+        Parameter("transport/clock_out", "bool", False, now, "Send MIDI clock, so that other devices can follow"),
+        Parameter(
+            "midi/notes_out", "bool", False, now, "Send the notes of the loops that sound, for other instruments"
+        ),
     ]
 
 
 def _record_rows() -> list[Parameter]:
     now = ControlClass.IMMEDIATE
     return [
-        Parameter("record/start", "trigger", False, now, "Record what is heard to a new file"),
+        Parameter("record/start", "trigger", False, now, "Start to record the output to a new file"),
         Parameter("record/stop", "trigger", False, now, "Finish the recording"),
-        Parameter("record/save_last", "trigger", False, now, "Save the last minutes, whether recorded or not"),
+        Parameter(
+            "record/save_last", "trigger", False, now, "Save the last minutes to a file, even if they were not recorded"
+        ),
     ]
 
 
@@ -150,8 +174,11 @@ def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
     now = ControlClass.IMMEDIATE
     return [
         Parameter("cue/gain", "float", 0.0, now, "Level of the headphones", -60, 6, "dB"),
-        Parameter("cue/mix", "float", 0.0, now, "Headphones: 0 is the cued decks, 1 the master", 0, 1),
-        *(Parameter(f"deck/{d}/cue", "bool", False, now, "Deck in the headphones, before its fader") for d in decks),
+        Parameter("cue/mix", "float", 0.0, now, "Headphones: 0 plays the cued decks, 1 the master", 0, 1),
+        *(
+            Parameter(f"deck/{d}/cue", "bool", False, now, "Play the deck in the headphones, before its fader")
+            for d in decks
+        ),
     ]
 
 
@@ -159,20 +186,36 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
     now, morph, later = ControlClass.IMMEDIATE, ControlClass.MORPH, ControlClass.QUANTISED
     return [
         Parameter(f"{at}/prompt", "str", "ambient piano", later, "What is generated at alpha 0"),
-        Parameter(f"{at}/to", "str", "", later, 'What is generated at alpha 1; "" is the prompt'),
-        Parameter(f"{at}/seed", "int", 0, later, "The noise at alpha 0", 0, MAX_SEED),
-        Parameter(f"{at}/to_seed", "int", 1, later, "The noise at alpha 1", 0, MAX_SEED),
-        Parameter(f"{at}/alpha", "float", 0.0, morph, "The morph from prompt and seed to their ends", 0, 1),
+        Parameter(f"{at}/to", "str", "", later, 'What is generated at alpha 1; "" is the same as prompt'),
+        Parameter(
+            f"{at}/seed", "int", 0, later, "Number of the noise that the loop at alpha 0 starts from", 0, MAX_SEED
+        ),
+        Parameter(
+            f"{at}/to_seed", "int", 1, later, "Number of the noise that the loop at alpha 1 starts from", 0, MAX_SEED
+        ),
+        Parameter(
+            f"{at}/alpha", "float", 0.0, morph, "Position of the morph: 0 is prompt and seed, 1 is to and to_seed", 0, 1
+        ),
         *_prompt_list_rows(f"{at}/prompts"),
-        Parameter(f"{at}/negative", "str", "", later, "What to stay away from"),
+        Parameter(f"{at}/negative", "str", "", later, "What to avoid"),
         Parameter(f"{at}/guidance", "float", 3.0, later, "How strictly the prompt is followed", 1, 10),
-        Parameter(f"{at}/strength", "float", 1.0, later, "How much of init is generated again; 1 forgets it", 0, 1),
+        Parameter(
+            f"{at}/strength",
+            "float",
+            1.0,
+            later,
+            "How much of init is generated anew; at 1 nothing of it is left",
+            0,
+            1,
+        ),
         Parameter(f"{at}/init", "str", "", later, 'Audio file to start from, at its own pitch; "" for none'),
-        Parameter(f"{at}/drift", "float", 0.0, now, "Alpha that the deck walks by itself in a loop", 0, 1, "per loop"),
+        Parameter(f"{at}/drift", "float", 0.0, now, "How far alpha moves by itself in each loop", 0, 1, "per loop"),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
-        Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it runs on"),
+        Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it continues unheard"),
         *_effect_rows(at),
-        Parameter(f"{at}/side", "choice", side, now, "Side of the crossfader; thru passes it by", choices=SIDE_CHOICES),
+        Parameter(
+            f"{at}/side", "choice", side, now, "Side of the crossfader; it does not affect thru", choices=SIDE_CHOICES
+        ),
         *(
             Parameter(f"{at}/{knob.name}", knob.kind, knob.default, later, knob.help, knob.low, knob.high, knob.unit)
             for knob in KNOBS
@@ -182,16 +225,16 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             "str",
             "",
             later,
-            'Chords it follows; "" are those of all decks, off none',
+            'Chords of the deck; "" uses those of all decks, off uses none',
             form=chords.CHORDS,
         ),
-        Parameter(f"{at}/again", "trigger", False, later, "Generate all that is not frozen again"),
+        Parameter(f"{at}/again", "trigger", False, later, "Generate again everything that is not frozen"),
         Parameter(
             f"{at}/freeze/beats",
             "str",
             "",
             now,
-            "Beats that again leaves as they are",
+            "Beats that again does not change",
             form=takes.beats_form(loop_beats),
         ),
         Parameter(
@@ -199,7 +242,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             "str",
             "",
             later,
-            'What was generated again; "" is the first version',
+            'Takes that were generated again; "" is the first version',
             form=takes.takes_form(loop_beats),
         ),
         *(row for stem in stems for row in _stem_rows(f"{at}/stem/{stem}", stem)),
@@ -211,7 +254,7 @@ def _effect_rows(at: str) -> list[Parameter]:
     now = ControlClass.IMMEDIATE
     return [
         Parameter(
-            f"{at}/filter", "float", 0.0, now, "Left a low-pass closes, right a high-pass opens, 0 is off", -1, 1
+            f"{at}/filter", "float", 0.0, now, "Below 0 a low-pass filter, above 0 a high-pass filter, 0 is off", -1, 1
         ),
     ]
 
@@ -231,7 +274,7 @@ def _stem_rows(at: str, stem: str) -> list[Parameter]:
     return [
         Parameter(f"{at}/gain", "float", 0.0, now, f"Level of the {stem}", -60, 6, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, f"Silence the {stem}"),
-        Parameter(f"{at}/solo", "bool", False, now, f"Hear the {stem} and what else is solo"),
+        Parameter(f"{at}/solo", "bool", False, now, f"Play only the {stem} and other stems that are solo"),
         Parameter(f"{at}/again", "trigger", False, later, f"Generate the {stem} again"),
         Parameter(f"{at}/freeze", "bool", False, now, f"Keep the {stem} when the rest is generated again"),
     ]
@@ -240,9 +283,17 @@ def _stem_rows(at: str, stem: str) -> list[Parameter]:
 def _prompt_list_rows(at: str) -> list[Parameter]:
     now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
     return [
-        Parameter(f"{at}/bank", "int", 1, now, "Which of the preset's prompt lists is picked from", 1, MOST_BANKS),
-        Parameter(f"{at}/pick", "int", 1, later, "Take this prompt of the list, by its number", 1, MOST_PROMPTS),
-        Parameter(f"{at}/next", "trigger", False, later, "Take the next prompt of the list"),
-        Parameter(f"{at}/previous", "trigger", False, later, "Take the prompt before this one in the list"),
-        Parameter(f"{at}/random", "trigger", False, later, "Take any other prompt of the list"),
+        Parameter(
+            f"{at}/bank",
+            "int",
+            1,
+            now,
+            "Prompt list of the preset that pick, next, previous and random use",
+            1,
+            MOST_BANKS,
+        ),
+        Parameter(f"{at}/pick", "int", 1, later, "Use this prompt of the list, by its number", 1, MOST_PROMPTS),
+        Parameter(f"{at}/next", "trigger", False, later, "Use the next prompt of the list"),
+        Parameter(f"{at}/previous", "trigger", False, later, "Use the previous prompt of the list"),
+        Parameter(f"{at}/random", "trigger", False, later, "Use any other prompt of the list, at random"),
     ]

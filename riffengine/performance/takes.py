@@ -91,7 +91,7 @@ def beats_form(loop_beats: int) -> TextFormat:
 @lru_cache(maxsize=8)
 def takes_form(loop_beats: int) -> TextFormat:
     """Takes of a loop of ``loop_beats``, as text."""
-    example = f"what again writes, such as drums:1-{loop_beats}:1; clear it with no text"
+    example = f"takes as again writes them, such as drums:1-{loop_beats}:1; empty text clears them"
     return TextFormat(example, partial(parse_takes, loop_beats=loop_beats))
 
 
@@ -119,7 +119,9 @@ def again(
             f"{at}: {frozen} cannot be generated again while frozen; set {at}/stem/{wanted[0]}/freeze to false"
         )
     if not beats:
-        raise OutOfRange(f"{at}: every beat is frozen, nothing can be generated again; free some in {at}/freeze/beats")
+        raise OutOfRange(
+            f"{at}: every beat is frozen, nothing can be generated again; unfreeze some in {at}/freeze/beats"
+        )
     new = Retake(free, beats, number)
     takes = list(parse_takes(str(values[f"{at}/takes"]), LONGEST_BEATS))
     while takes and new.covers(takes[-1]):  # only the last: one between them has listened to the one before it

@@ -70,7 +70,7 @@ class LoopStore:
                     megabytes = number * slot_floats * 4 / 2**20
                     raise LoopStoreError(
                         f"no shared memory for {number} loops ({megabytes:.0f} MiB): {error}; enlarge {_SHM_FOLDER} "
-                        "(docker run --shm-size=1g, or mount -o remount,size=1G) or end what fills it"
+                        "(docker run --shm-size=1g, or mount -o remount,size=1G) or end the programs that fill it"
                     ) from error
                 number = max(least, number // 2)
                 continue

@@ -106,10 +106,16 @@ class RenderRequest:
     key: str = ""
     init: str = ""
     model: str = "bundled"
-    density: float = field(default=0.0, metadata=knob("few notes or many", -1, 1, at_zero="as the words say"))
-    brightness: float = field(default=0.0, metadata=knob("dark or bright", -1, 1, at_zero="as the words say"))
-    energy: float = field(default=0.0, metadata=knob("calm or driving", -1, 1, at_zero="as the words say"))
-    transpose: int = field(default=0, metadata=knob("on top of the key", -12, 12, "semitones"))
+    density: float = field(
+        default=0.0, metadata=knob("density of the notes, from few to many", -1, 1, at_zero="as the prompt says")
+    )
+    brightness: float = field(
+        default=0.0, metadata=knob("brightness, from dark to bright", -1, 1, at_zero="as the prompt says")
+    )
+    energy: float = field(
+        default=0.0, metadata=knob("energy, from calm to driving", -1, 1, at_zero="as the prompt says")
+    )
+    transpose: int = field(default=0, metadata=knob("transposition on top of the key", -12, 12, "semitones"))
     chords: tuple[tuple[int, ...], ...] = ()
     retakes: tuple[Retake, ...] = ()
     source_bpm: float = 0.0

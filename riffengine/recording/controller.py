@@ -74,23 +74,27 @@ class RecordingController(Surface):
         asked = self._recording.asked if self._recording is not None else ""
         match command.path:
             case "record/start" if asked:
-                return Rejected(command, f"{command.path}: {asked} is being recorded; record/stop ends it")
+                return Rejected(command, f"{command.path}: {asked} is still being recorded; end it with record/stop")
             case "record/start":
                 path = str(self._new_path("riffengine"))
                 self._recording = _Recording(path)
                 self.send(StartRecording(path, 60.0 * self._settings.part_minutes))
                 return Accepted(command, True, note=f"recording to {path}")
             case "record/stop" if not asked:
-                return Rejected(command, f"{command.path}: nothing is being recorded; record/start begins")
+                return Rejected(command, f"{command.path}: nothing is being recorded; begin with record/start")
             case "record/stop":
                 self.send(StopRecording())
                 return Accepted(command, True, note=f"{asked} is being finished")
             case "record/save_last" if self._settings.keep_minutes <= 0.0:
-                return Rejected(command, f"{command.path}: nothing is kept; set record: keep_minutes: in the preset")
+                return Rejected(
+                    command, f"{command.path}: the last minutes are not kept; set record: keep_minutes: in the preset"
+                )
             case "record/save_last":
                 path = str(self._new_path("riffengine-last"))
                 self.send(SaveLast(path, 60.0 * self._settings.keep_minutes))
-                return Accepted(command, True, note=f"the last {self._settings.keep_minutes:g} minutes go to {path}")
+                return Accepted(
+                    command, True, note=f"the last {self._settings.keep_minutes:g} minutes are saved to {path}"
+                )
         return None
 
     @property
@@ -127,7 +131,7 @@ class RecordingController(Surface):
         if news.problem:
             self.failures += 1
             rest = f"; {news.frames / self._rate:.1f} s are in {news.path}" if news.frames else ""
-            self._say(f"{news.problem}{rest}; the music goes on")
+            self._say(f"{news.problem}{rest}; the music continues")
         else:
             self._say(success)
 

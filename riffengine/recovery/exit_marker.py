@@ -36,7 +36,7 @@ class RunStart:
         if self.safe:
             return (
                 f"{self.crashes} crashes within ten minutes: safe start, with the preset's own values and without "
-                "--resume; `riffengine doctor` may show the cause"
+                "--resume; run `riffengine doctor` for the cause"
             )
         if self.resumable and not resume:
             return "the last set ended in a crash; `riffengine play --resume` continues it"

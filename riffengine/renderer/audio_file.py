@@ -62,7 +62,7 @@ def read_audio(
     if not np.isfinite(sound).all():
         raise AudioFileError(f"{name} holds NaN or infinity; every sample must be finite; export it again")
     if not sound.size or not np.abs(sound).max() > 1e-5:
-        raise AudioFileError(f"{name} is silent from {start:g} s on; take a part that sounds")
+        raise AudioFileError(f"{name} is silent from {start:g} s on; choose a part with sound")
     if rate != sample_rate:
         sound = np.ascontiguousarray(soxr.resample(sound.T, rate, sample_rate).T)
     return Excerpt(sound, sample_rate, start)

@@ -264,7 +264,7 @@ class Conductor:
         scheduler = self._scheduler
         job = scheduler.renders.finished(delivery.job, frame, scheduler.quality)
         if job is None:
-            return [Log("stray delivery", f"job {delivery.job} belongs to a renderer that is gone")]
+            return [Log("stray delivery", f"job {delivery.job} belongs to a renderer that has ended")]
         shape = (delivery.frames, delivery.channels, delivery.stems, scheduler.facts.beats)
         scheduler.loops.put(job.planned.loop_id, job.planned.steps, delivery.slot, shape)
         actions = self._advance(frame)
@@ -278,7 +278,7 @@ class Conductor:
         scheduler = self._scheduler
         outcome = scheduler.renders.failed(failure.job, scheduler.timeline.beat_at(frame), failure.hopeless)
         if outcome is None:
-            return [Log("stray failure", f"job {failure.job} belongs to a renderer that is gone")]
+            return [Log("stray failure", f"job {failure.job} belongs to a renderer that has ended")]
         job, given_up = outcome
         scheduler.loops.release(job.slot)
         self._queue.reconsider()
@@ -308,7 +308,7 @@ class Conductor:
             scheduler.loops.release(job.slot)
             if scheduler.renders.refuses(job.planned):
                 deck = scheduler.decks[job.planned.deck]
-                actions.append(_give_up(deck, job.planned.purpose, "the renderer died while rendering it"))
+                actions.append(_give_up(deck, job.planned.purpose, "the renderer crashed while rendering it"))
         self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 
@@ -380,7 +380,7 @@ class Conductor:
         if job is None:
             return []
         seconds = (frame - job.sent_frame) / self._scheduler.facts.sample_rate
-        return [RestartRenderer(f"the renderer has hung over a loop for {seconds:.0f} s; it is started again")]
+        return [RestartRenderer(f"the renderer has not finished a loop for {seconds:.0f} s; it is restarted")]
 
 
 def _give_up(deck: DeckState, purpose: Purpose, reason: str) -> RenderGivenUp:
@@ -388,6 +388,6 @@ def _give_up(deck: DeckState, purpose: Purpose, reason: str) -> RenderGivenUp:
     if purpose is Purpose.LAUNCH:
         deck.refuse_target()
     if deck.current is not None:
-        return RenderGivenUp(deck.name, f"deck {deck.name} stays with what it has: {reason}")
+        return RenderGivenUp(deck.name, f"deck {deck.name} keeps its loops: {reason}")
     cure = "init" if deck.want.base.init else "its prompt or seed"
     return RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")

@@ -174,7 +174,7 @@ class DriftStepper:
 
 
 def _seed_skipped(deck: DeckState, seed: int) -> Log:
-    text = f"deck {deck.name}: seed {seed} cannot be rendered; the drift takes the next one"
+    text = f"deck {deck.name}: seed {seed} cannot be rendered; the drift continues with the next one"
     return Log("seed skipped", text, {"deck": deck.name, "seed": seed})
 
 

@@ -50,7 +50,7 @@ def examine(observation: Observation | None, now_ns: int, stopping: bool = False
         for d in status.decks
         if d.sounding and d.runway_seconds <= 0.0
     ]
-    if "no sound device" in observation.output:
+    if "in place of a sound device" in observation.output:
         problems.append(f"no sound reaches a device: {observation.output}")
     if observation.recordings_failed:
         problems.append(f"{observation.recordings_failed} recordings or cue sheets failed")

@@ -124,7 +124,7 @@ def _renders(observation: Observation) -> Iterator[Metric]:
 
 def _decks(observation: Observation) -> Iterator[Metric]:
     figures: dict[str, tuple[str, Callable[[DeckStatus], float]]] = {
-        "alpha": ("Position of the morph from prompt to to", lambda d: d.alpha),
+        "alpha": ("Position of the morph: 0 is prompt, 1 is to", lambda d: d.alpha),
         "coverage": ("Share of the bank that is rendered", lambda d: d.coverage),
         "runway_seconds": ("Seconds of finished music ahead; +Inf without drift", lambda d: d.runway_seconds),
         "deck_sounding": ("1 when the deck has a loop", lambda d: float(d.sounding)),

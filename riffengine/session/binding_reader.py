@@ -89,7 +89,7 @@ class BindingReader(YamlReader):
     def _read_control(self, node: yaml.Node, full: str, key: str, options: dict[str, Any]) -> None:
         plain = self._scalar(node, full)
         if "kind" in options:
-            self._refuse(node, full, f"one control a line; this one has {options['kind']} already")
+            self._refuse(node, full, f"a line has one control; this one already has {options['kind']}")
         options["kind"] = key
         if key == "chord":
             keys = _RANGE.fullmatch(str(plain))
@@ -99,7 +99,7 @@ class BindingReader(YamlReader):
             self._require(plain is True, node, full, f"{key} takes true; it has no number")
         else:
             options["number"] = plain
-            self._require(type(plain) is int, node, full, f"{plain!r} is no number; allowed is 0 to 127")
+            self._require(type(plain) is int, node, full, f"{plain!r} is not a number; allowed is 0 to 127")
 
     def _read_option(self, node: yaml.Node, full: str, key: str, options: dict[str, Any]) -> None:
         if key == "values":
@@ -119,7 +119,7 @@ class BindingReader(YamlReader):
             case "channel":
                 self._require(plain == "any" or type(plain) is int, node, full, "allowed is 1 to 16, or any")
             case "low" | "high" | "step":
-                self._require(type(plain) in (int, float), node, full, f"{plain!r} is no number")
+                self._require(type(plain) in (int, float), node, full, f"{plain!r} is not a number")
             case "invert" | "echo":
                 self._require(isinstance(plain, bool), node, full, "allowed is true or false")
             case "port" | "light" | "label":

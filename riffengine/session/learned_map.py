@@ -22,7 +22,7 @@ from riffengine.session.binding_reader import BindingReader, full_tree
 from riffengine.session.yaml_reader import YamlReader, read_yaml
 
 _HEAD = """\
-# Controls that were taught with `riffengine learn` or /riff/learn. They count in every set, before any other map.
+# Controls that were assigned with `riffengine learn` or /riff/learn. They are used in every set, before any other map.
 # You can edit this file: one line for each control, as in a preset's midi: map:
 map:
 """
@@ -79,7 +79,7 @@ class LearnedMap(YamlReader):
             lines = self._lines()
             text = self.path.read_text(encoding="utf-8") if self.path.exists() else _HEAD
         except (PresetError, OSError) as error:
-            raise ControlError(f"{error}; repair {self.path} or move it away, then teach again") from None
+            raise ControlError(f"{error}; repair {self.path} or move it away, then assign the control again") from None
         removed = [node for node, binding in lines if binding is not None and obsolete(binding)]
         removed_rows = {row for node in removed for row in range(node.start_mark.line, _last_row(node) + 1)}
         rows = [row for number, row in enumerate(text.splitlines()) if number not in removed_rows]

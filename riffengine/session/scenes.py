@@ -42,9 +42,9 @@ class SceneReader(YamlReader):
                 continue
             full = f"{at}.{name}"
             if name in found:
-                self._refuse(key_node, full, "stands here twice; a scene has one name")
+                self._refuse(key_node, full, "is given twice; give every scene its own name")
             elif len(found) >= MOST_SCENES:
-                self._refuse(key_node, full, f"is one scene too many; {MOST_SCENES} are allowed")
+                self._refuse(key_node, full, f"is one scene too many; at most {MOST_SCENES} are allowed")
             else:
                 found[name] = Scene(name, self._values(value, full))
         return tuple(found.values())
@@ -60,10 +60,12 @@ class SceneReader(YamlReader):
             key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
             path, full = self._short.get(key, key), f"{at}.{key}"
             if path in values:
-                self._refuse(key_node, full, "stands here twice; keep one")
+                self._refuse(key_node, full, "is given twice; keep one")
             elif path not in allowed:
                 known = path in self._tree
-                self._refuse(key_node, full, "is no part of a scene" if known else unknown("parameter", key, allowed))
+                self._refuse(
+                    key_node, full, "cannot be part of a scene" if known else unknown("parameter", key, allowed)
+                )
             else:
                 checked = self._value(value, full, self._tree[path])
                 if checked is not None:

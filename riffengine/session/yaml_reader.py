@@ -132,7 +132,7 @@ class YamlReader:
                 self._refuse(key_node, full, unknown("key", key, known))
             elif key in found:
                 first = found[key].start_mark.line + 1
-                self._refuse(key_node, full, f"stands here twice, first in line {first}; keep one")
+                self._refuse(key_node, full, f"is given twice, first in line {first}; keep one")
             else:
                 found[key] = value
         return list(found.items())

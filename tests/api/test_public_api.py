@@ -292,7 +292,7 @@ def test_a_script_that_ends_without_stop_fades_out_and_leaves_nothing(tmp_path: 
 def test_a_script_without_a_guard_is_told_what_to_write(tmp_path: Path) -> None:
     ended = run_script(tmp_path, SCRIPT)
     assert ended.returncode == 1
-    assert 'write `if __name__ == "__main__":`' in ended.stderr and "started" not in ended.stdout
+    assert 'below `if __name__ == "__main__":`' in ended.stderr and "started" not in ended.stdout
 
 
 def run_script(folder: Path, text: str) -> subprocess.CompletedProcess[str]:

@@ -89,7 +89,7 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
         (["play", "--osc-allow", "my house"], "192.168.1.0/24"),
         (["play", "--osc-port", "x"], "'x' is not allowed; give a whole number"),
         (["rehearse", "a.yaml", "--failures", "2"], "from 0 to 1"),
-        (["rehearse", "a.yaml", "--crash-every", "-1"], "from 0 up"),
+        (["rehearse", "a.yaml", "--crash-every", "-1"], "of at least 0"),
         (["rehearse", "a.yaml", "--render-seconds", "a,b"], "above 0"),
         (["play", "--record", "tape.ogg"], "neither .wav nor .flac"),
         (["play", "--osc-port", "9000", "--no-osc"], "not allowed with"),

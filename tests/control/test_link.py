@@ -1,4 +1,4 @@
-"""Ableton Link where its library is missing, or is another one of the same name."""
+"""Ableton Link where its library is missing, or is a different one of the same name."""
 
 import sys
 from types import ModuleType
@@ -11,7 +11,7 @@ from riffengine.errors import ControlError
 
 
 @pytest.mark.parametrize(
-    ("found", "said"), [(None, "Ableton Link is not installed"), (ModuleType("link"), "is another one")]
+    ("found", "said"), [(None, "Ableton Link is not installed"), (ModuleType("link"), "is a different one")]
 )
 def test_a_missing_library_is_reported_with_what_to_do(
     found: ModuleType | None, said: str, monkeypatch: pytest.MonkeyPatch

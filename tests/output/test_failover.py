@@ -141,7 +141,7 @@ def test_a_device_that_does_not_start_is_an_error_only_where_it_was_asked_for(
         return
     outputs.failover.start()
     assert outputs.failover.running
-    assert outputs.failover.name == "paced (no sound device: busy)"
+    assert outputs.failover.name == "paced, in place of a sound device (busy)"
     outputs.failover.stop()
 
 

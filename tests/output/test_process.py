@@ -234,7 +234,7 @@ def test_without_a_sound_device_auto_is_paced_and_says_so(store: LoopStore) -> N
     player.start()
     said: list[FromPlayer] = []
     wait_for(player, said, lambda s: bool(of(s, PlayerReady)))
-    assert of(said, PlayerReady)[0].output.startswith("paced (no sound device: ")
+    assert of(said, PlayerReady)[0].output.startswith("paced, in place of a sound device (")
     player.stop(0)
 
 

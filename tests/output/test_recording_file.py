@@ -112,7 +112,7 @@ def test_a_full_disk_ends_the_recording_with_a_reason_and_keeps_what_was_written
     [
         ("System error.", 4_000, "the disk is full (sets has 4 kB left); make room"),
         ("File too large", 10**9, "File too large"),
-        ("", 10**9, "the disk took less"),
+        ("", 10**9, "the disk accepted only"),
     ],
 )
 def test_the_reason_why_a_disk_took_no_more_says_what_to_do(error: str, free: int, words: str) -> None:

@@ -124,7 +124,7 @@ def test_a_change_makes_a_new_state_and_the_same_value_does_not() -> None:
     assert (state["deck/b/alpha"], state.revision, start["deck/b/alpha"]) == (1.0, 1, 0.0)
     again, reply = TREE.apply(state, Command("deck/b/alpha", 1.0))
     assert again is state
-    assert isinstance(reply, Accepted) and reply.note == "already so"
+    assert isinstance(reply, Accepted) and reply.note == "it has this value already"
 
 
 def test_a_trigger_fires_without_a_value_in_the_state() -> None:

@@ -179,4 +179,7 @@ def test_every_knob_is_a_field_that_rests_at_zero_within_its_range() -> None:
         assert getattr(PLAIN, knob.name) == knob.default == 0
         assert type(getattr(PLAIN, knob.name)).__name__ == knob.kind
         assert knob.low < knob.default < knob.high
-    assert KNOBS[0].help == "Few notes or many; 0 is as the words say" and KNOBS[3].help == "On top of the key"
+    assert (
+        KNOBS[0].help == "Density of the notes, from few to many; 0 is as the prompt says"
+        and KNOBS[3].help == "Transposition on top of the key"
+    )

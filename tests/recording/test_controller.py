@@ -132,7 +132,7 @@ def test_a_full_disk_is_reported_and_the_next_recording_may_begin(tmp_path: Path
         Recorded("ended", player.sent[0].path, 5 * RATE, 5 * RATE, "recording to x ended: disk full")
     )
     assert player.said[-1].startswith("recording to x ended: disk full; 5.0 s are in ")
-    assert "the music goes on" in player.said[-1]
+    assert "the music continues" in player.said[-1]
     assert player.controller.failures == 1
     assert isinstance(player.fire("record/start"), Accepted)
     player.controller.finish()

@@ -74,7 +74,7 @@ def test_it_renders_cancels_fails_and_continues(renderer: RendererProcess, store
     assert {message.job for message in answers if isinstance(message, Cancelled)} == {1, 2}
     failed = [message for message in answers if isinstance(message, Failed)]
     assert [message.job for message in failed] == [3]
-    assert "is no key" in failed[0].reason
+    assert "is not a key" in failed[0].reason
     delivery = answers[-1]
     assert isinstance(delivery, Delivery)
     assert (delivery.job, delivery.slot, delivery.frames) == (4, 2, 117600)

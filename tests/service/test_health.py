@@ -41,7 +41,7 @@ def with_problem(seen: Observation, what: str) -> Observation:
         "run out": replace(
             seen, conductor=replace(status, decks=tuple(replace(d, runway_seconds=0.0) for d in status.decks))
         ),
-        "no sound reaches": replace(seen, output="paced (no sound device: none)"),
+        "no sound reaches": replace(seen, output="paced, in place of a sound device (none)"),
         "recordings": replace(seen, recordings_failed=2),
         "faults": replace(seen, faults=1),
     }[what]

@@ -84,7 +84,7 @@ def test_a_set_sends_its_clock_from_its_first_loop_to_its_end(tmp_path: Path) ->
             return text in (tmp_path / "log").read_text()
 
         try:
-            assert until(lambda: told("riffengine clock goes out") or play.poll() is not None)
+            assert until(lambda: told("riffengine clock is sent") or play.poll() is not None)
             leader.append(MidiClockInput.open("riffengine clock", CLOCK))
             while not until(lambda: playing(leader[0]), 10.0) and play.poll() is None:
                 if not leader[0].core.counters.ticks:  # on a busy machine the server drops a client that was late

@@ -189,13 +189,15 @@ class Binding:
         relative = self.mode.startswith("relative")
         if relative:
             if self.kind != "cc":
-                raise ControlError(f"mode {self.mode} is for an endless knob, so for cc")
+                raise ControlError(f"mode {self.mode} is for an endless knob, which sends cc")
             if self.values or parameter.kind not in ("float", "int", "choice"):
                 raise ControlError(f"mode {self.mode} moves numbers and choices; {self.path} is {parameter.allowed}")
         if self.step is not None and (not relative or self.step <= 0 or parameter.kind == "choice"):
-            raise ControlError("step is what one click of an endless knob moves: above 0, and with a relative mode")
+            raise ControlError(
+                "step is how far one click of an endless knob moves; it is above 0 and needs a relative mode"
+            )
         if self.kind == "program" and not self.values and self.mode == "absolute" and parameter.kind != "trigger":
-            raise ControlError("a program has no travel: give values, or mode trigger or toggle")
+            raise ControlError("a program change has no range: give values, or mode trigger or toggle")
         if self.mode == "toggle" and parameter.kind != "bool" and len(self.values) < 2:
             raise ControlError(f"mode toggle needs a switch or two values; {self.path} is {parameter.allowed}")
         if self.mode in ("toggle", "trigger") and self.kind in ("pitchbend", "aftertouch", "polytouch"):

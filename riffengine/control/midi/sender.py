@@ -191,7 +191,7 @@ def _open(wanted: str, client: str) -> tuple[Any, str]:
         except (rtmidi.RtMidiError, NotImplementedError) as error:
             tried.append(str(error))
             continue
-        return port, f"{client} goes out to {wanted!r}" if wanted else f"{client} goes out on the port {client!r}"
+        return port, f"{client} is sent to {wanted!r}" if wanted else f"{client} is sent on the port {client!r}"
     raise ControlError(f"no MIDI can be sent here ({'; '.join(tried)}); connect a MIDI port or start JACK")
 
 
@@ -231,7 +231,9 @@ class MidiSender:
                 found.append(answer.note if isinstance(answer, PortOpened) else str(answer.reason))
         except (EOFError, OSError):
             self.open, self.failed = False, True
-            found.append("a process that sends MIDI has ended; turn its switch in the tree off and on to start another")
+            found.append(
+                "a process that sends MIDI has ended; set transport/clock_out or midi/notes_out to false and true again"
+            )
         return found
 
     def close(self) -> None:

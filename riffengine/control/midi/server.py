@@ -145,7 +145,7 @@ class MidiServer(Surface):
     def _on_disconnected(self, label: str) -> None:
         self.counters.disconnected += 1
         self._controllers.remove(label)
-        self._say(f"MIDI controller gone: {label}; plug it in again and it goes on")
+        self._say(f"MIDI controller gone: {label}; connect it again to continue")
 
     def _update(self) -> None:
         """Every 40 ms: what depends on time, then the LEDs."""

@@ -50,14 +50,14 @@ def whole_number(request: OscRequest) -> int:
         or sent != sent // 1  # also true for NaN
         or abs(sent) > _LARGEST
     ):
-        raise WrongType(f"{request.address} takes one whole number, which comes back")
+        raise WrongType(f"{request.address} takes one whole number, which is sent back")
     return int(sent)
 
 
 def port_number(request: OscRequest, sent: object) -> int:
     """``sent`` as the port to reply to; ``WrongType`` when it is none."""
     if isinstance(sent, bool) or not isinstance(sent, int | float) or not 0 < sent < 65536 or sent != int(sent):
-        raise WrongType(f"{request.address}: the second value is the port to be answered at, from 1 to 65535")
+        raise WrongType(f"{request.address}: the second value is the port for replies, from 1 to 65535")
     return int(sent)
 
 

@@ -15,10 +15,10 @@ from riffengine.errors import WrongType
 from riffengine.performance.command import Value
 
 META_ADDRESSES = {
-    "notify": ("i", "1: every value now and each change from now on, to your address; 0 ends it"),
-    "sync": ("i", "Comes back as /riff/synced when everything sent before has been worked off"),
-    "status": ("N", "Answers /riff/status.reply name value …"),
-    "help": ("s", "Answers /riff/help.reply path kind allowed help"),
+    "notify": ("i", "1 sends every value now, and every change from now on, to your address; 0 ends it"),
+    "sync": ("i", "Answered by /riff/synced when everything sent before has been handled"),
+    "status": ("N", "Answered by /riff/status.reply name value …"),
+    "help": ("s", "Answered by /riff/help.reply path kind allowed help"),
 }
 """Their OSC type and what they do, as OSCQuery shows it."""
 
@@ -39,7 +39,7 @@ class MetaAddresses:
         subscribers = self._replies.subscribers
         wanted, *rest = request.arguments or (None,)
         if not isinstance(wanted, bool | int | float) or wanted not in (0, 1) or len(rest) > 1:
-            raise WrongType(f"{request.address} takes 1 to subscribe or 0 to end it, and a port to be answered at")
+            raise WrongType(f"{request.address} takes 1 to subscribe or 0 to end it, and a port for the replies")
         if rest:
             subscribers.set_reply_port(sender, port_number(request, rest[0]))
         if not wanted:

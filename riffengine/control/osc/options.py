@@ -34,8 +34,8 @@ class OscOptions:
         if self.allow:
             return f"OSC listens on {self.host}:{self.port}: {', '.join(self.allow)} and this machine can play"
         return (
-            f"OSC listens on {self.host}:{self.port}: anybody in this network can play. OSC has no password; "
-            "name who may play with --osc-allow, or use 127.0.0.1 unless the network is yours alone"
+            f"OSC listens on {self.host}:{self.port}: everyone in this network can play. OSC has no password: "
+            "name the allowed addresses with --osc-allow, or listen on 127.0.0.1 if you do not trust the network"
         )
 
 

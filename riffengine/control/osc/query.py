@@ -121,8 +121,8 @@ _CONTAINERS = {
     "/": "root",
     "/riff": "Riffengine: every control of the performance",
     "/riff/deck": "The decks",
-    "/riff/transport": "Tempo, beat and who leads them",
+    "/riff/transport": "Tempo, beat and their source",
     "/riff/scene": "Scenes of the setlist",
-    "/riff/master": "Everything that sounds",
+    "/riff/master": "The sum of all decks",
     "/riff/cue": "The headphones",
 }

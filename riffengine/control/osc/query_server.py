@@ -63,7 +63,7 @@ class OscQueryServer(Surface):
             await self._runner.cleanup()
             raise ControlError(
                 f"OSCQuery cannot listen on {self.options.host}:{self.port}: {error.strerror or error}; "
-                "OSC itself works; name another port under osc: port: if programs are to discover it"
+                "OSC itself works; to have OSCQuery too, choose another port under osc: port:"
             ) from None
         self.port = int(self._runner.addresses[0][1])
 
@@ -89,11 +89,11 @@ class OscQueryServer(Surface):
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if not self._allow_list.admits(request.remote or "") or not self._is_ours(request):
-            return _plain(HTTPStatus.FORBIDDEN, "this host may not ask; see osc: allow: in the preset")
+            return _plain(HTTPStatus.FORBIDDEN, "this host is not allowed; see osc: allow: in the preset")
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._listen(request)
         if request.method not in ("GET", "HEAD"):
-            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, "OSCQuery only reads; change values by OSC")
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, "OSCQuery is read-only; change values by OSC")
         attribute = request.query_string.partition("=")[0].partition("&")[0]
         if attribute == "HOST_INFO":
             return _json(host_info(NAME, self._own_ip(request), self._osc_port, self.port))
@@ -115,7 +115,7 @@ class OscQueryServer(Surface):
 
     async def _listen(self, request: web.BaseRequest) -> web.StreamResponse:
         if len(self._listeners) >= MAX_LISTENERS:
-            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_LISTENERS} programs are listening already")
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_LISTENERS} programs are connected already")
         wire = web.WebSocketResponse(max_msg_size=MAX_COMMAND, heartbeat=20.0)
         await wire.prepare(request)
         listener = _Listener(wire)

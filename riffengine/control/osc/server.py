@@ -73,7 +73,7 @@ class OscServer(Surface):
         except OSError as error:
             raise ControlError(
                 f"OSC cannot listen on {host}:{port}: {error.strerror or error}; "
-                f"another program may have the port: name another under osc: port: in the preset"
+                f"another program may use the port: name another under osc: port: in the preset"
             ) from None
         self.port = self._socket.port
         self.replies.send = self._socket.send

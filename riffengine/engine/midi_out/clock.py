@@ -31,7 +31,7 @@ class MidiClockOut:
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
-        self._sender = OptionalSender(open_sender, "no MIDI clock goes out", say)
+        self._sender = OptionalSender(open_sender, "no MIDI clock is sent", say)
         self._sent: Course | None = None
         # The grid that is heard now and those to come, each with its epoch.
         self._grids: deque[tuple[BeatGrid, int]] = deque()

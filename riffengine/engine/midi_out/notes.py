@@ -35,7 +35,7 @@ class MidiNotesOut:
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
-        self._sender = OptionalSender(open_sender, "no notes go out", say)
+        self._sender = OptionalSender(open_sender, "no notes are sent", say)
         self._sequencer = NoteSequencer()
         self._slots: dict[int, bytes] = {}
         self._sent: deque[tuple[int, int]] = deque()  # frame and host time of the messages that the sender still has

@@ -27,7 +27,7 @@ class OptionalSender(Generic[Order]):
     """Opens the sender when it is wanted and closes it when it is not.
 
     ``open_sender`` may raise ``ControlError``: it is reported once, and not tried again until the parameter was off.
-    ``consequence`` says what a refusal means, such as "no notes go out".
+    ``consequence`` says what a refusal means, such as "no notes are sent".
     """
 
     def __init__(self, open_sender: Callable[[], Sender[Order]], consequence: str, say: Callable[[str], None]) -> None:

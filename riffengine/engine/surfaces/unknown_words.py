@@ -27,7 +27,9 @@ class UnknownWords:
         notes = []
         for word in vocabulary.unknown(str(text))[:MAX_WORDS]:
             close = vocabulary.suggest(word)
-            hint = f"did you mean {' or '.join(close)}?" if close else "`riffengine words` lists what it knows"
+            hint = (
+                f"did you mean {' or '.join(close)}?" if close else "`riffengine words` lists the words that it knows"
+            )
             notes.append(f"the model does not know {word!r}; {hint}")
             if word not in self._said:
                 self._said.add(word)

@@ -94,7 +94,10 @@ class TempoSync:
         if command.source == _SOURCE:
             return None
         if self._leader is not None and self._following and not self._accepted_by_leader(command):
-            reason = f"transport/tempo: the {self._leader.name} leads; set transport/sync to internal to choose a tempo"
+            reason = (
+                f"transport/tempo: the {self._leader.name} sets the tempo; "
+                "set transport/sync to internal to choose one yourself"
+            )
             return Rejected(command, reason), []
         beats = self._conductor.state.number("transport/ramp")
         if self._leader is not None or not self.frames.known or (beats <= 0.0 and not self._internal.active):
@@ -217,7 +220,7 @@ class TempoSync:
         self._following = False
         actions = self._conductor.tempo.release(at_frame)
         if self._leader is not None:
-            actions.append(Log("sync", f"the {self._leader.name} has stopped; the beat runs on by itself"))
+            actions.append(Log("sync", f"the {self._leader.name} has stopped; the beat continues by itself"))
         return actions
 
     def _start_or_stop(self, pace: Pace) -> list[Action]:

@@ -32,6 +32,6 @@ def parse_key(text: str) -> Key:
     mode = mode.strip().lower()
     natural, accidental = tonic[:1].upper(), tonic[1:]
     if natural not in NATURALS or accidental not in ACCIDENTALS or mode not in ("major", "minor"):
-        raise RendererError(f"{text!r} is no key: a tonic and a mode are needed, such as 'A minor' or 'F# major'")
+        raise RendererError(f"{text!r} is not a key: a tonic and a mode are needed, such as 'A minor' or 'F# major'")
     relative_major = NATURALS[natural] + ACCIDENTALS[accidental] + (3 if mode == "minor" else 0)
     return Key((relative_major + 6) % 12 - 6, mode)

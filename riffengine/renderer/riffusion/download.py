@@ -27,7 +27,7 @@ _LIST_BYTES = SMALL_BYTES  # of the hub's answer about a model; 100,000 names ne
 _SPARE_BYTES = 64 << 20  # of the disk stay free
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_UNTRUSTED = "nothing of it is kept: look at what HF_ENDPOINT names, or take another checkpoint"
+_UNTRUSTED = "nothing of it is kept: check HF_ENDPOINT, or use another checkpoint"
 
 
 def fetch(name: str, library: Library) -> Path:
@@ -46,7 +46,7 @@ def fetch(name: str, library: Library) -> Path:
     lacking = _lacking(folder)
     if lacking:
         raise ModelError(
-            f"{name} on the hub has no {lacking[0]}: it is no checkpoint in diffusers layout; take another"
+            f"{name} on the hub has no {lacking[0]}: it is not a checkpoint in diffusers layout; use another"
         )
     return folder
 
@@ -82,16 +82,18 @@ def _download(name: str, folder: Path) -> None:
         raise
     except GatedRepoError as error:
         raise ModelError(
-            f"{name} is given to those who agree to its terms: do that on its page, sign in with `hf auth login`, "
-            "and fetch it again"
+            f"{name} can be downloaded only by those who accept its terms: do that on its page, sign in with "
+            "`hf auth login`, and fetch it again"
         ) from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"the hub has no model {name}, or keeps it closed; look the name up on its page") from error
+        raise ModelError(
+            f"the hub has no model {name}, or it is private; check the name on the hub's website"
+        ) from error
     except Exception as error:  # strange answers make the client raise nearly anything: ValueError, AttributeError …
         raise ModelError(
-            f"{name} could not be fetched ({_first_line(error)}). With a network, `riffengine models get {name}` goes "
-            "on where it was; a copy of its folder from another machine does as well; without either, --model bundled "
-            "plays what is in the package"
+            f"{name} could not be fetched ({_first_line(error)}). With a network, `riffengine models get {name}` "
+            "continues where it stopped; a copy of its folder from another machine works too; without either, "
+            "--model bundled plays the model of the package"
         ) from error
 
 
@@ -118,7 +120,7 @@ def _offer(url: str, hub: Any) -> tuple[str, list[str]]:
         raise ModelError(f"the hub's answer holds no list of files; {_UNTRUSTED}")
     commit = found.get("sha") or "main"
     if commit != "main" and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
-        raise ModelError(f"the hub names the commit {printable(repr(commit), 80)}, which is none; {_UNTRUSTED}")
+        raise ModelError(f"the hub names the commit {printable(repr(commit), 80)}, which is not a commit; {_UNTRUSTED}")
     return commit, [each.get("rfilename") for each in siblings]
 
 
@@ -147,9 +149,7 @@ def _take(url: str, folder: Path, file: str, hub: Any) -> None:
     tag = str(facts.etag or "").strip('"')
     size, most = facts.size, most_bytes(file)
     if size is not None and not 0 <= size <= most:
-        raise ModelError(
-            f"{file} on the hub is said to hold {_size(size)}; 0 to {_size(most)} are possible; {_UNTRUSTED}"
-        )
+        raise ModelError(f"the hub says that {file} has {_size(size)}; 0 to {_size(most)} are possible; {_UNTRUSTED}")
     target, partial = inside(folder, file), inside(folder, f"{file}.{_mark(tag)}{_PARTIAL}")
     target.parent.mkdir(parents=True, exist_ok=True)
     for old in target.parent.glob(f"{target.name}.*{_PARTIAL}"):
@@ -158,10 +158,10 @@ def _take(url: str, folder: Path, file: str, hub: Any) -> None:
     begun = partial.stat().st_size if partial.exists() else 0
     room = begun + shutil.disk_usage(target.parent).free - _SPARE_BYTES
     if room < (begun + 1 if size is None else size):
-        told = "bytes that the hub does not count" if size is None else _size(size)
+        told = "an unknown number of bytes" if size is None else _size(size)
         raise ModelError(
-            f"{file} holds {told}, and the disk of {folder} has {_size(max(0, room))} for it; make room, or set "
-            "RIFFENGINE_MODELS to a folder on another disk, and fetch it again"
+            f"{file} has {told}, and the disk of {folder} has {_size(max(0, room))} left for it; free some space, "
+            "or set RIFFENGINE_MODELS to a folder on another disk, and fetch it again"
         )
     limit = min(most, room) if size is None else size
     sends = f"the hub sends more of {file} than {'possible' if size is None else 'it said'}, {_size(limit)}"
@@ -176,7 +176,7 @@ def _take(url: str, folder: Path, file: str, hub: Any) -> None:
         raise
     if (size is not None and partial.stat().st_size != size) or not _is_whole(partial, tag):
         partial.unlink()
-        raise ModelError(f"{file} did not arrive as the hub promised it ({printable(tag[:16])}); fetch it again")
+        raise ModelError(f"{file} does not match the checksum of the hub ({printable(tag[:16])}); fetch it again")
     partial.replace(target)
 
 

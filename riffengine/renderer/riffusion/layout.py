@@ -62,7 +62,7 @@ def check_name(name: object) -> None:
 
 def _problem(name: object) -> str:
     if not isinstance(name, str):
-        return "is no text"
+        return "is not text"
     if not name or len(name) > _MOST_NAME:
         return f"has {len(name)} characters, and 1 to {_MOST_NAME} are possible"
     if _CONTROL.search(name):
@@ -90,12 +90,12 @@ def inside(folder: Path, name: str) -> Path:
         path /= part
         if path.is_symlink():
             raise ModelError(
-                f"{printable(path, 400)} is a link, and nothing is written through one: take it away, or write to "
-                "another folder"
+                f"{printable(path, 400)} is a link, and the program writes nothing through links: remove it, or write "
+                "to another folder"
             )
     if not path.resolve().is_relative_to(folder.resolve()) or (path.exists() and not path.is_file()):
         raise ModelError(
-            f"{printable(path, 400)} is no regular file inside {printable(folder, 400)}; only such files are written: "
-            "take it away, or write to another folder"
+            f"{printable(path, 400)} is not a regular file inside {printable(folder, 400)}; only such files are "
+            "written: remove it, or write to another folder"
         )
     return path

@@ -53,7 +53,7 @@ class Library:
     def place(self, name: str) -> Path:
         """Where ``models get`` puts the checkpoint ``name``. ``ModelError`` for what is no ``owner/name``."""
         if not _NAME.fullmatch(name):
-            raise ModelError(f"{name!r} is no name on the hub; it is owner/name, such as {RIFFUSION}")
+            raise ModelError(f"{name!r} is not a name on the hub; a name is owner/name, such as {RIFFUSION}")
         return self.home / name.replace("/", "--")
 
     def locate(self, source: str) -> Path:

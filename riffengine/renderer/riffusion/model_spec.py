@@ -59,7 +59,7 @@ class ModelSpec:
         source, _, rest = text.partition("?")
         if not source:
             raise ModelError(
-                f"model {text!r} names no checkpoint; write NAME?option=value, NAME being a folder or a hub name"
+                f"model {text!r} names no checkpoint; write NAME?option=value, where NAME is a folder or a hub name"
             )
         spec = cls(source)
         seen: set[str] = set()
@@ -70,7 +70,7 @@ class ModelSpec:
                     f"model option {entry!r} is not understood; known are {', '.join(f'{name}=' for name in _OPTIONS)}"
                 )
             if option in seen and option != "lora":
-                raise ModelError(f"model option {option} stands twice in {text!r}; keep one")
+                raise ModelError(f"model option {option} is given twice in {text!r}; keep one")
             seen.add(option)
             fact, read = _OPTIONS[option]
             found = read(option, value)
@@ -78,7 +78,7 @@ class ModelSpec:
             spec = replace(spec, **facts)
         names = [lora.name for lora in spec.loras]
         if len(set(names)) < len(names):
-            raise ModelError(f"two LoRAs of {text!r} have the same file name; prompts call them by it: rename one")
+            raise ModelError(f"two LoRAs of {text!r} have the same file name; prompts use this name: rename one")
         return spec
 
     def canonical(self) -> str:

@@ -136,9 +136,7 @@ def _exif_params(path: Path, file: Image.Image) -> tuple[RiffusionParams, bool] 
     try:
         found = params_from_exif(stored)
     except ModelError as error:
-        raise PictureError(
-            f"{path.name}: {error}; write the picture again without EXIF to have the defaults"
-        ) from error
+        raise PictureError(f"{path.name}: {error}; write the picture again without EXIF to use the defaults") from error
     return (found, EXIF_TAGS["max_value"] in stored) if found else None
 
 

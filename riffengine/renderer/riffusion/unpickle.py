@@ -57,7 +57,7 @@ def main(*pairs: str) -> dict[str, object]:
             tensors = tensors_in(torch.load(source, map_location="cpu", weights_only=True), torch)
             save_file(tensors, target, {"format": "pt"})
         except pickle.UnpicklingError as error:
-            why = f"it contains more than weights, which is not executed ({str(error).splitlines()[0][:300]})"
+            why = f"it contains more than weights, and that is not executed ({str(error).splitlines()[0][:300]})"
             return {"source": source, "error": why}
         except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
             why = str(error).splitlines()[0][:300] if str(error) else type(error).__name__

@@ -255,7 +255,7 @@ def bundle(*messages: bytes, tag: int = 1) -> bytes:
 def test_a_host_that_others_can_reach_is_warned_about() -> None:
     for host, warned in [("0.0.0.0", True), ("192.168.1.5", True), ("::1", False), ("localhost", False)]:
         assert bool(OscOptions(host).note) is warned
-    assert "anybody" in OscOptions("0.0.0.0").note
+    assert "everyone" in OscOptions("0.0.0.0").note
     assert "192.168.1.0/24" in OscOptions("0.0.0.0", allow=("192.168.1.0/24",)).note
 
 

@@ -141,7 +141,7 @@ def test_when_a_clock_ends_the_beat_runs_on_and_the_tempo_can_be_set() -> None:
     simulation.run(15.0)
     refused = simulation.send("transport/tempo", 100.0)
     assert isinstance(refused, Rejected)
-    assert "MIDI clock leads" in refused.reason
+    assert "MIDI clock sets the tempo" in refused.reason
     simulation.run(10.0)
     assert isinstance(simulation.send("transport/tempo", 100.0), Accepted)
     simulation.run(10.0)

@@ -90,9 +90,9 @@ def test_only_names_of_the_fixed_list_are_taken(served: Hub, tmp_path: Path) -> 
         (b"no JSON \x1b[2J", "could not be fetched"),
         (b"[]", "no list of files"),
         (b'{"siblings": ["LICENSE"]}', "no list of files"),
-        (b'{"siblings": [{"rfilename": ["LICENSE"]}]}', "is no text"),
-        (b'{"siblings": [{"size": 1}]}', "is no text"),
-        (b'{"siblings": [], "sha": "../\\u001b[31m"}', "which is none"),
+        (b'{"siblings": [{"rfilename": ["LICENSE"]}]}', "is not text"),
+        (b'{"siblings": [{"size": 1}]}', "is not text"),
+        (b'{"siblings": [], "sha": "../\\u001b[31m"}', "which is not a commit"),
         (b" " * (17 << 20), "longer than 16 MiB"),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_size_that_cannot_be_is_refused_before_anything_is_sent(
     file: str, size: int, served: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served.sizes[file] = size
-    said = refused(f"{file} on the hub is said to hold", capsys)
+    said = refused(f"the hub says that {file} has", capsys)
     assert "are possible" in said
     assert file not in served.sent and not [name for name in files(tmp_path / "models") if file in name]
 
@@ -158,7 +158,7 @@ def test_what_the_disk_does_not_hold_is_not_begun(
             SimpleNamespace(free=free) if path.name == "unet" and (path / "config.json").exists() else asked(path)
         ),
     )
-    refused("make room", capsys)
+    refused("free some space", capsys)
     assert WEIGHTS not in served.sent
 
 
@@ -227,9 +227,9 @@ def test_foreign_text_is_one_printable_line() -> None:
 
 def test_a_path_outside_the_folder_is_never_given(tmp_path: Path) -> None:
     for name in ("../x", "a/../../x", "/etc/x"):
-        with pytest.raises(ModelError, match="no regular file inside"):
+        with pytest.raises(ModelError, match="not a regular file inside"):
             layout.inside(tmp_path, name)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match="no regular file inside"):
+    with pytest.raises(ModelError, match="not a regular file inside"):
         layout.inside(tmp_path, "pipe")
     assert layout.inside(tmp_path, "a/b") == tmp_path / "a" / "b"

@@ -36,7 +36,7 @@ def test_the_engine_knows_the_stems_before_any_weights_are_read() -> None:
         ("m?precision=int8", "allowed is auto, float32"),
         ("m?lora=a.safetensors:9", "-4 to 4"),
         ("m?lora=x/a.safetensors&lora=y/a.safetensors", "same file name"),
-        ("m?batch=2&batch=3", "stands twice"),
+        ("m?batch=2&batch=3", "is given twice"),
     ],
 )
 def test_what_is_not_understood_is_refused_with_what_is(text: str, words: str) -> None:
