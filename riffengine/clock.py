@@ -1,4 +1,4 @@
-"""Clocks. Only this module and the device drivers may read the system time; all other code gets the time passed in."""
+"""Clocks: only this module and the device drivers read the system time; all other code gets the time passed in."""
 
 from __future__ import annotations
 

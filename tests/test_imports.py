@@ -49,7 +49,7 @@ def test_help_loads_no_library() -> None:
 
 
 @pytest.mark.parametrize("room", ["transport", "performance", "scheduler", "playback"])
-def test_the_middle_of_the_house_loads_neither_torch_nor_devices_nor_wires(room: str) -> None:
+def test_the_pure_folders_load_neither_torch_nor_devices_nor_protocol_libraries(room: str) -> None:
     assert not loaded_by(*modules_of(room)) & (HEAVY | AUDIO | WIRE)
 
 
