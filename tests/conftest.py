@@ -15,21 +15,21 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     return folder / "riffengine"
 
 
-def room_of(nodeid: str) -> str:
-    """The room that a test belongs to: the folder below ``tests/``."""
+def folder_of(nodeid: str) -> str:
+    """The folder that a test belongs to: the one below ``tests/``."""
     words = nodeid.split("::")[0].split("/")
     return words[1] if len(words) > 2 else "package"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how many tests each room has and how long they took, the slowest room first."""
+    """Print how many tests each folder has and how long they took, the slowest folder first."""
     tests: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                seconds[room_of(report.nodeid)] += report.duration  # type: ignore[assignment]
-                tests[room_of(report.nodeid)] += report.when == "call"
-    terminalreporter.section("tests by room")
-    for room, spent in seconds.most_common():
-        terminalreporter.write_line(f"{room:12}{tests[room]:6} tests{spent:9.1f} s")
+                seconds[folder_of(report.nodeid)] += report.duration  # type: ignore[assignment]
+                tests[folder_of(report.nodeid)] += report.when == "call"
+    terminalreporter.section("tests by folder")
+    for folder, spent in seconds.most_common():
+        terminalreporter.write_line(f"{folder:12}{tests[folder]:6} tests{spent:9.1f} s")

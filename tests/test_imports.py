@@ -28,9 +28,9 @@ def loaded_by(*modules: str) -> set[str]:
     return set(end.stdout.split())
 
 
-def modules_of(room: str) -> list[str]:
-    """Every module of a room, dotted."""
-    paths = sorted((PACKAGE / room).rglob("*.py")) or [PACKAGE / f"{room}.py"]
+def modules_of(folder: str) -> list[str]:
+    """Every module of a folder, dotted."""
+    paths = sorted((PACKAGE / folder).rglob("*.py")) or [PACKAGE / f"{folder}.py"]
     return [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
 
 
@@ -39,8 +39,8 @@ def test_the_package_loads_nothing_but_itself() -> None:
 
 
 def test_the_package_exports_exactly_its_all() -> None:
-    rooms = {path.stem for path in PACKAGE.iterdir()}  # submodules appear as attributes once anything imports them
-    public = {name for name in dir(riffengine) if not name.startswith("_")} - rooms
+    modules = {path.stem for path in PACKAGE.iterdir()}  # submodules appear as attributes once anything imports them
+    public = {name for name in dir(riffengine) if not name.startswith("_")} - modules
     assert public | {"__version__"} == set(riffengine.__all__)
 
 
@@ -48,9 +48,9 @@ def test_help_loads_no_library() -> None:
     assert not loaded_by("riffengine.cli") & (HEAVY | AUDIO | WIRE | OTHERS)
 
 
-@pytest.mark.parametrize("room", ["transport", "performance", "scheduler", "playback"])
-def test_the_pure_folders_load_neither_torch_nor_devices_nor_protocol_libraries(room: str) -> None:
-    assert not loaded_by(*modules_of(room)) & (HEAVY | AUDIO | WIRE)
+@pytest.mark.parametrize("folder", ["transport", "performance", "scheduler", "playback"])
+def test_the_pure_folders_load_neither_torch_nor_devices_nor_protocol_libraries(folder: str) -> None:
+    assert not loaded_by(*modules_of(folder)) & (HEAVY | AUDIO | WIRE)
 
 
 def test_control_and_output_load_no_torch_and_not_each_other() -> None:

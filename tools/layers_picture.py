@@ -29,7 +29,7 @@ Arrow = tuple[str, str]
 
 _WIDTH = 1080
 _MARGIN = 16
-_ROW_GAP = 34  # room for the arrows between two rows
+_ROW_GAP = 34  # space for the arrows between two rows
 _BOX_GAP = 22
 _LANE = 2  # width that a long arrow gets in a row that it passes, without the gaps beside it
 _LANE_GAP = 13
@@ -53,13 +53,13 @@ def layers() -> list[list[str]]:
     raise SystemExit("pyproject.toml has no layers contract for riffengine")
 
 
-def sentence(room: str) -> str:
+def sentence(folder: str) -> str:
     """What a folder or module is: the first sentence of its docstring, without the quotes around code."""
-    path = PACKAGE / room / "__init__.py"
-    source = path if path.is_file() else PACKAGE / f"{room}.py"
+    path = PACKAGE / folder / "__init__.py"
+    source = path if path.is_file() else PACKAGE / f"{folder}.py"
     first = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
     text = re.split(r"(?<=\.) ", first.replace("``", "").replace("\n", " "))[0]
-    plain = re.sub(rf"^(the )?{room}s?: ", "", text, flags=re.IGNORECASE)  # the name stands above it in the picture
+    plain = re.sub(rf"^(the )?{folder}s?: ", "", text, flags=re.IGNORECASE)  # the name stands above it in the picture
     return plain[:1].upper() + plain[1:]
 
 
@@ -69,15 +69,15 @@ def data_folders() -> list[str]:
 
 
 def imports() -> set[Arrow]:
-    """Every pair of rooms of which the first imports the second when it runs, in a function too."""
-    rooms = {room for layer in layers() for room in layer}
+    """Every pair of folders of which the first imports the second when it runs, in a function too."""
+    names = {folder for layer in layers() for folder in layer}
     found = set()
     for path in sorted(PACKAGE.rglob("*.py")):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        folder = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         for name in _imported(ast.parse(path.read_text(encoding="utf-8"))):
             target = name.split(".")[1] if name.startswith("riffengine.") else ""
-            if room in rooms and target in rooms - {room}:
-                found.add((room, target))
+            if folder in names and target in names - {folder}:
+                found.add((folder, target))
     return found
 
 
@@ -117,9 +117,9 @@ def drawn() -> set[Arrow]:
 
 @dataclass
 class _Place:
-    """A box, or the lane of a long arrow in a row that it passes (``room`` is empty)."""
+    """A box, or the lane of a long arrow in a row that it passes (``folder`` is empty)."""
 
-    room: str
+    folder: str
     row: int
     width: float
     x: float = 0.0  # of the middle
@@ -130,9 +130,10 @@ class _Place:
 def _placed(rows: list[list[str]], arrows: set[Arrow]) -> tuple[list[list[_Place]], list[list[_Place]]]:
     """The places of each row from left to right, and the places that each arrow touches from top to bottom."""
     grid = [
-        [_Place(room, number, _BOX_WIDTHS.get(len(row), _NARROWEST)) for room in row] for number, row in enumerate(rows)
+        [_Place(folder, number, _BOX_WIDTHS.get(len(row), _NARROWEST)) for folder in row]
+        for number, row in enumerate(rows)
     ]
-    boxes = {place.room: place for row in grid for place in row}
+    boxes = {place.folder: place for row in grid for place in row}
     ways = []
     for start, end in sorted(arrows):
         top, bottom = boxes[start], boxes[end]
@@ -213,7 +214,7 @@ def _spread(row: list[_Place], wanted: Mapping[int, float]) -> None:
 
 
 def _gap(left: _Place, right: _Place) -> float:
-    return _BOX_GAP if left.room and right.room else _LANE_GAP
+    return _BOX_GAP if left.folder and right.folder else _LANE_GAP
 
 
 def _length(members: list[_Place]) -> float:
@@ -223,7 +224,7 @@ def _length(members: list[_Place]) -> float:
 def picture() -> str:
     """The whole file."""
     rows, arrows = layers(), drawn()
-    floor = {room: number for number, row in enumerate(rows) for room in row}
+    floor = {folder: number for number, row in enumerate(rows) for folder in row}
     upward = [f"{start} → {end}" for start, end in sorted(imports()) if floor[start] >= floor[end]]
     if upward:
         raise SystemExit(f"imports that do not lead to a lower layer: {', '.join(upward)}")
@@ -231,7 +232,7 @@ def picture() -> str:
     tops, heights, y = [], [], 52.0
     for row in grid:
         tops.append(y)
-        heights.append(max(22 + _LINE * len(_wrapped(place)) for place in row if place.room) + 6)
+        heights.append(max(22 + _LINE * len(_wrapped(place)) for place in row if place.folder) + 6)
         y += heights[-1] + _ROW_GAP
     lines = [*_head(y + 8)]
     for number, (top, height) in enumerate(zip(tops, heights, strict=True)):
@@ -239,12 +240,12 @@ def picture() -> str:
             f'<rect x="0" y="{top - _ROW_GAP / 2:g}" width="{_WIDTH}" height="{height + _ROW_GAP:g}" '
             f'fill="{_ROW_COLOURS[number % 2]}"/>'
         )
-    rooms = [room for row in rows for room in row]
+    names = [folder for row in rows for folder in row]
     for way in ways:
-        lines += _curve(way, tops, heights, _ARROW_COLOURS[rooms.index(way[0].room) % len(_ARROW_COLOURS)])
+        lines += _curve(way, tops, heights, _ARROW_COLOURS[names.index(way[0].folder) % len(_ARROW_COLOURS)])
     for number, row in enumerate(grid):
         for place in row:
-            if place.room:
+            if place.folder:
                 lines += _box(place, tops[number], heights[number])
     lines.append(
         f'<text x="{_MARGIN}" y="{y + 2:g}" font-size="12" fill="#455a64">Folders without code, in no layer: '
@@ -266,13 +267,13 @@ def _head(height: float) -> list[str]:
 
 
 def _wrapped(place: _Place) -> list[str]:
-    inside = sorted(path.parent.name for path in (PACKAGE / place.room).glob("*/__init__.py"))
-    lines = textwrap.wrap(sentence(place.room), int((place.width - 16) / _CHARACTER))
+    inside = sorted(path.parent.name for path in (PACKAGE / place.folder).glob("*/__init__.py"))
+    lines = textwrap.wrap(sentence(place.folder), int((place.width - 16) / _CHARACTER))
     return [*lines, *([f"Folders: {', '.join(inside)}"] if inside else [])]
 
 
 def _box(place: _Place, top: float, height: float) -> list[str]:
-    name = f"{place.room}/" if (PACKAGE / place.room).is_dir() else f"{place.room}.py"
+    name = f"{place.folder}/" if (PACKAGE / place.folder).is_dir() else f"{place.folder}.py"
     left = place.x - place.width / 2
     return [
         f'<rect x="{left:.1f}" y="{top:g}" width="{place.width:g}" height="{height:g}" rx="6" fill="#ffffff" '

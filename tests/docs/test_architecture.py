@@ -73,16 +73,16 @@ def test_there_are_three_walks() -> None:
 
 
 @pytest.mark.parametrize("walk", walks(), ids=["gesture", "prompt to loop", "loop to block"])
-def test_a_walk_crosses_each_room_once(walk: list[str]) -> None:
-    rooms = []
+def test_a_walk_crosses_each_folder_once(walk: list[str]) -> None:
+    crossed = []
     for step in walk:
         title = re.match(r"\*\*(\w+)\*\*", step)
         assert title is not None, f"a step begins with its folder: {step}"
-        rooms.append(title[1])
+        crossed.append(title[1])
         others = {path.split("/")[0] for path in named_paths(step)} - {title[1]}
         # The messages and shared memory belong to no side: a step may name them, but only as what crosses the border.
         assert others <= {"processes"}, f"{title[1]}: names files of {', '.join(sorted(others))}"
-    assert len(rooms) == len(set(rooms))
+    assert len(crossed) == len(set(crossed))
 
 
 def test_where_to_add_something_is_said_in_ten_lines() -> None:

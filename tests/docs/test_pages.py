@@ -71,6 +71,12 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= MOST_README_LINES
 
 
+def test_contributing_says_what_every_folder_of_tests_is_for() -> None:
+    rows = [line for line in prose(ROOT / "CONTRIBUTING.md").splitlines() if line.startswith("| `tests/")]
+    named = re.findall(r"`tests/(\w+)`", "\n".join(row.split(" | ")[0] for row in rows))
+    assert sorted(named) == sorted({path.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/*.py")})
+
+
 def test_every_page_is_in_the_navigation() -> None:
     configuration = (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
     absent = [name(page) for page in PAGES if f'"{name(page).removesuffix(".md")}"' not in configuration]

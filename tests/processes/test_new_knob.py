@@ -1,4 +1,4 @@
-"""A new musical number is one line: in a copy of the package it is declared, and every room has it."""
+"""A new musical number is one line: in a copy of the package it is declared, and every folder uses it."""
 
 import os
 import shutil

@@ -15,7 +15,7 @@ def test_every_folder_is_in_the_picture_once() -> None:
 
 
 def test_every_arrow_leads_to_a_lower_layer() -> None:
-    floor = {room: number for number, layer in enumerate(layers()) for room in layer}
+    floor = {folder: number for number, layer in enumerate(layers()) for folder in layer}
     assert imports() and all(floor[start] < floor[end] for start, end in imports())
 
 
@@ -29,4 +29,4 @@ def test_arrows_that_are_left_out_follow_from_those_that_are_kept() -> None:
 
 def test_a_sentence_names_what_a_folder_is() -> None:
     assert sentence("transport") == "Musical time: tempo, beat, bar, quantum and the next boundary."
-    assert all(sentence(room).endswith(".") for layer in layers() for room in layer)
+    assert all(sentence(folder).endswith(".") for layer in layers() for folder in layer)
