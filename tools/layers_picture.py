@@ -146,8 +146,8 @@ def _placed(rows: list[list[str]], arrows: set[Arrow]) -> tuple[list[list[_Place
             lower.up.append(upper)
         ways.append(way)
     best, least = [[(place, place.x) for place in row] for row in grid], float("inf")
-    for start in range(_STARTS):
-        order = random.Random(start)
+    for seed in range(_STARTS):
+        order = random.Random(seed)
         for row in grid:
             order.shuffle(row)
             _spread(row, {id(place): _WIDTH / 2 for place in row})
@@ -155,10 +155,10 @@ def _placed(rows: list[list[str]], arrows: set[Arrow]) -> tuple[list[list[_Place
             _sweep(grid, upwards=sweep % 2 == 0, last=sweep >= _SWEEPS - 4)
             if _cost(grid) < least:
                 best, least = [[(place, place.x) for place in row] for row in grid], _cost(grid)
-    for row in best:
-        for place, x in row:
+    for kept in best:
+        for place, x in kept:
             place.x = x
-    return [[place for place, _ in row] for row in best], ways
+    return [[place for place, _ in kept] for kept in best], ways
 
 
 def _sweep(grid: list[list[_Place]], upwards: bool, last: bool) -> None:
@@ -200,17 +200,16 @@ def _spread(row: list[_Place], wanted: Mapping[int, float]) -> None:
         blocks.append((left, members))
     edge = float(_MARGIN)
     for left, members in blocks:
-        for before, place in pairwise([None, *members]):
-            assert place is not None
-            edge = max(edge, left) if before is None else edge + _gap(before, place)
+        edge = max(edge, left)
+        for number, place in enumerate(members):
+            edge += _gap(members[number - 1], place) if number else 0.0
             place.x = edge + place.width / 2
             edge += place.width
         edge += _BOX_GAP
     limit = float(_WIDTH - _MARGIN)
-    for before, place in reversed(list(pairwise([None, *row]))):
-        assert place is not None
+    for number, place in reversed(list(enumerate(row))):
         place.x = min(place.x, limit - place.width / 2)
-        limit = place.x - place.width / 2 - (0.0 if before is None else _gap(before, place))
+        limit = place.x - place.width / 2 - (_gap(row[number - 1], place) if number else 0.0)
 
 
 def _gap(left: _Place, right: _Place) -> float:
@@ -229,7 +228,9 @@ def picture() -> str:
     if upward:
         raise SystemExit(f"imports that do not lead to a lower layer: {', '.join(upward)}")
     grid, ways = _placed(rows, arrows)
-    tops, heights, y = [], [], 52.0
+    tops: list[float] = []
+    heights: list[float] = []
+    y = 52.0
     for row in grid:
         tops.append(y)
         heights.append(max(22 + _LINE * len(_wrapped(place)) for place in row if place.folder) + 6)

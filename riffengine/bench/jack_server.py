@@ -41,7 +41,7 @@ class JackServer:
     def start(
         cls, rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False, outputs: int = 2
     ) -> JackServer:
-        """Start it and wait until it answers. Synchronous: a late client delays the cycle, and no audio is lost."""
+        """Start it and wait until it answers. Synchronous: a late client delays the cycle, so no audio is lost."""
         name = f"riff{os.getpid()}{secrets.token_hex(2)}"
         command = [
             "jackd",

@@ -78,7 +78,7 @@ class _GestureTimes:
 
 @dataclass
 class _Measured:
-    """What the gestures have shown so far: figures by class, the server's xruns, the engine's last status."""
+    """Results of the gestures so far: figures by class, the server's xruns, the engine's last status."""
 
     classes: dict[str, Any] = field(default_factory=dict)
     xruns: int = 0
@@ -188,7 +188,7 @@ def _has_landed(status: dict[str, Any]) -> bool:
 def _toggled(
     path: str, value: float | bool, rest: float | bool
 ) -> Callable[[OscClient, LatencyPlan], list[_GestureTimes]]:
-    """A gesture that is made and undone again and again, at times that are independent of blocks and beats."""
+    """A gesture that is made and undone repeatedly, at times that are independent of blocks and beats."""
 
     def gestures(client: OscClient, plan: LatencyPlan) -> list[_GestureTimes]:
         rng = random.Random(plan.seed)

@@ -1,7 +1,9 @@
-"""What the codec costs and what it loses, on General MIDI loops: python tools/bench/codec.py [--grid] [--soundfont F].
+"""Measures the cost and the losses of the codec on General MIDI loops.
 
-Prints tables: machine and versions, accuracy for each setting, cost of each part with its spread. Never a test.
-SC and LSD compare mel images before and after (linear magnitude; dB with a floor of -80 dB). "fine" does the same in an
+Run it with ``python tools/bench/codec.py [--grid] [--soundfont F]``.
+
+Prints tables: machine and versions, accuracy for each setting, cost of each part with its spread. It is not a test. SC
+and LSD compare mel images before and after (linear magnitude; dB with a floor of -80 dB). "fine" does the same in an
 independent 2048/128/512 image. "in tune" is the share of spectral peaks within 20 cents of the semitone grid.
 """
 

@@ -1,8 +1,10 @@
-"""The whole engine on a clocked device, rendering without a pause: ``tools/bench/engine_device.py --seconds 180``.
+"""Measures the whole engine on a clocked device while it renders without a pause.
 
-Runs JACK's dummy driver with an idle capture client alone, then with ``riffengine play`` on a preset whose drift
-needs new loops all the time. Prints the server's xruns in both, the player's underruns, the loops rendered, and how
-many of the captured frames differ from the player's recording.
+Run it with ``tools/bench/engine_device.py --seconds 180``.
+
+Runs JACK's dummy driver with an idle capture client alone, then with ``riffengine play`` on a preset whose drift needs
+new loops all the time. Prints the server's xruns in both, the player's underruns, the loops rendered, and how many of
+the captured frames differ from the player's recording.
 """
 
 from __future__ import annotations
@@ -36,14 +38,14 @@ midi: {enabled: false}
 
 
 def idle_xruns(server: JackServer, jcap: Path, folder: Path, seconds: float) -> int:
-    """The baseline: xruns while nothing plays."""
+    """The baseline: xruns while only an idle client runs."""
     capture = Capture(jcap, server, folder / "idle.raw", seconds + 10, ("system:capture_1",))
     time.sleep(seconds)
     return capture.finish()[1]
 
 
 def play(server: JackServer, jcap: Path, folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
-    """One performance under ``server``; its figures."""
+    """Play one set on ``server`` and return its figures."""
     (folder / "stage.yaml").write_text(PRESET.replace("BLOCK", str(arguments.block)))
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""FuzzedSet: the base of the fuzzers: a set on virtual time, whose surface also gets arbitrary data from others.
+"""FuzzedSet, the base of the fuzzers: a set on virtual time whose surface also receives data from other senders.
 
 The set is played twice, with and without the fuzz, and both must give the same samples. A separately written judge says
 of each piece of fuzz whether it could set anything. A piece that could not and yet gives a command is a failure. A
@@ -32,7 +32,7 @@ _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 @dataclass
 class Findings:
-    """Counts of what the pieces of fuzz did."""
+    """Counts of the effects of the fuzz."""
 
     pieces: int = 0
     could_set: int = 0

@@ -1,11 +1,14 @@
-"""How far loops are from a Link peer's beat, in captured sound: ``python tools/bench/link_phase.py --minutes 10``.
+"""Measures in captured sound how far loops are from a Link peer's beat.
+
+Run it with ``python tools/bench/link_phase.py --minutes 10``.
 
 A JACK server with the dummy driver clocks the real engine, which follows Ableton Link; the session belongs to a second
 process with another binding of the library. What the engine plays is captured with the time of every block. The loop
 that sounds is found in it, once in every turn, by correlation with the same loop rendered from the journal; its first
 sample is where the session's bar begins. ``--offset`` is the preset's manual offset, ms.
 
-Demand: 3 ms stopped 10 minutes (Link's test plan, AUDIOENGINE-1); the goal is 1 ms. Status 1 when it is not met.
+Demand: at most 3 ms, over 10 minutes (Link's test plan, AUDIOENGINE-1); the goal is 1 ms. The exit status is 1 when the
+demand is not met.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ class PeerRecorder(threading.Thread):
             self.states.append(self._peer.ask())
 
     def beats(self, at_ns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The peer's beat at these times, by the half of the answers that came quickest."""
+        """The peer's beat at these times, from the half of the answers that arrived fastest."""
         open_ns = np.array([state.after_ns - state.before_ns for state in self.states])
         quick = [state for state, width in zip(self.states, open_ns, strict=True) if width <= np.median(open_ns)]
         return np.interp(at_ns, [(t.before_ns + t.after_ns) / 2 for t in quick], [t.beat for t in quick])

@@ -1,7 +1,9 @@
-"""MIDI latency and hot-plugging during a playing set: ``python -m tools.bench.midi_set [--moves 1000] [--plugs 100]``.
+"""Measures MIDI latency and hot-plugging while a set plays.
 
-Starts JACK's dummy driver and ``riffengine play`` on the paced output. Moves: from a control change that this process
-sends until the engine reports the applied change over OSC; the figure includes JACK's cycle and the way back. Plugs: a
+Run it with ``python -m tools.bench.midi_set [--moves 1000] [--plugs 100]``.
+
+Starts JACK's dummy driver and ``riffengine play`` on the paced output. Moves: the time from a control change that this
+process sends until the engine reports the applied change over OSC; it includes JACK's cycle and the way back. Plugs: a
 controller is unplugged and plugged in again; each time every binding must work and its LEDs must show the state.
 """
 
@@ -187,7 +189,7 @@ def moves(found: MidiSet, count: int, seed: int = 0) -> dict[str, Any]:
 
 
 def plugs(found: MidiSet, count: int) -> dict[str, Any]:
-    """A controller comes and goes ``count`` times. Raises when a control does not work."""
+    """Unplug and plug in a controller ``count`` times. Raises when a control does not work."""
     came, went = (found.output().count(f"{what}: pad controller") for what in ("connected", "gone"))
     early: dict[str, int] = {}
     for turn in range(count):
@@ -229,7 +231,7 @@ def _size(found: MidiSet) -> dict[str, int]:
 
 
 def measure(move_count: int, plug_count: int, plays: bool = True) -> dict[str, Any]:
-    """Both in one set; ``plays`` first waits until the music plays."""
+    """Measure both in one set, once ``plays`` has seen that the music plays."""
     server = JackServer.start(48000, PERIOD_FRAMES)
     for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
         os.environ[name] = server.environment[name]

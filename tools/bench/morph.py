@@ -1,15 +1,18 @@
-"""A morph with the model that ships: ``python tools/bench/morph.py [--pairs 4] [--alphas 33] [--steps 8] [--json]``.
+"""Measures a morph of the bundled model.
 
-Smoothness: the largest step of the mel of what is heard between two of ``--alphas`` neighbours over the mean one
-(demand 3, goal 2), as the evaluation of the model has it. Beside it the same with every stem counted
-separately, as sampled: there a stem that enters from silence weighs the most, however softly it enters.
+Run it with ``python tools/bench/morph.py [--pairs 4] [--alphas 33] [--steps 8] [--json]``.
+
+Smoothness: the largest step of the heard mel between two neighbours of the ``--alphas``, divided by the mean step
+(demand 3, goal 2), as in the evaluation of the model. A second figure counts every stem separately, as sampled; in it a
+stem that enters from silence has the largest weight, even if it enters softly.
 
 Combing: two neighbours of the bank (1/8 apart; the first, the fourth and the last pair), as the renderer delivers them,
 are added as the player adds them at the middle between both. In every 16th note and third of an octave the level of the
-sum is compared with what powers alone would give: its mean is the dip, its spread the ripple, both weighed by energy.
-Once with phases that each loop finds for itself (cold, as drafts have them), once with phases that begin with those of
-both ends (warm, as finished loops have them). ``lsd_db`` tells how far the sound is from its own mel, for a phase that
-is borrowed may fit worse; ``synthesis_s`` is the processor time of one loop whose latents and ends are cached.
+sum is compared with what powers alone would give: the mean of the difference is the dip, its spread the ripple, both
+weighted by energy. This is measured with phases that each loop finds for itself (cold, as in drafts) and with phases
+that begin with those of both ends (warm, as in finished loops). ``lsd_db`` is the distance of the sound from its own
+mel, because phases of other loops may fit worse; ``synthesis_s`` is the processor time of one loop whose latents and
+ends are cached.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ def mels_of(model: BundledModel, request: RenderRequest) -> tuple[Mels, tuple[st
 
 
 def unevenness(mels: list[Mels]) -> float:
-    """The largest step between neighbours over the mean one."""
+    """The largest step between neighbours, divided by the mean step."""
     steps = [
         float(sum(((b - a) ** 2).sum() for a, b in zip(one, two, strict=True))) ** 0.5 for one, two in pairwise(mels)
     ]
@@ -66,7 +69,7 @@ def unevenness(mels: list[Mels]) -> float:
 
 
 def heard(model: BundledModel, request: RenderRequest) -> tuple[torch.Tensor, float]:
-    """Stems ``(stems, frames)`` before levelling, and the processor seconds they took."""
+    """The stems ``(stems, frames)`` before levelling, and the processor time in seconds."""
     began = time.process_time()
     stems = model.render(request, lambda: None).audio[:, :, 0]
     seconds = time.process_time() - began
@@ -147,7 +150,7 @@ def measure(model: BundledModel, pair: tuple[str, int, str, int], alphas: int, s
 
 @torch.inference_mode()
 def main() -> int:
-    """Measure and print; 1 when a morph is less smooth than demanded."""
+    """Measure and print; the status is 1 when a morph is less smooth than demanded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=len(PAIRS))
     parser.add_argument("--alphas", type=int, default=33)

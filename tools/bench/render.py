@@ -1,14 +1,14 @@
-"""What a loop of a spectrogram checkpoint costs, beside plain diffusers: python -m tools.bench.render --random sd15.
+"""Measures a loop of a spectrogram checkpoint, and plain diffusers: python -m tools.bench.render --random sd15.
 
 For {eager, compiled} x alphas in one bank x steps x {guided, not}: milliseconds by part (text, denoise, decode, phase)
-and per loop, median and p95, and peak memory. Below it diffusers' StableDiffusionImg2ImgPipeline in the same run. Both
-sides have the same weights, device, precision, scheduler, picture to start from (``--init``), strength, and number of
-UNet calls; words and noise are new in every round. Ours ends with sound and keeps the picture's latents; diffusers'
-ends with a picture, and encodes the one it starts from each time, as its pipeline does.
+and per loop, median and p95, and peak memory. The same run also measures diffusers' StableDiffusionImg2ImgPipeline.
+Both sides have the same weights, device, precision, scheduler, picture to start from (``--init``), strength, and number
+of UNet calls; words and noise are new in every round. Ours ends with sound and caches the latents of the start picture;
+diffusers' pipeline ends with a picture and encodes the start picture each time.
 
-``--demands`` measures the rows that the demands name and says of each whether it is met. ``--random`` makes a
-checkpoint without any download, ``--model`` takes yours. Machine, versions and load stand in the table; on a busy or
-a small machine it says what it says there. ``--out`` writes JSON as well, after every row.
+``--demands`` measures the rows for which there is a demand and prints whether it is met. ``--random`` makes a
+checkpoint without a download, ``--model`` uses yours. The table names machine, versions and load: figures from a busy
+or small machine hold for that machine only. ``--out`` also writes JSON, after every row.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LEAST_TIMES_FASTER, GOAL_TIMES_FASTER = 2.0, 4.0
 
 
 def requests_of(number: int, alphas: int, steps: int, guided: bool, options: argparse.Namespace) -> list[RenderRequest]:
-    """A bank that nobody has asked for before: other words and other noise for each ``number``."""
+    """A bank that has not been rendered before: other words and other noise for each ``number``."""
     shared = {"guidance": 7.0 if guided else 1.0, "strength": options.strength}
     a = Point(f"funk bassline take {number}", 1000 + number, **shared)
     b = Point(f"church bells take {number}", 5000 + number, **shared)
@@ -65,7 +65,7 @@ def requests_of(number: int, alphas: int, steps: int, guided: bool, options: arg
 
 
 def measure_ours(family: RiffusionFamily, alphas: int, steps: int, guided: bool, options: argparse.Namespace) -> Row:
-    """One row: milliseconds per loop, each part's share, and what memory was needed."""
+    """One row: milliseconds per loop, the share of each part, and the peak memory."""
     totals: list[float] = []
     parts: dict[str, list[float]] = {part: [] for part in PARTS}
     reset_peak(family.policy.device)
@@ -88,14 +88,14 @@ def measure_ours(family: RiffusionFamily, alphas: int, steps: int, guided: bool,
 
 
 def calls_of(steps: int, strength: float) -> int:
-    """How often a loop asks the UNet, with a scheduler that asks once a step."""
+    """UNet calls for each loop, with a scheduler that makes one call a step."""
     return steps - first_step_index(steps, strength, steps, 1)
 
 
 def measure_plain(
     folder: Path, policy: DevicePolicy, bands: int, steps: int, guided: bool, options: argparse.Namespace
 ) -> Row:
-    """The same picture of ``bands`` rows by diffusers as it comes: eager, one loop at a time, no sound."""
+    """The same picture of ``bands`` rows by unchanged diffusers: eager, one loop at a time, no sound."""
     from diffusers import StableDiffusionImg2ImgPipeline
     from PIL import Image
 
@@ -151,7 +151,7 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak_mib(device: torch.device) -> float:
-    """Of the device since ``reset_peak``; on a CPU of the process since it began."""
+    """The peak of the device since ``reset_peak``; on a CPU, that of the process since its start."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1)
@@ -203,7 +203,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def run(folder: Path, options: argparse.Namespace) -> Row:
-    """Measure and print everything; the result for programs."""
+    """Measure and print everything; return the result for programs."""
     text = f"{folder}?device={options.device}&precision={options.precision}&scheduler={options.scheduler}"
     policy = DevicePolicy.choose(ModelSpec.parse(text))
     result: Row = {**machine_facts(policy), "checkpoint": options.random or options.model}
@@ -248,7 +248,7 @@ def run(folder: Path, options: argparse.Namespace) -> Row:
 
 
 def judged(result: Row) -> list[str]:
-    """Each demand whose row was measured: the figure, what is demanded, and whether it is met."""
+    """Each demand whose row was measured: figure, limit, and whether it is met."""
     told = []
     for what, alphas, steps, guided, most, goal in LIMITS:
         asked = (alphas, steps, guided)
@@ -268,14 +268,14 @@ def judged(result: Row) -> list[str]:
 
 
 def save(result: Row, options: argparse.Namespace) -> None:
-    """Write what there is so far."""
+    """Write the rows measured so far."""
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the table; 0."""
+    """Print the table and return 0."""
     options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -1,10 +1,11 @@
-"""Pictures of sound to audio, beside Riffusion's own way: python -m tools.bench.riffusion_codec [--loops N].
+"""Compares our way from picture to audio with Riffusion's own: python -m tools.bench.riffusion_codec [--loops N].
 
-Composed loops of 5.12 s become pictures of 512 x 512 with 8 bits a pixel, by each side's own encoder; each decodes its
-own. Theirs is written from its published parameters with torchaudio's parts: Spectrogram 17640/4410/441, MelScale 512
-HTK 0..10 kHz, InverseMelScale (least squares, the one that torchaudio still has), GriffinLim 32 rounds, momentum 0.99.
-LSD (dB, floor -80 dB) and SC compare a 2048/512 spectrogram 0..10 kHz with the original's after matching the RMS,
-without the first and last 0.2 s, as theirs is no loop. MAE is that of the decoded sound's own picture, in 255ths.
+Composed loops of 5.12 s become pictures of 512 x 512 with 8 bits a pixel, by each side's own encoder; each side decodes
+its own. Theirs is written from its published parameters with the parts of torchaudio: Spectrogram 17640/4410/441,
+MelScale 512 HTK 0..10 kHz, InverseMelScale (least squares, the one that torchaudio still has), GriffinLim 32 rounds,
+momentum 0.99. LSD (dB, floor -80 dB) and SC compare a 2048/512 spectrogram 0..10 kHz with the original's after matching
+the RMS, without the first and last 0.2 s, because theirs is not a loop. MAE compares the picture of the decoded sound,
+in 255ths.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def measure(way: Ours | Theirs, loops: list[Tensor], repeats: int) -> dict[str, 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the table; status 1 where the demand is missed: 0.5 s a picture at no worse LSD."""
+    """Print the table; the status is 1 if the demand is not met: 0.5 s a picture, and an LSD that is not worse."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--loops", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3, help="decodes of each picture by ours")

@@ -2,9 +2,9 @@
 
     nice python tools/bench/soak.py presets/ambient-endless.yaml --minutes 30 --every 30
 
-Starts ``riffengine serve`` on the preset, asks /metrics and /proc, and at the end prints a table and the slope of every
-process' memory over the second half (before that the model warms up and the buffer of the last minutes fills). SIGTERM
-ends it, and its exit status is this command's.
+Starts ``riffengine serve`` on the preset, reads /metrics and /proc, and at the end prints a table and the slope of
+every process' memory over the second half (before that the model warms up and the buffer of the last minutes fills).
+SIGTERM ends it, and its exit status is this command's.
 """
 
 from __future__ import annotations

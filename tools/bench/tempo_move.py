@@ -1,8 +1,9 @@
-"""A large move of the tempo, with the model that ships: ``python tools/bench/tempo_move.py --to 138``.
+"""Measures a large change of tempo with the bundled model: ``python tools/bench/tempo_move.py --to 138``.
 
-Prints what a synthesis from the stored mel takes beside a new render, and whether its swap in phase can be found in the
-samples: the largest step between two samples where the grid bends and where the loops are swapped beside the
-largest and the 99.99th percentile of the rest, and the level of the crossfade beside the same frames without one.
+Prints the time of a synthesis from the stored mel and of a new render, and whether the swap in phase can be found in
+the samples. For this it compares the largest step between two samples, where the grid bends and where the loops are
+swapped, with the largest step and the 99.99th percentile of the rest, and the level of the crossfade with the level of
+the same frames without one.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def swap(loops: list[NDArray[np.float32]], slow: float, fast: float) -> dict[str
 
 
 def main() -> int:
-    """Measure and print; 1 when a swap can be found in the samples."""
+    """Measure and print; the status is 1 when a swap can be found in the samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="slow", type=float, default=120.0)
     parser.add_argument("--to", type=float, default=138.0)

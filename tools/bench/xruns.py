@@ -1,4 +1,4 @@
-"""How many blocks the player misses on a clocked device, beside an idle client on the same machine.
+"""Measures how many blocks the player and an idle client miss on a clocked device.
 
     python tools/bench/xruns.py --seconds 180 --block 512
 
@@ -45,7 +45,7 @@ STEMS = ("drums", "bass", "chords", "lead")
 
 
 def burn() -> None:
-    """Compute without end, as a renderer does."""
+    """Compute without a pause, as a renderer does."""
     a = np.random.default_rng(0).standard_normal((700, 700)).astype(np.float32)
     while True:
         a = np.tanh(a @ a)
@@ -76,7 +76,7 @@ def play(player: PlayerProcess, store: LoopStore, seconds: float) -> list[FromPl
 
 
 def changed_samples(own: np.ndarray, heard: np.ndarray) -> int:  # type: ignore[type-arg]
-    """Frames of the player's recording that the capture lacks, when both are laid side by side block by block."""
+    """Frames of the player's recording that the capture lacks, when both are compared block by block."""
     sound = np.flatnonzero(own.any(axis=1))
     first, last = int(sound[0]), int(sound[-1]) + 1
     offset = int(np.flatnonzero(heard.any(axis=1))[0])

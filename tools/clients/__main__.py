@@ -1,4 +1,4 @@
-"""``python -m tools.clients [--check]``: write the clients, or say which of them is stale."""
+"""``python -m tools.clients [--check]``: write the clients, or name those that are out of date."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES: Mapping[str, Callable[[], bytes]] = {
 
 
 def stale() -> list[str]:
-    """The files that are not what the tree says."""
+    """The files that differ from what the parameter tree gives."""
     return [
         name for name, make in FILES.items() if not (FOLDER / name).exists() or (FOLDER / name).read_bytes() != make()
     ]

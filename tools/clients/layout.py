@@ -1,4 +1,4 @@
-"""What every client shows: two decks side by side, each with its prompt, faders and switches, and the controls of all."""
+"""The layout of every client: two decks side by side with prompt, faders and switches, and the session's controls."""
 
 from __future__ import annotations
 

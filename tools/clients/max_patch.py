@@ -25,7 +25,7 @@ class Patcher:
     def box(
         self, kind: str, text: str, at: tuple[float, float, float, float], ports: tuple[int, int], /, **more: Any
     ) -> str:
-        """Add a box; its id for ``wire``. ``ports`` are its inlets and outlets."""
+        """Add a box and return its id for ``wire``. ``ports`` are its inlets and outlets."""
         name = f"obj-{len(self._boxes) + 1}"
         box: Json = {"id": name, "maxclass": kind, "numinlets": ports[0], "numoutlets": ports[1]}
         box |= {"outlettype": [""] * ports[1], "patching_rect": list(map(float, at)), **more}
@@ -35,14 +35,14 @@ class Patcher:
         return name
 
     def wire(self, *path: str, outlet: int = 0, inlet: int = 0) -> None:
-        """Connect along ``path``; ``outlet`` is that of the first, ``inlet`` that of the last."""
+        """Connect the boxes along ``path``, from ``outlet`` of the first to ``inlet`` of the last."""
         for number, (start, end) in enumerate(itertools.pairwise(path)):
             source = [start, outlet if number == 0 else 0]
             target = [end, inlet if number == len(path) - 2 else 0]
             self._lines.append({"patchline": {"source": source, "destination": target}})
 
     def document(self) -> Json:
-        """The whole patch."""
+        """The whole patch as JSON data."""
         return {
             "patcher": {
                 "fileversion": 1,
@@ -59,7 +59,7 @@ class Patcher:
 
 
 def max_patch() -> bytes:
-    """Sliders that send and follow; message boxes with prompts; answers in the Max console."""
+    """The patch: sliders that send and show values, message boxes with prompts, replies in the Max console."""
     patch, params = Patcher(presentation=False), tree()
     out, route = _network(patch, [p.path for p in [*faders(params), *switches(params)]], "loadbang")
     patch.box("comment", "Riffengine: start it with riffengine play, then move a number.", (20, 10, 460, 20), (1, 0))
@@ -129,7 +129,7 @@ def live_device() -> bytes:
 
 
 def _network(patch: Patcher, paths: list[str], start: str) -> tuple[str, str]:
-    """``udpsend``, and ``udpreceive`` through a ``route`` with an outlet for each of ``paths``; what is left is printed."""
+    """``udpsend``, and ``udpreceive`` through a ``route`` with an outlet for each of ``paths``; all other messages are printed."""
     out = patch.box("newobj", f"udpsend 127.0.0.1 {ENGINE_PORT}", (20, 560, 170, 22), (1, 0))
     hear = patch.box("newobj", f"udpreceive {ANSWERS_PORT}", (220, 480, 130, 22), (1, 1))
     words = " ".join(f"/riff/{path}" for path in paths)

@@ -1,4 +1,4 @@
-"""The Pure Data client: vanilla objects only (0.51 and later, where netsend hears answers)."""
+"""The Pure Data client: vanilla objects only (0.51 and later, where netsend receives replies)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Patch:
         self._cords: list[str] = []
 
     def put(self, kind: str, x: int, y: int, text: str) -> int:
-        """Add an object, a message (``msg``), a number box or a comment (``text``); its number for ``cord``."""
+        """Add an object, a message (``msg``), a number box or a comment (``text``); return its number for ``cord``."""
         self._lines.append(f"#X {kind} {x} {y} {text};")
         return len(self._lines) - 1
 
@@ -33,12 +33,12 @@ class Patch:
         self._cords.append(f"#X connect {start} {outlet} {end} {inlet};")
 
     def text(self) -> str:
-        """The file."""
+        """The text of the file."""
         return "\n".join(["#N canvas 60 60 1000 640 12;", *self._lines, *self._cords, ""])
 
 
 def pure_data() -> str:
-    """The patch: sliders to ``riff-out``, messages to the engine, its answers to ``riff-in`` and to the sliders."""
+    """The patch: sliders to ``riff-out``, messages to the engine, its replies to ``riff-in`` and to the sliders."""
     patch, params = Patch(), tree()
     patch.put("text", 20, 12, _COMMENT)
     _network(patch)
@@ -75,7 +75,7 @@ def pure_data() -> str:
 
 
 def _network(patch: Patch) -> None:
-    """``riff-out`` → oscformat → UDP → oscparse → ``riff-in``; everything is asked for at the start."""
+    """``riff-out`` → oscformat → UDP → oscparse → ``riff-in``; the client subscribes to all values at the start."""
     x, y = 660, 330
     out = patch.put("obj", x, y, "r riff-out")
     whole = patch.put("obj", x, y + 24, "list prepend")
@@ -119,7 +119,7 @@ def _network(patch: Patch) -> None:
 
 
 def _feedback(patch: Patch) -> None:
-    """What changes elsewhere moves the sliders, without sending again."""
+    """Changes from elsewhere move the sliders; the sliders do not send them back."""
     params = tree()
     wanted = [(p.path, f"riff-set-{n}") for n, p in enumerate(faders(params))]
     wanted += [(p.path, f"riff-mute-{n}") for n, p in enumerate(switches(params))]

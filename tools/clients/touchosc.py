@@ -21,7 +21,7 @@ def touchosc() -> bytes:
 
 
 def touchosc_xml() -> bytes:
-    """What the file holds."""
+    """The XML in the file."""
     params = tree()
     root = ET.Element("lexml", version="3")
     page = _node(root, "GROUP", "riffengine", (0, 0, WIDTH, HEIGHT), (0.08, 0.08, 0.1))
