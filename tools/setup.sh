@@ -71,7 +71,7 @@ riffengine_system_packages() {
     riffengine_say "Missing system packages: $missing"
     riffengine_say "    sudo apt-get install --no-install-recommends $missing"
     if [ "$purpose" = play ]; then
-        riffengine_say "Without PortAudio no sound device can be opened; the engine plays on the paced output until it is there."
+        riffengine_say "Without PortAudio no sound device can be opened; until it is installed, the engine plays on the paced output."
     elif [ -n "${CI:-}" ]; then
         riffengine_say "CI must not skip tests: stopping here."
         return 1
@@ -138,7 +138,7 @@ riffengine_install() {
     if ! (cd "$riffengine_root" && "$riffengine_venv/bin/python" -m pip install --disable-pip-version-check --no-input \
         --constraint constraints.txt --editable ".$extras") >"$log" 2>&1 </dev/null; then
         tail -n 25 "$log" >&2
-        riffengine_say "pip could not install Riffengine; the whole log is in $log. Is the network there? Start again to retry."
+        riffengine_say "pip could not install Riffengine; the whole log is in $log. Is there a network connection? Start again to retry."
         return 1
     fi
     riffengine_stamp >"$riffengine_venv/riffengine-play.stamp"

@@ -26,7 +26,7 @@ _KEYS = ("enabled", "host", "port", "allow", "query", "announce")
 
 @dataclass(frozen=True)
 class OscSettings(OscOptions, Settings):
-    """What the OSC server is told, and whether there is one."""
+    """The options of the OSC server, and whether there is a server."""
 
     enabled: bool = True
 
