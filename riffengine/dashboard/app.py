@@ -19,6 +19,7 @@ from riffengine.clock import Clock
 from riffengine.dashboard import panels
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested, ToDashboard
 from riffengine.performance.command import Accepted, Command, Value
+from riffengine.processes.parameter_path import stems_of
 from riffengine.telemetry.observation import Observation
 
 ALPHA_STEP = 0.05
@@ -194,7 +195,7 @@ class Dashboard(App[None]):
 
     def action_stem(self, number: int) -> None:
         """Mute or unmute stem ``number`` of the selected deck."""
-        stems = panels.stems(self._observation.values, self._deck) if self._observation is not None else []
+        stems = stems_of(self._observation.values, self._deck) if self._observation is not None else ()
         if number <= len(stems):
             path = f"deck/{self._deck}/stem/{stems[number - 1]}/mute"
             self._send_command(path, not (self._observation is not None and self._observation.values.get(path, False)))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from riffengine.processes.parameter_path import stems_of
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.telemetry.observation import LatencyFigures, Observation
 from riffengine.transport.beat_grid import BEATS_PER_BAR
@@ -41,8 +42,8 @@ def deck(o: Observation, status: DeckStatus, selected: bool, width: int) -> list
     first = Text("▶" if selected else " ", "cyan")
     first.append(f"{status.deck} ", LOUD if selected else "")
     prompt = status.prompt if status.to in ("", status.prompt) else f"{status.prompt} → {status.to}"
-    muted = [stem for stem in stems(values, status.deck) if values.get(f"{path}/stem/{stem}/mute")]
-    soloed = [stem for stem in stems(values, status.deck) if values.get(f"{path}/stem/{stem}/solo")]
+    muted = [stem for stem in stems_of(values, status.deck) if values.get(f"{path}/stem/{stem}/mute")]
+    soloed = [stem for stem in stems_of(values, status.deck) if values.get(f"{path}/stem/{stem}/solo")]
     if bool(values.get(f"{path}/mute", False)):
         tail = Text(" MUTE", BAD)
     else:
@@ -64,12 +65,6 @@ def deck(o: Observation, status: DeckStatus, selected: bool, width: int) -> list
     if status.landing_beat is not None:
         second.append(f"  lands {status.landing_beat:g}", WARN)
     return [fitted(first, width), fitted(second, width)]
-
-
-def stems(values: Mapping[str, object], deck: str) -> list[str]:
-    """The deck's stems, in the order of the number keys."""
-    start, end = f"deck/{deck}/stem/", "/mute"
-    return [path[len(start) : -len(end)] for path in values if path.startswith(start) and path.endswith(end)]
 
 
 def sound(o: Observation, before: Mapping[str, int], width: int) -> list[Text]:

@@ -53,7 +53,9 @@ class Engine:
         self._observation = ObservationBuilder(context, self._renderer, self._player)
         # Commands that are answered before the scheduler sees them, which need not know them.
         self._first_handlers: Mapping[Handler, Callable[[Command, int], tuple[Reply, list[Action]] | None]] = {
-            Handler.RECORDING: context.recording.answer,
+            Handler.START_RECORDING: context.recording.answer,
+            Handler.STOP_RECORDING: context.recording.answer,
+            Handler.SAVE_LAST: context.recording.answer,
             Handler.TEMPO: context.sync.answer,
         }
         self._faults = 0

@@ -34,7 +34,7 @@ class LatencyMeter:
 
     def audible(self, message: Audible) -> None:
         """The player sounds a stamped gesture."""
-        self._heard([self.gestures.audible(message.name, message.stamp_ns, self._clock.heard_ns(message.frame))])
+        self._heard([self.gestures.audible(str(message.target), message.stamp_ns, self._clock.heard_ns(message.frame))])
 
     def landed(self, message: BankLanded) -> None:
         """A bank sounds, and with it the gestures it was launched for."""

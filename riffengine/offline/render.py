@@ -15,7 +15,8 @@ from riffengine.errors import AudioFileError, OutOfRange
 from riffengine.notes.loop_notes import STEPS_PER_BEAT
 from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
-from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl
+from riffengine.processes.parameter_path import ParameterPath
+from riffengine.processes.player_messages import FADE, LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family, Rendition
@@ -205,11 +206,11 @@ def _travel(
         ref = LoopRef(index, index, frames, channels, family.stems, job.request.beats)
         mixer.schedule(PlaceLoop("a", 1, alpha, ref, at_frame=0))
     for stem, level in levels.items():
-        mixer.schedule(SetControl(f"deck/a/stem/{stem}/gain", level, at_frame=0, ramp_frames=0))
-    mixer.schedule(SetControl("fade", 1.0, at_frame=0, ramp_frames=0))
+        mixer.schedule(SetControl(ParameterPath("gain", "a", stem), level, at_frame=0, ramp_frames=0))
+    mixer.schedule(SetControl(FADE, 1.0, at_frame=0, ramp_frames=0))
     mixer.schedule(LaunchBank("a", 1, at_frame=0, fade_frames=0))
     total = grid.frame_at(job.bars * BEATS_PER_BAR)
-    mixer.schedule(SetControl("deck/a/alpha", 1.0, at_frame=0, ramp_frames=max(1, total - 1)))
+    mixer.schedule(SetControl(ParameterPath("alpha", "a"), 1.0, at_frame=0, ramp_frames=max(1, total - 1)))
     return np.concatenate(list(_pull(mixer, total)))
 
 

@@ -28,6 +28,7 @@ from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
+    FADE,
     Audible,
     FromPlayer,
     LoopRef,
@@ -187,7 +188,7 @@ class _Player:
         if isinstance(message, ToRecorder):
             self._record(message)
             return
-        if self._end_by_ns is not None and isinstance(message, SetControl) and message.name == "fade":
+        if self._end_by_ns is not None and isinstance(message, SetControl) and message.target == FADE:
             return  # the final fade has begun: no message raises the sound again
         if not self._mixer.admit(message):
             self._notify_once(f"a loop was refused: it is damaged or has another shape than {message}")
@@ -208,7 +209,7 @@ class _Player:
         end_by_ns = self._clock.now_ns() + round(seconds * 1e9)
         if self._end_by_ns is None or end_by_ns < self._end_by_ns - _SOONER_NS:
             self._end_by_ns = end_by_ns
-            self._callback.inbox.append(SetControl("fade", 0.0, None, fade_frames))
+            self._callback.inbox.append(SetControl(FADE, 0.0, None, fade_frames))
 
     def _finished(self) -> bool:
         if self._end_by_ns is None:

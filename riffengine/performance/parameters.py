@@ -12,6 +12,7 @@ from riffengine.errors import ParameterError
 from riffengine.performance import chords, takes
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
+from riffengine.processes.parameter_path import ParameterPath, parse_path
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, KNOBS
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
@@ -259,14 +260,13 @@ def _effect_rows(at: str) -> list[Parameter]:
     ]
 
 
-EFFECT_CONTROLS = tuple(row.path.removeprefix("/") for row in _effect_rows(""))
+EFFECT_CONTROLS = tuple(parse_path(row.path).within_deck for row in _effect_rows("deck/a"))
 """The controls of all deck effects by the end of their path: ``deck/<d>/<control>``."""
 
 
-def is_effect_control(path: str) -> bool:
+def is_effect_control(path: ParameterPath) -> bool:
     """Whether ``path`` is a control of a deck's effect."""
-    words = path.split("/", 2)
-    return len(words) == 3 and words[0] == "deck" and words[2] in EFFECT_CONTROLS
+    return bool(path.deck) and not path.stem and path.within_deck in EFFECT_CONTROLS
 
 
 def _stem_rows(at: str, stem: str) -> list[Parameter]:

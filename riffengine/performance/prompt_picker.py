@@ -7,6 +7,7 @@ from random import Random
 from riffengine.performance.command import Command
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.parameter_path import parse_path
 
 _STEPS = {"next": 1, "previous": -1}
 
@@ -19,10 +20,10 @@ class PromptPicker:
 
     def commands(self, command: Command, state: PerformanceState) -> tuple[Command, ...]:
         """The commands that result from the checked ``command``; ``OutOfRange`` when a list has no such prompt."""
-        deck, name = command.path.split("/")[1::2]
-        path = f"deck/{deck}/prompt"
-        bank, now = int(state[f"deck/{deck}/prompts/bank"]), state.text(path)
-        match name:
+        asked = parse_path(command.path)
+        path = f"deck/{asked.deck}/prompt"
+        bank, now = int(state[f"deck/{asked.deck}/prompts/bank"]), state.text(path)
+        match asked.control:
             case "bank":
                 self._lists.check_bank(int(command.value))
                 return ()
@@ -31,5 +32,5 @@ class PromptPicker:
             case "random":
                 prompt = self._lists.random_other(bank, now, self._rng)
             case _:
-                prompt = self._lists.neighbour(bank, now, _STEPS[name])
+                prompt = self._lists.neighbour(bank, now, _STEPS[asked.control])
         return (Command(path, prompt, command.source, command.stamp_ns),)

@@ -16,13 +16,16 @@ class Handler(StrEnum):
     """Who acts on a command, besides the state that holds its value."""
 
     # Answered before the scheduler sees it (engine process).
-    RECORDING = "recording"  # the recording controller starts, stops and saves
+    START_RECORDING = "start recording"
+    STOP_RECORDING = "stop recording"
+    SAVE_LAST = "save last"
     TEMPO = "tempo"  # the tempo sync ramps it, or asks whoever sets the tempo
     TAP = "tap"
     NUDGE = "nudge"
     # Made into several commands that belong together (the scene player).
     RECALL_SCENE = "recall scene"
-    STEP_SCENE = "step scene"
+    NEXT_SCENE = "next scene"
+    PREVIOUS_SCENE = "previous scene"
     STORE_SCENE = "store scene"
     LEARN = "learn"
     UNDO = "undo"
@@ -36,6 +39,7 @@ class Handler(StrEnum):
     PANIC = "panic"
     QUANTUM = "quantum"  # landings are estimated again
     STEPS = "steps"  # loops are refined in place
+    CHORDS = "chords"  # of all decks, which change on one frame
     # Sent to the mixer.
     MASTER_GAIN = "master gain"
     MIXER = "mixer"
@@ -45,15 +49,17 @@ class Handler(StrEnum):
 
 
 ROUTES: tuple[tuple[str, Handler], ...] = (
-    ("record/*", Handler.RECORDING),
+    ("record/start", Handler.START_RECORDING),
+    ("record/stop", Handler.STOP_RECORDING),
+    ("record/save_last", Handler.SAVE_LAST),
     ("transport/tempo", Handler.TEMPO),
     ("transport/tap", Handler.TAP),
     ("transport/nudge", Handler.NUDGE),
     ("transport/quantum", Handler.QUANTUM),
     ("transport/quantum_*", Handler.QUANTUM),
     ("scene/recall", Handler.RECALL_SCENE),
-    ("scene/next", Handler.STEP_SCENE),
-    ("scene/previous", Handler.STEP_SCENE),
+    ("scene/next", Handler.NEXT_SCENE),
+    ("scene/previous", Handler.PREVIOUS_SCENE),
     ("scene/store", Handler.STORE_SCENE),
     ("learn", Handler.LEARN),
     ("undo", Handler.UNDO),
@@ -62,6 +68,7 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     ("panic", Handler.PANIC),
     ("steps", Handler.STEPS),
     ("draft_steps", Handler.STEPS),
+    ("chords", Handler.CHORDS),
     ("master/gain", Handler.MASTER_GAIN),
     ("crossfader", Handler.MIXER),
     ("cue/gain", Handler.MIXER),
@@ -92,9 +99,3 @@ def handler_of(path: str) -> Handler:
         if len(parts) == len(words) and all(map(fnmatchcase, words, parts)):
             return handler
     return Handler.STATE
-
-
-def deck_of(path: str) -> str:
-    """The deck that ``path`` belongs to; ``""`` for what belongs to all decks or none."""
-    words = path.split("/")
-    return words[1] if words[0] == "deck" and len(words) > 2 else ""

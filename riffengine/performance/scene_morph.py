@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from riffengine.performance.command import Command, Value
 from riffengine.performance.parameter_tree import ControlClass, ParameterTree
-from riffengine.performance.routing import deck_of
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import INTENT_PARAMETERS, PerformanceState
+from riffengine.processes.parameter_path import decks_of, parse_path
 from riffengine.transport.beat_grid import BEATS_PER_BAR
 
 _ENDS = ("prompt", "to", "seed", "to_seed")
@@ -56,7 +57,7 @@ class SceneMorph:
     def without(self, path: str) -> SceneMorph:
         """A performer has moved ``path``: the morph leaves it alone until the scene is reached."""
         moves = {known: move for known, move in self.moves.items() if known != path}
-        return replace(self, moves=moves, waiting=self.waiting - {deck_of(path)})
+        return replace(self, moves=moves, waiting=self.waiting - {parse_path(path).deck})
 
     def begun(self, deck: str, beat: float) -> SceneMorph:
         """The morph of ``deck`` has landed: its knob travels from ``beat`` on."""
@@ -78,7 +79,7 @@ def plan_scene_morph(
     opening: list[Command] = []
     waiting: set[str] = set()
     held: set[str] = set()  # decks whose knob does not travel
-    for deck in dict.fromkeys(deck_of(path) for path in scene.values if path.startswith("deck/")):
+    for deck in decks_of(scene.values):
         if f"deck/{deck}/prompt" not in state.values:
             continue
         if state.number(f"deck/{deck}/drift") > 0.0:
@@ -94,8 +95,8 @@ def plan_scene_morph(
         if path in tree
         and tree[path].kind == "float"
         and tree[path].control in (ControlClass.IMMEDIATE, ControlClass.MORPH)
-        and not path.endswith("/drift")
-        and not (path.endswith("/alpha") and deck_of(path) in held)
+        and parse_path(path).control != "drift"
+        and not (handler_of(path) is Handler.ALPHA and parse_path(path).deck in held)
         and state[path] != goal
     }
     return SceneMorph(scene, source, end, moves, frozenset(waiting)), tuple(opening)

@@ -13,11 +13,13 @@ from riffengine.errors import OutOfRange, ParameterError
 from riffengine.performance.command import Command, Value
 from riffengine.performance.error_text import unknown
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.parameter_path import parse_path
 
 MOST_SCENES = 128  # a MIDI program change reaches every one
 LONGEST_NAME = 60  # characters
-_NOT_OF_A_SCENE = ("scene/", "master/", "transport/quantum", "steps", "draft_steps", "learn")
+_NOT_OF_A_SCENE = (Handler.MASTER_GAIN, Handler.QUANTUM, Handler.STEPS, Handler.LEARN, Handler.PROMPT_LIST)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def belongs_to_a_scene(parameter: Parameter) -> bool:
     """Whether a scene may contain ``parameter``: no trigger, no property of the machine, no scene command."""
     if parameter.kind == "trigger" or parameter.control is ControlClass.STRUCTURAL:
         return False
-    return not parameter.path.startswith(_NOT_OF_A_SCENE) and "/prompts/" not in parameter.path
+    return parse_path(parameter.path).group != "scene" and handler_of(parameter.path) not in _NOT_OF_A_SCENE
 
 
 def snapshot(name: str, state: PerformanceState, tree: ParameterTree) -> Scene:

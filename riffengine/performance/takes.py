@@ -95,14 +95,6 @@ def takes_form(loop_beats: int) -> TextFormat:
     return TextFormat(example, partial(parse_takes, loop_beats=loop_beats))
 
 
-def stems_of(values: Mapping[str, Value], deck: str) -> tuple[str, ...]:
-    """The stems of ``deck``, in the order of the tree."""
-    prefix, suffix = f"deck/{deck}/stem/", "/gain"
-    return tuple(
-        p.removeprefix(prefix).removesuffix(suffix) for p in values if p.startswith(prefix) and p.endswith(suffix)
-    )
-
-
 def again(
     values: Mapping[str, Value], deck: str, wanted: Sequence[str], number: int, loop_beats: int = DEFAULT_LOOP_BEATS
 ) -> str:

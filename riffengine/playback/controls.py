@@ -1,4 +1,4 @@
-"""Controls: every knob and fader of the mixer by its name, each a ramp over absolute frames."""
+"""Controls: every knob and fader of the mixer by its path, each a ramp over absolute frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from riffengine.playback.crossfader import Crossfader
 from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
 from riffengine.playback.ramp import Control, Gain, Ramp
-from riffengine.processes.player_messages import SetControl
+from riffengine.processes.parameter_path import ParameterPath, parse_path
+from riffengine.processes.player_messages import FADE, SetControl
 
 _MUTE_SECONDS = 0.005
 _MAX_GAIN = 16.0  # +24 dB
@@ -18,7 +19,7 @@ _MAX_GAIN = 16.0  # +24 dB
 class Controls:
     """The controls of the mixer and of its ``decks``; belongs to the mixer's thread.
 
-    Their names are the paths of the parameters that move them (``deck/a/gain``), and ``fade``, which starts at 0.
+    Each is known by the path of the parameter that moves it (``deck/a/gain``), and ``FADE``, which starts at 0.
     """
 
     def __init__(self, decks: Mapping[str, Deck], crossfader: Crossfader, cue: CueBus | None, sample_rate: int) -> None:
@@ -27,24 +28,26 @@ class Controls:
         self._decks, self._crossfader = decks, crossfader
         self._mute_frames = round(_MUTE_SECONDS * sample_rate)
         effects = {
-            f"deck/{name}/{control}": found
+            parse_path(f"deck/{name}/{control}"): found
             for name, deck in decks.items()
             for effect in deck.effects
             for control, found in effect.controls.items()
         }
-        self._by_name = {
-            "master/gain": Control(self.master, high=_MAX_GAIN),
-            "fade": Control(self.fade),
-            "crossfader": Control(crossfader.position),
+        self._alphas = {ParameterPath("alpha", name): deck.alpha for name, deck in decks.items()}
+        self._mutes = {ParameterPath("mute", name): deck.unmuted for name, deck in decks.items()}
+        self._sides = {ParameterPath("side", name): name for name in decks}
+        self._controls = {
             **effects,
+            ParameterPath("gain", group="master"): Control(self.master, high=_MAX_GAIN),
+            FADE: Control(self.fade),
+            ParameterPath("crossfader"): Control(crossfader.position),
+            **{ParameterPath("gain", name): Control(deck.gain, high=_MAX_GAIN) for name, deck in decks.items()},
+            **{path: Control(ramp) for path, ramp in (*self._alphas.items(), *self._mutes.items())},
         }
-        for name, deck in decks.items():
-            self._by_name[f"deck/{name}/gain"] = Control(deck.gain, high=_MAX_GAIN)
-            self._by_name[f"deck/{name}/mute"] = Control(deck.unmuted)
-            self._by_name[f"deck/{name}/alpha"] = Control(deck.alpha)
         if cue is not None:
-            self._by_name |= {"cue/gain": Control(cue.gain, high=_MAX_GAIN), "cue/mix": Control(cue.mix)}
-            self._by_name |= {f"deck/{name}/cue": Control(switch) for name, switch in cue.switches.items()}
+            self._controls[ParameterPath("gain", group="cue")] = Control(cue.gain, high=_MAX_GAIN)
+            self._controls[ParameterPath("mix", group="cue")] = Control(cue.mix)
+            self._controls |= {ParameterPath("cue", name): Control(switch) for name, switch in cue.switches.items()}
         # Each deck settles its own gain, mute, alpha and stems.
         self._ramps = [self.master, self.fade, *crossfader.ramps, *(cue.ramps if cue else ())]
         self._ramps += [control.ramp for control in effects.values()]
@@ -68,15 +71,14 @@ class Controls:
         """Begin a move on ``frame``; ``False`` when there is no such control or the value is not finite."""
         if not math.isfinite(message.value):
             return False
-        value, ramp_frames = float(message.value), message.ramp_frames
-        if message.name.endswith("/side"):
-            deck = self._decks.get(message.name.split("/")[1])
-            return deck is not None and self._crossfader.assign(deck.name, round(value), frame, ramp_frames)
-        control = self._by_name.get(message.name) or self._stem_gain(message.name)
+        target, value, ramp_frames = message.target, float(message.value), message.ramp_frames
+        if target in self._sides:
+            return self._crossfader.assign(self._sides[target], round(value), frame, ramp_frames)
+        control = self._controls.get(target) or self._stem_gain(target)
         if control is None:
             return False
         value = min(max(value, control.low), control.high)
-        if message.name.endswith("/mute"):
+        if target in self._mutes:
             # While nothing is heard there is nothing to smooth, and a muted deck must not be heard at all.
             value, ramp_frames = 1.0 - value, self._mute_frames if self.fade.at(frame) > 0.0 else 0
         control.ramp.move(value, frame, ramp_frames)
@@ -88,18 +90,19 @@ class Controls:
         Such a move does not cut a piece. Drift moves alpha on every sixteenth note; hours of it are mixed five times
         as fast in long pieces.
         """
-        words = message.name.split("/")
-        if message.stamp_ns or words[-1] != "alpha" or len(words) != 3 or not math.isfinite(message.value):
+        alpha = self._alphas.get(message.target)
+        if alpha is None or message.stamp_ns or not math.isfinite(message.value):
             return False
-        deck = self._decks.get(words[1])
-        if deck is None:
-            return False
-        deck.alpha.move_later(min(max(float(message.value), 0.0), 1.0), frame, message.ramp_frames)
+        alpha.move_later(min(max(float(message.value), 0.0), 1.0), frame, message.ramp_frames)
         return True
 
-    def _stem_gain(self, name: str) -> Control | None:
+    def is_side(self, target: ParameterPath) -> bool:
+        """Whether ``target`` assigns a deck to a side of the crossfader: no control that moves."""
+        return target in self._sides
+
+    def _stem_gain(self, target: ParameterPath) -> Control | None:
         """The gain of a stem: made at its first move, since the mixer learns the names of stems from its loops."""
-        match name.split("/"):
-            case ["deck", deck, "stem", stem, "gain"] if deck in self._decks:
-                return Control(self._decks[deck].stems.setdefault(stem, Ramp(1.0)), high=_MAX_GAIN)
-        return None
+        deck = self._decks.get(target.deck)
+        if deck is None or target != ParameterPath("gain", deck.name, target.stem) or not target.stem:
+            return None
+        return Control(deck.stems.setdefault(target.stem, Ramp(1.0)), high=_MAX_GAIN)

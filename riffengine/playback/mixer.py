@@ -173,8 +173,8 @@ class Mixer:
     def _handle(self, message: ToPlayer, frame: int) -> None:
         if isinstance(message, SetControl):
             done = self._controls.move(message, frame)
-            if done and message.stamp_ns and not message.name.endswith("/side"):
-                self._reports.append(Audible(message.name, message.stamp_ns, max(frame, self._frame), 0))
+            if done and message.stamp_ns and not self._controls.is_side(message.target):
+                self._reports.append(Audible(message.target, message.stamp_ns, max(frame, self._frame), 0))
         elif isinstance(message, SetGrid):
             done = self._set_grid(message.grid, frame)
         elif isinstance(message, FreeLoop):

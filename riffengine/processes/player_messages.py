@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from riffengine.processes.parameter_path import ParameterPath
 from riffengine.transport.beat_grid import BeatGrid
 
 
@@ -74,18 +75,22 @@ class FreeLoop:
     loop: int
 
 
+FADE = ParameterPath("fade")
+"""The control that opens and closes the whole output: the only one that is no parameter."""
+
+
 @dataclass(frozen=True)
 class SetControl:
     """Move a mixer control to ``value`` along a straight ramp of ``ramp_frames``.
 
-    Names: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute`` (0, 1),
-    ``deck/<d>/alpha`` (0..1), ``deck/<d>/side`` (0 left, 1 right, 2 through), ``crossfader`` (0 left … 1 right, equal
-    power), ``fade`` (0..1, fade-in/out); where there is a cue bus ``deck/<d>/cue`` (0, 1), ``cue/gain`` (linear),
-    ``cue/mix`` (0 cued decks … 1 master, equal power); and ``deck/<d>/<control>`` for every control of a deck effect,
-    in the effect's own range.
+    Targets: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute``
+    (0, 1), ``deck/<d>/alpha`` (0..1), ``deck/<d>/side`` (0 left, 1 right, 2 through), ``crossfader`` (0 left … 1 right,
+    equal power), ``FADE`` (0..1, fade-in/out); where there is a cue bus ``deck/<d>/cue`` (0, 1), ``cue/gain``
+    (linear), ``cue/mix`` (0 cued decks … 1 master, equal power); and ``deck/<d>/<control>`` for every control of a
+    deck effect, in the effect's own range.
     """
 
-    name: str
+    target: ParameterPath
     value: float
     at_frame: int | None = None
     ramp_frames: int = 441
@@ -175,7 +180,7 @@ class LoopFreed:
 class Audible:
     """The gesture stamped ``stamp_ns`` reached the block that begins at ``frame``, handed over at ``host_ns``."""
 
-    name: str
+    target: ParameterPath
     stamp_ns: int
     frame: int
     host_ns: int

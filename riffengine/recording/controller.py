@@ -16,6 +16,8 @@ from pathlib import Path
 
 from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded, Surface
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
+from riffengine.performance.routing import Handler, handler_of
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import Recorded, SaveLast, StartRecording, StopRecording, ToRecorder
 from riffengine.recording.cue_sheet import Cue, CueFile, cue_sheet
 from riffengine.scheduler.actions import Action, DeckLanded
@@ -72,24 +74,24 @@ class RecordingController(Surface):
 
     def _reply_to(self, command: Command) -> Reply | None:
         asked = self._recording.asked if self._recording is not None else ""
-        match command.path:
-            case "record/start" if asked:
+        match handler_of(command.path):
+            case Handler.START_RECORDING if asked:
                 return Rejected(command, f"{command.path}: {asked} is still being recorded; end it with record/stop")
-            case "record/start":
+            case Handler.START_RECORDING:
                 path = str(self._new_path("riffengine"))
                 self._recording = _Recording(path)
                 self.send(StartRecording(path, 60.0 * self._settings.part_minutes))
                 return Accepted(command, True, note=f"recording to {path}")
-            case "record/stop" if not asked:
+            case Handler.STOP_RECORDING if not asked:
                 return Rejected(command, f"{command.path}: nothing is being recorded; begin with record/start")
-            case "record/stop":
+            case Handler.STOP_RECORDING:
                 self.send(StopRecording())
                 return Accepted(command, True, note=f"{asked} is being finished")
-            case "record/save_last" if self._settings.keep_minutes <= 0.0:
+            case Handler.SAVE_LAST if self._settings.keep_minutes <= 0.0:
                 return Rejected(
                     command, f"{command.path}: the last minutes are not kept; set record: keep_minutes: in the preset"
                 )
-            case "record/save_last":
+            case Handler.SAVE_LAST:
                 path = str(self._new_path("riffengine-last"))
                 self.send(SaveLast(path, 60.0 * self._settings.keep_minutes))
                 return Accepted(
@@ -148,7 +150,7 @@ class RecordingController(Surface):
 
     def landed(self, event: ParameterLanded) -> None:
         """A change that had to be rendered is heard; only that of a scene counts here."""
-        if event.path == "scene/recall":
+        if handler_of(event.path) is Handler.RECALL_SCENE:
             self._scene = None
             self._began = (event.moment.frame, str(event.value))
             self._title_at(event.moment.frame)
@@ -156,14 +158,14 @@ class RecordingController(Surface):
     def replied(self, event: CommandReplied) -> None:
         """A command was answered: remember a scene that was recalled."""
         moment, reply = event.moment, event.reply
-        if reply.command.path == "scene/recall" and isinstance(reply, Accepted):
+        if handler_of(reply.command.path) is Handler.RECALL_SCENE and isinstance(reply, Accepted):
             landing = reply.landing
             self._scene = (str(reply.command.value), landing.beat if landing is not None else moment.beat)
 
     def landing_moved(self, event: LandingMoved) -> None:
         """A landing has moved: a scene that was recalled lands later."""
         landing = event.landing
-        if landing.path.startswith("scene/") and self._scene is not None:
+        if parse_path(landing.path).group == "scene" and self._scene is not None:
             self._scene = (self._scene[0], landing.beat)
 
     def player_restarted(self, frame: int) -> None:

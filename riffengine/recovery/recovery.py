@@ -9,8 +9,8 @@ from riffengine.performance.command import Command
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
-from riffengine.performance.takes import stems_of
 from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.parameter_path import stems_of
 from riffengine.processes.render_request import RenderRequest
 from riffengine.recovery.autosave import Autosave
 from riffengine.recovery.exit_marker import begin_run

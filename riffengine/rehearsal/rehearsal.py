@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from riffengine.performance.command import Command
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.state import PerformanceState
-from riffengine.performance.takes import stems_of
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
-from riffengine.processes.player_messages import FreeLoop, LaunchBank, LoopFreed, SetControl, ToPlayer
+from riffengine.processes.parameter_path import decks_of, stems_of
+from riffengine.processes.player_messages import FADE, FreeLoop, LaunchBank, LoopFreed, SetControl, ToPlayer
 from riffengine.processes.render_messages import Cancelled, Delivery, Failed, FromRenderer, Ready
 from riffengine.rehearsal.report import OutputAnalyser, Report
 from riffengine.rehearsal.scripted_renderer import RendererScript, ScriptedRenderer, WatchedStore
@@ -62,7 +62,7 @@ class Rehearsal:
         self.sample_rate = sample_rate
         self.report = Report()
         self._block_frames = block_frames
-        decks = tuple(path.split("/")[1] for path in tree.parameters if path.endswith("/prompt"))
+        decks = decks_of(tree.parameters)
         grid = BeatGrid(sample_rate, state.number("transport/tempo"))
         self._store = WatchedStore(slots)
         self._renderer = ScriptedRenderer(
@@ -171,7 +171,7 @@ class Rehearsal:
         self._mixer.schedule(message)
         if isinstance(message, LaunchBank | FreeLoop):
             self._expect_reports(1, now)
-        if isinstance(message, SetControl) and message.name == "fade":
+        if isinstance(message, SetControl) and message.target == FADE:
             if message.value > 0.0:
                 begins = now if message.at_frame is None else message.at_frame
                 self._add_event(begins + message.ramp_frames + MIX_AHEAD_FRAMES, True)

@@ -11,7 +11,8 @@ from typing import Any, get_args, get_type_hints
 
 from riffengine.performance.journal import Recording
 from riffengine.processes import player_messages
-from riffengine.processes.player_messages import PlaceLoop, Scheduled, SetControl, StopPlayer, ToPlayer
+from riffengine.processes.parameter_path import parse_path
+from riffengine.processes.player_messages import FADE, PlaceLoop, Scheduled, SetControl, StopPlayer, ToPlayer
 from riffengine.processes.render_request import RenderRequest
 
 END = "End"
@@ -58,7 +59,7 @@ class PlayerLog:
             if self._stopped:  # the player obeys only the first
                 return
             self._stopped = True
-            message = SetControl("fade", 0.0, None, message.fade_frames)
+            message = SetControl(FADE, 0.0, None, message.fade_frames)
         self._sent += 1
         self._waiting[self._sent] = message
 
@@ -84,7 +85,7 @@ class PlayerLog:
         message = self._waiting.pop(number, None)
         if message is None:
             return
-        facts: dict[str, Any] = {"number": number, "horizon": report.horizon, **asdict(message)}
+        facts: dict[str, Any] = {"number": number, "horizon": report.horizon, **_facts(message)}
         facts.pop("at_frame", None)  # the requested frame; the entry has the actual one
         facts.pop("stamp_ns", None)
         if isinstance(message, PlaceLoop):
@@ -117,10 +118,18 @@ def read_player_log(recording: Recording) -> tuple[list[PlayerLogEntry], int, in
     return sorted(entries, key=lambda entry: entry.number), frames, damaged
 
 
+def _facts(message: ToPlayer) -> dict[str, Any]:
+    """The fields of ``message`` as the journal has them: a control stands there by its path, as ``name``."""
+    facts = asdict(message)
+    return {"name": str(facts.pop("target")), **facts} if isinstance(message, SetControl) else facts
+
+
 def _entry(name: str, frame: int, facts: Mapping[str, Any]) -> PlayerLogEntry:
     rest = dict(facts)
     number, horizon, request = int(rest.pop("number")), int(rest.pop("horizon")), rest.pop("request", None)
     kind = _MESSAGES[name]
+    if kind is SetControl:
+        rest["target"] = parse_path(_text(rest.pop("name")))
     if any(field.name == "at_frame" for field in fields(kind)):
         rest["at_frame"] = frame
     message = _build(kind, rest)
@@ -146,6 +155,12 @@ def _build(kind: Any, facts: Mapping[str, Any]) -> Any:
                 raise ValueError(f"{name} is {value!r}")
             values[name] = value
     return kind(**values)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not the path of a control")
+    return value
 
 
 def with_steps(request: RenderRequest, steps: int | None) -> RenderRequest:

@@ -16,6 +16,7 @@ from riffengine.output.recording_file import FORMATS
 from riffengine.performance.journal import Recording
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
 from riffengine.processes.audio import CHANNELS, Samples
+from riffengine.processes.parameter_path import decks_of
 from riffengine.processes.player_messages import LoopRef, PlaceLoop, SetGrid
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.family import Family
@@ -76,7 +77,7 @@ class Replay:
         self._families: dict[str, Family] = {}
         self._requests: dict[int, RenderRequest] = {}
         self._audio: OrderedDict[RenderRequest, Samples] = OrderedDict()
-        decks = tuple(path.split("/")[1] for path in header.parameters if path.endswith("/prompt"))
+        decks = decks_of(header.parameters)
         grids = [entry.message.grid for entry in self._entries if isinstance(entry.message, SetGrid)]
         grid = grids[0] if grids else BeatGrid(self.sample_rate, 120.0)
         self._mixer = Mixer(self.sample_rate, grid, self._samples, decks, CHANNELS)

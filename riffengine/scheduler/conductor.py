@@ -15,6 +15,7 @@ from riffengine.errors import LoopStoreError
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameter_tree import Checked, ParameterTree
 from riffengine.performance.progress import PerformanceProgress
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid, ToPlayer
@@ -51,8 +52,6 @@ from riffengine.transport.timeline import Timeline
 
 SLOTS_PER_DECK = 7
 """The least a deck plays with: two loops that sound, two of the next bank, one rendered, two being freed."""
-
-_LAND_TOGETHER = ("chords",)  # what all decks follow on one frame; tempo and key land together by themselves
 
 
 class Conductor:
@@ -217,9 +216,9 @@ class Conductor:
         return [self._landings.answer(r, changed, frame) if isinstance(r, Accepted) else r for r in replies], actions
 
     def _retarget(self, applied: Sequence[Command], frame: int, as_one: bool) -> None:
-        """Have every deck want what the state asks for now."""
+        """Have every deck want what the state asks for now. Tempo and key land together by themselves."""
         scheduler = self._scheduler
-        together = as_one or any(command.path in _LAND_TOGETHER for command in applied)
+        together = as_one or any(handler_of(command.path) is Handler.CHORDS for command in applied)
         for deck in scheduler.decks.values():
             want = scheduler.wanted_key(deck)
             if want != deck.want:

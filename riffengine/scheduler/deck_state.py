@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from riffengine.performance import takes
 from riffengine.performance.command import Value
+from riffengine.processes.parameter_path import ParameterPath
 from riffengine.processes.render_request import RenderRequest
 from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank
@@ -70,6 +71,11 @@ class DeckState:
     source_tempos: SourceTempos = field(default_factory=SourceTempos)
 
     # --- questions --------------------------------------------------------------------------------------------------
+
+    @property
+    def alpha_control(self) -> ParameterPath:
+        """The control of the mixer that is alpha of this deck."""
+        return ParameterPath("alpha", self.name)
 
     @property
     def current(self) -> MorphBank | None:

@@ -8,6 +8,7 @@ from riffengine.performance import drift
 from riffengine.performance.command import Command
 from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.parameters import MAX_SEED
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.player_messages import SetControl
 from riffengine.scheduler.actions import Action, Applied, Log, ToPlayerMessage
 from riffengine.scheduler.deck_state import DeckState
@@ -123,7 +124,7 @@ class DriftStepper:
         actions.append(self._apply(command, at_frame, routine=True))
         self.eventful = self.eventful or _place(before, scheduler) != _place(scheduler.alpha(deck), scheduler)
         ramp_frames = scheduler.timeline.frame_of(beat + drift.STEP_BEATS) - at_frame
-        actions.append(ToPlayerMessage(SetControl(command.path, float(command.value), at_frame, ramp_frames)))
+        actions.append(ToPlayerMessage(SetControl(deck.alpha_control, float(command.value), at_frame, ramp_frames)))
         self._steps[deck.name].sent_frame = at_frame
         return actions
 
@@ -150,13 +151,15 @@ class DriftStepper:
             return []  # a finer loop is being faded in: one more sixteenth note, or the border would be heard
         steps.waiting = False
         commands = drift.rollover(deck.name, scheduler.state.deck(deck.name), skipped=self._next(deck).skipped)
-        kept = tuple(LandedChange(c.path, c.value, c.source) for c in commands if not c.path.endswith("/alpha"))
+        kept = tuple(
+            LandedChange(c.path, c.value, c.source) for c in commands if handler_of(c.path) is not Handler.ALPHA
+        )
         alpha_before = scheduler.alpha(deck)
         actions: list[Action] = [self._apply(command, at_frame) for command in commands]
         deck.set_want(scheduler.wanted_key(deck))
         # Both banks sound the very same loop here, so there is nothing to fade (equal power would even be 3 dB louder).
         actions += self._launcher.launch(deck, deck.want, deck.serial, at_frame, 0, kept, alpha_before)
-        actions.append(ToPlayerMessage(SetControl(f"deck/{deck.name}/alpha", 0.0, at_frame, 0)))
+        actions.append(ToPlayerMessage(SetControl(deck.alpha_control, 0.0, at_frame, 0)))
         return actions
 
     def _turn_aside(self, deck: DeckState, at_frame: int, frame: int) -> list[Action]:

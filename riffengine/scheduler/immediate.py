@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from riffengine.performance.command import Command
-from riffengine.performance.routing import Handler, deck_of, handler_of
+from riffengine.performance.routing import Handler, handler_of
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import SetControl
 from riffengine.scheduler.actions import Action, ToPlayerMessage
 from riffengine.scheduler.drift import DriftStepper
@@ -46,8 +47,8 @@ class ImmediateActions:
         for deck in self._scheduler.decks.values():
             if deck.alpha_waits and deck.target is None and (deck.settled or deck.gave_up):
                 deck.release_alpha()
-                path, alpha = f"deck/{deck.name}/alpha", self._scheduler.alpha(deck)
-                actions.append(ToPlayerMessage(SetControl(path, alpha, None, self._scheduler.fade_frames)))
+                alpha, ramp_frames = self._scheduler.alpha(deck), self._scheduler.fade_frames
+                actions.append(ToPlayerMessage(SetControl(deck.alpha_control, alpha, None, ramp_frames)))
         return actions
 
     # --- by handler -------------------------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ class ImmediateActions:
         return [*self._mixer(command, changed, frame), *(ToPlayerMessage(message) for message in restored)]
 
     def _alpha(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
-        deck = self._scheduler.decks[deck_of(command.path)]
+        deck = self._scheduler.decks[parse_path(command.path).deck]
         if deck.name in changed and self._scheduler.anything_sounds:
             deck.hold_alpha_for_launch()
             return []
@@ -79,7 +80,7 @@ class ImmediateActions:
         actions: list[Action] = [ToPlayerMessage(message)]
         sent_frame = self._drift.sent_frame(deck)
         if sent_frame >= frame:  # the next step of the drift is already sent and would undo the gesture
-            actions.append(ToPlayerMessage(SetControl(message.name, message.value, sent_frame, 0)))
+            actions.append(ToPlayerMessage(SetControl(message.target, message.value, sent_frame, 0)))
         return actions
 
     @property

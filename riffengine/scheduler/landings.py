@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from riffengine.performance.command import Accepted, Command, Landing
 from riffengine.performance.parameter_tree import ControlClass
-from riffengine.performance.routing import Handler, deck_of, handler_of
+from riffengine.performance.routing import Handler, handler_of
+from riffengine.processes.parameter_path import parse_path
 from riffengine.scheduler.actions import Action, Announce
 from riffengine.scheduler.deck_state import DeckState, Promise, Target
 from riffengine.scheduler.launcher import Launcher
@@ -80,7 +81,7 @@ class Landings:
     def answer(self, reply: Accepted, changed: Collection[str], frame: int) -> Accepted:
         """``reply`` with its landing; ``changed`` are the decks that must render for what was submitted."""
         scheduler, command = self._scheduler, reply.command
-        control, name = scheduler.tree[command.path].control, deck_of(command.path)
+        control, name = scheduler.tree[command.path].control, parse_path(command.path).deck
         now = Landing(command.path, scheduler.timeline.beat_at(frame), 0.0)
         decks = [scheduler.decks[name]] if name else list(scheduler.decks.values())
         waits = control is ControlClass.MORPH and any(deck.alpha_waits for deck in decks)

@@ -52,10 +52,11 @@ class Launcher:
                 deck, target.key, target.serial, at_frame, scheduler.fade_frames, brought, alpha_before
             )
             if deck.release_alpha():
-                name = f"deck/{deck.name}/alpha"
                 # Over the length of the crossfade: what fades out must not jump.
                 actions.append(
-                    ToPlayerMessage(SetControl(name, scheduler.alpha(deck), at_frame, scheduler.fade_frames))
+                    ToPlayerMessage(
+                        SetControl(deck.alpha_control, scheduler.alpha(deck), at_frame, scheduler.fade_frames)
+                    )
                 )
             deck.clear_target()
             actions += self._keep_promises(deck, target.serial, beat, frame)
@@ -105,14 +106,14 @@ class Launcher:
         scheduler = self._scheduler
         messages: list[ToPlayer] = []
         for deck in scheduler.decks.values():
-            path, alpha = f"deck/{deck.name}/alpha", deck.held_alpha if deck.alpha_waits else scheduler.alpha(deck)
+            alpha = deck.held_alpha if deck.alpha_waits else scheduler.alpha(deck)
             coming = deck.launching
             moves_at: int | None = None
             if coming is None or coming.frame <= frame or coming.alpha_before is None:
-                messages.append(SetControl(path, alpha, None, 0))
+                messages.append(SetControl(deck.alpha_control, alpha, None, 0))
             else:
                 moves_at = coming.frame
-                messages.append(SetControl(path, coming.alpha_before, None, 0))
+                messages.append(SetControl(deck.alpha_control, coming.alpha_before, None, 0))
             for bank in (deck.sounding, deck.launching):
                 if bank is None:
                     continue
@@ -124,7 +125,7 @@ class Launcher:
                 if bank.number not in self._awaited:
                     self._relaunched.add(bank.number)
             if moves_at is not None:
-                messages.append(SetControl(path, alpha, moves_at, scheduler.fade_frames))
+                messages.append(SetControl(deck.alpha_control, alpha, moves_at, scheduler.fade_frames))
         return [ToPlayerMessage(message) for message in messages]
 
     def was_relaunched(self, number: int) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from riffengine.performance.command import Command, Value
 from riffengine.performance.parameters import SIDE_CHOICES, is_effect_control
-from riffengine.performance.routing import Handler, deck_of, handler_of
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
-from riffengine.performance.takes import stems_of
-from riffengine.processes.player_messages import SetControl
+from riffengine.processes.parameter_path import ParameterPath, parse_path, stems_of
+from riffengine.processes.player_messages import FADE, SetControl
 
 SILENT_DB = -60.0
 _SENT_TO_MIXER = (Handler.MIXER, Handler.MASTER_GAIN, Handler.ALPHA)
@@ -20,16 +20,16 @@ def linear_gain(db: float) -> float:
 
 def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0) -> SetControl:
     """The mixer control behind the parameter at ``path``: gains are linear, sides are numbers, all else is as it is."""
-    name = path.rsplit("/", 1)[-1]
-    if is_effect_control(path):
+    target = parse_path(path)
+    if is_effect_control(target):
         number = float(value)
-    elif name == "gain":
+    elif target.control == "gain":
         number = linear_gain(float(value))
-    elif name == "side":
+    elif target.control == "side":
         number = float(SIDE_CHOICES.index(str(value)))
     else:
         number = float(value)
-    return SetControl(path, number, None, ramp_frames, stamp_ns)
+    return SetControl(target, number, None, ramp_frames, stamp_ns)
 
 
 def stem_audible(state: PerformanceState, deck: str, stem: str) -> bool:
@@ -41,17 +41,20 @@ def stem_audible(state: PerformanceState, deck: str, stem: str) -> bool:
 
 def stem_messages(command: Command, state: PerformanceState, ramp_frames: int) -> list[SetControl]:
     """The gains of the stems that ``command`` moves, gain, mute and solo in one; ``state`` holds its value already."""
-    deck, own, control = deck_of(command.path), *command.path.split("/")[3:]
-    moved = stems_of(state.values, deck) if control == "solo" else (own,)
+    asked = parse_path(command.path)
+    gains = [
+        ParameterPath("gain", asked.deck, stem)
+        for stem in (stems_of(state.values, asked.deck) if asked.control == "solo" else (asked.stem,))
+    ]
     return [
         SetControl(
-            path := f"deck/{deck}/stem/{stem}/gain",
-            linear_gain(state.number(path)) if stem_audible(state, deck, stem) else 0.0,
+            gain,
+            linear_gain(state.number(str(gain))) if stem_audible(state, gain.deck, gain.stem) else 0.0,
             None,
             ramp_frames,
-            command.stamp_ns if stem == own else 0,
+            command.stamp_ns if gain.stem == asked.stem else 0,
         )
-        for stem in moved
+        for gain in gains
     ]
 
 
@@ -67,13 +70,15 @@ class MixerControls:
     def initial(self, state: PerformanceState) -> list[SetControl]:
         """Every control as ``state`` has it, at once and before anything sounds."""
         sent = [path for path in state.values if handler_of(path) in _SENT_TO_MIXER]
-        gains = [path for path in state.values if handler_of(path) is Handler.STEM_MIX and path.endswith("/gain")]
+        gains = [
+            path for path in state.values if handler_of(path) is Handler.STEM_MIX and parse_path(path).control == "gain"
+        ]
         stems = (message for path in gains for message in stem_messages(Command(path, state[path]), state, 0))
-        return [SetControl("fade", 0.0, None, 0), *(control_message(path, state[path], 0) for path in sent), *stems]
+        return [SetControl(FADE, 0.0, None, 0), *(control_message(path, state[path], 0) for path in sent), *stems]
 
     def restored(self, state: PerformanceState, fade_frames: int) -> list[SetControl]:
         """Every control for a new player, which fades in if the last one could be heard."""
-        fade = [SetControl("fade", 1.0, None, fade_frames)] if self.opened and not self.panicked else []
+        fade = [SetControl(FADE, 1.0, None, fade_frames)] if self.opened and not self.panicked else []
         return [*self.initial(state), *fade]
 
     def open(self, at_frame: int) -> list[SetControl]:
@@ -81,18 +86,18 @@ class MixerControls:
         if self.opened:
             return []
         self.opened = True
-        return [] if self.panicked else [SetControl("fade", 1.0, at_frame, self._fade_in_frames)]
+        return [] if self.panicked else [SetControl(FADE, 1.0, at_frame, self._fade_in_frames)]
 
     def panic(self, stamp_ns: int) -> list[SetControl]:
         """Silence within 20 ms; the second time brings the sound back."""
         if self.panicked:
             return self.restore(stamp_ns)
         self.panicked = True
-        return [SetControl("fade", 0.0, None, self._panic_frames, stamp_ns)]
+        return [SetControl(FADE, 0.0, None, self._panic_frames, stamp_ns)]
 
     def restore(self, stamp_ns: int) -> list[SetControl]:
         """Bring the sound back after a panic."""
         if not self.panicked:
             return []
         self.panicked = False
-        return [SetControl("fade", 1.0, None, self._panic_frames, stamp_ns)] if self.opened else []
+        return [SetControl(FADE, 1.0, None, self._panic_frames, stamp_ns)] if self.opened else []

@@ -21,11 +21,10 @@ from riffengine.performance.scene_morph import SceneMorph, plan_scene_morph
 from riffengine.performance.scenes import Scene, SceneBook, snapshot
 from riffengine.performance.state import PerformanceState
 from riffengine.performance.undo import UndoHistory
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import SetControl
 from riffengine.scheduler.actions import Action, Applied, ToPlayerMessage
 from riffengine.scheduler.conductor import Conductor
-
-_STEPS = {"scene/next": 1, "scene/previous": -1}
 
 Answer = tuple[Reply, list[Action]]
 
@@ -42,7 +41,8 @@ class ScenePlayer:
         self.book = SceneBook(tuple(scenes))
         self._by_handler: Mapping[Handler, Callable[[Checked, int], Answer]] = {
             Handler.RECALL_SCENE: self._recall_named,
-            Handler.STEP_SCENE: self._recall_beside,
+            Handler.NEXT_SCENE: lambda checked, frame: self._recall(self.book.neighbour(1), checked, frame),
+            Handler.PREVIOUS_SCENE: lambda checked, frame: self._recall(self.book.neighbour(-1), checked, frame),
             Handler.STORE_SCENE: self._store,
             Handler.LEARN: self._learn,
             Handler.UNDO: lambda checked, frame: self._go_to(self._history.undo(), checked, frame),
@@ -104,9 +104,6 @@ class ScenePlayer:
 
     def _recall_named(self, checked: Checked, frame: int) -> Answer:
         return self._recall(self.book.find(str(checked.command.value)), checked, frame)
-
-    def _recall_beside(self, checked: Checked, frame: int) -> Answer:
-        return self._recall(self.book.neighbour(_STEPS[checked.command.path]), checked, frame)
 
     def _recall(self, scene: Scene, checked: Checked, frame: int) -> Answer:
         conductor, before, command = self._conductor, self._conductor.state, checked.command
@@ -181,9 +178,7 @@ class ScenePlayer:
 
     def _remember(self, before: PerformanceState, paths: Iterable[str], frame: int) -> None:
         after = self._conductor.state
-        moved = [
-            p for p in paths if p in before.values and before[p] != after[p] and not p.startswith(("scene/", "learn"))
-        ]
+        moved = [p for p in paths if p in before.values and before[p] != after[p] and _can_be_undone(p)]
         seconds = self._conductor.moment(frame).seconds
         self._history.record({p: before[p] for p in moved}, {p: after[p] for p in moved}, seconds)
 
@@ -219,10 +214,14 @@ class ScenePlayer:
         return made
 
 
+def _can_be_undone(path: str) -> bool:
+    return parse_path(path).group != "scene" and handler_of(path) is not Handler.LEARN
+
+
 def _ramped(action: Action, morph: SceneMorph, at_frame: int, ramp_frames: int) -> Action:
     """A control that travels begins on the sixteenth note and takes all of it, or one would hear steps."""
     if isinstance(action, ToPlayerMessage) and isinstance(action.message, SetControl):
         message = action.message
-        if message.name in morph.moves and message.at_frame is None:
+        if str(message.target) in morph.moves and message.at_frame is None:
             return ToPlayerMessage(replace(message, at_frame=at_frame, ramp_frames=ramp_frames))
     return action

@@ -11,9 +11,9 @@ from riffengine.errors import AudioFileError, ParameterError
 from riffengine.performance import drift
 from riffengine.performance.command import Command, Rejected, Reply
 from riffengine.performance.parameter_tree import Checked, ParameterTree
-from riffengine.performance.routing import Handler, deck_of, handler_of
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
-from riffengine.performance.takes import stems_of
+from riffengine.processes.parameter_path import parse_path, stems_of
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.loop_pool import FinishedLoop, LoopPool
@@ -121,7 +121,7 @@ class SchedulerState:
         self.state, reply = self.tree.apply_checked(before, checked)
         if handler is Handler.ALPHA:
             travel = self.state.number(command.path) - before.number(command.path)
-            self.decks[deck_of(command.path)].move_alpha(before.number(command.path), travel)
+            self.decks[parse_path(command.path).deck].move_alpha(before.number(command.path), travel)
         return reply
 
     def consequences(self, command: Command) -> list[Command] | Rejected:
@@ -135,8 +135,8 @@ class SchedulerState:
             return [c for name in decks for c in drift.rollover(name, self.state.deck(name), command.source)]
         if handler is not Handler.AGAIN:
             return []
-        deck, words = self.decks[deck_of(command.path)], command.path.split("/")
-        stems = (words[3],) if words[2] == "stem" else stems_of(self.state.values, deck.name)
+        path = parse_path(command.path)
+        deck, stems = self.decks[path.deck], (path.stem,) if path.stem else stems_of(self.state.values, path.deck)
         try:
             text = deck.next_take(self.state.values, stems, self.facts.beats)
         except ParameterError as error:

@@ -9,6 +9,7 @@ import yaml
 from riffengine.errors import PresetError
 from riffengine.performance.command import Value
 from riffengine.performance.parameter_tree import ParameterTree
+from riffengine.processes.parameter_path import parse_path
 from riffengine.session.yaml_reader import ParameterReader
 
 DECKS = ("a", "b", "c", "d")
@@ -36,15 +37,14 @@ class DeckReader(ParameterReader):
         return tuple(sorted(deck for deck, _ in entries))
 
     def _deck(self, deck: str, node: yaml.Node, at: str) -> None:
-        prefix = f"deck/{deck}/"
-        names = [p.path.removeprefix(prefix) for p in self._tree.values if p.path.startswith(prefix)]
-        known = [name for name in names if not name.startswith("stem/")]
+        paths = [path for p in self._tree.values if (path := parse_path(p.path)).deck == deck]
+        known = [path.within_deck for path in paths if not path.stem]
         for key, value in self._entries(node, at, [*known, "stem"]):
             if key == "stem":
-                controls = list(dict.fromkeys(n.rsplit("/", 1)[1] for n in names if n.startswith("stem/")))
-                self._deck_stems(f"{prefix}stem", value, f"{at}.stem", controls)
+                controls = list(dict.fromkeys(path.control for path in paths if path.stem))
+                self._deck_stems(f"deck/{deck}/stem", value, f"{at}.stem", controls)
             else:
-                self._parameter(value, f"{at}.{key}", prefix + key)
+                self._parameter(value, f"{at}.{key}", f"deck/{deck}/{key}")
 
     def _deck_stems(self, path: str, node: yaml.Node, at: str, controls: Sequence[str]) -> None:
         for stem, inside in self._entries(node, at, self._stems):

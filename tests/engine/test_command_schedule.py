@@ -80,7 +80,7 @@ def test_a_control_acts_on_the_frame_that_is_heard_at_its_time() -> None:
     assert [r.value for r in told if isinstance(r, Accepted)] == [-3.0, -6.0, -12.0]
     beats = [r.landing.beat for r in told if isinstance(r, Accepted) and r.landing]
     assert beats == pytest.approx([(at - DELAY) * 2 for at in (1.2, 1.5, 1.5)], abs=1e-3)
-    gains = [(sent, message) for sent, message in simulation.messages if message.name == "deck/a/gain"]
+    gains = [(sent, message) for sent, message in simulation.messages if str(message.target) == "deck/a/gain"]
     assert [message.at_frame for _, message in gains] == [round((at - DELAY) * RATE) for at in (1.2, 1.5, 1.5)]
     for sent, message in gains:  # handed over in time, and not long before
         assert message.at_frame is not None

@@ -7,7 +7,7 @@ import numpy as np
 from riffengine.clock import VirtualClock
 from riffengine.output.callback import AudioCallback
 from riffengine.playback.mixer import Mixer
-from riffengine.processes.player_messages import Audible, LaunchBank, LoopRef, PlaceLoop, SetControl
+from riffengine.processes.player_messages import FADE, Audible, LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.transport.beat_grid import BeatGrid
 
 SAMPLES = 0.1 * np.random.default_rng(0).standard_normal((1, 22050, 2)).astype(np.float32)
@@ -26,7 +26,7 @@ def place(loop: int, bank: int) -> PlaceLoop:
 
 def test_a_failing_block_is_silent_counted_and_the_beat_is_kept() -> None:
     callback = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(5))
-    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0)))
+    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0)))
     out = np.ones((512, 2), np.float32)
     callback.fill(out, False)
     assert np.array_equal(out, SAMPLES[0, :512])
@@ -44,8 +44,8 @@ def test_a_failing_block_is_silent_counted_and_the_beat_is_kept() -> None:
 
 def test_reports_have_the_clock_time_and_the_peak_is_reported_once() -> None:
     callback = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(77))
-    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0, stamp_ns=3)))
+    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0, stamp_ns=3)))
     callback.fill(np.zeros((512, 2), np.float32), False)
-    assert (Audible("fade", 3, 0, 0), 77) in callback.outbox
+    assert (Audible(FADE, 3, 0, 0), 77) in callback.outbox
     assert callback.status().peak == np.float32(np.abs(SAMPLES[0, :512]).max())
     assert callback.status().peak == 0.0

@@ -19,7 +19,9 @@ from riffengine.clock import SystemClock
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
+    FADE,
     Audible,
     BankLanded,
     FreeLoop,
@@ -85,12 +87,12 @@ def test_two_seconds_on_the_paced_output_are_recorded_exactly(store: LoopStore, 
     # Far enough ahead that every message is in time: the samples are then known to the last bit.
     start = of(said, Status)[-1].frame + 22_050
     script: list[ToPlayer] = [
-        SetControl("fade", 1.0, start, 2000),
+        SetControl(FADE, 1.0, start, 2000),
         PlaceLoop("a", 0, 0.0, first),
         LaunchBank("a", 0, start),
         PlaceLoop("a", 1, 0.0, second),
         LaunchBank("a", 1, start + 10_000),
-        SetControl("deck/a/stem/bass/gain", 0.25, start + 15_000, 3000, stamp_ns=4711),
+        SetControl(parse_path("deck/a/stem/bass/gain"), 0.25, start + 15_000, 3000, stamp_ns=4711),
     ]
     for message in script:
         player.send(message)
@@ -142,7 +144,7 @@ if __name__ == "__main__":
                                          output="paced", record={str(record)!r}))
     player.start()
     for message in (PlaceLoop("a", 0, 0.0, LoopRef(1, 0, {FRAMES}, 2, ("drums", "bass"), 1)), LaunchBank("a", 0),
-                    SetControl("fade", 1.0)):
+                    SetControl(FADE, 1.0)):
         player.send(message)
     while not any(isinstance(said, BankLanded) for said in player.receive()[0]):
         time.sleep(0.01)
@@ -246,7 +248,7 @@ def test_a_player_that_replaces_a_killed_one_goes_on_at_the_frame_of_the_wall_cl
     rows: list[tuple[Recorded, np.ndarray]] = []  # type: ignore[type-arg]
     player = PlayerProcess(options(store, record=str(tmp_path / "set.wav")))
     begin: list[ToPlayer] = [
-        SetControl("fade", 1.0, None, 0),
+        SetControl(FADE, 1.0, None, 0),
         PlaceLoop("a", 0, 0.0, loop),
         LaunchBank("a", 0, None, 0),
     ]
@@ -289,7 +291,7 @@ def test_an_engine_that_does_not_read_does_not_stop_the_music(store: LoopStore) 
     wait_for(player, said, lambda s: bool(of(s, Status)))
     before = of(said, Status)[-1].frame
     for step in range(3000):  # far more reports than a pipe holds
-        player.send(SetControl("crossfader", step % 2, stamp_ns=step + 1))
+        player.send(SetControl(parse_path("crossfader"), step % 2, stamp_ns=step + 1))
     time.sleep(0.7)
     wait_for(player, said, lambda s: len(of(s, Audible)) == 3000)
     wait_for(player, said, lambda s: of(s, Status)[-1].frame > before + 22_050)
@@ -304,7 +306,7 @@ def test_a_shortened_fade_still_leaves_a_complete_recording(store: LoopStore, tm
     said: list[FromPlayer] = []
     wait_for(player, said, lambda s: bool(of(s, Status)) and of(s, Status)[-1].frame > 22_050)
     player.send(StopPlayer(60 * 44_100))
-    player.send(SetControl("fade", 1.0))  # too late: no message raises the sound again
+    player.send(SetControl(FADE, 1.0))  # too late: no message raises the sound again
     time.sleep(0.3)
     assert player.alive
     began_ns = SystemClock().now_ns()
@@ -345,6 +347,6 @@ def test_the_reader_of_the_pipe_learns_that_the_player_has_ended(store: LoopStor
     while player.receive()[1]:
         assert SystemClock().now_ns() < deadline_ns
         time.sleep(0.01)
-    player.send(SetControl("fade", 1.0))  # it is not received, and nothing fails
+    player.send(SetControl(FADE, 1.0))  # it is not received, and nothing fails
     assert player.fileno() == descriptor  # still open: its reader removes it first
     player.stop(0)

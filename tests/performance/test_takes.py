@@ -13,9 +13,9 @@ from riffengine.performance.takes import (
     last_number,
     parse_beats,
     parse_takes,
-    stems_of,
     takes_text,
 )
+from riffengine.processes.parameter_path import stems_of
 from riffengine.processes.render_request import Retake
 
 STEMS = ("drums", "bass", "harmony")

@@ -6,7 +6,7 @@ import numpy as np
 
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import Samples
-from riffengine.processes.player_messages import LoopRef, SetControl, ToPlayer
+from riffengine.processes.player_messages import FADE, LoopRef, SetControl, ToPlayer
 from riffengine.transport.beat_grid import BeatGrid
 
 
@@ -41,7 +41,7 @@ class LoopRack:
     ) -> Mixer:
         mixer = Mixer(self.grid.sample_rate, self.grid, lambda ref: self.loops[ref.slot], decks, channels)
         if fade:
-            mixer.schedule(SetControl("fade", fade, 0, 0))
+            mixer.schedule(SetControl(FADE, fade, 0, 0))
         for message in messages:
             mixer.schedule(message)
         return mixer

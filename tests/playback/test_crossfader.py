@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
 from tests.playback.loops import LoopRack, pull_all, rms_db
 
@@ -28,23 +29,23 @@ def levels(sound: np.ndarray, count: int) -> list[bool]:
 @pytest.mark.parametrize(("position", "heard"), [(0.0, [True, False, True, True]), (1.0, [False, True, True, True])])
 def test_two_of_four_decks_are_on_its_sides_and_the_others_bypass_it(position: float, heard: list[bool]) -> None:
     _, mixer = tone_mixer(*NAMES)
-    mixer.schedule(SetControl("crossfader", position, 0, 0))
+    mixer.schedule(SetControl(parse_path("crossfader"), position, 0, 0))
     assert levels(pull_all(mixer, 22_050), 4) == heard
 
 
 def test_a_single_deck_is_heard_at_every_position_of_the_crossfader() -> None:
     _, mixer = tone_mixer("a")
-    mixer.schedule(SetControl("crossfader", 1.0, 0, 0))
+    mixer.schedule(SetControl(parse_path("crossfader"), 1.0, 0, 0))
     assert levels(pull_all(mixer, 22_050), 1) == [True]
 
 
 def test_a_deck_changes_sides() -> None:
     _, mixer = tone_mixer(*NAMES)
-    mixer.schedule(SetControl("deck/c/side", 1, 0, 0))
-    mixer.schedule(SetControl("deck/a/side", 2, 0, 0))
-    mixer.schedule(SetControl("deck/b/side", 0, 0, 0))
+    mixer.schedule(SetControl(parse_path("deck/c/side"), 1, 0, 0))
+    mixer.schedule(SetControl(parse_path("deck/a/side"), 2, 0, 0))
+    mixer.schedule(SetControl(parse_path("deck/b/side"), 0, 0, 0))
     assert levels(pull_all(mixer, 22_050), 4) == [True, True, False, True]
-    mixer.schedule(SetControl("crossfader", 1.0, None, 0))
+    mixer.schedule(SetControl(parse_path("crossfader"), 1.0, None, 0))
     mixer.pull(22_050)
     assert levels(mixer.pull(22_050), 4) == [True, False, True, True]
 
@@ -53,7 +54,7 @@ def test_a_change_of_sides_is_a_ramp_and_the_same_for_every_block() -> None:
     def play(blocks: tuple[int, ...]) -> np.ndarray:
         _, mixer = tone_mixer(*NAMES)
         for frame, side in ((5_000, 1), (9_001, 2), (9_200, 0)):
-            mixer.schedule(SetControl("deck/a/side", side, frame, 441))
+            mixer.schedule(SetControl(parse_path("deck/a/side"), side, frame, 441))
         return pull_all(mixer, 22_050, blocks)
 
     sound = play((512,))
@@ -66,7 +67,7 @@ def test_a_change_of_sides_is_a_ramp_and_the_same_for_every_block() -> None:
 
 def test_unknown_sides_and_decks_are_refused() -> None:
     _, mixer = tone_mixer("a", "b")
-    mixer.schedule(SetControl("deck/a/side", 3, 0))
-    mixer.schedule(SetControl("deck/x/side", 1, 0))
+    mixer.schedule(SetControl(parse_path("deck/a/side"), 3, 0))
+    mixer.schedule(SetControl(parse_path("deck/x/side"), 1, 0))
     mixer.pull(64)
     assert mixer.counters.refused_messages == 2

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from riffengine.playback.mixer import Mixer
-from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
+from riffengine.processes.parameter_path import parse_path
+from riffengine.processes.player_messages import FADE, LaunchBank, PlaceLoop, SetControl
 from tests.playback.loops import LoopRack, pull_all
 
 
 def tone_mixer(cue: bool) -> tuple[list[np.ndarray], Mixer]:
     rack = LoopRack()
     mixer = Mixer(44100, rack.grid, lambda ref: rack.loops[ref.slot], ("a", "b"), 2, cue)
-    mixer.schedule(SetControl("fade", 1.0, 0, 0))
+    mixer.schedule(SetControl(FADE, 1.0, 0, 0))
     for seed, name in enumerate("ab"):
         mixer.schedule(PlaceLoop(name, 0, 0.0, rack.noise(seed), 0))
         mixer.schedule(LaunchBank(name, 0, 0, 0))
@@ -25,10 +26,16 @@ def test_with_nothing_cued_the_master_is_bit_identical_and_the_headphones_are_si
     assert not both[:, 2:].any()
 
 
-@pytest.mark.parametrize("fader", [SetControl("crossfader", 0.0, 0, 0), SetControl("deck/b/mute", 1.0, 0)])
+@pytest.mark.parametrize(
+    "fader", [SetControl(parse_path("crossfader"), 0.0, 0, 0), SetControl(parse_path("deck/b/mute"), 1.0, 0)]
+)
 def test_a_cued_deck_is_heard_before_its_fader(fader: SetControl) -> None:
     loops, mixer = tone_mixer(True)
-    for message in (SetControl("deck/b/cue", 1.0, 0, 0), SetControl("cue/gain", 0.5, 0, 0), fader):
+    for message in (
+        SetControl(parse_path("deck/b/cue"), 1.0, 0, 0),
+        SetControl(parse_path("cue/gain"), 0.5, 0, 0),
+        fader,
+    ):
         mixer.schedule(message)
     sound = pull_all(mixer, 20_000)
     assert np.allclose(sound[1_000:, 2:], 0.5 * loops[1][1_000:20_000], atol=1e-6)
@@ -37,7 +44,7 @@ def test_a_cued_deck_is_heard_before_its_fader(fader: SetControl) -> None:
 
 def test_the_blend_moves_to_the_master() -> None:
     _, mixer = tone_mixer(True)
-    for message in (SetControl("deck/b/cue", 1.0, 0, 0), SetControl("cue/mix", 1.0, 0, 0)):
+    for message in (SetControl(parse_path("deck/b/cue"), 1.0, 0, 0), SetControl(parse_path("cue/mix"), 1.0, 0, 0)):
         mixer.schedule(message)
     sound = pull_all(mixer, 20_000)
     assert np.allclose(sound[:, 2:], sound[:, :2], atol=1e-6)
@@ -54,7 +61,7 @@ def test_blocks_of_any_size_give_the_same_bits(blocks: tuple[int, ...]) -> None:
             (9_000, "deck/a/cue", 1.0),
             (12_000, "fade", 0.0),
         ):
-            mixer.schedule(SetControl(name, value, frame, 700))
+            mixer.schedule(SetControl(parse_path(name), value, frame, 700))
         return pull_all(mixer, 20_000, sizes).tobytes()
 
     assert play(blocks) == play((512,))
@@ -63,6 +70,6 @@ def test_blocks_of_any_size_give_the_same_bits(blocks: tuple[int, ...]) -> None:
 def test_a_mixer_without_a_cue_bus_refuses_its_controls() -> None:
     _, mixer = tone_mixer(False)
     for name in ("cue/gain", "cue/mix", "deck/a/cue"):
-        mixer.schedule(SetControl(name, 1.0, 0))
+        mixer.schedule(SetControl(parse_path(name), 1.0, 0))
     mixer.pull(64)
     assert mixer.counters.refused_messages == 3

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
+    FADE,
     Audible,
     BankLanded,
     FreeLoop,
@@ -23,7 +25,7 @@ from tests.playback.loops import LoopRack, pull_all, rms_db
 def test_nothing_is_heard_before_the_fade_is_raised(rack: LoopRack) -> None:
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), fade=0.0)
     assert not pull_all(mixer, 5000).any()
-    mixer.schedule(SetControl("fade", 1.0, 6000, 1000))
+    mixer.schedule(SetControl(FADE, 1.0, 6000, 1000))
     heard = pull_all(mixer, 10_000)
     assert not heard[:1000].any()
     assert np.array_equal(heard[2000:], rack.loops[0][0, 7000:10_000])
@@ -115,8 +117,8 @@ def test_controls_reach_their_value_and_reverse_without_a_jump(rack: LoopRack) -
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, ones),
         LaunchBank("a", 0, 0, 0),
-        SetControl("deck/a/gain", 0.0, 1000, 1000),
-        SetControl("deck/a/gain", 1.5, 1500, 1000),
+        SetControl(parse_path("deck/a/gain"), 0.0, 1000, 1000),
+        SetControl(parse_path("deck/a/gain"), 1.5, 1500, 1000),
     )
     level = pull_all(mixer, 5000)[:, 0] / 0.5
     assert level[1000] == 1.0
@@ -126,8 +128,12 @@ def test_controls_reach_their_value_and_reverse_without_a_jump(rack: LoopRack) -
 
 
 def test_what_is_muted_before_the_fade_is_never_heard(rack: LoopRack) -> None:
-    begin = (SetControl("deck/a/mute", 1, None, 0), PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, None, 0))
-    mixer = rack.mixer(*begin, SetControl("fade", 1.0, None, 20), fade=0.0)
+    begin = (
+        SetControl(parse_path("deck/a/mute"), 1, None, 0),
+        PlaceLoop("a", 0, 0.0, rack.noise(1)),
+        LaunchBank("a", 0, None, 0),
+    )
+    mixer = rack.mixer(*begin, SetControl(FADE, 1.0, None, 20), fade=0.0)
     assert not pull_all(mixer, 5000).any()
 
 
@@ -136,8 +142,8 @@ def test_mute_takes_five_milliseconds_for_any_requested_ramp(rack: LoopRack) -> 
     mixer = rack.mixer(
         PlaceLoop("a", 0, 0.0, ones),
         LaunchBank("a", 0, 0, 0),
-        SetControl("deck/a/mute", 1, 1000, 0),
-        SetControl("deck/a/mute", 0, 3000, 44_100),
+        SetControl(parse_path("deck/a/mute"), 1, 1000, 0),
+        SetControl(parse_path("deck/a/mute"), 0, 3000, 44_100),
     )
     level = pull_all(mixer, 5000)[:, 0]
     assert level[1000] == 0.5
@@ -150,7 +156,9 @@ def test_stems_have_their_own_gain_and_mono_sounds_on_both_sides(rack: LoopRack)
     samples = np.random.default_rng(3).standard_normal((2, 22_050, 1)).astype(np.float32) * 0.1
     loop = rack.add(samples, 1, ("drums", "bass"))
     mixer = rack.mixer(
-        PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0), SetControl("deck/a/stem/drums/gain", 0.0, 2000, 0)
+        PlaceLoop("a", 0, 0.0, loop),
+        LaunchBank("a", 0, 0, 0),
+        SetControl(parse_path("deck/a/stem/drums/gain"), 0.0, 2000, 0),
     )
     heard = pull_all(mixer, 4000)
     assert np.array_equal(heard[:, 0], heard[:, 1])
@@ -166,7 +174,7 @@ def test_a_stem_gain_is_the_same_while_it_moves_and_when_it_rests(bpm: float) ->
     moving = rack.mixer(
         PlaceLoop("a", 0, 0.0, loop),
         LaunchBank("a", 0, 0, 0),
-        SetControl("deck/a/stem/stem1/gain", 1 - 1e-9, 1000, 9000),
+        SetControl(parse_path("deck/a/stem/stem1/gain"), 1 - 1e-9, 1000, 9000),
     )
     assert np.abs(pull_all(quiet, 12_000) - pull_all(moving, 12_000)).max() < 1e-6
 
@@ -174,10 +182,10 @@ def test_a_stem_gain_is_the_same_while_it_moves_and_when_it_rests(bpm: float) ->
 @pytest.mark.parametrize(
     "message",
     [
-        SetControl("deck/a/reverb", 1.0, 0),
-        SetControl("deck/z/gain", 1.0, 0),
-        SetControl("deck", 1.0, 0),
-        SetControl("master/gain", float("nan"), 0),
+        SetControl(parse_path("deck/a/reverb"), 1.0, 0),
+        SetControl(parse_path("deck/z/gain"), 1.0, 0),
+        SetControl(parse_path("deck"), 1.0, 0),
+        SetControl(parse_path("master/gain"), float("nan"), 0),
         LaunchBank("z", 0, 0),
         RemoveLoop("a", 0, 0.5, 0),
         StopPlayer(),
@@ -199,16 +207,16 @@ def test_a_late_message_acts_at_once_and_its_frame_is_reported(rack: LoopRack) -
 
 
 def test_a_gesture_with_a_time_stamp_is_reported_when_audible(rack: LoopRack) -> None:
-    mixer = rack.mixer(SetControl("crossfader", 1.0, 700, stamp_ns=99))
+    mixer = rack.mixer(SetControl(parse_path("crossfader"), 1.0, 700, stamp_ns=99))
     mixer.pull(512)
     assert mixer.reports() == []
     mixer.pull(512)
-    assert mixer.reports() == [Audible("crossfader", 99, 700, 0)]
+    assert mixer.reports() == [Audible(parse_path("crossfader"), 99, 700, 0)]
 
 
 def test_the_fade_out_ends_in_silence(rack: LoopRack) -> None:
     mixer = rack.mixer(
-        PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), SetControl("fade", 0.0, 5000, 3000)
+        PlaceLoop("a", 0, 0.0, rack.noise(1)), LaunchBank("a", 0, 0, 0), SetControl(FADE, 0.0, 5000, 3000)
     )
     heard = pull_all(mixer, 7990)
     assert rms_db(heard[4000:5000]) > -21

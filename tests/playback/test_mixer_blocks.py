@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
     FreeLoop,
     LaunchBank,
@@ -53,7 +54,10 @@ def to_message(idea: tuple, loops: list[LoopRef], rate: int) -> ToPlayer:  # typ
     if kind == "grid":
         bpm, beat, frame = rest
         return SetGrid(BeatGrid(rate, bpm, frame, beat), frame)
-    return {"remove": RemoveLoop, "launch": LaunchBank, "control": SetControl}[kind](*rest)
+    if kind == "control":
+        path, *rest = rest
+        return SetControl(parse_path(path), *rest)
+    return {"remove": RemoveLoop, "launch": LaunchBank}[kind](*rest)
 
 
 def digest(bpm: float, rate: int, script: list[tuple], blocks: tuple[int, ...]) -> tuple[str, list[object]]:  # type: ignore[type-arg]
@@ -67,7 +71,7 @@ def digest(bpm: float, rate: int, script: list[tuple], blocks: tuple[int, ...]) 
         PlaceLoop("b", 0, 0.0, loops[1], 0),
         LaunchBank("a", 0, 0),
         LaunchBank("b", 0, 77),
-        SetControl("crossfader", 0.5, 0, 1000),
+        SetControl(parse_path("crossfader"), 0.5, 0, 1000),
     ):
         mixer.schedule(message)
     for idea in script:

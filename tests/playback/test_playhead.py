@@ -9,7 +9,7 @@ import pytest
 
 from riffengine.playback.mixer import Mixer
 from riffengine.playback.playhead import Playhead
-from riffengine.processes.player_messages import LaunchBank, PlaceLoop
+from riffengine.processes.player_messages import FADE, LaunchBank, PlaceLoop
 from riffengine.transport.beat_grid import BeatGrid
 from tests.playback.loops import LoopRack, pull_all
 
@@ -62,7 +62,7 @@ def test_after_an_hour_the_sound_itself_is_on_the_beat(bpm: float) -> None:
 def rack_messages(loop):  # type: ignore[no-untyped-def]
     from riffengine.processes.player_messages import SetControl
 
-    return PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0), SetControl("fade", 1.0, 0, 0)
+    return PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0)
 
 
 def test_a_loop_longer_or_shorter_than_the_grid_by_a_percent_is_read_faster_or_slower_and_stays_in_phase() -> None:

@@ -5,6 +5,7 @@ import random
 import numpy as np
 
 from riffengine.playback.ramp import Ramp
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
 from tests.playback.loops import LoopRack, pull_all
 
@@ -46,7 +47,7 @@ def test_an_alpha_move_sent_ahead_sounds_like_one_sent_in_time() -> None:
             *(PlaceLoop("a", 1, alpha, rack.noise(number)) for number, alpha in enumerate((0.0, 0.25, 0.5, 1.0))),
             LaunchBank("a", 1, 0, 0),
         )
-        told = [SetControl("deck/a/alpha", value, 500 + 3 * f, n) for f, value, n in moves(3)]
+        told = [SetControl(parse_path("deck/a/alpha"), value, 500 + 3 * f, n) for f, value, n in moves(3)]
         pulled = []
         while mixer.frame < 4000:
             due = [m for m in told if m.at_frame is not None and m.at_frame < mixer.horizon + ahead]
@@ -67,8 +68,8 @@ def test_a_gesture_between_two_steps_of_the_drift_takes_effect() -> None:
         PlaceLoop("a", 1, 0.0, quiet),
         PlaceLoop("a", 1, 1.0, loud),
         LaunchBank("a", 1, 0, 0),
-        SetControl("deck/a/alpha", 0.0, 3000, 0),  # sent first, due last
-        SetControl("deck/a/alpha", 1.0, 1000, 0),
+        SetControl(parse_path("deck/a/alpha"), 0.0, 3000, 0),  # sent first, due last
+        SetControl(parse_path("deck/a/alpha"), 1.0, 1000, 0),
     )
     heard = np.abs(pull_all(mixer, 5000, (5000,)))
     assert heard[:900].max() == 0.0

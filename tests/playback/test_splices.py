@@ -7,6 +7,7 @@ import pytest
 
 from riffengine.playback.deck import MAX_FADES
 from riffengine.playback.ramp import equal_power
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import BankLanded, LaunchBank, PlaceLoop, RemoveLoop, SetControl, SetGrid
 from riffengine.transport.beat_grid import BeatGrid
 from tests.playback.loops import LoopRack, pull_all, rms_db
@@ -67,7 +68,7 @@ def test_the_level_is_constant_along_alpha() -> None:
         PlaceLoop("a", 0, 0.0, rack.noise(1, 8)),
         PlaceLoop("a", 0, 1.0, rack.noise(2, 8)),
         LaunchBank("a", 0, 0, 0),
-        SetControl("deck/a/alpha", 1.0, 10_000, 80_000),
+        SetControl(parse_path("deck/a/alpha"), 1.0, 10_000, 80_000),
     )
     heard = pull_all(mixer, 100_000)
     levels = [rms_db(heard[at : at + 5000]) for at in range(0, 95_000, 2500)]
@@ -83,7 +84,7 @@ def test_the_crossfader_keeps_the_level_between_decks() -> None:
         LaunchBank("a", 0, 0, 0),
         PlaceLoop("b", 0, 0.0, rack.noise(2, 8)),
         LaunchBank("b", 0, 0, 0),
-        SetControl("crossfader", 1.0, 10_000, 80_000),
+        SetControl(parse_path("crossfader"), 1.0, 10_000, 80_000),
         decks=("a", "b"),
     )
     heard = pull_all(mixer, 100_000)
@@ -103,7 +104,7 @@ def test_crossfades_have_no_larger_steps_than_the_loops(bpm: float) -> None:
         mixer.schedule(PlaceLoop("a", change + 1, 0.0, tones[change % 4], 0))
         mixer.schedule(LaunchBank("a", change + 1, 5000 + 700 * change))
         mixer.schedule(PlaceLoop("a", change + 1, 0.5, tones[(change + 1) % 4], 5300 + 700 * change))
-        mixer.schedule(SetControl("deck/a/alpha", (change % 3) / 2, 5100 + 700 * change, 441))
+        mixer.schedule(SetControl(parse_path("deck/a/alpha"), (change % 3) / 2, 5100 + 700 * change, 441))
     heard = pull_all(mixer, 60_000)
     # unrelated loops at equal power step up to √2 as far; fades move 0.25 by at most 1.5 in 441 frames; a click is 0.2
     assert largest_step(heard) < 2**0.5 * inside + 4 * 0.25 * 1.5 / 441

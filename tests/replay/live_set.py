@@ -14,7 +14,9 @@ from riffengine.output.callback import AudioCallback
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.parameters import standard_tree
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
+    FADE,
     FreeLoop,
     LaunchBank,
     LoopFreed,
@@ -94,7 +96,7 @@ class LiveSet:
             if self._stopped:
                 return
             self._stopped = True
-            message = SetControl("fade", 0.0, None, message.fade_frames)
+            message = SetControl(FADE, 0.0, None, message.fade_frames)
         self._mixer.admit(message)
         self._callback.inbox.append(message)
 
@@ -132,8 +134,10 @@ class LiveSet:
                     self.send(PlaceLoop(deck, self._banks, alpha, ref, None, 100))
                 self.send(LaunchBank(deck, self._banks, self.some_frame(), rng.choice((0, 100, 700))))
             case "knob":
-                name = rng.choice((f"deck/{deck}/alpha", f"deck/{deck}/gain", "crossfader", "master/gain"))
-                self.send(SetControl(name, rng.random(), self.some_frame(), rng.choice((0, 80, 900)), stamp_ns=7))
+                target = parse_path(
+                    rng.choice((f"deck/{deck}/alpha", f"deck/{deck}/gain", "crossfader", "master/gain"))
+                )
+                self.send(SetControl(target, rng.random(), self.some_frame(), rng.choice((0, 80, 900)), stamp_ns=7))
             case "refine" if self._banks and len(self._free) > 4:
                 self.send(PlaceLoop(deck, self._banks, rng.choice((0.0, 0.5)), self.loop(), self.some_frame(), 300))
             case "free" if self._loops:
@@ -149,7 +153,7 @@ class LiveSet:
 
     def play(self, seconds: float) -> NDArray[np.float32]:
         self.send(SetGrid(self.grid, 0))
-        self.send(SetControl("fade", 1.0, None, 50))
+        self.send(SetControl(FADE, 1.0, None, 50))
         while self._mixer.frame < seconds * RATE:
             for _ in range(self._rng.choice((0, 0, 1, 3))):
                 self.gesture()

@@ -107,7 +107,7 @@ class SchedulerSimulation:
         return [message for _, message in self.player if isinstance(message, kind)]
 
     def controls(self, name):
-        return [message for message in self.sent(SetControl) if message.name == name]
+        return [message for message in self.sent(SetControl) if str(message.target) == name]
 
     @property
     def announced(self):

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from riffengine.performance.command import Rejected
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl, SetGrid
 from riffengine.scheduler.actions import (
     Applied,
@@ -129,7 +130,7 @@ def test_a_hand_on_alpha_is_not_undone_by_the_step_already_on_its_way():
     pending = [m for m in sim.controls("deck/a/alpha") if m.at_frame is not None and m.at_frame >= sim.frame]
     assert pending
     sim.send("deck/a/alpha", 0.9)
-    assert sim.controls("deck/a/alpha")[-1] == SetControl("deck/a/alpha", 0.9, pending[-1].at_frame, 0)
+    assert sim.controls("deck/a/alpha")[-1] == SetControl(parse_path("deck/a/alpha"), 0.9, pending[-1].at_frame, 0)
 
 
 def test_next_rolls_over_on_the_quantum_and_alpha_jumps_with_it():

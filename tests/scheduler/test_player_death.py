@@ -1,7 +1,9 @@
 """A player that dies is given everything again, and no slot of the loop store is lost over it."""
 
 from riffengine.performance.command import Accepted, Command
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
+    FADE,
     BankLanded,
     FreeLoop,
     LaunchBank,
@@ -26,9 +28,9 @@ def test_a_new_player_gets_grid_controls_and_banks_and_fades_in():
     sim = SchedulerSimulation(("a", "b"), deck__a__to="dub", deck__a__alpha=0.25, deck__b__gain=-6.0).run_to(40000)
     sent = die(sim)
     assert [m.grid for m in sent if isinstance(m, SetGrid)] == [sim.conductor.grid]
-    fades = [(m.value, m.at_frame) for m in sent if isinstance(m, SetControl) and m.name == "fade"]
+    fades = [(m.value, m.at_frame) for m in sent if isinstance(m, SetControl) and m.target == FADE]
     assert fades == [(0.0, None), (1.0, None)]
-    controls = {m.name: m.value for m in sent if isinstance(m, SetControl)}
+    controls = {str(m.target): m.value for m in sent if isinstance(m, SetControl)}
     assert controls["deck/a/alpha"] == 0.25 and abs(controls["deck/b/gain"] - 10 ** (-6 / 20)) < 1e-9
     for deck in sim.conductor.scheduler.decks.values():
         bank = deck.sounding
@@ -83,11 +85,13 @@ def test_forty_deaths_lose_no_slot_and_changes_land_between_them():
 def test_a_panic_outlives_the_player():
     sim = SchedulerSimulation().run_to(20000)
     sim.send("panic", True)
-    assert [m.value for m in die(sim) if isinstance(m, SetControl) and m.name == "fade"] == [0.0]
+    assert [m.value for m in die(sim) if isinstance(m, SetControl) and m.target == FADE] == [0.0]
 
 
 def alphas_sent(messages):
-    return [(m.value, m.at_frame) for m in messages if isinstance(m, SetControl) and m.name == "deck/a/alpha"]
+    return [
+        (m.value, m.at_frame) for m in messages if isinstance(m, SetControl) and m.target == parse_path("deck/a/alpha")
+    ]
 
 
 def send_scene(sim):

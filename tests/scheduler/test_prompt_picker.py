@@ -10,7 +10,7 @@ from riffengine.performance.command import Accepted, Rejected
 from riffengine.performance.progress import Phase
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.prompt_picker import PromptPicker
-from riffengine.processes.player_messages import SetControl
+from riffengine.processes.player_messages import FADE, SetControl
 from riffengine.scheduler.scene_player import ScenePlayer
 from tests.scheduler.simulation import SchedulerSimulation
 from tests.scheduler.test_scene_player import ConductorWithScenes
@@ -130,7 +130,7 @@ def test_the_outlook_tells_of_a_prompt_that_will_not_render():
 def test_panic_is_a_fade_of_at_most_30_ms_from_the_next_block_on():
     sim = PromptPadSimulation().run_to(8100)
     sim.send("panic", True)
-    fades = [m for _, m in sim.player if isinstance(m, SetControl) and m.name == "fade"]
+    fades = [m for _, m in sim.player if isinstance(m, SetControl) and m.target == FADE]
     assert (fades[-1].value, fades[-1].at_frame) == (0.0, None)
     assert 0 < fades[-1].ramp_frames / sim.conductor.grid.sample_rate <= 0.030
     assert sim.plain.progress(sim.scene_player.book).panicked

@@ -13,7 +13,9 @@ import soundfile
 from riffengine.clock import SystemClock
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
+    FADE,
     BankLanded,
     FromPlayer,
     LaunchBank,
@@ -67,8 +69,8 @@ def test_an_independent_capture_has_the_same_bits_as_the_players_own_recording(
         player.send(PlaceLoop("a", 0, 0.0, loops[0]))
         player.send(PlaceLoop("a", 0, 1.0, loops[1]))
         player.send(LaunchBank("a", 0, start))
-        player.send(SetControl("fade", 1.0, start, 4800))
-        player.send(SetControl("deck/a/alpha", 0.7, start + 20_000, 20_000))
+        player.send(SetControl(FADE, 1.0, start, 4800))
+        player.send(SetControl(parse_path("deck/a/alpha"), 0.7, start + 20_000, 20_000))
         player.send(PlaceLoop("a", 1, 0.0, loops[2]))
         player.send(LaunchBank("a", 1, start + 60_000))
         receive_until(player, reports, BankLanded, 2)

@@ -71,7 +71,7 @@ def gains(player_log: list[PlayerLogEntry], stem: str) -> list[tuple[int, int, f
     return [
         (entry.frame, entry.horizon, entry.message.value)
         for entry in player_log
-        if isinstance(entry.message, SetControl) and entry.message.name == f"deck/a/stem/{stem}/gain"
+        if isinstance(entry.message, SetControl) and str(entry.message.target) == f"deck/a/stem/{stem}/gain"
     ]
 
 

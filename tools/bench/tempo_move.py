@@ -23,14 +23,14 @@ import torch
 from numpy.typing import NDArray
 
 from riffengine.playback.mixer import Mixer
-from riffengine.processes.player_messages import LaunchBank, LoopRef, PlaceLoop, SetControl, SetGrid
+from riffengine.processes.player_messages import FADE, LaunchBank, LoopRef, PlaceLoop, SetControl, SetGrid
 from riffengine.processes.render_request import Point, RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.registry import load_family
 from riffengine.transport.beat_grid import BeatGrid
 
 RATE = 44100
-FADE = 2048
+FADE_FRAMES = 2048
 PROMPTS = ("techno, driving", "jazz, upright bass, piano", "ambient, pad, choir", "funk, clavinet, drums")
 
 
@@ -53,7 +53,7 @@ def swap(loops: list[NDArray[np.float32]], slow: float, fast: float) -> dict[str
     def mixer(grid: BeatGrid, first: int) -> Mixer:
         made = Mixer(RATE, grid, lambda ref: loops[ref.slot], ("a",), 2)
         ref = reference(first)
-        for message in (SetControl("fade", 1.0, None, 0), PlaceLoop("a", 1, 0.0, ref), LaunchBank("a", 1, 0, 0)):
+        for message in (SetControl(FADE, 1.0, None, 0), PlaceLoop("a", 1, 0.0, ref), LaunchBank("a", 1, 0, 0)):
             made.schedule(message)
         return made
 
@@ -66,18 +66,22 @@ def swap(loops: list[NDArray[np.float32]], slow: float, fast: float) -> dict[str
     bent = grid.with_tempo(fast, bend)
     swapped = bent.frame_at(11.0)
     played = mixer(grid, 0)
-    for message in (SetGrid(bent, bend), PlaceLoop("a", 2, 0.0, reference(1)), LaunchBank("a", 2, swapped, FADE)):
+    for message in (
+        SetGrid(bent, bend),
+        PlaceLoop("a", 2, 0.0, reference(1)),
+        LaunchBank("a", 2, swapped, FADE_FRAMES),
+    ):
         played.schedule(message)
     length = bent.frame_at(24.0)
     heard = np.concatenate([played.pull(512) for _ in range(length // 512)])
     plain = mixer(bent, 1)  # the fast loop alone, on the same grid
     alone = np.concatenate([plain.pull(512) for _ in range(length // 512)])
-    fade = slice(swapped, swapped + FADE)
-    rest = np.abs(np.diff(np.concatenate([heard[4096 : bend - 64], heard[swapped + 2 * FADE :]]), axis=0))
+    fade = slice(swapped, swapped + FADE_FRAMES)
+    rest = np.abs(np.diff(np.concatenate([heard[4096 : bend - 64], heard[swapped + 2 * FADE_FRAMES :]]), axis=0))
     level = 20 * np.log10(np.sqrt((heard[fade] ** 2).mean()) / max(1e-9, float(np.sqrt((alone[fade] ** 2).mean()))))
     return {
-        "step_bend": steps(heard, bend - 16, bend + 2 * FADE),
-        "step_swap": steps(heard, swapped - 16, swapped + FADE + 16),
+        "step_bend": steps(heard, bend - 16, bend + 2 * FADE_FRAMES),
+        "step_swap": steps(heard, swapped - 16, swapped + FADE_FRAMES + 16),
         "step_rest_max": float(rest.max()),
         "step_rest_p9999": float(np.quantile(rest, 0.9999)),
         "level_db": float(level),

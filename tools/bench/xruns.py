@@ -27,7 +27,9 @@ import soundfile
 
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
+    FADE,
     FromPlayer,
     LaunchBank,
     LoopRef,
@@ -60,14 +62,14 @@ def play(player: PlayerProcess, store: LoopStore, seconds: float) -> list[FromPl
     while not any(isinstance(message, Status) for message in said):
         said += player.receive()[0]
         time.sleep(0.01)
-    player.send(SetControl("crossfader", 0.5))
-    player.send(SetControl("fade", 1.0, None, RATE))
+    player.send(SetControl(parse_path("crossfader"), 0.5))
+    player.send(SetControl(FADE, 1.0, None, RATE))
     for step in range(int(seconds * RATE / bar)):
         for place, deck in enumerate("ab"):
             for alpha in (0.0, 1.0):
                 player.send(PlaceLoop(deck, step, alpha, loops[(2 * step + place + int(alpha)) % len(loops)]))
             player.send(LaunchBank(deck, step, RATE + step * bar, 2048))
-            player.send(SetControl(f"deck/{deck}/alpha", (step % 5) / 4, RATE + step * bar, bar // 2))
+            player.send(SetControl(parse_path(f"deck/{deck}/alpha"), (step % 5) / 4, RATE + step * bar, bar // 2))
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         said += player.receive()[0]

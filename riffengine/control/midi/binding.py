@@ -12,6 +12,7 @@ from riffengine.errors import ControlError
 from riffengine.performance.command import Value
 from riffengine.performance.parameter_tree import Parameter, ParameterTree
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.parameter_path import parse_path
 
 BindingKind = Literal["cc", "cc14", "nrpn", "note", "program", "pitchbend", "aftertouch", "polytouch", "chord"]
 Curve = Literal["lin", "log", "exp"]
@@ -180,7 +181,7 @@ class Binding:
     def _validate_chord(self, parameter: Parameter) -> None:
         if not 0 <= self.number <= self.to <= 127:
             raise ControlError(f"keys {self.number} to {self.to} are refused; give two from 0 to 127, the lower first")
-        if parameter.path.rsplit("/", 1)[-1] != "chords":
+        if parse_path(parameter.path).control != "chords":
             raise ControlError(f"a chord is for chords or deck/a/chords, not for {parameter.path}")
         if (self.mode, self.values, self.light, self.echo) != ("absolute", (), "", False):
             raise ControlError("a chord takes a channel, a port and a label, and nothing else")

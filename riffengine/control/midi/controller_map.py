@@ -10,6 +10,7 @@ from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.led import LedPalette
 from riffengine.control.midi.port_names import matches_port
 from riffengine.performance.parameter_tree import ParameterTree
+from riffengine.processes.parameter_path import parse_path
 
 ANY = "*"  # in ``match``: every controller
 
@@ -42,12 +43,11 @@ class ControllerMap:
         names = dict(zip("abcd", decks, strict=False))
         moved = []
         for binding in self.bindings:
-            words = binding.path.split("/")
-            if words[0] == "deck" and words[1] not in names:
-                continue
-            if words[0] == "deck":
-                words[1] = names[words[1]]
-            moved.append(replace(binding, path="/".join(words)))
+            path = parse_path(binding.path)
+            if not path.deck:
+                moved.append(binding)
+            elif path.deck in names:
+                moved.append(replace(binding, path=str(path._replace(deck=names[path.deck]))))
         return replace(self, bindings=tuple(moved))
 
     def within(self, tree: ParameterTree) -> ControllerMap:

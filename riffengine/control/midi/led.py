@@ -21,7 +21,9 @@ from riffengine.performance.command import Value
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.progress import DeckProgress, PerformanceProgress, Phase
 from riffengine.performance.prompt_lists import PromptLists
+from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.parameter_path import parse_path
 
 
 class LedState(StrEnum):
@@ -114,20 +116,20 @@ class FeedbackState:
 
 def led_state(binding: Binding, at: int, tree: ParameterTree, shown: FeedbackState) -> LedState:
     """What the LED of ``binding`` shows; ``at`` counts its notes from 0."""
-    parameter, words = tree[binding.path], binding.path.split("/")
+    parameter, path, handler = tree[binding.path], parse_path(binding.path), handler_of(binding.path)
     value = binding.values[at] if at < len(binding.values) else None
-    if binding.path == "panic":
+    if handler is Handler.PANIC:
         return LedState.ON if shown.progress.panicked else LedState.IDLE
-    if words[0] == "deck" and words[2:3] == ["prompts"]:
-        return _prompt_list_state(words[1], words[3], value, shown)
-    if binding.path == "scene/recall" and value is not None:
+    if handler is Handler.PROMPT_LIST:
+        return _prompt_list_state(path.deck, path.control, value, shown)
+    if handler is Handler.RECALL_SCENE and value is not None:
         return _scene_state(str(value), shown)
-    if binding.path == "learn" and value is None:
+    if handler is Handler.LEARN and value is None:
         return LedState.ON if shown.state["learn"] else LedState.OFF
     if parameter.kind == "trigger":
         return LedState.IDLE
-    if words[0] == "deck" and words[2] in ("prompt", "to") and value is not None:
-        return _prompt_state(words[1], words[2], str(value), shown)
+    if path.control in ("prompt", "to") and value is not None:
+        return _prompt_state(path.deck, path.control, str(value), shown)
     now = shown.state[binding.path]
     if parameter.kind == "bool":
         return LedState.ON if bool(now) is not binding.invert else LedState.OFF

@@ -14,7 +14,7 @@ from riffengine.engine.midi_out.optional_sender import OptionalSender, Sender
 from riffengine.notes.loop_notes import STEM_OF
 from riffengine.notes.sequencer import DeckNotes, NoteSequencer
 from riffengine.performance.state import PerformanceState
-from riffengine.performance.takes import stems_of
+from riffengine.processes.parameter_path import stems_of
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.mixer_controls import SILENT_DB, stem_audible
 from riffengine.scheduler.morph_bank import MorphBank

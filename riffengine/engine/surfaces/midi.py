@@ -12,6 +12,8 @@ from riffengine.control.midi.server import MidiServer
 from riffengine.control.surface import CommandReplied, Surface, SurfaceContext
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command
+from riffengine.performance.routing import Handler, handler_of
+from riffengine.processes.parameter_path import parse_path
 from riffengine.session.controller_map import known_maps
 from riffengine.session.learned_map import LearnedMap, line_of
 from riffengine.session.named_files import config_folder
@@ -74,17 +76,21 @@ class MidiSurface(Surface):
         """When another surface has set ``learn`` to a path, the next control that is moved is bound to it."""
         reply = event.reply
         command = reply.command
-        if command.path == "learn" and isinstance(reply, Accepted) and not command.source.startswith("midi"):
+        if (
+            handler_of(command.path) is Handler.LEARN
+            and isinstance(reply, Accepted)
+            and not command.source.startswith("midi")
+        ):
             path = str(reply.value)
             self._server.learn(path, self._choices(path), lambda binding: self._on_learned(path, binding))
 
     def _choices(self, path: str) -> tuple[str, ...]:
         """The values that a row of pads chooses from when ``path`` is text."""
-        if path == "scene/recall":
+        if handler_of(path) is Handler.RECALL_SCENE:
             return self._context.progress().scenes
-        state = self._context.state()
-        if path.endswith(("/prompt", "/to")):
-            return self._session.prompt_lists.bank(int(state[f"{path.rsplit('/', 1)[0]}/prompts/bank"]))
+        state, target = self._context.state(), parse_path(path)
+        if target.control in ("prompt", "to"):
+            return self._session.prompt_lists.bank(int(state[f"deck/{target.deck}/prompts/bank"]))
         present = state.values.get(path, "")
         return (str(present),) if present else ()
 

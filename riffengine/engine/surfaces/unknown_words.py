@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from riffengine.performance.command import Value
+from riffengine.processes.parameter_path import parse_path
 from riffengine.renderer.registry import family_of
 
 MAX_WORDS = 3  # reported of one prompt: a suggestion costs up to a millisecond of the event loop
@@ -19,7 +20,7 @@ class UnknownWords:
 
     def note(self, path: str, text: Value) -> str:
         """What to tell the sender of ``text`` for ``path``; "" when it is no prompt, or all its words are known."""
-        if path.rpartition("/")[2] not in ("prompt", "to", "negative"):
+        if parse_path(path).control not in ("prompt", "to", "negative"):
             return ""
         vocabulary = self._family.vocabulary()
         if vocabulary is None:

@@ -9,7 +9,7 @@ import pytest
 
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Rejected
-from riffengine.processes.player_messages import LaunchBank, SetControl
+from riffengine.processes.player_messages import FADE, LaunchBank, SetControl
 from riffengine.session.session import load_session
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, START, STOP
 from tests.engine.sync.fake_leaders import FakeLinkSession, FakeMidiClock
@@ -129,7 +129,7 @@ def test_start_and_stop_are_heard_only_if_asked_for() -> None:
         simulation.run(15.0)
         before = len(simulation.sent)
         simulation.run(15.0)
-        fades = [m.value for m in simulation.sent if isinstance(m, SetControl) and m.name == "fade"]
+        fades = [m.value for m in simulation.sent if isinstance(m, SetControl) and m.target == FADE]
         assert fades[:2] == [0.0, 1.0]
         assert fades[2:] == ([0.0, 1.0] if asked else [])
         assert len(simulation.sent) > before

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from riffengine.playback.effects.filter import CHUNK_FRAMES, DeckFilter
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
 from tests.playback.loops import LoopRack, pull_all
 
@@ -59,8 +60,8 @@ def test_at_rest_in_the_middle_the_samples_are_unchanged() -> None:
     swept = rack.mixer(
         PlaceLoop("a", 0, 0.0, loop, 0),
         LaunchBank("a", 0, 0),
-        SetControl("deck/a/filter", -0.7, 8_011, 500),
-        SetControl("deck/a/filter", 0.0, 12_000, 700),
+        SetControl(parse_path("deck/a/filter"), -0.7, 8_011, 500),
+        SetControl(parse_path("deck/a/filter"), 0.0, 12_000, 700),
     )
     own, other = pull_all(plain, TOTAL), pull_all(swept, TOTAL)
     assert own[:8_000].tobytes() == other[:8_000].tobytes()
@@ -79,11 +80,13 @@ def test_blocks_of_any_size_give_the_same_bits(blocks: tuple[int, ...]) -> None:
         for deck in "ab":
             mixer.schedule(PlaceLoop(deck, 0, 0.0, rack.noise(ord(deck), stems=2, channels=1 + (deck == "b")), 0))
             mixer.schedule(LaunchBank(deck, 0, 100))
-        mixer.schedule(SetControl("crossfader", 0.5, 0, 0))
+        mixer.schedule(SetControl(parse_path("crossfader"), 0.5, 0, 0))
         for step, knob in enumerate((-0.3, 0.9, 0.01, 0.0, -1.0, 1.0, -0.02, 0.0)):
-            mixer.schedule(SetControl("deck/a/filter", knob, 1_003 + step * 2_500, (480, 17, 0, 3_000)[step % 4]))
-            mixer.schedule(SetControl("deck/b/filter", -knob, 1_024 + step * 3_001, 441))
-            mixer.schedule(SetControl("deck/b/mute", step % 2, 900 + step * 3_333))
+            mixer.schedule(
+                SetControl(parse_path("deck/a/filter"), knob, 1_003 + step * 2_500, (480, 17, 0, 3_000)[step % 4])
+            )
+            mixer.schedule(SetControl(parse_path("deck/b/filter"), -knob, 1_024 + step * 3_001, 441))
+            mixer.schedule(SetControl(parse_path("deck/b/mute"), step % 2, 900 + step * 3_333))
         return hashlib.sha256(pull_all(mixer, TOTAL, sizes).tobytes()).hexdigest()
 
     assert digest(blocks) == digest((512,))

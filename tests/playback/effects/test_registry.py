@@ -10,6 +10,7 @@ from riffengine.playback.effects import registry
 from riffengine.playback.effects.registry import deck_effects
 from riffengine.playback.ramp import Control, Ramp
 from riffengine.processes.audio import Block
+from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
 from riffengine.scheduler.mixer_controls import control_message
 from tests.playback.loops import LoopRack, pull_all
@@ -52,7 +53,7 @@ def played(rack: LoopRack, *controls: SetControl, blocks: tuple[int, ...] = (512
 def test_a_registered_effect_is_heard_from_the_frame_on_which_its_path_is_moved(rack: LoopRack) -> None:
     rack.noise(1)
     dry = played(rack)
-    wet = played(rack, SetControl("deck/a/invert/amount", 0.25, 4_000, 0))
+    wet = played(rack, SetControl(parse_path("deck/a/invert/amount"), 0.25, 4_000, 0))
     assert wet[:4_000].tobytes() == dry[:4_000].tobytes()
     np.testing.assert_array_equal(wet[4_000:], np.float32(0.5) * dry[4_000:])
 
@@ -60,19 +61,22 @@ def test_a_registered_effect_is_heard_from_the_frame_on_which_its_path_is_moved(
 @pytest.mark.usefixtures("invert")
 def test_values_are_clipped_to_the_effects_own_range(rack: LoopRack) -> None:
     rack.noise(1)
-    assert np.abs(played(rack, SetControl("deck/a/invert/amount", 9.0, 0, 0))).max() == 0.0
+    assert np.abs(played(rack, SetControl(parse_path("deck/a/invert/amount"), 9.0, 0, 0))).max() == 0.0
 
 
 @pytest.mark.usefixtures("invert")
 def test_effects_process_in_the_order_of_the_registry_in_blocks_of_any_size(rack: LoopRack) -> None:
     rack.noise(1)
-    moves = (SetControl("deck/a/invert/amount", 0.4, 2_000, 700), SetControl("deck/a/filter", -0.5, 3_000, 441))
+    moves = (
+        SetControl(parse_path("deck/a/invert/amount"), 0.4, 2_000, 700),
+        SetControl(parse_path("deck/a/filter"), -0.5, 3_000, 441),
+    )
     assert [type(effect) for effect in deck_effects(48_000, 2)][-1] is Invert
     assert played(rack, *moves, blocks=(1, 33, 1_000)).tobytes() == played(rack, *moves).tobytes()
 
 
 def test_without_its_line_in_the_registry_there_is_no_such_control(rack: LoopRack) -> None:
-    mixer = rack.mixer(SetControl("deck/a/invert/amount", 0.5, 0, 0))
+    mixer = rack.mixer(SetControl(parse_path("deck/a/invert/amount"), 0.5, 0, 0))
     pull_all(mixer, 512)
     assert mixer.counters.refused_messages == 1
 
@@ -88,4 +92,4 @@ def test_every_effect_has_the_range_and_default_of_its_parameters() -> None:
 
 @pytest.mark.parametrize("name", EFFECT_CONTROLS)
 def test_the_scheduler_forwards_every_effect_control_as_it_is(name: str) -> None:
-    assert control_message(f"deck/b/{name}", 0.3, 441, 7) == SetControl(f"deck/b/{name}", 0.3, None, 441, 7)
+    assert control_message(f"deck/b/{name}", 0.3, 441, 7) == SetControl(parse_path(f"deck/b/{name}"), 0.3, None, 441, 7)
