@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffengine.errors import OutOfRange
+from riffengine.performance.gain import LOUDEST_DB, SILENT_DB, linear_gain
 from riffengine.processes.render_request import KNOBS
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
         "--solo", action="append", default=[], metavar="STEM", help="render only this stem; may be repeated"
     )
     stems.add_argument(
-        "--level", action="append", default=[], metavar="STEM=DB", help="level of a stem, -60 to 6 dB, such as drums=-6"
+        "--level",
+        action="append",
+        default=[],
+        metavar="STEM=DB",
+        help=f"level of a stem, {SILENT_DB} to {LOUDEST_DB} dB, such as drums=-6",
     )
     stems.add_argument("--stems", type=Path, metavar="DIR", help="write each stem that is heard as a file of its own")
     parser.add_argument("--midi", type=Path, metavar="FILE", help="also write the notes, as a MIDI file (.mid)")
@@ -57,7 +62,6 @@ def loop_values(arguments: argparse.Namespace) -> dict[str, Value]:
 def levels(arguments: argparse.Namespace, stems: Sequence[str]) -> dict[str, float]:
     """The linear gain of every stem, as mute, solo and level have it; at least one must be heard."""
     from riffengine.performance.parameters import standard_tree
-    from riffengine.scheduler.mixer_controls import linear_gain
 
     tree = standard_tree(("a",), stems)
     gains = dict.fromkeys(stems, 1.0)

@@ -19,6 +19,7 @@ from riffengine.clock import Clock
 from riffengine.dashboard import panels
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested, ToDashboard
 from riffengine.performance.command import Accepted, Command, Value
+from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.processes.parameter_path import stems_of
 from riffengine.telemetry.observation import Observation
 
@@ -185,7 +186,7 @@ class Dashboard(App[None]):
 
     def action_gain(self, step: int) -> None:
         """Change the selected deck's gain."""
-        self._step_value(f"deck/{self._deck}/gain", step * GAIN_STEP_DB, -60.0, 6.0)
+        self._step_value(f"deck/{self._deck}/gain", step * GAIN_STEP_DB, SILENT_DB, LOUDEST_DB)
 
     def action_mute(self) -> None:
         """Mute or unmute the selected deck."""

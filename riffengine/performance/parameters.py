@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from riffengine.errors import ParameterError
 from riffengine.performance import chords, takes
+from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.processes.parameter_path import ParameterPath, parse_path
@@ -92,7 +93,9 @@ def _session_rows() -> list[Parameter]:
         ),
         Parameter("steps", "int", 8, later, "Denoising steps of a finished loop", 1, 50),
         Parameter("draft_steps", "int", 4, later, "Denoising steps of an urgent loop", 1, 16),
-        Parameter("master/gain", "float", 0.0, now, "Level of everything, before the limiter", -60, 6, "dB"),
+        Parameter(
+            "master/gain", "float", 0.0, now, "Level of everything, before the limiter", SILENT_DB, LOUDEST_DB, "dB"
+        ),
         Parameter(
             "crossfader", "float", 0.0, now, "0 plays the decks on the left side, 1 those on the right side", 0, 1
         ),
@@ -174,7 +177,7 @@ def _record_rows() -> list[Parameter]:
 def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
     now = ControlClass.IMMEDIATE
     return [
-        Parameter("cue/gain", "float", 0.0, now, "Level of the headphones", -60, 6, "dB"),
+        Parameter("cue/gain", "float", 0.0, now, "Level of the headphones", SILENT_DB, LOUDEST_DB, "dB"),
         Parameter("cue/mix", "float", 0.0, now, "Headphones: 0 plays the cued decks, 1 the master", 0, 1),
         *(
             Parameter(f"deck/{d}/cue", "bool", False, now, "Play the deck in the headphones, before its fader")
@@ -211,7 +214,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         ),
         Parameter(f"{at}/init", "str", "", later, 'Audio file to start from, at its own pitch; "" for none'),
         Parameter(f"{at}/drift", "float", 0.0, now, "How far alpha moves by itself in each loop", 0, 1, "per loop"),
-        Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", -60, 6, "dB"),
+        Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", SILENT_DB, LOUDEST_DB, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it continues unheard"),
         *_effect_rows(at),
         Parameter(
@@ -272,7 +275,7 @@ def is_effect_control(path: ParameterPath) -> bool:
 def _stem_rows(at: str, stem: str) -> list[Parameter]:
     now, later = ControlClass.IMMEDIATE, ControlClass.QUANTISED
     return [
-        Parameter(f"{at}/gain", "float", 0.0, now, f"Level of the {stem}", -60, 6, "dB"),
+        Parameter(f"{at}/gain", "float", 0.0, now, f"Level of the {stem}", SILENT_DB, LOUDEST_DB, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, f"Silence the {stem}"),
         Parameter(f"{at}/solo", "bool", False, now, f"Play only the {stem} and other stems that are solo"),
         Parameter(f"{at}/again", "trigger", False, later, f"Generate the {stem} again"),

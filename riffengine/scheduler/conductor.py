@@ -39,7 +39,7 @@ from riffengine.scheduler.immediate import ImmediateActions
 from riffengine.scheduler.landings import Landings
 from riffengine.scheduler.launcher import Launcher
 from riffengine.scheduler.loop_pool import LoopPool
-from riffengine.scheduler.mixer_controls import MixerControls
+from riffengine.scheduler.master_fade import MasterFade
 from riffengine.scheduler.morph_bank import FileHashes, NoFileHashes, SessionFacts, bank_key
 from riffengine.scheduler.render_jobs import RenderJobs
 from riffengine.scheduler.render_plan import Purpose
@@ -89,7 +89,7 @@ class Conductor:
             decks=parts,
             loops=LoopPool(slots),
             renders=RenderJobs(policy, rate),
-            mixer_controls=MixerControls(round(policy.panic_seconds * rate), round(policy.fade_in_seconds * rate)),
+            master_fade=MasterFade(round(policy.panic_seconds * rate), round(policy.fade_in_seconds * rate)),
             policy=policy,
         )
         self._launcher = Launcher(self._scheduler)
@@ -167,7 +167,7 @@ class Conductor:
         scheduler = self._scheduler
         for deck in scheduler.decks.values():
             deck.set_want(scheduler.wanted_key(deck))  # restored loops may have set their source tempos
-        messages = scheduler.mixer_controls.initial(scheduler.state)
+        messages = self._immediate.initial_controls()
         actions: list[Action] = [ToPlayerMessage(SetGrid(scheduler.timeline.grid, frame))]
         return [*actions, *(ToPlayerMessage(message) for message in messages), *self._advance(frame)]
 
@@ -336,7 +336,7 @@ class Conductor:
         grids = [SetGrid(timeline.grid, frame)]
         if timeline.upcoming is not None:
             grids.append(SetGrid(timeline.upcoming, timeline.upcoming.anchor_frame))
-        controls = scheduler.mixer_controls.restored(scheduler.state, scheduler.fade_frames)
+        controls = [*self._immediate.initial_controls(), *scheduler.master_fade.reopen(scheduler.fade_frames)]
         messages: list[ToPlayer] = [*grids, *controls]
         actions: list[Action] = [ToPlayerMessage(message) for message in messages]
         actions += self._launcher.relaunch(frame)

@@ -89,7 +89,7 @@ class Launcher:
         bank.seen_version = scheduler.loops.version
         messages.append(LaunchBank(deck.name, bank.number, at_frame, fade_frames, serial))
         if not scheduler.anything_sounds:
-            messages += scheduler.mixer_controls.open(at_frame)
+            messages += scheduler.master_fade.open(at_frame)
         deck.launch(bank)
         scheduler.counters.launches += 1
         return [ToPlayerMessage(message) for message in messages]

@@ -17,7 +17,7 @@ from riffengine.processes.parameter_path import parse_path, stems_of
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.loop_pool import FinishedLoop, LoopPool
-from riffengine.scheduler.mixer_controls import MixerControls
+from riffengine.scheduler.master_fade import MasterFade
 from riffengine.scheduler.morph_bank import BankKey, SessionFacts, bank_key
 from riffengine.scheduler.quantise import landing_beats
 from riffengine.scheduler.render_jobs import RenderJobs
@@ -49,7 +49,7 @@ class SchedulerState:
     decks: dict[str, DeckState]
     loops: LoopPool
     renders: RenderJobs
-    mixer_controls: MixerControls
+    master_fade: MasterFade
     policy: Policy
     counters: Counters = field(default_factory=Counters)
     externally_timed: bool = False  # an external source sets the tempo of the grid (see tempo_follow)

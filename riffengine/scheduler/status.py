@@ -51,7 +51,7 @@ def conductor_status(scheduler: SchedulerState, drift: DriftStepper, frame: int)
         landings_moved=counters.landings_moved,
         landing_error_frames_max=counters.landing_error_frames_max,
         slots_free=scheduler.loops.count(SlotState.FREE),
-        panicked=scheduler.mixer_controls.panicked,
+        panicked=scheduler.master_fade.panicked,
     )
 
 
@@ -95,7 +95,7 @@ def performance_progress(scheduler: SchedulerState, book: SceneBook) -> Performa
     """How far every deck of ``scheduler`` is, and the setlist in ``book``."""
     decks = {deck.name: _deck_progress(scheduler, deck) for deck in scheduler.decks.values()}
     scenes = tuple(scene.name for scene in book.scenes)
-    return PerformanceProgress(MappingProxyType(decks), scenes, book.current, scheduler.mixer_controls.panicked)
+    return PerformanceProgress(MappingProxyType(decks), scenes, book.current, scheduler.master_fade.panicked)
 
 
 def _deck_progress(scheduler: SchedulerState, deck: DeckState) -> DeckProgress:

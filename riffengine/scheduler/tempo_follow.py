@@ -54,7 +54,7 @@ class TempoFollow:
 
     def silence(self, silent: bool) -> list[Action]:
         """Fade out as a panic does when the source stops, and in when it starts again."""
-        controls = self._scheduler.mixer_controls
+        fade = self._scheduler.master_fade
         if not silent:
-            return [ToPlayerMessage(message) for message in controls.restore(0)]
-        return [] if controls.panicked else [ToPlayerMessage(message) for message in controls.panic(0)]
+            return [ToPlayerMessage(message) for message in fade.restore(0)]
+        return [] if fade.panicked else [ToPlayerMessage(message) for message in fade.panic(0)]

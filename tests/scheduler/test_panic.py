@@ -34,7 +34,7 @@ class PanicSimulation:
         noise = 0.1 * np.random.default_rng(1).standard_normal((1, RATE // 2, 2))
         loop = rack.add(noise.astype(np.float32), stems=("mix",))
         self.mixer = rack.mixer(PlaceLoop("a", 0, 0.0, loop), LaunchBank("a", 0, 0, 0))
-        self.conductor.scheduler.mixer_controls.opened = True
+        self.conductor.scheduler.master_fade.opened = True
         setup = MidiSetup(bindings=pads)
         self.midi = MidiServer(SurfaceContext(self.tree, VirtualClock(), self.submit, self.state), setup)
 

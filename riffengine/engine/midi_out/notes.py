@@ -13,10 +13,10 @@ from riffengine.control.midi.sender import TimedMessage, Withdraw
 from riffengine.engine.midi_out.optional_sender import OptionalSender, Sender
 from riffengine.notes.loop_notes import STEM_OF
 from riffengine.notes.sequencer import DeckNotes, NoteSequencer
+from riffengine.performance.gain import SILENT_DB, stem_audible
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.parameter_path import stems_of
 from riffengine.scheduler.conductor import Conductor
-from riffengine.scheduler.mixer_controls import SILENT_DB, stem_audible
 from riffengine.scheduler.morph_bank import MorphBank
 from riffengine.transport.sync.frame_clock import FrameClock
 
@@ -68,7 +68,7 @@ class MidiNotesOut:
 
     def _plan(self, sender: Sender[TimedMessage | Withdraw], frame: int, now_ns: int, paused: bool) -> None:
         scheduler = self._conductor.scheduler
-        open_ = scheduler.mixer_controls.opened and not scheduler.mixer_controls.panicked and not paused
+        open_ = scheduler.master_fade.opened and not scheduler.master_fade.panicked and not paused
         decks = [self._deck_notes(deck, frame) if open_ else DeckNotes() for deck in scheduler.decks]
         until = frame + scheduler.frames(_AHEAD_SECONDS)
         withdrawn, new = self._sequencer.plan(frame, until, scheduler.timeline, decks)

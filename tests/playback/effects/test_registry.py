@@ -12,7 +12,7 @@ from riffengine.playback.ramp import Control, Ramp
 from riffengine.processes.audio import Block
 from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetControl
-from riffengine.scheduler.mixer_controls import control_message
+from riffengine.scheduler.immediate import control_message
 from tests.playback.loops import LoopRack, pull_all
 
 TOTAL = 12_000
