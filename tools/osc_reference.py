@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from riffengine.control.osc.inbox import MAX_WAITING
+from riffengine.control.osc.dispatcher import MAX_WAITING
 from riffengine.control.osc.query import TYPES
 from riffengine.control.osc.server import DRAIN_STEPS, REST_SECONDS
 from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS

@@ -1,8 +1,8 @@
 """Engine: the real-time process around the Conductor. One asyncio loop; it never blocks and never imports torch.
 
 ``context`` puts all parts together and ``engine`` runs them; ``renderer_link`` and ``player_link`` receive from the two
-other processes (a new message of theirs is a case there); ``action_executor`` carries out what the Conductor decides
-(a new action is a case there). A new control surface is a line in ``surfaces/registry.py``.
+other processes (a new message of theirs is a case there); ``Engine.carry_out`` does what the Conductor decides (a
+new action is a case there). A new control surface is a line in ``surfaces/registry.py``.
 """
 
 from riffengine.engine.engine import Engine

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from riffengine.clock import Clock, SystemClock
 from riffengine.control.surface import SurfaceContext
-from riffengine.engine.action_executor import ActionExecutor
 from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.options import PlayOptions
@@ -27,7 +26,18 @@ from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.realtime import own_priority
-from riffengine.scheduler.actions import Action
+from riffengine.scheduler.actions import (
+    Action,
+    Announce,
+    Applied,
+    ChangeLanded,
+    DeckLanded,
+    Log,
+    RenderGivenUp,
+    RestartRenderer,
+    ToPlayerMessage,
+    ToRendererMessage,
+)
 from riffengine.session.session import Session
 from riffengine.telemetry.observers import Observers
 from riffengine.transport.beat_grid import Moment
@@ -37,6 +47,7 @@ _PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a b
 STATUS_EVERY = 10  # ticks
 OBSERVED_EVERY = 5
 _FAULTS_REPORTED = 5
+_NOT_SHOWN = frozenset({"unknown words"})  # in the journal; the status line has it in the engine's own words
 
 
 class Engine:
@@ -48,7 +59,6 @@ class Engine:
         self._recovery = context.recovery
         self._renderer = RendererLink(context.renderer_options(), self, context)
         self._player = PlayerLink(context.player_options(), self, context)
-        self._executor = ActionExecutor(self, context, self._renderer, self._player)
         self._status = EngineStatus(context, self._renderer, self._player)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
         # Commands that are answered before the scheduler sees them, which need not know them.
@@ -87,10 +97,6 @@ class Engine:
     def now(self) -> Moment:
         """The present frame in every unit."""
         return self._context.now()
-
-    def carry_out(self, actions: Iterable[Action]) -> None:
-        """Do what the Conductor decided."""
-        self._executor.carry_out(actions)
 
     def say(self, text: str) -> None:
         """Show ``text`` to the performer, above the status line."""
@@ -132,6 +138,49 @@ class Engine:
         if isinstance(reply, Accepted):
             return replace(reply, command=command, clipped=checked.clipped), actions
         return replace(reply, command=command), actions
+
+    # --- what the Conductor decides ---------------------------------------------------------------------------------
+
+    def carry_out(self, actions: Iterable[Action]) -> None:
+        """Carry out all ``actions`` in order: the one place where each takes effect."""
+        context = self._context
+        for action in actions:
+            match action:
+                case ToRendererMessage(message):
+                    self._renderer.send(message)
+                case ToPlayerMessage(message):
+                    self._player.send(message)
+                case Announce(landing, source):
+                    context.surfaces.landing_moved(self.now(), landing, source)
+                    self.say(f"{landing.path} lands on beat {landing.beat:g} instead")
+                case Applied():
+                    context.surfaces.replied(action.moment, action.reply, self.state, action.routine)
+                case DeckLanded():
+                    self._deck_landed(action)
+                case ChangeLanded():
+                    moment = context.conductor.moment(action.frame)
+                    context.surfaces.landed(moment, action.path, action.value, action.source)
+                case RenderGivenUp(deck, text):
+                    context.surfaces.event(self.now(), f"deck/{deck}", text)
+                    context.latency.gestures.dropped(deck)
+                    self.say(text)
+                case RestartRenderer(reason):
+                    self.say(reason)
+                    self._renderer.kill()
+                case Log():
+                    context.surfaces.event(
+                        self.now(), f"deck/{action.deck}" if action.deck else action.kind, action.text
+                    )
+                    if action.kind not in _NOT_SHOWN:
+                        self.say(action.text)
+
+    def _deck_landed(self, landed: DeckLanded) -> None:
+        self._context.surfaces.event(self.now(), f"deck/{landed.deck}", landed.text)
+        self._context.recording.deck_landed(landed)
+        self.say(
+            f"beat {landed.beat:8.2f}  deck {landed.deck}: {landed.prompt!r} seed {landed.seed}"
+            f" → {landed.to!r} seed {landed.to_seed}"
+        )
 
     # --- the performance -------------------------------------------------------------------------------------------
 

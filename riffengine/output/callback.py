@@ -1,4 +1,4 @@
-"""AudioCallback: the work of the audio thread for every block: messages in, sound out, counters. Nothing else."""
+"""AudioCallback: the work of the audio thread for every block: sound out, reports, counters. Nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riffengine.clock import Clock
 from riffengine.output.recorder import Recorder
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import Block
-from riffengine.processes.player_messages import FromPlayer, Scheduled, Status, ToPlayer
+from riffengine.processes.player_messages import FromPlayer, Status
 
 _LOAD_SMOOTHING = 0.05  # the last 20 blocks or so
 
@@ -18,8 +18,8 @@ _LOAD_SMOOTHING = 0.05  # the last 20 blocks or so
 class AudioCallback:
     """Connects an output to the mixer.
 
-    ``fill`` runs in the audio thread and never waits, logs or raises; ``inbox``, ``outbox`` and ``status`` belong to
-    the control thread. Deques pass messages between the two: appending and popping are atomic.
+    ``fill`` runs in the audio thread and never waits, logs or raises; ``outbox`` and ``status`` belong to the control
+    thread. The deque ``outbox`` passes reports between the two: appending and popping are atomic.
     """
 
     def __init__(
@@ -27,10 +27,8 @@ class AudioCallback:
         mixer: Mixer,
         recorder: Recorder | None,
         clock: Clock,
-        player_log: bool = False,
         continues: tuple[int, int] | None = None,
     ) -> None:
-        self.inbox: deque[ToPlayer] = deque()
         self.outbox: deque[tuple[FromPlayer, int]] = deque()
         self.underruns = 0
         self.failures = 0
@@ -38,8 +36,6 @@ class AudioCallback:
         self._mixer = mixer
         self._recorder = recorder
         self._clock = clock
-        self._player_log = player_log
-        self._scheduled = 0
         self._peak = 0.0
         self._load = 0.0
         self._continues = continues
@@ -54,8 +50,6 @@ class AudioCallback:
         try:
             if starved:
                 self.underruns += 1
-            while self.inbox:
-                self._schedule(self.inbox.popleft())
             block = self._mixer.pull(len(out))
             out[:] = block[:, : out.shape[1]]  # an output without a second pair of channels drops the cue bus
             self._peak = max(self._peak, float(np.abs(block[:, : self._mixer.channels]).max()))
@@ -80,15 +74,6 @@ class AudioCallback:
         self._mixer.begin_at(frame)
         if self._recorder is not None:
             self._recorder.begin_at(frame)
-
-    def _schedule(self, message: ToPlayer) -> None:
-        self._mixer.schedule(message)
-        self._scheduled += 1
-        if self._player_log:
-            # The mixer's own rule; it is pulled right after this.
-            asked, horizon = getattr(message, "at_frame", None), self._mixer.horizon
-            frame = horizon if asked is None else max(asked, horizon)
-            self.outbox.append((Scheduled(self._scheduled, frame, horizon), 0))
 
     def status(self) -> Status:
         """Frame, counters and load so far; the peak is the largest since the last call."""

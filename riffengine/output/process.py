@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,12 +21,11 @@ from riffengine.errors import AudioFileError, DeviceError, LoopStoreError
 from riffengine.output.callback import AudioCallback
 from riffengine.output.failover import OutputFailover
 from riffengine.output.output import OutputSettings
-from riffengine.output.pipe import EnginePipe
 from riffengine.output.recorder import FINISH_SECONDS, Recorder
 from riffengine.output.registry import AUTO, preferred
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import CHANNELS, Samples
-from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.child_process import ChildProcess, writable
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
     FADE,
@@ -93,7 +93,7 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
     raise_priority(_PRIORITY)
-    pipe = EnginePipe(connection)
+    pipe = _EnginePipe(connection)
     try:
         player = _Player(options, pipe)
     except (DeviceError, AudioFileError, LoopStoreError) as error:
@@ -111,22 +111,66 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
         os._exit(0)  # PortAudio's own end may wait for ever for a sound server that was killed
 
 
+class _EnginePipe:
+    """The player's end of the pipe to the engine. It never waits: what the pipe does not take is kept or dropped."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._unsent: deque[FromPlayer] = deque()
+        self.open = True
+
+    def send(self, message: FromPlayer, droppable: bool = False) -> None:
+        """Send in order; a ``droppable`` message (a status) is dropped while the engine does not read."""
+        if droppable and self._unsent:
+            self.flush()
+            if self._unsent:
+                return
+        self._unsent.append(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what was kept, as far as the pipe takes it."""
+        while self.open and self._unsent and writable(self._connection):
+            try:
+                self._connection.send(self._unsent[0])
+            except (BrokenPipeError, ConnectionResetError):
+                self.open = False
+                return
+            self._unsent.popleft()
+
+    def receive(self, timeout_seconds: float) -> ToPlayer | None:
+        """The next message, or ``None``; ``open`` becomes false when the engine has ended."""
+        try:
+            if self._connection.poll(timeout_seconds):
+                message: ToPlayer = self._connection.recv()
+                return message
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            self.open = False
+        return None
+
+
 class _Player:
     """Control thread of the player: pipe, loops, status. The audio thread is the output's own."""
 
-    def __init__(self, options: PlayerOptions, pipe: EnginePipe) -> None:
+    def __init__(self, options: PlayerOptions, pipe: _EnginePipe) -> None:
         self._options = options
         self._pipe = pipe
         self._clock = SystemClock()
         self._store = LoopStore.attach(options.store_name, options.store_slots, options.store_slot_floats)
-        self._mixer = Mixer(options.sample_rate, options.grid, self._loop, options.decks, options.channels, options.cue)
+        self._mixer = Mixer(
+            options.sample_rate,
+            options.grid,
+            self._loop,
+            options.decks,
+            options.channels,
+            options.cue,
+            report_scheduled=options.player_log,
+        )
         preferred(options.output)  # raises before anything is recorded
         self._recorder = Recorder(options.sample_rate, options.channels, options.keep_seconds)
         if options.record is not None:
             self._record_path = self._recorder.first(StartRecording(options.record, options.part_seconds))
-        self._callback = AudioCallback(
-            self._mixer, self._recorder, self._clock, options.player_log, continues=options.continues
-        )
+        self._callback = AudioCallback(self._mixer, self._recorder, self._clock, continues=options.continues)
         settings = OutputSettings(
             options.sample_rate, options.block_frames, options.channels, options.device, options.cue
         )
@@ -192,7 +236,7 @@ class _Player:
             return  # the final fade has begun: no message raises the sound again
         if not self._mixer.admit(message):
             self._notify_once(f"a loop was refused: it is damaged or has another shape than {message}")
-        self._callback.inbox.append(message)
+        self._mixer.schedule(message)
 
     def _record(self, message: ToRecorder) -> None:
         match message:
@@ -209,7 +253,7 @@ class _Player:
         end_by_ns = self._clock.now_ns() + round(seconds * 1e9)
         if self._end_by_ns is None or end_by_ns < self._end_by_ns - _SOONER_NS:
             self._end_by_ns = end_by_ns
-            self._callback.inbox.append(SetControl(FADE, 0.0, None, fade_frames))
+            self._mixer.schedule(SetControl(FADE, 0.0, None, fade_frames))
 
     def _finished(self) -> bool:
         if self._end_by_ns is None:
@@ -217,8 +261,7 @@ class _Player:
                 return False  # watch() replaces a lost device
             self._pipe.send(PlayerFailed(f"the output {self._failover.name} has stopped; start again"))
             return True
-        faded = not self._callback.inbox and self._mixer.fade_ended()
-        return faded or self._clock.now_ns() > self._end_by_ns or not self._failover.running
+        return self._mixer.fade_ended() or self._clock.now_ns() > self._end_by_ns or not self._failover.running
 
     def _report(self) -> None:
         while self._callback.outbox:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 
-from riffengine.processes.player_messages import PlaceLoop, ToPlayer
+from riffengine.processes.player_messages import PlaceLoop, Scheduled, ToPlayer
 
 
 class MessageQueue:
-    """Messages for one frame keep the order in which they came. Used by the mixer's thread only."""
+    """Messages for one frame keep the order in which they came.
+
+    ``add`` and ``unsorted`` may be called from another thread; all else belongs to the mixer's.
+    """
 
     def __init__(self) -> None:
         self.late_messages = 0
-        self._inbox: list[ToPlayer] = []
+        self._inbox: deque[ToPlayer] = deque()  # appending and popping are atomic
         self._due: list[tuple[int, int, ToPlayer]] = []  # a heap: frame, order of arrival, message
         self._arrived = 0
 
@@ -21,18 +25,24 @@ class MessageQueue:
         """Take a message; ``sort`` gives it its frame."""
         self._inbox.append(message)
 
-    def sort(self, horizon: int) -> None:
+    @property
+    def unsorted(self) -> bool:
+        """Whether a message has no frame yet."""
+        return bool(self._inbox)
+
+    def sort(self, horizon: int) -> list[Scheduled]:
         """Give every new message its frame: the one it asks for, but none before ``horizon``; counts those too late."""
-        if not self._inbox:
-            return
-        inbox, self._inbox = self._inbox, []
-        for message in inbox:
+        scheduled = []
+        while self._inbox:
+            message = self._inbox.popleft()
             asked: int | None = getattr(message, "at_frame", None)
             if asked is not None and asked < horizon:
                 self.late_messages += 1
             frame = horizon if asked is None else max(asked, horizon)
             heapq.heappush(self._due, (frame, self._arrived, message))
             self._arrived += 1
+            scheduled.append(Scheduled(self._arrived, frame, horizon))
+        return scheduled
 
     @property
     def next_frame(self) -> int | None:

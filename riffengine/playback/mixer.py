@@ -59,11 +59,14 @@ class MixerCounters:
 class Mixer:
     """Plays loops on a beat grid.
 
-    ``samples`` gives ``(stems, frames, channels) float32`` for a loop; ``admit`` calls it once for each loop. ``admit``
-    may run in another thread (the player's control thread); all else belongs to the thread that pulls. Mono loops are
-    played in all channels. The control ``fade`` starts at 0: the mixer is silent until it is raised. With ``cue``
-    blocks have ``channels`` more for the headphones, after those of the master. Without ``compare_ahead`` two loops are
-    compared when they first meet: less work in all, but not for a thread that must be in time.
+    ``samples`` gives ``(stems, frames, channels) float32`` for a loop; ``admit`` calls it once for each loop. Mono
+    loops are played in all channels. The control ``FADE`` starts at 0: the mixer is silent until it is raised. With
+    ``cue`` blocks have ``channels`` more for the headphones, after those of the master. Without ``compare_ahead`` two
+    loops are compared when they first meet: less work in all, but not for a thread that must be in time. With
+    ``report_scheduled`` every message is answered with the frame on which it acts.
+
+    ``admit``, ``schedule`` and ``fade_ended`` may be called in another thread (the player's control thread); all else
+    belongs to the thread that pulls.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Mixer:
         channels: int = 2,
         cue: bool = False,
         compare_ahead: bool = True,
+        report_scheduled: bool = False,
     ) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
@@ -92,6 +96,7 @@ class Mixer:
         self._mixed = 0
         self._frame = 0
         self._begun = False
+        self._report_scheduled = report_scheduled
 
     @property
     def frame(self) -> int:
@@ -123,7 +128,7 @@ class Mixer:
     def fade_ended(self) -> bool:
         """Whether the control ``fade`` has reached 0 and the last of the sound has been handed out."""
         fade = self._controls.fade
-        return fade.target == 0.0 and self._frame >= fade.rest_frame
+        return not self._messages.unsorted and fade.target == 0.0 and self._frame >= fade.rest_frame
 
     def admit(self, message: ToPlayer) -> bool:
         """Attach the loop of a ``PlaceLoop`` ahead of ``schedule``, in any thread; costs about 1 ms.
@@ -142,7 +147,9 @@ class Mixer:
 
     def pull(self, frames: int) -> Block:
         """The next ``frames`` of sound, ``(frames, channels or twice as many) float32``, never above −0.3 dBFS."""
-        self._messages.sort(self._mixed)
+        scheduled = self._messages.sort(self._mixed)
+        if self._report_scheduled:
+            self._reports += scheduled
         if not self._begun and frames > 0:
             self._begun = True
             self._mix(MIX_AHEAD_FRAMES)

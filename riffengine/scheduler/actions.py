@@ -87,11 +87,15 @@ class RenderGivenUp:
 
 @dataclass(frozen=True)
 class Log:
-    """One line for the log: ``text`` is for a person, ``kind`` and ``values`` for programs. It has no other effect."""
+    """One line for the log: ``text`` is for a person, ``kind`` and ``values`` for programs. It has no other effect.
+
+    Where ``deck`` is named, the line is reported as an event of that deck.
+    """
 
     kind: str
     text: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    deck: str = ""
 
 
 @dataclass(frozen=True)

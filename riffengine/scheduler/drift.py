@@ -145,7 +145,7 @@ class DriftStepper:
                 return []
             steps.waiting = True
             scheduler.counters.famines += 1
-            return [Log("famine", f"deck {deck.name} waits at alpha 1 for its next seed", {"deck": deck.name})]
+            return [Log("famine", f"deck {deck.name} waits at alpha 1 for its next seed", deck=deck.name)]
         end = bank.placed.get(0.0 if bank.key.start == bank.key.end else 1.0)
         if end is not border or frame - self._launcher.swapped_frame(deck) < scheduler.fade_frames:
             return []  # a finer loop is being faded in: one more sixteenth note, or the border would be heard
@@ -178,7 +178,7 @@ class DriftStepper:
 
 def _seed_skipped(deck: DeckState, seed: int) -> Log:
     text = f"deck {deck.name}: seed {seed} cannot be rendered; the drift continues with the next one"
-    return Log("seed skipped", text, {"deck": deck.name, "seed": seed})
+    return Log("seed skipped", text, {"seed": seed}, deck.name)
 
 
 def _place(alpha: float, scheduler: SchedulerState) -> tuple[int, int, bool]:

@@ -192,7 +192,5 @@ class Launcher:
                 scheduler.counters.landings_moved += 1
                 actions.append(Announce(Landing(promise.path, beat, seconds, moved=True), promise.source))
         text = f"deck {deck.name} lands on beat {beat:g}"
-        actions.append(
-            Log("launch", text, {"deck": deck.name, "beat": beat, "frame": scheduler.timeline.frame_of(beat)})
-        )
+        actions.append(Log("launch", text, {"beat": beat, "frame": scheduler.timeline.frame_of(beat)}, deck.name))
         return actions

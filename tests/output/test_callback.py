@@ -25,12 +25,14 @@ def place(loop: int, bank: int) -> PlaceLoop:
 
 
 def test_a_failing_block_is_silent_counted_and_the_beat_is_kept() -> None:
-    callback = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(5))
-    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0)))
+    mixer = Mixer(44100, BeatGrid(44100, 120.0), samples)
+    callback = AudioCallback(mixer, None, VirtualClock(5))
+    for message in (place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0)):
+        mixer.schedule(message)
     out = np.ones((512, 2), np.float32)
     callback.fill(out, False)
     assert np.array_equal(out, SAMPLES[0, :512])
-    callback.inbox.append(place(BROKEN, 1))
+    mixer.schedule(place(BROKEN, 1))
     callback.fill(out, True)
     assert not out.any()
     assert (callback.failures, callback.underruns) == (1, 1)
@@ -43,8 +45,10 @@ def test_a_failing_block_is_silent_counted_and_the_beat_is_kept() -> None:
 
 
 def test_reports_have_the_clock_time_and_the_peak_is_reported_once() -> None:
-    callback = AudioCallback(Mixer(44100, BeatGrid(44100, 120.0), samples), None, VirtualClock(77))
-    callback.inbox.extend((place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0, stamp_ns=3)))
+    mixer = Mixer(44100, BeatGrid(44100, 120.0), samples)
+    callback = AudioCallback(mixer, None, VirtualClock(77))
+    for message in (place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0, stamp_ns=3)):
+        mixer.schedule(message)
     callback.fill(np.zeros((512, 2), np.float32), False)
     assert (Audible(FADE, 3, 0, 0), 77) in callback.outbox
     assert callback.status().peak == np.float32(np.abs(SAMPLES[0, :512]).max())

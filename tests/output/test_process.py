@@ -109,7 +109,7 @@ def test_two_seconds_on_the_paced_output_are_recorded_exactly(store: LoopStore, 
     ]
     assert of(said, LoopFreed) == [LoopFreed(first.loop, first.slot)]
     heard = of(said, Audible)[0]
-    assert (heard.name, heard.stamp_ns) == ("deck/a/stem/bass/gain", 4711)
+    assert (str(heard.target), heard.stamp_ns) == ("deck/a/stem/bass/gain", 4711)
     assert heard.host_ns > 0
     assert not of(said, PlayerFailed) + of(said, PlayerNotice)
     assert of(said, Status)[-1].late_messages == 0

@@ -72,8 +72,10 @@ class LiveSet:
         self.grids = 0
         self._slots: dict[int, NDArray[np.float32]] = {}
         self.grid = BeatGrid(RATE, 120.0)
-        self._mixer = Mixer(RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2)
-        self._callback = AudioCallback(self._mixer, None, VirtualClock(), player_log=journal is not None)
+        self._mixer = Mixer(
+            RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2, report_scheduled=journal is not None
+        )
+        self._callback = AudioCallback(self._mixer, None, VirtualClock())
         self._journal = None
         if journal is not None:
             tree = standard_tree(("a", "b"))
@@ -98,7 +100,7 @@ class LiveSet:
             self._stopped = True
             message = SetControl(FADE, 0.0, None, message.fade_frames)
         self._mixer.admit(message)
-        self._callback.inbox.append(message)
+        self._mixer.schedule(message)
 
     def loop(self) -> LoopRef:
         rng = self._rng

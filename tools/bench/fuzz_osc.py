@@ -14,8 +14,8 @@ from typing import Any
 
 from pythonosc.osc_message import OscMessage
 
-from riffengine.control.osc.inbox import Sender
 from riffengine.control.osc.server import OscServer
+from riffengine.control.osc.subscribers import Sender
 from riffengine.control.osc.wire import encode, time_tag
 from riffengine.control.surface import SurfaceContext
 from riffengine.errors import ControlError, ParameterError

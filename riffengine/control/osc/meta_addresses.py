@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from riffengine.control.osc.address import ROOT
 from riffengine.control.osc.arguments import port_number, single_argument, whole_number
-from riffengine.control.osc.inbox import OscCounters, Sender
-from riffengine.control.osc.replies import OscReplies
+from riffengine.control.osc.replies import OscCounters, OscReplies
+from riffengine.control.osc.subscribers import Sender
 from riffengine.control.osc.wire import OscRequest, encode
 from riffengine.control.surface import SurfaceContext
 from riffengine.errors import WrongType

@@ -1,13 +1,16 @@
-"""OscReplies: everything that the OSC server sends: replies to a sender, and notifications to subscribers."""
+"""OscReplies: everything that the OSC server sends: replies to a sender, and notifications to subscribers.
+
+What came in and what was answered is counted here, for /riff/status.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from riffengine.control.osc.address import ROOT
 from riffengine.control.osc.arguments import wire_value
-from riffengine.control.osc.inbox import OscCounters, Sender
-from riffengine.control.osc.subscribers import Subscribers
+from riffengine.control.osc.subscribers import Sender, Subscribers
 from riffengine.control.osc.wire import encode
 from riffengine.performance.command import Accepted, Landing, Reply, Value
 
@@ -20,6 +23,24 @@ REPLIES = frozenset(
 MAX_REASON = 300  # characters of an error message on the wire
 
 Send = Callable[[bytes, Sender], bool]
+
+
+@dataclass
+class OscCounters:
+    """What came in: messages unless said otherwise. The names are those of /riff/status."""
+
+    received: int = 0  # datagrams
+    accepted: int = 0
+    rejected: int = 0
+    clipped: int = 0  # of the accepted
+    superseded: int = 0  # a newer value for the same address came before this one was applied
+    scheduled: int = 0
+    late: int = 0  # their time tag had passed
+    ignored: int = 0  # replies that were sent back to us
+    garbage: int = 0  # datagrams that are not OSC
+    forbidden: int = 0  # datagrams from hosts that are not allowed
+    dropped: int = 0  # datagrams beyond what may wait
+    unsent: int = 0  # replies that could not be sent
 
 
 class OscReplies:

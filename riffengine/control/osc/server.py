@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from collections.abc import Callable
 
-from riffengine.control.osc.dispatcher import OscDispatcher
-from riffengine.control.osc.inbox import Inbox, OscCounters, Sender
+from riffengine.control.osc.dispatcher import Inbox, OscDispatcher
 from riffengine.control.osc.options import AllowList, OscOptions
-from riffengine.control.osc.replies import OscReplies
-from riffengine.control.osc.socket import OscSocket
+from riffengine.control.osc.replies import OscCounters, OscReplies
+from riffengine.control.osc.subscribers import Sender
 from riffengine.control.surface import LandingMoved, Surface, SurfaceContext
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
@@ -33,7 +34,65 @@ DRAIN_STEPS = 256  # in one turn of the event loop
 DRAIN_NS = 4_000_000  # and no longer than this, less than one 256-frame block at 48 kHz
 REST_SECONDS = 0.002  # between two drains: values for one address that come faster than 500 a second are one
 
+RECEIVE_BUFFER_BYTES = 1 << 20  # requested; a flood of 10,000 a second needs 8 MB/s of it while the engine is busy
+BATCH = 256  # datagrams read in one turn of the event loop
+_LONGEST = 65536
+
+Receive = Callable[[bytes, Sender], None]
+
 _log = logging.getLogger(__name__)
+
+
+class OscSocket:
+    """A UDP socket on an event loop. ``receive`` is called with each datagram and its sender; ``send`` never waits.
+
+    It is read in batches: asyncio's own reads one datagram in each turn of the loop, into a small buffer.
+    """
+
+    def __init__(self, host: str, port: int, receive: Receive) -> None:
+        """Bind; ``OSError`` when the address cannot be bound."""
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            self._socket.setblocking(False)
+            self._socket.bind(address)
+        except OSError:
+            self._socket.close()
+            raise
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._read)
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        return int(self._socket.getsockname()[1])
+
+    def send(self, datagram: bytes, to: Sender) -> bool:
+        """Send ``datagram``; false when the buffer is full or ``to`` cannot be reached."""
+        try:
+            self._socket.sendto(datagram, to)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop receiving and close the socket."""
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    def _read(self) -> None:
+        for _ in range(BATCH):
+            try:
+                datagram, address = self._socket.recvfrom(_LONGEST)
+            except BlockingIOError:
+                return
+            except OSError:  # Windows and some BSDs report here that a reply reached no socket; ours still works
+                continue
+            self._receive(datagram, (str(address[0]), int(address[1])))
+            if self._socket.fileno() < 0:
+                return  # the receiver has closed the socket
 
 
 class OscServer(Surface):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from riffengine.control.osc.inbox import Sender
+Sender = tuple[str, int]  # host and port
 
 MAX_SUBSCRIBERS = 32
 MAX_REPLY_ADDRESSES = 256  # senders that are answered at another port

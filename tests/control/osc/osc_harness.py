@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from riffengine.clock import VirtualClock
-from riffengine.control.osc.inbox import Sender
 from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
+from riffengine.control.osc.subscribers import Sender
 from riffengine.control.osc.wire import decode, encode
 from riffengine.control.surface import Schedule
 from tests.control.engine_stub import EngineStub

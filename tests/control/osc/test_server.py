@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.osc.inbox import MAX_SENDERS, MAX_UNAPPLIED, MAX_WAITING
+from riffengine.control.osc.dispatcher import MAX_SENDERS, MAX_UNAPPLIED, MAX_WAITING
 from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
 from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
