@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from riffengine.offline.render import RenderJob, load_alone, render_file
 from riffengine.performance.chords import parse_chords
 from riffengine.performance.takes import parse_takes
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Family
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -58,7 +58,7 @@ def loop_request(
     prompt: str, seed: int, bpm: float, key: str, takes: str = "", chords: str = "", **knobs: float
 ) -> RenderRequest:
     """A request as the options of ``riffengine render`` make it."""
-    point = Point(prompt, seed)
+    point = MorphEnd(prompt, seed)
     asked = RenderRequest(point, point, bpm=bpm, key=key, retakes=parse_takes(takes), chords=parse_chords(chords))
     return replace(asked, **knobs)  # type: ignore[arg-type]
 
@@ -88,7 +88,7 @@ def pieces() -> tuple[Piece, ...]:
         Piece(
             "morph",
             f"eight bars from “{lofi}” to “{techno}”",
-            (Section(replace(begin, end=Point(techno, 12))),),
+            (Section(replace(begin, end=MorphEnd(techno, 12))),),
             f'riffengine render --prompt "{lofi}" --seed 7 --to "{techno}" --to-seed 12 --bars 8 --bpm 100 '
             f'--key "{house_key}" -o morph.flac',
             journey=8,

@@ -17,6 +17,8 @@ from riffengine.offline.render import check_output, load_alone
 from riffengine.performance.command import Value
 from riffengine.performance.journal import read_journal
 from riffengine.performance.parameters import standard_tree
+from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
+from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family
 from riffengine.renderer.registry import model_shape
@@ -46,7 +48,7 @@ class RenderedLoop:
         path = Path(path)
         if path.suffix.lower() in (".mid", ".midi"):
             if not self.notes:
-                raise AudioFileError(f"{path.name}: this loop has no notes; save it as .wav or .flac")
+                raise AudioFileError(f"{path.name}: this loop has no notes; save it as {AUDIO_ENDINGS_TEXT}")
             write_midi(path, self.notes, self.bpm, self.beats * STEPS_PER_BEAT)
             return
         check_output(path)
@@ -61,7 +63,7 @@ class RenderedLoop:
         return paths
 
 
-def load_model(name: str = "bundled") -> Family:
+def load_model(name: str = DEFAULT_MODEL) -> Family:
     """The model ``name``: ``bundled``, a weights file, or a Riffusion checkpoint; or ``ModelError``.
 
     Loading takes seconds, so load a model once and give it to ``render``. Torch then uses one thread in this process,
@@ -73,7 +75,7 @@ def load_model(name: str = "bundled") -> Family:
 def render(  # noqa: PLR0913 (one call with keywords is what a script wants)
     prompt: str,
     *,
-    model: Family | str = "bundled",
+    model: Family | str = DEFAULT_MODEL,
     to: str = "",
     negative: str = "",
     seed: int = 0,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import DEFAULT_MODEL, MorphEnd, RenderRequest
 
 PROMPT = "house with piano and synth bass, warm"
 BENCH_BPM = 93.75  # bpm at which 8 beats last 5.12 s, as in all published figures
@@ -37,12 +37,12 @@ def run_bench(loops: int = 20, steps: int = 8, threads: int = 1) -> dict[str, An
 
     torch.set_num_threads(threads)
     began = time.perf_counter()
-    family = load_family("bundled")
+    family = load_family(DEFAULT_MODEL)
     load = time.perf_counter() - began
     costs: dict[str, list[float]] = {stage: [] for stage in ("text", "denoise", "decode", "phase", "total", "baseline")}
     matrix = torch.randn(768, 768)
     for seed in range(-2, loops):  # the first two warm up
-        point = Point(PROMPT, seed + 100)
+        point = MorphEnd(PROMPT, seed + 100)
         rendition = family.render(RenderRequest(point, point, steps=steps, bpm=BENCH_BPM), lambda: None)
         began = time.perf_counter()
         for _ in range(8):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riffengine.errors import ControlError
+from riffengine.processes.audio_files import is_audio_file
 
 PRESET_HELP = "the name of a preset (see `riffengine presets`) or a YAML file"
 
@@ -77,7 +78,7 @@ def pair(text: str) -> tuple[float, float]:
 def audio_file(text: str) -> Path:
     """A file that ends in .wav or .flac."""
     path = Path(text)
-    if path.suffix.lower() not in (".wav", ".flac"):
+    if not is_audio_file(path):
         raise argparse.ArgumentTypeError(f"{text!r} is neither .wav nor .flac; the ending chooses the format")
     return path
 

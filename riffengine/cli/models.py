@@ -103,12 +103,12 @@ def check_model(model: str) -> None:
 
 
 def _list(as_json: bool) -> int:
-    from riffengine.renderer.bundled.descriptor import packaged_weights
+    from riffengine.renderer.bundled.descriptor import NAME, packaged_weights
     from riffengine.renderer.riffusion.model_library import RIFFUSION, Library, LibraryEntry
 
     library, weights = Library.standard(), packaged_weights()
     size = weights.stat().st_size if weights.is_file() else 0
-    bundled = LibraryEntry("bundled", weights, "ready" if size else "missing", size, "MIT")
+    bundled = LibraryEntry(NAME, weights, "ready" if size else "missing", size, "MIT")
     entries = [bundled, *library.holdings()]
     if as_json:
         rows = [asdict(entry) | {"folder": str(entry.folder)} for entry in entries]

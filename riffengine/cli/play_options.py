@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from riffengine.cli.arguments import audio_file, network, port
 from riffengine.errors import AudioFileError
 from riffengine.output.registry import output_names
+from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT, is_audio_file
 
 if TYPE_CHECKING:
     from riffengine.control.midi.controller_map import ControllerMap
@@ -106,5 +107,7 @@ def chosen_maps(named: list[str] | None) -> tuple[ControllerMap, ...]:
 def check_recording(preset: Path | None, session: Session) -> None:
     """``AudioFileError`` where the preset names a recording in a format that cannot be written."""
     record = session.audio.record
-    if record is not None and record.suffix.lower() not in (".wav", ".flac"):
-        raise AudioFileError(f"{preset}: the recording {record.name!r} must end in .wav or .flac; change its name")
+    if record is not None and not is_audio_file(record):
+        raise AudioFileError(
+            f"{preset}: the recording {record.name!r} must end in {AUDIO_ENDINGS_TEXT}; change its name"
+        )

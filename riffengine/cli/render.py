@@ -14,6 +14,8 @@ from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
 from riffengine.errors import AudioFileError
+from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
+from riffengine.processes.render_request import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from riffengine.offline.render import RenderJob
@@ -78,12 +80,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, choices=(44100, 48000), default=44100, help="samples per second")
     parser.add_argument(
         "--model",
-        default="bundled",
+        default=DEFAULT_MODEL,
         metavar="MODEL",
-        help="bundled, a checkpoint's folder or hub name, or a weights file (default bundled)",
+        help="bundled, a checkpoint's folder or hub name, or a weights file (default %(default)s)",
     )
     add_budget_argument(parser)
-    parser.add_argument("-o", "--out", type=audio_file, required=True, metavar="FILE", help=".wav or .flac")
+    parser.add_argument("-o", "--out", type=audio_file, required=True, metavar="FILE", help=AUDIO_ENDINGS_TEXT)
     render_options.add_performer_arguments(parser)
     add_json_argument(parser)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from riffengine.errors import OutOfRange
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB, linear_gain
-from riffengine.processes.render_request import KNOBS
+from riffengine.processes.render_request import RENDER_CONTROLS
 
 if TYPE_CHECKING:
     from riffengine.performance.command import Value
@@ -23,11 +23,11 @@ EXAMPLES = """\
 def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
     """Every control of a deck that ``play`` has too, and files for stems and notes."""
     music = parser.add_argument_group("how the loop is played")
-    for knob in KNOBS:
-        kind, metavar = (int, "N") if knob.kind == "int" else (float, "X")
-        unit = f" {knob.unit}" if knob.unit else ""
-        text = f"{knob.meaning}, {knob.low:g} to {knob.high:g}{unit} (default {knob.default:g})"
-        music.add_argument(f"--{knob.name}", type=kind, default=kind(knob.default), metavar=metavar, help=text)
+    for control in RENDER_CONTROLS:
+        kind, metavar = (int, "N") if control.kind == "int" else (float, "X")
+        unit = f" {control.unit}" if control.unit else ""
+        text = f"{control.meaning}, {control.low:g} to {control.high:g}{unit} (default {control.default:g})"
+        music.add_argument(f"--{control.name}", type=kind, default=kind(control.default), metavar=metavar, help=text)
     music.add_argument("--chords", default="", metavar="TEXT", help='chords to follow, such as "Am7 F C/E G"')
     music.add_argument(
         "--takes",
@@ -55,8 +55,8 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
 
 def loop_values(arguments: argparse.Namespace) -> dict[str, Value]:
     """The values of these options that determine a loop, by their names in ``offline.loop_request``."""
-    knobs: dict[str, Value] = {knob.name: getattr(arguments, knob.name) for knob in KNOBS}
-    return {**knobs, "chords": arguments.chords, "takes": arguments.takes}
+    controls: dict[str, Value] = {control.name: getattr(arguments, control.name) for control in RENDER_CONTROLS}
+    return {**controls, "chords": arguments.chords, "takes": arguments.takes}
 
 
 def levels(arguments: argparse.Namespace, stems: Sequence[str]) -> dict[str, float]:

@@ -11,10 +11,9 @@ from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.errors import ControlError
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.source import FASTEST_HEARD_BPM, SLOWEST_HEARD_BPM, BeatPosition
 
 QUANTUM_BEATS = 4.0
-_SLOWEST_BPM, _FASTEST_BPM = 20.0, 999.0  # what a Link session may have
 
 
 class LinkLeader:
@@ -39,11 +38,11 @@ class LinkLeader:
         """How many others are in the session."""
         return int(self._link.numPeers())
 
-    def pace(self, host_ns: int) -> Pace | None:
+    def position(self, host_ns: int) -> BeatPosition | None:
         """Where the session will be at ``host_ns``."""
         state = self._link.captureSessionState()
         micros = self._micros(host_ns)
-        return Pace(
+        return BeatPosition(
             beat=float(state.beatAtTime(micros, QUANTUM_BEATS)),
             bpm=float(state.tempo()),
             playing=bool(state.isPlaying()) if self._start_stop else True,
@@ -62,7 +61,7 @@ class LinkLeader:
     def propose(self, bpm: float) -> bool:
         """Set the session's tempo, for all peers."""
         state = self._link.captureSessionState()
-        state.setTempo(min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), self._link.clock().micros())
+        state.setTempo(min(max(bpm, SLOWEST_HEARD_BPM), FASTEST_HEARD_BPM), self._link.clock().micros())
         self._link.commitSessionState(state)
         return True
 

@@ -27,7 +27,7 @@ from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.audio import CHANNELS
 from riffengine.processes.loop_store import LoopStore
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.recording import RecordingController
 from riffengine.recovery import Recovery
 from riffengine.renderer.file_hash import DiskFileHashes
@@ -88,7 +88,7 @@ class EngineContext:
     def renderer_options(self) -> RendererOptions:
         """What the renderer process is started with."""
         session, store = self.session, self.store
-        warm = Point("house", 0)
+        warm = MorphEnd("house", 0)
         bpm = self.state.number("transport/tempo")
         request = RenderRequest(
             warm, warm, steps=1, bpm=bpm, beats=session.loop_beats, sample_rate=session.audio.sample_rate

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from riffengine.engine.stream_clock import StreamClock
 from riffengine.performance.command import Accepted, Reply
-from riffengine.performance.latency import GestureLatency, KnobToEar, LatencyCsv
+from riffengine.performance.latency import GestureLatencies, GestureLatency, LatencyCsv
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.processes.player_messages import Audible, BankLanded
 from riffengine.scheduler.conductor import Conductor
@@ -16,7 +16,7 @@ class LatencyMeter:
     """Knob-to-ear on the player's clock, and on disk where ``csv`` is given. The event loop's thread."""
 
     def __init__(self, tree: ParameterTree, conductor: Conductor, clock: StreamClock, csv: LatencyCsv | None) -> None:
-        self.gestures = KnobToEar(tree)
+        self.gestures = GestureLatencies(tree)
         self._conductor, self._clock = conductor, clock
         self._csv = csv
 

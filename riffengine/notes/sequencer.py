@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from riffengine.notes.loop_notes import STEPS_PER_BEAT, channel_of, unpack
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.timeline import Timeline
 
@@ -31,7 +32,7 @@ class DeckNotes:
 
     loops: tuple[tuple[int, bytes], ...] = ()
     silent: frozenset[str] = frozenset()
-    beats: int = 8
+    beats: int = DEFAULT_LOOP_BEATS
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from riffengine.performance.command import Value
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.takes import LONGEST_BEATS, parse_takes
 from riffengine.processes.audio import SAMPLE_RATES
-from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, KNOBS, LOOP_BEATS, Point, RenderRequest
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, LOOP_BEATS, RENDER_CONTROLS, MorphEnd, RenderRequest
 
 _OF_THE_SET = {"bpm": "transport/tempo", "key": "key", "steps": "steps"}
 _OF_A_DECK = ("prompt", "to", "negative", "seed", "to_seed", "alpha", "guidance", "init", "strength", "chords", "takes")
-NAMES = (*_OF_THE_SET, *_OF_A_DECK, *(knob.name for knob in KNOBS))
+NAMES = (*_OF_THE_SET, *_OF_A_DECK, *(control.name for control in RENDER_CONTROLS))
 """Every name that ``loop_request`` takes."""
 
 
@@ -49,8 +49,8 @@ def loop_request(
     for stem in (stem for retake in retakes for stem in retake.stems):
         if stem not in stems:
             raise OutOfRange(f"takes: {stem!r} is not a stem of this model; its stems are {', '.join(stems)}")
-    knobs: dict[str, Any] = {knob.name: deck.knobs[knob.name] for knob in KNOBS}
-    start = Point(deck.prompt, deck.seed, deck.negative, deck.guidance, deck.strength if deck.init else 1.0)
+    controls: dict[str, Any] = {control.name: deck.controls[control.name] for control in RENDER_CONTROLS}
+    start = MorphEnd(deck.prompt, deck.seed, deck.negative, deck.guidance, deck.strength if deck.init else 1.0)
     return RenderRequest(
         start=start,
         end=replace(start, prompt=deck.to or deck.prompt, seed=deck.to_seed if "to_seed" in values else deck.seed),
@@ -62,7 +62,7 @@ def loop_request(
         key=state.text("key"),
         init=deck.init,
         model=model,
-        chords=transposed(parse_chords(deck.chords), knobs["transpose"]),  # chords are given as they shall sound
+        chords=transposed(parse_chords(deck.chords), controls["transpose"]),  # chords are given as they shall sound
         retakes=retakes,
-        **knobs,
+        **controls,
     )

@@ -15,6 +15,7 @@ from riffengine.errors import AudioFileError, OutOfRange
 from riffengine.notes.loop_notes import STEPS_PER_BEAT
 from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT, is_audio_file
 from riffengine.processes.parameter_path import ParameterPath
 from riffengine.processes.player_messages import FADE, LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_request import RenderRequest
@@ -73,8 +74,8 @@ class RenderReport:
 
 def check_output(path: Path) -> None:
     """``AudioFileError`` when ``path`` can never be written: raised before anything is rendered, not after."""
-    if path.suffix.lower() not in (".wav", ".flac"):
-        raise AudioFileError(f"{path.name}: the ending must be .wav or .flac")
+    if not is_audio_file(path):
+        raise AudioFileError(f"{path.name}: the ending must be {AUDIO_ENDINGS_TEXT}")
     if not path.parent.is_dir():
         raise AudioFileError(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):

@@ -22,7 +22,7 @@ _HUNG_SECONDS = 2.0  # an output that asks for nothing this long is lost, whatev
 _CLOSE_SECONDS = 2.0  # closing a stream whose sound server was killed may never return
 
 
-class _Gate:
+class _FillGuard:
     """``fill`` for one output until it is replaced: one that was given up and wakes up later must not pull too."""
 
     def __init__(self, fill: Fill) -> None:
@@ -55,10 +55,10 @@ class OutputFailover:
         self._fill = fill
         self._notify = notify
         self._clock = clock
-        self._gate = _Gate(fill)
+        self._guard = _FillGuard(fill)
         self._last_pull = (0, 0)  # blocks pulled, and when that number was first seen
         self._output: Output | None = None
-        self._found: deque[tuple[Output, _Gate]] = deque()
+        self._found: deque[tuple[Output, _FillGuard]] = deque()
         self._ending = threading.Event()
         self._finder: threading.Thread | None = None
         self.on_preferred = False  # whether the output that was asked for plays, and may be lost
@@ -80,14 +80,14 @@ class OutputFailover:
         note = ""
         if self._preferred != FALLBACK:
             try:
-                self._output = open_output(self._preferred, self._settings, self._gate)
+                self._output = open_output(self._preferred, self._settings, self._guard)
                 self.on_preferred = True
             except DeviceError as error:
                 if self._required:
                     raise
                 note = f", in place of a sound device ({error})"
         if self._output is None:
-            self._output = open_output(FALLBACK, self._settings, self._gate)
+            self._output = open_output(FALLBACK, self._settings, self._guard)
         self.name = self._output.name + note
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ class OutputFailover:
         return self._output
 
     def _is_lost(self) -> bool:
-        pulls, now_ns = self._gate.pulls, self._clock.now_ns()
+        pulls, now_ns = self._guard.pulls, self._clock.now_ns()
         if pulls != self._last_pull[0]:
             self._last_pull = (pulls, now_ns)
         return not self._current().running or now_ns - self._last_pull[1] > _HUNG_SECONDS * 1e9
@@ -137,16 +137,16 @@ class OutputFailover:
         lost = self._current()
         self.lost = True
         self.on_preferred = False
-        self._gate.open = False
-        self._gate = _Gate(self._fill)
-        self._output = open_output(FALLBACK, self._settings, self._gate)
+        self._guard.open = False
+        self._guard = _FillGuard(self._fill)
+        self._output = open_output(FALLBACK, self._settings, self._guard)
         self._output.start()
         self._finder = self._in_thread(lambda: self._close_and_find(lost))
 
-    def _return_to(self, found: Output, gate: _Gate) -> None:
+    def _return_to(self, found: Output, guard: _FillGuard) -> None:
         """Replace the paced output by the one that was found again."""
         self._current().stop()  # it finishes its block: two outputs never pull at once
-        self._output, self._gate, self.on_preferred = found, gate, True
+        self._output, self._guard, self.on_preferred = found, guard, True
         self._last_pull = (0, self._clock.now_ns())
         try:
             found.start()
@@ -160,9 +160,9 @@ class OutputFailover:
         with contextlib.suppress(DeviceError):  # a lost output often does not close well: nothing to report
             lost.stop()
         while self._required and not self._ending.wait(_RETRY_SECONDS):
-            gate = _Gate(self._fill)
+            guard = _FillGuard(self._fill)
             try:
-                self._found.append((open_output(self._preferred, self._settings, gate, retry=True), gate))
+                self._found.append((open_output(self._preferred, self._settings, guard, retry=True), guard))
             except DeviceError:  # not there yet
                 continue
             return

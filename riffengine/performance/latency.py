@@ -70,7 +70,7 @@ class LatencyHistogram:
         return tuple(found)
 
 
-class KnobToEar:
+class GestureLatencies:
     """Follows every stamped gesture to the frame on which it is heard.
 
     The player reports immediate and morph gestures by their stamp (``audible``). A quantised gesture is heard when a

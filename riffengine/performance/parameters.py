@@ -14,7 +14,8 @@ from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
 from riffengine.processes.parameter_path import ParameterPath, parse_path
-from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, KNOBS
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, RENDER_CONTROLS
+from riffengine.transport.sync.source import FASTEST_HEARD_BPM, SLOWEST_HEARD_BPM
 
 QUANTUM_CHOICES = ("off", "beat", "bar", "2bars", "4bars", "loop")
 QUANTUM_FOLLOWS = "follow"  # of the quantum of one parameter: that of all
@@ -27,7 +28,7 @@ QUANTUM_OF = {
     "guidance": "guidance",
     "strength": "strength",
     "init": "init",
-    **{knob.name: knob.name for knob in KNOBS},
+    **{control.name: control.name for control in RENDER_CONTROLS},
     "chords": "chords",
     "takes": "takes (and again)",
     "key": "key",
@@ -77,7 +78,7 @@ def _session_rows() -> list[Parameter]:
             60,
             180,
             "bpm",
-            multiples=(20.0, 999.0),
+            multiples=(SLOWEST_HEARD_BPM, FASTEST_HEARD_BPM),
         ),
         Parameter("transport/quantum", "choice", "bar", now, "Grid on which changes land", choices=QUANTUM_CHOICES),
         *_quantum_rows(),
@@ -221,8 +222,17 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             f"{at}/side", "choice", side, now, "Side of the crossfader; it does not affect thru", choices=SIDE_CHOICES
         ),
         *(
-            Parameter(f"{at}/{knob.name}", knob.kind, knob.default, later, knob.help, knob.low, knob.high, knob.unit)
-            for knob in KNOBS
+            Parameter(
+                f"{at}/{control.name}",
+                control.kind,
+                control.default,
+                later,
+                control.help,
+                control.low,
+                control.high,
+                control.unit,
+            )
+            for control in RENDER_CONTROLS
         ),
         Parameter(
             f"{at}/chords",

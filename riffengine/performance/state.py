@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import Any
 
 from riffengine.performance.command import Value
-from riffengine.processes.render_request import KNOBS
+from riffengine.processes.render_request import RENDER_CONTROLS
 
 
 @dataclass(frozen=True)
 class DeckIntent:
     """What one deck should sound like: a morph from (prompt, seed) to (to, to_seed) with the knob at ``alpha``.
 
-    Every field but ``knobs`` is the deck's parameter of that name. ``knobs`` are the numbers that a performer controls
-    (``render_request.KNOBS``), by name.
+    Every field but ``controls`` is the deck's parameter of that name. ``controls`` are the ``RENDER_CONTROLS``, by
+    name.
     """
 
     prompt: str
@@ -32,21 +32,23 @@ class DeckIntent:
     drift: float  # alpha per loop by which the deck moves on by itself; 0 stands still
     chords: str  # those in force: the deck's own, or the session's
     takes: str
-    knobs: Mapping[str, float]
+    controls: Mapping[str, float]
 
 
 _KINDS: Mapping[object, Callable[[Any], Any]] = {"str": str, "int": int, "float": float}
-_FIELDS = tuple((fact.name, _KINDS[fact.type]) for fact in fields(DeckIntent) if fact.name != "knobs")
-_KNOBS = tuple((knob.name, _KINDS[knob.kind]) for knob in KNOBS)
+_FIELDS = tuple((fact.name, _KINDS[fact.type]) for fact in fields(DeckIntent) if fact.name != "controls")
+_RENDER_CONTROLS = tuple((control.name, _KINDS[control.kind]) for control in RENDER_CONTROLS)
 
-INTENT_PARAMETERS: tuple[str, ...] = tuple(name for name, _ in (*_FIELDS, *_KNOBS))
+INTENT_PARAMETERS: tuple[str, ...] = tuple(name for name, _ in (*_FIELDS, *_RENDER_CONTROLS))
 """The parameters of a deck, by the end of their paths, that an intent is read from."""
 
 
 @lru_cache(maxsize=16)
 def _paths(deck: str) -> tuple[tuple[tuple[str, str, Callable[[Any], Any]], ...], ...]:
-    """Name, path and type of every field of an intent of ``deck``, and of every knob."""
-    return tuple(tuple((name, f"deck/{deck}/{name}", kind) for name, kind in names) for names in (_FIELDS, _KNOBS))
+    """Name, path and type of every field of an intent of ``deck``, and of every control."""
+    return tuple(
+        tuple((name, f"deck/{deck}/{name}", kind) for name, kind in names) for names in (_FIELDS, _RENDER_CONTROLS)
+    )
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,6 @@ class PerformanceState:
     def deck(self, name: str) -> DeckIntent:
         """Everything that determines what ``name`` renders."""
         values = self.values
-        named, knobs = ({field: kind(values[path]) for field, path, kind in facts} for facts in _paths(name))
+        named, controls = ({field: kind(values[path]) for field, path, kind in facts} for facts in _paths(name))
         named["chords"] = named["chords"] or self.text("chords")
-        return DeckIntent(**named, knobs=knobs)
+        return DeckIntent(**named, controls=controls)

@@ -1,8 +1,8 @@
 """RenderRequest: the one list of everything that determines a loop, and the numbers in it that a performer controls.
 
-A new musical number is one field of ``RenderRequest`` with ``knob`` in its metadata, at the end of the class. The
-parameter tree, the quanta, scene morphs, bank keys, digests, journals and the options of ``render`` follow from it; the
-family that uses it reads the field. No torch here: the scheduler imports this module.
+A new musical number is one field of ``RenderRequest`` with ``render_control`` in its metadata, at the end of the class.
+The parameter tree, the quanta, scene morphs, bank keys, digests, journals and the options of ``render`` follow from it;
+the family that uses it reads the field. No torch here: the scheduler imports this module.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Literal
 
-_KNOB = "knob"
+_RENDER_CONTROL = "render control"
 
 DEFAULT_LOOP_BEATS = 8
+DEFAULT_MODEL = "bundled"
 LOOP_BEATS = (4, 8, 16)
 """The lengths that a loop can have."""
 
@@ -24,14 +25,14 @@ def is_heard(init: str, strength: float) -> bool:
     return bool(init) and (strength < 1.0 or "mask=" in init.partition("?")[2])
 
 
-def knob(meaning: str, low: float, high: float, unit: str = "", at_zero: str = "") -> Mapping[str, Any]:
-    """Metadata of a field of ``RenderRequest`` that is a parameter of every deck; for the arguments see ``Knob``."""
-    return {_KNOB: {"meaning": meaning, "low": low, "high": high, "unit": unit, "at_zero": at_zero}}
+def render_control(meaning: str, low: float, high: float, unit: str = "", at_zero: str = "") -> Mapping[str, Any]:
+    """Metadata of a field of ``RenderRequest`` that is a parameter of every deck; see ``RenderControl``."""
+    return {_RENDER_CONTROL: {"meaning": meaning, "low": low, "high": high, "unit": unit, "at_zero": at_zero}}
 
 
 @dataclass(frozen=True)
-class Knob:
-    """A number of a request that a performer controls on every deck, as ``deck/<name>/<knob name>``.
+class RenderControl:
+    """A number of a request that a performer controls on every deck, as ``deck/<name>/<control name>``.
 
     ``low`` and ``high`` are inclusive and in ``unit``. ``meaning`` is a phrase in lower case, ``at_zero`` says what the
     model does at 0 where that is not plain.
@@ -54,7 +55,7 @@ class Knob:
 
 
 @dataclass(frozen=True)
-class Point:
+class MorphEnd:
     """One end of a morph: what is rendered, from which noise, and how strongly."""
 
     prompt: str
@@ -96,8 +97,8 @@ class RenderRequest:
     A new field stands at the end and has a default: at its default it changes no digest.
     """
 
-    start: Point
-    end: Point
+    start: MorphEnd
+    end: MorphEnd
     alpha: float = 0.0
     steps: int = 8
     bpm: float = 120.0
@@ -105,17 +106,18 @@ class RenderRequest:
     sample_rate: int = 44100
     key: str = ""
     init: str = ""
-    model: str = "bundled"
+    model: str = DEFAULT_MODEL
     density: float = field(
-        default=0.0, metadata=knob("density of the notes, from few to many", -1, 1, at_zero="as the prompt says")
+        default=0.0,
+        metadata=render_control("density of the notes, from few to many", -1, 1, at_zero="as the prompt says"),
     )
     brightness: float = field(
-        default=0.0, metadata=knob("brightness, from dark to bright", -1, 1, at_zero="as the prompt says")
+        default=0.0, metadata=render_control("brightness, from dark to bright", -1, 1, at_zero="as the prompt says")
     )
     energy: float = field(
-        default=0.0, metadata=knob("energy, from calm to driving", -1, 1, at_zero="as the prompt says")
+        default=0.0, metadata=render_control("energy, from calm to driving", -1, 1, at_zero="as the prompt says")
     )
-    transpose: int = field(default=0, metadata=knob("transposition on top of the key", -12, 12, "semitones"))
+    transpose: int = field(default=0, metadata=render_control("transposition on top of the key", -12, 12, "semitones"))
     chords: tuple[tuple[int, ...], ...] = ()
     retakes: tuple[Retake, ...] = ()
     source_bpm: float = 0.0
@@ -172,7 +174,7 @@ class RenderRequest:
         """
         names = {written: name for name, written in _WRITTEN_NAMES.items()}
         plain = {names.get(str(written), str(written)): value for written, value in facts.items()}
-        start, end = Point(**plain.pop("start")), Point(**plain.pop("end"))
+        start, end = MorphEnd(**plain.pop("start")), MorphEnd(**plain.pop("end"))
         chords = tuple(tuple(int(pitch) for pitch in chord) for chord in plain.pop("chords", ()))
         retakes = tuple(
             Retake(tuple(str(stem) for stem in again["stems"]), int(again["beats"]), int(again["take"]))
@@ -185,14 +187,16 @@ class RenderRequest:
         return request
 
 
-def _knobs() -> Iterator[Knob]:
+def _render_controls() -> Iterator[RenderControl]:
     for fact in fields(RenderRequest):
-        if _KNOB in fact.metadata:
+        if _RENDER_CONTROL in fact.metadata:
             default: Any = fact.default
-            yield Knob(fact.name, "int" if fact.type == "int" else "float", default, **fact.metadata[_KNOB])
+            yield RenderControl(
+                fact.name, "int" if fact.type == "int" else "float", default, **fact.metadata[_RENDER_CONTROL]
+            )
 
 
-KNOBS: tuple[Knob, ...] = tuple(_knobs())
+RENDER_CONTROLS: tuple[RenderControl, ...] = tuple(_render_controls())
 """The numbers of a request that a performer controls, in the order of the parameter tree."""
 
 _WRITTEN_NAMES: Mapping[str, str] = {
@@ -202,6 +206,7 @@ _WRITTEN_NAMES: Mapping[str, str] = {
     "init_hash": "init_stamp",
     "number": "take",
     "Retake": "Redream",
+    "MorphEnd": "Point",
 }
 """The names that journals, saved states and digests had first and keep, where the code's names are others."""
 
@@ -218,17 +223,17 @@ def _digest_plan(kind: type, always: int) -> tuple[tuple[str, str, object], ...]
     )
 
 
-_DIGEST_PLANS = {kind: _digest_plan(kind, always) for kind, always in ((Point, 5), (Retake, 3), (RenderRequest, 19))}
+_DIGEST_PLANS = {kind: _digest_plan(kind, always) for kind, always in ((MorphEnd, 5), (Retake, 3), (RenderRequest, 19))}
 
 
-def _text(value: Point | Retake | RenderRequest) -> str:
+def _text(value: MorphEnd | Retake | RenderRequest) -> str:
     """What a digest is made of: ``repr`` as it was when digests were first kept. Never changes for the same loop."""
     named = []
     for name, written, default in _DIGEST_PLANS[type(value)]:
         part = getattr(value, name)
         if default is not MISSING and part == default:
             continue
-        if isinstance(part, Point):
+        if isinstance(part, MorphEnd):
             text = _text(part)
         elif name == "retakes":
             text = f"({', '.join(map(_text, part))}{',' if len(part) == 1 else ''})"
@@ -241,7 +246,7 @@ def _text(value: Point | Retake | RenderRequest) -> str:
 
 def _facts(value: Any) -> Any:
     """``value`` with requests, points and retakes as dictionaries, under their written names."""
-    if isinstance(value, Point | Retake | RenderRequest):
+    if isinstance(value, MorphEnd | Retake | RenderRequest):
         return {_WRITTEN_NAMES.get(f.name, f.name): _facts(getattr(value, f.name)) for f in fields(value)}
     return tuple(map(_facts, value)) if isinstance(value, tuple) else value
 
@@ -259,7 +264,7 @@ def _needed(retakes: tuple[Retake, ...], beats: int) -> tuple[Retake, ...]:
     return tuple(kept)
 
 
-def _check(whole: Point | RenderRequest) -> None:
+def _check(whole: MorphEnd | RenderRequest) -> None:
     """``ValueError`` where a number or a text of ``whole`` is something else."""
     kinds: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
     for fact in fields(whole):

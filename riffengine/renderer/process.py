@@ -32,7 +32,7 @@ from riffengine.processes.render_messages import (
     Shutdown,
     ToRenderer,
 )
-from riffengine.processes.render_request import RenderRequest
+from riffengine.processes.render_request import DEFAULT_MODEL, RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.heartbeat import Heartbeat
 
@@ -48,7 +48,7 @@ class RendererOptions:
     store: str
     slots: int
     slot_floats: int
-    model: str = "bundled"
+    model: str = DEFAULT_MODEL
     threads: int = 1
     warm: RenderRequest | None = None  # rendered once before Ready, so that the first real loop is not the slow one
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from riffengine.performance.command import Command, Landing, Reply, Value
 from riffengine.processes.player_messages import ToPlayer
 from riffengine.processes.render_messages import Cancel, Render
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS
 from riffengine.transport.beat_grid import Moment
 
 
@@ -130,7 +131,7 @@ class Policy:
     panic_seconds: float = 0.02
     control_ramp_seconds: float = 0.01
     alphas: int = 9  # points of a full bank, 2**n + 1
-    loop_beats: int = 8
+    loop_beats: int = DEFAULT_LOOP_BEATS
     draft_prior_seconds: float = 0.6  # render times until they are measured
     full_prior_seconds: float = 1.0
     synthesis_prior_seconds: float = 0.3  # of a loop at another tempo, without generating it again

@@ -20,7 +20,7 @@ from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid, ToPlayer
 from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready
-from riffengine.processes.render_request import RenderRequest
+from riffengine.processes.render_request import DEFAULT_MODEL, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
     Announce,
@@ -70,7 +70,7 @@ class Conductor:
         decks: Sequence[str],
         slots: int,
         policy: Policy | None = None,
-        model: str = "bundled",
+        model: str = DEFAULT_MODEL,
         file_hashes: FileHashes | None = None,
     ) -> None:
         if slots < SLOTS_PER_DECK * len(decks):

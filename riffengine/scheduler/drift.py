@@ -19,7 +19,7 @@ from riffengine.scheduler.state import SchedulerState
 
 
 @dataclass
-class _Ahead:
+class _NextBank:
     """What follows the bank ``want``, after ``skipped`` seeds that could not be rendered."""
 
     want: BankKey
@@ -29,7 +29,7 @@ class _Ahead:
 
 
 @dataclass
-class _Steps:
+class _DriftPosition:
     """Where the drift of one deck is."""
 
     next_beat: float | None = None  # of the next sixteenth note; None while it does not drift
@@ -43,8 +43,8 @@ class DriftStepper:
     def __init__(self, scheduler: SchedulerState, launcher: Launcher) -> None:
         self._scheduler = scheduler
         self._launcher = launcher
-        self._steps = {name: _Steps() for name in scheduler.decks}
-        self._ahead: dict[str, _Ahead] = {}  # by deck
+        self._positions = {name: _DriftPosition() for name in scheduler.decks}
+        self._next_banks: dict[str, _NextBank] = {}  # by deck
         self.eventful = False  # the last ``step`` did more than move alpha between two points of a bank
 
     def step(self, frame: int) -> list[Action]:
@@ -53,49 +53,49 @@ class DriftStepper:
         actions: list[Action] = []
         self.eventful = False
         for deck in scheduler.decks.values():
-            steps = self._steps[deck.name]
+            position = self._positions[deck.name]
             if scheduler.drift(deck) <= 0.0 or deck.current is None:
-                steps.next_beat = None
+                position.next_beat = None
                 continue
             skipped = self._skip_bad_seed(deck)
             self.eventful = self.eventful or bool(skipped)
             actions += skipped
-            if steps.next_beat is None:
-                steps.next_beat = drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
-            while (at_frame := scheduler.timeline.frame_of(steps.next_beat)) - scheduler.lead_frames <= frame:
-                actions += self._one_step(deck, steps.next_beat, at_frame, frame)
-                steps.next_beat += drift.STEP_BEATS
+            if position.next_beat is None:
+                position.next_beat = drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
+            while (at_frame := scheduler.timeline.frame_of(position.next_beat)) - scheduler.lead_frames <= frame:
+                actions += self._one_step(deck, position.next_beat, at_frame, frame)
+                position.next_beat += drift.STEP_BEATS
         return actions
 
     def restart(self) -> None:
         """Begin again at the next sixteenth note after the beat has jumped."""
-        for steps in self._steps.values():
-            steps.next_beat = None
+        for position in self._positions.values():
+            position.next_beat = None
 
     def sent_frame(self, deck: DeckState) -> int:
         """The last frame for which an alpha of ``deck`` has been sent, -1 for none."""
-        return self._steps[deck.name].sent_frame
+        return self._positions[deck.name].sent_frame
 
     def next_wakeup(self) -> list[int]:
         """Frames at which the next sixteenth notes are due."""
         scheduler = self._scheduler
         return [
-            scheduler.timeline.frame_of(steps.next_beat) - scheduler.lead_frames
-            for steps in self._steps.values()
-            if steps.next_beat is not None
+            scheduler.timeline.frame_of(position.next_beat) - scheduler.lead_frames
+            for position in self._positions.values()
+            if position.next_beat is not None
         ]
 
     def ahead(self, deck: DeckState) -> BankKey:
         """The bank that follows the one ``deck`` wants."""
         return self._next(deck).key
 
-    def _next(self, deck: DeckState, skipped: int = 0) -> _Ahead:
-        known = self._ahead.get(deck.name)
+    def _next(self, deck: DeckState, skipped: int = 0) -> _NextBank:
+        known = self._next_banks.get(deck.name)
         if known is None or known.want is not deck.want or skipped:  # alpha, which moves all the time, is not in it
             intent = drift.after_rollover(self._scheduler.state.deck(deck.name), skipped)
             # Generated at the same tempo, so that it begins with the very loop on which the wanted one ends.
             key = bank_key(intent, self._scheduler.state, self._scheduler.facts).at_source_tempo(deck.want.source_tempo)
-            known = self._ahead[deck.name] = _Ahead(deck.want, skipped, key, loop_id(key, 1.0))
+            known = self._next_banks[deck.name] = _NextBank(deck.want, skipped, key, loop_id(key, 1.0))
         return known
 
     def _skip_bad_seed(self, deck: DeckState) -> list[Action]:
@@ -125,12 +125,12 @@ class DriftStepper:
         self.eventful = self.eventful or _place(before, scheduler) != _place(scheduler.alpha(deck), scheduler)
         ramp_frames = scheduler.timeline.frame_of(beat + drift.STEP_BEATS) - at_frame
         actions.append(ToPlayerMessage(SetControl(deck.alpha_control, float(command.value), at_frame, ramp_frames)))
-        self._steps[deck.name].sent_frame = at_frame
+        self._positions[deck.name].sent_frame = at_frame
         return actions
 
     def _roll_over(self, deck: DeckState, at_frame: int, frame: int) -> list[Action]:
         """Launch the next bank, which nobody hears, if it is there; otherwise alpha stays at 1."""
-        scheduler, bank, steps = self._scheduler, deck.current, self._steps[deck.name]
+        scheduler, bank, position = self._scheduler, deck.current, self._positions[deck.name]
         busy = deck.target is not None or (deck.launching is not None and deck.launching.frame >= at_frame)
         if bank is None or busy:
             return []
@@ -141,15 +141,15 @@ class DriftStepper:
         ahead = self._next(deck).key
         border, goal = scheduler.loops.best(loop_id(ahead, 0.0)), scheduler.loops.best(loop_id(ahead, 1.0))
         if border is None or goal is None:
-            if steps.waiting:
+            if position.waiting:
                 return []
-            steps.waiting = True
+            position.waiting = True
             scheduler.counters.famines += 1
             return [Log("famine", f"deck {deck.name} waits at alpha 1 for its next seed", deck=deck.name)]
         end = bank.placed.get(0.0 if bank.key.start == bank.key.end else 1.0)
         if end is not border or frame - self._launcher.swapped_frame(deck) < scheduler.fade_frames:
             return []  # a finer loop is being faded in: one more sixteenth note, or the border would be heard
-        steps.waiting = False
+        position.waiting = False
         commands = drift.rollover(deck.name, scheduler.state.deck(deck.name), skipped=self._next(deck).skipped)
         kept = tuple(
             LandedChange(c.path, c.value, c.source) for c in commands if handler_of(c.path) is not Handler.ALPHA

@@ -11,7 +11,7 @@ from riffengine.performance.chords import parse_chords, transposed
 from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
 from riffengine.performance.takes import LONGEST_BEATS, parse_takes
-from riffengine.processes.render_request import Point, RenderRequest, is_heard
+from riffengine.processes.render_request import MorphEnd, RenderRequest, is_heard
 from riffengine.scheduler.loop_pool import FinishedLoop
 
 
@@ -30,12 +30,12 @@ class BankKey:
         return hash(self.base)
 
     @property
-    def start(self) -> Point:
+    def start(self) -> MorphEnd:
         """The end at alpha 0."""
         return self.base.start
 
     @property
-    def end(self) -> Point:
+    def end(self) -> MorphEnd:
         """The end at alpha 1."""
         return self.base.end
 
@@ -106,10 +106,10 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
     init = intent.init if is_heard(intent.init, intent.strength) else ""
     strength = intent.strength if init else 1.0
 
-    def point(prompt: str, seed: int) -> Point:
-        return Point(prompt, seed, intent.negative, intent.guidance, strength)
+    def point(prompt: str, seed: int) -> MorphEnd:
+        return MorphEnd(prompt, seed, intent.negative, intent.guidance, strength)
 
-    knobs: dict[str, Any] = dict(intent.knobs)
+    controls: dict[str, Any] = dict(intent.controls)
     return BankKey(
         RenderRequest(
             start=point(intent.prompt, intent.seed),
@@ -122,9 +122,9 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
             init=init,
             init_hash=session.file_hashes.of(init) if init else "",
             model=session.model,
-            chords=transposed(parse_chords(intent.chords), knobs["transpose"]),  # a transposer moves it all
+            chords=transposed(parse_chords(intent.chords), controls["transpose"]),  # a transposer moves it all
             retakes=parse_takes(intent.takes, LONGEST_BEATS),
-            **knobs,
+            **controls,
         )
     )
 

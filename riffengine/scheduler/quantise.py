@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from riffengine.performance.command import Value
 from riffengine.performance.parameters import QUANTUM_FOLLOWS
-from riffengine.processes.render_request import KNOBS
+from riffengine.processes.render_request import RENDER_CONTROLS
 from riffengine.scheduler.morph_bank import BankKey
 from riffengine.transport.beat_grid import quantum_beats
 
@@ -16,7 +16,7 @@ _OF_REQUEST: Mapping[str, str] = {
     "key": "key",
     "init": "init",
     "init_hash": "init",
-    **{knob.name: knob.name for knob in KNOBS},
+    **{knob.name: knob.name for knob in RENDER_CONTROLS},
     "retakes": "takes",
 }
 _OF_POINT = ("prompt", "seed", "negative", "guidance", "strength")

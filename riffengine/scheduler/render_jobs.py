@@ -40,7 +40,7 @@ class Job:
 
 
 @dataclass
-class _Trouble:
+class _FailedRender:
     failures: int = 0
     losses: int = 0
     retry_beat: float = 0.0
@@ -100,7 +100,7 @@ class RenderJobs:
         self._times: dict[int, RenderTimes] = {}
         self._retimes = RenderTimes(policy.synthesis_prior_seconds)  # of loops whose mel is kept
         self._rendered = RenderedMemory()
-        self._trouble: dict[tuple[str, int], _Trouble] = {}
+        self._failed_renders: dict[tuple[str, int], _FailedRender] = {}
         self._unrenderable: set[tuple[str, int]] = set()  # failed too often; another seed may do
         self._last_retry_beat = 0.0
         self._next_job = 1
@@ -205,7 +205,7 @@ class RenderJobs:
             self._hangs, self.being_ended = 0, False
             self._times_of(job, quality).add((frame - job.sent_frame) / self._sample_rate)
             self._rendered.learn(job.planned.key, job.planned.alpha, job.planned.steps)
-            self._trouble.pop((job.planned.loop_id, job.planned.steps), None)
+            self._failed_renders.pop((job.planned.loop_id, job.planned.steps), None)
             self._unrenderable.discard((job.planned.loop_id, job.planned.steps))
         return job
 
@@ -223,11 +223,11 @@ class RenderJobs:
             return None
         self.counts.failed += 1
         self._rendered.forget(job.planned.key, job.planned.alpha)
-        trouble = self._trouble.setdefault((job.planned.loop_id, job.planned.steps), _Trouble())
-        trouble.failures += 1
-        trouble.hopeless = hopeless
-        trouble.retry_beat = beat + self._policy.retry_beats * 2 ** (trouble.failures - 1)
-        self._last_retry_beat = max(self._last_retry_beat, trouble.retry_beat)
+        render = self._failed_renders.setdefault((job.planned.loop_id, job.planned.steps), _FailedRender())
+        render.failures += 1
+        render.hopeless = hopeless
+        render.retry_beat = beat + self._policy.retry_beats * 2 ** (render.failures - 1)
+        self._last_retry_beat = max(self._last_retry_beat, render.retry_beat)
         self._judge(job.planned)
         return job, self.refuses(job.planned)
 
@@ -239,14 +239,14 @@ class RenderJobs:
         self.counts.lost += len(jobs)
         for job in jobs:
             if not job.cancelled:
-                self._trouble.setdefault((job.planned.loop_id, job.planned.steps), _Trouble()).losses += 1
+                self._failed_renders.setdefault((job.planned.loop_id, job.planned.steps), _FailedRender()).losses += 1
                 self._judge(job.planned)
         return jobs
 
     @property
     def troubled(self) -> bool:
         """Whether any loop has failed and not been rendered since."""
-        return bool(self._trouble)
+        return bool(self._failed_renders)
 
     @property
     def any_unrenderable(self) -> bool:
@@ -255,8 +255,8 @@ class RenderJobs:
 
     def refuses(self, planned: PlannedRender) -> bool:
         """Whether ``planned`` has failed too often, or could never succeed."""
-        trouble = self._trouble.get((planned.loop_id, planned.steps))
-        return trouble is not None and (trouble.hopeless or self._tried_enough(trouble))
+        render = self._failed_renders.get((planned.loop_id, planned.steps))
+        return render is not None and (render.hopeless or self._tried_enough(render))
 
     def unrenderable(self, loop_id: str, steps: int) -> bool:
         """Whether this loop has failed too often, so that another seed may be better."""
@@ -264,22 +264,22 @@ class RenderJobs:
 
     def _judge(self, planned: PlannedRender) -> None:
         key = (planned.loop_id, planned.steps)
-        trouble = self._trouble[key]
-        if self._tried_enough(trouble) and not trouble.hopeless:
+        render = self._failed_renders[key]
+        if self._tried_enough(render) and not render.hopeless:
             self._unrenderable.add(key)
         else:
             self._unrenderable.discard(key)
 
-    def _tried_enough(self, trouble: _Trouble) -> bool:
-        return trouble.failures > self._policy.retries or trouble.losses >= _LOSSES_BEFORE_BLAME
+    def _tried_enough(self, render: _FailedRender) -> bool:
+        return render.failures > self._policy.retries or render.losses >= _LOSSES_BEFORE_BLAME
 
     def must_wait(self, planned: PlannedRender, beat: float) -> bool:
         """Whether ``planned`` failed and its pause is not over."""
-        trouble = self._trouble.get((planned.loop_id, planned.steps))
-        return trouble is not None and beat < trouble.retry_beat
+        render = self._failed_renders.get((planned.loop_id, planned.steps))
+        return render is not None and beat < render.retry_beat
 
     def next_retry_beat(self, beat: float) -> float | None:
         """The first beat after ``beat`` on which a failed job may be tried again."""
         if beat >= self._last_retry_beat:
             return None
-        return min((t.retry_beat for t in self._trouble.values() if t.retry_beat > beat), default=None)
+        return min((t.retry_beat for t in self._failed_renders.values() if t.retry_beat > beat), default=None)

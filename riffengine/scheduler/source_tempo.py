@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from functools import lru_cache
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.scheduler.morph_bank import BankKey
 
 _POINTS_KEPT = 256
@@ -25,7 +25,7 @@ class SourceTempos:
     """The tempi at which the points of one deck were rendered. Pure."""
 
     def __init__(self) -> None:
-        self._bpm: OrderedDict[Point, float] = OrderedDict()
+        self._bpm: OrderedDict[MorphEnd, float] = OrderedDict()
 
     def settled(self, key: BankKey) -> BankKey:
         """``key`` with the tempo at which its bank is to be rendered."""

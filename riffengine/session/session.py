@@ -20,7 +20,7 @@ from riffengine.performance.parameters import QUANTUM_OF, standard_tree
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
-from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, LOOP_BEATS
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, DEFAULT_MODEL, LOOP_BEATS
 from riffengine.renderer.registry import model_shape
 from riffengine.session.audio import AudioReader, AudioSettings
 from riffengine.session.decks import DECKS, DeckReader
@@ -56,8 +56,8 @@ class Session(Settings):
 
     name: str = "untitled"
     description: str = ""
-    model: str = "bundled"
-    loop_beats: int = 8
+    model: str = DEFAULT_MODEL
+    loop_beats: int = DEFAULT_LOOP_BEATS
     decks: tuple[str, ...] = ("a",)
     parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     prompt_lists: PromptLists = field(default_factory=PromptLists)
@@ -89,7 +89,7 @@ def load_session(path: Path | str, model: str | None = None) -> Session:
     ``model`` is played in place of the preset's.
     """
     root = read_yaml(Path(path), _SMALLEST)
-    stems = model_shape(model or _scalar_of(root, "model") or "bundled").stems
+    stems = model_shape(model or _scalar_of(root, "model") or DEFAULT_MODEL).stems
     loop_beats = {str(beats): beats for beats in LOOP_BEATS}.get(_scalar_of(root, "loop_beats"), DEFAULT_LOOP_BEATS)
     return SessionReader(str(path), stems, loop_beats).read(root).with_given(model=model)
 

@@ -9,14 +9,14 @@ import pytest
 from riffengine.cli.parser import build_parser
 from riffengine.cli.play import parameter_commands
 from riffengine.cli.play_options import session_with
-from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
+from riffengine.control.midi.sender import CancelMessages, Outbox, TimedMessage
 from riffengine.engine.midi_out.notes import MidiNotesOut
 from riffengine.errors import ControlError, PresetError
 from riffengine.notes.loop_notes import LoopNote, pack
 from riffengine.performance.command import Command
 from riffengine.processes.render_messages import Render
 from riffengine.session.session import Session, load_session
-from riffengine.transport.sync.clock_out import Course
+from riffengine.transport.sync.clock_out import BeatLine
 from riffengine.transport.sync.frame_clock import FrameClock
 from tests.scheduler.simulation import RATE, SchedulerSimulation
 
@@ -42,7 +42,7 @@ class Port:
         self.heard: list[tuple[int, bytes]] = []
         self.closed = False
 
-    def send(self, order: TimedMessage | Withdraw | Course) -> None:
+    def send(self, order: TimedMessage | CancelMessages | BeatLine) -> None:
         self.heard += [(self.now_ns, message) for message in self.outbox.handle(order, self.now_ns)]
 
     def notes(self) -> list[str]:

@@ -15,7 +15,7 @@ import soundfile
 import riffengine
 from riffengine.errors import AudioFileError
 from riffengine.offline.render import RenderJob, RenderReport, check_output, render_file
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.transport.beat_grid import BeatGrid
 
 WEIGHTS = Path(riffengine.__file__).parent / "weights" / "bundled.safetensors"
@@ -65,7 +65,7 @@ class NoFamily:
 @pytest.mark.parametrize("name", ["nowhere/a.wav", "a.mp3", "folder.wav"])
 def test_what_cannot_be_written_is_refused_before_anything_is_rendered(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.wav").mkdir()
-    point = Point("piano", 0)
+    point = MorphEnd("piano", 0)
     with pytest.raises(AudioFileError):
         render_file(RenderJob(tmp_path / name, RenderRequest(point, point)), NoFamily())  # type: ignore[arg-type]
     with pytest.raises(AudioFileError):

@@ -14,12 +14,12 @@ from riffengine.cli.render import render_job
 from riffengine.errors import AudioFileError, OutOfRange, ParameterError
 from riffengine.offline.render import RenderJob, render_file
 from riffengine.processes.render_messages import RenderCost
-from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.score_notes import loop_notes
 from riffengine.renderer.family import Rendition
 
-POINT = Point("house", 3)
+POINT = MorphEnd("house", 3)
 SCORE = sheet.score_from_notes([sheet.Note("bass", 33, 0, 4)], [sheet.Hit("kick", 8, 1.0)])
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from riffengine.errors import JournalError
-from riffengine.performance.latency import GestureLatency, KnobToEar, LatencyCsv, LatencyHistogram
+from riffengine.performance.latency import GestureLatencies, GestureLatency, LatencyCsv, LatencyHistogram
 from riffengine.performance.parameter_tree import ControlClass
 from riffengine.performance.parameters import standard_tree
 
 
 @pytest.fixture
-def knob_to_ear() -> KnobToEar:
-    return KnobToEar(standard_tree(("a", "b")))
+def knob_to_ear() -> GestureLatencies:
+    return GestureLatencies(standard_tree(("a", "b")))
 
 
 def test_quantiles_are_within_a_bin_of_the_sorted_values() -> None:
@@ -41,7 +41,7 @@ def test_an_empty_histogram_and_one_beyond_its_bins() -> None:
     assert histogram.max_ms == 1e9
 
 
-def test_gestures_are_counted_in_the_class_of_their_parameter(knob_to_ear: KnobToEar) -> None:
+def test_gestures_are_counted_in_the_class_of_their_parameter(knob_to_ear: GestureLatencies) -> None:
     assert knob_to_ear.audible("deck/a/gain", 1_000_000, 6_000_000) == GestureLatency(
         "deck/a/gain", ControlClass.IMMEDIATE, 1_000_000, 5.0
     )
@@ -53,7 +53,7 @@ def test_gestures_are_counted_in_the_class_of_their_parameter(knob_to_ear: KnobT
     assert knob_to_ear.shown() == "5/7/– ms"
 
 
-def test_a_bank_answers_all_changes_that_it_holds_and_no_newer_one(knob_to_ear: KnobToEar) -> None:
+def test_a_bank_answers_all_changes_that_it_holds_and_no_newer_one(knob_to_ear: GestureLatencies) -> None:
     knob_to_ear.asked("deck/a/prompt", 10, {"a": 1})
     knob_to_ear.asked("deck/a/seed", 20, {"a": 2})
     knob_to_ear.launched("a", 7, 2)
@@ -67,7 +67,7 @@ def test_a_bank_answers_all_changes_that_it_holds_and_no_newer_one(knob_to_ear: 
     assert knob_to_ear.landed("a", 8, 60) == []
 
 
-def test_a_newer_value_takes_the_place_of_an_unheard_one(knob_to_ear: KnobToEar) -> None:
+def test_a_newer_value_takes_the_place_of_an_unheard_one(knob_to_ear: GestureLatencies) -> None:
     knob_to_ear.asked("deck/a/prompt", 10, {"a": 1})
     knob_to_ear.launched("a", 1, 1)
     knob_to_ear.asked("deck/a/prompt", 2_000_000, {"a": 2})
@@ -76,7 +76,7 @@ def test_a_newer_value_takes_the_place_of_an_unheard_one(knob_to_ear: KnobToEar)
     assert [h.ms for h in knob_to_ear.landed("a", 2, 4_000_000)] == [2.0]
 
 
-def test_a_change_of_all_decks_counts_once_and_a_dropped_one_never(knob_to_ear: KnobToEar) -> None:
+def test_a_change_of_all_decks_counts_once_and_a_dropped_one_never(knob_to_ear: GestureLatencies) -> None:
     knob_to_ear.asked("transport/tempo", 10, {"a": 1, "b": 1})
     knob_to_ear.asked("deck/b/seed", 10, {"b": 2})
     knob_to_ear.dropped("b")
@@ -86,13 +86,13 @@ def test_a_change_of_all_decks_counts_once_and_a_dropped_one_never(knob_to_ear: 
     assert knob_to_ear.landed("b", 2, 20) == []
 
 
-def test_without_a_stamp_nothing_is_followed(knob_to_ear: KnobToEar) -> None:
+def test_without_a_stamp_nothing_is_followed(knob_to_ear: GestureLatencies) -> None:
     knob_to_ear.asked("deck/a/prompt", 0, {"a": 1})
     knob_to_ear.launched("a", 1, 1)
     assert knob_to_ear.landed("a", 1, 20) == []
 
 
-def test_banks_that_never_begin_are_forgotten(knob_to_ear: KnobToEar) -> None:
+def test_banks_that_never_begin_are_forgotten(knob_to_ear: GestureLatencies) -> None:
     for bank in range(1, 1000):
         knob_to_ear.launched("a", bank, bank)
     knob_to_ear.landed("a", 999, 0)

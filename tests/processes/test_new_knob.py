@@ -10,7 +10,7 @@ import riffengine
 
 PACKAGE = Path(riffengine.__file__).parent
 LAST_FIELD = "    phase_from_ends: bool = False\n"
-DUMMY = LAST_FIELD + '    dummy_knob: float = field(default=0.0, metadata=knob("less or more", -1, 1))\n'
+DUMMY = LAST_FIELD + '    dummy_knob: float = field(default=0.0, metadata=render_control("less or more", -1, 1))\n'
 
 CHECKS = """
 from dataclasses import replace
@@ -21,12 +21,12 @@ from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.scene_morph import plan_scene_morph
 from riffengine.performance.scenes import Scene
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.riffusion.batching import picture_of
 from riffengine.scheduler.morph_bank import SessionFacts, bank_key
 from riffengine.scheduler.quantise import changed_parameters
 
-plain = RenderRequest(Point("house", 3), Point("jazz", 4), alpha=0.25)
+plain = RenderRequest(MorphEnd("house", 3), MorphEnd("jazz", 4), alpha=0.25)
 assert plain.digest() == "d0079b79688d8ff4", "a knob at rest changes no digest"
 turned = replace(plain, dummy_knob=0.5)
 assert turned.digest() != plain.digest()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from riffengine.processes import render_request
-from riffengine.processes.render_request import KNOBS, Point, RenderRequest, Retake
+from riffengine.processes.render_request import RENDER_CONTROLS, MorphEnd, RenderRequest, Retake
 
-PLAIN = RenderRequest(Point("house", 3), Point("jazz", 4), alpha=0.25)
+PLAIN = RenderRequest(MorphEnd("house", 3), MorphEnd("jazz", 4), alpha=0.25)
 FULL = replace(
     PLAIN,
     density=-0.5,
@@ -174,12 +174,12 @@ def test_a_later_field_is_in_a_digest_only_when_it_is_not_at_its_default(monkeyp
 
 
 def test_every_knob_is_a_field_that_rests_at_zero_within_its_range() -> None:
-    assert [knob.name for knob in KNOBS][:4] == ["density", "brightness", "energy", "transpose"]
-    for knob in KNOBS:
+    assert [knob.name for knob in RENDER_CONTROLS][:4] == ["density", "brightness", "energy", "transpose"]
+    for knob in RENDER_CONTROLS:
         assert getattr(PLAIN, knob.name) == knob.default == 0
         assert type(getattr(PLAIN, knob.name)).__name__ == knob.kind
         assert knob.low < knob.default < knob.high
     assert (
-        KNOBS[0].help == "Density of the notes, from few to many; 0 is as the prompt says"
-        and KNOBS[3].help == "Transposition on top of the key"
+        RENDER_CONTROLS[0].help == "Density of the notes, from few to many; 0 is as the prompt says"
+        and RENDER_CONTROLS[3].help == "Transposition on top of the key"
     )

@@ -15,7 +15,7 @@ from riffengine.performance.scenes import Scene
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop
 from riffengine.processes.render_messages import Delivery, Ready, Render, RenderCost
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.recovery import Recovery, SavedLoop, SavedState, begin_run, load_saved_state, read_loop, state_folder
 from riffengine.recovery.exit_marker import RUN_FILE
 from riffengine.recovery.saved_state import STATE_FILE, write_saved_state
@@ -33,7 +33,7 @@ def never_alive(pid: int) -> bool:
 
 
 def saved_state(**values: object) -> SavedState:
-    request = RenderRequest(Point("house", 3), Point("house", 3), sample_rate=RATE)
+    request = RenderRequest(MorphEnd("house", 3), MorphEnd("house", 3), sample_rate=RATE)
     loop = SavedLoop(request, FRAMES, 1, ("mix",))
     facts = {"preset": "/p.yaml", "sample_rate": RATE, "decks": ("a",), "saved_at": 5.5, "parameters": {"steps": 9}}
     return SavedState(**{**facts, "scenes": (Scene("s", {"key": ""}),), "scene": "s", "loops": (loop,), **values})  # type: ignore[arg-type]

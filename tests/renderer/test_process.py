@@ -10,7 +10,7 @@ import pytest
 
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.process import RendererOptions, RendererProcess
 
 SLOTS, FLOATS = 3, 8 * 44100 * 2
@@ -53,7 +53,7 @@ def first_message(renderer: RendererProcess) -> FromRenderer:
 
 
 def request(seed: int, steps: int = 1, key: str = "") -> RenderRequest:
-    point = Point("techno", seed)
+    point = MorphEnd("techno", seed)
     return RenderRequest(point, point, steps=steps, bpm=180.0, key=key)
 
 

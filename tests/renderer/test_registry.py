@@ -21,7 +21,7 @@ from riffengine.notes.loop_notes import LoopNote, unpack
 from riffengine.offline.render import RenderJob, load_alone, render_file
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import Delivery, FromRenderer, Render, RenderCost
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer import process, registry
 from riffengine.renderer.family import Check, Family, FamilyDescriptor, ModelShape, Rendition
 from riffengine.session.audio import AudioSettings
@@ -111,7 +111,7 @@ def test_only_a_checkpoint_takes_a_memory_limit() -> None:
 
 
 def test_it_renders_to_a_file_with_its_stems_and_notes(tmp_path: Path) -> None:
-    request = RenderRequest(Point("sine", 1), Point("sine", 2), model="sines")
+    request = RenderRequest(MorphEnd("sine", 1), MorphEnd("sine", 2), model="sines")
     job = RenderJob(tmp_path / "mix.wav", request, levels={"high": 0.0}, stems=tmp_path, midi=tmp_path / "notes.mid")
     report = render_file(job, load_alone("sines"))
     assert (report.weights, report.notes, report.stems) == ("51e5", 1, (str(tmp_path / "low.wav"),))
@@ -140,7 +140,7 @@ def test_the_engine_is_made_for_its_loops(tmp_path: Path) -> None:
 
 
 def test_its_loops_and_notes_cross_the_process_border() -> None:
-    request = RenderRequest(Point("sine", 1), Point("sine", 1), sample_rate=8000)
+    request = RenderRequest(MorphEnd("sine", 1), MorphEnd("sine", 1), sample_rate=8000)
     store = LoopStore.create(1, 2 * 8 * 8000)
     try:
         queue = process._JobQueue()
@@ -167,6 +167,6 @@ def test_the_words_it_does_not_know_are_noted() -> None:
 
 
 def test_a_stem_that_it_does_not_have_is_refused(tmp_path: Path) -> None:
-    request = RenderRequest(Point("sine", 1), Point("sine", 1), model="sines")
+    request = RenderRequest(MorphEnd("sine", 1), MorphEnd("sine", 1), model="sines")
     with pytest.raises(OutOfRange, match="it has low, high"):
         render_file(RenderJob(tmp_path / "mix.wav", request, levels={"drums": 1.0}), load_alone("sines"))

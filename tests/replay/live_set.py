@@ -30,13 +30,13 @@ from riffengine.processes.player_messages import (
     ToPlayer,
 )
 from riffengine.processes.render_messages import RenderCost
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Rendition
 from riffengine.renderer.file_hash import file_hash
 from riffengine.replay.player_log import PlayerLog
 from riffengine.transport.beat_grid import BeatGrid, Moment
-from riffengine.transport.sync.follower import Follower, Pursue
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.follower import ChangeGrid, Follower
+from riffengine.transport.sync.source import BeatPosition
 
 RATE = 8000
 BEATS = 2
@@ -64,7 +64,7 @@ class LiveSet:
     """Sends random messages, some without a frame and some too late, and records the output."""
 
     def __init__(
-        self, journal: Path | None, seed: int, leader: Callable[[float], Pace] | None = None, init: str = ""
+        self, journal: Path | None, seed: int, leader: Callable[[float], BeatPosition] | None = None, init: str = ""
     ) -> None:
         self._init = init
         self._rng = random.Random(seed)
@@ -105,8 +105,8 @@ class LiveSet:
     def loop(self) -> LoopRef:
         rng = self._rng
         request = RenderRequest(
-            Point("house", rng.randrange(9)),
-            Point("dub", 1),
+            MorphEnd("house", rng.randrange(9)),
+            MorphEnd("dub", 1),
             rng.random(),
             rng.choice((2, 4)),
             120.0,
@@ -176,7 +176,7 @@ class LiveSet:
         if self._leader is None or self.grid.anchor_frame > self._mixer.horizon:
             return
         for action in self._follower.decide(at, self.grid, self._leader(at / RATE), 120.0):
-            if isinstance(action, Pursue):
+            if isinstance(action, ChangeGrid):
                 self.grid = action.grid
                 self.grids += 1
                 self.send(SetGrid(self.grid, self.grid.anchor_frame))

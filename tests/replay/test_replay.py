@@ -13,7 +13,7 @@ from riffengine.errors import AudioFileError, JournalError
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
 from riffengine.processes.player_messages import PlaceLoop, SetGrid
 from riffengine.replay import Replay, read_player_log, replay_file
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.source import BeatPosition
 from tests.replay.live_set import WEIGHTS, LiveSet, NoiseFamily
 
 
@@ -37,11 +37,11 @@ def test_a_set_that_followed_a_leader_is_replayed_on_the_very_grids_it_followed(
     """A tempo that wavers by 1 %, phase that jitters by 1 ms, and a jump of both: a replay has no leader."""
     chance = np.random.default_rng(3)
 
-    def leader(seconds: float) -> Pace:
+    def leader(seconds: float) -> BeatPosition:
         beat = 2.0 * seconds + 0.02 * np.sin(seconds) + 0.002 * chance.standard_normal()
         if seconds < 6.0:
-            return Pace(float(beat), float(120.0 + 1.2 * np.cos(seconds)))
-        return Pace(float(beat) * 1.1 + 0.7, 132.0, epoch=1)
+            return BeatPosition(float(beat), float(120.0 + 1.2 * np.cos(seconds)))
+        return BeatPosition(float(beat) * 1.1 + 0.7, 132.0, epoch=1)
 
     live = LiveSet(tmp_path / "j", 7, leader)
     heard = live.play(12.0)

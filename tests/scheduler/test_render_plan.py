@@ -1,4 +1,4 @@
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.scheduler.morph_bank import BankKey, coarse_to_fine, loop_id, nearest_point
 from riffengine.scheduler.render_plan import DeckNeeds, Purpose, RenderQuality, make_plan
 
@@ -6,7 +6,7 @@ FINENESS = RenderQuality(4, 8, 9)
 
 
 def key(start=0, end=1, **changes):
-    return BankKey(RenderRequest(Point("p", start), Point("p", end), steps=0, bpm=changes.get("bpm", 120.0)))
+    return BankKey(RenderRequest(MorphEnd("p", start), MorphEnd("p", end), steps=0, bpm=changes.get("bpm", 120.0)))
 
 
 def alphas(planned, purpose):

@@ -13,7 +13,7 @@ import pytest
 from riffengine.clock import SystemClock
 from riffengine.control.midi.clock_input import MidiClockInput
 from riffengine.control.midi.sender import MidiSender
-from riffengine.transport.sync.clock_out import Course
+from riffengine.transport.sync.clock_out import BeatLine
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 CLOCK = SystemClock()
@@ -30,8 +30,8 @@ def until(true: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS
 
 
 def playing(leader: MidiClockInput) -> bool:
-    pace = leader.pace(CLOCK.now_ns())
-    return pace is not None and pace.playing
+    position = leader.position(CLOCK.now_ns())
+    return position is not None and position.playing
 
 
 def test_a_follower_on_a_real_port_is_started_led_and_stopped() -> None:
@@ -41,18 +41,18 @@ def test_a_follower_on_a_real_port_is_started_led_and_stopped() -> None:
     assert "riffengine clock" in notes[0]
     leader = MidiClockInput.open("riffengine clock", CLOCK)
     try:
-        line = Course(CLOCK.now_ns(), 7.0, 125.0)
+        line = BeatLine(CLOCK.now_ns(), 7.0, 125.0)
         sender.send(line)
         assert until(lambda: playing(leader))
         time.sleep(4.0)
         for _ in range(200):  # the messages that are still on their way
-            leader.pace(CLOCK.now_ns())
+            leader.position(CLOCK.now_ns())
             time.sleep(0.01)
-        pace = leader.pace(now := CLOCK.now_ns())
-        assert pace is not None
-        assert pace.epoch == 1
-        assert pace.bpm == pytest.approx(125.0, rel=0.02)
-        behind_ms = (line.beat_at(now) - 8.0 - pace.beat) * 60e3 / 125  # the song begins on a loop boundary
+        position = leader.position(now := CLOCK.now_ns())
+        assert position is not None
+        assert position.epoch == 1
+        assert position.bpm == pytest.approx(125.0, rel=0.02)
+        behind_ms = (line.beat_at(now) - 8.0 - position.beat) * 60e3 / 125  # the song begins on a loop boundary
         print(f"{leader.core.counters}, behind by {behind_ms:.2f} ms, spread {leader.core._fit.spread / 1e6:.2f} ms")
         assert abs(behind_ms) < 20.0  # one tick: none was lost or doubled
         sender.close()
@@ -68,7 +68,7 @@ def test_a_missing_port_is_reported() -> None:
     assert until(lambda: notes.extend(sender.notes()) or sender.failed)
     assert "no MIDI port is called 'nowhere'" in notes[0]
     assert not sender.open
-    sender.send(Course(0, 0.0, 120.0))  # no process receives it: nothing happens
+    sender.send(BeatLine(0, 0.0, 120.0))  # no process receives it: nothing happens
     sender.close()
     assert sender.wait()
 

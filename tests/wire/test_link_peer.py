@@ -25,7 +25,7 @@ CLOCK = SystemClock()
 
 
 def tempo(leader: LinkLeader) -> float:
-    return leader.pace(CLOCK.now_ns()).bpm  # type: ignore[union-attr]
+    return leader.position(CLOCK.now_ns()).bpm  # type: ignore[union-attr]
 
 
 def until(true, seconds: float = 60.0) -> bool:  # type: ignore[no-untyped-def]
@@ -61,7 +61,7 @@ def test_a_tempo_set_by_either_side_reaches_the_other_and_the_beat_is_shared(pee
             before = CLOCK.now_ns()
             beat = peer.ask().beat
             middle = (before + CLOCK.now_ns()) // 2
-            here = ours.pace(middle)
+            here = ours.position(middle)
             assert here is not None
             away = (beat - here.beat + 2.0) % 4.0 - 2.0
             apart.append((CLOCK.now_ns() - before, abs(away) * 0.6))
@@ -76,13 +76,13 @@ def test_the_beat_does_not_jump_when_a_peer_joins_our_session() -> None:
     try:
         time.sleep(1.0)
         start = CLOCK.now_ns()
-        before = ours.pace(start)
+        before = ours.position(start)
         other = Peer(99.0)
         try:
             assert until(lambda: ours.peers == 1)
             time.sleep(1.0)
             later = CLOCK.now_ns()
-            after = ours.pace(later)
+            after = ours.position(later)
             assert before is not None
             assert after is not None
             assert after.bpm == pytest.approx(125.0, abs=0.01)
@@ -99,9 +99,9 @@ def test_start_and_stop_are_shared_only_by_those_who_opt_in(peer: Peer, opted_in
     try:
         assert until(lambda: ours.peers == 1)
         peer.ask("play 1")
-        assert until(lambda: ours.pace(CLOCK.now_ns()).playing)  # type: ignore[union-attr]
+        assert until(lambda: ours.position(CLOCK.now_ns()).playing)  # type: ignore[union-attr]
         peer.ask("play 0")
-        stopped = until(lambda: not ours.pace(CLOCK.now_ns()).playing, 60.0 if opted_in else 1.0)  # type: ignore[union-attr]
+        stopped = until(lambda: not ours.position(CLOCK.now_ns()).playing, 60.0 if opted_in else 1.0)  # type: ignore[union-attr]
         assert stopped is opted_in
     finally:
         ours.close()

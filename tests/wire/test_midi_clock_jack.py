@@ -38,15 +38,15 @@ def test_every_tick_of_a_clock_over_jack_is_received() -> None:
     try:
         seen = []
         while sender.poll() is None:
-            pace = leader.pace(SystemClock().now_ns())
-            if pace is not None:
-                seen.append(pace)
+            position = leader.position(SystemClock().now_ns())
+            if position is not None:
+                seen.append(position)
             time.sleep(0.01)
         assert sender.wait() == 0
         assert leader.core.counters.ticks == 24 * 8
         assert seen[-1].epoch == 1
         # The machine may be busy: the tempo is checked roughly, the position exactly.
-        assert any(pace.playing and abs(pace.bpm - 125.0) < 12.0 for pace in seen)
+        assert any(position.playing and abs(position.bpm - 125.0) < 12.0 for position in seen)
     finally:
         leader.close()
 

@@ -14,7 +14,7 @@ import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.control.midi.port_names import normalised
-from riffengine.control.midi.sender import MidiSender, TimedMessage, Withdraw
+from riffengine.control.midi.sender import CancelMessages, MidiSender, TimedMessage
 
 pytestmark = [pytest.mark.wire, pytest.mark.usefixtures("jack")]
 PATIENCE_SECONDS = 60.0
@@ -120,7 +120,7 @@ def test_notes_are_sent_at_their_time_and_withdrawn_ones_never(sender: MidiSende
         sender.send(TimedMessage(at + 30_000_000, bytes((0x80, 40 + step, 0))))
     for step in range(20):  # of a loop that another one has replaced
         sender.send(TimedMessage(begin + 2_000_000_000 + step * 1_000_000, bytes((0x90, 90, 100))))
-    sender.send(Withdraw(from_ns=begin + 1_500_000_000))
+    sender.send(CancelMessages(from_ns=begin + 1_500_000_000))
     assert receiver.until(lambda: len(receiver.heard) == 40)
     assert [message for _, message in receiver.heard] == [
         message for step in range(20) for message in ((0x90, 40 + step, 100), (0x80, 40 + step, 0))

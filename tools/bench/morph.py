@@ -34,7 +34,7 @@ import torch
 from numpy.typing import NDArray
 
 from riffengine.playback.ramp import equal_power
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.bundled.family import OWN_RATE, BundledModel
 from tools.train.measures import mel_steps
 
@@ -114,7 +114,7 @@ def combing(one: Sound, two: Sound) -> tuple[float, float]:
 
 def measure(model: BundledModel, pair: tuple[str, int, str, int], alphas: int, steps: int) -> dict[str, Any]:
     """All figures of one morph."""
-    start, end = Point(pair[0], pair[1]), Point(pair[2], pair[3])
+    start, end = MorphEnd(pair[0], pair[1]), MorphEnd(pair[2], pair[3])
 
     def sampled(alpha: float) -> tuple[Mels, tuple[str, ...]]:
         return mels_of(model, RenderRequest(start, end, alpha, steps, sample_rate=OWN_RATE))

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.device_policy import DevicePolicy
@@ -58,8 +58,8 @@ LEAST_TIMES_FASTER, GOAL_TIMES_FASTER = 2.0, 4.0
 def requests_of(number: int, alphas: int, steps: int, guided: bool, options: argparse.Namespace) -> list[RenderRequest]:
     """A bank that has not been rendered before: other words and other noise for each ``number``."""
     shared = {"guidance": 7.0 if guided else 1.0, "strength": options.strength}
-    a = Point(f"funk bassline take {number}", 1000 + number, **shared)
-    b = Point(f"church bells take {number}", 5000 + number, **shared)
+    a = MorphEnd(f"funk bassline take {number}", 1000 + number, **shared)
+    b = MorphEnd(f"church bells take {number}", 5000 + number, **shared)
     request = RenderRequest(a, b, steps=steps, bpm=BPM, init=options.init)
     return [replace(request, alpha=alpha) for alpha in ((0.0,) if alphas == 1 else BANK)]
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.player_messages import FADE, LaunchBank, LoopRef, PlaceLoop, SetControl, SetGrid
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.registry import load_family
 from riffengine.transport.beat_grid import BeatGrid
@@ -99,7 +99,7 @@ def main() -> int:
     family = load_family("bundled")
     rows = []
     for seed, prompt in enumerate(PROMPTS):
-        point = Point(prompt, seed)
+        point = MorphEnd(prompt, seed)
         slow = RenderRequest(point, point, steps=8, bpm=arguments.slow, sample_rate=RATE)
         first, rendered = timed(family, slow)
         second, synthesised = timed(family, replace(slow, bpm=arguments.to, source_bpm=arguments.slow))

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from riffengine.processes.render_request import LOOP_BEATS, Point, RenderRequest
+from riffengine.processes.render_request import LOOP_BEATS, MorphEnd, RenderRequest
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.descriptor import packaged_weights
 from riffengine.renderer.bundled.family import BundledModel
@@ -68,7 +68,7 @@ class Captions:
 
     def request(self, row: int, how: Sampling) -> RenderRequest:
         """What a player would ask for to get this loop."""
-        point = Point(", ".join(self.words[row]), 1000 + row, guidance=how.guidance)
+        point = MorphEnd(", ".join(self.words[row]), 1000 + row, guidance=how.guidance)
         key = key_name(int(self.table["key_shift"][row]), int(self.table["mode"][row]))
         bpm = float(self.table["bpm"][row])
         return RenderRequest(point, point, steps=how.steps, bpm=bpm, beats=how.beats, key=key)
@@ -203,7 +203,7 @@ def add_genre_word_only(table: Table, found: Evaluated) -> None:
     named = rows_with_genre(found)
     single = []
     for row in named:
-        point = Point(genres[int(captions.truth[0][row])], 5000 + row, guidance=found.how.guidance)
+        point = MorphEnd(genres[int(captions.truth[0][row])], 5000 + row, guidance=found.how.guidance)
         request = replace(captions.request(row - 7, found.how), start=point, end=point, key="")
         single.append(rendered(found.model, request))
     verdict, _, _ = verdicts(found.judge, torch.stack([hear(stems.sum(axis=0)) for stems in single]))

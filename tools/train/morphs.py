@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from tools.train import measures
 
@@ -100,7 +100,7 @@ def main() -> None:
     model, alphas = BundledModel.load(), np.linspace(0.0, 1.0, args.alphas)
     found: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     for start, seed, end, to_seed in PAIRS[: args.pairs]:
-        request = RenderRequest(Point(start, seed), Point(end, to_seed), bpm=110.0)
+        request = RenderRequest(MorphEnd(start, seed), MorphEnd(end, to_seed), bpm=110.0)
         along = {way: travelled(model, request, alphas, way) for way in WAYS}
         for way in WAYS:
             found[way].append(figures(along[way], alphas, along["interpolated"].mels[-1]))

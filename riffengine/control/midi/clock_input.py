@@ -13,7 +13,7 @@ from riffengine.clock import Clock
 from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
 from riffengine.errors import ControlError
 from riffengine.transport.sync.midi_clock import MidiClock
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.source import BeatPosition
 
 CLIENT = "riffengine clock"
 
@@ -58,12 +58,12 @@ class MidiClockInput:
             f"no MIDI clock can be received here ({'; '.join(tried)}); connect a MIDI port or start JACK"
         )
 
-    def pace(self, host_ns: int) -> Pace | None:
+    def position(self, host_ns: int) -> BeatPosition | None:
         """Where the sender will be at ``host_ns``."""
         while self._messages:
             message, stamp_ns = self._messages.popleft()
             self.core.take(message, stamp_ns)
-        return self.core.pace(host_ns)
+        return self.core.position(host_ns)
 
     def align(self, beat: float, host_ns: int) -> None:
         """Does nothing: the sender of a MIDI clock decides where its beat is."""

@@ -23,7 +23,8 @@ from riffengine.clock import Clock, SystemClock
 from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
 from riffengine.errors import ControlError
 from riffengine.processes.realtime import raise_priority
-from riffengine.transport.sync.clock_out import ClockOut, Course
+from riffengine.processes.render_request import DEFAULT_LOOP_BEATS
+from riffengine.transport.sync.clock_out import BeatLine, ClockOut
 
 _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and every wait makes a message late
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
@@ -44,7 +45,7 @@ class TimedMessage:
 
 
 @dataclass(frozen=True)
-class Withdraw:
+class CancelMessages:
     """Drop every ``TimedMessage`` that is due at ``from_ns`` or later, and send ``messages`` now."""
 
     messages: tuple[bytes, ...] = ()
@@ -65,7 +66,7 @@ class PortFailed:
     reason: str
 
 
-ToSender = Course | TimedMessage | Withdraw
+ToSender = BeatLine | TimedMessage | CancelMessages
 
 
 @dataclass(order=True)
@@ -78,7 +79,7 @@ class _Waiting:
 class Outbox:
     """What is due when: the MIDI clock, and messages with their times. Pure; belongs to the sender's process."""
 
-    def __init__(self, loop_beats: int = 8) -> None:
+    def __init__(self, loop_beats: int = DEFAULT_LOOP_BEATS) -> None:
         self.clock = ClockOut(loop_beats)
         self._waiting: list[_Waiting] = []
         self._count = itertools.count()
@@ -89,12 +90,12 @@ class Outbox:
     def handle(self, order: ToSender, now_ns: int) -> list[bytes]:
         """Carry out an order of the engine; returns what must be sent at once."""
         match order:
-            case Course():
+            case BeatLine():
                 return self.clock.take(order, now_ns)
             case TimedMessage(host_ns, message):
                 heapq.heappush(self._waiting, _Waiting(host_ns, next(self._count), message))
                 return []
-            case Withdraw(messages, from_ns):
+            case CancelMessages(messages, from_ns):
                 self._waiting = [waiting for waiting in self._waiting if waiting.host_ns < from_ns]
                 heapq.heapify(self._waiting)
                 return self._track_notes(list(messages))
@@ -126,7 +127,7 @@ class Outbox:
         return min(self.clock.next_ns(), self._waiting[0].host_ns if self._waiting else math.inf)
 
 
-def sender_main(wanted: str, client: str, connection: Connection, loop_beats: int = 8) -> None:
+def sender_main(wanted: str, client: str, connection: Connection, loop_beats: int = DEFAULT_LOOP_BEATS) -> None:
     """The body of the sender process, until the engine closes the pipe; then it stops the receivers. For ``spawn``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -205,7 +206,7 @@ class MidiSender:
     start on a boundary of ``loop_beats``. One thread.
     """
 
-    def __init__(self, wanted: str, client: str = "riffengine clock", loop_beats: int = 8) -> None:
+    def __init__(self, wanted: str, client: str = "riffengine clock", loop_beats: int = DEFAULT_LOOP_BEATS) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(

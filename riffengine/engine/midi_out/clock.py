@@ -1,7 +1,7 @@
 """MidiClockOut: sends our beat, as it is heard, as MIDI clock to programs and machines that follow us.
 
-At every tick of the engine it reads the Conductor's timeline and the player's clock and gives the sender a ``Course``:
-the beat as a line over host time. One thread, the engine's.
+At every tick of the engine it reads the Conductor's timeline and the player's clock and gives the sender a
+``BeatLine``: the beat as a line over host time. One thread, the engine's.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable
 from riffengine.engine.midi_out.optional_sender import OptionalSender, Sender
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.transport.sync.clock_out import Course
+from riffengine.transport.sync.clock_out import BeatLine
 from riffengine.transport.sync.frame_clock import FrameClock
 
-_SAME_BEATS = 1e-4  # 50 µs at 120 bpm: a course that differs less from the last one is not sent
+_SAME_BEATS = 1e-4  # 50 µs at 120 bpm: a line that differs less from the last one is not sent
 _JUMP_BEATS = 0.02  # 10 ms at 120 bpm: a larger difference is a jump and not a correction
-_EVERY_TICKS = 25  # a course is sent again after half a second: a sender that was blocked may have missed one
+_EVERY_TICKS = 25  # a line is sent again after half a second: a sender that was blocked may have missed one
 
 
 class MidiClockOut:
@@ -27,12 +27,12 @@ class MidiClockOut:
         self,
         conductor: Conductor,
         frames: FrameClock,
-        open_sender: Callable[[], Sender[Course]],
+        open_sender: Callable[[], Sender[BeatLine]],
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
         self._sender = OptionalSender(open_sender, "no MIDI clock is sent", say)
-        self._sent: Course | None = None
+        self._sent: BeatLine | None = None
         # The grid that is heard now and those to come, each with its epoch.
         self._grids: deque[tuple[BeatGrid, int]] = deque()
         self._ticks = 0
@@ -43,26 +43,26 @@ class MidiClockOut:
         if sender is None:
             self._sent = None  # a new sender has received nothing
         elif self._frames.known:
-            self._send_course(sender, frame, now_ns, paused)
+            self._send_line(sender, frame, now_ns, paused)
 
     def close(self) -> None:
         """Stop the receivers."""
         self._sender.close()
 
-    def _send_course(self, sender: Sender[Course], frame: int, now_ns: int, paused: bool) -> None:
-        course = self._course(frame, now_ns, paused)
+    def _send_line(self, sender: Sender[BeatLine], frame: int, now_ns: int, paused: bool) -> None:
+        line = self._line(frame, now_ns, paused)
         self._ticks += 1
         last = self._sent
         if last is not None and self._ticks % _EVERY_TICKS:
-            same = (last.playing, last.epoch, last.then is None) == (course.playing, course.epoch, course.then is None)
+            same = (last.playing, last.epoch, last.then is None) == (line.playing, line.epoch, line.then is None)
             ahead_ns = now_ns + 500_000_000
-            apart = max(abs(last.beat_at(ns) - course.beat_at(ns)) for ns in (now_ns, ahead_ns))
+            apart = max(abs(last.beat_at(ns) - line.beat_at(ns)) for ns in (now_ns, ahead_ns))
             if same and apart < _SAME_BEATS:
                 return
-        self._sent = course
-        sender.send(course)
+        self._sent = line
+        sender.send(line)
 
-    def _course(self, frame: int, now_ns: int, paused: bool) -> Course:
+    def _line(self, frame: int, now_ns: int, paused: bool) -> BeatLine:
         """The lines along which the beat is heard: the one that holds now, and those that are announced."""
         scheduler, grids = self._conductor.scheduler, self._grids
         scheduler.timeline.settle(frame)
@@ -78,10 +78,10 @@ class MidiClockOut:
         while len(grids) > 1 and grids[1][0].anchor_frame <= heard_frame:
             grids.popleft()
         playing = scheduler.anything_sounds and not paused
-        course: Course | None = None
+        line: BeatLine | None = None
         for place, (grid, epoch) in reversed(list(enumerate(grids))):
             at_frame = heard_frame if place == 0 else grid.anchor_frame
             heard_ns = self._frames.heard_ns(at_frame)
-            course = Course(heard_ns, grid.beat_at(at_frame), grid.bpm, playing, epoch, course)
-        assert course is not None
-        return course
+            line = BeatLine(heard_ns, grid.beat_at(at_frame), grid.bpm, playing, epoch, line)
+        assert line is not None
+        return line

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from riffengine.control.midi.sender import TimedMessage, Withdraw
+from riffengine.control.midi.sender import CancelMessages, TimedMessage
 from riffengine.engine.midi_out.optional_sender import OptionalSender, Sender
 from riffengine.notes.loop_notes import STEM_OF
 from riffengine.notes.sequencer import DeckNotes, NoteSequencer
@@ -31,7 +31,7 @@ class MidiNotesOut:
         self,
         conductor: Conductor,
         frames: FrameClock,
-        open_sender: Callable[[], Sender[TimedMessage | Withdraw]],
+        open_sender: Callable[[], Sender[TimedMessage | CancelMessages]],
         say: Callable[[str], None],
     ) -> None:
         self._conductor, self._frames = conductor, frames
@@ -66,7 +66,7 @@ class MidiNotesOut:
         self._sequencer = NoteSequencer()
         self._sent.clear()
 
-    def _plan(self, sender: Sender[TimedMessage | Withdraw], frame: int, now_ns: int, paused: bool) -> None:
+    def _plan(self, sender: Sender[TimedMessage | CancelMessages], frame: int, now_ns: int, paused: bool) -> None:
         scheduler = self._conductor.scheduler
         open_ = scheduler.master_fade.opened and not scheduler.master_fade.panicked and not paused
         decks = [self._deck_notes(deck, frame) if open_ else DeckNotes() for deck in scheduler.decks]
@@ -77,7 +77,7 @@ class MidiNotesOut:
         if withdrawn is not None:
             taken = [ns for at, ns in self._sent if at >= withdrawn.frame]
             if taken:
-                sender.send(Withdraw(from_ns=min(taken)))
+                sender.send(CancelMessages(from_ns=min(taken)))
             self._sent = deque(entry for entry in self._sent if entry[0] < withdrawn.frame)
         for entry in new:
             host_ns = self._frames.heard_ns(entry.frame)

@@ -18,10 +18,10 @@ from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.player_messages import PlayerReady, Status
 from riffengine.scheduler.actions import Action, Applied, Log
 from riffengine.scheduler.conductor import Conductor
-from riffengine.transport.sync.follower import Follower, Pursue
+from riffengine.transport.sync.follower import ChangeGrid, Follower
 from riffengine.transport.sync.frame_clock import FrameClock
 from riffengine.transport.sync.internal import InternalSource, TapTempo
-from riffengine.transport.sync.source import Pace, SyncSource
+from riffengine.transport.sync.source import BeatPosition, SyncSource
 
 GRID_LEAD_SECONDS = 0.05
 """A new grid is decided this long before it applies: one tick of 20 ms, the pipe, and a block."""
@@ -137,19 +137,19 @@ class TempoSync:
             return actions
         at_frame = frame + round(GRID_LEAD_SECONDS * self._rate)
         source: SyncSource = self._leader or self._internal
-        pace = source.pace(self._heard_ns(at_frame))
-        if pace is None:
+        position = source.position(self._heard_ns(at_frame))
+        if position is None:
             return actions + self._stop_following(at_frame)
-        actions += self._start_or_stop(pace)
+        actions += self._start_or_stop(position)
         if not self._following:
             self._following = True
             self.follower.reset()
             if self._leader is not None:
-                actions.append(Log("sync", f"following the {self._leader.name}: {pace.bpm:.2f} bpm"))
+                actions.append(Log("sync", f"following the {self._leader.name}: {position.bpm:.2f} bpm"))
         grid = self._conductor.tempo.grid_at(frame)
         tempo = self._conductor.state.number("transport/tempo")
-        for action in self.follower.decide(at_frame, grid, pace, tempo):
-            if isinstance(action, Pursue):
+        for action in self.follower.decide(at_frame, grid, position, tempo):
+            if isinstance(action, ChangeGrid):
                 actions += self._conductor.tempo.follow(action.grid, action.jumps, frame)
             else:
                 actions += self._set_tempo(action.bpm, _SOURCE, frame)
@@ -223,8 +223,8 @@ class TempoSync:
             actions.append(Log("sync", f"the {self._leader.name} has stopped; the beat continues by itself"))
         return actions
 
-    def _start_or_stop(self, pace: Pace) -> list[Action]:
-        if not self._start_stop or self._leader is None or pace.playing == (not self._stopped):
+    def _start_or_stop(self, position: BeatPosition) -> list[Action]:
+        if not self._start_stop or self._leader is None or position.playing == (not self._stopped):
             return []
-        self._stopped = not pace.playing
+        self._stopped = not position.playing
         return self._conductor.tempo.silence(silent=self._stopped)

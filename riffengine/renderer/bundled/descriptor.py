@@ -8,9 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
 
-NAME = "bundled"
+NAME = DEFAULT_MODEL
 _LONGEST_HEADER = 16 << 20  # bytes; a header is a few kilobytes, and a damaged length must not fill the memory
 _SAMPLING = 2  # counts the ways in which the same weights were made to sound; a journal names it with the weights
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from riffengine.errors import RenderCancelled, RendererError
 from riffengine.processes.render_messages import RenderCost
 from riffengine.processes.render_request import RenderRequest
+from riffengine.renderer.bundled.descriptor import NAME
 from riffengine.renderer.bundled.encoder import EncodedLoop, encode_loop
 from riffengine.renderer.bundled.inpainting import LevelledStems, apply_retake, keeps_audio, level_stems
 from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
@@ -35,7 +36,7 @@ _CACHED_LOOPS = 12
 class BundledModel:
     """The bundled family: three stems, mono, 44.1 kHz inside, any tempo by the synthesis hop."""
 
-    name = "bundled"
+    name = NAME
     channels = 1
 
     def __init__(self, networks: Networks) -> None:

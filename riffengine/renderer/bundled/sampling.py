@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_request import LOOP_BEATS, Point, RenderRequest, Retake
+from riffengine.processes.render_request import LOOP_BEATS, MorphEnd, RenderRequest, Retake
 from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.encoder import EncodedLoop
@@ -216,7 +216,7 @@ class Sampler:
     def _noise(request: RenderRequest, shape: tuple[int, ...], stream: int, take: int = 0) -> Tensor:
         """Gaussian noise of the request's seeds, interpolated between its two points."""
 
-        def drawn(point: Point) -> Tensor:
+        def drawn(point: MorphEnd) -> Tensor:
             generator = torch.Generator().manual_seed((point.seed * 2 + stream + take * _TAKE_SEED_STEP) % 2**63)
             return torch.randn(shape, generator=generator)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from riffengine.errors import RendererError
 from riffengine.processes.render_messages import RenderCost
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Check, Rendition
 from riffengine.renderer.riffusion.bands import BANDS
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
@@ -21,7 +21,7 @@ from riffengine.renderer.riffusion.device_policy import DevicePolicy, plan_memor
 from riffengine.renderer.riffusion.init_image import InitReader
 from riffengine.renderer.riffusion.lap_timer import LapTimer
 from riffengine.renderer.riffusion.lora import Loras
-from riffengine.renderer.riffusion.memory_fallback import MemoryFallback, Remarks
+from riffengine.renderer.riffusion.memory_fallback import MemoryFallback, Notices
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.networks import Networks
 from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
@@ -53,12 +53,12 @@ class RiffusionFamily:
         if spec.vram_bytes and policy.device.type == "cuda":
             total = torch.cuda.get_device_properties(policy.device).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, spec.vram_bytes / total), policy.device)
-        self._remarks = Remarks()
+        self._notices = Notices()
         self.params = checkpoint.params
         self.channels = checkpoint.params.channels
         text_dtype = torch.float32 if plan.text_on_cpu else policy.dtype
         checkpoint.text.to(device="cpu" if plan.text_on_cpu else policy.device, dtype=text_dtype)
-        self.networks = Networks(checkpoint, self.policy, self._remarks.add)
+        self.networks = Networks(checkpoint, self.policy, self._notices.add)
         self.networks.decode_one_by_one = plan.decode_one_by_one
         loras = Loras(spec.loras, checkpoint.unet, checkpoint.text)
         # MPS lacks some operations on complex spectra.
@@ -66,7 +66,7 @@ class RiffusionFamily:
         self.codec = RiffusionCodec(checkpoint.params, phase_device)
         text_encoder = TextEncoder(checkpoint.tokenizer, checkpoint.text)
         self.conditioning = Conditioning(text_encoder, loras, self.networks, InitReader(self.codec))
-        self._memory = MemoryFallback(self.networks, plan.batch, self._remarks)
+        self._memory = MemoryFallback(self.networks, plan.batch, self._notices)
         scheduler = make_scheduler(spec.scheduler, checkpoint.scheduler)
         self.pictures = PictureSampler(checkpoint, self.networks, self.conditioning, scheduler, self._memory)
         self._postprocessor = Postprocessor(self.codec.device, LOUDNESS_LUFS)
@@ -86,14 +86,14 @@ class RiffusionFamily:
     @property
     def remarks(self) -> list[str]:
         """All remarks so far; each rendition has its own."""
-        return self._remarks.texts
+        return self._notices.texts
 
     def warm_up(self) -> None:
         """Render one step of every shape that a set needs, so that graphs and kernels are ready before playing."""
         alphas = (0.0, 1 / 8, 1 / 16) if self._memory.batch > 1 else (0.0,)
         for guidance in (7.0, 1.0):
             for alpha in alphas:
-                a, b = Point("warm", 0, guidance=guidance), Point("up", 1, guidance=guidance)
+                a, b = MorphEnd("warm", 0, guidance=guidance), MorphEnd("up", 1, guidance=guidance)
                 with suppress(RendererError):  # a silent loop warms up as well as any other
                     self.render(RenderRequest(a, b, alpha=alpha, steps=1), lambda: None)
         self.pictures.clear()

@@ -1,4 +1,4 @@
-"""MemoryFallback: repeats work in smaller batches when the device runs out of memory, and remarks on it."""
+"""MemoryFallback: repeats work in smaller batches when the device runs out of memory, and adds a notice about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riffengine.errors import RendererError
 from riffengine.renderer.riffusion.networks import Networks
 
 
-class Remarks:
+class Notices:
     """Messages for the performer, each at most once. ``texts`` are all that were ever added, in order."""
 
     def __init__(self) -> None:
@@ -26,10 +26,10 @@ class Remarks:
 class MemoryFallback:
     """The batch size that the device's memory allows: starts at ``batch`` and only decreases. One thread at a time."""
 
-    def __init__(self, networks: Networks, batch: int, remarks: Remarks) -> None:
+    def __init__(self, networks: Networks, batch: int, notices: Notices) -> None:
         self.batch = batch
         self._networks = networks
-        self._remarks = remarks
+        self._notices = notices
 
     def run(self, work: Callable[[int], Tensor], batch: int) -> Tensor:
         """``work(batch)``; each time that memory runs out, again with half the batch.
@@ -49,8 +49,8 @@ class MemoryFallback:
                             "(vram=), or play on the CPU (device=cpu)"
                         ) from error
                     self._networks.decode_one_by_one = True
-                    self._remarks.add("memory ran out: pictures are decoded one by one from now on")
+                    self._notices.add("memory ran out: pictures are decoded one by one from now on")
                     continue
                 batch = (batch + 1) // 2
                 self.batch = batch
-                self._remarks.add(f"memory ran out: {batch} loops at once from now on")
+                self._notices.add(f"memory ran out: {batch} loops at once from now on")

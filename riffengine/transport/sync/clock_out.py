@@ -26,7 +26,7 @@ _BURST_TICKS = 24  # after a longer delay ticks are not caught up: receivers are
 
 
 @dataclass(frozen=True)
-class Course:
+class BeatLine:
     """The beat as a straight line from ``host_ns`` on, until ``then`` replaces it at its own ``host_ns``.
 
     ``playing``: whether receivers are to play. ``epoch`` grows whenever the beat jumps.
@@ -37,9 +37,9 @@ class Course:
     bpm: float
     playing: bool = True
     epoch: int = 0
-    then: Course | None = None
+    then: BeatLine | None = None
 
-    def line_at(self, host_ns: float) -> Course:
+    def line_at(self, host_ns: float) -> BeatLine:
         """The line that is valid at ``host_ns``."""
         return self.then.line_at(host_ns) if self.then is not None and host_ns >= self.then.host_ns else self
 
@@ -64,18 +64,18 @@ class ClockOut:
         self.ticks = 0  # sent so far
         self.jumps = 0  # of the beat, or because the sender was delayed for too long
         self._start_ticks = loop_beats * TICKS_PER_BEAT
-        self._course: Course | None = None
+        self._line: BeatLine | None = None
         self._tick = 0  # the last tick sent, counted from beat 0
         self._origin: int | None = None  # the tick on which the receivers' song began
         self._start_tick: int | None = None  # the tick on which they are to play
         self._playing = False
 
-    def take(self, course: Course, now_ns: int) -> list[bytes]:
-        """Follow ``course`` from ``now_ns`` on; returns what must be sent at once: a Stop or nothing."""
-        before, self._course = self._course, course
-        if before is None or before.line_at(now_ns).epoch != course.line_at(now_ns).epoch:
+    def take(self, line: BeatLine, now_ns: int) -> list[bytes]:
+        """Follow ``line`` from ``now_ns`` on; returns what must be sent at once: a Stop or nothing."""
+        before, self._line = self._line, line
+        if before is None or before.line_at(now_ns).epoch != line.line_at(now_ns).epoch:
             return self._reposition(now_ns)
-        if not course.playing:
+        if not line.playing:
             return self.stop()
         if not self._playing and self._start_tick is None:
             self._choose_start()
@@ -84,22 +84,22 @@ class ClockOut:
     def due(self, now_ns: int) -> list[bytes]:
         """The messages due by ``now_ns``, in order."""
         messages: list[bytes] = []
-        while self._course is not None and self._course.then is not None and now_ns >= self._course.then.host_ns:
-            before, after = self._course, self._course.then
+        while self._line is not None and self._line.then is not None and now_ns >= self._line.then.host_ns:
+            before, after = self._line, self._line.then
             messages += self._ticks_until(before, after.host_ns - 1)
-            self._course = after
+            self._line = after
             if after.epoch != before.epoch:
                 messages += self._reposition(after.host_ns)
-        if self._course is not None:
-            messages += self._ticks_until(self._course, now_ns)
+        if self._line is not None:
+            messages += self._ticks_until(self._line, now_ns)
         return messages
 
     def next_ns(self) -> float:
-        """When the next message is due; infinity before there is a course."""
-        if self._course is None:
+        """When the next message is due; infinity before there is a line."""
+        if self._line is None:
             return math.inf
-        turn_ns = math.inf if self._course.then is None else self._course.then.host_ns
-        return min(turn_ns, self._course.ns_of((self._tick + 1) / TICKS_PER_BEAT))
+        turn_ns = math.inf if self._line.then is None else self._line.then.host_ns
+        return min(turn_ns, self._line.ns_of((self._tick + 1) / TICKS_PER_BEAT))
 
     def stop(self) -> list[bytes]:
         """Stop the receivers."""
@@ -109,7 +109,7 @@ class ClockOut:
         self._playing = False
         return [bytes((STOP,))]
 
-    def _ticks_until(self, line: Course, until_ns: int) -> list[bytes]:
+    def _ticks_until(self, line: BeatLine, until_ns: int) -> list[bytes]:
         """Every tick of ``line`` until ``until_ns``."""
         messages: list[bytes] = []
         if (line.beat + (until_ns - line.host_ns) * line.bpm / 60e9) * TICKS_PER_BEAT - self._tick > _BURST_TICKS:
@@ -124,11 +124,11 @@ class ClockOut:
 
     def _reposition(self, now_ns: int) -> list[bytes]:
         """Count ticks from the beat at ``now_ns``, after it has jumped."""
-        assert self._course is not None
+        assert self._line is not None
         self.jumps += self.ticks > 0
-        self._tick = math.floor(self._course.beat_at(now_ns) * TICKS_PER_BEAT)
+        self._tick = math.floor(self._line.beat_at(now_ns) * TICKS_PER_BEAT)
         messages = self.stop()
-        if self._course.playing:
+        if self._line.playing:
             self._choose_start()
         return messages
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, Pace, fold
+from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, BeatPosition, fold
 
 
 @dataclass(frozen=True)
-class Pursue:
+class ChangeGrid:
     """Change to ``grid`` at its anchor frame; ``jumps`` says that the beat does not continue from where it was."""
 
     grid: BeatGrid
@@ -24,13 +24,13 @@ class Pursue:
 
 
 @dataclass(frozen=True)
-class Retune:
+class SetLoopTempo:
     """Render loops at ``bpm``."""
 
     bpm: float
 
 
-FollowAction = Pursue | Retune
+FollowAction = ChangeGrid | SetLoopTempo
 
 _SMALL_STEP_BACK_BEATS = 0.5
 
@@ -74,42 +74,44 @@ class Follower:
         self._rest_bpm = 0.0
         self._rest_frame = 0
 
-    def decide(self, at_frame: int, grid: BeatGrid, pace: Pace | None, loops_bpm: float) -> list[FollowAction]:
-        """What to do at ``at_frame``, where ``grid`` is ours and ``pace`` the source's; nothing without a ``pace``.
+    def decide(
+        self, at_frame: int, grid: BeatGrid, position: BeatPosition | None, loops_bpm: float
+    ) -> list[FollowAction]:
+        """What to do at ``at_frame``, where ``grid`` is ours and ``position`` the source's; nothing without one.
 
         ``loops_bpm`` is the tempo that loops are rendered at.
         """
-        if pace is None:
+        if position is None:
             return []
-        self._fold = fold(pace.bpm, self._fold)
-        bpm = pace.bpm * self._fold
-        actions: list[FollowAction] = self._retune(at_frame, bpm, loops_bpm, pace.steady)
-        moved, self._epoch = self._epoch != pace.epoch, pace.epoch
+        self._fold = fold(position.bpm, self._fold)
+        bpm = position.bpm * self._fold
+        actions: list[FollowAction] = self._retune(at_frame, bpm, loops_bpm, position.steady)
+        moved, self._epoch = self._epoch != position.epoch, position.epoch
         if at_frame < self._next_grid and not moved:
             return actions
         policy = self._policy
-        behind, round_beats = self._behind(at_frame, grid, pace)
+        behind, round_beats = self._behind(at_frame, grid, position)
         self.error_seconds = behind * 60.0 / bpm
         allowed = policy.start_jump_seconds if moved else policy.jump_seconds
         if abs(self.error_seconds) > allowed:
             # Beats only increase: a change that lands on a beat may come early, but no beat comes twice.
             ahead = behind if behind >= -_SMALL_STEP_BACK_BEATS else behind + round_beats
-            pursuit = Pursue(BeatGrid(self._rate, bpm, at_frame, grid.beat_at(at_frame) + ahead), jumps=True)
+            change = ChangeGrid(BeatGrid(self._rate, bpm, at_frame, grid.beat_at(at_frame) + ahead), jumps=True)
         else:
             wanted = self._clipped(bpm * (1.0 + self.error_seconds / policy.catch_up_seconds), bpm, loops_bpm)
             still = abs(self.error_seconds) < policy.still_seconds
             if still and abs(wanted / grid.bpm - 1.0) < policy.still_share:
                 return actions
-            pursuit = Pursue(grid.with_tempo(wanted, at_frame), jumps=False)
+            change = ChangeGrid(grid.with_tempo(wanted, at_frame), jumps=False)
         self._next_grid = at_frame + round(policy.every_seconds * self._rate)
-        return [pursuit, *actions]
+        return [change, *actions]
 
-    def _behind(self, at_frame: int, grid: BeatGrid, pace: Pace) -> tuple[float, float]:
+    def _behind(self, at_frame: int, grid: BeatGrid, position: BeatPosition) -> tuple[float, float]:
         """How many beats we are behind, and the number of beats after which positions repeat."""
-        round_beats = min(pace.phase_beats * self._fold, float(self._loop_beats))
+        round_beats = min(position.phase_beats * self._fold, float(self._loop_beats))
         if round_beats <= 0.0:
             return 0.0, 0.0
-        behind = (pace.beat * self._fold - grid.beat_at(at_frame)) % round_beats
+        behind = (position.beat * self._fold - grid.beat_at(at_frame)) % round_beats
         return (behind - round_beats if behind > round_beats / 2 else behind), round_beats
 
     def _clipped(self, wanted: float, source_bpm: float, loops_bpm: float) -> float:
@@ -128,4 +130,4 @@ class Follower:
             return []
         self._next_retune = at_frame + round(policy.retune_every_seconds * self._rate)
         # A tenth of a bpm is 3 cents at most, and with rounded tempos earlier loops are found again.
-        return [Retune(min(max(round(bpm, 1), SLOWEST_BPM), FASTEST_BPM))]
+        return [SetLoopTempo(min(max(round(bpm, 1), SLOWEST_BPM), FASTEST_BPM))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, Pace, fold
+from riffengine.transport.sync.source import FASTEST_BPM, SLOWEST_BPM, BeatPosition, fold
 
 _TAPS = 8  # the newest intervals that count
 _FORGET_SECONDS = 3.0  # after this pause a tap begins a new series (20 bpm, the slowest that can be tapped)
@@ -56,7 +56,7 @@ class TapTempo:
 
 
 class InternalSource:
-    """A ``SyncSource`` during a nudge or a ramp; at other times it has no pace and the grid runs by itself.
+    """A ``SyncSource`` during a nudge or a ramp; at other times it has no position and the grid runs by itself.
 
     ``begin`` takes over the beat as it is heard; then ``nudge`` and ``ramp`` change it. One thread.
     """
@@ -92,7 +92,7 @@ class InternalSource:
         """Reach ``goal_bpm`` within ``beats`` beats from ``host_ns`` on. ``ValueError`` outside 60..180 bpm."""
         if not SLOWEST_BPM <= goal_bpm <= FASTEST_BPM:
             raise ValueError(f"{goal_bpm} bpm: a ramp ends between {SLOWEST_BPM:g} and {FASTEST_BPM:g} bpm")
-        now = self.pace(host_ns)
+        now = self.position(host_ns)
         if now is None:
             raise ValueError("a ramp needs a beat to begin from; call begin first")
         self._at_ns, self._beat, self._bpm = host_ns, now.beat, now.bpm
@@ -110,7 +110,7 @@ class InternalSource:
         """Stop: there is nothing to follow any more."""
         self._at_ns = None
 
-    def pace(self, host_ns: int) -> Pace | None:
+    def position(self, host_ns: int) -> BeatPosition | None:
         """Beat and tempo at ``host_ns``; the tempo of a ramp moves evenly in time."""
         if self._at_ns is None:
             return None
@@ -118,7 +118,7 @@ class InternalSource:
         ramped = min(max(passed, 0.0), whole)
         bpm = self._goal_bpm if passed >= whole else self._bpm + (self._goal_bpm - self._bpm) * ramped / whole
         beats = (self._bpm + bpm) / 2 * ramped + bpm * (passed - ramped)
-        return Pace(self._beat + beats / _MINUTE_NS, bpm, epoch=self._epoch)
+        return BeatPosition(self._beat + beats / _MINUTE_NS, bpm, epoch=self._epoch)
 
     def _ramp_ns(self) -> float:
         return self._ramp_beats * _MINUTE_NS / ((self._bpm + self._goal_bpm) / 2)

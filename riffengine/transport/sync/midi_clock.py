@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from riffengine.transport.sync.regression import LinearFit
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.source import BeatPosition
 
 TICKS_PER_BEAT = 24
 TICKS_PER_SONG_POSITION = 6  # a song position counts sixteenth notes
@@ -85,7 +85,7 @@ class MidiClock:
             if self._playing:  # not in the standard, but some send it: it counts from the next tick on
                 self._armed = self._position
 
-    def pace(self, host_ns: int) -> Pace | None:
+    def position(self, host_ns: int) -> BeatPosition | None:
         """Beat and tempo of the sender at ``host_ns``; ``None`` before the first ticks and once they have stopped."""
         line = self._fit
         if not line.known:
@@ -93,7 +93,7 @@ class MidiClock:
         assert line.slope is not None
         if host_ns - self._last_ns > max(_LOST_SECONDS * 1e9, _LOST_TICKS * line.slope):
             return None
-        return Pace(
+        return BeatPosition(
             beat=(line.x_at(host_ns) + self._shift) / TICKS_PER_BEAT,
             bpm=60e9 / (line.slope * TICKS_PER_BEAT),
             playing=self._playing,

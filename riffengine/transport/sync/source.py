@@ -10,9 +10,12 @@ SLOWEST_BPM = 60.0
 FASTEST_BPM = 180.0
 """The tempo range in which a loop sounds right; ``transport/tempo`` has the same."""
 
+SLOWEST_HEARD_BPM, FASTEST_HEARD_BPM = 20.0, 999.0
+"""The tempi that others may set, those of Ableton Link: they are doubled or halved into the range above."""
+
 
 @dataclass(frozen=True)
-class Pace:
+class BeatPosition:
     """Beat and tempo of a source at one instant, in its own beats.
 
     ``phase_beats``: positions that differ by a multiple of this are the same to the source; ``inf`` when it knows the
@@ -31,7 +34,7 @@ class Pace:
 class SyncSource(Protocol):
     """A source of tempo and beat. The follower treats pure sources and adapters alike."""
 
-    def pace(self, host_ns: int) -> Pace | None:
+    def position(self, host_ns: int) -> BeatPosition | None:
         """Beat and tempo at ``host_ns`` of the monotonic clock; ``None`` when there is nothing to follow."""
 
 

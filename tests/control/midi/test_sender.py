@@ -1,7 +1,7 @@
 """The outbox of the process that sends MIDI: in time, in order, and no hanging note."""
 
-from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
-from riffengine.transport.sync.clock_out import Course
+from riffengine.control.midi.sender import CancelMessages, Outbox, TimedMessage
+from riffengine.transport.sync.clock_out import BeatLine
 
 ON, OFF = b"\x90\x3c\x64", b"\x80\x3c\x00"
 
@@ -20,24 +20,24 @@ def test_only_later_messages_are_withdrawn() -> None:
     outbox = Outbox()
     for ns in (10, 20, 30):
         outbox.handle(TimedMessage(ns, bytes((0xB0, 1, ns))), 0)
-    assert outbox.handle(Withdraw((OFF,), from_ns=20), 0) == [OFF]
+    assert outbox.handle(CancelMessages((OFF,), from_ns=20), 0) == [OFF]
     assert outbox.due(100) == [bytes((0xB0, 1, 10))]
     outbox.handle(TimedMessage(200, ON), 0)
-    outbox.handle(Withdraw(), 0)
+    outbox.handle(CancelMessages(), 0)
     assert outbox.due(1000) == []
 
 
 def test_receivers_start_where_a_loop_begins() -> None:
     for beats in (4, 8, 16):
         outbox = Outbox(beats)
-        outbox.handle(Course(0, 1.0, 60.0, playing=True), 0)  # beat 1 is now, one beat is a second
+        outbox.handle(BeatLine(0, 1.0, 60.0, playing=True), 0)  # beat 1 is now, one beat is a second
         started = next(ns for ns in range(0, 20_000_000_000, 10_000_000) if b"\xfa" in outbox.due(ns))
         assert abs(started / 1e9 - (beats - 1)) < 0.05
 
 
 def test_no_note_hangs_when_the_engine_has_ended() -> None:
     outbox = Outbox()
-    outbox.handle(Course(0, 0.0, 120.0, playing=False), 0)
+    outbox.handle(BeatLine(0, 0.0, 120.0, playing=False), 0)
     for ns, message in (
         (1, ON),
         (2, b"\x99\x24\x70"),

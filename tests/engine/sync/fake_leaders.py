@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from riffengine.clock import VirtualClock
 from riffengine.transport.sync.midi_clock import MidiClock
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.source import BeatPosition
 
 
 class FakeMidiClock:
@@ -20,11 +20,11 @@ class FakeMidiClock:
         self._messages = iter(messages)
         self._next = next(self._messages, None)
 
-    def pace(self, host_ns: int) -> Pace | None:
+    def position(self, host_ns: int) -> BeatPosition | None:
         while self._next is not None and self._next[0] <= self._clock.now_ns():
             self.core.take(self._next[1], self._next[0])
             self._next = next(self._messages, None)
-        return self.core.pace(host_ns)
+        return self.core.position(host_ns)
 
     def align(self, beat: float, host_ns: int) -> None:
         pass
@@ -61,8 +61,8 @@ class FakeLinkSession:
     def beat_at(self, host_ns: float) -> float:
         return self._beat + (host_ns - self._at) * self.bpm / 60e9
 
-    def pace(self, host_ns: int) -> Pace | None:
-        return Pace(self.beat_at(host_ns), self.bpm, self.playing, phase_beats=4.0)
+    def position(self, host_ns: int) -> BeatPosition | None:
+        return BeatPosition(self.beat_at(host_ns), self.bpm, self.playing, phase_beats=4.0)
 
     def close(self) -> None:
         self.left = True

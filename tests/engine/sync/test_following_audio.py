@@ -7,15 +7,15 @@ import pytest
 
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop, SetGrid
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.transport.sync.follower import Follower, Pursue
-from riffengine.transport.sync.source import Pace
+from riffengine.transport.sync.follower import ChangeGrid, Follower
+from riffengine.transport.sync.source import BeatPosition
 from tests.playback.loops import LoopRack
 
 RATE = 44100
 
 
 def played(source, seconds: float):  # type: ignore[no-untyped-def]
-    """The sound of a tone that follows ``source(seconds) -> Pace``, and the grids that were sent."""
+    """The sound of a tone that follows ``source(seconds) -> BeatPosition``, and the grids that were sent."""
     rack = LoopRack(RATE, 120.0)
     mixer = rack.mixer(PlaceLoop("a", 0, 0.0, rack.tone(1760, 8)), LaunchBank("a", 0, 0, 0))
     follower, grid, sent, heard = Follower(RATE, 8), rack.grid, [], []
@@ -23,7 +23,7 @@ def played(source, seconds: float):  # type: ignore[no-untyped-def]
         at_frame = frame + 2205
         if not sent or sent[-1].grid.anchor_frame <= frame:
             for action in follower.decide(at_frame, grid, source(at_frame / RATE), 120.0):
-                if isinstance(action, Pursue):
+                if isinstance(action, ChangeGrid):
                     grid = action.grid
                     sent.append(action)
                     mixer.schedule(SetGrid(grid, grid.anchor_frame))
@@ -36,8 +36,8 @@ def largest_step(samples) -> float:  # type: ignore[no-untyped-def]
 
 
 def test_following_a_wavering_tempo_makes_no_step_larger_than_those_inside_the_loop() -> None:
-    def source(t: float) -> Pace:
-        return Pace(2 * t + 0.01 * np.sin(2 * t), 120 * (1 + 0.01 * np.cos(2 * t)))
+    def source(t: float) -> BeatPosition:
+        return BeatPosition(2 * t + 0.01 * np.sin(2 * t), 120 * (1 + 0.01 * np.cos(2 * t)))
 
     rack, heard, sent = played(source, 8.0)
     assert len(sent) > 20
@@ -49,8 +49,8 @@ def test_following_a_wavering_tempo_makes_no_step_larger_than_those_inside_the_l
 
 @pytest.mark.parametrize("jump", [0.05, 1.3, -0.7, 3.9])
 def test_a_jump_is_crossfaded_without_a_click(jump: float) -> None:
-    def source(t: float) -> Pace:
-        return Pace(2 * t + (jump if t > 2 else 0.0), 120.0, epoch=int(t > 2))
+    def source(t: float) -> BeatPosition:
+        return BeatPosition(2 * t + (jump if t > 2 else 0.0), 120.0, epoch=int(t > 2))
 
     rack, heard, sent = played(source, 4.0)
     assert [action.jumps for action in sent].count(True) == 1
@@ -59,9 +59,9 @@ def test_a_jump_is_crossfaded_without_a_click(jump: float) -> None:
 
 
 def test_a_large_move_of_tempo_bends_the_loop_and_stays_on_the_beat() -> None:
-    def source(t: float) -> Pace:
+    def source(t: float) -> BeatPosition:
         beat = 2 * t if t < 2 else 4 + (t - 2) * 1.5
-        return Pace(beat, 120.0 if t < 2 else 90.0)
+        return BeatPosition(beat, 120.0 if t < 2 else 90.0)
 
     rack, heard, sent = played(source, 6.0)
     grid: BeatGrid = sent[-1].grid

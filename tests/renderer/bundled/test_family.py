@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 from riffengine.errors import ModelError, RenderCancelled, RendererError
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.weights import packaged_weights
 from riffengine.renderer.registry import load_family
 
-HOUSE, JAZZ = Point("house, piano, synth bass", 3), Point("jazz, saxophone, upright bass", 4)
+HOUSE, JAZZ = MorphEnd("house, piano, synth bass", 3), MorphEnd("jazz, saxophone, upright bass", 4)
 
 
 def never_cancel() -> None:
@@ -25,7 +25,7 @@ def model() -> BundledModel:
     return BundledModel.load()
 
 
-def request(start: Point = HOUSE, end: Point = JAZZ, **changes: object) -> RenderRequest:
+def request(start: MorphEnd = HOUSE, end: MorphEnd = JAZZ, **changes: object) -> RenderRequest:
     return replace(RenderRequest(start, end, steps=2), **changes)  # type: ignore[arg-type]
 
 
@@ -57,7 +57,7 @@ def test_alpha_travels_between_its_ends(model: BundledModel) -> None:
 
 def test_levels_are_alike(model: BundledModel) -> None:
     found = [
-        model.render(request(Point(prompt, seed), Point(prompt, seed)), never_cancel)
+        model.render(request(MorphEnd(prompt, seed), MorphEnd(prompt, seed)), never_cancel)
         for seed, prompt in enumerate(("metal, distorted guitar", "ambient, pad", "no drums, piano", ""))
     ]
     assert all(rendition.peak <= 0.9 for rendition in found)
@@ -121,7 +121,7 @@ def test_a_mix_is_heard_as_notes(model: BundledModel) -> None:
 
 
 def test_unknown_words_are_told(model: BundledModel) -> None:
-    point = Point("house with xylofoon and qwertz", 1)
+    point = MorphEnd("house with xylofoon and qwertz", 1)
     assert model.render(request(point, point), never_cancel).unknown_words == ("xylofoon", "qwertz")
 
 
@@ -135,7 +135,7 @@ def test_a_job_can_be_stopped_between_any_two_steps(model: BundledModel) -> None
             raise RenderCancelled("enough")
 
     with pytest.raises(RenderCancelled):
-        model.render(request(Point("techno", 99), Point("techno", 99), steps=8), stop_at_five)
+        model.render(request(MorphEnd("techno", 99), MorphEnd("techno", 99), steps=8), stop_at_five)
     assert calls == 5
 
 

@@ -9,12 +9,12 @@ import soundfile
 import torch
 
 from riffengine.errors import RendererError
-from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.loop_lengths import predict_any_length
 
-HOUSE = Point("house, piano, synth bass, electronic drums", 3)
+HOUSE = MorphEnd("house, piano, synth bass, electronic drums", 3)
 REQUEST = RenderRequest(HOUSE, HOUSE, steps=2)
 AM, F = (33, 57, 60, 64), (29, 57, 60, 65)
 
@@ -88,7 +88,7 @@ def test_four_bars_are_no_two_bars_twice(model: BundledModel) -> None:
 
 
 def test_a_morph_of_short_loops_keeps_their_length(model: BundledModel) -> None:
-    jazz = Point("jazz, saxophone, upright bass", 4)
+    jazz = MorphEnd("jazz, saxophone, upright bass", 4)
     made = model.render(replace(REQUEST, beats=4, steps=8, end=jazz, alpha=0.5), never_cancel)
     assert made.audio.shape[1] == 88200 and len(made.mel) == 192
 
@@ -116,7 +116,7 @@ def test_a_short_and_a_long_loop_start_from_the_same_audio(model: BundledModel, 
     soundfile.write(path, source.audio.sum(axis=0), 44100, subtype="FLOAT")
 
     def distance(strength: float) -> float:
-        point = Point("jazz, saxophone, upright bass", 4, strength=strength)
+        point = MorphEnd("jazz, saxophone, upright bass", 4, strength=strength)
         made = model.render(replace(REQUEST, start=point, end=point, beats=beats, init=str(path)), never_cancel)
         return float(np.linalg.norm(made.mel - np.resize(source.mel, made.mel.shape)))
 

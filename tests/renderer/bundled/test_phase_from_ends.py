@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RenderCancelled, RendererError
-from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 from riffengine.renderer.bundled import family as bundled
 from riffengine.renderer.bundled.family import BundledModel
 from tools.bench.morph import combing
 
-HOUSE, JAZZ = Point("house, piano, synth bass", 3), Point("jazz, saxophone, upright bass", 4)
+HOUSE, JAZZ = MorphEnd("house, piano, synth bass", 3), MorphEnd("jazz, saxophone, upright bass", 4)
 WARM = RenderRequest(HOUSE, JAZZ, 0.375, steps=1, phase_from_ends=True)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec, StemShape
@@ -14,7 +14,7 @@ from riffengine.renderer.bundled.stages import Inpainting, sample_flow
 from riffengine.renderer.codec import CodecParams
 from riffengine.renderer.registry import model_shape
 
-POINT = Point("house, piano, synth bass, electronic drums", 3)
+POINT = MorphEnd("house, piano, synth bass, electronic drums", 3)
 REQUEST = RenderRequest(POINT, POINT, steps=3)
 ALL_BEATS = 0xFF
 

@@ -7,14 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tools.random_checkpoint import write_checkpoint, write_tiny_decoder
 
 BANDS = 64
 REQUEST = RenderRequest(
-    Point("slow jazz, piano", 3, guidance=4.0), Point("dub", 4, guidance=6.0), steps=4, bpm=120.0, beats=2
+    MorphEnd("slow jazz, piano", 3, guidance=4.0), MorphEnd("dub", 4, guidance=6.0), steps=4, bpm=120.0, beats=2
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RenderCancelled, RendererError
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.registry import load_family
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tests.renderer.riffusion.checkpoints import BANDS, REQUEST, family, never_cancel, toy_checkpoints
@@ -146,5 +146,5 @@ def test_an_impossible_request_is_refused_and_the_next_one_plays(change: dict[st
 
 
 def test_words_beyond_225_tokens_are_reported() -> None:
-    request = RenderRequest(Point("a" * 230, 1), Point("a" * 230, 1), steps=1, beats=2)
+    request = RenderRequest(MorphEnd("a" * 230, 1), MorphEnd("a" * 230, 1), steps=1, beats=2)
     assert family().render(request, never_cancel).unknown_words == ("aaaaa",)

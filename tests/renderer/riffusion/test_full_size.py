@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from tests.renderer.riffusion.checkpoints import never_cancel
 from tools.random_checkpoint import write_checkpoint
@@ -21,7 +21,7 @@ from tools.random_checkpoint import write_checkpoint
 def test_a_checkpoint_of_real_size_samples_one_step(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "sd15", "sd15", half=True)
     family = RiffusionFamily.load(f"{folder}?device=cpu&scheduler=ddim&precision=bfloat16")
-    point = Point("church bells", 1, guidance=1.0)
+    point = MorphEnd("church bells", 1, guidance=1.0)
     rendition = family.render(RenderRequest(point, point, steps=1, bpm=93.75), never_cancel)
     assert rendition.audio.shape == (3, 225_792, 1) and np.isfinite(rendition.audio).all()
     assert rendition.mel.shape == (512, 512) and rendition.mel.std() > 0.0

@@ -12,7 +12,7 @@ import soundfile
 from riffengine.errors import AudioFileError, ModelError
 from riffengine.offline.render import RenderJob
 from riffengine.offline.restyle import joined, render_song
-from riffengine.processes.render_request import Point, RenderRequest
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.riffusion.init_image import InitSource
 from riffengine.renderer.song import Song
 from riffengine.transport.beat_grid import BeatGrid
@@ -50,7 +50,7 @@ def test_the_start_beat_and_invalid_options(song: Path) -> None:
 
 
 def test_a_song_is_restyled_from_start_to_end(song: Path, tmp_path: Path) -> None:
-    point, out = Point("dub", 1, guidance=4.0, strength=0.5), tmp_path / "new.wav"
+    point, out = MorphEnd("dub", 1, guidance=4.0, strength=0.5), tmp_path / "new.wav"
     job = RenderJob(out, RenderRequest(point, point, steps=2, init=str(song), model="a/checkpoint"))
     model = family("scheduler=ddim")
     report = render_song(job, model)

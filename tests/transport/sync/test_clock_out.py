@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from riffengine.control.midi.sender import Outbox, TimedMessage, Withdraw
+from riffengine.control.midi.sender import CancelMessages, Outbox, TimedMessage
 from riffengine.engine.midi_out.clock import MidiClockOut
-from riffengine.transport.sync.clock_out import ClockOut, Course
+from riffengine.transport.sync.clock_out import BeatLine, ClockOut
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, SONG_POSITION, START, STOP, MidiClock
 from tests.engine.sync.fake_leaders import FakeLinkSession
 from tests.engine.sync.simulation import RATE, SECOND, SyncSimulation
@@ -17,10 +17,10 @@ from tests.engine.sync.simulation import RATE, SECOND, SyncSimulation
 TICK = bytes((CLOCK,))
 
 
-def play(clock: ClockOut, course: Course, until_ns: int, step_ns: int = 1_000_000) -> list[tuple[int, bytes]]:
+def play(clock: ClockOut, line: BeatLine, until_ns: int, step_ns: int = 1_000_000) -> list[tuple[int, bytes]]:
     """The messages sent, each with the time at which a sender that wakes every millisecond sends it."""
-    now = course.host_ns
-    sent = [(now, m) for m in clock.take(course, now)]
+    now = line.host_ns
+    sent = [(now, m) for m in clock.take(line, now)]
     while now < until_ns:
         now += step_ns
         sent += [(now, m) for m in clock.due(now)]
@@ -40,9 +40,9 @@ class ClockReceiver:
         self._late = np.abs(np.random.default_rng(5).standard_normal(4096)) * late_ns
         self._done_ns = stage.clock.now_ns()
 
-    def send(self, course: Course) -> None:
+    def send(self, line: BeatLine) -> None:
         self.courses += 1
-        self._put(self.outbox.handle(course, self.stage.clock.now_ns()), self.stage.clock.now_ns())
+        self._put(self.outbox.handle(line, self.stage.clock.now_ns()), self.stage.clock.now_ns())
 
     def notes(self) -> list[str]:
         return []
@@ -65,10 +65,10 @@ class ClockReceiver:
                 self._done_ns = at
                 self._put(self.outbox.due(at), at)
             self.clock_out.tick(frame, now, self.stage.sync.paused)
-            pace = self.follower.pace(now)
-            if pace is not None and pace.playing:
+            position = self.follower.position(now)
+            if position is not None and position.playing:
                 heard = self.heard_beat(now)
-                self.errors.append((frame / RATE, ((pace.beat - heard + 4.0) % 8.0 - 4.0) * 60e3 / pace.bpm))
+                self.errors.append((frame / RATE, ((position.beat - heard + 4.0) % 8.0 - 4.0) * 60e3 / position.bpm))
 
         self.stage.run(seconds, watch)
 
@@ -93,9 +93,9 @@ def test_a_receiver_gets_our_beat_when_it_is_heard(bpm: float) -> None:
     assert words == [bytes((START,))]
     print(f"{bpm} bpm: worst {receiver.worst_ms(20.0):.3f} ms")
     assert receiver.worst_ms(20.0) < 1.0
-    pace = receiver.follower.pace(receiver.stage.clock.now_ns())
-    assert pace is not None
-    assert pace.bpm == pytest.approx(bpm, rel=1e-3)
+    position = receiver.follower.position(receiver.stage.clock.now_ns())
+    assert position is not None
+    assert position.bpm == pytest.approx(bpm, rel=1e-3)
 
 
 def test_a_new_tempo_reaches_the_receiver_on_the_frame_on_which_it_is_heard() -> None:
@@ -105,9 +105,9 @@ def test_a_new_tempo_reaches_the_receiver_on_the_frame_on_which_it_is_heard() ->
     receiver.run(20.0)
     assert [m for _, m in receiver.sent if m != TICK] == [bytes((START,))]  # no lost beat, no stop
     assert receiver.worst_ms(38.0) < 1.0
-    pace = receiver.follower.pace(receiver.stage.clock.now_ns())
-    assert pace is not None
-    assert pace.bpm == pytest.approx(93.0, rel=1e-3)
+    position = receiver.follower.position(receiver.stage.clock.now_ns())
+    assert position is not None
+    assert position.bpm == pytest.approx(93.0, rel=1e-3)
     ticks = sum(1 for _, m in receiver.sent if m == TICK)
     assert ticks == pytest.approx(24 * receiver.heard_beat(receiver.stage.clock.now_ns()), abs=2)
 
@@ -153,13 +153,13 @@ def test_a_steady_beat_is_sent_to_the_sender_rarely() -> None:
 
 
 def test_start_comes_before_the_tick_of_a_loop_boundary_and_stop_at_once() -> None:
-    clock, line = ClockOut(8), Course(0, 6.5, 120.0)
+    clock, line = ClockOut(8), BeatLine(0, 6.5, 120.0)
     sent = play(clock, line, 2 * SECOND)
     at = [index for index, (_, m) in enumerate(sent) if m == bytes((START,))]
     assert len(at) == 1
     ns, _ = sent[at[0] + 1]
     assert line.beat_at(ns) == pytest.approx(8.0, abs=0.003)
-    stopped = play(clock, Course(2 * SECOND, line.beat_at(2 * SECOND), 120.0, playing=False), 3 * SECOND)
+    stopped = play(clock, BeatLine(2 * SECOND, line.beat_at(2 * SECOND), 120.0, playing=False), 3 * SECOND)
     assert stopped[0] == (2 * SECOND, bytes((STOP,)))
     assert sum(m == TICK for _, m in stopped) in (47, 48, 49)  # ticks are sent nevertheless
     assert len(stopped) <= 50
@@ -167,15 +167,15 @@ def test_start_comes_before_the_tick_of_a_loop_boundary_and_stop_at_once() -> No
 
 def test_a_song_position_counts_sixteenths_since_the_start_and_wraps_after_1024_bars() -> None:
     clock = ClockOut(8)
-    play(clock, Course(0, 7.9, 120.0), SECOND)  # the song begins on beat 8
-    sent = play(clock, Course(SECOND, 8.0 + 4096 + 15.9, 120.0, epoch=1), 2 * SECOND)
+    play(clock, BeatLine(0, 7.9, 120.0), SECOND)  # the song begins on beat 8
+    sent = play(clock, BeatLine(SECOND, 8.0 + 4096 + 15.9, 120.0, epoch=1), 2 * SECOND)
     words = [m for _, m in sent if m != TICK]
     assert words == [bytes((STOP,)), bytes((SONG_POSITION, 64, 0)), bytes((CONTINUE,))]
 
 
 def test_a_delayed_sender_catches_up_or_repositions() -> None:
     clock = ClockOut(8)
-    play(clock, Course(0, 7.9, 120.0), SECOND)
+    play(clock, BeatLine(0, 7.9, 120.0), SECOND)
     assert clock.due(SECOND + 300_000_000).count(TICK) in (14, 15)
     words = [m[0] for m in clock.due(SECOND + 3_000_000_000) if m != TICK]
     assert words == [STOP]
@@ -190,6 +190,6 @@ def test_timed_messages_are_sent_at_their_time_unless_withdrawn() -> None:
     assert outbox.next_ns() == 10
     assert outbox.due(9) == []
     assert outbox.due(10) == [b"\x91\x40\x40", b"\x92\x40\x40"]
-    assert outbox.handle(Withdraw((b"\xb0\x7b\x00",)), 11) == [b"\xb0\x7b\x00"]
+    assert outbox.handle(CancelMessages((b"\xb0\x7b\x00",)), 11) == [b"\xb0\x7b\x00"]
     assert outbox.due(1000) == []
     assert outbox.next_ns() == float("inf")

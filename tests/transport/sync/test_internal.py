@@ -48,13 +48,13 @@ def test_a_ramp_takes_the_given_number_of_beats() -> None:
     source.begin(0, 32.0, 120.0)
     source.ramp(1000 * MS, 90.0, 16.0)
     end = 1000 * MS + round(16 * 60e9 / 105)
-    arrived = source.pace(end)
+    arrived = source.position(end)
     assert arrived is not None
     assert arrived.beat == pytest.approx(34.0 + 16.0, abs=1e-6)
     assert arrived.bpm == pytest.approx(90.0)
     assert source.ramps(end - MS)
     assert not source.ramps(end + MS)
-    middle = source.pace((1000 * MS + end) // 2)
+    middle = source.position((1000 * MS + end) // 2)
     assert middle is not None
     assert middle.bpm == pytest.approx(105.0)
 

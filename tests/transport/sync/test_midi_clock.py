@@ -20,9 +20,9 @@ def errors(sender: Sender, clock: MidiClock, jitter: float, lose=(), double=(), 
             clock.take(TICK, ns)
         if tick in double:
             clock.take(TICK, ns + 300_000)
-        pace = clock.pace(ns)
-        if pace is not None:
-            found.append((ns / SECOND - 1.0, sender.error_seconds(pace.beat, pace.bpm, ns), pace.bpm))
+        position = clock.position(ns)
+        if position is not None:
+            found.append((ns / SECOND - 1.0, sender.error_seconds(position.beat, position.bpm, ns), position.bpm))
     return np.array(found)
 
 
@@ -57,9 +57,9 @@ def test_a_stall_of_the_machine_loses_no_tick() -> None:
     for tick, ns in sender.arrivals(0.0005):
         stalled = 20 * SECOND < ns < 20 * SECOND + 150_000_000
         clock.take(TICK, 20 * SECOND + 150_000_000 + tick if stalled else ns)
-        pace = clock.pace(ns)
-        if pace is not None and tick > 96:
-            worst = max(worst, abs(sender.error_seconds(pace.beat, pace.bpm, ns)))
+        position = clock.position(ns)
+        if position is not None and tick > 96:
+            worst = max(worst, abs(sender.error_seconds(position.beat, position.bpm, ns)))
     assert worst < 0.001
 
 
@@ -87,10 +87,10 @@ def test_only_the_tempo_is_known_until_start() -> None:
     clock = MidiClock()
     for number in range(100):
         clock.take(TICK, number * 20_000_000)
-    pace = clock.pace(99 * 20_000_000)
-    assert pace is not None
-    assert pace.bpm == pytest.approx(125.0)
-    assert (pace.playing, pace.phase_beats) == (False, 0.0)
+    position = clock.position(99 * 20_000_000)
+    assert position is not None
+    assert position.bpm == pytest.approx(125.0)
+    assert (position.playing, position.phase_beats) == (False, 0.0)
 
 
 def test_start_stop_continue_and_song_position() -> None:
@@ -104,9 +104,9 @@ def test_start_stop_continue_and_song_position() -> None:
             clock.take(TICK, now)
 
     def beat() -> float:
-        pace = clock.pace(now)
-        assert pace is not None
-        return pace.beat
+        position = clock.position(now)
+        assert position is not None
+        return position.beat
 
     ticks(30)
     clock.take((START,), now + 1)
@@ -114,10 +114,10 @@ def test_start_stop_continue_and_song_position() -> None:
     assert beat() == pytest.approx(0.0, abs=1e-9)
     ticks(48)
     assert beat() == pytest.approx(2.0)
-    first = clock.pace(now)
+    first = clock.position(now)
     clock.take((STOP,), now + 1)
     ticks(11)
-    assert clock.pace(now).playing is False  # type: ignore[union-attr]
+    assert clock.position(now).playing is False  # type: ignore[union-attr]
     clock.take((CONTINUE,), now + 1)
     ticks(1)
     assert beat() == pytest.approx(2.0 + 1 / 24)  # the tick after the last one that was played
@@ -127,7 +127,7 @@ def test_start_stop_continue_and_song_position() -> None:
     clock.take((CONTINUE,), now + 1)
     ticks(1)
     assert beat() == pytest.approx(68.0)
-    assert clock.pace(now).epoch == first.epoch + 2  # type: ignore[union-attr]
+    assert clock.position(now).epoch == first.epoch + 2  # type: ignore[union-attr]
 
 
 def test_a_stopped_clock_has_no_pace_and_may_come_back() -> None:
@@ -136,15 +136,15 @@ def test_a_stopped_clock_has_no_pace_and_may_come_back() -> None:
     for number in range(100):
         clock.take(TICK, number * 20_000_000)
     end = 99 * 20_000_000
-    assert clock.pace(end + 400_000_000) is not None
-    assert clock.pace(end + 600_000_000) is None
+    assert clock.position(end + 400_000_000) is not None
+    assert clock.position(end + 600_000_000) is None
     for number in range(30):
         clock.take(TICK, end + 5 * SECOND + number * 25_000_000)
-    assert clock.pace(end + 5 * SECOND + 29 * 25_000_000).bpm == pytest.approx(100.0)  # type: ignore[union-attr]
+    assert clock.position(end + 5 * SECOND + 29 * 25_000_000).bpm == pytest.approx(100.0)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("message", [(), (0x90, 1, 2), (0xF2, 1), (0xFE,), (0xFF,)])
 def test_other_messages_are_ignored(message: tuple[int, ...]) -> None:
     clock = MidiClock()
     clock.take(message, 5)
-    assert clock.pace(5) is None
+    assert clock.position(5) is None
