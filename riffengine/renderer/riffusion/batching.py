@@ -33,6 +33,6 @@ def picture_of(request: RenderRequest) -> RenderRequest:
     Tempo and sample rate come in when the picture becomes sound, unless the picture starts from audio at that tempo.
     """
     bpm = request.source_tempo if request.init else 120.0
-    unused: dict[str, Any] = {control.name: control.default for control in RENDER_CONTROLS}  # a checkpoint has none of them
+    unused: dict[str, Any] = {c.name: c.default for c in RENDER_CONTROLS}  # a checkpoint has none of them
     plain = replace(request, bpm=bpm, source_bpm=0.0, sample_rate=0, key="", chords=(), phase_from_ends=False)
     return replace(plain, **unused)
