@@ -244,14 +244,18 @@ def test_shards_are_written_whole_and_a_run_resumes(tmp_path: Path) -> None:
     band()
     from tools.train.make_data import make_shard, shards
 
+    def play(piece: Composition) -> np.ndarray:
+        return np.repeat(band().render(piece)[:, None], 2, axis=1)
+
     jobs = shards(tmp_path, 255, 7)
     assert [(path.name, len(seeds)) for path, seeds in jobs] == [("loops-00000.npz", 250), ("loops-00001.npz", 5)]
     path, seeds = jobs[1]
-    assert make_shard(band(), path, seeds) == 5
+    assert make_shard(play, path, seeds) == 5
     assert [job[0].name for job in shards(tmp_path, 255, 7)] == ["loops-00000.npz"]
     assert list(tmp_path.iterdir()) == [path]
     with np.load(path) as data:
         assert data["seeds"].tolist() == list(seeds)
+        assert data["format"] == 2 and len(data["audio"]) == 6
         assert data["audio"].dtype == np.int16 and data["scores"].dtype == np.uint8
         assert data["offsets"][-1] == data["audio"].shape[1]
         for i, seed in enumerate(seeds):

@@ -36,17 +36,25 @@ def load_shards(folder: Path, shards: list[Path] | None = None) -> dict[str, np.
     return out
 
 
-def stems_of(folder: Path, shards: list[Path] | None = None) -> Iterator[np.ndarray]:
-    """Yield every loop's stems ``(3, frames)``, float32 in -1..1."""
+def stereo_stems_of(folder: Path, shards: list[Path] | None = None) -> Iterator[np.ndarray]:
+    """Yield every loop's stems ``(3, 2, frames)``, float32 in -1..1; both channels of mono shards are alike."""
     for path in shards or sorted(folder.glob("loops-*.npz")):
         shard = np.load(path)
         audio = shard["audio"]
+        channels = len(audio) // 3
         for start, end in itertools.pairwise(shard["offsets"]):
-            yield audio[:, start:end].astype(np.float32) / 32768.0
+            stems = audio[:, start:end].astype(np.float32).reshape(3, channels, -1) / 32768.0
+            yield stems if channels == 2 else np.repeat(stems, 2, axis=1)
+
+
+def stems_of(folder: Path, shards: list[Path] | None = None) -> Iterator[np.ndarray]:
+    """Yield every loop's stems in mono ``(3, frames)``, the mean of left and right."""
+    for stems in stereo_stems_of(folder, shards):
+        yield stems.mean(axis=1)
 
 
 def loops_of(folder: Path) -> Iterator[np.ndarray]:
-    """Yield every loop as it is heard, the sum of its stems."""
+    """Yield every loop as it is heard in mono, the sum of its stems."""
     for stems in stems_of(folder):
         yield stems.sum(axis=0)
 

@@ -2,11 +2,15 @@
 
     python -m tools.train.make_data --out DIR --count 7000 --first-seed 1000000 --jobs 2
 
+``--sound studio`` (our own instruments, stereo, mastered) or ``--sound soundfont`` (General MIDI, both channels alike).
+
 Each shard ``loops-XXXXX.npz`` holds up to 250 loops:
 
 ==========  ===========================  =====================================================================
-audio       (3, samples) int16           the stems of all loops one after another, mono, 44.1 kHz
-offsets     (n + 1,) int64               loop i is ``audio[:, offsets[i]:offsets[i + 1]]``; its sum is what is heard
+format      () int64                     ``FORMAT``; shards without it are mono, ``audio`` is ``(3, samples)``
+audio       (6, samples) int16           drums left, drums right, bass left, bass right, harmony left, harmony right of
+                                         all loops one after another, 44.1 kHz
+offsets     (n + 1,) int64               loop i is ``audio[:, offsets[i]:offsets[i + 1]]``; the sum of its stems is heard
 bpm         (n,) float64                 a loop is exactly ``round(8 * 60 / bpm * 44100)`` frames
 key_shift   (n,) int8                    semitones from the canonical key to what sounds, -6..5
 mode        (n,) int8                    0 major, 1 minor
@@ -17,7 +21,7 @@ seeds       (n,) int64
 ==========  ===========================  =====================================================================
 
 A shard is written under another name and renamed when it is whole; finished shards are kept, so a run that was stopped
-goes on where it was. The same seeds and soundfont give the same bytes of audio.
+goes on where it was. The same seeds, sound and soundfont give the same bytes of audio.
 """
 
 from __future__ import annotations
@@ -26,26 +30,44 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from riffengine.errors import RiffError
 from riffengine.renderer.bundled.vocabulary import Vocabulary
-from tools.train.compose.composition import compose
-from tools.train.compose.render import Band, find_soundfont
+from tools.train.compose.composition import Composition, compose
+from tools.train.compose.render import Band
+from tools.train.studio.soundfont import find_soundfont
+from tools.train.studio.studio import Studio
 
 LOOPS_PER_SHARD = 250
+FORMAT = 2
+SOUNDS = ("studio", "soundfont")
+
+# A composition in, stems (3, 2, frames) out.
+Player = Callable[[Composition], NDArray[np.float32]]
 
 
-def make_shard(band: Band, path: Path, seeds: range) -> int:
+def player(sound: str, soundfont: Path) -> Player:
+    """What renders a composition with one of ``SOUNDS``."""
+    if sound == "studio":
+        return Studio(soundfont).render
+    band = Band(soundfont)
+    return lambda piece: np.repeat(band.render(piece)[:, None], 2, axis=1)
+
+
+def make_shard(play: Player, path: Path, seeds: range) -> int:
     """Compose and render ``seeds`` into ``path``; returns the number of loops."""
     vocabulary = Vocabulary.load()
     pieces = [compose(seed) for seed in seeds]
     sounds = []
     for piece in pieces:
-        sounds.append(np.round(np.clip(band.render(piece), -1.0, 1.0) * 32767.0).astype(np.int16))
+        stems = np.round(np.clip(play(piece), -1.0, 1.0) * 32767.0).astype(np.int16)
+        sounds.append(stems.reshape(6, -1))
     words = np.full((len(pieces), max(len(piece.words) for piece in pieces)), -1, np.int16)
     for row, piece in zip(words, pieces, strict=True):
         row[: len(piece.words)] = [vocabulary.index(word) for word in piece.words]
@@ -53,6 +75,7 @@ def make_shard(band: Band, path: Path, seeds: range) -> int:
     with partial.open("wb") as file:
         np.savez(
             file,
+            format=np.int64(FORMAT),
             audio=np.concatenate(sounds, axis=1),
             offsets=np.cumsum([0, *(sound.shape[1] for sound in sounds)]).astype(np.int64),
             bpm=np.array([piece.bpm for piece in pieces], np.float64),
@@ -79,18 +102,18 @@ def shards(out: Path, count: int, first_seed: int) -> list[tuple[Path, range]]:
     return jobs
 
 
-_band: Band | None = None
+_player: Player | None = None
 
 
-def _open_band(soundfont: Path) -> None:
-    global _band
-    _band = Band(soundfont)
+def _open_player(sound: str, soundfont: Path) -> None:
+    global _player
+    _player = player(sound, soundfont)
 
 
 def _work(job: tuple[Path, range]) -> tuple[Path, int]:
-    assert _band is not None
+    assert _player is not None
     path, seeds = job
-    return path, make_shard(_band, path, seeds)
+    return path, make_shard(_player, path, seeds)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, required=True, help="how many loops")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--sound", choices=SOUNDS, default="studio", help="what plays (default: studio)")
     parser.add_argument("--soundfont", help="a .sf2 or .sf3 file (default: search the usual folders)")
     options = parser.parse_args(arguments)
     try:
@@ -109,9 +133,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
     jobs = shards(options.out, options.count, options.first_seed)
-    print(f"{len(jobs)} shards to make with {soundfont.name}", file=sys.stderr)
+    print(f"{len(jobs)} shards to make: {options.sound}, {soundfont.name}", file=sys.stderr)
     start, done = time.perf_counter(), 0
-    with get_context("spawn").Pool(max(options.jobs, 1), _open_band, (soundfont,)) as pool:
+    with get_context("spawn").Pool(max(options.jobs, 1), _open_player, (options.sound, soundfont)) as pool:
         for path, loops in pool.imap_unordered(_work, jobs):
             done += loops
             rate = done / (time.perf_counter() - start)
