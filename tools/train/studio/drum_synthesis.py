@@ -48,11 +48,12 @@ def _swept_sine(time: NDArray[np.float32], base: float, sweep: float, seconds: f
     return np.sin(2.0 * np.pi * turns).astype(np.float32)
 
 
-def kick(rng: Generator, *, long: bool = False, hard: bool = False) -> Drum:
-    """A kick: a swept sine, bent, with a click. ``long`` booms like an 808, ``hard`` is driven."""
+def kick(rng: Generator, most_seconds: float, *, long: bool = False, hard: bool = False) -> Drum:
+    """A kick of at most ``most_seconds``: a swept sine, bent, with a click. ``long`` booms, ``hard`` is driven."""
     base = rng.uniform(42.0, 52.0) if long else rng.uniform(46.0, 57.0)
-    sweep, sweep_seconds = rng.uniform(110.0, 300.0), rng.uniform(0.012, 0.035)
+    sweep, sweep_seconds = rng.uniform(90.0, 300.0), rng.uniform(0.005, 0.016)
     seconds = rng.uniform(0.9, 1.7) if long else rng.uniform(0.4, 0.75)
+    seconds = min(seconds, most_seconds)
     drive = rng.uniform(1.5, 3.0) if hard else rng.uniform(0.6, 1.5)
     click, click_hz = rng.uniform(0.05, 0.3) * (0.6 if long else 1.0), rng.uniform(1800.0, 5000.0)
 
@@ -132,8 +133,8 @@ def _metal(time: NDArray[np.float32], scale: float, rng: Generator) -> NDArray[n
 
 def hat(rng: Generator, seconds: float, *, loose: float = 0.0) -> Drum:
     """A hat of ``seconds``: metal and noise above 6 to 9 kHz, up to 20 kHz. ``loose`` adds sizzle that swells."""
-    scale, metal = rng.uniform(1.1, 2.2), rng.uniform(0.1, 0.45)
-    corner = rng.uniform(5500.0, 8500.0)
+    scale, metal = rng.uniform(1.1, 2.2), rng.uniform(0.05, 0.3)
+    corner, top = rng.uniform(4200.0, 7000.0), rng.uniform(8000.0, 13000.0)
 
     def stroke(velocity: float, rng: Generator) -> Samples:
         length = seconds * (0.65 + 0.45 * velocity)
@@ -145,7 +146,8 @@ def hat(rng: Generator, seconds: float, *, loose: float = 0.0) -> Drum:
         for channel in out:
             noise = 0.8 * shared + 0.55 * rng.standard_normal(len(time)).astype(np.float32)
             channel[:] = _filtered((noise + brass) * shape, corner, 2, 0.2, 2)
-        return faded(_darker(out, velocity))
+        air = 1.0 - float(np.exp(-2.0 * np.pi * top * (0.5 + 0.5 * velocity) / RATE))  # 6 dB/octave above 8 to 13 kHz
+        return faded(_one_pole(out, air))
 
     return stroke
 
@@ -166,10 +168,10 @@ def _one_pole(sound: Samples, share: float) -> Samples:
 
 def cymbal(rng: Generator, *, ride: bool = False) -> Drum:
     """A crash or ride: hundreds of modes of a plate, the high ones die first, and a noisy stroke."""
-    modes = 220
+    modes = 150
     frequencies = np.sort(rng.uniform(3.0, 13.7, modes) ** 3.75)  # 60 Hz to 18 kHz, closer above
     frequencies = frequencies[(frequencies > (450.0 if ride else 280.0)) & (frequencies < 18500.0)]
-    seconds = rng.uniform(1.2, 2.0) if ride else rng.uniform(1.4, 2.4)
+    seconds = rng.uniform(0.7, 1.4) if ride else rng.uniform(1.2, 2.2)
     tilt = rng.uniform(0.2, 0.5)
     stick = rng.uniform(0.4, 0.9) if ride else 0.4
 
@@ -181,8 +183,7 @@ def cymbal(rng: Generator, *, ride: bool = False) -> Drum:
         decays = seconds * (1.0 - 0.55 * frequencies / 18500.0) * rng.uniform(0.7, 1.1, len(frequencies))
         phases = rng.uniform(0.0, 2 * np.pi, len(frequencies))
         side = rng.uniform(-0.7, 0.7, len(frequencies))
-        for channel, sign in zip(out, (-1.0, 1.0), strict=True):
-            kernels.modes(frequencies, levels * (1.0 + sign * side), decays, phases, channel)
+        kernels.modes(frequencies, levels * (1.0 - side), levels * (1.0 + side), decays, phases, out)
         time = np.arange(n, dtype=np.float32) / np.float32(RATE)
         swell = 1.0 if ride else np.minimum(0.35 + time / 0.03, 1.0)
         noise = rng.standard_normal((2, n)).astype(np.float32)
@@ -217,15 +218,15 @@ def block(rng: Generator, hz: float, seconds: float, ratios: tuple[float, ...] =
 
     def stroke(velocity: float, rng: Generator) -> Samples:
         n = int(seconds * RATE)
-        mono = np.zeros(n, np.float32)
+        out = np.zeros((2, n), np.float32)
         at = np.array([hz * ratio for ratio in ratios])
         levels = np.array([0.8**k for k in range(len(ratios))]) * np.where(at > hz, 0.5 + 0.5 * velocity, 1.0)
-        kernels.modes(at, levels, np.full(len(at), seconds), np.full(len(at), 0.5), mono)
+        kernels.modes(at, levels, levels, np.full(len(at), seconds), np.full(len(at), 0.5), out)
         short = int(0.01 * RATE)
         noise = rng.standard_normal(short) * np.exp(-np.arange(short) / (0.002 * RATE))
-        mono[:short] += slap * velocity * 2.0 * noise[: len(mono)].astype(np.float32)
-        mono *= np.minimum(np.arange(n, dtype=np.float32) / (0.0004 * RATE), 1.0)
-        return _both(mono)
+        out[:, :short] += slap * velocity * 2.0 * noise[:n].astype(np.float32)
+        out *= np.minimum(np.arange(n, dtype=np.float32) / (0.0004 * RATE), 1.0)
+        return faded(out)
 
     return stroke
 
@@ -256,9 +257,9 @@ def shaker(rng: Generator, *, jingles: bool = False, seconds: float = 0.11) -> D
         noise = _filtered(rng.standard_normal(len(time)) * shape, corner, 2, 0.3)
         if jingles:
             noise *= 0.5
-            ring = np.zeros(len(time), np.float32)
-            kernels.modes(bells, rng.uniform(0.1, 0.3, 14), np.full(14, length), rng.uniform(0, 6.28, 14), ring)
-            noise += ring * np.minimum(time / swell, 1.0)
+            ring, levels = np.zeros((2, len(time)), np.float32), rng.uniform(0.1, 0.3, 14)
+            kernels.modes(bells, levels, levels, np.full(14, length), rng.uniform(0, 6.28, 14), ring)
+            noise += ring[0] * np.minimum(time / swell, 1.0)
         return _both(_darker(noise, velocity))
 
     return stroke

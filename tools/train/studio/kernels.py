@@ -18,20 +18,22 @@ def unison(table_a, table_b, morph, steps, bend, phases, left, right, out):  # n
     Each voice crosses from ``table_a`` to ``table_b`` by ``morph (frames,)``; tables repeat their first value at the end.
     """
     size = table_a.shape[0] - 1
+    moving = morph.max() > 0.0
     for voice in range(steps.shape[0]):
-        phase, step = phases[voice], steps[voice]
-        gain_left, gain_right = left[voice], right[voice]
+        place, step = phases[voice] * size, steps[voice] * size
+        gain_left, gain_right = np.float32(left[voice]), np.float32(right[voice])
         for i in range(out.shape[1]):
-            place = phase * size
             k = int(place)
-            part = place - k
-            a = table_a[k] + part * (table_a[k + 1] - table_a[k])
-            b = table_b[k] + part * (table_b[k + 1] - table_b[k])
-            value = a + morph[i] * (b - a)
+            part = np.float32(place - k)
+            value = table_a[k] + part * (table_a[k + 1] - table_a[k])
+            if moving:
+                other = table_b[k] + part * (table_b[k + 1] - table_b[k])
+                value += morph[i] * (other - value)
             out[0, i] += gain_left * value
             out[1, i] += gain_right * value
-            phase += step * bend[i]
-            phase -= math.floor(phase)
+            place += step * bend[i]
+            if place >= size:
+                place -= size
 
 
 @njit(cache=True, fastmath=True)
@@ -86,18 +88,20 @@ def adsr(frames, gate, attack, decay, sustain, release, out):
 
 
 @njit(cache=True, fastmath=True)
-def modes(frequencies, levels, decays, phases, out):
-    """Add decaying sines: ``frequencies`` in Hz, ``decays`` in seconds to -60 dB; turned step by step, not by sin()."""
+def modes(frequencies, left, right, decays, phases, out):
+    """Add decaying sines to ``out (2, frames)``, with a level for each side: ``frequencies`` in Hz, ``decays`` in seconds
+    to -60 dB; turned step by step, not by sin()."""
     for m in range(frequencies.shape[0]):
         angle = 2.0 * math.pi * frequencies[m] / RATE
         shrink = math.exp(-6.9 / (decays[m] * RATE))
         cos, sin = math.cos(angle) * shrink, math.sin(angle) * shrink
-        re, im = levels[m] * math.cos(phases[m]), levels[m] * math.sin(phases[m])
-        for i in range(out.shape[0]):
-            out[i] += im
+        re, im = math.cos(phases[m]), math.sin(phases[m])
+        frames = min(out.shape[1], int(1.4 * decays[m] * RATE))
+        a, b = left[m], right[m]
+        for i in range(frames):
+            out[0, i] += a * im
+            out[1, i] += b * im
             re, im = re * cos - im * sin, re * sin + im * cos
-            if i % 4096 == 4095 and re * re + im * im < 1e-12:
-                break
 
 
 @njit(cache=True, fastmath=True)

@@ -49,6 +49,7 @@ PLACES: dict[int, Placing] = {
     65: Placing("timbale", -8.0, -0.4, 0.5), 66: Placing("timbale", -8.0, -0.25, 0.5),
     81: Placing("triangle", -18.0, 0.6, 0.6), 80: Placing("triangle", -19.0, 0.6, 0.5),
 }  # fmt: skip
+_CREST = np.float32(4.5)
 ELSEWHERE = Placing("other", -13.0, -0.4, 0.4)
 
 
@@ -110,7 +111,7 @@ def _one_of(rng: Generator, names: tuple[str, ...]) -> Drum | None:
     return sampled(names[int(rng.integers(len(names)))], rng)
 
 
-def _electronic(key: int, rng: Generator, *, boom: bool, hard: bool) -> Drum:
+def _electronic(key: int, rng: Generator, kick_seconds: float, *, boom: bool, hard: bool) -> Drum:
     """A drum of a machine: synthetic or, for four in ten, a CC0 one-shot."""
     role = PLACES.get(key, ELSEWHERE).role
     sample = rng.random() < 0.4
@@ -118,7 +119,7 @@ def _electronic(key: int, rng: Generator, *, boom: bool, hard: bool) -> Drum:
     if role == "kick":
         pool = ("bd_808", "bd_boom", "bd_gas", "bd_sone") if boom else samples.KICKS
         found = _one_of(rng, pool) if sample else None
-        return found or synthesis.kick(rng, long=boom, hard=hard)
+        return found or synthesis.kick(rng, kick_seconds, long=boom, hard=hard)
     if role == "snare":
         found = _one_of(rng, samples.SNARES) if sample else None
         return found or synthesis.snare(rng, short=boom)
@@ -130,7 +131,7 @@ def _electronic(key: int, rng: Generator, *, boom: bool, hard: bool) -> Drum:
         return found or synthesis.hat(rng, rng.uniform(0.035, 0.09) if role == "hat" else 0.06)
     if role == "open":
         found = _one_of(rng, samples.OPEN_HATS) if rng.random() < 0.15 else None
-        return found or synthesis.hat(rng, rng.uniform(0.22, 0.5), loose=0.2)
+        return found or synthesis.hat(rng, rng.uniform(0.16, 0.38), loose=0.2)
     if role == "tom":
         return synthesis.tom(rng, _toms(key))
     if role in ("crash", "ride"):
@@ -141,14 +142,13 @@ def _electronic(key: int, rng: Generator, *, boom: bool, hard: bool) -> Drum:
 class Kit:
     """The drums of one loop. Strokes are rendered once for each key, velocity band and variant, and used again."""
 
-    def __init__(self, word: str, program: int, rng: Generator, font: SoundFont, *, hard: bool = False,
-                 hybrid: float = 0.0) -> None:  # fmt: skip
+    def __init__(self, word: str, program: int, rng: Generator, font: SoundFont, *, kick_seconds: float = 0.5,
+                 hard: bool = False, hybrid: float = 0.0) -> None:  # fmt: skip
         self._word, self._program, self._font, self._hard = word, program, font, hard
         self._seed = int(rng.integers(2**31))
-        self._hybrid = hybrid
+        self._hybrid, self._kick_seconds = hybrid, kick_seconds
         self._drums: dict[int, Drum] = {}
         self._strokes: dict[tuple[int, int, int], Samples] = {}
-        self._scale: dict[int, float] = {}
 
     def _drum(self, key: int) -> Drum:
         if key not in self._drums:
@@ -157,9 +157,9 @@ class Kit:
             rng = np.random.default_rng([self._seed, key])
             if self._word in ("electronic drums", "808 drums"):
                 boom = self._word == "808 drums"
-                self._drums[key] = _electronic(key, rng, boom=boom, hard=self._hard)
+                self._drums[key] = _electronic(key, rng, self._kick_seconds, boom=boom, hard=self._hard)
             elif role in ("kick", "snare", "hat") and np.random.default_rng([self._seed, 999]).random() < self._hybrid:
-                self._drums[key] = _electronic(key, rng, boom=False, hard=self._hard)
+                self._drums[key] = _electronic(key, rng, self._kick_seconds, boom=False, hard=self._hard)
             else:
                 self._drums[key] = _from_soundfont(self._font, self._program, key)
         return self._drums[key]
@@ -167,16 +167,16 @@ class Kit:
     def stroke(self, key: int, velocity: float, variant: int) -> Samples:
         """A stroke ``(2, frames)``: the loudest 50 ms of a full stroke have RMS 1 whatever the drum."""
         band = min(int(velocity * 8.0), 7)
-        name = (key, band, variant % 3)
+        variant = 0 if PLACES.get(key, ELSEWHERE).role in ("crash", "ride") else variant % 3
+        name = (key, band, variant)
         if name not in self._strokes:
-            rng = np.random.default_rng([self._seed, key, band, variant % 3])
+            rng = np.random.default_rng([self._seed, key, band, variant])
             sound = self._drum(key)((band + 0.5) / 8.0, rng)
-            self._strokes[name] = self._level(key, band, sound)
+            # Every band has one loudness here; the level by velocity is added where it is played. Peaks more than 13 dB
+            # above it are bent, as by a clipper on the drum bus: one tap would else decide how loud the loop can be.
+            sound = sound / (_loudest(sound) + 1e-6)
+            self._strokes[name] = (_CREST * np.tanh(sound / _CREST)).astype(np.float32)
         return self._strokes[name]
-
-    def _level(self, key: int, band: int, sound: Samples) -> Samples:
-        """Every band has the same loudness here; the level by velocity is added where it is played."""
-        return np.asarray(sound / (_loudest(sound) + 1e-6), np.float32)
 
 
 def _loudest(sound: Samples, seconds: float = 0.05) -> float:

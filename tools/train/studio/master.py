@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, rfft
 
 from riffengine.renderer.loudness import gated_lufs, gating_blocks, k_weighting
 from tools.train.studio import dynamics, kernels
@@ -16,8 +18,8 @@ Loop = NDArray[np.float32]
 
 TARGET_LUFS = -14.0
 CEILING_DB = -1.25  # of the limiter; the demand is -1 dBTP
-SIDE_ABOVE_HZ = 190.0  # the side is 24 dB/octave down below: under 120 Hz it is nearly nothing
-MOST_SIDE_DB = -6.6  # of an octave against its mid: the mono sum then loses .9 dB there
+SIDE_ABOVE_HZ = 165.0  # the side falls by 48 dB/octave below: under 120 Hz it is nearly nothing
+MOST_SIDE_DB = -6.8  # of half an octave against its mid: the mono sum then loses .8 dB there
 _LOOK_AHEAD = 96  # frames, 2.2 ms
 _MOST_REDUCTION_DB = 5.5
 EDGES = (20.0, 60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 12000.0, 16000.0, 20000.0)
@@ -26,7 +28,7 @@ EDGES = (20.0, 60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 12000.
 def band_db(power: NDArray[np.float64], hz: Gain) -> NDArray[np.float64]:
     """Energy in each band of ``EDGES`` against the whole, dB."""
     cuts = np.searchsorted(hz, EDGES)
-    bands = np.array([power[a:b].sum() for a, b in zip(cuts[:-1], cuts[1:], strict=True)])
+    bands = np.array([power[a:b].sum() for a, b in itertools.pairwise(cuts)])
     return np.asarray(10.0 * np.log10(bands / (power.sum() + 1e-20) + 1e-9))
 
 
@@ -37,35 +39,68 @@ def tilt(mix: Spectrum, hz: Gain, target_db: tuple[float, ...], strength: float,
     """
     power = (np.abs(mix) ** 2).sum(axis=0).astype(np.float64)
     now = band_db(power, hz)
-    wanted = np.asarray(target_db)
-    change = np.clip(strength * (wanted - now), -most_db, most_db)
-    # Empty bands are not dragged up, and the top of the spectrum is not lifted as far as it may be lowered.
-    change = np.where(now < wanted - 22.0, np.minimum(change, 0.0), change)
-    centres = np.log2(np.sqrt(np.asarray(EDGES[:-1]) * np.asarray(EDGES[1:])))
-    curve = np.interp(np.log2(hz), centres, change)
-    return np.asarray(10.0 ** (curve / 20.0), np.float32)
+    goal = now + strength * (np.asarray(target_db) - now)
+    goal -= 10.0 * np.log10(np.sum(10.0 ** (goal / 10.0)))
+    empty = now < np.asarray(target_db) - 22.0
+    octaves, centres = np.log2(hz), np.log2(np.sqrt(np.asarray(EDGES[:-1]) * np.asarray(EDGES[1:])))
+    change = np.zeros(len(centres))
+    for _ in range(3):  # all bands are shares of one whole: a change of one moves the others
+        curve = 10.0 ** (np.interp(octaves, centres, change) / 20.0)
+        change += goal - band_db(power * curve**2, hz)
+        change = np.clip(change, -1.6 * most_db, np.where(empty, 0.0, most_db))
+    return np.asarray(10.0 ** (np.interp(octaves, centres, change) / 20.0), np.float32)
 
 
 def side_gain(mix: Spectrum, hz: Gain, side_db: float) -> Gain:
     """The gain of the side of all stems that brings the mix's side to ``side_db`` and every octave into mono safety."""
     mid_power = np.abs(mix[0] + mix[1]).astype(np.float64) ** 2
     side_power = np.abs(mix[0] - mix[1]).astype(np.float64) ** 2
-    gain = high_pass(hz, SIDE_ABOVE_HZ, 6).astype(np.float64)
-    now = 10.0 * np.log10(float((side_power * gain**2).sum()) / (float(mid_power.sum()) + 1e-20) + 1e-20)
-    if now < -60.0:
-        return gain.astype(np.float32)
-    gain *= 10.0 ** (np.clip(side_db - now, -24.0, 9.0) / 20.0)
-    edges = 22.0 * 2.0 ** np.arange(0.0, 10.6, 0.5)  # half octaves: an octave anywhere is then safe as well
-    cuts = np.searchsorted(hz, edges)
-    changes = []
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
-        ratio = 10.0 * np.log10((side_power[a:b] * gain[a:b] ** 2).sum() / (mid_power[a:b].sum() + 1e-20) + 1e-20)
-        changes.append(min(MOST_SIDE_DB - ratio, 0.0))
-    centres = np.log2(np.sqrt(edges[:-1] * edges[1:]))
-    # Between two bands the curve must not pass above the lower of them.
-    lower = np.minimum(np.minimum(changes, np.roll(changes, 1)), np.roll(changes, -1))
-    curve = np.interp(np.log2(hz), centres, 0.5 * (lower + np.asarray(changes)))
-    return np.asarray(gain * 10.0 ** (curve / 20.0), np.float32)
+    gain = high_pass(hz, SIDE_ABOVE_HZ, 8)
+    if float((side_power * gain**2).sum()) < 1e-6 * float(mid_power.sum()):
+        return gain
+    mid, side = _half_octaves(mid_power, hz), _half_octaves(side_power * gain**2, hz)
+    room = MOST_SIDE_DB - 10.0 * np.log10(side / mid)  # what each band may be lifted
+    low, high = -30.0, 15.0
+    for _ in range(12):  # one gain for all bands, as far as each has room for it, that reaches the genre's width
+        lift = 0.5 * (low + high)
+        reached = 10.0 * np.log10((side * 10.0 ** (np.minimum(lift, room) / 10.0)).sum() / mid.sum())
+        low, high = (lift, high) if reached < side_db else (low, lift)
+    return np.asarray(gain * _curve(np.minimum(lift, room), hz), np.float32)
+
+
+def mono_safe(stems: Loop) -> Loop:
+    """Narrow the octaves of the stems ``(3, 2, frames)`` whose side has grown too strong in the mix.
+
+    Compression that presses the middle does that to sparse loops; the others come back as they are.
+    """
+    frames = stems.shape[-1]
+    hz = frequencies(frames)
+    mix = stems.sum(axis=0)
+    mid, side = (
+        _half_octaves(np.abs(rfft(part)).astype(np.float64) ** 2, hz) for part in (mix[0] + mix[1], mix[0] - mix[1])
+    )
+    ratio = 10.0 * np.log10(side / mid)
+    if not np.any(ratio[(mid + side) > 3e-4 * (mid + side).sum()] > MOST_SIDE_DB + 0.5):
+        return stems
+    middle, sides = 0.5 * (stems[:, 0] + stems[:, 1]), 0.5 * (stems[:, 0] - stems[:, 1])
+    sides = irfft(rfft(sides) * _curve(np.minimum(MOST_SIDE_DB - ratio, 0.0), hz), n=frames)
+    return np.stack((middle + sides, middle - sides), axis=1).astype(np.float32)
+
+
+_HALF_OCTAVES = 22.0 * 2.0 ** np.arange(0.0, 10.1, 0.5)  # an octave anywhere is then safe as well
+
+
+def _half_octaves(power: NDArray[np.float64], hz: Gain) -> NDArray[np.float64]:
+    cuts = np.searchsorted(hz, _HALF_OCTAVES)
+    return np.array([power[a:b].sum() for a, b in itertools.pairwise(cuts)]) + 1e-20
+
+
+def _curve(changes_db: NDArray[np.float64], hz: Gain) -> Gain:
+    """A smooth gain through changes of the half octaves; between two of them it leans to the lower."""
+    lower = np.minimum(np.minimum(changes_db, np.roll(changes_db, 1)), np.roll(changes_db, -1))
+    centres = np.log2(np.sqrt(_HALF_OCTAVES[:-1] * _HALF_OCTAVES[1:]))
+    curve = np.interp(np.log2(hz), centres, 0.6 * lower + 0.4 * changes_db)
+    return np.asarray(10.0 ** (curve / 20.0), np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -218,12 +219,17 @@ def steel_drums(rng: Rng) -> Patch:
 
 
 def organ(rng: Rng) -> Patch:
-    """Drawbars; the turning speaker is an effect."""
-    setting = _pick(rng, "888000000", "888800000", "808808008", "688600000", "838000000", "888888888", "008530000")
-    return Subtractive(
-        wave="organ" + setting, cutoff_hz=9000.0, filter_octaves=0.0, velocity_octaves=0.4, resonance=0.0, steep=False,
-        noise=0.01, amp=(0.003, 0.1, 1.0, 0.03), drive=float(rng.choice((0.0, 0.3))),
-    )  # fmt: skip
+    """Drawbars and the click of the keys; the turning speaker is an effect."""
+    setting = _pick(rng, "888000004", "888800002", "808808008", "688644323", "838000032", "888888888", "008530000", "888000222")
+    return Layered((
+        (Subtractive(
+            wave="organ" + setting, octave=-1, cutoff_hz=12000.0, filter_octaves=0.0, velocity_octaves=0.3, resonance=0.0,
+            steep=False, amp=(0.003, 0.1, 1.0, 0.03), drive=float(rng.choice((0.0, 0.3, 0.8))),
+        ), 1.0),
+        (Subtractive(
+            wave="random7", octave=1, cutoff_hz=3000.0, filter_octaves=0.0, kind=1, amp=(0.0005, 0.015, 0.0, 0.01),
+        ), rng.uniform(0.1, 0.4)),
+    ))  # fmt: skip
 
 
 def clavinet(rng: Rng) -> Patch:
@@ -233,7 +239,7 @@ def clavinet(rng: Rng) -> Patch:
 
 def harpsichord(rng: Rng) -> Patch:
     """Quilled strings."""
-    return Layered(((Plucked(decay=2.6, damping=0.12, place=0.1, brightness=12000.0, release=0.08, pick_noise=0.4), 1.0),
+    return Layered(((Plucked(decay=2.6, damping=0.12, place=0.1, brightness=12000.0, release=0.08), 1.0),
                     (Plucked(decay=2.2, damping=0.12, place=0.14, brightness=12000.0, release=0.08, width=0.5), 0.6)))  # fmt: skip
 
 
@@ -244,17 +250,17 @@ def harp(rng: Rng) -> Patch:
 
 def nylon_guitar(rng: Rng) -> Patch:
     """A guitar with nylon strings."""
-    return Plucked(decay=2.4, damping=0.44, place=rng.uniform(0.16, 0.3), brightness=3500.0, body=1.0, release=0.15)
+    return Plucked(decay=2.4, damping=0.44, place=rng.uniform(0.16, 0.3), brightness=3500.0, release=0.15)
 
 
 def steel_guitar(rng: Rng) -> Patch:
     """A guitar with steel strings."""
-    return Plucked(decay=3.2, damping=0.3, place=rng.uniform(0.1, 0.2), brightness=7500.0, body=1.0, release=0.15)
+    return Plucked(decay=3.2, damping=0.3, place=rng.uniform(0.1, 0.2), brightness=7500.0, release=0.15)
 
 
 def banjo(rng: Rng) -> Patch:
     """Short bright strings over a skin."""
-    return Plucked(decay=0.9, damping=0.2, place=0.07, brightness=9000.0, body=0.6, release=0.25)
+    return Plucked(decay=0.9, damping=0.2, place=0.07, brightness=9000.0, release=0.25)
 
 
 def sitar(rng: Rng) -> Patch:
@@ -266,7 +272,7 @@ def electric_guitar(rng: Rng) -> Patch:
     """Strings over a pickup, without an amplifier."""
     return Plucked(
         decay=3.5, damping=0.3, place=rng.uniform(0.08, 0.2), brightness=_between(rng, 3500, 7000),
-        pickup=float(rng.choice((0.08, 0.16, 0.24))), release=0.06, width=0.0,
+        pickup=float(rng.choice((0.08, 0.16, 0.24))), release=0.06, width=0.0, mute_below=0.42,
     )  # fmt: skip
 
 
@@ -277,7 +283,7 @@ def muted_guitar(rng: Rng) -> Patch:
 
 def pizzicato(rng: Rng) -> Patch:
     """A section of plucked strings: four of them, none quite together."""
-    return Plucked(decay=0.55, damping=0.42, place=0.25, brightness=3000.0, release=0.3, width=0.6, body=0.5)
+    return Plucked(decay=0.55, damping=0.42, place=0.25, brightness=3000.0, release=0.3, width=0.6)
 
 
 def whistle(rng: Rng) -> Patch:
@@ -316,13 +322,23 @@ SYNTHS: dict[str, tuple[tuple[Maker, ...], float, float]] = {
 }  # fmt: skip
 
 
-def patch_for(word: str, genre: str, rng: Rng, *, electronic: bool) -> Patch | None:
-    """A synthesiser patch for an instrument word, or None where the soundfont plays it this time."""
+def patch_for(word: str, genre: str, rng: Rng, *, electronic: bool, beat_frames: float) -> Patch | None:
+    """A synthesiser patch for an instrument word, or None where the soundfont plays it this time.
+
+    The basses of dubstep and of some drum and bass wobble in time; a beat has ``beat_frames``.
+    """
     if word not in SYNTHS:
         return None
     makers, often, seldom = SYNTHS[word]
     if rng.random() >= (often if electronic else seldom):
         return None
     if word in ("synth bass", "sub bass", "acid bass") and genre in ("drum and bass", "dubstep") and rng.random() < 0.5:
-        return reese(rng)
-    return makers[int(rng.integers(len(makers)))](rng)
+        patch = reese(rng)
+    else:
+        patch = makers[int(rng.integers(len(makers)))](rng)
+    wobbles = {"dubstep": 0.85, "drum and bass": 0.3}.get(genre, 0.0)
+    if word in ("synth bass", "acid bass") and isinstance(patch, Subtractive) and rng.random() < wobbles:
+        cycle = beat_frames * float(rng.choice((1.0, 0.5, 1.0 / 3.0, 0.25, 2.0)))
+        patch = replace(patch, wobble=(cycle, rng.uniform(1.0, 2.2)), cutoff_hz=max(patch.cutoff_hz, 400.0),
+                        filter_env=(0.002, 2.0, 0.8, 0.1), sub=max(patch.sub, 0.7))  # fmt: skip
+    return patch

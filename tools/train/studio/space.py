@@ -55,7 +55,7 @@ _ROOMS = {
 }
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=80)
 def _impulse(room: str, tenths: int) -> NDArray[np.float32]:
     """A stereo impulse response ``(2, frames)`` of unit energy a channel: reflections, then noise that darkens.
 

@@ -13,7 +13,7 @@ from tools.train.compose.character import Sound
 from tools.train.compose.composition import Composition
 from tools.train.compose.performance import Track
 from tools.train.compose.tempo import BEATS, loop_frames
-from tools.train.studio import dynamics, master, space
+from tools.train.studio import dynamics, inserts, master, space
 from tools.train.studio.kernels import RATE
 from tools.train.studio.kits import Kit
 from tools.train.studio.mixes import MIXES, SPECTRA, Mix
@@ -21,6 +21,7 @@ from tools.train.studio.patches import patch_for
 from tools.train.studio.players import kicks_of, play_drums, play_patch, play_soundfont
 from tools.train.studio.soundfont import SoundFont
 from tools.train.studio.space import Spectrum
+from tools.train.studio.synth import Patch
 
 Loop = NDArray[np.float32]
 Rng = np.random.Generator
@@ -72,24 +73,26 @@ class Studio:
         used = [bool(any(STEM_OF[track.part] == i for track in piece.tracks)) for i in range(3)]
         rng = np.random.default_rng([piece.seed, 4])
         self._duck(stems, piece, mix, rng)
-        for stem, here in zip(stems, used, strict=True):
+        for name, stem, here in zip(STEMS, stems, used, strict=True):
             if here:
-                stem[:] = _processed(stem, piece.sound, mix)
+                stem[:] = _processed(stem, piece.sound, mix.warmth, 0.5 if name == "drums" else 1.0)
         return _mastered(stems, piece, mix, rng)
 
     def _channel(self, piece: Composition, track: Track, mix: Mix, rng: Rng, frames: int) -> Channel:
         if track.part == "drums":
-            kit = Kit(track.word, track.program, rng, self._font, hard=mix.hard, hybrid=mix.hybrid)
+            kicks = max(sum(note.pitch in (35, 36) for note in track.notes), 4)
+            kit = Kit(track.word, track.program, rng, self._font, kick_seconds=6.0 * 60.0 / piece.bpm / kicks,
+                      hard=mix.hard, hybrid=mix.hybrid)  # fmt: skip
             dry, send = play_drums(kit, track, frames)
             level = _TRACK_DB + _DRUMS_DB + track.level_db + mix.drums_db - active_level_db(dry, "drums")
             gain = np.float32(10.0 ** (level / 20.0))
             return Channel("drums", track.word, dry * gain, send * gain, mix.drum_room)
-        patch = patch_for(track.word, piece.genre, rng, electronic=mix.electronic)
+        patch = patch_for(track.word, piece.genre, rng, electronic=mix.electronic, beat_frames=frames / BEATS)
         if patch is None:
             dry = play_soundfont(self._font, track, frames)
         else:
-            seed = int(rng.integers(2**31))
-            dry = play_patch(patch, track.notes, frames, seed, mono=track.word in _MONOPHONIC)
+            dry = self._by_patch(patch, piece, track, rng, frames)
+        dry = inserts.effects(dry, track.word, piece.genre, rng, synthetic=patch is not None, electronic=mix.electronic)
         level = _TRACK_DB + track.level_db + (mix.bass_db if track.part == "bass" else 0.0)
         dry *= np.float32(10.0 ** (min(level - active_level_db(dry, track.part), 40.0) / 20.0))
         channel = Channel(track.part, track.word, dry)
@@ -104,6 +107,16 @@ class Studio:
             channel.equaliser = [("high-pass", 28.0, 4.0)]
             channel.width = 0.5
         return channel
+
+    def _by_patch(self, patch: Patch, piece: Composition, track: Track, rng: Rng, frames: int) -> Loop:
+        seed = int(rng.integers(2**31))
+        takes = [play_patch(patch, track.notes, frames, seed, mono=track.word in _MONOPHONIC)]
+        if track.word not in inserts.AMPLIFIED:
+            return takes[0]
+        if track.part == "comp" and (track.word == "distorted guitar" or rng.random() < 0.3):  # played twice
+            again = play_patch(patch, track.notes, frames, seed + 1)
+            takes.append(np.roll(again, int(rng.uniform(0.004, 0.014) * RATE), axis=1))
+        return inserts.guitar(takes, inserts.amplifier_for(track.word, piece.genre, rng))
 
     def _duck(self, stems: Loop, piece: Composition, mix: Mix, rng: Rng) -> None:
         """The kick presses bass and harmony: by the genre's habit, or hard with 'pumping', which needs no drums."""
@@ -164,9 +177,9 @@ def _in_the_room(channel: Channel, sound: Sound, mix: Mix, frames: int) -> Spect
     return out
 
 
-def _processed(stem: Loop, sound: Sound, mix: Mix) -> Loop:
-    """Saturation, punch and crushing of one stem."""
-    drive = mix.warmth + 1.2 * sound.drive
+def _processed(stem: Loop, sound: Sound, warmth: float, share: float) -> Loop:
+    """Saturation, punch and crushing of one stem; ``share`` of the mood's drive."""
+    drive = warmth + 1.2 * share * sound.drive
     if sound.punch:
         stem = stem * dynamics.transients(stem, 0.5 * sound.punch)
     if drive > 0.3:
@@ -210,4 +223,4 @@ def _mastered(stems: Loop, piece: Composition, mix: Mix, rng: Rng) -> Loop:
     ratio, above_db = mix.bus
     bus = dynamics.compressor(together, level * 10.0 ** (above_db / 20.0), ratio, 0.012, 0.14)
     final = bus * master.loudness_gain(together * bus)
-    return np.asarray(stems * final, np.float32)
+    return master.mono_safe(np.asarray(stems * final, np.float32))

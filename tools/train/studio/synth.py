@@ -237,8 +237,7 @@ class Modal:
         levels = np.array([a * np.exp(-1.6 * soft * np.log(max(f / hz, 1.0))) for f, a, _ in heard])
         decays = np.array([d * (440.0 / hz) ** 0.5 for _, _, d in heard])
         phases = rng.uniform(0.0, 0.4, len(heard))
-        for channel, sign in zip(out, (-1.0, 1.0), strict=True):
-            kernels.modes(frequencies, levels * (1.0 + sign * side), decays, phases, channel)
+        kernels.modes(frequencies, levels * (1.0 - side), levels * (1.0 + side), decays, phases, out)
         if self.knock:
             n = int(0.012 * RATE)
             burst = rng.standard_normal(n) * np.exp(-np.arange(n) / (0.002 * RATE))
@@ -258,9 +257,10 @@ class Modal:
 
 @dataclass(frozen=True)
 class Plucked:
-    """A plucked string: decay in seconds at 220 Hz, ``damping`` of the treble, where it is plucked (share of the string).
+    """A plucked string: decay in seconds at 220 Hz, ``damping`` of the treble, and the ``place`` where it is plucked.
 
-    ``pickup`` is where a magnetic pickup listens (0: no pickup); ``body`` adds the resonances of a wooden body.
+    ``pickup`` is where a magnetic pickup listens (0: no pickup). ``width`` is how far another ear hears another string,
+    ``buzz`` a bridge that rattles. Strokes softer than ``mute_below`` are muted by the palm.
     """
 
     decay: float = 3.0
@@ -268,11 +268,10 @@ class Plucked:
     place: float = 0.13
     brightness: float = 6000.0
     pickup: float = 0.0
-    body: float = 0.0
     release: float = 0.12
-    pick_noise: float = 0.15
     width: float = 0.15
     buzz: float = 0.0
+    mute_below: float = 0.0
 
     def note(self, gesture: Gesture, rng: np.random.Generator) -> Sound2:
         """One note."""
@@ -280,11 +279,12 @@ class Plucked:
         period = RATE / hz
         frames = gesture.gate + int((self.release + 0.02) * RATE)
         burst = self._excitation(int(period) + 1, gesture.velocity, rng)
-        seconds = self.decay * (220.0 / hz) ** 0.6
+        muted = gesture.velocity < self.mute_below
+        seconds = self.decay * (220.0 / hz) ** 0.6 * (0.18 if muted else 1.0)
         loss = 10.0 ** (-3.0 / (hz * seconds))
         stop = 10.0 ** (-3.0 / (hz * self.release))
         mono = np.empty(frames, np.float32)
-        damping = min(self.damping * (220.0 / hz) ** 0.5, 0.49)
+        damping = min(self.damping * (1.3 if muted else 1.0) * (220.0 / hz) ** 0.5, 0.49)
         kernels.string(burst, period, damping, loss, gesture.gate, min(stop, loss), mono)
         if self.pickup:
             mono = self._comb(mono, self.pickup * period)
@@ -308,7 +308,7 @@ class Plucked:
 
     @staticmethod
     def _comb(x: NDArray[np.float32], delay: float) -> NDArray[np.float32]:
-        n = max(int(round(delay)), 1)
+        n = max(round(delay), 1)
         out = x.copy()
         out[n:] -= 0.9 * x[:-n] if n < len(x) else 0.0
         return out
