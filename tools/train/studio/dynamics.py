@@ -61,11 +61,11 @@ def sidechain(frames: int, kicks: list[tuple[int, float]], depth: float, release
 
 
 def transients(loop: Loop, amount: float) -> Loop:
-    """A gain curve that lifts attacks against what rings: a fast against a slow envelope, within 6 dB."""
+    """A gain curve that lifts attacks against what rings: a fast against a slow envelope, within 8 dB."""
     level = _peaks(loop) + np.float32(1e-5)
     fast = _followed(level, 0.0008, 0.02)
     slow = _followed(level, 0.025, 0.12)
-    gain = np.clip((fast / (slow + 1e-6)) ** np.float32(amount), 0.5, 2.0)
+    gain = np.clip((fast / (slow + 1e-6)) ** np.float32(amount), 0.4, 2.5)
     return _stretched(gain, loop.shape[-1])
 
 

@@ -29,6 +29,7 @@ Rng = np.random.Generator
 STEMS = ("drums", "bass", "harmony")
 STEM_OF = {"drums": 0, "bass": 1, "comp": 2, "lead": 2}
 _TRACK_DB = -20.0  # loudness of a track at level 0 while it plays; only the balance matters here
+_SEND_DB = 5.0  # all rooms
 _DRUMS_DB = 2.0  # strokes are short: their blocks must be louder than those of a held note
 _MONOPHONIC = frozenset({"acid bass", "sub bass", "saw lead", "square lead", "whistle", "synth bass"})
 
@@ -86,7 +87,7 @@ class Studio:
             dry, send = play_drums(kit, track, frames)
             level = _TRACK_DB + _DRUMS_DB + track.level_db + mix.drums_db - active_level_db(dry, "drums")
             gain = np.float32(10.0 ** (level / 20.0))
-            return Channel("drums", track.word, dry * gain, send * gain, mix.drum_room)
+            return Channel("drums", track.word, dry * gain, send * gain * np.float32(1.6), mix.drum_room)
         patch = patch_for(track.word, piece.genre, rng, electronic=mix.electronic, beat_frames=frames / BEATS)
         if patch is None:
             dry = play_soundfont(self._font, track, frames)
@@ -98,7 +99,7 @@ class Studio:
         channel = Channel(track.part, track.word, dry)
         if track.part != "bass":
             room, seconds, send_db = mix.hall
-            channel.reverb = (room, seconds, send_db + rng.uniform(-2.0, 2.0) - (2.0 if track.part == "comp" else 0.0))
+            channel.reverb = (room, seconds, send_db - 1.5 + rng.uniform(-2.0, 2.0) - (2.0 if track.part == "comp" else 0.0))
             beats, feedback, echo_db = mix.echo
             channel.echo = (beats, feedback, echo_db - (6.0 if track.part == "comp" else 0.0))
             channel.equaliser = [("high-pass", 95.0 if track.part == "lead" else 110.0, 2.0)]
@@ -161,16 +162,18 @@ def _in_the_room(channel: Channel, sound: Sound, mix: Mix, frames: int) -> Spect
     out = dry.copy()
     (room, seconds, send_db), dampened = channel.reverb, sound.room == 0.0
     if sound.reverb_wet:  # dreamy and spacious: a hall for everything but the bass, whatever the genre
-        wet_db = -2.0 if sound.reverb_wet > 0.5 else -4.0
-        room, seconds = "hall", max(sound.reverb_seconds * (0.8 if channel.part == "drums" else 1.0), seconds)
-        send_db = max(send_db, wet_db - (2.0 if channel.part == "drums" else 20.0 if channel.part == "bass" else 0.0))
+        wet_db = 4.5 if sound.reverb_wet > 0.5 else 2.5
+        room, seconds = "hall", max(sound.reverb_seconds, seconds)
+        send_db = max(send_db, wet_db - (20.0 if channel.part == "bass" else 0.0))
         send = dry if channel.part == "drums" else send
+        out *= np.float32(0.8)
+    send_db += _SEND_DB
     if send_db > -50.0 and not dampened:
         out += np.float32(10.0 ** (send_db / 20.0)) * send * space.reverb(frames, room, round(seconds * 10))
     beats, feedback, echo_db = channel.echo
     if sound.echo_wet:
         beats, feedback = sound.echo_beats, sound.echo_feedback
-        echo_db = 20.0 * np.log10(sound.echo_wet) - (9.0 if channel.part in ("drums", "bass") else 0.0)
+        echo_db = 20.0 * np.log10(sound.echo_wet) + 2.0 - (7.0 if channel.part in ("drums", "bass") else 0.0)
     if echo_db > -50.0 and not (dampened and not sound.echo_wet):
         same, other = space.echo(frames, beats, feedback)
         out += np.float32(10.0 ** (echo_db / 20.0)) * (same * dry + other * dry[::-1])
@@ -181,7 +184,7 @@ def _processed(stem: Loop, sound: Sound, warmth: float, share: float) -> Loop:
     """Saturation, punch and crushing of one stem; ``share`` of the mood's drive."""
     drive = warmth + 1.2 * share * sound.drive
     if sound.punch:
-        stem = stem * dynamics.transients(stem, 0.5 * sound.punch)
+        stem = stem * dynamics.transients(stem, 0.7 * sound.punch)
     if drive > 0.3:
         stem = dynamics.saturated(stem, drive, asymmetry=0.15)
     if sound.crush_bits:
