@@ -1,6 +1,7 @@
-"""The studio: seamless stereo loops in tune, stems that add up, loudness, true peak, a mono low end, the same every time."""
+"""The studio: seamless stereo loops in tune, that add up, are loud and safe, and the same every time."""
 
 import hashlib
+import itertools
 import os
 import random
 import subprocess
@@ -180,7 +181,7 @@ def tail_db(loop: np.ndarray) -> float:
     """The quietest against the loudest eighth of a beat, dB."""
     power = np.square(loop).sum(axis=0)
     edges = np.linspace(0, loop.shape[1], 65).astype(int)
-    blocks = np.array([power[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)]).reshape(8, 8)
+    blocks = np.array([power[a:b].mean() for a, b in itertools.pairwise(edges)]).reshape(8, 8)
     return 10.0 * float(np.log10(blocks.min(axis=1).mean() / blocks.max(axis=1).mean()))
 
 

@@ -10,7 +10,7 @@ Each shard ``loops-XXXXX.npz`` holds up to 250 loops:
 format      () int64                     ``FORMAT``; shards without it are mono, ``audio`` is ``(3, samples)``
 audio       (6, samples) int16           drums left, drums right, bass left, bass right, harmony left, harmony right of
                                          all loops one after another, 44.1 kHz
-offsets     (n + 1,) int64               loop i is ``audio[:, offsets[i]:offsets[i + 1]]``; the sum of its stems is heard
+offsets     (n + 1,) int64               loop i is ``audio[:, offsets[i]:offsets[i + 1]]``; its stems' sum is heard
 bpm         (n,) float64                 a loop is exactly ``round(8 * 60 / bpm * 44100)`` frames
 key_shift   (n,) int8                    semitones from the canonical key to what sounds, -6..5
 mode        (n,) int8                    0 major, 1 minor

@@ -170,7 +170,9 @@ def picture(path: Path, loops: dict[str, Loop], title: str) -> None:
     pyplot.close(figure)
 
 
-def compare(sounds: list[str], seeds: range, soundfont: Path, pictures: Path | None) -> dict[str, list[dict[str, float]]]:
+def compare(
+    sounds: list[str], seeds: range, soundfont: Path, pictures: Path | None
+) -> dict[str, list[dict[str, float]]]:
     """Figures of every loop in every sound; the seconds of rendering are one of them."""
     players = {sound: player(sound, soundfont) for sound in sounds}
     found: dict[str, list[dict[str, float]]] = {sound: [] for sound in sounds}
@@ -184,8 +186,8 @@ def compare(sounds: list[str], seeds: range, soundfont: Path, pictures: Path | N
             stems = play(piece)
             spent = time.perf_counter() - start
             found[sound].append({
-                **measures(stems, piece.bpm), "seconds": spent, "electronic": MIXES[piece.genre].electronic, "seed": seed,
-                "full": stems.any(axis=(1, 2)).all(),
+                **measures(stems, piece.bpm), "seconds": spent, "electronic": MIXES[piece.genre].electronic,
+                "seed": seed, "full": stems.any(axis=(1, 2)).all(),
             })  # fmt: skip
             loops[sound] = stems.sum(axis=0)
         if pictures:

@@ -19,8 +19,8 @@ Loop = NDArray[np.float32]
 class Amplifier:
     """``gain`` of the first stage against the strings' level while they play (1: breaks up, 12: high gain).
 
-    ``tight_hz`` cuts the lows before they are bent, ``scoop_db`` is the mid of the tone stack, ``presence_db`` its treble;
-    ``cabinet`` numbers one of the loudspeakers.
+    ``tight_hz`` cuts the lows before they are bent; ``scoop_db`` is the mid of the tone stack, ``presence_db`` its
+    treble; ``cabinet`` numbers one of the loudspeakers.
     """
 
     gain: float
@@ -32,7 +32,7 @@ class Amplifier:
 
 
 def amplified(strings: Loop, amplifier: Amplifier) -> Loop:
-    """The loop ``(frames,)`` of dry strings through the amplifier, at four times the rate where it is bent; circular."""
+    """The loop ``(frames,)`` of dry strings through the amplifier, bent at two or four times the rate; circular."""
     frames = len(strings)
     hz = space.frequencies(frames)
     level = float(np.sqrt(np.mean(strings**2) / max(np.mean(np.abs(strings) > 0.05 * np.abs(strings).max()), 0.05)))
@@ -57,7 +57,7 @@ def amplified(strings: Loop, amplifier: Amplifier) -> Loop:
 
 @lru_cache(maxsize=8)
 def _cabinet_impulse(number: int) -> Loop:
-    """A minimum-phase impulse response: low resonance, a dip, the cone's peak at 2 to 4 kHz, nothing above 5 to 6 kHz."""
+    """A minimum-phase impulse response: low resonance, a dip, the cone's peak at 2 to 4 kHz, little above 6 kHz."""
     rng = np.random.default_rng([1959, number])
     size = 8192
     hz = np.maximum(np.arange(size // 2 + 1, dtype=np.float32) * np.float32(RATE / size), 1.0)

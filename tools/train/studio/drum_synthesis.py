@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from tools.train.studio import kernels
 from tools.train.studio.kernels import RATE
@@ -51,17 +52,19 @@ def _swept_sine(time: NDArray[np.float32], base: float, sweep: float, seconds: f
 def kick(rng: Generator, most_seconds: float, *, long: bool = False, hard: bool = False) -> Drum:
     """A kick of at most ``most_seconds``: a swept sine, bent, with a click. ``long`` booms, ``hard`` is driven."""
     base = rng.uniform(42.0, 52.0) if long else rng.uniform(46.0, 57.0)
-    sweep, sweep_seconds = rng.uniform(90.0, 300.0), rng.uniform(0.005, 0.016)
+    sweep, sweep_seconds = rng.uniform(60.0, 220.0), rng.uniform(0.004, 0.009)
     seconds = rng.uniform(0.9, 1.7) if long else rng.uniform(0.4, 0.75)
     seconds = min(seconds, most_seconds)
     drive = rng.uniform(1.5, 3.0) if hard else rng.uniform(0.6, 1.5)
+    punch = rng.uniform(0.5, 1.2)
     click, click_hz = rng.uniform(0.05, 0.3) * (0.6 if long else 1.0), rng.uniform(1800.0, 5000.0)
 
     def stroke(velocity: float, rng: Generator) -> Samples:
         time = _time(seconds)
         body = _swept_sine(time, base, sweep * (0.6 + 0.4 * velocity), sweep_seconds) * _decay(time, seconds)
         body *= np.minimum(time / 0.0008, 1.0)
-        body = np.tanh(drive * body) / np.tanh(drive)
+        body = np.tanh(drive * body) / np.tanh(drive) * (1.0 + punch * np.exp(-time / 0.018))
+        body += 0.5 * punch * _swept_sine(time, 2.1 * base, sweep, 0.004) * np.exp(-time / 0.012)
         n = int(0.02 * RATE)
         snap = rng.standard_normal(n) * np.exp(-np.arange(n) / (0.0025 * RATE))
         body[:n] += click * velocity * _filtered(snap, click_hz, 1, 0.3)
@@ -152,7 +155,7 @@ def hat(rng: Generator, seconds: float, *, loose: float = 0.0) -> Drum:
     return stroke
 
 
-def _darker(sound: Samples, velocity: float) -> Samples:
+def darker(sound: Samples, velocity: float) -> Samples:
     """What is struck softly has less treble: a low-pass of 6 dB/octave above 5 to 20 kHz."""
     if velocity > 0.85:
         return sound
@@ -161,8 +164,6 @@ def _darker(sound: Samples, velocity: float) -> Samples:
 
 
 def _one_pole(sound: Samples, share: float) -> Samples:
-    from scipy.signal import lfilter
-
     return np.asarray(lfilter([share], [1.0, share - 1.0], sound, axis=-1), np.float32)
 
 
@@ -191,7 +192,7 @@ def cymbal(rng: Generator, *, ride: bool = False) -> Drum:
         out *= swell
         out += 0.35 * noise * _decay(time, seconds * 0.55) * (0.2 if ride else 0.5)
         out += stick * noise * np.exp(-time / 0.004)
-        return faded(_darker(out, velocity), 0.2)
+        return faded(darker(out, velocity), 0.2)
 
     return stroke
 
@@ -260,7 +261,7 @@ def shaker(rng: Generator, *, jingles: bool = False, seconds: float = 0.11) -> D
             ring, levels = np.zeros((2, len(time)), np.float32), rng.uniform(0.1, 0.3, 14)
             kernels.modes(bells, levels, levels, np.full(14, length), rng.uniform(0, 6.28, 14), ring)
             noise += ring[0] * np.minimum(time / swell, 1.0)
-        return _both(_darker(noise, velocity))
+        return _both(darker(noise, velocity))
 
     return stroke
 

@@ -47,7 +47,7 @@ def compressor(key: Loop, threshold: float, ratio: float, attack: float, release
 
 
 def sidechain(frames: int, kicks: list[tuple[int, float]], depth: float, release: float) -> Loop:
-    """A gain that falls within 6 ms at every kick (frame, strength) and comes back along a curve in ``release`` frames."""
+    """A gain that falls within 6 ms at every kick (frame, strength) and comes back in ``release`` frames."""
     pressed = np.zeros(frames, np.float32)
     fall = int(0.006 * RATE)
     shape = np.concatenate((

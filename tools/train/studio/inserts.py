@@ -130,7 +130,11 @@ def effects(loop: Loop, word: str, genre: str, rng: Rng, *, synthetic: bool, ele
         loop = ensemble(loop, rng, 2.0, 0.6)
     elif word in ("electric bass", "slap bass", "fretless bass"):
         loop = dynamics.saturated(loop, 0.3)
-    if electronic and word in ("pad", "synth chords", "synth pluck", "synth strings", "saw lead") and rng.random() < 0.4:
+    if (
+        electronic
+        and word in ("pad", "synth chords", "synth pluck", "synth strings", "saw lead")
+        and rng.random() < 0.4
+    ):
         cycles = int(rng.choice((1, 1, 2)))
         loop = moving_filter(loop, rng, rng.uniform(500.0, 1400.0), rng.uniform(1.5, 3.5), 0.35, cycles)
     return loop

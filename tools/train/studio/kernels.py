@@ -1,4 +1,4 @@
-"""Loops over samples that NumPy cannot express, compiled by Numba: oscillators, filters, strings, envelopes, dynamics."""
+"""Loops over samples that NumPy cannot express, compiled by Numba: oscillators, filters, strings, dynamics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTROL = 16  # frames between two values of a control signal (filter cutoff)
 def unison(table_a, table_b, morph, steps, bend, phases, left, right, out):  # noqa: PLR0913 - one call a note
     """Add detuned voices to ``out (2, frames)``; ``steps`` are periods a frame, ``bend`` scales them in every frame.
 
-    Each voice crosses from ``table_a`` to ``table_b`` by ``morph (frames,)``; tables repeat their first value at the end.
+    Each voice crosses from ``table_a`` to ``table_b`` by ``morph (frames,)``; tables end with their first value.
     """
     size = table_a.shape[0] - 1
     moving = morph.max() > 0.0
@@ -70,8 +70,8 @@ def state_variable(x, cutoff, resonance, kind, drive, out):
 
 @njit(cache=True, fastmath=True)
 def adsr(frames, gate, attack, decay, sustain, release, out):
-    """An envelope: straight attack, exponential decay and release (times in frames, to -60 dB for the last two)."""
-    level, fall = 0.0, math.exp(-6.9 / max(decay, 1.0))
+    """An envelope: S-shaped attack, exponential decay and release (times in frames, to -60 dB for the last two)."""
+    level, turn, fall = 0.0, 0.0, math.exp(-6.9 / max(decay, 1.0))
     leave = math.exp(-6.9 / max(release, 1.0))
     rise = 1.0 / max(attack, 1.0)
     rising = True
@@ -79,8 +79,9 @@ def adsr(frames, gate, attack, decay, sustain, release, out):
         if i >= gate:
             level *= leave
         elif rising:
-            level += rise
-            if level >= 1.0:
+            turn += rise
+            level = turn * turn * (3.0 - 2.0 * turn)
+            if turn >= 1.0:
                 level, rising = 1.0, False
         else:
             level = sustain + (level - sustain) * fall
@@ -89,8 +90,10 @@ def adsr(frames, gate, attack, decay, sustain, release, out):
 
 @njit(cache=True, fastmath=True)
 def modes(frequencies, left, right, decays, phases, out):
-    """Add decaying sines to ``out (2, frames)``, with a level for each side: ``frequencies`` in Hz, ``decays`` in seconds
-    to -60 dB; turned step by step, not by sin()."""
+    """Add decaying sines to ``out (2, frames)``, with a level for each side.
+
+    ``frequencies`` are in Hz, ``decays`` in seconds to -60 dB. A sine is turned step by step, without sin().
+    """
     for m in range(frequencies.shape[0]):
         angle = 2.0 * math.pi * frequencies[m] / RATE
         shrink = math.exp(-6.9 / (decays[m] * RATE))
@@ -135,7 +138,7 @@ def string(excitation, period, damping, loss, gate, release_loss, out):
 
 @njit(cache=True)
 def add_circular(out, sound, start, gain_left, gain_right):
-    """Add ``sound (2, n)`` to the loop ``out (2, frames)`` from frame ``start`` on; what passes the end goes on at 0."""
+    """Add ``sound (2, n)`` to the loop ``out (2, frames)`` from frame ``start`` on, round its end."""
     frames = out.shape[1]
     at = start % frames
     for i in range(sound.shape[1]):
@@ -148,7 +151,7 @@ def add_circular(out, sound, start, gain_left, gain_right):
 
 @njit(cache=True, fastmath=True)
 def follow(level, attack, release, out):
-    """A circular envelope follower over ``level (frames,)``: coefficients a frame, 0..1. Two passes, the second stays."""
+    """A circular envelope follower over ``level (frames,)``: coefficients a frame, 0..1, in two passes."""
     value = 0.0
     for _ in range(2):
         for i in range(level.shape[0]):
@@ -159,7 +162,7 @@ def follow(level, attack, release, out):
 
 @njit(cache=True, fastmath=True)
 def chorus(x, depth, centre, cycles, phase, out):
-    """A delay around ``centre`` frames that sways by ``depth``, ``cycles`` times a loop, over the loop ``x (frames,)``."""
+    """A delay around ``centre`` frames that sways by ``depth``, ``cycles`` times a loop ``x (frames,)``."""
     frames = x.shape[0]
     turn = 2.0 * math.pi * cycles / frames
     cos, sin = math.cos(turn), math.sin(turn)
@@ -211,7 +214,7 @@ def true_peaks(left, right, taps, threshold, out):
 
 @njit(cache=True)
 def limiter_gain(peak, ceiling, window, release, out):
-    """The gain of a look-ahead limiter over a loop: least in ``window`` frames around, exponential release, smoothed."""
+    """The gain of a look-ahead limiter over a loop: least in ``window`` frames, released, smoothed."""
     frames = peak.shape[0]
     needed = np.empty(frames, np.float64)
     for i in range(frames):

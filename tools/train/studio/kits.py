@@ -20,7 +20,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Placing:
-    """Where a drum is in the mix: the role it has, its level against the kick in dB, -1 left .. 1 right, reverb send."""
+    """Where a drum is in the mix: the role it has, dB against the kick, -1 left .. 1 right, reverb send."""
 
     role: str
     level_db: float
@@ -37,15 +37,18 @@ PLACES: dict[int, Placing] = {
     46: Placing("open", -12.0, 0.3, 0.2),
     50: Placing("tom", -5.0, -0.42, 0.5), 48: Placing("tom", -5.0, -0.3, 0.5), 47: Placing("tom", -5.0, -0.1, 0.5),
     45: Placing("tom", -5.0, 0.15, 0.5), 43: Placing("tom", -4.5, 0.35, 0.5), 41: Placing("tom", -4.5, 0.45, 0.5),
-    49: Placing("crash", -10.0, -0.45, 0.4), 57: Placing("crash", -10.5, 0.5, 0.4), 55: Placing("crash", -11.0, 0.4, 0.4),
-    52: Placing("crash", -10.0, 0.55, 0.4), 51: Placing("ride", -14.0, -0.42, 0.25),
-    59: Placing("ride", -13.5, -0.42, 0.25), 53: Placing("ride", -14.0, -0.42, 0.25),
-    70: Placing("shaker", -19.0, -0.55, 0.3), 54: Placing("tamb", -18.0, 0.6, 0.35),
-    63: Placing("conga", -9.0, -0.5, 0.4), 64: Placing("conga", -8.5, -0.32, 0.4), 62: Placing("conga", -9.5, -0.5, 0.4),
+    49: Placing("crash", -13.0, -0.45, 0.4), 57: Placing("crash", -13.5, 0.5, 0.4),
+    55: Placing("crash", -14.0, 0.4, 0.4),
+    52: Placing("crash", -13.0, 0.55, 0.4), 51: Placing("ride", -18.0, -0.42, 0.25),
+    59: Placing("ride", -17.5, -0.42, 0.25), 53: Placing("ride", -18.0, -0.42, 0.25),
+    70: Placing("shaker", -21.0, -0.55, 0.3), 54: Placing("tamb", -20.0, 0.6, 0.35),
+    63: Placing("conga", -9.0, -0.5, 0.4), 64: Placing("conga", -8.5, -0.32, 0.4),
+    62: Placing("conga", -9.5, -0.5, 0.4),
     60: Placing("bongo", -11.0, 0.5, 0.4), 61: Placing("bongo", -11.0, 0.4, 0.4),
     56: Placing("cowbell", -14.0, 0.4, 0.3), 75: Placing("clave", -14.0, -0.5, 0.6),
     67: Placing("agogo", -14.0, 0.52, 0.4), 68: Placing("agogo", -14.0, 0.42, 0.4),
-    73: Placing("guiro", -15.0, -0.6, 0.4), 74: Placing("guiro", -15.0, -0.6, 0.4), 69: Placing("shaker", -19.0, 0.55, 0.3),
+    73: Placing("guiro", -15.0, -0.6, 0.4), 74: Placing("guiro", -15.0, -0.6, 0.4),
+    69: Placing("shaker", -21.0, 0.55, 0.3),
     65: Placing("timbale", -8.0, -0.4, 0.5), 66: Placing("timbale", -8.0, -0.25, 0.5),
     81: Placing("triangle", -18.0, 0.6, 0.6), 80: Placing("triangle", -19.0, 0.6, 0.5),
 }  # fmt: skip
@@ -53,9 +56,9 @@ _CREST = np.float32(4.5)
 ELSEWHERE = Placing("other", -13.0, -0.4, 0.4)
 
 
-def sampled(name: str, rng: Generator, *, longest: float = 1.5) -> Drum | None:
-    """A one-shot, tuned by up to a semitone and a half by seed; softer strokes are darker and begin a little slower."""
-    sound = samples.load(name, longest)
+def sampled(name: str, rng: Generator, *, punch: float = 0.0) -> Drum | None:
+    """A one-shot, tuned by up to a semitone and a half by seed; darker when soft; ``punch`` lifts its start."""
+    sound = samples.load(name, 1.5)
     if sound is None:
         return None
     tuning = 2.0 ** (rng.uniform(-1.5, 1.5) / 12.0)
@@ -68,8 +71,9 @@ def sampled(name: str, rng: Generator, *, longest: float = 1.5) -> Drum | None:
 
     def stroke(velocity: float, rng: Generator) -> Samples:
         time = np.arange(tuned.shape[1], dtype=np.float32) / np.float32(RATE)
-        shaped = tuned * np.exp(-np.maximum(time - 0.1, 0.0) * (1.0 - decay) * 14.0) * (1.0 + 0.03 * rng.uniform(-1, 1))
-        return synthesis._darker(np.asarray(shaped, np.float32), velocity)
+        shaped = tuned * np.exp(-np.maximum(time - 0.1, 0.0) * (1.0 - decay) * 14.0)
+        shaped *= 1.0 + punch * np.exp(-time / 0.018)
+        return synthesis.darker(np.asarray(shaped, np.float32), velocity)
 
     return stroke
 
@@ -107,8 +111,8 @@ def _hand_percussion(key: int, rng: Generator) -> Drum:
     return makers.get(key, lambda: block(rng, 1200.0, 0.08))()
 
 
-def _one_of(rng: Generator, names: tuple[str, ...]) -> Drum | None:
-    return sampled(names[int(rng.integers(len(names)))], rng)
+def _one_of(rng: Generator, names: tuple[str, ...], *, punch: float = 0.0) -> Drum | None:
+    return sampled(names[int(rng.integers(len(names)))], rng, punch=punch)
 
 
 def _electronic(key: int, rng: Generator, kick_seconds: float, *, boom: bool, hard: bool) -> Drum:
@@ -117,8 +121,7 @@ def _electronic(key: int, rng: Generator, kick_seconds: float, *, boom: bool, ha
     sample = rng.random() < 0.4
     found: Drum | None = None
     if role == "kick":
-        pool = ("bd_808", "bd_boom", "bd_gas", "bd_sone") if boom else samples.KICKS
-        found = _one_of(rng, pool) if sample else None
+        found = _one_of(rng, samples.LONG_KICKS if boom else samples.KICKS, punch=0.8) if sample else None
         return found or synthesis.kick(rng, kick_seconds, long=boom, hard=hard)
     if role == "snare":
         found = _one_of(rng, samples.SNARES) if sample else None

@@ -53,7 +53,7 @@ def pluck(rng: Rng) -> Patch:
         wave=_pick(rng, "saw", "saw", "square", "random3", "random11"), voices=int(rng.choice((1, 3, 5))),
         detune_cents=_between(rng, 5, 18), spread=0.8, cutoff_hz=_between(rng, 350, 1200),
         filter_octaves=rng.uniform(2.2, 4.0), resonance=rng.uniform(0.1, 0.5), velocity_octaves=1.6,
-        amp=(0.001, _between(rng, 0.25, 0.9), 0.0, 0.25), filter_env=(0.001, _between(rng, 0.12, 0.4), 0.0, 0.15),
+        amp=(0.002, _between(rng, 0.25, 0.9), 0.0, 0.25), filter_env=(0.001, _between(rng, 0.12, 0.4), 0.0, 0.15),
     )  # fmt: skip
 
 
@@ -61,8 +61,9 @@ def pad(rng: Rng) -> Patch:
     """Many voices or a slow wavetable behind a low filter."""
     if rng.random() < 0.5:
         return Subtractive(
-            wave=_pick(rng, "saw", "saw", "pulse30"), voices=int(rng.choice((5, 7))), detune_cents=_between(rng, 10, 26),
-            spread=1.0, cutoff_hz=_between(rng, 600, 2400), filter_octaves=rng.uniform(0.2, 1.2), noise=0.02,
+            wave=_pick(rng, "saw", "saw", "pulse30"), voices=int(rng.choice((5, 7))),
+            detune_cents=_between(rng, 10, 26), spread=1.0, cutoff_hz=_between(rng, 600, 2400),
+            filter_octaves=rng.uniform(0.2, 1.2), noise=0.02,
             amp=(_between(rng, 0.05, 0.4), 1.0, 0.9, _between(rng, 0.5, 1.4)), filter_env=(0.6, 1.5, 0.6, 0.8),
         )  # fmt: skip
     return Subtractive(
@@ -109,8 +110,9 @@ def synth_bass(rng: Rng) -> Patch:
         return fm_bass(rng)
     return Subtractive(
         wave=_pick(rng, "saw", "saw", "square", "pulse30"), voices=int(rng.choice((1, 1, 2, 3))),
-        detune_cents=_between(rng, 5, 16), spread=0.25, sub=rng.uniform(0.5, 1.0), sub_octave=int(rng.choice((-1, 0, 0))),
-        cutoff_hz=_between(rng, 180, 700), filter_octaves=rng.uniform(0.8, 3.0), resonance=rng.uniform(0.1, 0.5),
+        detune_cents=_between(rng, 5, 16), spread=0.25, sub=rng.uniform(0.5, 1.0),
+        sub_octave=int(rng.choice((-1, 0, 0))), cutoff_hz=_between(rng, 180, 700),
+        filter_octaves=rng.uniform(0.8, 3.0), resonance=rng.uniform(0.1, 0.5),
         drive=float(rng.choice((0.0, 0.4, 1.0))), amp=(0.002, 0.35, 0.75, 0.05),
         filter_env=(0.002, _between(rng, 0.1, 0.45), rng.uniform(0.1, 0.5), 0.08),
     )  # fmt: skip
@@ -139,17 +141,20 @@ def sub_bass(rng: Rng) -> Patch:
 def reese(rng: Rng) -> Patch:
     """Two or three saws that beat against each other over a sub."""
     return Subtractive(
-        wave="saw", voices=int(rng.choice((2, 3))), detune_cents=_between(rng, 12, 35), spread=0.5, sub=0.9, sub_octave=0,
-        cutoff_hz=_between(rng, 250, 900), filter_octaves=0.5, resonance=0.2, drive=0.8, amp=(0.005, 0.5, 0.9, 0.08),
+        wave="saw", voices=int(rng.choice((2, 3))), detune_cents=_between(rng, 12, 35), spread=0.5, sub=0.9,
+        sub_octave=0, cutoff_hz=_between(rng, 250, 900), filter_octaves=0.5, resonance=0.2, drive=0.8,
+        amp=(0.005, 0.5, 0.9, 0.08),
     )  # fmt: skip
 
 
 def acid_bass(rng: Rng) -> Patch:
     """One saw or square through a squelching filter, with slides."""
     return Subtractive(
-        wave=_pick(rng, "saw", "saw", "square"), cutoff_hz=_between(rng, 180, 450), filter_octaves=rng.uniform(2.2, 4.0),
-        velocity_octaves=2.2, resonance=rng.uniform(0.72, 0.92), drive=rng.uniform(0.5, 2.0), track=0.2, sub=0.35,
-        sub_octave=0, amp=(0.002, 0.4, 0.6, 0.04), filter_env=(0.002, _between(rng, 0.12, 0.35), 0.05, 0.05), glide=0.05,
+        wave=_pick(rng, "saw", "saw", "square"), cutoff_hz=_between(rng, 180, 450),
+        filter_octaves=rng.uniform(2.2, 4.0), velocity_octaves=2.2, resonance=rng.uniform(0.72, 0.92),
+        drive=rng.uniform(0.5, 2.0), track=0.2, sub=0.35,
+        sub_octave=0, amp=(0.002, 0.4, 0.6, 0.04),
+        filter_env=(0.002, _between(rng, 0.12, 0.35), 0.05, 0.05), glide=0.05,
     )  # fmt: skip
 
 
@@ -194,8 +199,8 @@ def glockenspiel(rng: Rng) -> Patch:
 def vibraphone(rng: Rng) -> Patch:
     """Tuned aluminium bars with turning discs."""
     return Modal(
-        ((1.0, 0.9, 2.8), (4.0, 0.25, 0.9), (10.0, 0.1, 0.2)), knock=0.12, knock_hz=2500.0, tremolo_hz=rng.uniform(3.5, 6.0),
-        tremolo=float(rng.choice((0.0, 0.15, 0.3))), damped=True, release=0.5,
+        ((1.0, 0.9, 2.8), (4.0, 0.25, 0.9), (10.0, 0.1, 0.2)), knock=0.12, knock_hz=2500.0,
+        tremolo_hz=rng.uniform(3.5, 6.0), tremolo=float(rng.choice((0.0, 0.15, 0.3))), damped=True, release=0.5,
     )  # fmt: skip
 
 
@@ -220,11 +225,13 @@ def steel_drums(rng: Rng) -> Patch:
 
 def organ(rng: Rng) -> Patch:
     """Drawbars and the click of the keys; the turning speaker is an effect."""
-    setting = _pick(rng, "888000004", "888800002", "808808008", "688644323", "838000032", "888888888", "008530000", "888000222")
+    setting = _pick(
+        rng, "888000004", "888800002", "808808008", "688644323", "838000032", "888888888", "008530000", "888000222"
+    )
     return Layered((
         (Subtractive(
-            wave="organ" + setting, octave=-1, cutoff_hz=12000.0, filter_octaves=0.0, velocity_octaves=0.3, resonance=0.0,
-            steep=False, amp=(0.003, 0.1, 1.0, 0.03), drive=float(rng.choice((0.0, 0.3, 0.8))),
+            wave="organ" + setting, octave=-1, cutoff_hz=12000.0, filter_octaves=0.0, velocity_octaves=0.3,
+            resonance=0.0, steep=False, amp=(0.003, 0.1, 1.0, 0.03), drive=float(rng.choice((0.0, 0.3, 0.8))),
         ), 1.0),
         (Subtractive(
             wave="random7", octave=1, cutoff_hz=3000.0, filter_octaves=0.0, kind=1, amp=(0.0005, 0.015, 0.0, 0.01),
@@ -240,7 +247,8 @@ def clavinet(rng: Rng) -> Patch:
 def harpsichord(rng: Rng) -> Patch:
     """Quilled strings."""
     return Layered(((Plucked(decay=2.6, damping=0.12, place=0.1, brightness=12000.0, release=0.08), 1.0),
-                    (Plucked(decay=2.2, damping=0.12, place=0.14, brightness=12000.0, release=0.08, width=0.5), 0.6)))  # fmt: skip
+                    (Plucked(decay=2.2, damping=0.12, place=0.14, brightness=12000.0, release=0.08, width=0.5), 0.6),
+    ))  # fmt: skip
 
 
 def harp(rng: Rng) -> Patch:
@@ -310,7 +318,8 @@ SYNTHS: dict[str, tuple[tuple[Maker, ...], float, float]] = {
     "synth pluck": ((pluck,), 1.0, 1.0), "pad": ((pad,), 1.0, 1.0), "synth strings": ((synth_strings,), 1.0, 1.0),
     "synth chords": ((synth_chords,), 1.0, 1.0), "synth brass": ((synth_brass,), 1.0, 1.0),
     "synth bass": ((synth_bass,), 1.0, 1.0), "sub bass": ((sub_bass,), 1.0, 1.0), "acid bass": ((acid_bass,), 1.0, 1.0),
-    "electric piano": ((electric_piano,), 0.85, 0.6), "bells": ((bells,), 0.8, 0.5), "music box": ((music_box,), 0.6, 0.4),
+    "electric piano": ((electric_piano,), 0.85, 0.6), "bells": ((bells,), 0.8, 0.5),
+    "music box": ((music_box,), 0.6, 0.4),
     "glockenspiel": ((glockenspiel,), 0.6, 0.4), "vibraphone": ((vibraphone,), 0.6, 0.4),
     "marimba": ((marimba,), 0.6, 0.4), "kalimba": ((kalimba,), 0.7, 0.5), "steel drums": ((steel_drums,), 0.5, 0.4),
     "organ": ((organ,), 0.7, 0.6), "clavinet": ((clavinet,), 0.6, 0.4), "harpsichord": ((harpsichord,), 0.4, 0.2),

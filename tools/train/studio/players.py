@@ -72,8 +72,10 @@ def kicks_of(track: Track | None, frames: int) -> list[tuple[int, float]]:
     if track is None:
         return []
     return [
-        (frame_of(note.start_beats, frames), min(note.velocity / 105.0, 1.0)) for note in track.notes if note.pitch in (35, 36)
-    ]  # fmt: skip
+        (frame_of(note.start_beats, frames), min(note.velocity / 105.0, 1.0))
+        for note in track.notes
+        if note.pitch in (35, 36)
+    ]
 
 
 def play_drums(kit: Kit, track: Track, frames: int) -> tuple[Loop, Loop]:

@@ -18,8 +18,19 @@ from tools.train.studio.synth import faded
 
 FOLDERS = ("/usr/share/sonic-pi/samples", "/usr/local/share/sonic-pi/samples")
 
-KICKS = ("bd_808", "bd_boom", "bd_fat", "bd_gas", "bd_haus", "bd_klub", "bd_mehackit", "bd_pure", "bd_sone", "bd_tek",
-         "bd_zome", "bd_zum", "bd_ada", "drum_heavy_kick")  # fmt: skip
+KICKS = (
+    "bd_fat",
+    "bd_haus",
+    "bd_klub",
+    "bd_pure",
+    "bd_sone",
+    "bd_zome",
+    "bd_tek",
+    "bd_zum",
+    "bd_ada",
+    "drum_heavy_kick",
+)
+LONG_KICKS = ("bd_808", "bd_boom", "bd_gas", "bd_sone")
 SNARES = ("sn_dolf", "sn_dub", "sn_generic", "sn_zome", "elec_snare", "elec_hi_snare", "elec_mid_snare",
           "elec_filt_snare", "elec_lo_snare")  # fmt: skip
 CLAPS = ("perc_snap", "perc_snap2")
@@ -34,7 +45,7 @@ def folder() -> Path | None:
 
 @lru_cache(maxsize=96)
 def load(name: str, longest: float = 2.0) -> NDArray[np.float32] | None:
-    """The sample ``(2, frames)`` from its first sound on, at most ``longest`` seconds, peak 1; None if not installed."""
+    """The sample ``(2, frames)`` from its first sound on, at most ``longest`` seconds, peak 1; or None."""
     where = folder()
     if where is None or not (where / f"{name}.flac").is_file():
         return None

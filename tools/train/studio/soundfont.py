@@ -144,7 +144,7 @@ class SoundFont:
 
     def _perform(self, synth: int, strokes: Sequence[Stroke], out: NDArray[np.float32], lead_in: int,
                  channels: tuple[int, ...]) -> int:  # fmt: skip
-        """Write the sound into ``out``; returns the frames that hold some of it. Each channel has a share of velocities."""
+        """Write the sound into ``out`` and return how many frames hold it; each channel has a share of velocities."""
         events = []
         for start, gate, key, velocity in strokes:
             channel = channels[velocity * len(channels) // 128]

@@ -99,7 +99,11 @@ class Studio:
         channel = Channel(track.part, track.word, dry)
         if track.part != "bass":
             room, seconds, send_db = mix.hall
-            channel.reverb = (room, seconds, send_db - 1.5 + rng.uniform(-2.0, 2.0) - (2.0 if track.part == "comp" else 0.0))
+            channel.reverb = (
+                room,
+                seconds,
+                send_db - 1.5 + rng.uniform(-2.0, 2.0) - (2.0 if track.part == "comp" else 0.0),
+            )
             beats, feedback, echo_db = mix.echo
             channel.echo = (beats, feedback, echo_db - (6.0 if track.part == "comp" else 0.0))
             channel.equaliser = [("high-pass", 95.0 if track.part == "lead" else 110.0, 2.0)]

@@ -17,7 +17,7 @@ Sound2 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Gesture:
-    """What is played: ``pitch`` in semitones (MIDI), ``velocity`` 0..1, ``gate`` in frames, the pitch it glides from."""
+    """What is played: ``pitch`` in semitones (MIDI), ``velocity`` 0..1, ``gate`` in frames."""
 
     pitch: float
     velocity: float
@@ -92,7 +92,7 @@ class Subtractive:
     morph_hz: float = 0.2
 
     def note(self, gesture: Gesture, rng: np.random.Generator) -> Sound2:
-        """One note; the oscillators start at random phases (at nought with one voice: an equal stroke every time)."""
+        """One note; voices start at random phases, a single one where a saw is 0: the same every time."""
         frames = gesture.gate + int((self.amp[3] + 0.01) * RATE)
         hz = hertz(gesture.pitch)
         bend = self._bend(frames, gesture)
@@ -141,7 +141,7 @@ class Subtractive:
         offsets = np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1)
         cents = self.detune_cents * (offsets + (rng.uniform(-0.15, 0.15, n) if n > 1 else 0.0))
         steps = main / RATE * 2.0 ** (cents / 1200.0)
-        phases = rng.random(n) if n > 1 else np.zeros(1)
+        phases = rng.random(n) if n > 1 else np.full(1, 0.5)
         # Neighbours in pitch sit on opposite sides, the outer ones wider.
         sides = self.spread * offsets * np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
         level = 1.0 / np.sqrt(n)
@@ -212,7 +212,7 @@ class Operators:
 
 @dataclass(frozen=True)
 class Modal:
-    """Struck bars, tines and bells: partials of (ratio, level, decay in seconds at 440 Hz) and the knock of the mallet."""
+    """Struck bars, tines and bells: (ratio, level, decay in seconds at 440 Hz) of the partials, and a knock."""
 
     partials: tuple[tuple[float, float, float], ...]
     knock: float = 0.2
