@@ -242,6 +242,7 @@ def test_lengths_suit_the_fourier_transform_and_the_synthesiser() -> None:
 
 def test_shards_are_written_whole_and_a_run_resumes(tmp_path: Path) -> None:
     band()
+    from tools.train.features import stems_of, stereo_stems_of
     from tools.train.make_data import make_shard, shards
 
     def play(piece: Composition) -> np.ndarray:
@@ -258,6 +259,8 @@ def test_shards_are_written_whole_and_a_run_resumes(tmp_path: Path) -> None:
         assert data["format"] == 2 and len(data["audio"]) == 6
         assert data["audio"].dtype == np.int16 and data["scores"].dtype == np.uint8
         assert data["offsets"][-1] == data["audio"].shape[1]
+        stereo, mono = next(stereo_stems_of(tmp_path)), next(stems_of(tmp_path))
+        assert stereo.shape == (3, 2, data["offsets"][1]) and np.array_equal(mono, stereo.mean(axis=1))
         for i, seed in enumerate(seeds):
             piece = compose(seed)
             assert data["offsets"][i + 1] - data["offsets"][i] == round(8 * 60 / data["bpm"][i] * 44100)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 
-from tools.train.studio import space
+from tools.train.studio import dynamics, kernels, space
 from tools.train.studio.kernels import RATE
 
 Loop = NDArray[np.float32]
@@ -21,6 +21,7 @@ class Amplifier:
 
     ``tight_hz`` cuts the lows before they are bent; ``scoop_db`` is the mid of the tone stack, ``presence_db`` its
     treble; ``cabinet`` numbers one of the loudspeakers.
+    ``touch`` is how much of the strings' own dynamics stays: bent stages level strokes and what rings between them.
     """
 
     gain: float
@@ -28,7 +29,7 @@ class Amplifier:
     scoop_db: float = -3.0
     presence_db: float = 3.0
     cabinet: int = 0
-    sag: float = 0.25
+    touch: float = 0.45
 
 
 def amplified(strings: Loop, amplifier: Amplifier) -> Loop:
@@ -45,14 +46,21 @@ def amplified(strings: Loop, amplifier: Amplifier) -> Loop:
     if amplifier.gain > 3.0:
         between = rfft(first)
         over = space.frequencies(factor * frames) * np.float32(factor)
-        between *= space.high_pass(over, 140.0) * space.low_pass(over, 7000.0)
+        between *= space.high_pass(over, 80.0) * space.low_pass(over, 5500.0)
         first = irfft(between, n=factor * frames)
         first = np.tanh(np.float32(1.8) * first - np.float32(0.15)) + np.float32(np.tanh(0.15))
     after = rfft(first)[: frames // 2 + 1]
     after *= space.bell(hz, 480.0, amplifier.scoop_db, 1.6) * space.shelf(hz, 2600.0, amplifier.presence_db, high=True)
     after *= _cabinet_response(frames, amplifier.cabinet)
     after[0] = 0.0
-    return np.asarray(irfft(after, n=frames), np.float32) / np.float32(factor)
+    return np.asarray(irfft(after, n=frames) * _dynamics(strings, amplifier.touch), np.float32) / np.float32(factor)
+
+
+def _dynamics(strings: Loop, touch: float) -> Loop:
+    """The strings' envelope to the power ``touch``, 1 at a strong stroke."""
+    level = np.empty_like(strings)
+    kernels.follow(np.abs(strings), dynamics.coefficient(0.002), dynamics.coefficient(0.045), level)
+    return np.clip(level / (np.percentile(level, 97) + 1e-9), 0.01, 1.5) ** np.float32(touch)
 
 
 @lru_cache(maxsize=8)
@@ -61,8 +69,8 @@ def _cabinet_impulse(number: int) -> Loop:
     rng = np.random.default_rng([1959, number])
     size = 8192
     hz = np.maximum(np.arange(size // 2 + 1, dtype=np.float32) * np.float32(RATE / size), 1.0)
-    gain = space.high_pass(hz, rng.uniform(70.0, 95.0), 4) * space.low_pass(hz, rng.uniform(4800.0, 6200.0), 8)
-    gain = gain * space.bell(hz, rng.uniform(95.0, 130.0), rng.uniform(2.0, 4.0), 0.8)
+    gain = space.high_pass(hz, rng.uniform(70.0, 95.0), 4) * space.low_pass(hz, rng.uniform(4200.0, 5400.0), 8)
+    gain = gain * space.bell(hz, rng.uniform(95.0, 130.0), rng.uniform(3.0, 6.0), 0.9)
     gain = gain * space.bell(hz, rng.uniform(350.0, 520.0), rng.uniform(-5.0, -2.0), 1.2)
     gain = gain * space.bell(hz, rng.uniform(2200.0, 3400.0), rng.uniform(4.0, 7.0), 1.0)
     for _ in range(7):  # the cone breaks up into modes

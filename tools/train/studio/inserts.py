@@ -92,8 +92,9 @@ def amplifier_for(word: str, genre: str, rng: Rng) -> Amplifier:
     if word == "distorted guitar":
         heavy = genre in ("metal", "dubstep", "drum and bass", "techno")
         return Amplifier(
-            rng.uniform(9.0, 16.0) if heavy else rng.uniform(3.5, 8.0), 150.0 if heavy else 110.0,
-            rng.uniform(-7.0, -3.0) if heavy else rng.uniform(-2.0, 1.5), rng.uniform(2.0, 5.0), cabinet,
+            rng.uniform(6.0, 11.0) if heavy else rng.uniform(3.1, 6.0), 100.0 if heavy else 85.0,
+            rng.uniform(-7.0, -3.0) if heavy else rng.uniform(-2.0, 1.5), rng.uniform(1.0, 3.5), cabinet,
+            0.7 if heavy else 0.55,
         )  # fmt: skip
     dirt = {"blues": 2.0, "rock": 2.4, "country": 0.9, "dub": 1.0}.get(genre, 0.5)
     return Amplifier(dirt * rng.uniform(0.7, 1.5), 75.0, rng.uniform(-3.0, 1.0), rng.uniform(3.0, 7.0), cabinet)

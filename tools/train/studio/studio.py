@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from tools.train.studio.patches import patch_for
 from tools.train.studio.players import kicks_of, play_drums, play_patch, play_soundfont
 from tools.train.studio.soundfont import SoundFont
 from tools.train.studio.space import Spectrum
-from tools.train.studio.synth import Patch
+from tools.train.studio.synth import Patch, Plucked
 
 Loop = NDArray[np.float32]
 Rng = np.random.Generator
@@ -106,7 +106,8 @@ class Studio:
             )
             beats, feedback, echo_db = mix.echo
             channel.echo = (beats, feedback, echo_db - (6.0 if track.part == "comp" else 0.0))
-            channel.equaliser = [("high-pass", 95.0 if track.part == "lead" else 110.0, 2.0)]
+            low = 70.0 if track.word == "distorted guitar" else 95.0 if track.part == "lead" else 110.0
+            channel.equaliser = [("high-pass", low, 2.0)]
             channel.width = 0.55 if track.part == "lead" else 1.5
         else:
             channel.equaliser = [("high-pass", 28.0, 4.0)]
@@ -115,6 +116,10 @@ class Studio:
 
     def _by_patch(self, patch: Patch, piece: Composition, track: Track, rng: Rng, frames: int) -> Loop:
         seed = int(rng.integers(2**31))
+        if track.word == "distorted guitar" and track.part == "comp" and isinstance(patch, Plucked):
+            # The softer half of a riff's strokes is muted by the palm.
+            middle = float(np.median([note.velocity for note in track.notes])) / 127.0
+            patch = replace(patch, mute_below=middle if len(track.notes) > 16 else 0.3)
         takes = [play_patch(patch, track.notes, frames, seed, mono=track.word in _MONOPHONIC)]
         if track.word not in inserts.AMPLIFIED:
             return takes[0]
@@ -219,7 +224,7 @@ def _mastered(stems: Loop, piece: Composition, mix: Mix, rng: Rng) -> Loop:
     spectra = space.spectrum(stems)
     together = spectra.sum(axis=0)
     full = len({STEM_OF[track.part] for track in piece.tracks}) == 3
-    gain = master.tilt(together, hz, SPECTRA[mix.spectrum], 0.75 if full else 0.35, 7.0 if full else 4.0)
+    gain = master.tilt(together, hz, SPECTRA[mix.spectrum], 0.85 if full else 0.4, 8.0 if full else 4.0)
     gain = gain * _mood_gain(hz, piece.sound) * space.high_pass(hz, 24.0, 4)
     together = together * gain
     side = master.side_gain(together, hz, mix.side_db + rng.uniform(-1.0, 1.0)) * gain

@@ -280,7 +280,7 @@ class Plucked:
         frames = gesture.gate + int((self.release + 0.02) * RATE)
         burst = self._excitation(int(period) + 1, gesture.velocity, rng)
         muted = gesture.velocity < self.mute_below
-        seconds = self.decay * (220.0 / hz) ** 0.6 * (0.18 if muted else 1.0)
+        seconds = self.decay * (220.0 / hz) ** 0.6 * (0.07 if muted else 1.0)
         loss = 10.0 ** (-3.0 / (hz * seconds))
         stop = 10.0 ** (-3.0 / (hz * self.release))
         mono = np.empty(frames, np.float32)
