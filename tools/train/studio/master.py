@@ -152,16 +152,17 @@ def _limited(peak: Loop, gain: float, release_seconds: float) -> NDArray[np.floa
     return out * gain
 
 
-def loudness_gain(mix: Loop) -> Loop:
+def loudness_gain(mix: Loop, stem_peak: Loop) -> Loop:
     """The gain curve ``(frames,)`` that brings the mix ``(2, frames)`` to -14 LUFS and its true peak below -1 dBTP.
 
-    Where a limiter alone would have to take more than 5.5 dB, a fast compressor comes first.
+    ``stem_peak (frames,)`` is the largest sample of any stem: no stem passes full scale either, where two cancel in the
+    mix. Where a limiter alone would have to take more than 5.5 dB, a fast compressor comes first.
     """
     meter = Loudness(mix)
     now = meter.lufs(1.0)
     if not np.isfinite(now):
         return np.ones(mix.shape[1], np.float32)
-    peak = true_peak(mix)
+    peak = np.maximum(true_peak(mix), 0.88 * stem_peak)
     gain = 10.0 ** ((TARGET_LUFS - now) / 20.0)
     curve = np.ones(mix.shape[1], np.float32)
     ceiling = 10.0 ** (CEILING_DB / 20.0)
@@ -173,10 +174,15 @@ def loudness_gain(mix: Loop) -> Loop:
         threshold = ceiling / lift * 10.0 ** (-(0.35 * over_db + 2.0) / 20.0)
         curve = curve * dynamics.compressor(mix * curve, threshold, 3.0, 0.0012, 0.09)
     peak = peak * curve
-    for _ in range(6):
+    before, slope = np.inf, 1.0
+    for _ in range(10):
         total = _limited(peak, gain, 0.06) * curve
         error = TARGET_LUFS - meter.lufs(total)
         if abs(error) < 0.03:
             break
-        gain *= 10.0 ** (error * 1.15 / 20.0)
+        if np.isfinite(before) and abs(before - error) > 1e-4:  # a decibel of gain is worth less the more is limited
+            slope = np.clip(slope * before / (before - error), 0.7, 6.0)
+        before = error
+        step_db = np.clip(error * slope, -6.0, 6.0)
+        gain *= 10.0 ** (step_db / 20.0)
     return total.astype(np.float32)

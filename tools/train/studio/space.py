@@ -100,6 +100,16 @@ def reverb(frames: int, room: str, tenths: int) -> Spectrum:
     return np.asarray(rfft(folded) * high_pass(hz, 220.0, 4), np.complex64)
 
 
+@lru_cache(maxsize=4)
+def reflections(frames: int) -> Spectrum:
+    """A short response of unit energy, 15 ms of decaying noise above 300 Hz: a side for what is mono."""
+    n = int(0.015 * RATE)
+    noise = np.random.default_rng(1931).standard_normal(n) * np.exp(-np.arange(n) / (0.004 * RATE))
+    padded = np.zeros(frames, np.float32)
+    padded[:n] = noise / np.sqrt(np.sum(noise**2))
+    return np.asarray(rfft(padded) * high_pass(frequencies(frames), 300.0, 4), np.complex64)
+
+
 def echo(frames: int, beats: float, feedback: float) -> tuple[Spectrum, Spectrum]:
     """Ping-pong echoes of ``beats``, as (gain to the same side, gain to the other side), without the dry sound.
 

@@ -29,6 +29,7 @@ Rng = np.random.Generator
 STEMS = ("drums", "bass", "harmony")
 STEM_OF = {"drums": 0, "bass": 1, "comp": 2, "lead": 2}
 _TRACK_DB = -20.0  # loudness of a track at level 0 while it plays; only the balance matters here
+_LEAST_SIDE_DB = {"drums": -17.0, "bass": -26.0, "comp": -8.0, "lead": -15.0}  # of a channel, against its mid
 _SEND_DB = 5.0  # all rooms
 _DRUMS_DB = 2.0  # strokes are short: their blocks must be louder than those of a held note
 _MONOPHONIC = frozenset({"acid bass", "sub bass", "saw lead", "square lead", "whistle", "synth bass"})
@@ -167,6 +168,7 @@ def _in_the_room(channel: Channel, sound: Sound, mix: Mix, frames: int) -> Spect
         dry = np.stack((mid + side, mid - side))
     for kind, at, value in channel.equaliser:
         dry *= space.high_pass(hz, at, int(value)) if kind == "high-pass" else space.bell(hz, at, value)
+    dry = _widened(dry, _LEAST_SIDE_DB[channel.part], frames)
     send = space.spectrum(channel.send) if channel.send is not None else dry
     out = dry.copy()
     (room, seconds, send_db), dampened = channel.reverb, sound.room == 0.0
@@ -187,6 +189,16 @@ def _in_the_room(channel: Channel, sound: Sound, mix: Mix, frames: int) -> Spect
         same, other = space.echo(frames, beats, feedback)
         out += np.float32(10.0 ** (echo_db / 20.0)) * (same * dry + other * dry[::-1])
     return out
+
+
+def _widened(dry: Spectrum, least_db: float, frames: int) -> Spectrum:
+    """A channel that is all but mono gets a side, made of its mid by early reflections; the mid does not change."""
+    mid, side = 0.5 * (dry[0] + dry[1]), 0.5 * (dry[0] - dry[1])
+    lacking = 10.0 ** (least_db / 10.0) - float(np.sum(np.abs(side) ** 2)) / (float(np.sum(np.abs(mid) ** 2)) + 1e-12)
+    if lacking <= 0.0:
+        return dry
+    side = side + np.float32(np.sqrt(lacking)) * space.reflections(frames) * mid
+    return np.stack((mid + side, mid - side))
 
 
 def _processed(stem: Loop, sound: Sound, warmth: float, share: float) -> Loop:
@@ -226,6 +238,7 @@ def _mastered(stems: Loop, piece: Composition, mix: Mix, rng: Rng) -> Loop:
     full = len({STEM_OF[track.part] for track in piece.tracks}) == 3
     gain = master.tilt(together, hz, SPECTRA[mix.spectrum], 0.85 if full else 0.4, 8.0 if full else 4.0)
     gain = gain * _mood_gain(hz, piece.sound) * space.high_pass(hz, 24.0, 4)
+    gain = gain * space.low_pass(hz, 20200.0, 40)
     together = together * gain
     side = master.side_gain(together, hz, mix.side_db + rng.uniform(-1.0, 1.0)) * gain
     mid_part, side_part = 0.5 * gain * (spectra[:, 0] + spectra[:, 1]), 0.5 * side * (spectra[:, 0] - spectra[:, 1])
@@ -234,5 +247,11 @@ def _mastered(stems: Loop, piece: Composition, mix: Mix, rng: Rng) -> Loop:
     level = float(np.sqrt(np.mean(together**2))) + 1e-9
     ratio, above_db = mix.bus
     bus = dynamics.compressor(together, level * 10.0 ** (above_db / 20.0), ratio, 0.012, 0.14)
-    final = bus * master.loudness_gain(together * bus)
-    return master.mono_safe(np.asarray(stems * final, np.float32))
+    loud = _loud(stems * bus)
+    safe = master.mono_safe(loud)
+    return loud if safe is loud else _loud(safe)  # what was narrowed has lost some loudness
+
+
+def _loud(stems: Loop) -> Loop:
+    gain = master.loudness_gain(stems.sum(axis=0), np.abs(stems).max(axis=(0, 1)))
+    return np.asarray(stems * gain, np.float32)
