@@ -41,6 +41,7 @@ from riffengine.errors import RiffError
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.compose.composition import Composition, compose
 from tools.train.compose.render import Band
+from tools.train.studio import samples
 from tools.train.studio.soundfont import find_soundfont
 from tools.train.studio.studio import Studio
 
@@ -134,6 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     jobs = shards(options.out, options.count, options.first_seed)
     print(f"{len(jobs)} shards to make: {options.sound}, {soundfont.name}", file=sys.stderr)
+    if options.sound == "studio" and samples.folder() is None:
+        print("sonic-pi-samples is not installed: the machine drums are synthetic only", file=sys.stderr)
     start, done = time.perf_counter(), 0
     with get_context("spawn").Pool(max(options.jobs, 1), _open_player, (options.sound, soundfont)) as pool:
         for path, loops in pool.imap_unordered(_work, jobs):
