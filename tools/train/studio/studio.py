@@ -68,12 +68,13 @@ class Studio:
         mix = MIXES[piece.genre]
         spectra = np.zeros((3, 2, frames // 2 + 1), np.complex64)
         for track in piece.tracks:
-            rng = np.random.default_rng([piece.seed, zlib.crc32(track.part.encode())])
+            # Loops of one composition (compositions that know their ``origin``) are played by the same instruments.
+            rng = np.random.default_rng([getattr(piece, "origin", piece.seed), zlib.crc32(track.part.encode())])
             channel = self._channel(piece, track, mix, rng, frames)
             spectra[STEM_OF[track.part]] += _in_the_room(channel, piece.sound, mix, frames)
         stems = space.loop_of(spectra, frames)
         used = [bool(any(STEM_OF[track.part] == i for track in piece.tracks)) for i in range(3)]
-        rng = np.random.default_rng([piece.seed, 4])
+        rng = np.random.default_rng([getattr(piece, "origin", piece.seed), 4])
         self._duck(stems, piece, mix, rng)
         for name, stem, here in zip(STEMS, stems, used, strict=True):
             if here:
