@@ -78,7 +78,7 @@ class Studio:
         self._duck(stems, piece, mix, rng)
         for name, stem, here in zip(STEMS, stems, used, strict=True):
             if here:
-                stem[:] = _processed(stem, piece.sound, mix.warmth, 0.5 if name == "drums" else 1.0)
+                stem[:] = _processed(stem, piece.sound, mix.warmth, drums=name == "drums")
         return _mastered(stems, piece, mix, rng)
 
     def _channel(self, piece: Composition, track: Track, mix: Mix, rng: Rng, frames: int) -> Channel:
@@ -202,13 +202,17 @@ def _widened(dry: Spectrum, least_db: float, frames: int) -> Spectrum:
     return np.stack((mid + side, mid - side))
 
 
-def _processed(stem: Loop, sound: Sound, warmth: float, share: float) -> Loop:
-    """Saturation, punch and crushing of one stem; ``share`` of the mood's drive."""
-    drive = warmth + 1.2 * share * sound.drive
+def _processed(stem: Loop, sound: Sound, warmth: float, *, drums: bool) -> Loop:
+    """Saturation, punch and crushing of one stem; a kick below 110 Hz stays clean, or it would become a drone."""
+    drive = warmth + 1.2 * sound.drive
     if sound.punch:
         stem = stem * dynamics.transients(stem, 0.7 * sound.punch)
     if drive > 0.3:
-        stem = dynamics.saturated(stem, drive, asymmetry=0.15)
+        frames = stem.shape[1]
+        low = np.zeros_like(stem)
+        if drums and sound.drive:
+            low = space.loop_of(space.spectrum(stem) * space.low_pass(space.frequencies(frames), 110.0, 4), frames)
+        stem = low + dynamics.saturated(stem - low, drive, asymmetry=0.15)
     if sound.crush_bits:
         peak = float(np.abs(stem).max()) + 1e-6
         levels = 2.0 ** (sound.crush_bits - 1)
