@@ -139,7 +139,9 @@ def _electronic(key: int, rng: Generator, kick_seconds: float, *, boom: bool, ha
         return synthesis.tom(rng, _toms(key))
     if role in ("crash", "ride"):
         return synthesis.cymbal(rng, ride=role == "ride")
-    return _hand_percussion(key, rng)
+    if role in ("cowbell", "clave", "agogo", "bongo", "rim") and rng.random() < 0.3:
+        found = _one_of(rng, ("drum_cowbell",) if role == "cowbell" else samples.PERCUSSION)
+    return found or _hand_percussion(key, rng)
 
 
 class Kit:

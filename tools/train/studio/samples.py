@@ -35,6 +35,8 @@ SNARES = ("sn_dolf", "sn_dub", "sn_generic", "sn_zome", "elec_snare", "elec_hi_s
           "elec_filt_snare", "elec_lo_snare")  # fmt: skip
 CLAPS = ("perc_snap", "perc_snap2")
 HATS = ("drum_cymbal_closed", "elec_tick")
+PERCUSSION = ("elec_wood", "elec_pop", "elec_bong", "elec_plip", "elec_twip", "elec_blip", "elec_ping", "elec_flip",
+              "perc_till", "glitch_perc2")  # fmt: skip
 OPEN_HATS = ("drum_cymbal_open", "elec_cymbal")
 
 

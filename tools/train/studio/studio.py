@@ -174,11 +174,13 @@ def _in_the_room(channel: Channel, sound: Sound, mix: Mix, frames: int) -> Spect
     out = dry.copy()
     (room, seconds, send_db), dampened = channel.reverb, sound.room == 0.0
     if sound.reverb_wet:  # dreamy and spacious: a hall for everything but the bass, whatever the genre
-        wet_db = 4.5 if sound.reverb_wet > 0.5 else 2.5
-        room, seconds = "hall", max(sound.reverb_seconds, seconds)
+        dreamy, drums = sound.reverb_wet > 0.5, channel.part == "drums"
+        wet_db = (-1.5 if drums else 4.5) if dreamy else (0.0 if drums else 2.5)
+        room, seconds = "hall", max(sound.reverb_seconds * (0.7 if drums else 1.0), seconds)
         send_db = max(send_db, wet_db - (20.0 if channel.part == "bass" else 0.0))
-        send = dry if channel.part == "drums" else send
-        out *= np.float32(0.8)
+        send = dry * space.high_pass(hz, 450.0) if drums else send  # brushes on a snare would fill the hall
+        level = np.float32(1.0 / np.sqrt(1.0 + 10.0 ** ((send_db + _SEND_DB) / 10.0)))  # a tail, not more of the part
+        dry, send, out = level * dry, level * send, level * out
     send_db += _SEND_DB
     if send_db > -50.0 and not dampened:
         out += np.float32(10.0 ** (send_db / 20.0)) * send * space.reverb(frames, room, round(seconds * 10))
