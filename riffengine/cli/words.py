@@ -12,7 +12,7 @@ def _words(arguments: argparse.Namespace) -> int:
     """List the vocabulary by role."""
     from riffengine.renderer.registry import family_of
 
-    vocabulary = family_of(DEFAULT_MODEL).vocabulary()
+    vocabulary = family_of(DEFAULT_MODEL).vocabulary(DEFAULT_MODEL)
     for role, known in vocabulary.by_role().items() if vocabulary else ():
         print(f"{role}: {', '.join(known)}\n")
     print("Many synonyms are understood too. (word) has more weight, [word] less, (word:1.3) exactly this much.")

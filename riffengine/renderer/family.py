@@ -104,8 +104,8 @@ class FamilyDescriptor(ABC):
         """Sixteen hex digits that name the weights and how they are sampled; "" where that is not known in advance."""
         return ""
 
-    def vocabulary(self) -> Vocabulary | None:
-        """The words that this family's models know; ``None`` where any word may mean something."""
+    def vocabulary(self, model: str) -> Vocabulary | None:
+        """The words that ``model`` knows; ``None`` where any word may mean something."""
         return None
 
     def check(self, model: str) -> None:

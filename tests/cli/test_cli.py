@@ -19,7 +19,7 @@ from riffengine.cli.verbs import VERBS
 from riffengine.output.device import DeviceInfo
 from riffengine.performance.command import Command
 from riffengine.performance.parameters import standard_tree
-from riffengine.renderer.bundled.vocabulary import Vocabulary
+from riffengine.renderer.registry import family_of
 from riffengine.session.session import default_session
 
 RENDER = ["render", "--prompt", "jazz piano", "-o", "out.wav"]
@@ -174,7 +174,9 @@ def test_a_journey_has_both_ends() -> None:
 def test_words_prints_the_whole_vocabulary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["words"]) == 0
     listed = {word.strip() for line in capsys.readouterr().out.splitlines() for word in line.split(":")[-1].split(",")}
-    assert set(Vocabulary.load().words) <= listed
+    known = family_of("bundled").vocabulary("bundled")
+    assert known is not None
+    assert set().union(*known.by_role().values()) <= listed
 
 
 def test_devices_says_what_to_do_in_a_process_of_its_own() -> None:

@@ -34,7 +34,7 @@ def test_no_two_parts_of_four_decks_share_a_channel() -> None:
 
 def test_a_score_becomes_notes() -> None:
     score = sheet.score_from_notes(
-        [sheet.Note("bass", 33, 30, 4), sheet.Note("comp", 60, 0, 8), sheet.Note("comp", 64, 0, 8)],
+        [sheet.Note("bass", 33, 30, 4, 0.5), sheet.Note("comp", 60, 0, 8), sheet.Note("comp", 64, 0, 8)],
         [sheet.Hit("kick", 0, 1.0), sheet.Hit("snare", 4, 0.3)],
     )
     found = loop_notes(score)
@@ -46,6 +46,7 @@ def test_a_score_becomes_notes() -> None:
         ("bass", 33, 30, 4),
     ]
     assert {n.velocity for n in found if n.part == "drums"} == {127, 38}
+    assert [n.velocity for n in found if n.part != "drums"] == [102, 102, 64]
     assert [n.stem for n in found] == ["harmony", "harmony", "drums", "drums", "bass"]
 
 

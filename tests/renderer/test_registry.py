@@ -60,7 +60,7 @@ class SinesDescriptor(FamilyDescriptor):
     def weights_digest(self, model: str) -> str:
         return Sines.weights_digest
 
-    def vocabulary(self) -> OneWord:
+    def vocabulary(self, model: str) -> OneWord:
         return OneWord()
 
 
@@ -96,7 +96,7 @@ def test_the_table_needs_no_torch() -> None:
 import sys
 from riffengine.renderer.registry import family_of, model_shape
 for model in ("bundled", "a/b"):
-    model_shape(model), family_of(model).weights_digest(model), family_of(model).vocabulary()
+    model_shape(model), family_of(model).weights_digest(model), family_of(model).vocabulary(model)
 assert "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.encoder import encoder_shape
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.vocabulary import Vocabulary
+from riffengine.renderer.bundled.weights import packaged_weights, read_weights
 from tools.train import flow, listen
 from tools.train.flow import LoopSet, flow_loss
 from tools.train.listen import MixSet, encoder_loss
+from tools.train.loop import take_over
 
 LOOPS, CHANNELS = 260, 24
 WORDS = len(Vocabulary.load().words)
@@ -72,6 +75,17 @@ def test_a_deeper_net_begins_from_what_a_shallow_one_learnt(features, tmp_path, 
         capsys,
         [*words, "--out", str(tmp_path / "three"), "--start", str(tmp_path / "two/render.pt")],
     )
+
+
+def test_the_shipped_weights_are_a_start_with_every_word_they_know(tmp_path):
+    shipped = read_weights(packaged_weights()).score
+    net = FlowTransformer(replace(shipped.shape, words=WORDS, velocities=True))
+    take_over(net, packaged_weights(), "score")
+    known = shipped.shape.words
+    torch.testing.assert_close(net.word_vectors[:known], shipped.word_vectors[:known])
+    torch.testing.assert_close(net.word_vectors[-1], shipped.word_vectors[-1])  # that of an empty prompt
+    assert not net.word_vectors[known:-1].any()
+    torch.testing.assert_close(net.outlet.weight, shipped.outlet.weight)
 
 
 def test_a_batch_moves_to_another_device_whole(features, monkeypatch):

@@ -114,7 +114,8 @@ def main() -> None:
     held = LoopSet(args.source, args.stage, slice(0, 200), [3])
     dims = train.latents.shape[-1] if args.stage == "render" else sheet.COLUMNS
     context = cond.CONTEXT_COLUMNS if args.stage == "render" else 0
-    shape = FlowShape(dims, context, train.vocabulary, args.width, args.depth, args.width // 64, scalars=cond.SCALARS)
+    sizes = (dims, context, train.vocabulary, args.width, args.depth, args.width // 64)
+    shape = FlowShape(*sizes, scalars=cond.SCALARS, velocities=True)
     exam = held.batch(0, np.arange(192))
     exam_t = torch.linspace(0.02, 0.98, 192)
     exam_noise = torch.randn(exam[0].shape, generator=torch.Generator("cpu").manual_seed(4), device="cpu")

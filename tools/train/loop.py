@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.weights import read_weights
 
 Loss = Callable[[FlowTransformer], Tensor]
 
@@ -28,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser, steps: int) -> argparse.Namespace
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--save", type=int, default=250)
-    parser.add_argument("--start", type=Path, help="checkpoint of an earlier run to begin from")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier run, or exported weights, to begin from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cuda where there is one (never tried: no GPU was at hand)")
     args = parser.parse_args()
@@ -44,17 +45,26 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * min(1.0, (step + 1) / 200) * max(0.0, fall)
 
 
-def take_over(net: FlowTransformer, path: Path) -> None:
-    """Begin from the average of another run: every tensor of the same shape, and known columns of longer ones."""
+def take_over(net: FlowTransformer, path: Path, part: str) -> None:
+    """Begin from the average of another run, or from weights that were exported: every tensor of the same shape, and
+    what is known of longer ones. ``part`` names the network in exported weights."""
     taken = 0
     own = net.state_dict()
-    for name, tensor in torch.load(path, map_location="cpu", weights_only=True)["average"].items():
+    if path.suffix == ".safetensors":
+        known = read_weights(path).parts[part].state_dict()
+    else:
+        known = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    for name, tensor in known.items():
         if name in own and own[name].shape == tensor.shape:
             own[name].copy_(tensor)
             taken += tensor.numel()
         elif name == "scalar.weight":  # a scalar that is new says nothing yet
             own[name].zero_()
             own[name][:, : tensor.shape[1]] = tensor
+        elif name == "word_vectors" and tensor.shape[1] == own[name].shape[1]:  # nor does a word that is new
+            own[name].zero_()
+            own[name][: len(tensor) - 1], own[name][-1] = tensor[:-1], tensor[-1]  # the last row: an empty prompt
+            taken += tensor.numel()
     print(f"took over {taken / 1e6:.2f} M parameters of {path}", flush=True)
 
 
@@ -72,7 +82,7 @@ def fit(saved: Path, shape: FlowShape, args: argparse.Namespace, draw: Callable[
     state = torch.load(saved, map_location=args.device, weights_only=True) if saved.exists() else None
     first = state["step"] if state else 0
     if args.start and not state:
-        take_over(net, args.start)
+        take_over(net, args.start, saved.stem)
     average = copy.deepcopy(net).requires_grad_(False)
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
     if state:

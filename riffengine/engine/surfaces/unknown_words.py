@@ -15,14 +15,14 @@ class UnknownWords:
     """Looks at the prompts of a session whose model is ``model``; ``say`` shows each unknown word once."""
 
     def __init__(self, model: str, say: Callable[[str], None]) -> None:
-        self._family, self._say = family_of(model), say
+        self._vocabulary, self._say = family_of(model).vocabulary(model), say
         self._said: set[str] = set()
 
     def note(self, path: str, text: Value) -> str:
         """What to tell the sender of ``text`` for ``path``; "" when it is no prompt, or all its words are known."""
         if parse_path(path).control not in ("prompt", "to", "negative"):
             return ""
-        vocabulary = self._family.vocabulary()
+        vocabulary = self._vocabulary
         if vocabulary is None:
             return ""
         notes = []

@@ -51,11 +51,15 @@ class BundledDescriptor(FamilyDescriptor):
         path = _path(model)
         return digest_of(path) if path.is_file() else ""
 
-    def vocabulary(self) -> Vocabulary:
-        """The words of ``vocabulary.yaml``, which all weights of this family share."""
+    def vocabulary(self, model: str) -> Vocabulary:
+        """The words of ``vocabulary.yaml`` that the weights were trained with; all of them if they cannot be read."""
         from riffengine.renderer.bundled.vocabulary import Vocabulary as Words
 
-        return Words.load()
+        declared = _metadata(_path(model))
+        try:
+            return Words.of_size(max(int(json.loads(declared[stage])["words"]) for stage in ("score", "render")))
+        except (KeyError, TypeError, ValueError):
+            return Words.load()
 
 
 def packaged_weights() -> Path:

@@ -40,7 +40,9 @@ def mel_patches(mel: Tensor) -> Tensor:
 
 def encoder_shape(channels: int, words: int, width: int, depth: int) -> FlowShape:
     """The shape of an encoder that predicts a score and latents of ``channels`` columns."""
-    return FlowShape(channels + sheet.COLUMNS, PATCH, words, width, depth, width // 64, scalars=cond.SCALARS)
+    return FlowShape(
+        channels + sheet.COLUMNS, PATCH, words, width, depth, width // 64, scalars=cond.SCALARS, velocities=True
+    )
 
 
 def run_encoder(net: FlowTransformer, patches: Tensor) -> Tensor:
@@ -57,4 +59,5 @@ def encode_loop(
     """Encode a mono loop ``(frames,)`` at 44.1 kHz that is ``beats`` beats long."""
     mel = codec.codecs_for(beats)[0].encode(torch.from_numpy(audio)[None])
     predicted = run_encoder(net, mel_patches(mel))
-    return EncodedLoop(score_from_flow(predicted[..., codec.channels :])[0], predicted[..., : codec.channels])
+    score = score_from_flow(predicted[..., codec.channels :], net.shape.velocities)[0]
+    return EncodedLoop(score, predicted[..., : codec.channels])

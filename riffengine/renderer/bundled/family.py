@@ -19,7 +19,6 @@ from riffengine.renderer.bundled.encoder import EncodedLoop, encode_loop
 from riffengine.renderer.bundled.inpainting import LevelledStems, apply_retake, keeps_audio, level_stems
 from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
 from riffengine.renderer.bundled.score_notes import loop_notes
-from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.family import Check, Rendition
@@ -43,7 +42,7 @@ class BundledModel:
         self._codec = networks.codec
         self._encoder = networks.encoder
         self.stems = networks.codec.names
-        words = Vocabulary.load()
+        words = networks.vocabulary
         self.vocabulary = words.words
         self.weights_digest = networks.digest
         self._sampler = Sampler(networks.score, networks.render, networks.codec, words)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class FlowShape:
-    """The sizes of one FlowTransformer; stored with its weights."""
+    """The sizes of one FlowTransformer and what its score columns mean; stored with its weights."""
 
     channels: int  # of one token of x
     context: int  # of one token of the per-token condition; 0: there is none
@@ -30,9 +30,10 @@ class FlowShape:
     heads: int = 4
     bar: int = 16  # tokens in a bar: position embeddings repeat every bar
     scalars: int = 2  # tempo and mode
+    velocities: bool = False  # onset columns hold velocities (score.onset_value); before, they held 1
 
     def as_dict(self) -> dict[str, Any]:
-        """The sizes as plain numbers, for a checkpoint's metadata."""
+        """The shape as plain numbers, for a checkpoint's metadata."""
         return asdict(self)
 
 

@@ -38,6 +38,7 @@ class _Segment:
     step: int
     steps: int
     is_onset: bool
+    velocity: float
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def _split_at_chord_changes(notes: list[Note], change_steps: frozenset[int], ste
         inside = [offset for offset in range(1, note.steps) if (note.start_step + offset) % steps in change_steps]
         edges = [0, *inside, note.steps]
         for start, end in pairwise(edges):
-            segments.append(_Segment(note.pitch, (note.start_step + start) % steps, end - start, start == 0))
+            segments.append(
+                _Segment(note.pitch, (note.start_step + start) % steps, end - start, start == 0, note.velocity)
+            )
     return sorted(segments, key=lambda segment: (segment.step, segment.pitch))
 
 
@@ -130,10 +133,11 @@ def _write_segments(out: Score, part: str, segments: list[_Segment], moved: list
     onsets = np.zeros(len(out), np.float32)
     for segment, pitch in zip(segments, moved, strict=True):
         block[np.arange(segment.step, segment.step + segment.steps) % len(out), pitch - lowest] = 1.0
-        onsets[segment.step] = max(onsets[segment.step], float(segment.is_onset))
+        if segment.is_onset:
+            onsets[segment.step] = max(onsets[segment.step], sheet.onset_value(segment.velocity))
     for segment, pitch in zip(segments, moved, strict=True):
         if not block[segment.step - 1, pitch - lowest]:
-            onsets[segment.step] = 1.0
+            onsets[segment.step] = max(onsets[segment.step], sheet.onset_value(segment.velocity))
     out[:, columns] = block
     out[:, sheet.ONSET_COLUMN[part]] = onsets
 

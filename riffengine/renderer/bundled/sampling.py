@@ -27,6 +27,7 @@ from riffengine.renderer.bundled.stages import (
     SOUND_SHIFT,
     Condition,
     Inpainting,
+    as_trained,
     guided_velocity,
     sample_flow,
     score_from_flow,
@@ -134,13 +135,13 @@ class Sampler:
                     mask[:, columns] = True
             mask &= _retake_steps(retake, request.beats)[:, None]
             noise = torch.where(mask, self._noise(request, shape, _SCORE_STREAM, retake.number), noise)
-            inpainting = Inpainting(~mask, score_to_flow(base)[None])
+            inpainting = Inpainting(~mask, score_to_flow(as_trained(base, net.shape))[None])
         prompt, negative_prompt = self._embeddings(net, request)
         positive = Condition(prompt, self._scalars(request, 120.0, key.mode_sign, 0.0))
         negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(request), 120.0, key.mode_sign, 0.0))
         velocity = guided_velocity(net, positive, negative, SCORE_GUIDANCE)
         sampled = sample_flow(velocity, noise, SCORE_STEPS, check, shift=SCORE_SHIFT, inpainting=inpainting)
-        return self._scores.put(cache_key, score_from_flow(sampled)[0])
+        return self._scores.put(cache_key, score_from_flow(sampled, net.shape.velocities)[0])
 
     # --- the latents ---------------------------------------------------------------------------------------------
 
@@ -163,13 +164,14 @@ class Sampler:
             inpainting = Inpainting(~mask, base.latents)
         # An empty score would be rendered as silence: then the score counts as unknown, and the words alone decide.
         known = torch.full((1, len(cond.PARTS)), float(score.any()))
+        given = as_trained(score[None], net.shape)
         prompt, negative_prompt = self._embeddings(net, request)
         bpm = request.source_tempo
         positive = Condition(
-            prompt, self._scalars(request, bpm, 0.0, request.brightness), cond.score_context(score[None], known)
+            prompt, self._scalars(request, bpm, 0.0, request.brightness), cond.score_context(given, known)
         )
         # The negative condition has an unknown score: guidance away from it makes notes clearer and better in tune.
-        unknown = cond.score_context(score[None], torch.zeros_like(known))
+        unknown = cond.score_context(given, torch.zeros_like(known))
         negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(request), bpm, 0.0, 0.0), unknown)
         guidance = lerp(request.start.guidance, request.end.guidance, request.alpha)
         velocity = guided_velocity(net, positive, negative, guidance)
@@ -197,19 +199,20 @@ class Sampler:
         """Embeddings of the prompt and of the negative prompt, interpolated between the request's two points."""
         points = (request.start, request.end)
         prompts, negatives = (
-            [self._word_weights(p.prompt) for p in points],
-            [self._word_weights(p.negative) for p in points],
+            [self._word_weights(p.prompt, net.shape.words) for p in points],
+            [self._word_weights(p.negative, net.shape.words) for p in points],
         )
         return (
             torch.lerp(net.embed_words(prompts[0]), net.embed_words(prompts[1]), request.alpha),
             torch.lerp(net.embed_words(negatives[0]), net.embed_words(negatives[1]), request.alpha),
         )
 
-    def _word_weights(self, prompt: str) -> Tensor:
-        """``(1, words)``: the weight of every word of the vocabulary, 0 for those not in ``prompt``."""
-        weights = torch.zeros(1, len(self._words))
+    def _word_weights(self, prompt: str, words: int) -> Tensor:
+        """``(1, words)``: the weights of the first ``words`` words of the vocabulary, 0 for those not in ``prompt``."""
+        weights = torch.zeros(1, words)
         for index, weight in self._words.parse(prompt).weights:
-            weights[0, index] = weight
+            if index < words:
+                weights[0, index] = weight
         return weights
 
     @staticmethod

@@ -11,11 +11,12 @@ drums 8    DRUMS    velocity 0..1 of kick, snare, clap, closed hat, open hat, to
 bass 33    BASS     1 while a note of MIDI pitch 28..60 sounds, from the step of its onset on
 comp 61    COMP     the same for the chords, 36..96
 lead 61    LEAD     the same for the melody, 48..108
-onsets 3   ONSETS   1 where a note of the bass, the comp, the lead starts
+onsets 3   ONSETS   0.5 + velocity / 2 where a note of the bass, the comp, the lead starts
 =========  =======  ==========================================================================================
 
 The onset columns do not say *which* of the sounding pitches starts, so reading a score restarts every pitch of the part
-there. The array written from those notes is the same again.
+there, and all pitches of a part that start together have one velocity. The array written from those notes is the same
+again.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ STEM_COLUMNS = {
 
 Score = NDArray[np.float32]
 
-# A score has no velocities of pitched notes; notes that are read from a score get this one.
+# The velocity of notes for which nothing else is known: those of networks that were trained without velocities, and
+# those that start without an onset.
 READ_VELOCITY = 0.8
 
 
@@ -81,6 +83,16 @@ class Hit:
     velocity: float
 
 
+def onset_value(velocity: float) -> float:
+    """What an onset column holds for notes of ``velocity`` 0..1: 0.5..1, because 0 means that no note starts."""
+    return 0.5 + 0.5 * min(max(velocity, 0.0), 1.0)
+
+
+def onset_velocity(value: float) -> float:
+    """The inverse of ``onset_value``, to seven digits: the precision of float32."""
+    return round(min(max(2.0 * value - 1.0, 0.0), 1.0), 7)
+
+
 def fold(part: str, pitch: int) -> int:
     """``pitch`` moved by octaves into the range of ``part`` (each range is wider than an octave)."""
     while pitch < LOWEST[part]:
@@ -91,7 +103,10 @@ def fold(part: str, pitch: int) -> int:
 
 
 def score_from_notes(notes: Iterable[Note], hits: Iterable[Hit] = ()) -> Score:
-    """Write notes and drum strokes into a score ``(32, 166) float32``; the louder of two equal strokes is kept."""
+    """Write notes and drum strokes into a score ``(32, 166) float32``; the louder of two equal strokes is kept.
+
+    Notes of one part that start together get the velocity of the loudest.
+    """
     score = np.zeros((STEPS, COLUMNS), np.float32)
     for note in notes:
         if not LOWEST[note.part] <= note.pitch <= HIGHEST[note.part]:
@@ -102,7 +117,8 @@ def score_from_notes(notes: Iterable[Note], hits: Iterable[Hit] = ()) -> Score:
         column = PART_COLUMNS[note.part].start + note.pitch - LOWEST[note.part]
         length = min(max(note.steps, 1), STEPS)
         score[np.arange(note.start_step, note.start_step + length) % STEPS, column] = 1.0
-        score[note.start_step % STEPS, ONSET_COLUMN[note.part]] = 1.0
+        onset = note.start_step % STEPS, ONSET_COLUMN[note.part]
+        score[onset] = max(score[onset], onset_value(note.velocity))
     for hit in hits:
         column = DRUM_VOICES.index(hit.voice)
         step = hit.step % STEPS
@@ -110,7 +126,10 @@ def score_from_notes(notes: Iterable[Note], hits: Iterable[Hit] = ()) -> Score:
     return score
 
 
-def _notes_of_part(part: str, sounding: NDArray[np.bool_], onsets: NDArray[np.bool_]) -> list[Note]:
+def _notes_of_part(part: str, sounding: NDArray[np.bool_], onset_values: NDArray[np.float32]) -> list[Note]:
+    """The notes of one part; ``onset_values`` is its onset column, 0 where no note starts."""
+    onsets = onset_values > 0
+    velocities = [onset_velocity(float(value)) if value else READ_VELOCITY for value in onset_values]
     notes = []
     for index in np.flatnonzero(sounding.any(axis=0)):
         active = sounding[:, index]
@@ -122,22 +141,23 @@ def _notes_of_part(part: str, sounding: NDArray[np.bool_], onsets: NDArray[np.bo
             until = start_steps[i + 1] if i + 1 < len(start_steps) else start_steps[0] + len(active)
             held = active[np.arange(start, until) % len(active)]
             steps = len(held) if held.all() else int(np.argmin(held))
-            notes.append(Note(part, LOWEST[part] + int(index), int(start), steps))
+            notes.append(Note(part, LOWEST[part] + int(index), int(start), steps, velocities[start]))
     return notes
 
 
 def notes_from_score(score: Score, threshold: float = 0.5) -> tuple[list[Note], list[Hit]]:
-    """Read notes and drum strokes from a score: values of at least ``threshold`` (for drums a fifth of it).
+    """Read notes and drum strokes from a score: values of at least ``threshold`` (onsets half of it, drums a fifth).
 
-    The inverse of ``score_from_notes`` except for velocities of pitched notes and restarted pitches (see the module's
-    docstring). Drum columns hold velocities, and a ghost note has about 0.25, so their threshold is lower. Notes are
-    sorted by step.
+    The inverse of ``score_from_notes`` except for restarted pitches (see the module's docstring). Drum columns hold
+    velocities, and a ghost note has about 0.25, so their threshold is lower; the softest onset is 0.5. Notes are sorted
+    by step.
     """
     if score.ndim != 2 or score.shape[1] != COLUMNS or not len(score) or len(score) % STEPS_PER_BEAT:
         raise ValueError(f"a score is (sixteenths of whole beats, {COLUMNS}), not {score.shape}")
     notes: list[Note] = []
     for part in PITCHED_PARTS:
-        onsets = score[:, ONSET_COLUMN[part]] >= threshold
+        onsets = score[:, ONSET_COLUMN[part]]
+        onsets = np.where(onsets >= threshold / 2, onsets, np.float32(0.0))
         notes += _notes_of_part(part, score[:, PART_COLUMNS[part]] >= threshold, onsets)
     notes.sort(key=lambda note: (note.start_step, PITCHED_PARTS.index(note.part), note.pitch))
     drums = score[:, DRUMS]

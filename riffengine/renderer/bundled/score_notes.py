@@ -14,7 +14,7 @@ DRUM_KEYS = {
 def loop_notes(score: Score) -> tuple[LoopNote, ...]:
     """The notes and drum strokes of a score ``(T, 166)`` at sounding pitch, sorted by onset.
 
-    A stroke lasts one sixteenth. All pitched notes have one velocity, because a score has none.
+    A stroke lasts one sixteenth.
     """
     notes, hits = notes_from_score(score)
     found = [LoopNote(n.part, n.pitch, n.start_step, n.steps, _velocity(n.velocity)) for n in notes]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
-from riffengine.renderer.bundled.flow_transformer import FlowTransformer, Velocity, euler
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer, Velocity, euler
 from riffengine.renderer.bundled.loop_lengths import predict_any_length
 
 SCORE_SCALE = 2.0  # "on" and "off" are two standard deviations of the noise apart
@@ -17,16 +17,28 @@ SCORE_SHIFT = 2.0  # notes are decided early in the flow, so more of its steps a
 SOUND_SHIFT = 0.5  # pitches become precise late in the flow
 
 
+def as_trained(scores: Tensor, shape: FlowShape) -> Tensor:
+    """``scores`` as the network of ``shape`` knows them: where it has no velocities, every onset is 1."""
+    if shape.velocities:
+        return scores
+    plain = scores.clone()
+    plain[..., sheet.ONSETS] = (scores[..., sheet.ONSETS] > 0).to(scores.dtype)
+    return plain
+
+
 def score_to_flow(scores: Tensor) -> Tensor:
     """Score columns 0..1 as values that the flow is trained on."""
     return scores * SCORE_SCALE
 
 
-def score_from_flow(x: Tensor) -> Tensor:
-    """The score of a flow sample ``x`` ``(batch, steps, columns)``: notes on or off, drum velocities 0..1.
+def score_from_flow(x: Tensor, velocities: bool) -> Tensor:
+    """The score of a flow sample ``x`` ``(batch, steps, columns)``: notes on or off, velocities of notes and drums.
 
-    A note is on above the middle value. A note without an onset gets one, so that every note starts.
+    A note is on above the middle value. A note without an onset gets one, so that every note starts. ``velocities`` is
+    that of the network's shape: if it has none, every note gets ``READ_VELOCITY``.
     """
+    usual = sheet.onset_value(sheet.READ_VELOCITY)
+    threshold = 0.25 if velocities else 0.5  # halfway to the softest onset, or to the only one
     soft = (x / SCORE_SCALE).clamp(0.0, 1.0)
     out = torch.zeros_like(soft)
     drums = soft[..., sheet.DRUMS]
@@ -35,9 +47,10 @@ def score_from_flow(x: Tensor) -> Tensor:
         active = (soft[..., columns] > 0.5).float()
         starts = ((active - active.roll(1, dims=1)) > 0).any(dim=2).float()
         column = sheet.ONSETS.start + part
-        predicted = (soft[..., column] > 0.5).float() * active.amax(dim=2)
+        is_onset = (soft[..., column] > threshold) & active.any(dim=2)
+        value = soft[..., column].clamp_min(0.5) if velocities else torch.full_like(soft[..., column], usual)
         out[..., columns] = active
-        out[..., column] = torch.maximum(predicted, starts)
+        out[..., column] = torch.where(is_onset, value, starts * usual)
     return out
 
 

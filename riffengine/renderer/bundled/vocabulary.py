@@ -21,7 +21,7 @@ EMPHASIS = 1.1
 HEAVIEST = 4.0  # above this, one word dominates the sum of embeddings; also limits typos such as 11 for 1.1
 LONGEST_PROMPT = 2000  # characters; the rest is ignored, so that a huge text cannot stall the engine
 
-ROLES = ("genre", "instrument", "mood", "mode", "drums")
+ROLES = ("genre", "instrument", "mood", "mode", "drums", "playing")
 
 _SYNTAX = re.compile(r"\\(.)|([()\[\]])|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|([^\\()\[\]:]+)|(.)", re.DOTALL)
 _TOKEN = re.compile(r"[^\W_]+|[,.;:|/\n!?]", re.UNICODE)
@@ -89,13 +89,19 @@ def _weighted_tokens(prompt: str) -> list[tuple[str, float]]:
 class Vocabulary:
     """The canonical words, in the order of the model's embedding, with their roles and synonyms."""
 
-    def __init__(self, sections: Mapping[str, Any]) -> None:
-        """``sections`` is the content of ``vocabulary.yaml``: one section per role, ``several`` and ``stop``."""
+    def __init__(self, sections: Mapping[str, Any], size: int | None = None) -> None:
+        """``sections`` is the content of ``vocabulary.yaml``: roles, ``added`` (more roles), ``several`` and ``stop``.
+
+        With ``size`` only the first ``size`` canonical words are known: those of weights trained with so many.
+        """
         self._role: dict[str, str] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
         synonyms: dict[str, list[str]] = {}
-        for role in ROLES:
-            for word, entry in sections[role].items():
+        later: Mapping[str, Any] = sections.get("added", {})
+        for role, entries in [(role, sections.get(role, {})) for role in ROLES] + list(later.items()):
+            for word, entry in entries.items():
+                if len(self._role) == size:
+                    break
                 self._role[word] = role
                 if isinstance(entry, Mapping):
                     self._parts[word] = tuple(entry["parts"])
@@ -111,7 +117,8 @@ class Vocabulary:
             for name in names:
                 self._meaning[tuple(_tokens(name))] = (self._index[word],)
         for phrase, words in sections["several"].items():
-            self._meaning[tuple(_tokens(phrase))] = tuple(self._index[word] for word in words)
+            if all(word in self._index for word in words):
+                self._meaning[tuple(_tokens(phrase))] = tuple(self._index[word] for word in words)
         for word in self.words:
             self._meaning[tuple(_tokens(word))] = (self._index[word],)
         self._longest = max(len(phrase) for phrase in self._meaning)
@@ -119,7 +126,12 @@ class Vocabulary:
     @classmethod
     def load(cls) -> Vocabulary:
         """The vocabulary that ships with the package."""
-        return _packaged()
+        return _packaged(None)
+
+    @classmethod
+    def of_size(cls, size: int) -> Vocabulary:
+        """Its first ``size`` words (all if it has no more): the vocabulary of weights that were trained with these."""
+        return _packaged(size if size < len(cls.load()) else None)
 
     def __len__(self) -> int:
         """The number of canonical words."""
@@ -130,7 +142,7 @@ class Vocabulary:
         return self._index[word]
 
     def role(self, word: str) -> str:
-        """``genre``, ``instrument``, ``mood``, ``mode`` or ``drums``; raises ``KeyError`` for other words."""
+        """One of ``ROLES``: ``genre``, ``instrument`` …; raises ``KeyError`` for other words."""
         return self._role[word]
 
     def parts(self, word: str) -> tuple[str, ...]:
@@ -185,7 +197,7 @@ class Vocabulary:
         return token in _BREAK or token in self._stop or token.isdigit()
 
 
-@lru_cache(maxsize=1)
-def _packaged() -> Vocabulary:
+@lru_cache(maxsize=4)
+def _packaged(size: int | None) -> Vocabulary:
     text = resources.files(__package__).joinpath("vocabulary.yaml").read_text(encoding="utf-8")
-    return Vocabulary(yaml.safe_load(text))
+    return Vocabulary(yaml.safe_load(text), size)

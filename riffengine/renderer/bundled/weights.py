@@ -39,6 +39,11 @@ class Networks:
     digest: str
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that at least one of the two stages was trained with."""
+        return Vocabulary.of_size(max(self.score.shape.words, self.render.shape.words))
+
+    @property
     def parts(self) -> dict[str, nn.Module]:
         """The modules by their names in the file."""
         return {"score": self.score, "render": self.render, "listener": self.encoder, "sound": self.codec}
@@ -64,7 +69,7 @@ def write_weights(path: Path, networks: Networks) -> None:
         "stems": json.dumps(networks.codec.names),
         "channels": "1",
         "sound": json.dumps([shape.as_dict() for shape in networks.codec.shapes]),
-        "vocabulary": vocabulary_digest(Vocabulary.load().words),
+        "vocabulary": vocabulary_digest(networks.vocabulary.words),
     }
     for name, part in networks.parts.items():
         if isinstance(part, FlowTransformer):
@@ -92,14 +97,14 @@ def read_weights(path: Path) -> Networks:
     tensors = {key: tensor * scales.get(key, 1.0) for key, tensor in stored.items() if not key.endswith(_SCALE)}
     if header.get("format") != FORMAT:
         raise ModelError(f"{path} holds {header.get('format', 'no known format')!r}; this version reads {FORMAT!r}")
-    if header.get("vocabulary") != vocabulary_digest(Vocabulary.load().words):
-        raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
     try:
         score, render, encoder = (FlowTransformer(_shape(header[name])) for name in ("score", "render", "listener"))
         codec = LatentCodec([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
     networks = Networks(score, render, encoder, codec, digest_of(path))
+    if header.get("vocabulary") != vocabulary_digest(networks.vocabulary.words):
+        raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
     for name, part in networks.parts.items():
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         try:

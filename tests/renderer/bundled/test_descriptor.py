@@ -37,6 +37,19 @@ def test_a_spectrogram_checkpoint_has_bands_for_stems() -> None:
     assert model_shape("some/folder") == model_shape("a/b?lora=x.safetensors") == ModelShape(("low", "mid", "high"), 2)
 
 
+def test_the_vocabulary_is_that_of_the_weights(tmp_path: Path) -> None:
+    from riffengine.renderer.bundled.vocabulary import Vocabulary
+    from riffengine.renderer.registry import family_of
+
+    shapes = {"score": json.dumps({"words": 118}), "render": json.dumps({"words": 116})}
+    path = declaring(tmp_path / "some.safetensors", shapes)
+    known = family_of(path).vocabulary(path)
+    assert known is not None and known.unknown("trio skank") == ("skank",)
+    for metadata in (None, {"score": "{", "render": "[]"}, {"score": "[]"}, {"score": '{"words": "x"}'}):
+        path = declaring(tmp_path / "damaged.safetensors", metadata)
+        assert family_of(path).vocabulary(path) is Vocabulary.load()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x04", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}", b"\x04\0\0\0\0\0\0\0[[[[", b"\x02\0\0\0\0\0\0\0[]"]
 )

@@ -179,3 +179,13 @@ def test_a_full_voicing_sings_every_tone_of_the_chord() -> None:
 def test_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="a score is"):
         revoice(np.zeros((32, 165), np.float32), [AM])
+
+
+def test_velocities_stay_with_their_notes() -> None:
+    tune = [Note("bass", 36, 0, 8, 0.25), Note("comp", 60, 4, 20, 0.5), Note("comp", 64, 4, 20, 0.5)]
+    out = revoice(score_from_notes(tune), [C, F], C_MAJOR)
+    assert {(n.part, n.start_step, n.velocity) for n in notes_from_score(out)[0]} == {
+        ("bass", 0, 0.25),
+        ("comp", 4, 0.5),
+        ("comp", 16, 0.5),  # struck again where the chord changes, as loud as before
+    }

@@ -25,6 +25,7 @@ from riffengine.renderer.bundled.score import (
     transpose,
 )
 
+_velocities = st.integers(0, 127).map(lambda velocity: velocity / 127)
 _notes = st.sampled_from(PITCHED_PARTS).flatmap(
     lambda part: st.builds(
         Note,
@@ -32,6 +33,7 @@ _notes = st.sampled_from(PITCHED_PARTS).flatmap(
         st.integers(LOWEST[part], HIGHEST[part]),
         st.integers(0, STEPS - 1),
         st.integers(1, STEPS),
+        _velocities,
     )
 )
 _hits = st.builds(Hit, st.sampled_from(DRUM_VOICES), st.integers(0, STEPS - 1), st.sampled_from((0.3, 0.55, 0.8, 1.0)))
@@ -47,7 +49,8 @@ def test_a_note_fills_its_steps_and_marks_its_onset() -> None:
     assert np.flatnonzero(score[:, BASS.start + 12]).tolist() == [0, 1, 30, 31]
     assert np.flatnonzero(score[:, ONSET_COLUMN["bass"]]).tolist() == [30]
     assert score[4, 1] == np.float32(0.8)
-    assert score.sum() == pytest.approx(5.8)
+    assert score[30, ONSET_COLUMN["bass"]] == np.float32(0.9)  # 0.5 + 0.8 / 2
+    assert score.sum() == pytest.approx(5.7)
 
 
 def test_a_wrapping_note_reads_back_as_one() -> None:
@@ -77,8 +80,27 @@ def test_reading_and_writing_again_changes_nothing(notes: list[Note], hits: list
 
 @given(st.lists(_notes, max_size=25), st.integers(0, STEPS - 1))
 def test_rolling_the_score_rolls_the_notes(notes: list[Note], by: int) -> None:
-    rolled = [Note(n.part, n.pitch, (n.start_step + by) % STEPS, n.steps) for n in notes]
+    rolled = [Note(n.part, n.pitch, (n.start_step + by) % STEPS, n.steps, n.velocity) for n in notes]
     np.testing.assert_array_equal(np.roll(score_from_notes(notes), by, axis=0), score_from_notes(rolled))
+
+
+@given(st.lists(_notes, max_size=25))
+def test_velocities_survive_the_score_and_its_storage_in_bytes(notes: list[Note]) -> None:
+    loudest: dict[tuple[str, int], float] = {}
+    for note in notes:
+        at = note.part, note.start_step
+        loudest[at] = max(loudest.get(at, 0.0), note.velocity)
+    score = score_from_notes(notes)
+    stored = np.round(score * 255).astype(np.uint8).astype(np.float32) / 255
+    for kept in (score, stored, transpose(stored, 5)):
+        for note in notes_from_score(kept)[0]:
+            assert round(127 * note.velocity) == round(127 * loudest[note.part, note.start_step])
+
+
+def test_a_note_that_starts_without_an_onset_has_the_usual_velocity() -> None:
+    score = score_from_notes([Note("bass", 40, 0, 2, 0.2), Note("bass", 40, 4, 2, 0.6)])
+    score[4, ONSET_COLUMN["bass"]] = 0.0
+    assert [note.velocity for note in notes_from_score(score)[0]] == [0.2, 0.8]
 
 
 def test_transposing_moves_pitches_and_leaves_drums_and_onsets() -> None:

@@ -17,7 +17,7 @@ def read(prompt: str) -> dict[str, float]:
 
 
 def test_enough_words_of_every_role() -> None:
-    least = {"genre": 20, "instrument": 40, "mood": 20, "mode": 2, "drums": 5}
+    least = {"genre": 20, "instrument": 40, "mood": 20, "mode": 2, "drums": 5, "playing": 5}
     for role in ROLES:
         assert len(VOCABULARY.with_role(role)) >= least[role]
     assert len(set(VOCABULARY.words)) == len(VOCABULARY)
@@ -36,8 +36,9 @@ def test_every_synonym_in_the_file_is_understood() -> None:
     text = resources.files("riffengine.renderer.bundled").joinpath("vocabulary.yaml").read_text(encoding="utf-8")
     sections = yaml.safe_load(text)
     several = set(sections["several"])
-    for role in ROLES:
-        for word, entry in sections[role].items():
+    tables = [sections[role] for role in ROLES if role in sections] + list(sections["added"].values())
+    for table in tables:
+        for word, entry in table.items():
             for name in entry["also"] if isinstance(entry, dict) else entry:
                 if name not in several and name not in VOCABULARY.words:
                     assert read(str(name)) == {word: 1.0}, name
@@ -92,6 +93,19 @@ def test_emphasis(prompt: str, expected: dict[str, float]) -> None:
 def test_unknown_words_are_reported_once_and_stop_words_are_not() -> None:
     parsed = VOCABULARY.parse("A loop of the purple techno music, with purple xylorimba and some beats")
     assert parsed.unknown == ("purple", "xylorimba")
+
+
+def test_weights_that_know_fewer_words_have_the_first_ones() -> None:
+    fewer = Vocabulary.of_size(116)  # the first weights that shipped
+    assert fewer.words == VOCABULARY.words[:116] and fewer.words[-1] == "drum fill"
+    assert set(VOCABULARY.words[116:]) == {"melodica", "trio", "band", "fingerpicked", "skank", "montuno"}
+    assert fewer.parse("jazz trio with melodica").unknown == ("trio", "melodica")
+    assert VOCABULARY.parse("jazz trio with melodica").unknown == ()
+    assert [fewer.words[index] for index, _ in fewer.parse("offbeat guitar").weights] == [
+        "acoustic guitar",
+        "syncopated",
+    ]
+    assert Vocabulary.of_size(len(VOCABULARY)) is VOCABULARY
 
 
 def test_suggestions_are_close_and_canonical() -> None:
