@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RendererError
-from riffengine.renderer.bundled.score import HIGHEST, LOWEST, notes_from_score, score_from_notes
+from riffengine.renderer.bundled.score import DRUM_VOICES, HIGHEST, LOWEST, Note, notes_from_score, score_from_notes
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.compose import Composition, compose
 from tools.train.compose.character import _CHANGES, MOODS, Character, Sound, fitting
@@ -22,6 +22,7 @@ from tools.train.compose.genres import GENRES
 from tools.train.compose.instruments import INSTRUMENTS, KITS
 from tools.train.compose.tempo import loop_frames, smooth_lengths, smooth_tempo
 from tools.train.compose.theory import DIATONIC, chord, harmony, voice
+from tools.train.written import bars_in_common, distinct_velocities, found_key, is_clear_fill
 
 VOCABULARY = Vocabulary.load()
 FIRST_SEED = 40_000
@@ -49,7 +50,7 @@ def test_every_word_is_common_enough_and_genres_are_equally_common() -> None:
     count = Counter(word for piece in pieces() for word in piece.words)
     assert set(count) == set(VOCABULARY.words)
     assert Counter(piece.genre for piece in pieces()) == dict.fromkeys(GENRES, 80)
-    assert all(count[genre] >= 52 for genre in GENRES)  # told where it shows
+    assert all(count[genre] >= 44 for genre in GENRES)  # told where it shows
     for word in words_of("instrument"):
         assert count[word] >= 0.006 * len(pieces()), word  # 1 % on average over many more
     for word in words_of("mood"):
@@ -100,13 +101,145 @@ def test_the_words_are_true() -> None:
         assert ("minor" in words) == (piece.minor and parts != {"drums"})
         assert fitting([word for word in piece.words if word in MOODS])
         if "four on the floor" in words:
-            assert (piece.score[::4, 0] > 0.7).all()
+            assert (piece.score[::4, 0] > 0.45).all()  # a kick on every beat; how hard is the energy's business
         if "percussion" in words:
             assert np.count_nonzero(piece.score[:, 7]) >= 2
         if "solo" in words:
             assert len(parts) == 1
         if "arpeggio" in words:
             assert {track.part for track in piece.tracks} & {"comp"}
+
+
+def test_words_of_playing_are_true_of_players_and_notes() -> None:
+    count: Counter[str] = Counter()
+    for piece in pieces():
+        words = set(piece.words)
+        count.update(words & words_of("playing"))
+        word_of = {track.part: track.word for track in piece.tracks}
+        onsets: dict[int, list[Note]] = {}
+        for note in piece.notes:
+            if note.part == "comp":
+                onsets.setdefault(note.start_step, []).append(note)
+        if "trio" in words:
+            assert word_of["drums"] == "brush drums" and "bass" in word_of and "band" not in words
+            assert len({word_of[part] for part in ("lead", "comp") if part in word_of}) == 1
+            assert words & {"piano", "acoustic guitar", "electric guitar"}
+        if "band" in words:
+            assert set(word_of) == {"drums", "bass", "comp", "lead"} and len(set(word_of.values())) == 4
+            assert word_of["drums"] == "acoustic drums" and not any("synth" in word for word in word_of.values())
+        if "fingerpicked" in words:
+            assert word_of["comp"] == "acoustic guitar" and len(onsets) >= 8
+            assert mean([len(notes) == 1 for notes in onsets.values()]) >= 0.75
+        if "skank" in words:
+            assert "guitar" in word_of["comp"] and piece.genre in ("reggae", "dub")
+            assert mean([step % 4 != 0 or step % 8 == 4 for step in onsets]) >= 0.9
+        if "montuno" in words:
+            assert "piano" in word_of["comp"] and piece.genre == "salsa"
+            assert mean([step % 4 != 0 for step in onsets]) >= 0.5
+    assert all(count[word] >= 0.005 * len(pieces()) for word in words_of("playing")), count
+
+
+def test_the_score_says_how_hard_everything_is_played() -> None:
+    for piece in pieces()[:300]:
+        heard = {(n.part, n.pitch + piece.key_shift, n.start_step): round(127 * n.velocity) for n in piece.notes}
+        onsets: dict[tuple[str, int], set[float]] = {}
+        for note in piece.notes:
+            onsets.setdefault((note.part, note.start_step), set()).add(note.velocity)
+        assert all(len(velocities) == 1 for velocities in onsets.values())
+        for track in piece.tracks:
+            written = [hit.velocity for hit in piece.hits]
+            if track.part != "drums":
+                written = [note.velocity for note in piece.notes if note.part == track.part]
+            assert sorted(n.velocity for n in track.notes) == sorted(round(127 * velocity) for velocity in written)
+        stored = np.round(piece.score * 255).astype(np.uint8).astype(np.float32) / 255
+        for note in notes_from_score(stored)[0]:
+            key = note.part, note.pitch + piece.key_shift, note.start_step
+            assert heard.get(key, round(127 * note.velocity)) == round(127 * note.velocity)
+
+
+def test_parts_are_played_at_many_levels() -> None:
+    levels: dict[str, list[int]] = {}
+    for piece in pieces()[:500]:
+        for part, count in distinct_velocities(piece.score).items():
+            levels.setdefault(part, []).append(count)
+    assert all(mean(counts) >= 8 for counts in levels.values()), {p: mean(c) for p, c in levels.items()}
+
+
+def test_velocities_follow_metre_and_length() -> None:
+    steps: dict[bool, list[float]] = {True: [], False: []}
+    stabs: dict[bool, list[float]] = {True: [], False: []}
+    for piece in pieces():
+        for note in piece.notes:
+            if note.part == "lead" and GENRES[piece.genre].offbeats == 0.0:
+                steps[note.start_step % 8 == 0].append(note.velocity)
+            if note.part == "comp":
+                stabs[note.steps <= 2].append(note.velocity)
+    assert mean(steps[True]) > mean(steps[False]) + 0.03
+    assert mean(stabs[True]) > mean(stabs[False])
+
+
+def test_a_third_of_the_seeds_show_compositions_again() -> None:
+    again = [piece for piece in pieces() if piece.origin != piece.seed]
+    assert len(again) == pytest.approx(len(pieces()) / 3, abs=25)
+    first = {piece.seed: piece for piece in pieces()}
+    pairs = [(first[piece.origin], piece) for piece in again if piece.origin in first]
+    for one, other in pairs:
+        assert (one.genre, one.minor, one.sound) == (other.genre, other.minor, other.sound)
+        assert {track.word for track in one.tracks} == {track.word for track in other.tracks}
+        assert (one.section, one.bpm, one.key_shift) != (other.section, other.bpm, other.key_shift)
+    for what in ("section", "bpm", "key_shift"):
+        changed = mean([getattr(one, what) != getattr(other, what) for one, other in pairs])
+        assert 0.4 < changed < 0.95, what
+    alike = [(a.score, b.score) for a, b in pairs if a.section == b.section]
+    for one, other in alike:  # the same notes, another take
+        np.testing.assert_array_equal(one > 0, other > 0)
+
+
+def test_sections_of_a_composition_share_their_notes_and_differ() -> None:
+    by_origin: dict[int, list[Composition]] = {}
+    for piece in pieces():
+        by_origin.setdefault(piece.origin, []).append(piece)
+    kept = []
+    for group in by_origin.values():
+        for other in group[1:]:
+            if other.section != group[0].section and "hypnotic" not in other.words:
+                a, b = (piece.score[:, :163] > 0 for piece in (group[0], other))
+                kept.append((a & b).sum() / max((a | b).sum(), 1))
+    assert len(kept) > 300 and 0.3 < np.median(kept) < 0.9
+
+
+def test_drums_vary_from_bar_to_bar_and_fill_at_the_end_of_forms() -> None:
+    alike = [value for piece in pieces() if not np.isnan(value := bars_in_common(piece.score))]
+    assert np.median(alike) <= 0.8
+    drummed = [piece for piece in pieces() if "no drums" not in piece.words]
+    for piece in drummed:
+        assert ("drum fill" in piece.words) == is_clear_fill(piece.score), piece.seed
+        if "drum fill" in piece.words and piece.section == "turnaround":
+            assert piece.score[0, DRUM_VOICES.index("cymbal")] > 0.5  # the crash after it
+    ends = ["drum fill" in piece.words for piece in drummed if piece.section == "turnaround"]
+    assert 0.25 < mean(ends) < 0.5
+
+
+def test_machines_are_exact_and_drummers_lay_back() -> None:
+    late: dict[str, list[float]] = {}
+    for piece in pieces():
+        for track in piece.tracks:
+            if track.part == "drums":
+                feel = GENRES[piece.genre]
+                straight = feel.swing8 == feel.swing16 == 0.5
+                for note in track.notes:
+                    if note.pitch in (38, 39) and straight and piece.genre in ("techno", "drum and bass"):
+                        off = note.start_beats * 4 - round(note.start_beats * 4)
+                        late.setdefault(track.word, []).append(off)
+                    if note.pitch == 38 and piece.genre == "hip hop" and round(note.start_beats * 4) % 8 == 4:
+                        late.setdefault("hip hop", []).append(note.start_beats * 4 - round(note.start_beats * 4))
+    assert not np.any(late["electronic drums"]) and not np.any(late["808 drums"])
+    assert mean(late["hip hop"]) > 0.02
+
+
+def test_the_key_can_be_found_in_the_notes() -> None:
+    pitched = [(piece, key) for piece in pieces() if (key := found_key(piece.score)) is not None]
+    assert mean([key == ((9, True) if piece.minor else (0, False)) for piece, key in pitched]) > 0.7
 
 
 def mean(values: list[float]) -> float:
@@ -158,6 +291,13 @@ def test_chords_are_spread_over_the_loop() -> None:
     assert [three.at[step].name for step in (0, 15, 16, 24, 31)] == ["Am", "Am", "F", "G", "G"]
     pushed = harmony("D|Dm7 G7", minor=True, push=True)
     assert pushed.changes == (0, 14) and pushed.tonic == 2
+
+
+def test_an_altered_chord_changes_the_scale_under_it() -> None:
+    changes = harmony("C7 Dm7 E7 Am", minor=False)
+    assert changes.scale_at(0) == (0, 2, 4, 5, 7, 9, 10)
+    assert changes.scale_at(8) == tuple(sorted(DIATONIC))
+    assert changes.scale_at(16) == (0, 2, 4, 5, 8, 9, 11)
 
 
 def test_voices_move_little() -> None:

@@ -76,6 +76,14 @@ def fill_contrast(score: sheet.Score) -> float:
     return 1.0 - float(before @ after) / length
 
 
+def is_clear_fill(score: sheet.Score) -> bool:
+    """Whether the drums end with a fill: at least five strokes of snare, clap, toms or percussion in the last half bar,
+    which has little to do with the bar before."""
+    last = score[-BAR // 2 :, sheet.DRUMS] > 0
+    struck = sum(last[:, sheet.DRUM_VOICES.index(voice)].sum() for voice in ("snare", "clap", "tom", "percussion"))
+    return bool(struck >= 5 and fill_contrast(score) > 0.45)
+
+
 def words_share(pieces: Sequence[Composition]) -> dict[str, float]:
     """How many of the loops that can have it have each word: a word of the drums needs drums, a genre its own loops."""
     vocabulary = Vocabulary.load()
@@ -106,6 +114,10 @@ def report(pieces: Sequence[Composition]) -> str:
     filled = [piece for piece in drummed if "drum fill" in piece.words]
     others = [piece for piece in drummed if "drum fill" not in piece.words]
     contrast = [np.nanmedian([fill_contrast(piece.score) for piece in group]) for group in (filled, others)]
+    agree = np.mean([("drum fill" in piece.words) == is_clear_fill(piece.score) for piece in drummed])
+    ends = [piece for piece in drummed if piece.section == "turnaround"]
+    lines.append(f"fill in {np.mean(['drum fill' in piece.words for piece in ends]):.2f} of the loops that end a form; "
+                 f"word and score agree in {agree:.3f}")  # fmt: skip
     lines.append(f"drum fill in {len(filled) / len(drummed):.2f} of loops with drums; contrast of the last half bar "
                  f"{contrast[0]:.2f} with, {contrast[1]:.2f} without the word")  # fmt: skip
     dense = sheet.density(np.stack(scores))

@@ -91,13 +91,7 @@ def pattern_for(rng: random.Random, character: Character, style: str) -> str:
 def write(rng: random.Random, harmony: Harmony, character: Character, bars: str, centre: int) -> list[Note]:
     """Play the chords in the rhythm ``bars`` with voices that move little, around the MIDI pitch ``centre``."""
     size = 5 if character.density > 0.9 else 3 if character.density < 0.2 else rng.choice((3, 4, 4))
-    voicings: list[tuple[int, ...]] = []
-    before: tuple[int, ...] = ()
-    for step in range(STEPS):
-        if step == 0 or harmony.at[step] is not harmony.at[step - 1] or step in harmony.changes:
-            tones = len(harmony.at[step].tones)
-            before = voice(harmony.at[step], centre, size if tones > 2 else 3, before)
-        voicings.append(before)
+    voices = voicings(harmony, centre, size)
     notes: list[Note] = []
     sign = "."
     for step, now in enumerate(bars):
@@ -110,10 +104,22 @@ def write(rng: random.Random, harmony: Harmony, character: Character, bars: str,
         length = 1
         while step + length < STEPS and bars[step + length] == "-" and step + length not in harmony.changes:
             length += 1
-        level = _LEVEL.get(sign, 0.75) + (0.08 if step % 8 == 0 else 0.0)
-        for pitch in _pitches(sign, voicings[step], harmony, step, centre):
+        level = _LEVEL.get(sign, 0.75)
+        for pitch in _pitches(sign, voices[step], harmony, step, centre):
             notes.append(Note("comp", fold("comp", pitch), step, length, min(level, 1.0)))
     return notes
+
+
+def voicings(harmony: Harmony, centre: int, size: int) -> list[tuple[int, ...]]:
+    """The chord of every sixteenth as pitches around ``centre``, whose voices move little."""
+    found: list[tuple[int, ...]] = []
+    before: tuple[int, ...] = ()
+    for step in range(STEPS):
+        if step == 0 or harmony.at[step] is not harmony.at[step - 1] or step in harmony.changes:
+            tones = len(harmony.at[step].tones)
+            before = voice(harmony.at[step], centre, size if tones > 2 else 3, before)
+        found.append(before)
+    return found
 
 
 def _pitches(sign: str, voicing: tuple[int, ...], harmony: Harmony, step: int, centre: int) -> tuple[int, ...]:

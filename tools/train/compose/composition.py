@@ -9,9 +9,13 @@ from riffengine.renderer.bundled.score import Hit, Note, Score, score_from_notes
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from tools.train.compose import bass, comping, drumming, melody
 from tools.train.compose.character import Character, Sound, character, choose_moods
+from tools.train.compose.drumming import Stroke
+from tools.train.compose.dynamics import shape_notes, shape_strokes
+from tools.train.compose.form import FORMS, View, call_and_response, section_harmony, section_notes, view_of
 from tools.train.compose.genres import GENRES, Style
-from tools.train.compose.instruments import BRIGHT_BY_NATURE, DARK_BY_NATURE, INSTRUMENTS, KITS, words_for
+from tools.train.compose.instruments import BRIGHT_BY_NATURE, DARK_BY_NATURE, INSTRUMENTS, KITS
 from tools.train.compose.performance import Feel, PlayedNote, Track, articulate, play, strike
+from tools.train.compose.playing import ACOUSTIC_BASSES, GUITARS, TRIO_LEADERS, playing_words
 from tools.train.compose.tempo import smooth_tempo
 from tools.train.compose.theory import Harmony, harmony
 
@@ -19,16 +23,15 @@ GENRE_WORDS = tuple(GENRES)
 
 # Moods that need pitched notes, or more than one player, to be heard.
 _PITCHED_MOODS = ("happy", "sad", "hypnotic", "arpeggio", "staccato", "legato", "pumping", "solo")
-# How often a part leaves the genre's own instruments for any that can play it: keeps rare words in every dozen loops.
-ADVENTURE = {"lead": 0.2, "comp": 0.08, "bass": 0.08, "drums": 0.04}
+# How often a part is played by one of the genre's guests: keeps rare words in every few dozen loops.
+GUESTS = {"lead": 0.3, "comp": 0.16, "bass": 0.16}
+# How often genres that have trios have one.
+TRIOS = {"jazz": 0.28, "blues": 0.15, "bossa nova": 0.18, "soul": 0.1, "folk": 0.12, "country": 0.1, "funk": 0.04}
+# Kits that a sequencer plays: exactly.
+MACHINES = frozenset({"electronic drums", "808 drums"})
+_STILL = frozenset({"pad", "power hold", "drone", "whole", "reese"})
 # Genres that are themselves without drums.
 DRUMLESS = frozenset({"ambient", "classical", "folk"})
-# Instruments that few genres own, and that adventures therefore look for.
-RARE = frozenset({
-    "sitar", "violin", "cello", "oboe", "pan flute", "harpsichord", "steel drums", "kalimba", "pizzicato", "accordion",
-    "whistle", "music box", "glockenspiel", "marimba", "trombone", "clavinet", "clarinet", "choir", "tuba",
-    "fretless bass", "slap bass", "acid bass",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,9 @@ class Composition:
 
     ``words`` are canonical words that are true of it: the genre is one of them only where it can be heard (see
     ``_genre_shows``). ``energy`` is how hard it is played, 0..1. ``score`` is ``(32, 166) float32`` in the canonical
-    key, and
-    ``tracks`` are played ``key_shift`` semitones (-6..5) away from it. ``minor`` is the mode; ``notes`` and ``hits``
-    are what the score was written from; ``sound`` says what happens to the mix.
+    key, and ``tracks`` are played ``key_shift`` semitones (-6..5) away from it. ``minor`` is the mode; ``notes`` and
+    ``hits`` are what the score was written from, with the velocities that are played; ``sound`` says what happens to
+    the mix. Loops with the same ``origin`` are of one composition, whose ``section`` they are (see ``form``).
     """
 
     seed: int
@@ -54,15 +57,19 @@ class Composition:
     score: Score
     sound: Sound
     energy: float
+    origin: int
+    section: str
 
 
 def compose(seed: int) -> Composition:
     """The loop of a seed: equal seeds give equal loops, in any process.
 
-    The genre goes round with the seed, so all are equally common.
+    The genre goes round with the seed, so all are equally common. Every third time round, seeds show another section,
+    tempo or key of the composition of an earlier seed (see ``form.view_of``).
     """
-    rng = random.Random(seed)
-    genre = GENRE_WORDS[seed % len(GENRE_WORDS)]
+    view = view_of(seed, len(GENRE_WORDS))
+    rng = random.Random(view.origin)  # draws what all loops of the composition share
+    genre = GENRE_WORDS[view.origin % len(GENRE_WORDS)]
     style = GENRES[genre]
     drums_only = rng.random() < 0.035
     moods = choose_moods(rng, style.liked, style.disliked)
@@ -72,28 +79,47 @@ def compose(seed: int) -> Composition:
     minor = mind.minor if mind.minor is not None else rng.random() < style.minor_share
     chords = _harmony(rng, style, mind, minor=minor)
     key_shift = rng.randint(-6, 5)
+    if not view.own_key:
+        key_shift = random.Random(f"key {seed}").choice([shift for shift in range(-6, 6) if shift != key_shift])
     bpm = _tempo(rng, style, mind)
-    feel = Feel(style.swing8, style.swing16, style.human_ms * (0.5 if "dry" in mind else 1.0), bpm)
-    present = _arrangement(rng, style, mind, drums_only=drums_only)
+    if not view.own_tempo:
+        bpm = _tempo(random.Random(f"tempo {seed}"), style, mind)
+    players = _players(rng, genre, style, mind, _arrangement(rng, style, mind, drums_only=drums_only))
+    sections = FORMS[rng.choice((4, 8, 8))]
+    section = sections[view.section(sections)]
 
-    words, tracks, notes = _pitched_tracks(rng, style, mind, chords, present, feel, key_shift)
+    written = _written(view, section, style, mind, chords, players, answers=rng.random() < style.answers)
+    strokes: list[Stroke] = []
+    drum_words: tuple[str, ...] = ()
+    if "drums" in players:
+        groove, own = random.Random(f"drums {view.origin}"), random.Random(f"drums {view.origin} {section}")
+        strokes, drum_words = drumming.write(
+            groove, genre, mind, straight=style.swing8 < 0.55, section=section, section_rng=own
+        )
+    # Played anew for every seed: two loops of one section are two takes.
+    take = random.Random(f"take {seed}")
+    feel = Feel(style.swing8, style.swing16, style.human_ms * (0.5 if "dry" in mind else 1.0), bpm)
+    tracks: list[Track] = []
+    notes: list[Note] = []
+    for part, plain in written.items():
+        shaped = shape_notes(take, plain, style.touch, mind.energy)
+        notes += shaped
+        late = style.late_ms[("bass", "comp", "lead").index(part) + 1]
+        played = play(take, shaped, feel, mind, players[part].word, key_shift, late)
+        tracks.append(_track(random.Random(f"sound {view.origin} {part}"), part, players[part].word, played))
     hits: list[Hit] = []
-    if "drums" in present:
-        drum_words, drum_track, hits = _drum_track(rng, genre, style, mind, feel)
-        words += drum_words
-        tracks.append(drum_track)
-    else:
-        words.append("no drums")
-    if drums_only:
-        words.append("drums only")
-    else:
-        words.append("minor" if minor else "major")
+    if "drums" in players:
+        track, hits = _drum_track(take, view, style, mind, players["drums"].word, strokes, feel)
+        tracks.append(track)
+
+    words = [players[track.part].word for track in tracks]
+    words += drum_words if "drums" in players else ["no drums"]
+    words += ["drums only"] if drums_only else ["minor" if minor else "major"]
     words += moods
+    words += playing_words(genre, {track.part: track.word for track in tracks}, written.get("comp", []))
     if _genre_shows(genre, {track.part for track in tracks}):
         words.append(genre)
-    vocabulary = Vocabulary.load()
-    ordered = tuple(sorted(dict.fromkeys(words), key=vocabulary.index))
-    score = score_from_notes(notes, hits)
+    ordered = tuple(sorted(dict.fromkeys(words), key=Vocabulary.load().index))
     return Composition(
         seed,
         genre,
@@ -104,47 +130,96 @@ def compose(seed: int) -> Composition:
         tuple(tracks),
         tuple(notes),
         tuple(hits),
-        score,
+        score_from_notes(notes, hits),
         mind.sound,
         mind.energy,
+        view.origin,
+        section,
     )
 
 
-def _pitched_tracks(
-    rng: random.Random,
+@dataclass(frozen=True)
+class _Player:
+    """Who plays a part (an instrument word) and which pattern table the part comes from."""
+
+    word: str
+    style: str
+
+
+def _players(rng: random.Random, genre: str, style: Style, mind: Character, present: set[str]) -> dict[str, _Player]:
+    """The players of the parts that are ``present``."""
+    words = {part: _instrument(rng, style, mind, part) for part in ("lead", "comp", "bass")}
+    words["drums"] = _kit(rng, style, mind)
+    if genre in TRIOS and rng.random() < TRIOS[genre] and {"drums", "bass"} <= present:
+        own = [word for word in TRIO_LEADERS if word in style.lead + style.comp]
+        words["lead"] = words["comp"] = rng.choice(own)
+        words["bass"] = rng.choice([word for word in style.bass if word in ACOUSTIC_BASSES])
+        words["drums"] = "brush drums"
+    names = {
+        "lead": rng.choice(style.melodies),
+        "comp": _comping(rng, genre, style, mind, words["comp"]),
+        "bass": rng.choice(style.basslines),
+        "drums": genre,
+    }
+    return {part: _Player(words[part], names[part]) for part in ("lead", "comp", "bass", "drums") if part in present}
+
+
+def _comping(rng: random.Random, genre: str, style: Style, mind: Character, word: str) -> str:
+    """The comping style of an instrument: some play in one way wherever they are."""
+    name = rng.choice(style.comping)
+    if mind.solo:
+        name = rng.choice(("picking", "block quarters", "arp8", "pad", name))
+    if word in ("pad", "choir", "synth strings", "strings") and rng.random() < 0.6 and not mind.arpeggio:
+        return "pad" if mind.syncopation < 0.8 else name
+    if genre in ("reggae", "dub") and word in GUITARS and rng.random() < 0.85:
+        return "skank"
+    if word == "acoustic guitar" and genre not in ("rock", "metal", "bossa nova") and rng.random() < 0.5:
+        return rng.choice(("picking", "picking2"))
+    return name
+
+
+def _written(
+    view: View,
+    section: str,
     style: Style,
     mind: Character,
     chords: Harmony,
-    present: set[str],
-    feel: Feel,
-    key_shift: int,
-) -> tuple[list[str], list[Track], list[Note]]:
-    """The instrument words, the tracks and the notes of lead, comp and bass, as far as they are ``present``."""
-    words: list[str] = []
-    tracks: list[Track] = []
-    notes: list[Note] = []
+    players: dict[str, _Player],
+    *,
+    answers: bool,
+) -> dict[str, list[Note]]:
+    """The notes of lead, comp and bass in one section, without dynamics; parts without notes are left out."""
+    own = random.Random(f"{section} {view.origin}")
+    local = section_harmony(own, section, chords)
+    written: dict[str, list[Note]] = {}
     for part in ("lead", "comp", "bass"):
-        if part not in present:
+        if part not in players:
             continue
-        word = _instrument(rng, style, mind, part)
-        written = articulate(_write(rng, style, mind, chords, part, word), mind.articulation)
-        if not written:
-            continue
-        notes += written
-        words.append(word)
-        tracks.append(_track(rng, part, word, play(rng, written, feel, mind, word, key_shift)))
-    return words, tracks, notes
+        statement, other = (
+            _write(random.Random(f"{part} {view.origin} {version}"), mind, local, part, players[part])
+            for version in (0, 0 if mind.static_harmony else 1)
+        )
+        written[part] = section_notes(own, section, statement, other)
+    if "bass" in written and section == "turnaround" and players["bass"].style not in _STILL and own.random() < 0.5:
+        written["bass"] = bass.lead_home(own, written["bass"], local)
+    if answers and {"lead", "comp"} <= set(written) and not mind.arpeggio and players["comp"].style not in _STILL:
+        voices = comping.voicings(local, INSTRUMENTS[players["comp"].word].comp, 3)
+        written["lead"], written["comp"] = call_and_response(written["lead"], written["comp"], voices)
+    return {part: articulate(notes, mind.articulation) for part, notes in written.items() if notes}
 
 
 def _drum_track(
-    rng: random.Random, genre: str, style: Style, mind: Character, feel: Feel
-) -> tuple[list[str], Track, list[Hit]]:
-    """The words, the track and the hits of the drums."""
-    kit = _kit(rng, style, mind)
-    strokes, hits, words = drumming.write(rng, genre, mind, straight=style.swing8 < 0.55)
+    take: random.Random, view: View, style: Style, mind: Character, kit: str, strokes: list[Stroke], feel: Feel
+) -> tuple[Track, list[Hit]]:
+    """The track and the hits of the drums."""
+    shaped = shape_strokes(take, [(s.step, s.key, s.level) for s in strokes], style.touch, mind.energy)
+    hits = [Hit(stroke.voice, step, velocity) for stroke, (step, _, velocity) in zip(strokes, shaped, strict=True)]
+    if kit in MACHINES:
+        feel = replace(feel, human_ms=0.0)
+    rng = random.Random(f"sound {view.origin} drums")
     level = rng.uniform(-1.5, 1.5) - (4.0 if mind.energy < 0.3 else 0.0) + (1.5 if "punchy" in mind else 0.0)
-    track = Track("drums", kit, 128, rng.choice(KITS[kit]), level, strike(rng, strokes, feel, mind))
-    return [kit, *words], track, hits
+    late = 0.0 if kit in MACHINES and style.machine else style.late_ms[0]
+    return Track("drums", kit, 128, rng.choice(KITS[kit]), level, strike(take, shaped, feel, late)), hits
 
 
 def _genre_shows(genre: str, parts: set[str]) -> bool:
@@ -195,11 +270,10 @@ def _arrangement(rng: random.Random, style: Style, mind: Character, *, drums_onl
 
 
 def _instrument(rng: random.Random, style: Style, mind: Character, part: str) -> str:
-    own: tuple[str, ...] = getattr(style, part)
-    pool = own
-    if rng.random() < ADVENTURE[part] and not (part == "comp" and "power eighths" in style.comping):
-        able = words_for(part)
-        pool = tuple(word for word in able if word in RARE) if rng.random() < 0.65 else able
+    pool: tuple[str, ...] = getattr(style, part)
+    guests = tuple(word for word in style.guests if getattr(INSTRUMENTS[word], part))
+    if guests and rng.random() < GUESTS[part]:
+        pool = guests
     lean = DARK_BY_NATURE if "dark" in mind else BRIGHT_BY_NATURE if "bright" in mind else frozenset()
     leaning = [word for word in pool if word in lean]
     if leaning and rng.random() < 0.5:
@@ -210,28 +284,19 @@ def _instrument(rng: random.Random, style: Style, mind: Character, part: str) ->
 def _kit(rng: random.Random, style: Style, mind: Character) -> str:
     if mind.energy < 0.25 and "acoustic drums" in style.kits and rng.random() < 0.5:
         return "brush drums"
-    if rng.random() < ADVENTURE["drums"]:
-        return rng.choice(tuple(KITS))
     return rng.choice(style.kits)
 
 
-def _write(rng: random.Random, style: Style, mind: Character, chords: Harmony, part: str, word: str) -> list[Note]:
-    instrument = INSTRUMENTS[word]
+def _write(rng: random.Random, mind: Character, chords: Harmony, part: str, player: _Player) -> list[Note]:
+    instrument = INSTRUMENTS[player.word]
     octave = 12 * max(min(mind.octave, 1), -1)
     if part == "bass":
         centre = instrument.bass + (5 if "bright" in mind else -4 if "dark" in mind else 0)
-        return bass.write(rng, chords, mind, rng.choice(style.basslines), centre)
+        return bass.write(rng, chords, mind, player.style, centre)
     if part == "comp":
-        name = rng.choice(style.comping)
-        centre = instrument.comp + octave // 2
-        if mind.solo:
-            name = rng.choice(("picking", "block quarters", "arp8", "pad", name))
-        if word in ("pad", "choir", "synth strings", "strings") and rng.random() < 0.6 and not mind.arpeggio:
-            name = "pad" if mind.syncopation < 0.8 else name
-        return comping.write(rng, chords, mind, comping.pattern_for(rng, mind, name), centre)
-    name = rng.choice(style.melodies)
-    if mind.solo and name == "sparse":
-        name = "song"
+        pattern = comping.pattern_for(rng, mind, player.style)
+        return comping.write(rng, chords, mind, pattern, instrument.comp + octave // 2)
+    name = "song" if mind.solo and player.style == "sparse" else player.style
     centre = min(max(instrument.lead + (octave if instrument.lead + octave < 92 else 0), 54), 94)
     written = melody.write(rng, chords, mind, name, centre)
     if mind.density > 0.9 and rng.random() < 0.5:  # a second voice a third or so below, on chord tones

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from tools.train.compose.dynamics import Touch
+
 
 @dataclass(frozen=True)
 class Style:
@@ -19,7 +21,10 @@ class Style:
     ``basslines``, ``comping`` and ``melodies`` name entries of the pattern tables; a repeated entry is taken more
     often. ``present`` is how often drums, bass, comp and lead play. ``swing8`` and ``swing16`` are where the second of
     two eighths (sixteenths) falls, from 0.5 straight to 0.67 triplet. ``human_ms`` is the spread of the players'
-    timing. ``push`` is how often the chords come an eighth early. ``liked`` and ``disliked`` are mood words.
+    timing, ``late_ms`` how far backbeat, bass, comp and lead are behind the beat on average. ``push`` is how often the
+    chords come an eighth early. ``depth``, ``offbeats`` and ``ghosts`` are the habits of ``dynamics.Touch``, and
+    ``answers`` is how often lead and comp take turns. ``liked`` and ``disliked`` are mood words, ``guests`` instruments
+    that are not usual here and still plausible.
     """
 
     bpm: tuple[int, int]
@@ -39,9 +44,25 @@ class Style:
     swing8: float = 0.5
     swing16: float = 0.5
     human_ms: float = 3.0
+    late_ms: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     push: float = 0.0
+    depth: float = 1.0
+    offbeats: float = 0.0
+    ghosts: float = 0.0
+    answers: float = 0.12
     liked: tuple[str, ...] = ()
     disliked: tuple[str, ...] = ()
+    guests: tuple[str, ...] = ()
+
+    @property
+    def machine(self) -> bool:
+        """Whether a sequencer plays: no human timing to speak of, and little chance in the velocities."""
+        return self.human_ms <= 1.5
+
+    @property
+    def touch(self) -> Touch:
+        """The dynamics of its players."""
+        return Touch(self.depth, 0.02 if self.machine else 0.05, self.offbeats, self.ghosts)
 
 
 def _expanded(names: Sequence[str], shared: Mapping[str, Sequence[str]]) -> list[str]:

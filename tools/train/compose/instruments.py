@@ -27,6 +27,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "organ": Instrument((16, 17, 18), lead=72, comp=62),
     "accordion": Instrument((21, 23), lead=73, comp=62),
     "harmonica": Instrument((22,), lead=74),
+    "melodica": Instrument((22, 21), lead=72),
     "harpsichord": Instrument((6,), lead=72, comp=62, decays=True),
     "clavinet": Instrument((7,), lead=65, comp=58, decays=True),
     "music box": Instrument((10, 8), lead=82, comp=76, decays=True),

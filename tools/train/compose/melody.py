@@ -6,7 +6,7 @@ import random
 
 from riffengine.renderer.bundled.score import STEPS, Note, fold
 from tools.train.compose.character import Character
-from tools.train.compose.theory import DIATONIC, Harmony, nearest, scale_step, voice
+from tools.train.compose.theory import Harmony, nearest, scale_step, voice
 
 # Half-bar rhythms: x onset, - hold, . rest.
 CELLS: dict[str, tuple[str, ...]] = {
@@ -55,9 +55,13 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
             length = 1
             while step + length < STEPS and rhythm[step + length] == "-":
                 length += 1
-            pitch = scale_step(anchor, contours[letter][place % len(contours[letter])], scale)
+            pitch = scale_step(anchor, contours[letter][place % len(contours[letter])], scale or harmony.scale_at(step))
             strong = onset % 4 == 0 or length >= 4
-            if strong or place == len(onsets) - 1:
+            last = place == len(onsets) - 1
+            if last and half % 2 == 1:  # the first bar asks, the second one answers and comes home
+                goals = _goals(harmony, step, closes=half == 3)
+                pitch = min((nearest(tone, pitch) for tone in goals), key=lambda p: abs(p - pitch))
+            elif strong or last:
                 pitch = min((nearest(tone, pitch) for tone in harmony.at[step].tones), key=lambda p: abs(p - pitch))
             elif style in ("blues", "bebop") and rng.random() < 0.13:
                 blue = nearest(harmony.blue, pitch)
@@ -66,9 +70,17 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
                 pitch -= 12
             while pitch < centre - 13:
                 pitch += 12
-            level = 0.78 + (0.14 if onset == 0 else 0.06 if strong else 0.0)
+            level = 0.8 if strong else 0.74
             notes.append(Note("lead", fold("lead", pitch), step, length, level))
     return notes
+
+
+def _goals(harmony: Harmony, step: int, *, closes: bool) -> tuple[int, ...]:
+    """The pitch classes on which a phrase may end: at home, or open; always tones of the chord."""
+    chord = harmony.at[step]
+    home = tuple(tone for tone in chord.tones if tone == harmony.tonic)
+    away = tuple(tone for tone in chord.tones if tone != harmony.tonic)
+    return (home if closes else away) or chord.tones
 
 
 def _rhythm(rng: random.Random, character: Character, style: str) -> tuple[str, str]:
@@ -115,9 +127,10 @@ def _contour(rng: random.Random, character: Character, style: str) -> list[int]:
 
 
 def _scale(rng: random.Random, harmony: Harmony, style: str) -> tuple[int, ...]:
+    """Five pitch classes around the tonic, or none: then the scale of each chord is used."""
     if style in ("blues", "riff", "hook", "sparse") or (style in ("anthem", "call") and rng.random() < 0.5):
         return harmony.pentatonic
-    return tuple(sorted(DIATONIC))
+    return ()
 
 
 def _arpeggio(rng: random.Random, harmony: Harmony, pattern: str, centre: int) -> list[Note]:
@@ -128,5 +141,5 @@ def _arpeggio(rng: random.Random, harmony: Harmony, pattern: str, centre: int) -
             before = voice(harmony.at[step], centre, 4, before)
         sign = pattern[step % len(pattern)]
         if sign != ".":
-            notes.append(Note("lead", fold("lead", before[int(sign)]), step, 1, 0.8 + (0.12 if step % 4 == 0 else 0.0)))
+            notes.append(Note("lead", fold("lead", before[int(sign)]), step, 1, 0.78))
     return notes

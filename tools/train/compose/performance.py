@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from riffengine.renderer.bundled.score import BEATS, STEPS, STEPS_PER_BEAT, Note
 from tools.train.compose.character import Character
 
+_BACKBEAT = frozenset({37, 38, 39, 40})  # General MIDI keys of snare, rim and clap
 STRUMMED = ("acoustic guitar", "electric guitar", "muted guitar", "distorted guitar", "banjo", "harp")
 
 
@@ -87,17 +88,25 @@ def articulate(notes: Sequence[Note], scale: float) -> list[Note]:
 
 
 def play(
-    rng: random.Random, notes: Iterable[Note], feel: Feel, character: Character, word: str, key_shift: int
+    rng: random.Random,
+    notes: Iterable[Note],
+    feel: Feel,
+    character: Character,
+    word: str,
+    key_shift: int,
+    late_ms: float = 0.0,
 ) -> tuple[PlayedNote, ...]:
-    """Play the notes of one part: swung, humanised, strummed where the instrument is, and moved to the key."""
+    """Play the notes of one part: swung, humanised, strummed where the instrument is, and moved to the key.
+
+    ``late_ms`` is how far this player is behind the beat on average.
+    """
     played = []
     chords: dict[int, list[Note]] = {}
     for note in notes:
         chords.setdefault(note.start_step, []).append(note)
     short = 0.55 if character.articulation < 0.5 else 0.92
-    touch = 46.0 + 68.0 * character.energy
     for step in sorted(chords):
-        together = feel.jitter(rng)
+        together = feel.jitter(rng) + late_ms / 1000.0 * feel.bpm / 60.0
         chord = sorted(chords[step], key=lambda note: note.pitch, reverse=step % 4 == 2)
         spread = rng.uniform(0.006, 0.016) * feel.bpm / 60.0 if word in STRUMMED and len(chord) > 2 else 0.0
         for i, note in enumerate(chord):
@@ -105,27 +114,29 @@ def play(
             end = feel.beats(step + note.steps - 1) + short / STEPS_PER_BEAT
             if note.steps > 1:
                 end = feel.beats(step + note.steps) - 0.03
-            velocity = touch * (0.35 + 0.75 * note.velocity) + rng.gauss(0.0, 3.0)
             length = max(end - feel.beats(step) - i * spread, 0.06)
-            played.append(PlayedNote(start, min(length, BEATS - 0.05), note.pitch + key_shift, _midi(velocity)))
+            played.append(PlayedNote(start, min(length, BEATS - 0.05), note.pitch + key_shift, _midi(note.velocity)))
     return tuple(played)
 
 
 def strike(
-    rng: random.Random, strokes: Iterable[tuple[int, int, float]], feel: Feel, character: Character
+    rng: random.Random, strokes: Iterable[tuple[int, int, float]], feel: Feel, late_ms: float = 0.0
 ) -> tuple[PlayedNote, ...]:
-    """Play drum strokes (step, MIDI key, velocity 0..1)."""
-    touch = 58.0 + 66.0 * character.energy
-    return tuple(
-        PlayedNote(
-            feel.beats(step) + 0.6 * feel.jitter(rng),
-            0.24,
-            key,
-            _midi(touch * (0.12 + 0.9 * velocity) + rng.gauss(0.0, 2.5)),
-        )
-        for step, key, velocity in strokes
-    )
+    """Play drum strokes (step, MIDI key, velocity 0..1); the backbeat comes ``late_ms`` behind the beat.
+
+    Strokes of one step keep together: a drummer's hands and feet err less against each other than against the beat.
+    """
+    late = late_ms / 1000.0 * feel.bpm / 60.0
+    together: dict[int, float] = {}
+    played = []
+    for step, key, velocity in strokes:
+        if step not in together:
+            together[step] = 0.5 * feel.jitter(rng)
+        start = feel.beats(step) + together[step] + 0.25 * feel.jitter(rng) + (late if key in _BACKBEAT else 0.0)
+        played.append(PlayedNote(start, 0.24, key, _midi(velocity)))
+    return tuple(played)
 
 
 def _midi(velocity: float) -> int:
-    return int(min(max(round(velocity), 12), 127))
+    """The MIDI velocity of a velocity 0..1."""
+    return int(min(max(round(127 * velocity), 1), 127))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from riffengine.renderer.bundled.score import STEPS
 
 PITCH_CLASS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DIATONIC = frozenset({0, 2, 4, 5, 7, 9, 11})
+_FLATS = frozenset({3, 10})  # E flat and B flat; the other altered tones are sharps
 
 # Semitones above the root, from the note that must sound to the one that may be left out.
 QUALITIES: dict[str, tuple[int, ...]] = {
@@ -82,8 +84,8 @@ def chord(name: str) -> Chord:
 class Harmony:
     """The chords under a loop: ``at[step]`` sounds on that sixteenth, ``changes`` are the steps where one begins.
 
-    ``tonic`` is a pitch class and ``minor`` the mode; ``scale`` holds the seven diatonic pitch classes, and
-    ``pentatonic`` the five safest of them around the tonic.
+    ``tonic`` is a pitch class and ``minor`` the mode; ``pentatonic`` holds the five safest pitch classes around the
+    tonic.
     """
 
     at: tuple[Chord, ...]
@@ -96,6 +98,15 @@ class Harmony:
         """Five pitch classes around the tonic."""
         steps = (0, 3, 5, 7, 10) if self.minor else (0, 2, 4, 7, 9)
         return tuple((self.tonic + s) % 12 for s in steps)
+
+    def scale_at(self, step: int) -> tuple[int, ...]:
+        """The seven pitch classes under a sixteenth: a tone that the chord alters takes its neighbour's place."""
+        scale = set(DIATONIC)
+        for tone in self.at[step % STEPS].tones:
+            if tone not in scale:
+                scale.discard((tone + (1 if tone in _FLATS else -1)) % 12)
+                scale.add(tone)
+        return tuple(sorted(scale))
 
     @property
     def blue(self) -> int:
@@ -120,6 +131,19 @@ def harmony(progression: str, *, minor: bool, push: bool = False) -> Harmony:
         starts = [0, *(start - 2 for start in starts[1:])]
     at = [max(i for i, start in enumerate(starts) if start <= step) for step in range(STEPS)]
     return Harmony(tuple(chords[i] for i in at), tuple(starts), tonic, minor)
+
+
+def dominant(rng: random.Random, *, minor: bool) -> Chord:
+    """The chord that leads home."""
+    return chord(rng.choice(("E7", "E7", "Em") if minor else ("G7", "G", "G7sus4")))
+
+
+def with_last_chord(chords: Harmony, last: Chord) -> Harmony:
+    """``chords`` with the chord of their last two beats replaced."""
+    changes = tuple(sorted({*chords.changes, STEPS - 8}))
+    return replace(
+        chords, at=(*chords.at[: STEPS - 8], *[last] * 8), changes=tuple(c for c in changes if c <= STEPS - 8)
+    )
 
 
 def nearest(pitch_class: int, to: int) -> int:
