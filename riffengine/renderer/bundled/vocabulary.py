@@ -154,8 +154,8 @@ class Vocabulary:
         return tuple(word for word in self.words if self._role[word] == role)
 
     def by_role(self) -> dict[str, tuple[str, ...]]:
-        """The canonical words of every role, in order."""
-        return {role: self.with_role(role) for role in ROLES}
+        """The canonical words of every role that has any, in order."""
+        return {role: words for role in ROLES if (words := self.with_role(role))}
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
         """The words of ``prompt`` that the model does not know; see ``ParsedPrompt``."""

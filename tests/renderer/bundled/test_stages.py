@@ -3,14 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec
+from riffengine.renderer.bundled.sampling import Sampler
 from riffengine.renderer.bundled.score import Hit, Note, notes_from_score, score_from_notes
 from riffengine.renderer.bundled.score_notes import loop_notes
 from riffengine.renderer.bundled.stages import as_trained, score_from_flow, score_to_flow
+from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights, write_weights
 
 NOTES = [
@@ -52,6 +57,34 @@ def test_a_network_without_velocities_is_read_as_before() -> None:
     assert len(notes_from_score(score_from_flow(weak, OLD.velocities)[0].numpy())[0]) == 4
     notes = loop_notes(score_from_flow(x, OLD.velocities)[0].numpy())
     assert {note.velocity for note in notes if note.part != "drums"} == {102}
+
+
+def test_a_retake_keeps_the_velocities_of_what_it_keeps() -> None:
+    codec = LatentCodec(STEMS)
+    small = {"width": 64, "depth": 1, "heads": 1, "scalars": 5, "velocities": True}
+    words = Vocabulary.load()
+    # Networks that were never trained leave the noise as it is: notes at random, with velocities at random.
+    nets = (
+        FlowTransformer(FlowShape(166, 0, len(words), **small)),
+        FlowTransformer(FlowShape(codec.channels, cond.CONTEXT_COLUMNS, len(words), **small)),
+    )
+    sampler = Sampler(*nets, codec, words)
+    point = Point("jazz trio", 7)
+
+    def notes(*retakes: Retake, transpose: int = 0) -> dict[str, list[tuple[int, float]]]:
+        request = RenderRequest(point, point, steps=1, bpm=120.0, retakes=retakes, transpose=transpose)
+        with torch.inference_mode():
+            score = sampler.sample(request, lambda: None, None, lambda _: pytest.fail("there is no init")).score
+        found: dict[str, list[tuple[int, float]]] = {}
+        for note in notes_from_score(score.numpy())[0]:
+            found.setdefault(note.part, []).append((note.start_step, note.velocity))
+        return found
+
+    first, bass_again = notes(), notes(Retake(("bass",), 0xFF, 1))
+    assert len({velocity for _, velocity in first["lead"]}) > 8
+    assert (bass_again["lead"], bass_again["comp"]) == (first["lead"], first["comp"])
+    assert bass_again["bass"] != first["bass"]
+    assert set(notes(transpose=3)["bass"]) <= set(first["bass"])
 
 
 def test_weights_declare_velocities_and_the_words_they_know(tmp_path: Path) -> None:

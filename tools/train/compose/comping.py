@@ -115,7 +115,7 @@ def voicings(harmony: Harmony, centre: int, size: int) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
     before: tuple[int, ...] = ()
     for step in range(STEPS):
-        if step == 0 or harmony.at[step] is not harmony.at[step - 1] or step in harmony.changes:
+        if step == 0 or harmony.at[step] != harmony.at[step - 1] or step in harmony.changes:
             tones = len(harmony.at[step].tones)
             before = voice(harmony.at[step], centre, size if tones > 2 else 3, before)
         found.append(before)

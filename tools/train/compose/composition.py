@@ -191,6 +191,8 @@ def _written(
     """The notes of lead, comp and bass in one section, without dynamics; parts without notes are left out."""
     own = random.Random(f"{section} {view.origin}")
     local = section_harmony(own, section, chords)
+    if "bass" not in players:
+        local = replace(local, at=tuple(sounding.rooted for sounding in local.at))
     written: dict[str, list[Note]] = {}
     for part in ("lead", "comp", "bass"):
         if part not in players:
@@ -200,7 +202,10 @@ def _written(
             for version in (0, 0 if mind.static_harmony else 1)
         )
         written[part] = section_notes(own, section, statement, other)
-    if "bass" in written and section == "turnaround" and players["bass"].style not in _STILL and own.random() < 0.5:
+    walks_home = (
+        own.random() < 0.5 and not style.machine and players.get("bass", _Player("", "drone")).style not in _STILL
+    )
+    if "bass" in written and section == "turnaround" and walks_home:
         written["bass"] = bass.lead_home(own, written["bass"], local)
     if answers and {"lead", "comp"} <= set(written) and not mind.arpeggio and players["comp"].style not in _STILL:
         voices = comping.voicings(local, INSTRUMENTS[players["comp"].word].comp, 3)

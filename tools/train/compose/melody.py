@@ -44,10 +44,10 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
     contours = {letter: _contour(rng, character, style) for letter in sorted(set(letters))}
     scale = _scale(rng, harmony, style)
     notes: list[Note] = []
-    pitch = nearest(rng.choice(harmony.at[0].tones), centre + rng.choice((-4, 0, 3)))
+    pitch = nearest(rng.choice(harmony.at[0].triad), centre + rng.choice((-4, 0, 3)))
     for half, letter in enumerate(letters):
         start = 8 * half
-        anchor = nearest(min(harmony.at[start].tones, key=lambda t: abs(nearest(t, pitch) - pitch)), pitch)
+        anchor = nearest(min(harmony.at[start].triad, key=lambda t: abs(nearest(t, pitch) - pitch)), pitch)
         anchor += 12 if anchor < centre - 8 else -12 if anchor > centre + 9 else 0
         onsets = [i for i in range(8) if rhythm[start + i] == "x"]
         for place, onset in enumerate(onsets):
@@ -62,7 +62,7 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
                 goals = _goals(harmony, step, closes=half == 3)
                 pitch = min((nearest(tone, pitch) for tone in goals), key=lambda p: abs(p - pitch))
             elif strong or last:
-                pitch = min((nearest(tone, pitch) for tone in harmony.at[step].tones), key=lambda p: abs(p - pitch))
+                pitch = min((nearest(tone, pitch) for tone in harmony.at[step].triad), key=lambda p: abs(p - pitch))
             elif style in ("blues", "bebop") and rng.random() < 0.13:
                 blue = nearest(harmony.blue, pitch)
                 pitch = blue if abs(blue - pitch) <= 2 else pitch
@@ -78,9 +78,9 @@ def write(rng: random.Random, harmony: Harmony, character: Character, style: str
 def _goals(harmony: Harmony, step: int, *, closes: bool) -> tuple[int, ...]:
     """The pitch classes on which a phrase may end: at home, or open; always tones of the chord."""
     chord = harmony.at[step]
-    home = tuple(tone for tone in chord.tones if tone == harmony.tonic)
-    away = tuple(tone for tone in chord.tones if tone != harmony.tonic)
-    return (home if closes else away) or chord.tones
+    home = tuple(tone for tone in chord.triad if tone == harmony.tonic)
+    away = tuple(tone for tone in chord.triad if tone != harmony.tonic)
+    return (home if closes else away) or chord.triad
 
 
 def _rhythm(rng: random.Random, character: Character, style: str) -> tuple[str, str]:

@@ -49,16 +49,26 @@ class Chord:
 
     @property
     def third(self) -> int:
-        """The pitch class of the third, or of what stands in for it (fourth, second, fifth)."""
-        for interval in (3, 4, 5, 2, 7):
+        """The pitch class of the third or its stand-in: fourth or second, in a power chord the third of the scale."""
+        for interval in (3, 4, 5, 2):
             if (self.root + interval) % 12 in self.tones:
                 return (self.root + interval) % 12
-        return self.root
+        return (self.root + (3 if (self.root + 3) % 12 in DIATONIC else 4)) % 12
 
     @property
     def fifth(self) -> int:
         """The pitch class of the fifth; diminished where the chord says so."""
         return (self.root + (6 if (self.root + 6) % 12 in self.tones else 7)) % 12
+
+    @property
+    def triad(self) -> tuple[int, ...]:
+        """Root, third and fifth: the tones on which a melody rests."""
+        return tuple(dict.fromkeys((self.root, self.third, self.fifth)))
+
+    @property
+    def rooted(self) -> Chord:
+        """The same chord whose root may not be left out: for players without a bass."""
+        return replace(self, tones=tuple(dict.fromkeys((self.root, *self.tones))))
 
     @property
     def seventh(self) -> int:
@@ -135,7 +145,7 @@ def harmony(progression: str, *, minor: bool, push: bool = False) -> Harmony:
 
 def dominant(rng: random.Random, *, minor: bool) -> Chord:
     """The chord that leads home."""
-    return chord(rng.choice(("E7", "E7", "Em") if minor else ("G7", "G", "G7sus4")))
+    return chord(rng.choice(("E7", "E7", "Em") if minor else ("G7", "G7", "G", "G7sus4")))
 
 
 def with_last_chord(chords: Harmony, last: Chord) -> Harmony:
