@@ -21,7 +21,7 @@ LANES: dict[str, tuple[str, int]] = {
 }  # fmt: skip
 
 # How hard each sign of a pattern is struck, 0..1.
-STROKE = {"X": 1.0, "x": 0.8, "o": 0.55, "g": 0.3}
+STROKE = {"X": 1.0, "x": 0.8, "o": 0.55, "g": 0.36}
 
 # Lanes that a sparse piece drops first, and ghost strokes with them.
 ORNAMENTS = (

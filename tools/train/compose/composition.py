@@ -190,7 +190,7 @@ def _written(
 ) -> dict[str, list[Note]]:
     """The notes of lead, comp and bass in one section, without dynamics; parts without notes are left out."""
     own = random.Random(f"{section} {view.origin}")
-    local = section_harmony(own, section, chords)
+    local = section_harmony(own, section, chords, plain=style.machine)
     if "bass" not in players:
         local = replace(local, at=tuple(sounding.rooted for sounding in local.at))
     written: dict[str, list[Note]] = {}

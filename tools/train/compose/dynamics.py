@@ -48,7 +48,7 @@ def shape_notes(rng: random.Random, notes: Sequence[Note], touch: Touch, energy:
     steps = sorted(starts)
     arcs = _phrase_arcs(starts)
     middle = sum(note.pitch for note in notes) / max(len(notes), 1)
-    hand = 0.55 + 0.45 * energy
+    hand = 0.46 + 0.52 * energy
     shaped: list[Note] = []
     repeats, before, last = 0, frozenset[int](), -STEPS
     for step in steps:
@@ -96,7 +96,7 @@ def shape_strokes(
     rng: random.Random, strokes: Sequence[tuple[int, int, float]], touch: Touch, energy: float
 ) -> list[tuple[int, int, float]]:
     """Drum strokes (step, MIDI key, level 0..1) with the velocities 0..1 that are played."""
-    hand = 0.6 + 0.4 * energy
+    hand = 0.58 + 0.38 * energy
     shaped = []
     for step, key, level in strokes:
         weight = 0.3 if key in _TIMEKEEPERS else 0.08

@@ -56,11 +56,11 @@ def view_of(seed: int, genres: int) -> View:
     return View(seed, seed - genres * rng.choice((1, 2)), section, tempo, key and not section)
 
 
-def section_harmony(rng: random.Random, section: str, chords: Harmony) -> Harmony:
-    """The chords of a section: a turnaround ends on the dominant, which leads back to the beginning."""
+def section_harmony(rng: random.Random, section: str, chords: Harmony, *, plain: bool) -> Harmony:
+    """The chords of a section: a turnaround ends on the (``plain``) dominant, which leads back to the beginning."""
     if section != "turnaround" or len(chords.changes) < 2:
         return chords
-    return with_last_chord(chords, dominant(rng, minor=chords.minor))
+    return with_last_chord(chords, dominant(rng, minor=chords.minor, plain=plain))
 
 
 def splice(first: Sequence[Note], second: Sequence[Note], step: int) -> list[Note]:

@@ -143,8 +143,10 @@ def harmony(progression: str, *, minor: bool, push: bool = False) -> Harmony:
     return Harmony(tuple(chords[i] for i in at), tuple(starts), tonic, minor)
 
 
-def dominant(rng: random.Random, *, minor: bool) -> Chord:
-    """The chord that leads home."""
+def dominant(rng: random.Random, *, minor: bool, plain: bool) -> Chord:
+    """The chord that leads home; a ``plain`` one stays in the scale and is a triad."""
+    if plain:
+        return chord(rng.choice(("Em", "G") if minor else ("G",)))
     return chord(rng.choice(("E7", "E7", "Em") if minor else ("G7", "G7", "G", "G7sus4")))
 
 
