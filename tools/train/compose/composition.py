@@ -112,13 +112,11 @@ def compose(seed: int) -> Composition:
         track, hits = _drum_track(take, view, style, mind, players["drums"].word, strokes, feel)
         tracks.append(track)
 
-    words = [players[track.part].word for track in tracks]
-    words += drum_words if "drums" in players else ["no drums"]
+    heard = {track.part: track.word for track in tracks}
+    words = [*heard.values(), *drum_words, *moods, *playing_words(genre, heard, written.get("comp", []))]
     words += ["drums only"] if drums_only else ["minor" if minor else "major"]
-    words += moods
-    words += playing_words(genre, {track.part: track.word for track in tracks}, written.get("comp", []))
-    if _genre_shows(genre, {track.part for track in tracks}):
-        words.append(genre)
+    words += [] if "drums" in heard else ["no drums"]
+    words += [genre] if _genre_shows(genre, set(heard)) else []
     ordered = tuple(sorted(dict.fromkeys(words), key=Vocabulary.load().index))
     return Composition(
         seed,
@@ -202,10 +200,8 @@ def _written(
             for version in (0, 0 if mind.static_harmony else 1)
         )
         written[part] = section_notes(own, section, statement, other)
-    walks_home = (
-        own.random() < 0.5 and not style.machine and players.get("bass", _Player("", "drone")).style not in _STILL
-    )
-    if "bass" in written and section == "turnaround" and walks_home:
+    walks_home = own.random() < 0.5 and section == "turnaround" and not style.machine
+    if walks_home and "bass" in written and players["bass"].style not in _STILL:
         written["bass"] = bass.lead_home(own, written["bass"], local)
     if answers and {"lead", "comp"} <= set(written) and not mind.arpeggio and players["comp"].style not in _STILL:
         voices = comping.voicings(local, INSTRUMENTS[players["comp"].word].comp, 3)
