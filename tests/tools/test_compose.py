@@ -131,10 +131,10 @@ def test_words_of_playing_are_true_of_players_and_notes() -> None:
             assert word_of["comp"] == "acoustic guitar" and len(onsets) >= 8
             assert mean([len(notes) == 1 for notes in onsets.values()]) >= 0.75
         if "skank" in words:
-            assert "guitar" in word_of["comp"] and piece.genre in ("reggae", "dub")
+            assert "guitar" in word_of["comp"]
             assert mean([step % 4 != 0 or step % 8 == 4 for step in onsets]) >= 0.9
         if "montuno" in words:
-            assert "piano" in word_of["comp"] and piece.genre == "salsa"
+            assert "piano" in word_of["comp"]
             assert mean([step % 4 != 0 for step in onsets]) >= 0.5
     assert all(count[word] >= 0.005 * len(pieces()) for word in words_of("playing")), count
 

@@ -66,13 +66,22 @@ COMPING: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 ARPEGGIOS = ("arp16", "arp8", "slow arp")
+# Styles that are known by a word: montuno, skank and fingerpicked.
+FIGURES = ("montuno", "montuno2", "skank", "picking", "picking2")
 HELD = ("pad", "power hold")
 _LEVEL = {"X": 1.0, "x": 0.82, "o": 0.5, "h": 0.72}
 
 
+def keeps_figure(character: Character) -> bool:
+    """Whether the mood leaves a figure that has a word of its own as it is."""
+    return not character.arpeggio and character.density >= 0.15
+
+
 def pattern_for(rng: random.Random, character: Character, style: str) -> str:
     """The rhythm of one style as the mood wants it, two bars long (32 characters)."""
-    if character.arpeggio:
+    if style in FIGURES and keeps_figure(character):
+        pass
+    elif character.arpeggio:
         style = rng.choice(("arp16", "arp16", "arp8"))
     elif character.syncopation > 0.8:
         style = "syncopated"

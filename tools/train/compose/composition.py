@@ -15,7 +15,7 @@ from tools.train.compose.form import FORMS, View, call_and_response, section_har
 from tools.train.compose.genres import GENRES, Style
 from tools.train.compose.instruments import BRIGHT_BY_NATURE, DARK_BY_NATURE, INSTRUMENTS, KITS
 from tools.train.compose.performance import Feel, PlayedNote, Track, articulate, play, strike
-from tools.train.compose.playing import ACOUSTIC_BASSES, GUITARS, TRIO_LEADERS, playing_words
+from tools.train.compose.playing import ACOUSTIC_BASSES, GUITARS, PIANOS, TRIO_LEADERS, playing_words
 from tools.train.compose.tempo import smooth_tempo
 from tools.train.compose.theory import Harmony, harmony
 
@@ -27,6 +27,23 @@ _PITCHED_MOODS = ("happy", "sad", "hypnotic", "arpeggio", "staccato", "legato", 
 GUESTS = {"lead": 0.3, "comp": 0.16, "bass": 0.16}
 # How often genres that have trios have one.
 TRIOS = {"jazz": 0.28, "blues": 0.15, "bossa nova": 0.18, "soul": 0.1, "folk": 0.12, "country": 0.1, "funk": 0.04}
+# Figures that some instruments like: the styles, the instruments, how often in which genre. Not only where they are at
+# home, so that a network can tell the figure from the genre.
+HABITS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, float]], ...] = (
+    (("skank",), GUITARS, {
+        "reggae": 0.75, "dub": 0.75, "pop": 0.12, "rock": 0.06, "soul": 0.15, "disco": 0.1, "hip hop": 0.2,
+        "funk": 0.06, "afrobeat": 0.08, "house": 0.2,
+    }),
+    (("montuno", "montuno2"), PIANOS, {
+        "salsa": 0.85, "jazz": 0.1, "bossa nova": 0.2, "house": 0.1, "disco": 0.2, "funk": 0.2, "pop": 0.06,
+        "soul": 0.06, "afrobeat": 0.3, "reggae": 0.15,
+    }),
+    (("picking", "picking2"), ("acoustic guitar",), {
+        "folk": 0.7, "country": 0.55, "pop": 0.55, "blues": 0.5, "ambient": 0.8, "soul": 0.6, "classical": 0.7,
+        "jazz": 0.4, "hip hop": 0.7, "bossa nova": 0.15, "rock": 0.4, "salsa": 0.3, "afrobeat": 0.4, "synthwave": 0.5,
+        "dub": 0.4,
+    }),
+)  # fmt: skip
 # Kits that a sequencer plays: exactly.
 MACHINES = frozenset({"electronic drums", "808 drums"})
 _STILL = frozenset({"pad", "power hold", "drone", "whole", "reese"})
@@ -88,7 +105,8 @@ def compose(seed: int) -> Composition:
     sections = FORMS[rng.choice((4, 8, 8))]
     section = sections[view.section(sections)]
 
-    written = _written(view, section, style, mind, chords, players, answers=rng.random() < style.answers)
+    answers = rng.random() < style.answers and players.get("comp", _Player("", "")).style not in comping.FIGURES
+    written = _written(view, section, style, mind, chords, players, answers=answers)
     strokes: list[Stroke] = []
     drum_words: tuple[str, ...] = ()
     if "drums" in players:
@@ -112,8 +130,9 @@ def compose(seed: int) -> Composition:
         track, hits = _drum_track(take, view, style, mind, players["drums"].word, strokes, feel)
         tracks.append(track)
 
+    figure = players["comp"].style if "comp" in players and comping.keeps_figure(mind) else ""
     heard = {track.part: track.word for track in tracks}
-    words = [*heard.values(), *drum_words, *moods, *playing_words(genre, heard, written.get("comp", []))]
+    words = [*heard.values(), *drum_words, *moods, *playing_words(heard, figure, written.get("comp", []))]
     words += ["drums only"] if drums_only else ["minor" if minor else "major"]
     words += [] if "drums" in heard else ["no drums"]
     words += [genre] if _genre_shows(genre, set(heard)) else []
@@ -169,10 +188,9 @@ def _comping(rng: random.Random, genre: str, style: Style, mind: Character, word
         name = rng.choice(("picking", "block quarters", "arp8", "pad", name))
     if word in ("pad", "choir", "synth strings", "strings") and rng.random() < 0.6 and not mind.arpeggio:
         return "pad" if mind.syncopation < 0.8 else name
-    if genre in ("reggae", "dub") and word in GUITARS and rng.random() < 0.85:
-        return "skank"
-    if word == "acoustic guitar" and genre not in ("rock", "metal", "bossa nova") and rng.random() < 0.5:
-        return rng.choice(("picking", "picking2"))
+    for figures, instruments, chances in HABITS:
+        if word in instruments and rng.random() < chances.get(genre, 0.0):
+            return rng.choice(figures)
     return name
 
 

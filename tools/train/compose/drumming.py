@@ -51,7 +51,7 @@ def write(
     _thin(rng, lanes, character)
     _thicken(rng, lanes, character, straight=straight)
     four = _is_four_on_the_floor(lanes)
-    alike = rng.uniform(0.8, 0.97) if character.static_harmony else rng.uniform(0.66, 0.9)
+    alike = rng.uniform(0.8, 0.97) if character.static_harmony else rng.uniform(0.6, 0.86)
     if section == "variation":
         _change_layer(section_rng, lanes)
     _vary(section_rng, lanes, alike, straight=straight, four=four)

@@ -19,13 +19,15 @@ _FEWEST_SKANKS = 4
 _FEWEST_MONTUNO = 12
 
 
-def playing_words(genre: str, players: Mapping[str, str], comp: Sequence[Note]) -> list[str]:
+def playing_words(players: Mapping[str, str], figure: str, comp: Sequence[Note]) -> list[str]:
     """What is true of a loop whose parts are played by ``players`` (part → instrument word), in its ``comp``.
+
+    ``figure`` is the style of the comp, "" where it is not played as written.
 
     ``trio``: one piano or guitar, which may accompany its own melody, with a bass and brushes. ``band``: all four parts
     by four players with an acoustic kit and no synthesiser. ``fingerpicked``: an acoustic guitar that plays its chords
-    tone by tone. ``skank``: short guitar chords between the beats of reggae and dub. ``montuno``: the syncopated figure
-    of a salsa piano.
+    tone by tone. ``skank``: a guitar plays nothing but short chords on the offbeats, as in reggae. ``montuno``: the
+    syncopated figure of a salsa piano.
     """
     words = []
     leaders = {players[part] for part in ("lead", "comp") if part in players}
@@ -40,12 +42,12 @@ def playing_words(genre: str, players: Mapping[str, str], comp: Sequence[Note]) 
     single = sum(len(notes) == 1 for notes in onsets.values())
     if chords == "acoustic guitar" and len(onsets) >= _FEWEST_PICKED and single >= 0.75 * len(onsets):
         words.append("fingerpicked")
-    if genre in ("reggae", "dub") and chords in GUITARS and len(onsets) >= _FEWEST_SKANKS:
+    if figure == "skank" and chords in GUITARS and len(onsets) >= _FEWEST_SKANKS:
         between = sum(step % 8 == 4 or step % 4 in (1, 2, 3) for step in onsets)
         short = sum(max(note.steps for note in notes) <= 2 for notes in onsets.values())
         if min(between, short) >= 0.9 * len(onsets):
             words.append("skank")
-    if genre == "salsa" and chords in PIANOS and len(onsets) >= _FEWEST_MONTUNO:
+    if figure.startswith("montuno") and chords in PIANOS and len(onsets) >= _FEWEST_MONTUNO:
         syncopated = sum(step % 4 != 0 for step in onsets)
         if syncopated >= 0.5 * len(onsets):
             words.append("montuno")
