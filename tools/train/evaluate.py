@@ -34,6 +34,7 @@ from tools.train.features import load_shards, stems_of
 from tools.train.judge import Judge, hear, labels, verdicts
 from tools.train.sweeps import alpha_steps, knob_ranks, takes_apart
 from tools.train.table import Table, auc
+from tools.train.written import bars_in_common, distinct_velocities, found_key
 
 TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 Stems = np.ndarray  # (3, frames) float32
@@ -112,6 +113,15 @@ def add_measured(table: Table, group: str, stems: list[Stems], captions: Caption
     if whole:  # half of a longer loop ends anywhere
         table.add(group, "seam ratio", [measures.seam_ratio(loop) for loop in mixes])
     table.add(group, "change at all borders", [measures.blockiness(loop) for loop in mixes])
+
+
+def add_written(table: Table, group: str, scores: list[np.ndarray], keys: list[tuple[int, bool]]) -> None:
+    """What stands in the scores: velocities, drums from bar to bar, the asked ``keys`` (tonic, minor)."""
+    table.add(group, "velocities a part", [n for score in scores for n in distinct_velocities(score).values()])
+    alike = [value for score in scores if np.isfinite(value := bars_in_common(score))]
+    table.add(group, "drum bars in common", alike, np.median)
+    found = [(found_key(score), key) for score, key in zip(scores, keys, strict=True)]
+    table.add(group, "key in the notes", [one == key for one, key in found if one is not None])
 
 
 def add_blockiness(table: Table, group: str, stems: list[Stems], scores: list[np.ndarray]) -> None:
@@ -280,6 +290,11 @@ def main() -> None:
         add_judged(table, group, [part.sum(axis=0) for part in loops], judge, captions)
         add_measured(table, group, loops, captions, whole=group != "generated" or how.beats <= sheet.BEATS)
         add_blockiness(table, group, loops, scores if group == "generated" else [captions.score(row) for row in rows])
+    modes, shifts = captions.table["mode"], captions.table["key_shift"]
+    home = [(9, True) if mode else (0, False) for mode in modes]
+    add_written(table, "real", [captions.score(row) for row in rows], home)
+    asked = [(int(tonic + shift) % 12, minor) for (tonic, minor), shift in zip(home, shifts, strict=True)]
+    add_written(table, "generated", scores, asked)
     if not args.quick:
         add_reconstruction(table, found)
         add_scores(table, found)
