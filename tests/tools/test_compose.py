@@ -237,6 +237,23 @@ def test_machines_are_exact_and_drummers_lay_back() -> None:
     assert mean(late["hip hop"]) > 0.02
 
 
+def test_genres_have_plausible_players_and_tempi() -> None:
+    players: dict[str, set[str]] = {}
+    for piece in pieces():
+        players.setdefault(piece.genre, set()).update(track.word for track in piece.tracks)
+        low, high = GENRES[piece.genre].bpm
+        assert 0.98 * low <= piece.bpm <= 1.02 * high
+        if piece.genre == "drum and bass":
+            assert 170 * 0.98 <= piece.bpm <= 176 * 1.02
+    jazz = {"electric guitar", "muted guitar", "distorted guitar", "saxophone", "banjo", "upright bass", "brush drums"}
+    for genre in ("trap", "techno", "trance", "dubstep", "drum and bass"):
+        assert not jazz & players[genre], genre
+    assert "violin" not in players["synthwave"] and players["trap"] & words_of("instrument") >= {
+        "sub bass",
+        "808 drums",
+    }
+
+
 def test_the_key_can_be_found_in_the_notes() -> None:
     pitched = [(piece, key) for piece in pieces() if (key := found_key(piece.score)) is not None]
     assert mean([key == ((9, True) if piece.minor else (0, False)) for piece, key in pitched]) > 0.7

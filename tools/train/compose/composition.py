@@ -40,8 +40,7 @@ HABITS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, float]], ...] = 
     }),
     (("picking", "picking2"), ("acoustic guitar",), {
         "folk": 0.7, "country": 0.55, "pop": 0.55, "blues": 0.5, "ambient": 0.8, "soul": 0.6, "classical": 0.7,
-        "jazz": 0.4, "hip hop": 0.7, "bossa nova": 0.15, "rock": 0.4, "salsa": 0.3, "afrobeat": 0.4, "synthwave": 0.5,
-        "dub": 0.4,
+        "jazz": 0.4, "hip hop": 0.7, "bossa nova": 0.15, "rock": 0.4, "salsa": 0.3, "afrobeat": 0.4, "dub": 0.4,
     }),
 )  # fmt: skip
 # Kits that a sequencer plays: exactly.
@@ -301,7 +300,7 @@ def _instrument(rng: random.Random, style: Style, mind: Character, part: str) ->
 
 
 def _kit(rng: random.Random, style: Style, mind: Character) -> str:
-    if mind.energy < 0.25 and "acoustic drums" in style.kits and rng.random() < 0.5:
+    if mind.energy < 0.25 and "acoustic drums" in style.kits and not style.machine and rng.random() < 0.5:
         return "brush drums"
     return rng.choice(style.kits)
 
