@@ -51,7 +51,7 @@ def write(
     _thin(rng, lanes, character)
     _thicken(rng, lanes, character, straight=straight)
     four = _is_four_on_the_floor(lanes)
-    alike = rng.uniform(0.8, 0.97) if character.static_harmony else rng.uniform(0.6, 0.86)
+    alike = rng.uniform(0.74, 0.95) if character.static_harmony else rng.uniform(0.54, 0.82)
     if section == "variation":
         _change_layer(section_rng, lanes)
     _vary(section_rng, lanes, alike, straight=straight, four=four)
