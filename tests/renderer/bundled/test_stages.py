@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from riffengine.processes.render_request import Point, RenderRequest, Retake
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
@@ -69,7 +69,7 @@ def test_a_retake_keeps_the_velocities_of_what_it_keeps() -> None:
         FlowTransformer(FlowShape(codec.channels, cond.CONTEXT_COLUMNS, len(words), **small)),
     )
     sampler = Sampler(*nets, codec, words)
-    point = Point("jazz trio", 7)
+    point = MorphEnd("jazz trio", 7)
 
     def notes(*retakes: Retake, transpose: int = 0) -> dict[str, list[tuple[int, float]]]:
         request = RenderRequest(point, point, steps=1, bpm=120.0, retakes=retakes, transpose=transpose)
