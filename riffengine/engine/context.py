@@ -43,7 +43,7 @@ from riffengine.transport.sync.source import SLOWEST_BPM
 
 NOTES_CLIENT = "riffengine notes"
 SLOTS = 48
-STORE_BYTES = 256 << 20  # of all loops together: 48 of three mono stems at 48 kHz and the slowest tempo are 221 MB
+STORE_BYTES = 512 << 20  # of all loops together: 48 of three stereo stems at 48 kHz and the slowest tempo are 442 MB
 
 
 @dataclass(frozen=True)

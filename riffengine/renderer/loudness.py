@@ -1,4 +1,4 @@
-"""Loudness of loops: ITU-R BS.1770-4, computed circularly, and the gain that brings a loop to a target loudness."""
+"""Loudness of loops: ITU-R BS.1770-4, computed circularly."""
 
 from __future__ import annotations
 
@@ -8,49 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.errors import RendererError
-
-PEAK_CEILING_DB = -1.0
-"""The highest sample peak of a levelled loop, in dBFS. The rest is headroom for the mixer's crossfades."""
+ABSOLUTE_GATE_LUFS = -70.0
+"""Blocks of 0.4 s below this do not count."""
 
 _BLOCK_SECONDS = 0.4
 _STEP_SECONDS = 0.1
-_ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _OFFSET_LUFS = -0.691
-
-
-def level(audio: NDArray[np.float32], target_lufs: float, sample_rate: int) -> tuple[NDArray[np.float32], float, float]:
-    """Bring a loop to ``target_lufs`` with one gain for all stems. Returns (audio, loudness in LUFS, peak) after it.
-
-    ``audio`` is ``(stems, frames, channels) float32``; loudness and peak are those of the mix, the sum of the stems. If
-    the mix would exceed -1 dBFS, the gain is lower and the loop quieter; audio is never clipped. Raises
-    ``RendererError`` for another shape, for NaN or infinity, and for a loop with nothing above -70 LUFS. Renderer
-    process.
-    """
-    if audio.ndim != 3 or 0 in audio.shape:
-        raise RendererError(f"level needs (stems, frames, channels); got {audio.shape}")
-    if not np.isfinite(audio).all():
-        raise RendererError("the loop holds NaN or infinity and is not played; render it again or check the weights")
-    if not math.isfinite(target_lufs):
-        raise RendererError(f"target loudness is {target_lufs} LUFS; a finite number such as -16 is needed")
-    mix = audio.sum(axis=0, dtype=np.float64)
-    found = loop_loudness(mix, sample_rate)
-    peak = float(np.abs(mix).max())
-    gain = gain_to(target_lufs, found, peak)
-    return (audio * gain).astype(np.float32), found + 20.0 * math.log10(gain), peak * gain
-
-
-def gain_to(target_lufs: float, found_lufs: float, peak: float) -> float:
-    """The gain factor from ``found_lufs`` to ``target_lufs``, limited so that ``peak`` stays below the ceiling.
-
-    Raises ``RendererError`` for a silent loop (``found_lufs`` is ``-inf``).
-    """
-    if found_lufs == -math.inf:
-        raise RendererError(
-            f"the loop is silent: no 0.4 s of it is above {_ABSOLUTE_GATE_LUFS:g} LUFS; try another prompt or seed"
-        )
-    return min(10.0 ** ((target_lufs - found_lufs) / 20.0), 10.0 ** (PEAK_CEILING_DB / 20.0) / peak)
 
 
 def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
@@ -60,12 +24,17 @@ def loop_loudness(mix: NDArray[np.floating], sample_rate: int) -> float:
     loop starts. Every channel has weight 1 (mono or stereo). A loop shorter than 0.4 s is one block.
     """
     frames = mix.shape[0]
-    response = k_weighting(frames, sample_rate)
-    weighted = np.fft.irfft(np.fft.rfft(mix, axis=0) * response[:, None], n=frames, axis=0)
-    power = (weighted**2).sum(axis=1)
+    power = k_weighted_power(mix, sample_rate)
     starts, block = gating_blocks(frames, sample_rate)
     running = np.concatenate([[0.0], np.cumsum(np.concatenate([power, power[:block]]))])
     return gated_lufs(np.maximum((running[starts + block] - running[starts]) / block, 0.0))
+
+
+def k_weighted_power(mix: NDArray[np.floating], sample_rate: int) -> NDArray[np.float64]:
+    """The squares of a loop ``(frames, channels)`` after the K filter, summed over its channels ``(frames,)``."""
+    response = k_weighting(len(mix), sample_rate)
+    weighted = np.fft.irfft(np.fft.rfft(mix, axis=0) * response[:, None], n=len(mix), axis=0)
+    return np.asarray((weighted**2).sum(axis=1), np.float64)
 
 
 def gating_blocks(frames: int, sample_rate: int) -> tuple[NDArray[np.int64], int]:
@@ -76,7 +45,7 @@ def gating_blocks(frames: int, sample_rate: int) -> tuple[NDArray[np.int64], int
 
 def gated_lufs(blocks: NDArray[np.float64]) -> float:
     """Loudness in LUFS from the mean powers of K-weighted ``blocks``; ``-inf`` if all are gated."""
-    gated = blocks[blocks > _power_of(_ABSOLUTE_GATE_LUFS)]
+    gated = blocks[blocks > _power_of(ABSOLUTE_GATE_LUFS)]
     if not gated.size:
         return -math.inf
     gated = gated[gated > gated.mean() * 10.0 ** (_RELATIVE_GATE_LU / 10.0)]

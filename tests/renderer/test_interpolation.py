@@ -47,5 +47,5 @@ def test_keys(text: str, shift: int, mode: str) -> None:
 
 @pytest.mark.parametrize("text", ["H major", "C", "C dorian", "minor", "Cx major"])
 def test_no_keys(text: str) -> None:
-    with pytest.raises(RendererError, match="no key"):
+    with pytest.raises(RendererError, match="is not a key"):
         parse_key(text)

@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from riffengine.errors import RendererError
-from riffengine.renderer.loudness import PEAK_CEILING_DB, level, loop_loudness
+from riffengine.renderer.loudness import loop_loudness
 
 
 def sine(hz: float, sample_rate: int, seconds: float = 4.0, amplitude: float = 1.0) -> np.ndarray:
@@ -46,48 +45,6 @@ def test_loudness_does_not_depend_on_where_the_loop_starts() -> None:
     here = loop_loudness(loop, 44100)
     assert loop_loudness(np.roll(loop, 5 * 4410, axis=0), 44100) == pytest.approx(here, abs=1e-9)
     assert loop_loudness(np.roll(loop, 12345, axis=0), 44100) == pytest.approx(here, abs=0.1)
-
-
-def test_level_reaches_the_target_and_reports_loudness_and_peak() -> None:
-    stems = np.stack([sine(220.0, 44100, amplitude=0.05), sine(997.0, 44100, amplitude=0.2)])[:, :, None]
-    audio, lufs, peak = level(stems, -16.0, 44100)
-    assert audio.dtype == np.float32 and audio.shape == stems.shape
-    assert lufs == pytest.approx(-16.0, abs=1e-9)
-    assert loop_loudness(audio.sum(0), 44100) == pytest.approx(-16.0, abs=1e-3)
-    assert peak == pytest.approx(float(np.abs(audio.sum(0)).max()), rel=1e-6)
-    gain = audio[1, 11, 0] / stems[1, 11, 0]
-    np.testing.assert_allclose(audio, stems * gain, rtol=1e-5)
-
-
-def test_the_peak_is_limited_by_a_lower_gain_never_by_clipping() -> None:
-    loop = 1e-3 * np.random.default_rng(0).standard_normal(88200)
-    loop[1000] = 1.0
-    stems = loop.astype(np.float32)[None, :, None]
-    audio, lufs, peak = level(stems, -14.0, 44100)
-    assert peak == pytest.approx(10 ** (PEAK_CEILING_DB / 20), rel=1e-6)
-    assert lufs < -30.0
-    np.testing.assert_allclose(audio, stems * audio[0, 1000, 0], rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("stems", "words"),
-    [
-        (np.zeros((1, 44100, 2), np.float32), "silent"),
-        (np.full((1, 44100, 2), 1e-5, np.float32), "silent"),
-        (np.full((1, 44100, 2), np.nan, np.float32), "NaN"),
-        (np.full((1, 44100, 2), np.inf, np.float32), "infinity"),
-        (np.zeros((44100, 2), np.float32), "stems, frames, channels"),
-        (np.zeros((1, 0, 2), np.float32), "stems, frames, channels"),
-    ],
-)
-def test_audio_that_cannot_be_levelled_is_refused(stems: np.ndarray, words: str) -> None:
-    with pytest.raises(RendererError, match=words):
-        level(stems, -16.0, 44100)
-
-
-def test_a_target_that_is_not_a_number_is_refused() -> None:
-    with pytest.raises(RendererError, match="target"):
-        level(sine(997.0, 44100)[None, :, None], math.nan, 44100)
 
 
 def test_a_loop_shorter_than_a_block_is_one_block() -> None:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from riffengine.renderer.codec import Codec, CodecParams
 from riffengine.renderer.codec.phase import griffin_lim, predicted_phase
-from riffengine.renderer.loudness import level
+from riffengine.renderer.levelling import level
 
 RATE = 44100
 TEMPI = (60, 75, 90, 100, 120, 128, 140, 165, 180)

@@ -12,8 +12,9 @@ from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
 
 NAME = DEFAULT_MODEL
+CHANNELS = 2  # the networks generate mono stems, which the family widens
 _LONGEST_HEADER = 16 << 20  # bytes; a header is a few kilobytes, and a damaged length must not fill the memory
-_SAMPLING = 2  # counts the ways in which the same weights were made to sound; a journal names it with the weights
+_SAMPLING = 3  # counts the ways in which the same weights were made to sound; a journal names it with the weights
 
 
 class BundledDescriptor(FamilyDescriptor):
@@ -26,19 +27,18 @@ class BundledDescriptor(FamilyDescriptor):
         return model == NAME or model.partition("?")[0].endswith(".safetensors")
 
     def shape(self, model: str) -> ModelShape:
-        """What the weights declare in their header (``stems``: a JSON list, ``channels``); one mono stem if nothing.
+        """What the weights declare in their header (``stems``: a JSON list); one stem if nothing.
 
         Of a file that cannot be read it is ``("mix",)``: the renderer reports what is wrong with it.
         """
         declared = _metadata(_path(model))
         try:
             stems = json.loads(declared.get("stems", "[]"))
-            channels = int(declared.get("channels", "1"))
         except (TypeError, ValueError):
             return ModelShape()
         if not isinstance(stems, list) or not all(isinstance(stem, str) and stem for stem in stems):
             return ModelShape()
-        return ModelShape(tuple(dict.fromkeys(stems)) or ModelShape().stems, 2 if channels > 1 else 1)
+        return ModelShape(tuple(dict.fromkeys(stems)) or ModelShape().stems, CHANNELS)
 
     def load(self, model: str) -> Family:
         """The networks behind ``model``; ``ModelError`` when the weights cannot be read."""
@@ -67,9 +67,15 @@ def packaged_weights() -> Path:
     return Path(str(resources.files("riffengine") / "weights" / "bundled.safetensors"))
 
 
+def envelope_weights() -> Path:
+    """Where the network lies that reads the envelopes of the drums; all weights of this family use it."""
+    return packaged_weights().with_name("envelopes.safetensors")
+
+
 def digest_of(path: Path) -> str:
-    """Sixteen hex digits that name the weights at ``path`` and how this version samples them."""
-    return hashlib.sha256(path.read_bytes() + b"dreaming %d" % _SAMPLING).hexdigest()[:16]
+    """Sixteen hex digits that name the weights at ``path`` and how this version turns them into audio."""
+    content = path.read_bytes() + envelope_weights().read_bytes()
+    return hashlib.sha256(content + b"sampling %d" % _SAMPLING).hexdigest()[:16]
 
 
 def _path(model: str) -> Path:

@@ -14,17 +14,28 @@ from torch import Tensor
 from riffengine.errors import RenderCancelled, RendererError
 from riffengine.processes.render_messages import RenderCost
 from riffengine.processes.render_request import RenderRequest
-from riffengine.renderer.bundled.descriptor import NAME
+from riffengine.renderer.bundled.descriptor import CHANNELS, NAME, envelope_weights
 from riffengine.renderer.bundled.encoder import EncodedLoop, encode_loop
-from riffengine.renderer.bundled.inpainting import LevelledStems, apply_retake, keeps_audio, level_stems
+from riffengine.renderer.bundled.inpainting import apply_retake, keeps_audio
 from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
 from riffengine.renderer.bundled.score_notes import loop_notes
+from riffengine.renderer.bundled.stem_decoder import StemDecoder
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
 from riffengine.renderer.cache import LruCache
+from riffengine.renderer.codec.envelopes import load_envelope_net
 from riffengine.renderer.family import Check, Rendition
+from riffengine.renderer.levelling import LevelledLoop, level
 from riffengine.renderer.loop_audio import read_loop, resample_loop
+from riffengine.renderer.stereo import Width, widened
 
-LOUDNESS_LUFS = -19.0  # of one channel; played by two loudspeakers it is -16
+LOUDNESS_LUFS = -14.0
+# The bass stays in the middle, drums are wide above the snare's body, and the harmony is widest.
+WIDTHS = {
+    "drums": Width(((400.0, -18.0), (3000.0, -11.0), (16000.0, -7.0)), 1.0, 7.0, seed=1),
+    "bass": Width(((250.0, -24.0), (2000.0, -14.0)), 2.0, 12.0, seed=2),
+    "harmony": Width(((180.0, -10.0), (800.0, -6.5), (16000.0, -6.5)), 3.0, 22.0, seed=3),
+}
+_OTHER_WIDTH = WIDTHS["harmony"]
 PHASE_ITERATIONS = 8
 OWN_RATE = 44100
 # Final stems that a retake may build on or whose phases other loops use: the ends of a morph are needed with each of
@@ -33,20 +44,24 @@ _CACHED_LOOPS = 12
 
 
 class BundledModel:
-    """The bundled family: three stems, mono, 44.1 kHz inside, any tempo by the synthesis hop."""
+    """The bundled family: three stems, stereo, 44.1 kHz inside, any tempo by the synthesis hop.
+
+    The networks generate mono stems, which are widened afterwards.
+    """
 
     name = NAME
-    channels = 1
+    channels = CHANNELS
 
     def __init__(self, networks: Networks) -> None:
         self._codec = networks.codec
+        self._decoder = StemDecoder(networks.codec, load_envelope_net(envelope_weights()))
         self._encoder = networks.encoder
         self.stems = networks.codec.names
         words = networks.vocabulary
         self.vocabulary = words.words
         self.weights_digest = networks.digest
         self._sampler = Sampler(networks.score, networks.render, networks.codec, words)
-        self._final_stems: LruCache[RenderRequest, LevelledStems] = LruCache(_CACHED_LOOPS)
+        self._final_stems: LruCache[RenderRequest, LevelledLoop] = LruCache(_CACHED_LOOPS)
         self._decode_seconds = self._end_sampling_seconds = 0.0  # of the current request, including its morph ends
 
     @classmethod
@@ -71,11 +86,11 @@ class BundledModel:
         times.append(time.perf_counter())
         text, denoise, rest = (float(part) for part in np.diff(times))
         phase = rest - self._decode_seconds - self._end_sampling_seconds
-        decoded = resample_loop(final.stems / np.float32(final.gain), _own_frames(request))
+        decoded = resample_loop(_decoded(final), _own_frames(request))
         played = loop.score.numpy()
         return Rendition(
             request=request,
-            audio=final.stems[:, :, None],
+            audio=final.audio,
             mel=self._mel_of_mix(decoded, request.beats),
             score=played,
             loudness_lufs=final.loudness_lufs,
@@ -87,12 +102,12 @@ class BundledModel:
 
     def _stems_of(
         self, request: RenderRequest, loop: SampledLoop, check: Check, score: NDArray[np.float32] | None
-    ) -> LevelledStems:
+    ) -> LevelledLoop:
         """The final stems of a sampled loop. What a retake does not name is the same audio as before it."""
         if score is None and (cached := self._final_stems.get(request)) is not None:
             return cached
         *earlier, retake = request.retakes or (None,)
-        base: LevelledStems | None = None
+        base: LevelledLoop | None = None
         kept_stems: tuple[str, ...] = ()
         if retake is not None and keeps_audio(retake, self.stems, request.beats):
             before = replace(request, retakes=tuple(one for one in earlier if one is not None))
@@ -106,12 +121,14 @@ class BundledModel:
         mels = self._codec.decode(loop.latents)
         self._decode_seconds += time.perf_counter() - began
         silent = (*loop.silent, *kept_stems)
-        audio = self._codec.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, phase_from).numpy()
-        audio, rate = resample_loop(audio, _frames(request)), request.sample_rate
+        audio = self._decoder.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, phase_from).numpy()
+        mono, rate = resample_loop(audio, _frames(request)), request.sample_rate
+        pairs = zip(self.stems, mono, strict=True)
+        stereo = np.stack([widened(stem, WIDTHS.get(name, _OTHER_WIDTH), rate) for name, stem in pairs])
         if base is None or retake is None:
-            final = level_stems(audio, LOUDNESS_LUFS, rate)
+            final = level(stereo, LOUDNESS_LUFS, rate)
         else:
-            final = apply_retake(base, audio, retake, self.stems, request.beats, rate)
+            final = apply_retake(base, stereo, retake, self.stems, request.beats, rate)
         if score is None:
             self._final_stems.put(request, final)
         return final
@@ -134,7 +151,7 @@ class BundledModel:
                 raise
             except RendererError:
                 return None
-            mix += share * torch.from_numpy(resample_loop(final.stems / np.float32(final.gain), mix.shape[1]))
+            mix += share * torch.from_numpy(resample_loop(_decoded(final), mix.shape[1]))
             check()
         return mix
 
@@ -157,12 +174,17 @@ class BundledModel:
         if latents:
             mels = self._codec.decode(self._codec.encode(mels))
         silent = [name for name, stem in zip(self.stems, stems, strict=True) if not np.abs(stem).max() > 1e-4]
-        audio = self._codec.audio(mels, stems.shape[1], PHASE_ITERATIONS, silent)
+        audio = self._decoder.audio(mels, stems.shape[1], PHASE_ITERATIONS, silent)
         return np.asarray(audio.numpy())
 
     def _mel_of_mix(self, stems: NDArray[np.float32], beats: int) -> NDArray[np.float32]:
         mel = self._codec.codecs_for(beats)[0].encode(torch.from_numpy(stems.sum(axis=0))[None])[0]
         return np.asarray(mel.numpy(), np.float32)
+
+
+def _decoded(loop: LevelledLoop) -> NDArray[np.float32]:
+    """The mono stems ``(stems, frames)`` before they were widened and levelled."""
+    return np.asarray(loop.audio.mean(axis=2) / loop.gain, np.float32)
 
 
 def _frames(request: RenderRequest) -> int:

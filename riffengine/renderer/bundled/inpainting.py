@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import RendererError
 from riffengine.processes.render_request import Retake
-from riffengine.renderer.loudness import PEAK_CEILING_DB, level, loop_loudness
+from riffengine.renderer.levelling import PEAK_CEILING_DB, LevelledLoop, true_peaks
+from riffengine.renderer.loudness import loop_loudness
 
 _FADE_SECONDS = 0.02
 _AHEAD_SECONDS = 0.006  # the crossfade ends this long before the beat, because a stroke may come a little early
@@ -25,60 +25,42 @@ _GAIN_STEP = 10.0 ** (-0.5 / 20.0)
 Stems = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class LevelledStems:
-    """The final stems of a loop ``(stems, frames) float32``; ``gain`` was applied to the decoded audio."""
-
-    stems: Stems
-    gain: float
-    loudness_lufs: float
-    peak: float
-
-
-def level_stems(stems: Stems, target_lufs: float, sample_rate: int) -> LevelledStems:
-    """Bring the stems of a new loop to ``target_lufs``. Raises the errors of ``level``."""
-    samples, lufs, peak = level(stems[:, :, None], target_lufs, sample_rate)
-    loudest = float(np.abs(stems.sum(axis=0, dtype=np.float64)).max())
-    return LevelledStems(samples[:, :, 0], peak / loudest, lufs, peak)
-
-
 def keeps_audio(retake: Retake, names: Sequence[str], beats: int) -> bool:
     """Whether ``retake`` leaves any beat of any stem of a loop as it was."""
     return not retake.covers(Retake(tuple(names), (1 << beats) - 1, 1))
 
 
 def apply_retake(
-    base: LevelledStems, new: Stems, retake: Retake, names: Sequence[str], beats: int, sample_rate: int
-) -> LevelledStems:
+    base: LevelledLoop, new: Stems, retake: Retake, names: Sequence[str], beats: int, sample_rate: int
+) -> LevelledLoop:
     """``base`` with ``new`` (not levelled) on the stems and beats of ``retake``; the rest is ``base`` bit for bit.
 
-    New audio gets the gain of the old. If the mix would exceed -1 dBFS, only the new audio is turned down. Raises
-    ``RendererError`` for NaN or infinity, and when the result is silent.
+    New audio ``(stems, frames, channels)`` gets the gains of the old. If the mix would exceed the ceiling, only the new
+    audio is turned down. Raises ``RendererError`` for NaN or infinity, and when the result is silent.
     """
     if not np.isfinite(new).all():
         raise RendererError("the retake holds NaN or infinity and is not played; try another retake")
-    ceiling, gain = 10.0 ** (PEAK_CEILING_DB / 20.0), base.gain
+    ceiling, share = 10.0 ** (PEAK_CEILING_DB / 20.0), 1.0
     while True:
-        stems = base.stems.copy()
+        stems = base.audio.copy()
         for index, name in enumerate(names):
             if name in retake.stems:
-                levelled = (new[index] * gain).astype(np.float32)
-                stems[index] = splice_beats(base.stems[index], levelled, retake.beats, beats, sample_rate)
-        mix = stems.sum(axis=0, dtype=np.float64)
-        peak = float(np.abs(mix).max())
-        if peak <= ceiling or gain <= base.gain * _LOWEST_SHARE:
+                levelled = (new[index] * (base.gain * np.float32(share))[:, None]).astype(np.float32)
+                stems[index] = splice_beats(base.audio[index], levelled, retake.beats, beats, sample_rate)
+        mix = stems.sum(axis=0)
+        if share <= _LOWEST_SHARE or float(true_peaks(mix).max()) <= ceiling:
             break
-        gain *= _GAIN_STEP
-    lufs = loop_loudness(mix[:, None], sample_rate)
+        share *= _GAIN_STEP
+    lufs = loop_loudness(mix, sample_rate)
     if lufs == -math.inf:
         raise RendererError("the retake made the loop silent; try another retake, or another stem")
-    return LevelledStems(stems, base.gain, lufs, peak)
+    return LevelledLoop(stems, base.gain, lufs, float(np.abs(mix).max()))
 
 
 def splice_beats(
     old: NDArray[np.float32], new: NDArray[np.float32], new_beats: int, beats: int, sample_rate: int
 ) -> NDArray[np.float32]:
-    """``new`` on the beats whose bit is set in ``new_beats``, ``old`` on the others, ``(frames,)`` each.
+    """``new`` on the beats whose bit is set in ``new_beats``, ``old`` on the others, ``(frames, channels)`` each.
 
     Short equal-power crossfades, corrected for the correlation of the two, end just before the beat.
     """
@@ -87,7 +69,7 @@ def splice_beats(
         return new
     frames = len(old)
     fade, ahead = round(_FADE_SECONDS * sample_rate), round(_AHEAD_SECONDS * sample_rate)
-    fade_in = np.sin(0.5 * math.pi * (np.arange(fade) + 0.5) / fade)
+    fade_in = np.sin(0.5 * math.pi * (np.arange(fade) + 0.5) / fade)[:, None]
     fade_out = fade_in[::-1]
     is_new = [bool(new_beats >> beat & 1) for beat in range(beats)]
     out = np.empty_like(old)

@@ -9,6 +9,7 @@ from riffengine.errors import RendererError
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.codec.circular_stft import CircularStft
 from riffengine.renderer.codec.filterbank import Filterbank, band_weights
+from riffengine.renderer.codec.noise import noise_bins, noise_signal
 from riffengine.renderer.codec.params import CodecParams
 from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, with_magnitude
 
@@ -24,11 +25,15 @@ class Codec:
     thread at a time.
     """
 
-    def __init__(self, params: CodecParams, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, params: CodecParams, device: str | torch.device = "cpu", noise_from_hz: float | None = None
+    ) -> None:
+        """Above ``noise_from_hz`` reconstruction starts from the phases of noise, below it from predicted phases."""
         self.params = params
         self.device = torch.device(device)
         self._filterbank = Filterbank(band_weights(params), self.device)
         self._stfts: LruCache[int, CircularStft] = LruCache(_CACHED_LENGTHS)
+        self._noise_bins = None if noise_from_hz is None else noise_bins(params, noise_from_hz).to(self.device)
 
     def encode(self, audio: Tensor) -> Tensor:
         """Mel images ``(batch, T, n_mels) float32`` of circular loops ``(batch, L) float32`` in -1..1.
@@ -43,12 +48,20 @@ class Codec:
         return self._filterbank.bands(spectra.abs() * stft.gain).pow(self.params.power)
 
     @torch.no_grad()
-    def decode(self, mel: Tensor, frames: int, phase_from: Tensor | None = None, iterations: int = 12) -> Tensor:
+    def decode(
+        self,
+        mel: Tensor,
+        frames: int,
+        phase_from: Tensor | None = None,
+        iterations: int = 12,
+        noise: Tensor | None = None,
+    ) -> Tensor:
         """Loops ``(batch, frames) float32`` of mel images ``(batch, T, n_mels)``; another length is another tempo.
 
         Phase reconstruction starts from ``phase_from``: the audio ``(batch, frames)`` of a similar loop of the same
-        length, or its complex spectra ``(batch, T, bins)``. ``iterations`` is the number of Griffin-Lim rounds.
-        Raises ``RendererError`` for another shape, a length that does not fit, NaN or infinity.
+        length, or its complex spectra ``(batch, T, bins)``; without it from predicted phases, and above the codec's
+        ``noise_from_hz`` from those of ``noise`` ``(frames,)``, by default white noise. ``iterations`` is the number of
+        Griffin-Lim rounds. Raises ``RendererError`` for another shape, a length that does not fit, NaN or infinity.
         """
         if iterations < 0:
             raise RendererError(f"decode was asked for {iterations} iterations; 0 or more are possible")
@@ -57,6 +70,9 @@ class Codec:
         magnitudes = self._magnitudes(bands)
         if phase_from is None:
             start = torch.polar(magnitudes, predicted_phase(magnitudes, stft))
+            if self._noise_bins is not None:
+                spectra = stft.spectra((noise_signal(frames) if noise is None else noise)[None].to(self.device))
+                start = torch.where(self._noise_bins, with_magnitude(spectra, magnitudes), start)
         else:
             start = with_magnitude(self._spectra_of(phase_from, magnitudes, stft), magnitudes)
         spectra = griffin_lim(start, bands, self._filterbank, stft, iterations, _MOMENTUM)

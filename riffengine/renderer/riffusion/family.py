@@ -29,7 +29,7 @@ from riffengine.renderer.riffusion.picture_sampler import PictureSampler
 from riffengine.renderer.riffusion.postprocess import Postprocessor
 from riffengine.renderer.riffusion.text_encoder import TextEncoder
 
-LOUDNESS_LUFS = -16.0
+LOUDNESS_LUFS = -14.0
 PHASE_ITERATIONS = 8
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.renderer.loudness import gain_to, gated_lufs, gating_blocks, k_weighting
+from riffengine.renderer.levelling import BLOCK, OVERSAMPLING, frame_gains, gain_curve, quarter_sample
+from riffengine.renderer.loudness import k_weighting
 from riffengine.renderer.riffusion.bands import band_weights
 
 
@@ -33,39 +34,47 @@ class Postprocessor:
         self._cached: tuple[tuple[int, int], Tensor, Tensor, Tensor] | None = None
 
     def process(self, sound: Tensor, frames: int, sample_rate: int) -> FinishedLoops:
-        """``(batch, channels, any frames) float32`` → levelled bands of ``frames`` each. The host waits once.
+        """``(batch, channels, any frames) float32`` → levelled bands of ``frames`` each. The host waits twice.
 
         Raises ``RendererError`` for NaN or infinity, or a loop with nothing above -70 LUFS.
         """
-        weights, k_filter, starts = self._constants(frames, sample_rate)
-        block = gating_blocks(frames, sample_rate)[1]
+        weights, k_filter, quarter = self._constants(frames, sample_rate)
         spectra = _resampled(torch.fft.rfft(sound), sound.shape[-1], frames)
-        power = torch.fft.irfft(spectra * k_filter, n=frames).double().square_().sum(1)
-        running = torch.nn.functional.pad(torch.cat([power, power[:, :block]], dim=1).cumsum(1), (1, 0))
-        blocks = (running[:, starts + block] - running[:, starts]).div_(block).clamp_min_(0.0)
-        peak = torch.fft.irfft(spectra, n=frames).abs().amax((1, 2))
-        host_values = torch.cat([blocks, peak[:, None].double()], dim=1).cpu().numpy()
+        power = torch.fft.irfft(spectra * k_filter, n=frames).square_().sum(1)
+        peak = torch.fft.irfft(spectra, n=frames).abs().amax(1)
+        shifted = spectra
+        for _ in range(1, OVERSAMPLING):
+            shifted = shifted * quarter
+            peak = torch.maximum(peak, torch.fft.irfft(shifted, n=frames).abs().amax(1))
+        powers, peaks = _in_blocks(power).double().sum(2), _in_blocks(peak).amax(2).double()
+        host_values = torch.stack([powers, peaks], dim=1).cpu().numpy()
         if not np.isfinite(host_values).all():
             raise RendererError(
                 "the loop holds NaN or infinity and is not played; render it again or check the weights"
             )
-        loudness = [gated_lufs(row[:-1]) for row in host_values]
-        gains = [gain_to(self._target, lufs, float(row[-1])) for lufs, row in zip(loudness, host_values, strict=True)]
+        curves = [gain_curve(high, loud, frames, self._target, sample_rate) for loud, high in host_values]
+        gains = np.stack([frame_gains(curve.gains, frames) for curve in curves])
         stems = torch.fft.irfft(spectra[:, None] * weights[:, None], n=frames)
-        levelled = torch.stack([each * gain for each, gain in zip(stems, gains, strict=True)])
+        levelled = stems * torch.from_numpy(gains).to(self._device)[:, None, None]
+        highest = levelled.sum(1).abs().amax((1, 2))
         return FinishedLoops(
             levelled.transpose(2, 3).contiguous(),
-            tuple(lufs + 20.0 * float(np.log10(gain)) for lufs, gain in zip(loudness, gains, strict=True)),
-            tuple(float(row[-1]) * gain for row, gain in zip(host_values, gains, strict=True)),
+            tuple(curve.loudness_lufs for curve in curves),
+            tuple(highest.tolist()),
         )
 
     def _constants(self, frames: int, sample_rate: int) -> tuple[Tensor, Tensor, Tensor]:
         if self._cached is None or self._cached[0] != (frames, sample_rate):
             weights = torch.tensor(band_weights(frames, sample_rate), device=self._device)
             k_filter = torch.tensor(k_weighting(frames, sample_rate), dtype=torch.complex64, device=self._device)
-            starts = torch.tensor(gating_blocks(frames, sample_rate)[0], device=self._device)
-            self._cached = (frames, sample_rate), weights, k_filter, starts
+            quarter = torch.from_numpy(quarter_sample(frames)).to(self._device)
+            self._cached = (frames, sample_rate), weights, k_filter, quarter
         return self._cached[1:]
+
+
+def _in_blocks(values: Tensor) -> Tensor:
+    """``(batch, frames)`` → ``(batch, blocks, BLOCK)``, the last block filled with zeros."""
+    return torch.nn.functional.pad(values, (0, -values.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK))
 
 
 def _resampled(spectra: Tensor, old: int, frames: int) -> Tensor:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from riffengine.errors import PictureError
 from riffengine.renderer.audio_file import Excerpt
+from riffengine.renderer.levelling import level
 from riffengine.renderer.loop_audio import resample_loop
-from riffengine.renderer.loudness import level, loop_loudness
+from riffengine.renderer.loudness import loop_loudness
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, RiffusionParams, frames_of_columns
 from riffengine.renderer.riffusion.spectrogram_image import WIDEST, Picture
 
-LOUDNESS_LUFS = -16.0
+LOUDNESS_LUFS = -14.0
 _PIECE_COLUMNS, _OVERLAP_COLUMNS = 1024, 32  # a picture longer than two pieces is decoded in pieces that overlap
 
 
@@ -45,7 +46,7 @@ def audio_from_picture(
     """The audio ``(frames, channels) float32`` of a picture, and its sample rate; ``bpm`` changes tempo, not pitch.
 
     Up to 2048 columns become a seamless loop; a longer picture is decoded in overlapping pieces. If the picture stores
-    a level, the audio has that level (lower if it would clip), else -16 LUFS. Raises ``PictureError`` for a silent
+    a level, the audio has that level (lower if it would clip), else -14 LUFS. Raises ``PictureError`` for a silent
     picture, and the codec's ``RendererError``.
     """
     codec = RiffusionCodec(picture.params)
@@ -66,7 +67,7 @@ def audio_from_picture(
     if picture.has_level:
         sound = sound * np.float32(min(1.0, 0.98 / float(np.abs(sound).max())))
     else:
-        sound = level(sound[None], LOUDNESS_LUFS, codec_rate)[0][0]
+        sound = level(sound[None], LOUDNESS_LUFS, codec_rate).audio[0]
     if rate != codec_rate:
         sound = resample_loop(np.ascontiguousarray(sound.T), round(len(sound) * rate / codec_rate)).T
     return np.ascontiguousarray(sound), rate

@@ -23,14 +23,14 @@ def test_the_packaged_weights_declare_what_their_model_has() -> None:
     assert (model_shape("bundled").stems, model_shape("bundled").channels) == (model.stems, model.channels)
 
 
-def test_stems_and_channels_are_read_from_the_header(tmp_path: Path) -> None:
+def test_stems_are_read_from_the_header_and_their_audio_is_stereo(tmp_path: Path) -> None:
     stems = ["drums", "bass", "harmony"]
-    path = declaring(tmp_path / "three.safetensors", {"stems": json.dumps(stems), "channels": "2"})
+    path = declaring(tmp_path / "three.safetensors", {"stems": json.dumps(stems), "channels": "1"})
     assert model_shape(path) == ModelShape(("drums", "bass", "harmony"), 2)
 
 
-def test_own_weights_that_declare_nothing_are_one_mono_stem(tmp_path: Path) -> None:
-    assert model_shape(declaring(tmp_path / "plain.safetensors", None)) == ModelShape(("mix",), 1)
+def test_own_weights_that_declare_nothing_are_one_stem(tmp_path: Path) -> None:
+    assert model_shape(declaring(tmp_path / "plain.safetensors", None)) == ModelShape(("mix",), 2)
 
 
 def test_a_spectrogram_checkpoint_has_bands_for_stems() -> None:

@@ -83,7 +83,7 @@ def test_if_an_end_cannot_be_rendered_a_loop_reconstructs_its_own_phases(
     model: BundledModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cold = model.render(replace(WARM, phase_from_ends=False), never_cancel)
-    level, calls = bundled.level_stems, 0
+    level, calls = bundled.level, 0
 
     def silent_at_first(*arguments):  # type: ignore[no-untyped-def]
         nonlocal calls
@@ -92,7 +92,7 @@ def test_if_an_end_cannot_be_rendered_a_loop_reconstructs_its_own_phases(
             raise RendererError("the loop is silent")
         return level(*arguments)
 
-    monkeypatch.setattr(bundled, "level_stems", silent_at_first)
+    monkeypatch.setattr(bundled, "level", silent_at_first)
     assert np.array_equal(BundledModel.load().render(WARM, never_cancel).audio, cold.audio)
 
 

@@ -1,0 +1,179 @@
+"""Levelling: brings a loop to a target loudness below a true peak, with one gain and a circular look-ahead limiter.
+
+The limiter works on blocks of ``BLOCK`` frames. ``gain_curve`` needs only their peaks and K-weighted powers, so a GPU
+can measure the blocks and the host computes the curve. numpy only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riffengine.errors import RendererError
+from riffengine.renderer.loudness import ABSOLUTE_GATE_LUFS, gated_lufs, k_weighting
+
+PEAK_CEILING_DB = -1.0
+"""The highest true peak of a levelled loop, in dBTP. The rest is headroom for the mixer's crossfades."""
+
+BLOCK = 32
+"""Frames per gain of the curve (0.7 ms at 44.1 kHz)."""
+
+OVERSAMPLING = 4
+MAX_REDUCTION_DB = 15.0
+"""What the limiter takes at most from the highest peak. A loop of a few clicks stays quieter than the target."""
+
+_MARGIN_DB = 0.1  # the gain moves within a block, and the reconstruction filter is not ideal
+_LOOK_AHEAD_SECONDS = 0.005
+_RELEASE_DB_PER_SECOND = 50.0  # a gain that follows the waves of a bass note would distort it
+_ROUNDS = 12  # of the search for the gain; the loudness is then within 0.02 LU
+
+Stems = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LevelledLoop:
+    """A levelled loop: ``audio`` as it was given times ``gain``, one gain per frame ``(frames,) float32``.
+
+    ``loudness_lufs`` and ``peak`` (the largest absolute sample) are those of the mix.
+    """
+
+    audio: Stems
+    gain: NDArray[np.float32]
+    loudness_lufs: float
+    peak: float
+
+
+def level(audio: Stems, target_lufs: float, sample_rate: int) -> LevelledLoop:
+    """Bring a loop to ``target_lufs`` and its true peak below ``PEAK_CEILING_DB``.
+
+    ``audio`` is ``(stems, frames, channels) float32``. Every stem and channel gets the same gains, so the stems still
+    add up to the mix and the stereo image does not move. Raises ``RendererError`` for another shape, for NaN or
+    infinity, and for a loop with nothing above -70 LUFS. Renderer process.
+    """
+    if audio.ndim != 3 or 0 in audio.shape:
+        raise RendererError(f"level needs (stems, frames, channels); got {audio.shape}")
+    if not np.isfinite(audio).all():
+        raise RendererError("the loop holds NaN or infinity and is not played; render it again or check the weights")
+    if not math.isfinite(target_lufs):
+        raise RendererError(f"target loudness is {target_lufs} LUFS; a finite number such as -14 is needed")
+    mix = audio.sum(axis=0)
+    spectrum = np.fft.rfft(mix, axis=0)
+    weighted = np.fft.irfft(spectrum * _k_weighting(len(mix), sample_rate)[:, None], n=len(mix), axis=0)
+    starts = np.arange(0, len(mix), BLOCK)
+    peaks = np.maximum.reduceat(true_peaks(mix, spectrum), starts)
+    power = np.add.reduceat(np.einsum("fc,fc->f", weighted, weighted), starts)
+    curve = gain_curve(peaks, power, len(mix), target_lufs, sample_rate)
+    gain = frame_gains(curve.gains, len(mix))
+    levelled = (audio * gain[:, None]).astype(np.float32)
+    return LevelledLoop(levelled, gain, curve.loudness_lufs, float(np.abs(levelled.sum(axis=0)).max()))
+
+
+def true_peaks(mix: NDArray[np.float32], spectrum: NDArray[np.complexfloating] | None = None) -> NDArray[np.float32]:
+    """The highest absolute value around each frame of a loop ``(frames, channels)``, between the samples too.
+
+    ``spectrum`` is the loop's real FFT, if it is known already.
+    """
+    shifted = np.fft.rfft(mix, axis=0) if spectrum is None else spectrum
+    quarter = quarter_sample(len(mix))[:, None]
+    found = np.abs(mix).max(axis=1)
+    for _ in range(1, OVERSAMPLING):  # the loop shifted by a quarter, a half and three quarters of a sample
+        shifted = shifted * quarter
+        np.maximum(found, np.abs(np.fft.irfft(shifted, n=len(mix), axis=0)).max(axis=1), out=found)
+    return found
+
+
+@lru_cache(maxsize=4)
+def quarter_sample(frames: int) -> NDArray[np.complex64]:
+    """What shifts a loop by a share of a sample, for its real FFT."""
+    return np.exp(2j * math.pi / (frames * OVERSAMPLING) * np.arange(frames // 2 + 1)).astype(np.complex64)
+
+
+@lru_cache(maxsize=4)
+def _k_weighting(frames: int, sample_rate: int) -> NDArray[np.complex64]:
+    return k_weighting(frames, sample_rate).astype(np.complex64)
+
+
+@dataclass(frozen=True)
+class GainCurve:
+    """One gain per block ``(blocks,) float64``, and the loudness in LUFS that the loop has with them."""
+
+    gains: NDArray[np.float64]
+    loudness_lufs: float
+
+
+def gain_curve(
+    peaks: NDArray[np.floating], power: NDArray[np.floating], frames: int, target_lufs: float, sample_rate: int
+) -> GainCurve:
+    """The gains that bring a loop to ``target_lufs``: a constant one times those of the limiter.
+
+    ``peaks`` are the true peaks of the blocks, ``power`` the sums of their K-weighted squares over all channels; both
+    ``(blocks,)``. The limiter lowers the loudness, so the constant gain is searched by bisection. Raises
+    ``RendererError`` for a silent loop.
+    """
+    sums = np.asarray(power, np.float64)
+    found = _loudness(sums, frames, sample_rate)
+    if found == -math.inf:
+        raise RendererError(
+            f"the loop is silent: no 0.4 s of it is above {ABSOLUTE_GATE_LUFS:g} LUFS; try another prompt or seed"
+        )
+    ceiling_db = PEAK_CEILING_DB - _MARGIN_DB
+    peaks_db = 20.0 * np.log10(np.maximum(np.asarray(peaks, np.float64), 1e-9))
+    seconds = BLOCK / sample_rate
+
+    def limited(gain_db: float) -> GainCurve:
+        reduction = _reduction_db(peaks_db + gain_db - ceiling_db, seconds)
+        gains = 10.0 ** ((gain_db - reduction) / 20.0)
+        return GainCurve(gains, _loudness(sums * gains**2, frames, sample_rate))
+
+    most = ceiling_db - float(peaks_db.max()) + MAX_REDUCTION_DB
+    low = min(target_lufs - found, most)
+    curve = limited(low)
+    if curve.loudness_lufs >= target_lufs - 0.02 or low == most:
+        return curve
+    high = min(most, low + MAX_REDUCTION_DB)
+    for _ in range(_ROUNDS):
+        middle = 0.5 * (low + high)
+        curve = limited(middle)
+        low, high = (middle, high) if curve.loudness_lufs < target_lufs else (low, middle)
+    return curve
+
+
+def frame_gains(gains: NDArray[np.floating], frames: int) -> NDArray[np.float32]:
+    """The gain of every frame ``(frames,) float32``: a circular line through the middles of the blocks."""
+    middles = np.arange(len(gains)) * BLOCK + 0.5 * (BLOCK - 1)
+    middles[-1] = 0.5 * ((len(gains) - 1) * BLOCK + frames - 1)
+    return np.interp(np.arange(frames), middles, gains, period=frames).astype(np.float32)
+
+
+def _reduction_db(excess_db: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+    """What a circular limiter takes from each block of ``seconds``, where peaks exceed the ceiling by ``excess_db``.
+
+    The reduction is held over the look-ahead, falls along a straight line in dB, and is smoothed by a Hann window as
+    long as the look-ahead, so that it is complete when the peak comes.
+    """
+    blocks = len(excess_db)
+    reach = min(max(1, round(0.5 * _LOOK_AHEAD_SECONDS / seconds)), (blocks - 1) // 2)
+    needed = np.maximum(excess_db, 0.0)
+    if not needed.any():
+        return needed
+    held = np.maximum.reduce([np.roll(needed, shift) for shift in range(-reach - 1, reach + 2)])
+    line = _RELEASE_DB_PER_SECOND * seconds * np.arange(2 * blocks)
+    released = (np.maximum.accumulate(np.tile(held, 2) + line) - line)[blocks:]
+    window = np.hanning(2 * reach + 3)[1:-1]
+    window /= window.sum()
+    return sum(share * np.roll(released, shift) for share, shift in zip(window, range(-reach, reach + 1), strict=True))
+
+
+def _loudness(power: NDArray[np.float64], frames: int, sample_rate: int) -> float:
+    """Integrated loudness of a loop of which the K-weighted powers of its blocks are known."""
+    block, step = min(frames, round(0.4 * sample_rate)), max(1, round(0.1 * sample_rate))
+    edges = np.minimum(np.arange(2 * len(power) + 1) * BLOCK, 2 * frames).astype(np.float64)
+    edges[len(power) + 1 :] = frames + edges[1 : len(power) + 1]
+    edges[len(power)] = frames
+    running = np.concatenate([[0.0], np.cumsum(np.tile(power, 2))])
+    starts = np.arange(0, frames, step)
+    return gated_lufs((np.interp(starts + block, edges, running) - np.interp(starts, edges, running)) / block)
