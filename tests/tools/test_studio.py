@@ -107,7 +107,7 @@ def test_every_process_renders_the_same() -> None:
             env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True, check=True, text=True,
         )  # fmt: skip
-        heard.add(done.stdout.strip())
+        heard.add(done.stdout.split()[-1])  # pyfluidsynth may print where it found its library
     assert len(heard) == 1
 
 
