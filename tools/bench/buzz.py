@@ -24,7 +24,7 @@ from torch import Tensor
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.bundled.descriptor import envelope_weights
 from riffengine.renderer.bundled.family import PHASE_ITERATIONS, BundledModel
-from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec
+from riffengine.renderer.bundled.latent_codec import LatentCodec, StemShape
 from riffengine.renderer.bundled.score import BEATS
 from riffengine.renderer.bundled.stem_decoder import StemDecoder
 from riffengine.renderer.codec import Codec
@@ -40,6 +40,7 @@ PROMPTS = (
 )  # fmt: skip
 Loop = NDArray[np.float32]
 Decode = Callable[[int, Tensor, int], Loop]
+TeacherLoop = tuple[float, NDArray[np.float32]]  # tempo, stems (3, frames)
 
 
 def band(loop: Loop, low: float, high: float = np.inf) -> NDArray[np.float64]:
@@ -118,10 +119,11 @@ def teacher_stems(count: int) -> Iterator[tuple[float, NDArray[np.float32]]]:
         yield piece.bpm, studio.render(piece)
 
 
-def measure(decode: Decode, loops: list[tuple[float, NDArray[np.float32]]], index: int) -> dict[str, list[float]]:
+def measure(
+    decode: Decode, loops: list[tuple[float, NDArray[np.float32]]], index: int, shape: StemShape
+) -> dict[str, list[float]]:
     """All measures of one stem of the loops after ``decode``."""
     rows: dict[str, list[float]] = defaultdict(list)
-    shape = STEMS[index]
     encoder = Codec(shape.codec)
     for bpm, stems in loops:
         original = stems[index]
@@ -154,22 +156,24 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, {options.loops} loops")
-    codecs = [Codec(shape.codec) for shape in STEMS]
-    decoder = StemDecoder(LatentCodec(STEMS), load_envelope_net(envelope_weights()))
+    model = BundledModel.load()
+    shapes = model._codec.shapes
+    codecs = [Codec(shape.codec) for shape in shapes]
+    decoder = StemDecoder(LatentCodec(shapes), load_envelope_net(envelope_weights()))
 
     def predicted(index: int, mel: Tensor, frames: int) -> Loop:
         return codecs[index].decode(mel, frames, iterations=PHASE_ITERATIONS)[0].numpy()
 
     def shipped(index: int, mel: Tensor, frames: int) -> Loop:
-        mels = [mel if i == index else torch.zeros(1, s.codec.frames, s.codec.n_mels) for i, s in enumerate(STEMS)]
-        silent = [shape.name for i, shape in enumerate(STEMS) if i != index]
+        mels = [mel if i == index else torch.zeros(1, s.codec.frames, s.codec.n_mels) for i, s in enumerate(shapes)]
+        silent = [shape.name for i, shape in enumerate(shapes) if i != index]
         return decoder.audio(mels, frames, PHASE_ITERATIONS, silent)[index].numpy()
 
     loops, bpm = list(teacher_stems(options.loops)), 124.0
-    generated = list(generated_mels(BundledModel.load(), bpm))
-    for index, shape in enumerate(STEMS):
+    generated = list(generated_mels(model, bpm))
+    for index, shape in enumerate(shapes):
         for name, decode in (("predicted", predicted), ("as shipped", shipped)):
-            rows = measure(decode, loops, index)
+            rows = measure(decode, loops, index, shape)
             frames, frame_hz = round(BEATS * 60 * RATE / bpm), shape.codec.frames / BEATS * bpm / 60
             buzzes = [
                 buzz_db(decode(index, m[index], frames), frame_hz)

@@ -16,7 +16,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,6 +27,7 @@ from riffengine.renderer.codec.envelopes import (
     ZONES,
     EnvelopeNet,
     load_envelope_net,
+    save_envelope_net,
 )
 from riffengine.renderer.codec.noise import zone_weights
 from tools.train.features import stems_of
@@ -129,7 +129,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     loops, draw = DrumSet(args.data, args.count), torch.Generator().manual_seed(1)
-    net = load_envelope_net(args.start) if args.start else EnvelopeNet(loops.codec.params.n_mels)
+    net = load_envelope_net(args.start) if args.start else EnvelopeNet(loops.codec.params)
     net.train().requires_grad_(True)
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.01)
     held = loops.held_out
@@ -149,7 +149,7 @@ def main() -> None:
     with torch.no_grad():
         found = loss(net, loops.through[held].float(), loops.hops[held], loops.levels[held].float())
     print(f"held-out loops, through the latents: {found:.3f} dB", flush=True)
-    save_file({name: tensor.detach().half().contiguous() for name, tensor in net.state_dict().items()}, args.out)
+    save_envelope_net(net, args.out)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class StemDecoder:
 
     def _decode_drums(self, codec: Codec, mel: Tensor, frames: int, start: Tensor | None, iterations: int) -> Tensor:
         """Strokes get the envelopes that the network reads from the image, which the codec's windows blur."""
-        if codec.params.n_mels != self._envelope_net.n_mels:  # weights with another image than the packaged network's
+        if not self._envelope_net.reads(codec.params):
             return self._decode(codec, mel, frames, start, iterations)
         hop = torch.tensor([frames / codec.params.sample_rate / codec.params.frames])
         envelopes = LoopEnvelopes(self._envelope_net(mel, hop)[0], frames, codec.params)

@@ -7,14 +7,15 @@ The noise that phases start from gets these envelopes, and the reconstructed loo
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -39,15 +40,20 @@ class EnvelopeNet(nn.Module):
     Value ``k`` of frame ``t`` is the level at frame ``t + (k + 0.5) / VALUES_PER_FRAME - 0.5``.
     """
 
-    def __init__(self, n_mels: int = 256) -> None:
+    def __init__(self, params: CodecParams) -> None:
+        """``params`` are those of the images that it reads; a loop may have any number of frames."""
         super().__init__()
-        self.n_mels = n_mels
-        self.bands = nn.Conv1d(n_mels + 1, _HIDDEN, 1)
+        self.params = params
+        self.bands = nn.Conv1d(params.n_mels + 1, _HIDDEN, 1)
         self.wide = nn.Conv1d(_HIDDEN, _HIDDEN, 9, padding=4, padding_mode="circular")
         self.narrow = nn.Conv1d(_HIDDEN, _HIDDEN, 5, padding=2, padding_mode="circular")
         self.values = nn.Conv1d(_HIDDEN, VALUES_PER_FRAME * ZONES, 1)
         self.fine = nn.Conv1d(ZONES, 24, 17, padding=8, padding_mode="circular")
         self.out = nn.Conv1d(24, ZONES, 1)
+
+    def reads(self, params: CodecParams) -> bool:
+        """Whether the network was trained with such images, whatever their number of frames."""
+        return replace(params, frames=self.params.frames) == self.params
 
     def forward(self, mel: Tensor, hop_seconds: Tensor) -> Tensor:
         """``hop_seconds`` ``(batch,)`` is the time between frames, since a window covers more frames in a fast loop."""
@@ -66,12 +72,18 @@ class EnvelopeNet(nn.Module):
 def load_envelope_net(path: Path) -> EnvelopeNet:
     """The network stored at ``path``. Raises ``ModelError`` when it cannot be read."""
     try:
-        stored = load_file(path)
-        net = EnvelopeNet(stored["bands.weight"].shape[1] - 1)
-        net.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
-    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        with safe_open(path, framework="pt") as file:
+            net = EnvelopeNet(CodecParams.from_dict(json.loads((file.metadata() or {})["codec"])))
+            net.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path} does not hold an envelope network ({error}): reinstall riffengine") from error
     return net.eval().requires_grad_(False)
+
+
+def save_envelope_net(net: EnvelopeNet, path: Path) -> None:
+    """Store a network in half precision, with the parameters of its images in the header."""
+    tensors = {name: tensor.detach().half().contiguous() for name, tensor in net.state_dict().items()}
+    save_file(tensors, path, {"codec": json.dumps(net.params.to_dict())})
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def test_two_threads_give_the_same_samples_as_one() -> None:
     mels = [
         torch.rand(1, s.codec.frames, s.codec.n_mels, generator=torch.Generator().manual_seed(1)) for s in codec.shapes
     ]
-    decoder = StemDecoder(codec, EnvelopeNet())  # for another number of bands: the drums are decoded as the others
+    decoder = StemDecoder(codec, EnvelopeNet(CodecParams()))  # for other images: the drums are decoded as the others
     together = decoder.audio(mels, 32768, 4)
     alone = torch.stack(
         [stem_codec.decode(mel, 32768, iterations=4)[0] for stem_codec, mel in zip(codec.codecs, mels, strict=True)]

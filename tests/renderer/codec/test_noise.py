@@ -7,7 +7,7 @@ from torch import Tensor
 
 from riffengine.errors import ModelError
 from riffengine.renderer.bundled.descriptor import envelope_weights
-from riffengine.renderer.bundled.latent_codec import NOISE_FROM_HZ, STEMS, LatentCodec
+from riffengine.renderer.bundled.latent_codec import NOISE_FROM_HZ, STEMS, LatentCodec, StemShape
 from riffengine.renderer.bundled.stem_decoder import StemDecoder
 from riffengine.renderer.codec import Codec, CodecParams
 from riffengine.renderer.codec.envelopes import VALUES_PER_FRAME, ZONES, EnvelopeNet, LoopEnvelopes, load_envelope_net
@@ -16,6 +16,7 @@ from riffengine.renderer.codec.noise import bin_hz, noise_bins, zone_weights
 RATE, BPM = 44100, 120.0
 FRAMES = round(8 * 60 / BPM * RATE)
 PARAMS = CodecParams()
+SHAPES = (StemShape("drums", PARAMS, 8), *STEMS[1:])
 
 
 # On about every eighth note: strokes in exact time would have a line at the frame rate of their own.
@@ -58,11 +59,11 @@ def rise_ms(audio: Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def decoder() -> StemDecoder:
-    return StemDecoder(LatentCodec(STEMS), load_envelope_net(envelope_weights()))
+    return StemDecoder(LatentCodec(SHAPES), load_envelope_net(envelope_weights()))
 
 
 def drums_decoded(decoder: StemDecoder, mel: Tensor) -> Tensor:
-    silent = [Tensor(1, s.codec.frames, s.codec.n_mels).zero_() for s in STEMS[1:]]
+    silent = [Tensor(1, s.codec.frames, s.codec.n_mels).zero_() for s in SHAPES[1:]]
     return decoder.audio([mel, *silent], FRAMES, 8, silent=("bass", "harmony"))[0]
 
 
@@ -92,7 +93,7 @@ def test_sharpening_keeps_the_level_that_the_image_asks_for(decoder: StemDecoder
 
 def test_two_decodings_are_equal_bit_for_bit(decoder: StemDecoder) -> None:
     mel = Codec(PARAMS).encode(hats())
-    again = StemDecoder(LatentCodec(STEMS), load_envelope_net(envelope_weights()))
+    again = StemDecoder(LatentCodec(SHAPES), load_envelope_net(envelope_weights()))
     assert torch.equal(drums_decoded(decoder, mel), drums_decoded(again, mel))
 
 
