@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from riffengine.renderer.bundled.latent_codec import STEMS, LatentCodec
 from riffengine.renderer.bundled.score import density
+from riffengine.renderer.bundled.stereo_image import analyse_image
 from tools.train.measures import brightness
 
 COLUMNS = ("bpm", "key_shift", "mode", "scores", "seeds", "energy")
@@ -60,23 +61,42 @@ def loops_of(folder: Path) -> Iterator[np.ndarray]:
 
 
 def fit(codec: LatentCodec, data: Path, shards: list[Path], count: int) -> None:
-    """Fit the lapped transforms on the first ``count`` loops; those of a silent stem do not count for it."""
-    images: list[list[torch.Tensor]] = [[] for _ in codec.shapes]
-    for stems in itertools.islice(stems_of(data, shards), count):
-        for kept, stem, stem_codec in zip(images, stems, codec.codecs, strict=True):
+    """Fit the transforms on the first ``count`` loops; those of a silent stem do not count for it."""
+    mels: list[list[torch.Tensor]] = [[] for _ in codec.shapes]
+    images: list[list[tuple[torch.Tensor, torch.Tensor]]] = [[] for _ in codec.shapes]
+    for stems in itertools.islice(stereo_stems_of(data, shards), count):
+        for shape, stem, stem_codec, kept, seen in zip(codec.shapes, stems, codec.codecs, mels, images, strict=True):
             if np.abs(stem).max() > 1e-4:
-                kept.append(stem_codec.encode(torch.from_numpy(stem)[None])[0].half())
-    for name, lapped, kept in zip(codec.names, codec.lapped, images, strict=True):
+                mid = torch.from_numpy(stem.mean(axis=0))
+                kept.append(stem_codec.encode(mid[None])[0].half())
+                seen.append(analyse_image(mid, torch.from_numpy((stem[0] - stem[1]) / 2), shape.image_hz))
+    codes = codec.image_codes()
+    for shape, lapped, kept, seen in zip(codec.shapes, codec.lapped, mels, images, strict=True):
         share = lapped.fit(torch.stack(kept).float())
-        print(f"{name}: {len(kept)} loops, keeps {share:.4f} of the variance", flush=True)
+        print(f"{shape.name}: {len(kept)} loops, keeps {share:.4f} of the variance", flush=True)
+        if shape.image_hz:
+            values, known = (torch.stack(column) for column in zip(*seen, strict=True))
+            codes[shape.name].fit(values, known)
+            print(f"{shape.name}: pan and width {codes[shape.name].mean.numpy().round(2)}", flush=True)
+
+
+def encode_stems(codec: LatentCodec, stems: np.ndarray) -> torch.Tensor:
+    """Latents ``(32, channels)`` of the stems ``(stems, 2, frames)`` of a loop."""
+    mids, sides = (torch.from_numpy(x) for x in (stems.mean(axis=1), (stems[:, 0] - stems[:, 1]) / 2))
+    images = []
+    for shape, mid, side in zip(codec.shapes, mids, sides, strict=True):
+        if shape.image_hz:
+            image, known = analyse_image(mid, side, shape.image_hz)
+            images.append((image[None], known[None]))
+    return codec.encode(codec.mel_images(mids), images)[0]
 
 
 def encode_shard(codec: LatentCodec, data: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Latents, images of the mix and brightness of the loops of one shard."""
     latents, heard, bright = [], [], []
-    for stems in stems_of(data, [path]):
-        latents.append(codec.encode(codec.mel_images(torch.from_numpy(stems)))[0].half().numpy())
-        mix = stems.sum(axis=0)
+    for stems in stereo_stems_of(data, [path]):
+        latents.append(encode_stems(codec, stems).half().numpy())
+        mix = stems.mean(axis=1).sum(axis=0)
         heard.append(codec.codecs[0].encode(torch.from_numpy(mix)[None])[0].half().numpy())
         bright.append(brightness(mix))
     return np.stack(latents), np.stack(heard), np.asarray(bright, np.float32)

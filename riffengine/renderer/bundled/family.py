@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from riffengine.renderer.bundled.inpainting import apply_retake, keeps_audio
 from riffengine.renderer.bundled.sampling import SampledLoop, Sampler
 from riffengine.renderer.bundled.score_notes import loop_notes
 from riffengine.renderer.bundled.stem_decoder import StemDecoder
+from riffengine.renderer.bundled.stereo_image import side_signal
 from riffengine.renderer.bundled.weights import Networks, packaged_weights, read_weights
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.codec.envelopes import load_envelope_net
@@ -123,8 +125,7 @@ class BundledModel:
         silent = (*loop.silent, *kept_stems)
         audio = self._decoder.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, phase_from).numpy()
         mono, rate = resample_loop(audio, _frames(request)), request.sample_rate
-        pairs = zip(self.stems, mono, strict=True)
-        stereo = np.stack([widened(stem, WIDTHS.get(name, _OTHER_WIDTH), rate) for name, stem in pairs])
+        stereo = np.stack(self._in_stereo(mono, self._codec.decode_images(loop.latents), rate))
         if base is None or retake is None:
             final = level(stereo, LOUDNESS_LUFS, rate)
         else:
@@ -132,6 +133,19 @@ class BundledModel:
         if score is None:
             self._final_stems.put(request, final)
         return final
+
+    def _in_stereo(
+        self, mono: NDArray[np.float32], images: Sequence[Tensor | None], rate: int
+    ) -> list[NDArray[np.float32]]:
+        """Every stem ``(frames, 2)``: with its generated stereo image, or a constant one if the weights have none."""
+        stems = []
+        for seed, (shape, stem, image) in enumerate(zip(self._codec.shapes, mono, images, strict=True)):
+            if image is None or not stem.any():
+                stems.append(widened(stem, WIDTHS.get(shape.name, _OTHER_WIDTH), rate))
+            else:
+                side = side_signal(torch.from_numpy(stem), image[0], shape.image_hz, rate, seed).numpy()
+                stems.append(np.stack([stem + side, stem - side], axis=1))
+        return stems
 
     def _mix_of_ends(self, request: RenderRequest, check: Check) -> Tensor | None:
         """The audio of both ends of a morph, mixed by alpha ``(stems, frames)``. Depends on the request alone.
