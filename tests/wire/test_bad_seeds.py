@@ -89,7 +89,7 @@ def test_an_unusable_init_is_reported_and_the_loop_plays_on(
         if number == 5:  # the same message as the first, which is written once
             continue
         wait_for_note(tmp_path / "set.jsonl", words)
-    wait_for_note(tmp_path / "set.jsonl", "deck a stays with what it has")
+    wait_for_note(tmp_path / "set.jsonl", "deck a keeps its loops")
     assert int(str(surface.status()["jobs_heard"])) == heard
     surface.send("/riff/deck/a/init", "swing")
     surface.wait_until(lambda status: int(str(status["jobs_heard"])) > heard)
