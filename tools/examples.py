@@ -141,11 +141,11 @@ def sound_of(piece: Piece, family: Family) -> Mono:
             job = RenderJob(Path(folder) / "morph.flac", piece.sections[0].request, bars=piece.journey)
             render_file(job, family)
             samples, _ = soundfile.read(job.output, dtype="float32")
-        return ended(samples[:, 0])
+        return ended(samples.mean(axis=1))
     loops: list[Mono] = []
     for part in piece.sections:
         audio = family.render(part.request, lambda: None).audio
-        kept = [stem[:, 0] for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
+        kept = [stem.mean(axis=1) for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
         loops += [np.sum(kept, axis=0, dtype=np.float32)] * part.rounds
     return ended(joined(loops))
 

@@ -165,13 +165,13 @@ def _shared_memory(observed: Observations) -> list[Finding]:
     findings = []
     if observed.shared_memory is None:
         findings.append(Finding(topic, "ok", "provided by the system when needed"))
-    elif observed.shared_memory < GIB // 4:
+    elif observed.shared_memory < GIB // 2:
         findings.append(
             Finding(
                 topic,
                 "warn",
                 f"{observed.shared_memory / 2**20:.0f} MiB free",
-                "loops are passed between processes there; 256 MiB are enough",
+                "loops are passed between processes there; 512 MiB are enough",
                 "in a container: `docker run --shm-size=1g`; else `sudo mount -o remount,size=1G /dev/shm`",
             )
         )

@@ -165,20 +165,36 @@ def _samples(
 ) -> NDArray[np.float32]:
     if job.bars:
         return _travel(job, family, alphas, renditions, levels)
+    return _stereo(_mixed(family, renditions[0], levels) * _scale(job, family, renditions[0]))
+
+
+def _mixed(family: Family, rendition: Rendition, levels: Mapping[str, float]) -> NDArray[np.float32]:
     gains = np.array([levels.get(stem, 1.0) for stem in family.stems], np.float32)
-    mixed = (renditions[0].audio * gains[:, None, None]).sum(axis=0)
-    return _stereo(mixed * min(1.0, PEAK_CEILING / max(float(np.abs(mixed).max()), PEAK_CEILING)))
+    return np.asarray((rendition.audio * gains[:, None, None]).sum(axis=0), np.float32)
+
+
+def _scale(job: RenderJob, family: Family, rendition: Rendition) -> float:
+    """One factor for the mix and the stems that are written, so that the stems add up to the mix and none clips."""
+    written = [_mixed(family, rendition, job.levels)]
+    if job.stems is not None:
+        written += [_mixed(family, rendition, _alone(job, family, stem)) for stem in family.stems]
+    return min(1.0, PEAK_CEILING / max(PEAK_CEILING, *(float(np.abs(each).max()) for each in written)))
+
+
+def _alone(job: RenderJob, family: Family, stem: str) -> dict[str, float]:
+    """The levels at which only ``stem`` sounds, as loud as in the mix."""
+    return {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
 
 
 def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition]) -> Iterator[str]:
-    """Every stem that is heard, at its level, as it would sound alone."""
+    """Every stem that is heard, at its level; of a single loop they add up to the mix."""
     if job.stems is None:
         return
     for stem in family.stems:
         if job.level(stem) > 0.0:
             path = job.stems / f"{stem}{job.output.suffix}"
-            alone = {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
-            write_audio(path, _samples(job, family, alphas, renditions, alone), job.request.sample_rate)
+            samples = _samples(job, family, alphas, renditions, _alone(job, family, stem))
+            write_audio(path, samples, job.request.sample_rate)
             yield str(path)
 
 

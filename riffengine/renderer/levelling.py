@@ -26,12 +26,28 @@ OVERSAMPLING = 4
 MAX_REDUCTION_DB = 15.0
 """What the limiter takes at most from the highest peak. A loop of a few clicks stays quieter than the target."""
 
-_MARGIN_DB = 0.1  # the gain moves within a block, and the reconstruction filter is not ideal
+_MARGIN_DB = 0.2  # the gain moves within a block, and the reconstruction filter is not ideal
+_FILTER_SECONDS = 0.3  # after which the K filter has forgotten its input
+_TOO_LOUD = 1e6
+_TAPS = 17  # of the filter between two samples
 _LOOK_AHEAD_SECONDS = 0.005
 _RELEASE_DB_PER_SECOND = 50.0  # a gain that follows the waves of a bass note would distort it
 _ROUNDS = 12  # of the search for the gain; the loudness is then within 0.02 LU
 
 Stems = NDArray[np.float32]
+
+
+def _interpolation() -> list[NDArray[np.float32]]:
+    """For a quarter, a half and three quarters of a sample: the weights of the samples around it."""
+    places = np.arange(_TAPS) - _TAPS // 2
+    shares = np.arange(1, OVERSAMPLING) / OVERSAMPLING
+    return [
+        (np.sinc(places - share) * np.cos(0.5 * np.pi * (places - share) / (_TAPS // 2 + 1)) ** 2).astype(np.float32)
+        for share in shares
+    ]
+
+
+_INTERPOLATION = _interpolation()
 
 
 @dataclass(frozen=True)
@@ -58,41 +74,66 @@ def level(audio: Stems, target_lufs: float, sample_rate: int) -> LevelledLoop:
         raise RendererError(f"level needs (stems, frames, channels); got {audio.shape}")
     if not np.isfinite(audio).all():
         raise RendererError("the loop holds NaN or infinity and is not played; render it again or check the weights")
+    if np.abs(audio).max() > _TOO_LOUD:
+        raise RendererError("the loop exceeds full scale a million times and is not played; check the weights")
     if not math.isfinite(target_lufs):
         raise RendererError(f"target loudness is {target_lufs} LUFS; a finite number such as -14 is needed")
     mix = audio.sum(axis=0)
-    spectrum = np.fft.rfft(mix, axis=0)
-    weighted = np.fft.irfft(spectrum * _k_weighting(len(mix), sample_rate)[:, None], n=len(mix), axis=0)
-    starts = np.arange(0, len(mix), BLOCK)
-    peaks = np.maximum.reduceat(true_peaks(mix, spectrum), starts)
-    power = np.add.reduceat(np.einsum("fc,fc->f", weighted, weighted), starts)
+    weighted = _k_weighted(mix, sample_rate)
+    peaks = block_peaks(mix)
+    power = np.add.reduceat(np.einsum("fc,fc->f", weighted, weighted), np.arange(0, len(mix), BLOCK))
     curve = gain_curve(peaks, power, len(mix), target_lufs, sample_rate)
     gain = frame_gains(curve.gains, len(mix))
     levelled = (audio * gain[:, None]).astype(np.float32)
     return LevelledLoop(levelled, gain, curve.loudness_lufs, float(np.abs(levelled.sum(axis=0)).max()))
 
 
-def true_peaks(mix: NDArray[np.float32], spectrum: NDArray[np.complexfloating] | None = None) -> NDArray[np.float32]:
+def block_peaks(mix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The true peak of every block of a loop ``(frames, channels)``: ``(blocks,)``."""
+    return np.maximum.reduceat(true_peaks(mix), np.arange(0, len(mix), BLOCK))
+
+
+def true_peaks(mix: NDArray[np.float32]) -> NDArray[np.float32]:
     """The highest absolute value around each frame of a loop ``(frames, channels)``, between the samples too.
 
-    ``spectrum`` is the loop's real FFT, if it is known already.
+    Three samples are interpolated between each two, by a windowed sinc (ITU-R BS.1770-4, annex 2).
     """
-    shifted = np.fft.rfft(mix, axis=0) if spectrum is None else spectrum
-    quarter = quarter_sample(len(mix))[:, None]
+    reach = _TAPS // 2
+    around = np.concatenate([mix[-reach:], mix, mix[:reach]]) if len(mix) >= reach else np.tile(mix, (2 * reach, 1))
     found = np.abs(mix).max(axis=1)
-    for _ in range(1, OVERSAMPLING):  # the loop shifted by a quarter, a half and three quarters of a sample
-        shifted = shifted * quarter
-        np.maximum(found, np.abs(np.fft.irfft(shifted, n=len(mix), axis=0)).max(axis=1), out=found)
+    for taps in _INTERPOLATION:
+        between = sum(tap * around[shift : shift + len(mix)] for shift, tap in enumerate(taps))
+        np.maximum(found, np.abs(between).max(axis=1), out=found)
     return found
 
 
+def _k_weighted(mix: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """A loop after the K filter, by an FFT of a length that is fast: the loop with its own end before it."""
+    length = fast_length(len(mix) + round(_FILTER_SECONDS * sample_rate))
+    before = np.arange(len(mix) - length, 0) % len(mix)
+    spectrum = np.fft.rfft(np.concatenate([mix[before], mix]), axis=0)
+    weighted = np.fft.irfft(spectrum * _k_weighting(length, sample_rate)[:, None], n=length, axis=0)
+    return np.asarray(weighted[len(before) :], np.float32)
+
+
 @lru_cache(maxsize=4)
+def fast_length(least: int) -> int:
+    """The smallest product of powers of 2, 3 and 5 that is not below ``least``: a fast length for an FFT."""
+    best = 1 << (least - 1).bit_length()
+    for five in (5**power for power in range(1 + int(math.log(least, 5)) + 1)):
+        for odd in (five * 3**power for power in range(1 + int(math.log(least, 3)) + 1)):
+            if odd < best:
+                best = min(best, odd << max(0, (-(-least // odd) - 1).bit_length()))
+    return best
+
+
+@lru_cache(maxsize=2)
 def quarter_sample(frames: int) -> NDArray[np.complex64]:
-    """What shifts a loop by a share of a sample, for its real FFT."""
+    """What shifts a loop by a quarter of a sample, for its real FFT."""
     return np.exp(2j * math.pi / (frames * OVERSAMPLING) * np.arange(frames // 2 + 1)).astype(np.complex64)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _k_weighting(frames: int, sample_rate: int) -> NDArray[np.complex64]:
     return k_weighting(frames, sample_rate).astype(np.complex64)
 
@@ -125,7 +166,7 @@ def gain_curve(
     seconds = BLOCK / sample_rate
 
     def limited(gain_db: float) -> GainCurve:
-        reduction = _reduction_db(peaks_db + gain_db - ceiling_db, seconds)
+        reduction = reduction_db(peaks_db + gain_db - ceiling_db, seconds)
         gains = 10.0 ** ((gain_db - reduction) / 20.0)
         return GainCurve(gains, _loudness(sums * gains**2, frames, sample_rate))
 
@@ -149,10 +190,12 @@ def frame_gains(gains: NDArray[np.floating], frames: int) -> NDArray[np.float32]
     return np.interp(np.arange(frames), middles, gains, period=frames).astype(np.float32)
 
 
-def _reduction_db(excess_db: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+def reduction_db(
+    excess_db: NDArray[np.floating], seconds: float, release: float = _RELEASE_DB_PER_SECOND
+) -> NDArray[np.float64]:
     """What a circular limiter takes from each block of ``seconds``, where peaks exceed the ceiling by ``excess_db``.
 
-    The reduction is held over the look-ahead, falls along a straight line in dB, and is smoothed by a Hann window as
+    The reduction is held over the look-ahead, falls by ``release`` dB a second, and is smoothed by a Hann window as
     long as the look-ahead, so that it is complete when the peak comes.
     """
     blocks = len(excess_db)
@@ -161,7 +204,7 @@ def _reduction_db(excess_db: NDArray[np.float64], seconds: float) -> NDArray[np.
     if not needed.any():
         return needed
     held = np.maximum.reduce([np.roll(needed, shift) for shift in range(-reach - 1, reach + 2)])
-    line = _RELEASE_DB_PER_SECOND * seconds * np.arange(2 * blocks)
+    line = release * seconds * np.arange(2 * blocks)
     released = (np.maximum.accumulate(np.tile(held, 2) + line) - line)[blocks:]
     window = np.hanning(2 * reach + 3)[1:-1]
     window /= window.sum()
@@ -173,7 +216,7 @@ def _loudness(power: NDArray[np.float64], frames: int, sample_rate: int) -> floa
     block, step = min(frames, round(0.4 * sample_rate)), max(1, round(0.1 * sample_rate))
     edges = np.minimum(np.arange(2 * len(power) + 1) * BLOCK, 2 * frames).astype(np.float64)
     edges[len(power) + 1 :] = frames + edges[1 : len(power) + 1]
-    edges[len(power)] = frames
+    edges[len(power)], edges[-1] = frames, 2 * frames
     running = np.concatenate([[0.0], np.cumsum(np.tile(power, 2))])
     starts = np.arange(0, frames, step)
     return gated_lufs((np.interp(starts + block, edges, running) - np.interp(starts, edges, running)) / block)

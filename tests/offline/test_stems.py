@@ -112,6 +112,14 @@ def test_stems_that_are_raised_are_not_clipped(tmp_path: Path) -> None:
     assert render_file(made, Tones(0.8)).peak == pytest.approx(0.891, abs=1e-3)
 
 
+def test_stems_have_the_factor_of_their_mix(tmp_path: Path) -> None:
+    """The mix is too loud and each stem alone is not: all are lowered alike, and add up."""
+    made = RenderJob(tmp_path / "mix.wav", RenderRequest(POINT, POINT), levels={"drums": 2.0}, stems=tmp_path)
+    render_file(made, Tones(0.8))
+    mix, *stems = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("mix", "drums", "bass", "harmony"))
+    assert np.allclose(sum(stems), mix, atol=1e-5)
+
+
 def test_what_cannot_be_written_costs_no_render(tmp_path: Path) -> None:
     family = Tones()
     whole = RenderJob(tmp_path / "mix.wav", RenderRequest(POINT, POINT))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from riffengine.errors import RendererError
-from riffengine.renderer.levelling import BLOCK, MAX_REDUCTION_DB, PEAK_CEILING_DB, frame_gains, level, true_peaks
+from riffengine.renderer.levelling import (
+    BLOCK,
+    MAX_REDUCTION_DB,
+    PEAK_CEILING_DB,
+    fast_length,
+    frame_gains,
+    level,
+    true_peaks,
+)
 from riffengine.renderer.loudness import loop_loudness
 
 CEILING = 10 ** (PEAK_CEILING_DB / 20)
@@ -111,3 +119,34 @@ def test_audio_that_cannot_be_levelled_is_refused(stems: np.ndarray, words: str)
 def test_a_target_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(RendererError, match="target"):
         level(sine(997.0, 44100)[None, :, None], math.nan, 44100)
+
+
+def test_true_peaks_are_those_of_a_finer_loop() -> None:
+    """Against an exact resampling by eight, of a loop with content to 16 kHz."""
+    draw = np.random.default_rng(7).standard_normal(44100)
+    spectrum = np.fft.rfft(draw)
+    spectrum[16000:] = 0.0
+    loop = np.fft.irfft(spectrum).astype(np.float32)[:, None]
+    finer = np.fft.irfft(np.concatenate([spectrum, np.zeros(8 * 22050 - 22050)]), 8 * 44100) * 8
+    assert float(true_peaks(loop).max()) == pytest.approx(float(np.abs(finer).max()), rel=0.02)
+
+
+@pytest.mark.parametrize("least", [1, 2, 7, 1000, 176401, 200_000])
+def test_fast_lengths_have_small_factors(least: int) -> None:
+    found = fast_length(least)
+    assert least <= found <= 1.2 * least + 1
+    for factor in (2, 3, 5):
+        while found % factor == 0:
+            found //= factor
+    assert found == 1
+
+
+def test_an_awkward_length_is_as_loud_as_its_neighbour() -> None:
+    one, other = drums()[:, :176401], drums()[:, :176400]
+    found = [level(stems, -14.0, 44100).gain.max() for stems in (one, other)]
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_a_loop_that_is_absurdly_loud_is_refused() -> None:
+    with pytest.raises(RendererError, match="full scale"):
+        level(np.full((1, 44100, 1), 1e19, np.float32), -14.0, 44100)

@@ -23,6 +23,16 @@ def replayed_set(path: Path, steps: int | None = None, block_frames: int = 512) 
     return np.concatenate(list(replay.blocks(block_frames))), family
 
 
+def test_a_set_of_mono_loops_is_replayed_by_a_model_that_is_stereo_now(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    LiveSet(path, 1).play(3.0)
+    text = path.read_text()
+    assert '"channels": 2' in text
+    path.write_text(text.replace('"channels": 2', '"channels": 1'))
+    replayed, _ = replayed_set(path)
+    assert float(np.abs(replayed).max()) > 0.05 and np.array_equal(replayed[:, 0], replayed[:, 1])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_replay_is_the_live_set_to_the_last_bit_for_every_block_size(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "set.jsonl"

@@ -71,11 +71,11 @@ def unevenness(mels: list[Mels]) -> float:
 def heard(model: BundledModel, request: RenderRequest) -> tuple[torch.Tensor, float]:
     """The stems ``(stems, frames)`` before levelling, and the processor time in seconds."""
     began = time.process_time()
-    stems = model.render(request, lambda: None).audio[:, :, 0]
+    stems = model.render(request, lambda: None).audio.mean(axis=2)
     seconds = time.process_time() - began
     levelled = model._final_stems.get(request.canonical())
     assert levelled is not None
-    return torch.from_numpy(stems / np.float32(levelled.gain)), seconds
+    return torch.from_numpy(stems / levelled.gain), seconds
 
 
 def lsd_db(model: BundledModel, mels: Mels, stems: torch.Tensor, silent: tuple[str, ...]) -> float:

@@ -48,7 +48,7 @@ def travelled(model: BundledModel, request: RenderRequest, alphas: NDArray[np.fl
         made = model.render(replace(request, alpha=float(alpha)), lambda: None, score)
         along.mels.append(made.mel)
         along.scores.append(np.asarray(made.score) > 0)
-        along.pitched.append(made.audio[1:, :, 0].sum(axis=0))
+        along.pitched.append(made.audio[1:].mean(axis=2).sum(axis=0))
     return along
 
 

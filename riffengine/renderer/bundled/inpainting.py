@@ -14,13 +14,22 @@ from numpy.typing import NDArray
 
 from riffengine.errors import RendererError
 from riffengine.processes.render_request import Retake
-from riffengine.renderer.levelling import PEAK_CEILING_DB, LevelledLoop, true_peaks
+from riffengine.renderer.levelling import (
+    BLOCK,
+    PEAK_CEILING_DB,
+    LevelledLoop,
+    block_peaks,
+    frame_gains,
+    reduction_db,
+)
 from riffengine.renderer.loudness import loop_loudness
 
 _FADE_SECONDS = 0.02
 _AHEAD_SECONDS = 0.006  # the crossfade ends this long before the beat, because a stroke may come a little early
-_LOWEST_SHARE = 0.25  # new audio is turned down by at most 12 dB to keep the peak below the ceiling
-_GAIN_STEP = 10.0 ** (-0.5 / 20.0)
+_MOST_REDUCTION_DB = 12.0  # of new audio, to keep the peaks below the ceiling
+_TOLERANCE_DB = 0.05
+_ROUNDS = 8
+_RELEASE_DB_PER_SECOND = 300.0  # one stem is lowered at the strokes of the others, and no longer
 
 Stems = NDArray[np.float32]
 
@@ -35,22 +44,33 @@ def apply_retake(
 ) -> LevelledLoop:
     """``base`` with ``new`` (not levelled) on the stems and beats of ``retake``; the rest is ``base`` bit for bit.
 
-    New audio ``(stems, frames, channels)`` gets the gains of the old. If the mix would exceed the ceiling, only the new
-    audio is turned down. Raises ``RendererError`` for NaN or infinity, and when the result is silent.
+    New audio ``(stems, frames, channels)`` gets the mean gain of the old. Where the mix would
+    exceed the ceiling, and what is kept of it alone, only the new audio is limited. Raises ``RendererError`` for NaN or
+    infinity, and when the result is silent.
     """
     if not np.isfinite(new).all():
         raise RendererError("the retake holds NaN or infinity and is not played; try another retake")
-    ceiling, share = 10.0 ** (PEAK_CEILING_DB / 20.0), 1.0
-    while True:
+
+    def spliced(levelled: Stems) -> Stems:
         stems = base.audio.copy()
         for index, name in enumerate(names):
             if name in retake.stems:
-                levelled = (new[index] * (base.gain * np.float32(share))[:, None]).astype(np.float32)
-                stems[index] = splice_beats(base.audio[index], levelled, retake.beats, beats, sample_rate)
+                stems[index] = splice_beats(base.audio[index], levelled[index], retake.beats, beats, sample_rate)
+        return stems
+
+    allowed = np.maximum(block_peaks(spliced(np.zeros_like(new)).sum(axis=0)), 10.0 ** (PEAK_CEILING_DB / 20.0))
+    level, reduction = float(np.sqrt(np.mean(np.square(base.gain)))), np.zeros(len(allowed))
+    for _ in range(_ROUNDS):
+        gain = frame_gains(level * 10.0 ** (-reduction / 20.0), new.shape[1])
+        stems = spliced((new * gain[:, None]).astype(np.float32))
         mix = stems.sum(axis=0)
-        if share <= _LOWEST_SHARE or float(true_peaks(mix).max()) <= ceiling:
+        excess = 20.0 * np.log10(np.maximum(block_peaks(mix), 1e-9) / allowed)
+        if excess.max() <= _TOLERANCE_DB:
             break
-        share *= _GAIN_STEP
+        # Part of a peak may be kept audio, so the new audio is lowered by more than the excess.
+        wanted = 2.0 * np.maximum(excess, 0.0) + _TOLERANCE_DB * (excess > 0.0)
+        step = reduction_db(wanted, BLOCK / sample_rate, _RELEASE_DB_PER_SECOND)
+        reduction = np.minimum(reduction + step, _MOST_REDUCTION_DB)
     lufs = loop_loudness(mix, sample_rate)
     if lufs == -math.inf:
         raise RendererError("the retake made the loop silent; try another retake, or another stem")

@@ -15,6 +15,7 @@ from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, 
 
 _MOMENTUM = 0.99
 _MEL_UPDATES = 8  # 8 and 10 give 0.05 dB less LSD than 4; each costs about a millisecond
+_NOISE_FLOOR = 10.0 ** (-50 / 20)
 _CACHED_LENGTHS = 8  # loop lengths (tempi); each costs two megabytes at 60 bpm
 
 
@@ -74,7 +75,12 @@ class Codec:
                 spectra = stft.spectra((noise_signal(frames) if noise is None else noise)[None].to(self.device))
                 start = torch.where(self._noise_bins, with_magnitude(spectra, magnitudes), start)
         else:
-            start = with_magnitude(self._spectra_of(phase_from, magnitudes, stft), magnitudes)
+            given = self._spectra_of(phase_from, magnitudes, stft)
+            if self._noise_bins is not None:  # where it has no highs, its phases there are rounding errors
+                spectra = stft.spectra((noise_signal(frames) if noise is None else noise)[None].to(self.device))
+                floor = _NOISE_FLOOR * with_magnitude(spectra, magnitudes)
+                given = given + torch.where(self._noise_bins, floor, torch.zeros_like(floor))
+            start = with_magnitude(given, magnitudes)
         spectra = griffin_lim(start, bands, self._filterbank, stft, iterations, _MOMENTUM)
         return stft.audio(spectra).div_(stft.gain)
 

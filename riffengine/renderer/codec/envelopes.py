@@ -97,7 +97,8 @@ class _Constants:
     long: Tensor  # spectrum of the codec's window, in cells
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
+@torch.inference_mode(False)
 def _constants(length: int, params: CodecParams) -> _Constants:
     hz = torch.fft.rfftfreq(length, 1.0 / params.sample_rate)
     zones = torch.stack(zone_weights(ZONE_EDGES_HZ, hz))
@@ -108,7 +109,7 @@ def _constants(length: int, params: CodecParams) -> _Constants:
 
 
 def _window_spectrum(width: int, length: int) -> Tensor:
-    width |= 1
+    width = min(width | 1, length)
     window = torch.zeros(length)
     window[:width] = torch.hann_window(width + 2, periodic=False)[1:-1]
     return torch.fft.rfft((window / window.sum()).roll(-(width // 2)))
@@ -164,7 +165,8 @@ def _resampled(values: Tensor, length: int) -> Tensor:
     return torch.lerp(values[:, left], values[:, right], share)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def _places(count: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
     place = (torch.arange(length, dtype=torch.float64) + 0.5) * (count / length) - 0.5
     left = place.floor().long()

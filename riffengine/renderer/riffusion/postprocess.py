@@ -41,6 +41,8 @@ class Postprocessor:
         weights, k_filter, quarter = self._constants(frames, sample_rate)
         spectra = _resampled(torch.fft.rfft(sound), sound.shape[-1], frames)
         power = torch.fft.irfft(spectra * k_filter, n=frames).square_().sum(1)
+        if sound.shape[1] == 1:
+            power *= 2.0  # it is played by two loudspeakers
         peak = torch.fft.irfft(spectra, n=frames).abs().amax(1)
         shifted = spectra
         for _ in range(1, OVERSAMPLING):

@@ -92,3 +92,19 @@ def test_damage_and_silence_are_refused() -> None:
     only[0, 0, 0] = np.nan
     with pytest.raises(RendererError, match="NaN"):
         apply_retake(base, only, again, NAMES, BEATS, RATE)
+
+
+def test_a_retake_of_a_limited_loop_keeps_its_level() -> None:
+    """Strokes that are limited leave no room under the ceiling where they are; the new stem is lowered only there."""
+    rng = np.random.default_rng(9)
+    stems = noise(10) * 0.3
+    since_beat = np.arange(FRAMES) % (FRAMES // BEATS) / RATE
+    stems[0] = (rng.standard_normal((FRAMES, 2)) * np.exp(-since_beat / 0.03)[:, None] * 0.3).astype(np.float32)
+    base = level(stems, -14.0, RATE)
+    assert 20 * np.log10(base.gain.max() / base.gain.min()) > 2.0
+    fresh = noise(11) * 0.3
+    after = apply_retake(base, fresh, Retake(("harmony",), 0xFF, 1), NAMES, BEATS, RATE)
+    levels = [10 * np.log10(np.mean(np.square(audio))) for audio in (base.audio[2], after.audio[2])]
+    assert levels[1] == pytest.approx(levels[0], abs=2.0)
+    kept = float(true_peaks(base.audio[:2].sum(0)).max())
+    assert float(true_peaks(after.audio.sum(0)).max()) <= max(kept, 10 ** (-1 / 20)) * 1.05
