@@ -85,6 +85,9 @@ class FamilyDescriptor(ABC):
     """
 
     name: str
+    stems: tuple[str, ...] = ("mix",)
+    """Every stem that its models may have; controller maps may name these, whatever model a set plays."""
+
     starts_from_songs = False
     """Whether a loop can start from any beats of a song, so that ``render --whole`` can restyle all of it."""
 

@@ -20,6 +20,11 @@ def model_shape(model: str) -> ModelShape:
     return family_of(model).shape(model)
 
 
+def known_stems() -> tuple[str, ...]:
+    """The stems of all families, each once: what a controller map may name without knowing the model."""
+    return tuple(dict.fromkeys(stem for family in FAMILIES for stem in family.stems))
+
+
 def load_family(model: str) -> Family:
     """``model``, its weights loaded; ``ModelError`` when it cannot be loaded. Imports torch."""
     return family_of(model).load(model)

@@ -19,10 +19,10 @@ from riffengine.errors import ControlError, ParameterError, PresetError
 from riffengine.performance.command import Value
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.parameters import standard_tree
+from riffengine.renderer.registry import known_stems
 from riffengine.session.decks import DECKS
 from riffengine.session.yaml_reader import YamlReader
 
-_STEMS = ("mix", "drums", "bass", "harmony")
 _KEYS = (
     "channel", "set", "low", "high", "curve", "mode", "values", "invert", "takeover", "travel", "step", "port", "light",
     "echo", "label",
@@ -37,7 +37,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 def full_tree() -> ParameterTree:
     """The tree with everything that a map may name; a session leaves out the lines for what it does not have."""
-    return standard_tree(DECKS, _STEMS, cue=True)
+    return standard_tree(DECKS, known_stems(), cue=True)
 
 
 class BindingReader(YamlReader):

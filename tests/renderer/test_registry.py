@@ -47,6 +47,7 @@ class SinesDescriptor(FamilyDescriptor):
     """Owns every model whose name begins with ``sines``."""
 
     name = "sines"
+    stems = ("sines", *Sines.stems)
 
     def owns(self, model: str) -> bool:
         return model.startswith("sines")
@@ -89,6 +90,13 @@ def sines(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_every_model_has_one_family(model: str, name: str) -> None:
     assert registry.family_of(model).name == name
+
+
+def test_the_known_stems_are_those_of_every_family() -> None:
+    known = registry.known_stems()
+    assert known == ("sines", "low", "high", "mix", "drums", "bass", "harmony", "mid")
+    for model in ("bundled", "a/b", "sines"):
+        assert set(registry.model_shape(model).stems) <= set(registry.family_of(model).stems)
 
 
 def test_the_table_needs_no_torch() -> None:

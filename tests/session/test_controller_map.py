@@ -123,8 +123,8 @@ def test_what_a_pad_shows_on_the_wire() -> None:
 
     def shown(name: str, phase: Phase) -> list[bytes]:
         controller = Controller.of(base_name(PORTS[name][0]), TREE, (), (), [shipped(name).within(TREE)])
-        outlook = PerformanceProgress({"a": DeckProgress(phase), "b": DeckProgress(phase)})
-        return [m for now in range(20) for m in controller.feedback.update(FeedbackState(state, outlook, lists), now)]
+        progress = PerformanceProgress({"a": DeckProgress(phase), "b": DeckProgress(phase)})
+        return [m for now in range(20) for m in controller.feedback.update(FeedbackState(state, progress, lists), now)]
 
     assert bytes((0x96, 57, 21)) in shown("apc-mini-mk2", Phase.PLAYING)
     assert bytes((0x99, 57, 13)) in shown("apc-mini-mk2", Phase.RENDERING), "pulses yellow"

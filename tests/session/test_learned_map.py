@@ -8,6 +8,7 @@ import pytest
 
 from riffengine.control.midi.binding import Binding
 from riffengine.errors import ControlError, PresetError
+from riffengine.renderer.registry import model_shape
 from riffengine.session.controller_map import read_map
 from riffengine.session.learned_map import LearnedMap
 from riffengine.session.named_files import find_map
@@ -51,6 +52,17 @@ def test_a_file_that_is_no_yaml_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="repair"):
         learned.keep(KNOB)
     assert learned.path.read_text() == "map: [\n"
+
+
+@pytest.mark.parametrize("model", ["bundled", "riffusion/riffusion-model-v1"])
+def test_a_map_may_name_the_stems_of_every_family(model: str, tmp_path: Path) -> None:
+    learned, path = LearnedMap(tmp_path), tmp_path / "box.yaml"
+    for number, stem in enumerate(model_shape(model).stems):
+        fader = Binding(f"deck/a/stem/{stem}/gain", "cc", number, channel=1, low=-60.0, high=6.0, port="nano")
+        learned.keep(fader)
+        path.write_text(f"name: Box\nmap:\n  - {{cc: {number}, set: deck/a/stem/{stem}/gain}}\n")
+        assert [b.path for b in read_map(path).bindings] == [fader.path]
+        assert fader in learned.read()[0]
 
 
 MAP = """

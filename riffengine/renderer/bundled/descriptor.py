@@ -21,6 +21,7 @@ class BundledDescriptor(FamilyDescriptor):
     """The model that ships, ``bundled``, and weights trained by ``tools/train``: one .safetensors by its path."""
 
     name = NAME
+    stems = ("mix", "drums", "bass", "harmony")
 
     def owns(self, model: str) -> bool:
         """``bundled``, or a path that ends in .safetensors (a checkpoint's options may hold one too)."""

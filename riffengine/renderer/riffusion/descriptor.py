@@ -12,6 +12,7 @@ class RiffusionDescriptor(FamilyDescriptor):
     """Checkpoints in the shape of Stable Diffusion 1.5: a folder or a name on the hub, with options (``ModelSpec``)."""
 
     name = "riffusion"
+    stems = BANDS
     starts_from_songs = True
 
     def owns(self, model: str) -> bool:
