@@ -1,4 +1,4 @@
-"""The Conductor under moving hands: sliders, knobs, panic, and the walk that moves by itself."""
+"""The Conductor with gestures: sliders, knobs, panic, and a drift."""
 
 import itertools
 
@@ -91,7 +91,7 @@ def test_a_tempo_slider_with_two_decks_never_starves():
     assert sim.conductor.grid.bpm == sim.conductor.state.number("transport/tempo")
 
 
-def test_a_walk_rolls_over_into_the_next_seed_without_a_sound_and_without_a_second_render():
+def test_a_drift_rolls_over_into_the_next_seed_without_a_sound_and_without_a_second_render():
     sim = SchedulerSimulation(deck__a__drift=0.5, deck__a__to="techno").run_to(60000)
     rollovers = [m for m in sim.sent(LaunchBank) if m.fade_frames == 0]
     assert len(rollovers) >= 5
@@ -110,7 +110,7 @@ def test_a_walk_rolls_over_into_the_next_seed_without_a_sound_and_without_a_seco
     assert (intent.prompt, intent.to_seed) == ("techno", intent.seed + 1)
 
 
-def test_the_walk_holds_at_the_end_until_the_next_bank_is_there():
+def test_the_drift_holds_at_the_end_until_the_next_bank_is_there():
     sim = SchedulerSimulation(deck__a__drift=1.0, render_seconds=0.4).run_to(4200)
     sim.render_seconds = 30.0
     sim.run_to(30000)
@@ -123,7 +123,7 @@ def test_the_walk_holds_at_the_end_until_the_next_bank_is_there():
     assert sim.status().famines == 1
 
 
-def test_a_hand_on_alpha_is_not_undone_by_the_step_already_on_its_way():
+def test_a_gesture_on_alpha_is_not_undone_by_a_step_that_was_sent_before():
     sim = SchedulerSimulation(deck__a__drift=0.1).run_to(20000)
     sent = [m for m in sim.controls("deck/a/alpha") if m.at_frame is not None]
     sim.run_to(sent[-1].at_frame - 10)
@@ -145,7 +145,7 @@ def test_next_rolls_over_on_the_quantum_and_alpha_jumps_with_it():
     assert sim.conductor.state.text("deck/a/prompt") == "techno"
 
 
-def test_a_rollover_and_next_tell_every_seed_they_brought():
+def test_a_rollover_and_next_report_every_new_seed():
     sim = SchedulerSimulation(deck__a__drift=0.5).run_to(20000)
     seeds = [k.value for k in actions_of(sim, ChangeLanded) if k.path == "deck/a/seed"]
     assert seeds and seeds == list(range(1, len(seeds) + 1))
@@ -157,7 +157,7 @@ def test_a_rollover_and_next_tell_every_seed_they_brought():
     assert (brought["deck/a/prompt"], brought["deck/a/seed"], brought["deck/a/to_seed"]) == ("techno", 1, 2)
 
 
-def test_only_the_small_steps_of_the_walk_are_routine():
+def test_only_the_small_steps_of_the_drift_are_routine():
     sim = SchedulerSimulation(deck__a__drift=0.5).run_to(20000)
     applied = [a for _, a in sim.actions if isinstance(a, Applied)]
     assert {a.command.path.rsplit("/", 1)[1] for a in applied if a.routine} == {"alpha"}

@@ -1,14 +1,14 @@
-"""A calm set costs next to nothing, and is the same set."""
+"""A set in which nothing happens costs almost no time, and decides the same."""
 
 import pytest
 
 from tests.scheduler.simulation import SchedulerSimulation
 
 
-def played(calm: bool, **values: object) -> list[object]:
+def played(idle: bool, **values: object) -> list[object]:
     sim = SchedulerSimulation(**values)
-    if not calm:
-        sim.conductor._idle.lasts = lambda frame: False  # everything is decided anew at every tick
+    if not idle:
+        sim.conductor._idle.lasts = lambda frame: False  # everything is decided again at every tick
     sim.run_to(20100)
     sim.fail = lambda request: request.end.seed == 6
     for at, path, value in (
@@ -31,7 +31,7 @@ def test_to_decide_only_when_something_can_happen_changes_nothing(decks: tuple[s
     assert played(True, **values) == played(False, **values)
 
 
-def test_a_walk_is_calm_between_the_points_of_its_bank() -> None:
+def test_a_drift_is_idle_between_the_points_of_its_bank() -> None:
     sim = SchedulerSimulation(deck__a__drift=0.05).run_to(60000)
     decided, advance = [], sim.conductor._advance
     sim.conductor._advance = lambda frame: (decided.append(frame), advance(frame))[1]

@@ -1,4 +1,4 @@
-"""Prompt lists, the outlook that lamps show, and panic, on virtual time with the real Conductor."""
+"""Prompt lists, the progress that LEDs show, and panic, on virtual time with the real Conductor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PromptPadSimulation(SchedulerSimulation):
         return self.plain.progress(self.scene_player.book).decks["a"].phase
 
 
-def test_pads_pick_walk_and_choose_by_chance():
+def test_pads_pick_step_and_choose_at_random():
     sim = PromptPadSimulation().run_to(8000)
     reply = sim.send("deck/a/prompts/pick", 3)
     assert isinstance(reply, Accepted) and reply.value == 3 and reply.landing.seconds > 0
@@ -96,7 +96,7 @@ def test_learn_knows_the_tree():
     assert isinstance(sim.send("learn", ""), Accepted)
 
 
-def test_the_outlook_goes_through_all_its_phases():
+def test_the_progress_goes_through_all_its_phases():
     sim = PromptPadSimulation(render_seconds=0.4)
     seen = [sim.phase()]
 
@@ -118,7 +118,7 @@ def test_the_outlook_goes_through_all_its_phases():
     assert sounding["prompt"] == "dub"
 
 
-def test_the_outlook_tells_of_a_prompt_that_will_not_render():
+def test_the_progress_shows_a_prompt_that_cannot_be_rendered():
     sim = PromptPadSimulation(render_seconds=0.1).run_to(8100)
     sim.fail = lambda request: request.start.prompt == "dub"
     sim.send("deck/a/prompt", "dub")

@@ -46,7 +46,7 @@ def test_the_direction_of_travel_is_filled_first():
     assert alphas(down, Purpose.FILL)[:2] == [0.25, 0.75]
 
 
-def test_a_walk_wants_its_end_and_the_end_after_it_first():
+def test_a_drift_needs_its_end_and_the_end_after_it_first():
     plan = make_plan([DeckNeeds("a", 0.5, 1, bank=key(0, 1), ahead=key(1, 2))], FINENESS)
     runway = [planned.loop_id for planned in plan if planned.purpose is Purpose.RUNWAY]
     assert list(dict.fromkeys(runway)) == [loop_id(key(0, 1), 1.0), loop_id(key(1, 2), 1.0)]

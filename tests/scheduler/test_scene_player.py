@@ -144,7 +144,7 @@ def test_undo_before_the_landing_is_never_heard():
     assert reply.landing.beat % 16 == 0
 
 
-def test_undo_takes_back_scenes_and_next_and_whole_gestures_but_never_the_walk():
+def test_undo_takes_back_scenes_and_next_and_whole_gestures_but_never_the_drift():
     sim = ScenePlayerSimulation(deck__a__drift=0.05).run_to(8000)
     for move in range(20):
         sim.send("deck/a/gain", -move / 10)
@@ -163,7 +163,7 @@ def test_undo_takes_back_scenes_and_next_and_whole_gestures_but_never_the_walk()
     assert isinstance(reply, Rejected) and "nothing to undo" in reply.reason
     alpha = sim.value("deck/a/alpha")
     sim.run_to(20000)
-    assert sim.value("deck/a/alpha") > alpha  # the walk goes on
+    assert sim.value("deck/a/alpha") > alpha  # the drift goes on
 
 
 def test_a_refused_command_is_nothing_to_undo():

@@ -44,4 +44,4 @@ def test_what_begins_to_render_is_heard(kind: str, decks: tuple[str, ...], quant
         period = max({"bar": 2.0, "off": 0.1}[quantum], render_seconds * len(decks))
         assert max(gaps) <= 3000 * period, (deck, max(gaps))  # no starvation, no stall
     sim.run_to(sim.frame + 60000)
-    assert all(part.settled for part in sim.conductor.scheduler.decks.values())  # the last values sound
+    assert all(deck.settled for deck in sim.conductor.scheduler.decks.values())  # the last values sound

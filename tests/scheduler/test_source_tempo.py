@@ -1,4 +1,4 @@
-"""A new tempo is the old dream synthesised anew; a new prompt is generated at the present tempo."""
+"""A new tempo synthesises the old rendition again; a new prompt is generated at the present tempo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_back_at_the_old_tempo_the_old_loops_are_there() -> None:
     assert not [r for r in requests_after(sim, back) if r.bpm == 120.0 and r.alpha == 0.0]
 
 
-def test_a_new_prompt_is_generated_at_the_present_tempo_and_undo_brings_the_old_dream() -> None:
+def test_a_new_prompt_is_generated_at_the_present_tempo_and_undo_brings_the_old_rendition() -> None:
     sim = SchedulerSimulation().run_to(10 * BAR)
     sim.send("transport/tempo", 150.0)
     sim.run_to(sim.frame + 8 * BAR)
@@ -57,7 +57,7 @@ def test_a_bank_with_an_end_that_was_heard_keeps_its_tempo() -> None:
     assert sim.conductor.scheduler.decks["a"].sounding.key.source_tempo == 120.0
 
 
-def test_a_walk_goes_on_over_its_border_after_the_tempo_has_moved() -> None:
+def test_a_drift_goes_on_past_its_end_after_the_tempo_has_moved() -> None:
     sim = SchedulerSimulation(deck__a__drift=0.5).run_to(10 * BAR)
     sim.send("transport/tempo", 140.0)
     sim.run_to(sim.frame + 40 * BAR)
@@ -74,21 +74,21 @@ def test_a_landing_of_a_new_tempo_is_promised_by_the_time_of_a_synthesis() -> No
         sim.send("transport/tempo", bpm)
         sim.run_to(sim.frame + 4 * BAR)
     reply = sim.send("transport/tempo", 125.0)
-    assert reply.landing.seconds < 2.0 + 0.3  # a bar, the lead and a synthesis: no word of 1.2 s
+    assert reply.landing.seconds < 2.0 + 0.3  # a bar, the lead and a synthesis: not the 1.2 s of a render
 
 
 def test_a_renderer_that_died_has_forgotten_its_loops() -> None:
     sim = SchedulerSimulation().run_to(20 * BAR)
-    desk = sim.conductor.scheduler.renders
+    jobs = sim.conductor.scheduler.renders
     key = sim.conductor.scheduler.decks["a"].sounding.key
     quality = sim.conductor.scheduler.quality
-    kept = desk.launch_times(key, 0.0, quality)
-    assert kept is not desk.times(quality.urgent, quality)
+    kept = jobs.launch_times(key, 0.0, quality)
+    assert kept is not jobs.times(quality.urgent, quality)
     sim.do(sim.conductor.renderer_lost(sim.frame))
-    assert desk.launch_times(key, 0.0, quality) is desk.times(quality.urgent, quality)
+    assert jobs.launch_times(key, 0.0, quality) is jobs.times(quality.urgent, quality)
 
 
-def test_a_dream_that_will_not_become_sound_is_generated_anew() -> None:
+def test_a_rendition_that_cannot_be_synthesised_is_generated_again() -> None:
     sim = SchedulerSimulation().run_to(20 * BAR)
     sim.fail = lambda request: request.bpm == 140.0 and request.steps == 8
     sim.send("transport/tempo", 140.0)

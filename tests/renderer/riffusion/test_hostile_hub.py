@@ -215,7 +215,7 @@ def test_what_the_hub_says_reaches_the_terminal_without_escapes(
         logging.getLogger("huggingface_hub").removeHandler(log)
     said = log.stream.getvalue()
     assert "owned" in said and "\x1b" not in said and "\x9b" not in said
-    served.failure = b"[1]"  # the client stumbles over it
+    served.failure = b"[1]"  # the client cannot parse it
     refused("could not be fetched", capsys)
 
 
