@@ -16,8 +16,10 @@ from riffengine.processes.audio import Block
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
 """File endings with format and subtype: float32 samples exactly as played, or 24 bit, losslessly compressed."""
 
+LONGEST_WAV_BYTES = 3_900_000_000
+"""A WAV header counts to 4 GiB. RF64 counts further, but would be unreadable after a crash."""
+
 _FLUSH_SECONDS = 1.0  # the most that is lost in a crash
-_WAV_BYTES = 3_900_000_000  # a WAV header counts to 4 GiB; RF64 would be unreadable after a crash
 _FLOAT_BYTES = 4
 _FULL_BYTES = 1_000_000  # three seconds; a file system keeps some blocks to itself
 
@@ -43,7 +45,7 @@ class RecordingFile:
             raise AudioFileError(f"cannot record {path.name!r}: the name must end in {' or '.join(FORMATS)}")
         self._asked = path
         self._rate, self._channels = sample_rate, channels
-        longest = _WAV_BYTES // (channels * _FLOAT_BYTES) if path.suffix.lower() == ".wav" else None
+        longest = LONGEST_WAV_BYTES // (channels * _FLOAT_BYTES) if path.suffix.lower() == ".wav" else None
         self._part_frames = min((n for n in (part_frames, longest) if n is not None), default=None)
         self._frames_in_part = 0
         self._unflushed = 0

@@ -5,7 +5,6 @@ Pure: no I/O and no clock.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from riffengine.errors import ParameterError
@@ -13,7 +12,7 @@ from riffengine.performance import chords, takes
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
-from riffengine.processes.parameter_path import ParameterPath, parse_path
+from riffengine.processes.parameter_path import NAME_PATTERN, ParameterPath, parse_path
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, RENDER_CONTROLS
 from riffengine.transport.sync.source import FASTEST_HEARD_BPM, SLOWEST_HEARD_BPM
 
@@ -46,7 +45,6 @@ KEY_CHOICES = (
     ),
 )
 MAX_SEED = 2**31 - 1  # the largest integer that an OSC `i` carries, so every surface can send every seed
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # of a deck or a stem
 
 
 def standard_tree(
@@ -57,7 +55,7 @@ def standard_tree(
 ) -> ParameterTree:
     """The tree of a session with these decks, on a model with these stems, with or without a cue bus."""
     for name in (*decks, *stems):
-        if not _NAME.fullmatch(name):
+        if not NAME_PATTERN.fullmatch(name):
             raise ParameterError(f"{name!r} cannot name a deck or a stem; use lower-case letters, digits, - and _")
     rows = [*_session_rows(), *(_cue_rows(decks) if cue else ())]
     for number, deck in enumerate(decks):

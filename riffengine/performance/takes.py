@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from riffengine.errors import OutOfRange
 from riffengine.performance.command import Value
 from riffengine.performance.text_format import TextFormat
+from riffengine.processes.parameter_path import NAME_PATTERN
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, LOOP_BEATS, Retake
 
 LONGEST_BEATS = max(LOOP_BEATS)
@@ -23,7 +24,6 @@ MOST_TAKES = 12
 """Every one is another pass of the model over the loop. Beyond them the oldest that is hidden is let go."""
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_STEM = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def _example(loop_beats: int) -> str:
@@ -68,7 +68,12 @@ def parse_takes(text: str, loop_beats: int = DEFAULT_LOOP_BEATS) -> tuple[Retake
         stems, _, rest = word.partition(":")
         beats, _, number = rest.partition(":")
         names = tuple(stems.split("+"))
-        if not all(_STEM.fullmatch(name) for name in names) or not number.isdecimal() or int(number) < 1 or not beats:
+        if (
+            not all(NAME_PATTERN.fullmatch(name) for name in names)
+            or not number.isdecimal()
+            or int(number) < 1
+            or not beats
+        ):
             raise ValueError(f"{word[:30]!r} is not a take; write stems:beats:number, such as drums+bass:1-4:2")
         takes.append(Retake(names, parse_beats(beats, loop_beats), int(number)))
     if len(takes) > MOST_TAKES:

@@ -22,7 +22,9 @@ from riffengine.processes.audio import Samples
 if sys.platform != "win32":
     import fcntl
 
-_SHM_FOLDER = Path("/dev/shm")
+SHM_FOLDER = Path("/dev/shm")
+"""Where Linux lists the segments of shared memory by name; other systems have no such folder."""
+
 _TRIES = 8
 _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
@@ -69,7 +71,7 @@ class LoopStore:
                 if number <= least:
                     megabytes = number * slot_floats * 4 / 2**20
                     raise LoopStoreError(
-                        f"no shared memory for {number} loops ({megabytes:.0f} MiB): {error}; enlarge {_SHM_FOLDER} "
+                        f"no shared memory for {number} loops ({megabytes:.0f} MiB): {error}; enlarge {SHM_FOLDER} "
                         "(docker run --shm-size=1g, or mount -o remount,size=1G) or end the programs that fill it"
                     ) from error
                 number = max(least, number // 2)
@@ -128,7 +130,7 @@ def stale_segments() -> list[Path]:
     number their processes separately.
     """
     stale = []
-    for path in _SHM_FOLDER.glob("riffengine-*") if _SHM_FOLDER.is_dir() else ():
+    for path in SHM_FOLDER.glob("riffengine-*") if SHM_FOLDER.is_dir() else ():
         if _NAME.match(path.name):
             with contextlib.suppress(OSError):  # removed meanwhile, or not ours to open
                 lock = _lock(path)
@@ -156,7 +158,7 @@ def _reserve(size: int) -> tuple[shared_memory.SharedMemory, int]:
     for _ in range(_TRIES):
         name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
         memory = _Segment(name=name, create=True, size=size)
-        path = _SHM_FOLDER / name
+        path = SHM_FOLDER / name
         if not path.exists() or sys.platform == "win32":
             return memory, -1
         lock = None

@@ -6,9 +6,13 @@ suggestions for a misspelt name (``performance.error_text``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
+
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""What a deck or a stem may be called."""
 
 
 class ParameterPath(NamedTuple):

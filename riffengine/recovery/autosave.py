@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from riffengine.processes.audio import Samples
 from riffengine.recovery.exit_marker import ExitMarker
-from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, write_saved_state
+from riffengine.recovery.saved_state import SavedLoop, SavedState, write_saved_state
 
 _EVERY_SECONDS = 3.0
 

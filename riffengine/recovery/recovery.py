@@ -9,12 +9,13 @@ from riffengine.performance.command import Command
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.audio import Samples
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.parameter_path import stems_of
 from riffengine.processes.render_request import RenderRequest
 from riffengine.recovery.autosave import Autosave
 from riffengine.recovery.exit_marker import begin_run
-from riffengine.recovery.saved_state import Samples, SavedLoop, SavedState, load_saved_state, read_loop, state_folder
+from riffengine.recovery.saved_state import SavedLoop, SavedState, load_saved_state, read_loop, state_folder
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
 

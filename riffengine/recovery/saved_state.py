@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.notes.loop_notes import unpack
 from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
+from riffengine.processes.audio import Samples
 from riffengine.processes.render_request import RenderRequest
 
 STATE_FILE = "last.json"
 _VERSION = 1
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

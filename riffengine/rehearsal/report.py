@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.performance.command import Reply
+from riffengine.processes.audio import Samples
 from riffengine.scheduler.actions import Announce
 
 GAP_SECONDS = 0.005  # a longer run of digital silence counts as a dropout
 _PIECE_FRAMES = 1 << 15  # the output is analysed in pieces of this length
-
-Samples = NDArray[np.float32]
 
 
 @dataclass

@@ -8,9 +8,9 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from riffengine.errors import LoopStoreError
+from riffengine.processes.audio import Samples
 from riffengine.processes.player_messages import LoopFreed, LoopRef, PlaceLoop, ToPlayer
 from riffengine.processes.render_messages import (
     Cancel,
@@ -26,8 +26,6 @@ from riffengine.transport.beat_grid import BeatGrid
 
 _NEVER = 1 << 62
 _TONES = 61  # number of different loops; prime, so that neighbours differ
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

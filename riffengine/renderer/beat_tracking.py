@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riffengine.processes.audio import Samples
 from riffengine.transport.beat_grid import BEATS_PER_BAR
 
-Samples = NDArray[np.float32]
 Curve = NDArray[np.float64]
 
 ENVELOPE_HZ = 200.0

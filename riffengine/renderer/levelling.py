@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from riffengine.errors import RendererError
 from riffengine.renderer.loudness import ABSOLUTE_GATE_LUFS, gated_lufs, k_weighting
 
+LOUDNESS_LUFS = -14.0
+"""What the loops of every family are levelled to."""
+
 PEAK_CEILING_DB = -1.0
 """The highest true peak of a levelled loop, in dBTP. The rest is headroom for the mixer's crossfades."""
 

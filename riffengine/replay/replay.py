@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, JournalError, RendererError
-from riffengine.output.recording_file import FORMATS
+from riffengine.output.recording_file import FORMATS, LONGEST_WAV_BYTES
 from riffengine.performance.journal import Recording
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
 from riffengine.processes.audio import CHANNELS, Samples
@@ -29,7 +29,6 @@ THREADS = 1
 
 _BLOCK = 4096
 _KEPT_LOOPS = 64  # three stereo stems of 4 s in float32 are 4.2 MB: 270 MB
-_LONGEST_WAV = 3_900_000_000  # bytes; beyond that RF64
 
 LoadFamily = Callable[[str], Family]
 
@@ -180,7 +179,7 @@ def replay_file(
             "restore the file and render again to hear the same set"
         )
     kind, subtype = FORMATS[output.suffix.lower()]
-    if kind == "WAV" and replay.frames * CHANNELS * 4 > _LONGEST_WAV:
+    if kind == "WAV" and replay.frames * CHANNELS * 4 > LONGEST_WAV_BYTES:
         kind = "RF64"
     peak, done = 0.0, 0
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
 from prometheus_client.core import (
     CollectorRegistry,
@@ -21,12 +22,12 @@ from prometheus_client.registry import Collector
 
 from riffengine import __version__
 from riffengine.scheduler.actions import DeckStatus
-from riffengine.service.health import Health
+from riffengine.service.health import Health, State
 from riffengine.service.process_stats import read_process_stats, shared_segments
 from riffengine.telemetry.observation import Observation
 
 PREFIX = "riffengine"
-_STATES = ("starting", "ok", "degraded", "failing", "stopping")
+_STATES: tuple[str, ...] = get_args(State)
 
 
 class Metrics(Collector):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHM = Path("/dev/shm")
+from riffengine.processes.loop_store import SHM_FOLDER
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read_process_stats(pid: int) -> ProcessStats | None:
 def shared_segments() -> tuple[int, int]:
     """The number of shared memory segments of all riffengine processes, and their bytes."""
     try:
-        sizes = [path.stat().st_size for path in _SHM.glob("riffengine-*")]
+        sizes = [path.stat().st_size for path in SHM_FOLDER.glob("riffengine-*")]
     except OSError:
         return 0, 0
     return len(sizes), sum(sizes)

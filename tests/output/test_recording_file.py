@@ -62,7 +62,7 @@ def test_a_recording_in_parts_is_complete_and_has_the_offset_of_each_part(tmp_pa
 
 
 def test_a_wav_ends_before_the_limit_of_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_file_module, "_WAV_BYTES", 100 * 512 * 8)
+    monkeypatch.setattr(recording_file_module, "LONGEST_WAV_BYTES", 100 * 512 * 8)
     take = write(tmp_path / "a.wav")
     assert [part.offset for part in take.parts] == [0, 51200]
 

@@ -26,11 +26,10 @@ from riffengine.renderer.bundled.weights import Networks, packaged_weights, read
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.codec.envelopes import load_envelope_net
 from riffengine.renderer.family import Check, Rendition
-from riffengine.renderer.levelling import LevelledLoop, level
+from riffengine.renderer.levelling import LOUDNESS_LUFS, LevelledLoop, level
 from riffengine.renderer.loop_audio import read_loop, resample_loop
 from riffengine.renderer.stereo import Width, widened
 
-LOUDNESS_LUFS = -14.0
 # The bass stays in the middle, drums are wide above the snare's body, and the harmony is widest.
 WIDTHS = {
     "drums": Width(((400.0, -18.0), (3000.0, -11.0), (16000.0, -7.0)), 1.0, 7.0, seed=1),

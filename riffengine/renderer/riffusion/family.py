@@ -13,6 +13,7 @@ from riffengine.errors import RendererError
 from riffengine.processes.render_messages import RenderCost
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Check, Rendition
+from riffengine.renderer.levelling import LOUDNESS_LUFS
 from riffengine.renderer.riffusion.bands import BANDS
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
 from riffengine.renderer.riffusion.codec import RiffusionCodec
@@ -29,7 +30,6 @@ from riffengine.renderer.riffusion.picture_sampler import PictureSampler
 from riffengine.renderer.riffusion.postprocess import Postprocessor
 from riffengine.renderer.riffusion.text_encoder import TextEncoder
 
-LOUDNESS_LUFS = -14.0
 PHASE_ITERATIONS = 8
 
 

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from riffengine.errors import PictureError
 from riffengine.renderer.audio_file import Excerpt
-from riffengine.renderer.levelling import level
+from riffengine.renderer.levelling import LOUDNESS_LUFS, level
 from riffengine.renderer.loop_audio import resample_loop
 from riffengine.renderer.loudness import loop_loudness
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, RiffusionParams, frames_of_columns
 from riffengine.renderer.riffusion.spectrogram_image import WIDEST, Picture
 
-LOUDNESS_LUFS = -14.0
 _PIECE_COLUMNS, _OVERLAP_COLUMNS = 1024, 32  # a picture longer than two pieces is decoded in pieces that overlap
 
 
