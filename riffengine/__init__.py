@@ -1,4 +1,6 @@
-"""Riffengine: latent diffusion that can be played. Importing it loads neither torch, PortAudio nor numpy.
+"""Riffengine: latent diffusion that can be played live.
+
+Importing it loads neither torch, PortAudio nor numpy.
 
 Render loops with ``load_model`` and ``render``; play a set with ``play``, which gives a ``Performance``; read presets
 with ``load_session``; render a set again with ``render_journal``. Every error is a ``RiffError``.

@@ -1,1 +1,4 @@
-"""The public Python API: render a loop, play a set. ``riffengine`` itself exports it."""
+"""The public Python API renders a loop or plays a set.
+
+``riffengine`` itself exports it.
+"""

@@ -1,4 +1,6 @@
-"""Engine: the real-time process around the Conductor. One asyncio loop; it never blocks and never imports torch.
+"""The engine is the real-time process around the Conductor.
+
+It runs one asyncio loop, never blocks and never imports torch.
 
 ``context`` puts all parts together and ``engine`` runs them; ``renderer_link`` and ``player_link`` receive from the two
 other processes (a new message of theirs is a case there); ``Engine.carry_out`` does what the Conductor decides (a

@@ -1,1 +1,4 @@
-"""Playback: finished loops become one continuous signal through decks, effects, mixer and limiter. numpy only."""
+"""Playback turns finished loops into one continuous signal, through decks, effects, mixer and limiter.
+
+It uses numpy only.
+"""

@@ -1,1 +1,4 @@
-"""RenderRequest in, Rendition out: text, latents, denoising, mel, audio. torch is imported here."""
+"""The renderer turns a RenderRequest into a Rendition: text, latents, denoising, mel, audio.
+
+torch is imported here.
+"""

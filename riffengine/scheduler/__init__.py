@@ -1,1 +1,4 @@
-"""Decides what to render next and by when, and what sounds when nothing is ready. Pure logic; time is passed in."""
+"""The scheduler decides what to render next and by when, and what sounds when nothing is ready.
+
+It is pure logic; time is passed in.
+"""

@@ -1,1 +1,4 @@
-"""Musical time: tempo, beat, bar, quantum and the next boundary. Pure arithmetic; time is passed in."""
+"""Musical time: tempo, beat, bar, quantum and the next boundary.
+
+It is pure arithmetic; time is passed in.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -58,6 +59,13 @@ def test_every_folder_of_the_package_is_described() -> None:
     described = set(named_paths(sections()["Folders in the order of the signal"]))
     folders = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert not folders - described
+
+
+def test_every_folder_says_in_one_sentence_what_it_is() -> None:
+    for init in sorted(PACKAGE.rglob("__init__.py")):
+        text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
+        sentence = text.partition("\n\n")[0]
+        assert sentence.endswith(".") and ". " not in sentence and "\n" not in sentence, init
 
 
 def test_the_layers_are_those_that_are_checked() -> None:
