@@ -42,7 +42,7 @@ def belongs_to_a_scene(parameter: Parameter) -> bool:
     """Whether a scene may contain ``parameter``: no trigger, no property of the machine, no scene command."""
     if parameter.kind == "trigger" or parameter.control is ControlClass.STRUCTURAL:
         return False
-    return parse_path(parameter.path).group != "scene" and handler_of(parameter.path) not in _NOT_OF_A_SCENE
+    return not parse_path(parameter.path).is_scene and handler_of(parameter.path) not in _NOT_OF_A_SCENE
 
 
 def snapshot(name: str, state: PerformanceState, tree: ParameterTree) -> Scene:

@@ -28,6 +28,16 @@ class ParameterPath(NamedTuple):
     group: str = ""
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether it is the prompt of a start or an end: text that a row of pads chooses from."""
+        return self.control in ("prompt", "to")
+
+    @property
+    def is_scene(self) -> bool:
+        """Whether it is about scenes: ``scene/recall``, ``scene/morph_bars``."""
+        return self.group == "scene"
+
+    @property
     def within_deck(self) -> str:
         """The path below the deck and the stem: ``prompts/pick``."""
         return f"{self.group}/{self.control}" if self.group else self.control

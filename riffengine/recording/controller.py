@@ -165,7 +165,7 @@ class RecordingController(Surface):
     def landing_moved(self, event: LandingMoved) -> None:
         """A landing has moved: a scene that was recalled lands later."""
         landing = event.landing
-        if parse_path(landing.path).group == "scene" and self._scene is not None:
+        if parse_path(landing.path).is_scene and self._scene is not None:
             self._scene = (self._scene[0], landing.beat)
 
     def player_restarted(self, frame: int) -> None:

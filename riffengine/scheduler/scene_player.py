@@ -215,7 +215,7 @@ class ScenePlayer:
 
 
 def _can_be_undone(path: str) -> bool:
-    return parse_path(path).group != "scene" and handler_of(path) is not Handler.LEARN
+    return not parse_path(path).is_scene and handler_of(path) is not Handler.LEARN
 
 
 def _ramped(action: Action, morph: SceneMorph, at_frame: int, ramp_frames: int) -> Action:

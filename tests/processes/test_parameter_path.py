@@ -34,6 +34,14 @@ def test_every_text_comes_back(path: str) -> None:
     assert str(parse_path(path)) == path
 
 
+def test_a_path_says_whether_it_is_a_prompt_or_about_scenes() -> None:
+    prompts = [path for path in TREE.parameters if parse_path(path).is_prompt]
+    assert sorted(prompts) == ["deck/a/prompt", "deck/a/to", "deck/b/prompt", "deck/b/to"]
+    assert {path for path in TREE.parameters if parse_path(path).is_scene} == {
+        path for path in TREE.parameters if path.startswith("scene/")
+    }
+
+
 def test_decks_and_stems_keep_their_order() -> None:
     assert decks_of(TREE.parameters) == ("a", "b")
     assert stems_of(TREE.parameters, "b") == ("drums", "bass")

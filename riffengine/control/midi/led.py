@@ -128,7 +128,7 @@ def led_state(binding: Binding, at: int, tree: ParameterTree, shown: FeedbackSta
         return LedState.ON if shown.state["learn"] else LedState.OFF
     if parameter.kind == "trigger":
         return LedState.IDLE
-    if path.control in ("prompt", "to") and value is not None:
+    if path.is_prompt and value is not None:
         return _prompt_state(path.deck, path.control, str(value), shown)
     now = shown.state[binding.path]
     if parameter.kind == "bool":

@@ -89,7 +89,7 @@ class MidiSurface(Surface):
         if handler_of(path) is Handler.RECALL_SCENE:
             return self._context.progress().scenes
         state, target = self._context.state(), parse_path(path)
-        if target.control in ("prompt", "to"):
+        if target.is_prompt:
             return self._session.prompt_lists.bank(int(state[f"deck/{target.deck}/prompts/bank"]))
         present = state.values.get(path, "")
         return (str(present),) if present else ()

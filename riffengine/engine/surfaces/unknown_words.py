@@ -20,7 +20,8 @@ class UnknownWords:
 
     def note(self, path: str, text: Value) -> str:
         """What to tell the sender of ``text`` for ``path``; "" when it is no prompt, or all its words are known."""
-        if parse_path(path).control not in ("prompt", "to", "negative"):
+        target = parse_path(path)
+        if not target.is_prompt and target.control != "negative":
             return ""
         vocabulary = self._vocabulary
         if vocabulary is None:
