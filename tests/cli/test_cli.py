@@ -179,6 +179,11 @@ def test_words_prints_the_whole_vocabulary(capsys: pytest.CaptureFixture[str]) -
     assert set().union(*known.by_role().values()) <= listed
 
 
+def test_words_of_a_model_that_takes_any_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["words", "--model", "a/checkpoint"]) == 0
+    assert capsys.readouterr().out == "a/checkpoint has no list of words: its prompts may hold any text\n"
+
+
 def test_devices_says_what_to_do_in_a_process_of_its_own() -> None:
     end = subprocess.run([sys.executable, "-m", "riffengine", "devices"], capture_output=True, text=True, timeout=60)
     assert end.returncode == 0, end.stderr

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from riffengine.cli import main
 from riffengine.clock import SystemClock
 from riffengine.engine.context import build_context, slot_floats
 from riffengine.engine.options import PlayOptions
@@ -172,6 +173,13 @@ def test_the_words_it_does_not_know_are_noted() -> None:
     assert words.note("deck/a/prompt", "sine sinus") == "the model does not know 'sinus'; did you mean sine?"
     assert UnknownWords("a/checkpoint", said.append).note("deck/a/prompt", "sinus") == ""
     assert said == ["the model does not know 'sinus'; did you mean sine?"]
+
+
+def test_its_words_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["words", "--model", "sines"]) == 0
+    assert capsys.readouterr().out.startswith("wave: sine\n")
+    note = UnknownWords("sines", print).note("deck/a/prompt", "house")
+    assert note == "the model does not know 'house'; `riffengine words --model sines` lists the words that it knows"
 
 
 def test_a_stem_that_it_does_not_have_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from riffengine.performance.command import Value
 from riffengine.processes.parameter_path import parse_path
+from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.registry import family_of
 
 MAX_WORDS = 3  # reported of one prompt: a suggestion costs up to a millisecond of the event loop
@@ -16,6 +17,7 @@ class UnknownWords:
 
     def __init__(self, model: str, say: Callable[[str], None]) -> None:
         self._vocabulary, self._say = family_of(model).vocabulary(model), say
+        self._command = "riffengine words" if model == DEFAULT_MODEL else f"riffengine words --model {model}"
         self._said: set[str] = set()
 
     def note(self, path: str, text: Value) -> str:
@@ -30,7 +32,7 @@ class UnknownWords:
         for word in vocabulary.unknown(str(text))[:MAX_WORDS]:
             close = vocabulary.suggest(word)
             hint = (
-                f"did you mean {' or '.join(close)}?" if close else "`riffengine words` lists the words that it knows"
+                f"did you mean {' or '.join(close)}?" if close else f"`{self._command}` lists the words that it knows"
             )
             notes.append(f"the model does not know {word!r}; {hint}")
             if word not in self._said:
