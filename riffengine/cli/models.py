@@ -1,4 +1,4 @@
-"""``models`` and ``convert``: list, fetch, check and convert the checkpoints on this machine."""
+"""``models`` and ``convert``: list, download, check and convert the checkpoints on this machine."""
 
 from __future__ import annotations
 
@@ -126,11 +126,11 @@ def _list(as_json: bool) -> int:
 
 
 def _get(name: str) -> int:
-    from riffengine.renderer.riffusion.download import fetch
+    from riffengine.renderer.riffusion.download import download_checkpoint
     from riffengine.renderer.riffusion.model_library import Library, holding
 
     library = Library.standard()
-    folder = fetch(name, library)
+    folder = download_checkpoint(name, library)
     found = holding(name, folder)
     if found.state == "pickled":
         from riffengine.renderer.riffusion.convert import convert as convert_source

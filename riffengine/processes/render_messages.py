@@ -66,7 +66,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A finished rendition lies in ``slot``: ``(stems, frames, channels) float32``, exactly ``beats`` beats long.
+    """A finished rendition is in ``slot``: ``(stems, frames, channels) float32``, exactly ``beats`` beats long.
 
     ``loudness_lufs`` is the integrated loudness of the mix after levelling, ``peak`` its largest absolute sample.
     ``notes`` is what an instrument would play along, packed (see ``notes``); empty where the family knows no notes.

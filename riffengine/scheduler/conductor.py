@@ -152,7 +152,7 @@ class Conductor:
         return self._scheduler.loops.reserve()
 
     def restore_loop(self, request: RenderRequest, slot: int, shape: tuple[int, int, tuple[str, ...], int]) -> None:
-        """The loop of ``request`` lies in the reserved ``slot``; ``shape`` is frames, channels, stems, beats.
+        """The loop of ``request`` is in the reserved ``slot``; ``shape`` is frames, channels, stems, beats.
 
         From now on it is used as any loop that was rendered, whether or not a renderer is ready.
         """
@@ -259,7 +259,7 @@ class Conductor:
         return [Log("renderer ready", text, {"model": ready.model}), *self._advance(frame)]
 
     def delivered(self, frame: int, delivery: Delivery) -> list[Action]:
-        """A rendition is finished and lies in its slot."""
+        """A rendition is finished and is in its slot."""
         scheduler = self._scheduler
         job = scheduler.renders.finished(delivery.job, frame, scheduler.quality)
         if job is None:

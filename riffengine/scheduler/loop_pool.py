@@ -62,11 +62,11 @@ class LoopPool:
         return slot
 
     def release(self, slot: int) -> None:
-        """The renderer will not write ``slot`` any more, and no loop lies in it."""
+        """The renderer will not write ``slot`` any more, and no loop is in it."""
         self._move(slot, SlotState.RENDERING, SlotState.FREE)
 
     def put(self, loop_id: str, steps: int, slot: int, shape: tuple[int, int, tuple[str, ...], int]) -> FinishedLoop:
-        """A finished loop lies in ``slot``; ``shape`` is frames, channels, stems, beats."""
+        """A finished loop is in ``slot``; ``shape`` is frames, channels, stems, beats."""
         self._move(slot, SlotState.RENDERING, SlotState.READY)
         frames, channels, stems, beats = shape
         loop = FinishedLoop(LoopRef(self._next_loop, slot, frames, channels, stems, beats), loop_id, steps)

@@ -103,7 +103,7 @@ def main() -> int:
         slow = RenderRequest(point, point, steps=8, bpm=arguments.slow, sample_rate=RATE)
         first, rendered = timed(family, slow)
         second, synthesised = timed(family, replace(slow, bpm=arguments.to, source_bpm=arguments.slow))
-        row = {"prompt": prompt, "dream_s": rendered, "synthesis_s": synthesised}
+        row = {"prompt": prompt, "render_s": rendered, "synthesis_s": synthesised}
         rows.append({**row, **swap([first, second], arguments.slow, arguments.to)})
     found = [row for row in rows if max(row["step_swap"], row["step_bend"]) > row["step_rest_max"]]
     if arguments.json:
@@ -112,7 +112,7 @@ def main() -> int:
     print(f"{arguments.slow:g} to {arguments.to:g} bpm, torch {torch.__version__} on one thread")
     for row in rows:
         print(
-            f"{row['prompt']:28} render {row['dream_s']:.2f} s, synthesis {row['synthesis_s']:.2f} s; largest step at "
+            f"{row['prompt']:28} render {row['render_s']:.2f} s, synthesis {row['synthesis_s']:.2f} s; largest step at "
             f"the bend {row['step_bend']:.3f}, at the swap {row['step_swap']:.3f}, else {row['step_rest_max']:.3f} "
             f"(99.99th percentile {row['step_rest_p9999']:.3f}); level in the fade {row['level_db']:+.1f} dB"
         )

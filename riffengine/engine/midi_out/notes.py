@@ -69,7 +69,7 @@ class MidiNotesOut:
     def _plan(self, sender: Sender[TimedMessage | CancelMessages], frame: int, now_ns: int, paused: bool) -> None:
         scheduler = self._conductor.scheduler
         open_ = scheduler.master_fade.opened and not scheduler.master_fade.panicked and not paused
-        decks = [self._deck_notes(deck, frame) if open_ else DeckNotes() for deck in scheduler.decks]
+        decks = [self._deck_notes(name, frame) if open_ else DeckNotes() for name in scheduler.decks]
         until = frame + scheduler.frames(_AHEAD_SECONDS)
         withdrawn, new = self._sequencer.plan(frame, until, scheduler.timeline, decks)
         while self._sent and self._sent[0][1] < now_ns - 1_000_000_000:
@@ -87,26 +87,26 @@ class MidiNotesOut:
                 sender.send(TimedMessage(host_ns, message))
             self._sent.append((entry.frame, host_ns))
 
-    def _deck_notes(self, deck: str, frame: int) -> DeckNotes:
-        """The notes of ``deck``, and which of its stems are not heard."""
+    def _deck_notes(self, name: str, frame: int) -> DeckNotes:
+        """The notes of the deck ``name``, and which of its stems are not heard."""
         scheduler = self._conductor.scheduler
-        part, state = scheduler.decks[deck], scheduler.state
-        if not deck_audible(state, deck):
+        deck, state = scheduler.decks[name], scheduler.state
+        if not deck_audible(state, name):
             return DeckNotes()
-        alpha = scheduler.alpha(part)
-        course = []
-        for bank in (part.sounding, part.launching):
+        alpha = scheduler.alpha(deck)
+        banks = []
+        for bank in (deck.sounding, deck.launching):
             if bank is not None:
-                since = 0 if bank is part.sounding or bank.frame <= frame else bank.frame
-                course.append((since, self._bank_notes(bank, alpha)))
+                since = 0 if bank is deck.sounding or bank.frame <= frame else bank.frame
+                banks.append((since, self._bank_notes(bank, alpha)))
         silent = frozenset(
             stem
-            for stem in stems_of(state.values, deck)
-            if state.number(f"deck/{deck}/stem/{stem}/gain") <= SILENT_DB or not stem_audible(state, deck, stem)
+            for stem in stems_of(state.values, name)
+            if state.number(f"deck/{name}/stem/{stem}/gain") <= SILENT_DB or not stem_audible(state, name, stem)
         )
         if silent >= {"mix"}:  # a model of one stem
             silent |= frozenset(STEM_OF.values())
-        return DeckNotes(tuple(course), silent, scheduler.facts.beats)
+        return DeckNotes(tuple(banks), silent, scheduler.facts.beats)
 
     def _bank_notes(self, bank: MorphBank, alpha: float) -> bytes:
         """The notes of the loop that is nearest to ``alpha``."""

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from riffengine.renderer.bundled import score as sheet
 
-PARTS = ("drums", "bass", "comp", "lead", "chords")
+CONDITION_PARTS = ("drums", "bass", "comp", "lead", "chords")
 CHORD_STEPS = 8  # a chord is given as the pitch classes of two beats
 _PITCHED = ((sheet.BASS, sheet.LOWEST["bass"]), (sheet.COMP, sheet.LOWEST["comp"]), (sheet.LEAD, sheet.LOWEST["lead"]))
 CHROMA_COLUMNS = 24
-CONTEXT_COLUMNS = sheet.COLUMNS + CHROMA_COLUMNS + len(PARTS)
+CONTEXT_COLUMNS = sheet.COLUMNS + CHROMA_COLUMNS + len(CONDITION_PARTS)
 SCALARS = 5
 
 
@@ -36,8 +36,8 @@ def score_context(scores: Tensor, known: Tensor) -> Tensor:
     """The per-token condition ``(batch, steps, CONTEXT_COLUMNS)`` of the render stage.
 
     ``scores`` ``(batch, steps, sheet.COLUMNS)`` is at sounding pitch. ``known`` ``(batch, 5)`` says for each of
-    ``PARTS`` whether it is given (1) or left to the model (0). An unknown part is zero and flagged, so that it differs
-    from a silent one.
+    ``CONDITION_PARTS`` whether it is given (1) or left to the model (0). An unknown part is zero and flagged, so that
+    it differs from a silent one.
     """
     drums, bass, comp, lead, chords = known[:, None, :].split(1, dim=2)
     given = scores.clone()

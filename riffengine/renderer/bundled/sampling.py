@@ -163,7 +163,7 @@ class Sampler:
             noise = torch.where(mask, self._noise(request, shape, _LATENT_STREAM, retake.number), noise)
             inpainting = Inpainting(~mask, base.latents)
         # An empty score would be rendered as silence: then the score counts as unknown, and the words alone decide.
-        known = torch.full((1, len(cond.PARTS)), float(score.any()))
+        known = torch.full((1, len(cond.CONDITION_PARTS)), float(score.any()))
         given = as_trained(score[None], net.shape)
         prompt, negative_prompt = self._embeddings(net, request)
         bpm = request.source_tempo

@@ -1,4 +1,4 @@
-"""Checkpoint: loads a folder in diffusers layout into memory. It fetches nothing and opens no pickle."""
+"""Checkpoint: loads a folder in diffusers layout into memory. It downloads nothing and opens no pickle."""
 
 from __future__ import annotations
 
@@ -138,19 +138,21 @@ def _tokenizer(folder: Path, words: int) -> Any:
 
     for name in () if (folder / "tokenizer.json").is_file() else ("vocab.json", "merges.txt"):
         if not (folder / name).is_file():
-            raise ModelError(f"the checkpoint's tokenizer is incomplete: {folder / name} is missing; fetch it again")
+            raise ModelError(f"the checkpoint's tokenizer is incomplete: {folder / name} is missing; download it again")
     own = folder / "tokenizer_config.json"
     for key in _OWN_FILES if own.is_file() else ():
         if value := read_config(own, "tokenizer").get(key):
             raise ModelError(
                 f"{own}: {key} is {printable(repr(value), 80)}; a tokenizer is read from the files of its own folder "
-                f"alone: take {key} away, or fetch the checkpoint elsewhere"
+                f"alone: take {key} away, or download the checkpoint elsewhere"
             )
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         spelt = tokenizer(_LETTERS, add_special_tokens=False).input_ids
     except Exception as error:  # the tokenizers library raises bare Exceptions for damaged files
-        raise ModelError(f"the checkpoint's tokenizer in {folder} cannot be read: {error}; fetch it again") from error
+        raise ModelError(
+            f"the checkpoint's tokenizer in {folder} cannot be read: {error}; download it again"
+        ) from error
     ids = {tokenizer.bos_token_id, tokenizer.eos_token_id}
     # A tokenizer that did not find its files has two words and raises no error.
     if len(tokenizer) > words or len(tokenizer) < 3 or None in ids or max(ids) >= words:
@@ -158,7 +160,7 @@ def _tokenizer(folder: Path, words: int) -> Any:
             f"the tokenizer in {folder} has {len(tokenizer)} words, the text encoder {words}: they do not fit"
         )
     if tokenizer.unk_token_id in spelt:
-        raise ModelError(f"the tokenizer in {folder} cannot spell {_LETTERS!r}; fetch the checkpoint again")
+        raise ModelError(f"the tokenizer in {folder} cannot spell {_LETTERS!r}; download the checkpoint again")
     return tokenizer
 
 

@@ -1,4 +1,4 @@
-"""Fetching: a checkpoint comes from the hub into the library, once, because somebody asked for it.
+"""Download: copies a checkpoint from the hub into the library, once, and only when asked to.
 
 The hub is whatever ``HF_ENDPOINT`` names, so what it says is foreign: of names, sizes and tags nothing becomes a path
 or reaches the terminal as it came.
@@ -30,19 +30,19 @@ _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _UNTRUSTED = "nothing of it is kept: check HF_ENDPOINT, or use another checkpoint"
 
 
-def fetch(name: str, library: Library) -> Path:
-    """Fetch the checkpoint ``name`` from the hub into ``library`` and return its folder; what is there is not fetched.
+def download_checkpoint(name: str, library: Library) -> Path:
+    """Download the checkpoint ``name`` from the hub into ``library``, unless it is there, and return its folder.
 
     Takes what is played and no more: each part's safetensors, in full precision before half, and its pickle only where
-    there is no other. An interrupted fetch goes on where it was, within a file too. Raises ``ModelError`` when the hub
-    cannot be reached, does not know ``name`` or keeps it closed, sends something else than it promised, or the disk is
-    full. Of what the hub offers only the files of ``layout`` are taken, each up to its size there, and they are written
-    in the checkpoint's folder alone; a hub that offers names which lead elsewhere is refused whole.
+    there is no other. An interrupted download continues where it was, within a file too. Raises ``ModelError`` when the
+    hub cannot be reached, does not know ``name`` or keeps it closed, sends something else than it promised, or the disk
+    is full. Of what the hub offers only the files of ``layout`` are taken, each up to its size there, and they are
+    written in the checkpoint's folder alone; a hub that offers names which lead elsewhere is refused whole.
     """
     folder = library.place(name)
     if not _lacking(folder):
         return folder
-    _download(name, folder)
+    _download_files(name, folder)
     lacking = _lacking(folder)
     if lacking:
         raise ModelError(
@@ -64,12 +64,12 @@ def _has_weights(folder: Path, part: str) -> bool:
     return any(path for pattern in ("*.safetensors", "*.bin") for path in (folder / part).glob(pattern))
 
 
-def _download(name: str, folder: Path) -> None:
+def _download_files(name: str, folder: Path) -> None:
     try:
         import huggingface_hub as hub
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
     except ImportError as error:
-        raise ModelError(f"fetching needs huggingface_hub ({error}): pip install 'riffengine[riffusion]'") from error
+        raise ModelError(f"downloading needs huggingface_hub ({error}): pip install 'riffengine[riffusion]'") from error
     # The endpoint as it is now, not as it was when the library was imported.
     endpoint = (os.environ.get("HF_ENDPOINT") or hub.constants.ENDPOINT).rstrip("/")
     try:
@@ -83,7 +83,7 @@ def _download(name: str, folder: Path) -> None:
     except GatedRepoError as error:
         raise ModelError(
             f"{name} can be downloaded only by those who accept its terms: do that on its page, sign in with "
-            "`hf auth login`, and fetch it again"
+            "`hf auth login`, and download it again"
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(
@@ -91,7 +91,7 @@ def _download(name: str, folder: Path) -> None:
         ) from error
     except Exception as error:  # strange answers make the client raise nearly anything: ValueError, AttributeError …
         raise ModelError(
-            f"{name} could not be fetched ({_first_line(error)}). With a network, `riffengine models get {name}` "
+            f"{name} could not be downloaded ({_first_line(error)}). With a network, `riffengine models get {name}` "
             "continues where it stopped; a copy of its folder from another machine works too; without either, "
             "--model bundled plays the model of the package"
         ) from error
@@ -139,7 +139,7 @@ class _BoundedFile(io.BufferedWriter):
 
 
 def _take(url: str, folder: Path, file: str, hub: Any) -> None:
-    """One file, written beside its place under a name that tells its content, so that the next fetch may go on there.
+    """One file, written beside its place under a name that tells its content, so that the next download can continue.
 
     The library's own downloads begin a file anew in every process, and three gigabytes are a long way.
     """
@@ -161,7 +161,7 @@ def _take(url: str, folder: Path, file: str, hub: Any) -> None:
         told = "an unknown number of bytes" if size is None else _size(size)
         raise ModelError(
             f"{file} has {told}, and the disk of {folder} has {_size(max(0, room))} left for it; free some space, "
-            "or set RIFFENGINE_MODELS to a folder on another disk, and fetch it again"
+            "or set RIFFENGINE_MODELS to a folder on another disk, and download it again"
         )
     limit = min(most, room) if size is None else size
     sends = f"the hub sends more of {file} than {'possible' if size is None else 'it said'}, {_size(limit)}"
@@ -176,7 +176,7 @@ def _take(url: str, folder: Path, file: str, hub: Any) -> None:
         raise
     if (size is not None and partial.stat().st_size != size) or not _is_whole(partial, tag):
         partial.unlink()
-        raise ModelError(f"{file} does not match the checksum of the hub ({printable(tag[:16])}); fetch it again")
+        raise ModelError(f"{file} does not match the checksum of the hub ({printable(tag[:16])}); download it again")
     partial.replace(target)
 
 

@@ -56,7 +56,7 @@ def check_name(name: object) -> None:
     if problem:
         raise ModelError(
             f"the hub offers a file {printable(repr(name), 80)}, whose name {problem}; plain names inside the "
-            "checkpoint's folder are allowed. Nothing is fetched: look at what HF_ENDPOINT names, or take another hub"
+            "checkpoint's folder are allowed. Nothing is downloaded: check what HF_ENDPOINT names, or take another hub"
         )
 
 

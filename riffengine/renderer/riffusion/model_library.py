@@ -57,9 +57,9 @@ class Library:
         return self.home / name.replace("/", "--")
 
     def locate(self, source: str) -> Path:
-        """The folder that ``source`` names: a path, a folder of the library, or a name fetched before.
+        """The folder that ``source`` names: a path, a folder of the library, or a name downloaded before.
 
-        Raises ``ModelError`` if there is none; nothing is fetched.
+        Raises ``ModelError`` if there is none; nothing is downloaded.
         """
         folder = Path(source).expanduser()
         if folder.is_dir():
@@ -97,7 +97,7 @@ class Library:
             )
         if state != "ready":
             raise ModelError(
-                f"{folder} is not a complete checkpoint ({state}): give a folder in diffusers layout, or fetch one: "
+                f"{folder} is not a complete checkpoint ({state}): give a folder in diffusers layout, or download one: "
                 f"riffengine models get {RIFFUSION}"
             )
         return folder

@@ -1,6 +1,6 @@
 """ModelSpec: what a preset's ``model`` says about a Riffusion checkpoint. No torch: the engine reads it too.
 
-riffusion/riffusion-model-v1                            a name on the hub, fetched before with `riffengine models get`
+riffusion/riffusion-model-v1                            a name on the hub, downloaded with `riffengine models get`
 ~/checkpoints/mine?scheduler=lcm&lora=lcm.safetensors   a folder, with options
 """
 

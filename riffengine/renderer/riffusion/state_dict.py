@@ -25,14 +25,14 @@ def read_config(path: Path, what: str) -> dict[str, Any]:
     """The JSON object at ``path``. Raises ``ModelError`` when the file is missing or holds anything else."""
     if not path.is_file():
         raise ModelError(
-            f"the checkpoint's {what} is incomplete: {path} is missing; fetch or copy the whole folder again"
+            f"the checkpoint's {what} is incomplete: {path} is missing; download or copy the whole folder again"
         )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not JSON ({error}); fetch or copy it again") from error
+        raise ModelError(f"{path} is not JSON ({error}); download or copy it again") from error
     if not isinstance(found, dict):
-        raise ModelError(f"{path} holds a {type(found).__name__}; a JSON object is needed; fetch or copy it again")
+        raise ModelError(f"{path} holds a {type(found).__name__}; a JSON object is needed; download or copy it again")
     return found
 
 
@@ -51,7 +51,9 @@ def weights_file(folder: Path, what: str) -> Path:
             f"the checkpoint's {what} is a pickle ({folder / pickles[0]}), which may run code when it is loaded; only "
             f"safetensors are loaded. Convert it once: riffengine convert {folder.parent}"
         )
-    raise ModelError(f"the checkpoint's {what} has no weights: {folder} holds no .safetensors; fetch or copy it again")
+    raise ModelError(
+        f"the checkpoint's {what} has no weights: {folder} holds no .safetensors; download or copy it again"
+    )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -63,7 +65,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
-            f"{path} is not a complete safetensors file ({error}); fetch or copy it again; convert a pickle with "
+            f"{path} is not a complete safetensors file ({error}); download or copy it again; convert a pickle with "
             "riffengine convert"
         ) from error
 

@@ -1,4 +1,4 @@
-"""A hub on this machine, for the tests that fetch."""
+"""A hub on this machine, for the tests that download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching as it is typed, by the real client from a hub on this machine; the line may be cut in the middle."""
+"""Downloading as it is typed, by the real client from a hub on this machine; the line may be cut in the middle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from riffengine.cli import main
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-from riffengine.renderer.riffusion.download import fetch
+from riffengine.renderer.riffusion.download import download_checkpoint
 from riffengine.renderer.riffusion.model_library import Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from tests.renderer.riffusion.checkpoints import toy_checkpoints
@@ -19,7 +19,7 @@ from tests.renderer.riffusion.hub import NEVER, Hub
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
-def test_what_is_played_is_fetched_once_and_is_ready(
+def test_what_is_played_is_downloaded_once_and_is_ready(
     served: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TQDM_POSITION", "-1")  # progress as on a terminal
@@ -49,17 +49,17 @@ def test_pickles_come_only_where_there_is_no_other_and_are_converted_on_arrival(
     assert Library(tmp_path / "models").holdings()[0].state == "ready"
 
 
-def test_a_cut_line_is_told_and_the_next_fetch_goes_on_within_the_file(served: Hub, tmp_path: Path) -> None:
+def test_a_cut_line_is_told_and_the_next_download_goes_on_within_the_file(served: Hub, tmp_path: Path) -> None:
     library, size = Library(tmp_path / "models"), (served.folder / WEIGHTS).stat().st_size
     served.cut_file, served.cut_at = WEIGHTS, size // 2
-    with pytest.raises(ModelError, match=r"could not be fetched .*continues where it stopped.*--model bundled"):
-        fetch("somebody/model", library)
+    with pytest.raises(ModelError, match=r"could not be downloaded .*continues where it stopped.*--model bundled"):
+        download_checkpoint("somebody/model", library)
     assert served.sent[WEIGHTS] == size // 2
     (begun,) = (library.home / "somebody--model" / "unet").glob("*.partial")
     assert size // 2 - 4096 <= (kept := begun.stat().st_size) <= size // 2
     assert library.holdings()[0].state.startswith("incomplete")
     served.repair()
-    folder = fetch("somebody/model", library)
+    folder = download_checkpoint("somebody/model", library)
     assert served.sent[WEIGHTS] == size // 2 + size - kept  # the second half alone
     assert not list(folder.rglob("*.partial"))
     assert (folder / WEIGHTS).read_bytes() == (served.folder / WEIGHTS).read_bytes()
@@ -69,5 +69,5 @@ def test_a_cut_line_is_told_and_the_next_fetch_goes_on_within_the_file(served: H
 def test_what_is_not_as_promised_is_thrown_away(served: Hub, tmp_path: Path) -> None:
     served.forged = WEIGHTS
     with pytest.raises(ModelError, match="does not match the checksum of the hub"):
-        fetch("somebody/model", Library(tmp_path / "models"))
+        download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert not list((tmp_path / "models" / "somebody--model" / "unet").glob("*model*"))

@@ -15,7 +15,7 @@ import pytest
 from riffengine.cli import main
 from riffengine.errors import ModelError, printable
 from riffengine.renderer.riffusion import download, layout
-from riffengine.renderer.riffusion.download import fetch
+from riffengine.renderer.riffusion.download import download_checkpoint
 from riffengine.renderer.riffusion.model_library import Library
 from tests.renderer.riffusion.hub import Hub
 
@@ -74,7 +74,7 @@ def test_only_names_of_the_fixed_list_are_taken(served: Hub, tmp_path: Path) -> 
         "x/config.json",
     )
     served.planted = dict.fromkeys(planted, b"{}") | {"LICENSE": b"MIT"}
-    folder = fetch("somebody/model", Library(tmp_path / "models"))
+    folder = download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert files(folder) == {
         "LICENSE", "README.md", "codec.json", "model_index.json", "scheduler/scheduler_config.json",
         "text_encoder/config.json", "text_encoder/model.safetensors", "tokenizer/merges.txt",
@@ -86,8 +86,8 @@ def test_only_names_of_the_fixed_list_are_taken(served: Hub, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("listing", "words"),
     [
-        (b"[" * 100_000, "could not be fetched"),
-        (b"no JSON \x1b[2J", "could not be fetched"),
+        (b"[" * 100_000, "could not be downloaded"),
+        (b"no JSON \x1b[2J", "could not be downloaded"),
         (b"[]", "no list of files"),
         (b'{"siblings": ["LICENSE"]}', "no list of files"),
         (b'{"siblings": [{"rfilename": ["LICENSE"]}]}', "is not text"),
@@ -107,7 +107,7 @@ def test_a_strange_list_is_refused_in_one_line(
 @pytest.mark.parametrize("tag", ["../../x", "a/b/c", "\x1b[31mred", "x" * 3000, "z" * 40, ""])
 def test_a_tag_never_names_a_path(tag: str, served: Hub, tmp_path: Path) -> None:
     served.tags["model_index.json"] = tag
-    folder = fetch("somebody/model", Library(tmp_path / "models"))
+    folder = download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert (folder / "model_index.json").read_bytes() == (served.folder / "model_index.json").read_bytes()
     assert not [name for name in files(tmp_path) if name.endswith(".partial")]
 
@@ -136,9 +136,9 @@ def test_what_is_sent_is_bounded_by_what_was_said_and_by_the_kind_of_file(
     assert not [name for name in files(tmp_path / "models") if "README" in name]
 
 
-def test_a_file_whose_size_is_not_stated_is_fetched(served: Hub, tmp_path: Path) -> None:
+def test_a_file_whose_size_is_not_stated_is_downloaded(served: Hub, tmp_path: Path) -> None:
     served.sizes = {WEIGHTS: None, "README.md": None}
-    folder = fetch("somebody/model", Library(tmp_path / "models"))
+    folder = download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert (folder / WEIGHTS).read_bytes() == (served.folder / WEIGHTS).read_bytes()
 
 
@@ -182,7 +182,7 @@ def test_nothing_is_written_through_a_link_that_lies_where_a_download_begins(ser
     victim.write_text("kept")
     (folder / f"model_index.json.{'a' * 16}.partial").symlink_to(victim)
     with pytest.raises(ModelError, match="is a link"):
-        fetch("somebody/model", Library(tmp_path / "models"))
+        download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert victim.read_text() == "kept"
 
 
@@ -190,7 +190,7 @@ def test_a_checkpoints_folder_may_be_a_link_of_the_user(served: Hub, tmp_path: P
     (tmp_path / "disk").mkdir()
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "somebody--model").symlink_to(tmp_path / "disk")
-    fetch("somebody/model", Library(tmp_path / "models"))
+    download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert (tmp_path / "disk" / WEIGHTS).is_file()
 
 
@@ -198,7 +198,7 @@ def test_what_was_begun_with_another_content_is_thrown_away(served: Hub, tmp_pat
     old = tmp_path / "models" / "somebody--model" / "unet" / "diffusion_pytorch_model.safetensors.0123.partial"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
-    fetch("somebody/model", Library(tmp_path / "models"))
+    download_checkpoint("somebody/model", Library(tmp_path / "models"))
     assert not old.exists()
 
 
@@ -210,13 +210,13 @@ def test_what_the_hub_says_reaches_the_terminal_without_escapes(
     try:
         served.warning = f"{os.getpid()}; \x1b[2J\x9bowned"
         served.failure = json.dumps({"error": "\x1b]0;owned\x07\r"}).encode()
-        refused("could not be fetched", capsys)
+        refused("could not be downloaded", capsys)
     finally:
         logging.getLogger("huggingface_hub").removeHandler(log)
     said = log.stream.getvalue()
     assert "owned" in said and "\x1b" not in said and "\x9b" not in said
     served.failure = b"[1]"  # the client cannot parse it
-    refused("could not be fetched", capsys)
+    refused("could not be downloaded", capsys)
 
 
 def test_foreign_text_is_one_printable_line() -> None:

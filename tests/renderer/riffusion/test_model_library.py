@@ -1,4 +1,4 @@
-"""The checkpoints on this machine: found by path and name, listed with their state, never fetched unasked."""
+"""The checkpoints on this machine: found by path and name, listed with their state, never downloaded unasked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-from riffengine.renderer.riffusion.download import fetch
+from riffengine.renderer.riffusion.download import download_checkpoint
 from riffengine.renderer.riffusion.model_library import RIFFUSION, Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from tests.renderer.riffusion.checkpoints import toy_checkpoints
@@ -71,18 +71,19 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         read_checkpoint(ModelSpec(str(tmp_path)))
 
 
-def test_without_a_network_fetching_says_so_and_what_plays_instead(
+def test_without_a_network_downloading_says_so_and_what_plays_instead(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"could not be fetched .*continues where it stopped.*--model bundled"):
-        fetch("nobody/nothing", library)
+    with pytest.raises(ModelError, match=r"could not be downloaded .*continues where it stopped.*--model bundled"):
+        download_checkpoint("nobody/nothing", library)
     with pytest.raises(ModelError, match="not a name on the hub"):
-        fetch("../escape", library)
+        download_checkpoint("../escape", library)
     for name in ("a/b\n", "a/b--c", "a/..b", "a/b\\..", "a/b..c", "ä/b", "a/" + "b" * 200):
         with pytest.raises(ModelError, match="not a name on the hub"):
             library.place(name)
-    assert fetch("somebody/ready", library) == library.home / "somebody--ready"  # it is here: nothing is asked
+    ready = download_checkpoint("somebody/ready", library)
+    assert ready == library.home / "somebody--ready"  # it is here: nothing is asked
 
 
 def test_the_users_own_library_lies_where_the_environment_says(tmp_path: Path) -> None:
