@@ -1,7 +1,7 @@
 """What a model family is to the rest of the engine: a descriptor that needs no torch, and the loaded model behind it.
 
-A new family is a folder beside ``bundled/`` and ``riffusion/`` with a ``FamilyDescriptor`` in a module that imports no
-torch, and one line in ``registry.FAMILIES``.
+A new family is a folder beside ``bundled/`` and ``riffusion/`` with a subclass of ``FamilyDescriptor`` in a module that
+imports no torch, one line in ``registry.FAMILIES``, and the folder's name in the import contracts of pyproject.toml.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""Observers and StatusLine: what a terminal and a log file show, and an observer that fails."""
+
+from __future__ import annotations
+
+import io
+
+from riffengine.telemetry.observation import Observer
+from riffengine.telemetry.observers import Observers
+from riffengine.telemetry.status_line import StatusLine
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Failing(Observer):
+    def notified(self, text: str) -> None:
+        raise ValueError("broken")
+
+
+class Listening(Observer):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def notified(self, text: str) -> None:
+        self.heard.append(text)
+
+
+def test_a_terminal_keeps_the_status_below_the_messages() -> None:
+    stream = Terminal()
+    observers = Observers(StatusLine(stream))
+    observers.update({"bpm": "120", "": "playing"})
+    observers.say("a message")
+    observers.ending()
+    status = "bpm 120  playing"
+    assert stream.getvalue() == f"\r\x1b[2K{status}\r\x1b[2Ka message\n{status}\n"
+
+
+def test_a_log_file_gets_every_message_and_few_updates() -> None:
+    stream = io.StringIO()
+    observers = Observers(StatusLine(stream, every=3))
+    for beat in range(1, 7):
+        observers.update({"beat": str(beat)})
+    observers.say("a message")
+    observers.ending()
+    assert stream.getvalue() == "beat 1\nbeat 4\na message\n"
+
+
+def test_an_observer_that_fails_is_removed_and_the_others_learn_why() -> None:
+    listening = Listening()
+    observers = Observers(None, (Failing(), listening))
+    assert observers.watching
+    observers.say("first")
+    observers.say("second")
+    assert [text for text in listening.heard if not text.startswith("the Failing")] == ["first", "second"]
+    reported = [text for text in listening.heard if text.startswith("the Failing failed: ValueError: broken")]
+    assert len(reported) == 1 and "switched off" in reported[0]
