@@ -15,6 +15,7 @@ from riffengine.cli.play import PLAY
 from riffengine.cli.presets import PRESETS
 from riffengine.cli.rehearse import REHEARSE
 from riffengine.cli.render import RENDER
+from riffengine.cli.repair import REPAIR
 from riffengine.cli.serve import SERVE
 from riffengine.cli.spectrograms import TO_AUDIO, TO_IMAGE
 from riffengine.cli.verb import Verb
@@ -24,6 +25,7 @@ VERBS: dict[str, Verb] = {
     "play": PLAY,
     "serve": SERVE,
     "render": RENDER,
+    "repair": REPAIR,
     "presets": PRESETS,
     "clients": CLIENTS,
     "to-image": TO_IMAGE,

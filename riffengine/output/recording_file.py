@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.errors import AudioFileError
+from riffengine.output.flac_repair import lock_recording, repair_flac
 from riffengine.processes.audio import Block
 
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
@@ -36,7 +37,8 @@ class RecordingFile:
     """Writes ``(frames, channels) float32`` blocks in their order. One thread only; every call may wait for the disk.
 
     A part ends after ``part_frames`` (``None``: never), and a .wav before 3.9 GB; the next one is called ``name-2`` and
-    so on. No file is ever overwritten: where ``name`` exists, the lowest free number is added. If no block was written,
+    so on. No file is ever overwritten: where ``name`` exists, the lowest free number is added, and a .flac of that name
+    whose recorder was killed is made readable. If no block was written,
     no file is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take the data.
     """
 
@@ -52,6 +54,7 @@ class RecordingFile:
         self.frames = 0
         self.parts = [RecordingPart(self._unused_path(), 0)]
         self._file: Any = self._open(self.parts[0].path)
+        self._lock = lock_recording(self.parts[0].path)
 
     @property
     def path(self) -> Path:
@@ -68,6 +71,8 @@ class RecordingFile:
                 self._file.close()
                 self.parts.append(RecordingPart(self._unused_path(), self.frames))
                 self._file = self._open(self.parts[-1].path)
+                self._unlock()
+                self._lock = lock_recording(self.parts[-1].path)
                 self._frames_in_part = 0
             self._file.write(block)
             self._frames_in_part += len(block)
@@ -90,10 +95,16 @@ class RecordingFile:
             self._file.close()
         except (soundfile.LibsndfileError, OSError) as error:
             problem = f"recording to {self.parts[-1].path} was not finished: {self._reason(error)}"
+        self._unlock()
         if not self.frames and self.path.is_file():
             with contextlib.suppress(OSError):
                 self.path.unlink()
         return problem
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _unused_path(self) -> Path:
         """The asked path, or with the lowest free number; created at once so that no other process can take it."""
@@ -105,6 +116,9 @@ class RecordingFile:
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             except FileExistsError:
+                if path.suffix.lower() == ".flac":  # perhaps of a recorder that was killed
+                    with contextlib.suppress(AudioFileError):
+                        repair_flac(path)
                 continue
             except OSError as error:
                 raise self._unwritable(path, error) from error
