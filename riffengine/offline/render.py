@@ -106,9 +106,10 @@ def render_file(job: RenderJob, family: Family, progress: Progress = lambda done
         renditions.append(family.render(asked, lambda: None))
         costs.append(time.perf_counter() - began)
         progress(index + 1, len(alphas))
-    samples = _samples(job, family, alphas, renditions, job.levels)
+    scale = 1.0 if job.bars else _scale(job, family, renditions[0])
+    samples = _samples(job, family, alphas, renditions, job.levels, scale)
     write_audio(job.output, samples, job.request.sample_rate)
-    stems = list(_write_stems(job, family, alphas, renditions))
+    stems = list(_write_stems(job, family, alphas, renditions, scale))
     notes = 0
     if job.midi is not None:
         request = job.request
@@ -161,11 +162,16 @@ def _check_job(job: RenderJob, family: Family) -> None:
 
 
 def _samples(
-    job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], levels: Mapping[str, float]
+    job: RenderJob,
+    family: Family,
+    alphas: list[float],
+    renditions: list[Rendition],
+    levels: Mapping[str, float],
+    scale: float,
 ) -> NDArray[np.float32]:
     if job.bars:
         return _travel(job, family, alphas, renditions, levels)
-    return _stereo(_mixed(family, renditions[0], levels) * _scale(job, family, renditions[0]))
+    return _stereo(_mixed(family, renditions[0], levels) * scale)
 
 
 def _mixed(family: Family, rendition: Rendition, levels: Mapping[str, float]) -> NDArray[np.float32]:
@@ -186,14 +192,16 @@ def _alone(job: RenderJob, family: Family, stem: str) -> dict[str, float]:
     return {other: job.level(stem) if other == stem else 0.0 for other in family.stems}
 
 
-def _write_stems(job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition]) -> Iterator[str]:
+def _write_stems(
+    job: RenderJob, family: Family, alphas: list[float], renditions: list[Rendition], scale: float
+) -> Iterator[str]:
     """Every stem that is heard, at its level; of a single loop they add up to the mix."""
     if job.stems is None:
         return
     for stem in family.stems:
         if job.level(stem) > 0.0:
             path = job.stems / f"{stem}{job.output.suffix}"
-            samples = _samples(job, family, alphas, renditions, _alone(job, family, stem))
+            samples = _samples(job, family, alphas, renditions, _alone(job, family, stem), scale)
             write_audio(path, samples, job.request.sample_rate)
             yield str(path)
 

@@ -47,7 +47,8 @@ def repair_flac(path: Path) -> FlacRepair:
         raise AudioFileError(f"{path} is no regular file; only recordings in FLAC can be repaired")
     try:
         with path.open("r+b") as file:
-            _lock(file, path)
+            if not _locked(file.fileno()):
+                raise AudioFileError(f"{path} is still being recorded; end the recording first")
             start, info = _metadata(file, path)
             rate, blocksize = info[10] << 12 | info[11] << 4 | info[12] >> 4, info[2] << 8 | info[3]
             stated = (info[13] & 0x0F) << 32 | int.from_bytes(info[14:18], "big")
@@ -78,22 +79,22 @@ def lock_recording(path: Path) -> int:
         return -1
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return -1
-        return descriptor
+        with contextlib.suppress(OSError):  # a file system without locks
+            if _locked(descriptor):
+                return descriptor
+        os.close(descriptor)
     return -1
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _locked(descriptor: int) -> bool:
+    """Lock an open file, if no other descriptor has; true where there are no locks."""
     if sys.platform == "win32":
-        return
+        return True
     try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise AudioFileError(f"{path} is still being recorded; end the recording first") from error
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _metadata(file: BinaryIO, path: Path) -> tuple[int, bytes]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import RendererError
-from riffengine.renderer.loudness import ABSOLUTE_GATE_LUFS, gated_lufs, k_weighting
+from riffengine.renderer.loudness import ABSOLUTE_GATE_LUFS, gated_lufs, gating_blocks, k_weighting
 
 LOUDNESS_LUFS = -14.0
 """What the loops of every family are levelled to."""
@@ -87,7 +87,7 @@ def level(audio: Stems, target_lufs: float, sample_rate: int) -> LevelledLoop:
     power = np.add.reduceat(np.einsum("fc,fc->f", weighted, weighted), np.arange(0, len(mix), BLOCK))
     curve = gain_curve(peaks, power, len(mix), target_lufs, sample_rate)
     gain = frame_gains(curve.gains, len(mix))
-    levelled = (audio * gain[:, None]).astype(np.float32)
+    levelled = np.asarray(audio * gain[:, None], np.float32)
     return LevelledLoop(levelled, gain, curve.loudness_lufs, float(np.abs(levelled.sum(axis=0)).max()))
 
 
@@ -128,12 +128,6 @@ def fast_length(least: int) -> int:
             if odd < best:
                 best = min(best, odd << max(0, (-(-least // odd) - 1).bit_length()))
     return best
-
-
-@lru_cache(maxsize=2)
-def quarter_sample(frames: int) -> NDArray[np.complex64]:
-    """What shifts a loop by a quarter of a sample, for its real FFT."""
-    return np.exp(2j * math.pi / (frames * OVERSAMPLING) * np.arange(frames // 2 + 1)).astype(np.complex64)
 
 
 @lru_cache(maxsize=2)
@@ -216,10 +210,9 @@ def reduction_db(
 
 def _loudness(power: NDArray[np.float64], frames: int, sample_rate: int) -> float:
     """Integrated loudness of a loop of which the K-weighted powers of its blocks are known."""
-    block, step = min(frames, round(0.4 * sample_rate)), max(1, round(0.1 * sample_rate))
+    starts, block = gating_blocks(frames, sample_rate)
     edges = np.minimum(np.arange(2 * len(power) + 1) * BLOCK, 2 * frames).astype(np.float64)
     edges[len(power) + 1 :] = frames + edges[1 : len(power) + 1]
     edges[len(power)], edges[-1] = frames, 2 * frames
     running = np.concatenate([[0.0], np.cumsum(np.tile(power, 2))])
-    starts = np.arange(0, frames, step)
     return gated_lufs((np.interp(starts + block, edges, running) - np.interp(starts, edges, running)) / block)

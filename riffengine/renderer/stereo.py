@@ -50,9 +50,19 @@ def _side_filter(frames: int, sample_rate: int, width: Width) -> NDArray[np.comp
     gain = 10.0 ** (np.interp(octaves, np.log2(levels[:, 0]), levels[:, 1]) / 20.0)
     onset = np.clip((octaves - math.log2(levels[0, 0])) / 0.5 + 1.0, 0.0, 1.0)  # half an octave below the first point
     gain *= np.sin(0.5 * math.pi * onset) ** 2
-    rng = np.random.default_rng(width.seed)
+    delayed = all_pass(frames, sample_rate, width.shortest_ms, width.longest_ms, width.seed)
+    return np.asarray(gain * delayed, np.complex64)
+
+
+def all_pass(frames: int, sample_rate: int, shortest_ms: float, longest_ms: float, seed: int) -> NDArray[np.complex128]:
+    """A response of magnitude 1 for the real FFT of ``frames`` that delays every frequency by another time.
+
+    ``seed`` draws the delays, six an octave, from ``shortest_ms`` to ``longest_ms``.
+    """
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(frames, 1.0 / sample_rate), _LOWEST_HZ))
+    rng = np.random.default_rng(seed)
     count = math.ceil(math.log2(_HIGHEST_HZ / _LOWEST_HZ) * _POINTS_PER_OCTAVE) + 1
     grid = math.log2(_LOWEST_HZ) + np.arange(count) / _POINTS_PER_OCTAVE
-    delays = np.interp(octaves, grid, rng.uniform(width.shortest_ms, width.longest_ms, count) / 1000.0)
+    delays = np.interp(octaves, grid, rng.uniform(shortest_ms, longest_ms, count) / 1000.0)
     phase = -2.0 * math.pi * np.cumsum(delays) * (sample_rate / frames)  # the delay is the slope of the phase
-    return np.asarray(gain * np.exp(1j * phase), np.complex64)
+    return np.asarray(np.exp(1j * phase), np.complex128)

@@ -28,6 +28,7 @@ from riffengine.renderer.codec.envelopes import (
     EnvelopeNet,
     load_envelope_net,
     save_envelope_net,
+    window_spectrum,
 )
 from riffengine.renderer.codec.noise import zone_weights
 from tools.train.features import stems_of
@@ -42,10 +43,7 @@ def measured_levels(stem: Tensor, frames: int, sample_rate: int) -> Tensor:
     length = len(stem)
     zones = torch.stack(zone_weights(ZONE_EDGES_HZ, torch.fft.rfftfreq(length, 1.0 / sample_rate))[1:])
     power = torch.fft.irfft(torch.fft.rfft(stem) * zones, n=length).square()
-    window = torch.zeros(length)
-    width = round(_ATTACK_MS / 1000.0 * sample_rate) | 1
-    window[:width] = torch.hann_window(width + 2, periodic=False)[1:-1]
-    smoothing = torch.fft.rfft((window / window.sum()).roll(-(width // 2)))
+    smoothing = window_spectrum(round(_ATTACK_MS / 1000.0 * sample_rate), length)
     power = torch.fft.irfft(torch.fft.rfft(power) * smoothing, n=length)
     values = frames * VALUES_PER_FRAME
     cell = torch.arange(length) * values // length

@@ -7,19 +7,22 @@ is made again from the mid by an all-pass with many delays, so the sum of both c
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from riffengine.renderer.bundled.score import STEPS
+from riffengine.renderer.codec.envelopes import resampled
 from riffengine.renderer.codec.noise import zone_weights
+from riffengine.renderer.stereo import all_pass
 
 _RATE = 44100
 _WINDOW = 2048
 _PER_STEP = 4  # windows of the analysis in a sixteenth
 _LEAST_WIDTH_DB, _MOST_WIDTH_DB = -40.0, 6.0
+_SHORTEST_MS, _LONGEST_MS = 3.0, 20.0
 _QUIET = 1e-8  # mean power of a band below which nothing is known about its image
 
 
@@ -61,7 +64,7 @@ def side_signal(mid: Tensor, image: Tensor, bands_hz: tuple[float, ...], sample_
     parts = torch.fft.irfft(torch.cat([spectrum * zones, spectrum * delayed]), n=length)
     width = 10.0 ** (image[..., 1] / 20.0) * (image[..., 1] > _LEAST_WIDTH_DB + 1.0)
     gains = torch.cat([image[..., 0], width], dim=1).T
-    return (parts * _between_steps(gains, length)).sum(dim=0)
+    return (parts * resampled(gains, length)).sum(dim=0)
 
 
 @lru_cache(maxsize=8)
@@ -69,21 +72,8 @@ def _filters(length: int, sample_rate: int, bands_hz: tuple[float, ...], seed: i
     """The bands of a spectrum, and the same behind an all-pass whose delay changes from frequency to frequency."""
     hz = torch.fft.rfftfreq(length, 1 / sample_rate)
     zones = torch.stack(zone_weights(bands_hz, hz)[1:])
-    draw = torch.Generator().manual_seed(seed)
-    octave = (torch.log2(hz.clamp_min(20.0) / 20.0) * 6.0).clamp_max(62.0)
-    points = torch.rand(64, generator=draw) * 0.017 + 0.003
-    low = octave.long()
-    delays = torch.lerp(points[low], points[low + 1], octave - low)
-    phase = (-2.0 * math.pi * sample_rate / length) * torch.cumsum(delays.double(), 0)
-    return zones, zones * torch.polar(torch.ones_like(phase), phase.remainder(2.0 * math.pi)).to(torch.complex64)
-
-
-def _between_steps(gains: Tensor, length: int) -> Tensor:
-    """``(rows, T)`` at every sample ``(rows, length)``: circular lines through the middles of the sixteenths."""
-    count = gains.shape[1]
-    place = (torch.arange(length, dtype=torch.float64) + 0.5) * (count / length) - 0.5
-    left = place.floor().long()
-    return torch.lerp(gains[:, left % count], gains[:, (left + 1) % count], (place - left).float())
+    delays = all_pass(length, sample_rate, _SHORTEST_MS, _LONGEST_MS, seed).astype(np.complex64)
+    return zones, zones * torch.from_numpy(delays)
 
 
 class ImageCode(nn.Module):

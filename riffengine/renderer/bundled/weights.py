@@ -67,7 +67,6 @@ def write_weights(path: Path, networks: Networks) -> None:
     header = {
         "format": FORMAT,
         "stems": json.dumps(networks.codec.names),
-        "channels": "1",
         "sound": json.dumps([shape.as_dict() for shape in networks.codec.shapes]),
         "vocabulary": vocabulary_digest(networks.vocabulary.words),
     }

@@ -16,6 +16,7 @@ from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, 
 _MOMENTUM = 0.99
 _MEL_UPDATES = 8  # 8 and 10 give 0.05 dB less LSD than 4; each costs about a millisecond
 _NOISE_FLOOR = 10.0 ** (-50 / 20)
+_CACHED_NOISES = 2  # of as many lengths; each is up to 3 MB
 _CACHED_LENGTHS = 8  # loop lengths (tempi); each costs two megabytes at 60 bpm
 
 
@@ -34,6 +35,7 @@ class Codec:
         self.device = torch.device(device)
         self._filterbank = Filterbank(band_weights(params), self.device)
         self._stfts: LruCache[int, CircularStft] = LruCache(_CACHED_LENGTHS)
+        self._white_noise: LruCache[int, Tensor] = LruCache(_CACHED_NOISES)
         self._noise_bins = None if noise_from_hz is None else noise_bins(params, noise_from_hz).to(self.device)
 
     def encode(self, audio: Tensor) -> Tensor:
@@ -72,13 +74,11 @@ class Codec:
         if phase_from is None:
             start = torch.polar(magnitudes, predicted_phase(magnitudes, stft))
             if self._noise_bins is not None:
-                spectra = stft.spectra((noise_signal(frames) if noise is None else noise)[None].to(self.device))
-                start = torch.where(self._noise_bins, with_magnitude(spectra, magnitudes), start)
+                start = torch.where(self._noise_bins, with_magnitude(self._noise(noise, stft), magnitudes), start)
         else:
             given = self._spectra_of(phase_from, magnitudes, stft)
             if self._noise_bins is not None:  # where it has no highs, its phases there are rounding errors
-                spectra = stft.spectra((noise_signal(frames) if noise is None else noise)[None].to(self.device))
-                floor = _NOISE_FLOOR * with_magnitude(spectra, magnitudes)
+                floor = _NOISE_FLOOR * with_magnitude(self._noise(noise, stft), magnitudes)
                 given = given + torch.where(self._noise_bins, floor, torch.zeros_like(floor))
             start = with_magnitude(given, magnitudes)
         spectra = griffin_lim(start, bands, self._filterbank, stft, iterations, _MOMENTUM)
@@ -116,6 +116,14 @@ class Codec:
             f"phase_from is {tuple(phase_from.shape)} {phase_from.dtype}; audio ({len(magnitudes)}, {stft.length}) "
             f"or complex spectra {tuple(magnitudes.shape)} of the same loop length are needed"
         )
+
+    def _noise(self, noise: Tensor | None, stft: CircularStft) -> Tensor:
+        """The spectra ``(1, T, bins)`` of ``noise`` ``(L,)``; those of white noise are computed once a length."""
+        if noise is not None:
+            return stft.spectra(noise[None].to(self.device))
+        if (white := self._white_noise.get(stft.length)) is not None:
+            return white
+        return self._white_noise.put(stft.length, stft.spectra(noise_signal(stft.length)[None].to(self.device)))
 
     def _stft(self, length: int) -> CircularStft:
         return self._stfts.get(length) or self._stfts.put(length, CircularStft(self.params, length, self.device))

@@ -104,11 +104,12 @@ def _constants(length: int, params: CodecParams) -> _Constants:
     zones = torch.stack(zone_weights(ZONE_EDGES_HZ, hz))
     noise = torch.fft.irfft(torch.fft.rfft(noise_signal(length)) * zones, n=length)
     cells = length // _CELL
-    short = _window_spectrum(round(_SMOOTHING_SECONDS * params.sample_rate / _CELL), cells)
-    return _Constants(zones, noise, cells, short, _window_spectrum(params.n_fft // _CELL, cells))
+    short = window_spectrum(round(_SMOOTHING_SECONDS * params.sample_rate / _CELL), cells)
+    return _Constants(zones, noise, cells, short, window_spectrum(params.n_fft // _CELL, cells))
 
 
-def _window_spectrum(width: int, length: int) -> Tensor:
+def window_spectrum(width: int, length: int) -> Tensor:
+    """The real FFT of a Hann window of ``width`` values, centred on the first of ``length``, with the sum 1."""
     width = min(width | 1, length)
     window = torch.zeros(length)
     window[:width] = torch.hann_window(width + 2, periodic=False)[1:-1]
@@ -126,7 +127,7 @@ class LoopEnvelopes:
 
     def noise(self) -> Tensor:
         """The noise that phases start from ``(L,)``: that of every zone, times its envelope."""
-        noise, levels = self._constants.noise, _resampled(self._levels, self._length)
+        noise, levels = self._constants.noise, resampled(self._levels, self._length)
         return noise[0] * levels.mean(dim=0) + (noise[1:] * levels).sum(dim=0)
 
     def sharpen(self, audio: Tensor) -> Tensor:
@@ -138,8 +139,8 @@ class LoopEnvelopes:
         cells = self._constants.cells
         parts = torch.fft.irfft(torch.fft.rfft(audio) * self._constants.zones, n=self._length)
         found = self._relative(functional.adaptive_avg_pool1d(parts[None, 1:].square(), cells)[0])
-        wanted = self._relative(_resampled(self._levels, cells).square())
-        gains = _resampled((wanted / found).sqrt_().clamp_(_LEAST_GAIN, 1.0), self._length)
+        wanted = self._relative(resampled(self._levels, cells).square())
+        gains = resampled((wanted / found).sqrt_().clamp_(_LEAST_GAIN, 1.0), self._length)
         return parts[0] + (parts[1:] * gains).sum(dim=0)
 
     def _relative(self, power: Tensor) -> Tensor:
@@ -159,8 +160,8 @@ def _without_frame_rate(levels: Tensor, frames: int) -> Tensor:
     return torch.fft.irfft(spectrum, n=levels.shape[1])
 
 
-def _resampled(values: Tensor, length: int) -> Tensor:
-    """``(ZONES, count)`` with ``length`` values in place of ``count``, linearly and circularly; both span one loop."""
+def resampled(values: Tensor, length: int) -> Tensor:
+    """``(rows, count)`` with ``length`` values in place of ``count``, linearly and circularly; both span one loop."""
     left, right, share = _places(values.shape[1], length)
     return torch.lerp(values[:, left], values[:, right], share)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import RendererError
-from riffengine.renderer.levelling import BLOCK, OVERSAMPLING, frame_gains, gain_curve, quarter_sample
+from riffengine.renderer.levelling import BLOCK, OVERSAMPLING, frame_gains, gain_curve
 from riffengine.renderer.loudness import k_weighting
 from riffengine.renderer.riffusion.bands import band_weights
 
@@ -69,7 +69,8 @@ class Postprocessor:
         if self._cached is None or self._cached[0] != (frames, sample_rate):
             weights = torch.tensor(band_weights(frames, sample_rate), device=self._device)
             k_filter = torch.tensor(k_weighting(frames, sample_rate), dtype=torch.complex64, device=self._device)
-            quarter = torch.from_numpy(quarter_sample(frames)).to(self._device)
+            turn = 2j * np.pi / (frames * OVERSAMPLING) * np.arange(frames // 2 + 1)  # a quarter of a sample
+            quarter = torch.tensor(np.exp(turn), dtype=torch.complex64, device=self._device)
             self._cached = (frames, sample_rate), weights, k_filter, quarter
         return self._cached[1:]
 
