@@ -1,7 +1,8 @@
 """What phase reconstruction does to noise and strokes: ``python -m tools.bench.buzz [--loops 24]``.
 
 Stems of the teacher pass through each stem's codec, once with predicted phases alone and once as the bundled model
-decodes them, beside the original. Generated loops follow, for which there is no original. Medians of
+decodes them, beside the original. Generated loops have no original. Whole loops pass through Riffusion's pictures in
+the same two ways. Medians of
 
 - buzz: the envelope above 5 kHz at the frame rate, above the median of its neighbours (dB), and its share above 15 dB,
 - LSD up to 16 kHz (dB),
@@ -29,6 +30,7 @@ from riffengine.renderer.bundled.score import BEATS
 from riffengine.renderer.bundled.stem_decoder import StemDecoder
 from riffengine.renderer.codec import Codec
 from riffengine.renderer.codec.envelopes import load_envelope_net
+from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, NOISE_FROM_HZ, RiffusionCodec
 from tools.train.compose.composition import compose
 from tools.train.compose.render import Band, find_soundfont
 
@@ -139,6 +141,17 @@ def measure(
     return rows
 
 
+def picture_buzz(loops: list[TeacherLoop], noise_from_hz: float | None) -> float:
+    """The buzz of whole loops that have been Riffusion pictures, at the rate of their columns or of half of them."""
+    codec, found = RiffusionCodec(noise_from_hz=noise_from_hz), []
+    for bpm, stems in loops:
+        mix = torch.from_numpy(stems.sum(axis=0))[None, None]
+        columns = BEATS * COLUMNS_PER_BEAT
+        made = codec.decode(codec.encode(mix, columns), mix.shape[2])[0, 0].numpy()
+        found.append(max(buzz_db(made, share * COLUMNS_PER_BEAT * bpm / 60) for share in (0.5, 1.0)))
+    return float(np.median(found))
+
+
 def generated_mels(model: BundledModel, bpm: float) -> Iterator[tuple[list[Tensor], tuple[str, ...]]]:
     """The mel images of the stems of every prompt, and its silent stems."""
     for seed, prompt in enumerate(PROMPTS):
@@ -194,6 +207,8 @@ def main() -> None:
         ]
         buzz, snare, hat = (float(np.median(column)) for column in values)
         print(f"{shape.name:8} original    buzz {buzz:.2f}, snare rise {snare:.2f}, hat rise {hat:.2f}", flush=True)
+    for name, noise_from_hz in (("predicted", None), ("as shipped", NOISE_FROM_HZ)):
+        print(f"pictures {name:11} buzz {picture_buzz(loops, noise_from_hz):.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -101,8 +101,8 @@ class RiffusionParams:
         )
 
 
-# Above it phases start from noise: the buzz at the rate of the columns falls from 17 to 5 dB (median of 24 loops).
-_NOISE_FROM_HZ = 4000.0
+# Above it phases start from noise: the buzz at the rate of the columns falls from 16 to 6 dB (tools/bench/buzz.py).
+NOISE_FROM_HZ = 4000.0
 
 
 def frames_of_columns(columns: int, params: RiffusionParams, bpm: float | None = None) -> int:
@@ -121,9 +121,16 @@ class RiffusionCodec:
     Renderer process; one thread at a time.
     """
 
-    def __init__(self, params: RiffusionParams | None = None, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        params: RiffusionParams | None = None,
+        device: str | torch.device = "cpu",
+        noise_from_hz: float | None = NOISE_FROM_HZ,
+    ) -> None:
+        """``noise_from_hz`` is where phases start from noise, as in ``Codec``."""
         self.params = params or RiffusionParams()
         self.device = torch.device(device)
+        self._noise_from_hz = noise_from_hz
         self._codecs: LruCache[int, Codec] = LruCache(_CACHED_WIDTHS)
         self._window = torch.hann_window(self.params.window, device=self.device)
         sampled = sampled_weights(self.params)
@@ -223,7 +230,7 @@ class RiffusionCodec:
 
     def _codec(self, columns: int) -> Codec:
         return self._codecs.get(columns) or self._codecs.put(
-            columns, Codec(self.params.codec_params(columns), self.device, _NOISE_FROM_HZ)
+            columns, Codec(self.params.codec_params(columns), self.device, self._noise_from_hz)
         )
 
 
