@@ -13,6 +13,7 @@ RiffError
 ├── ModelError             weights or a checkpoint are missing, damaged or of the wrong kind
 ├── JournalError           a journal cannot be created or read
 ├── LoopStoreError         shared memory for loops is missing, full or belongs to another session
+├── PluginError            a plugin cannot be found, loaded or restored
 ├── ServiceError           a log file, a port or a terminal cannot be opened
 ├── AudioFileError         an audio file cannot be read or written
 ├── PictureError           a spectrogram image cannot be read or written
@@ -83,6 +84,10 @@ class JournalError(RiffError):
 
 class LoopStoreError(RiffError):
     """Shared memory for loops is missing, full, or belongs to another session."""
+
+
+class PluginError(RiffError):
+    """A plugin cannot be found, loaded or restored; the sound continues without it."""
 
 
 class ServiceError(RiffError):
