@@ -1,0 +1,134 @@
+"""open_plugin: a running plugin of a reference, by format; and where the plugins of this machine are installed.
+
+A new format is one line in ``FORMATS``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from riffengine.errors import PluginError, printable
+from riffengine.plugins.plugin import Plugin
+
+_MULTIARCH = sysconfig.get_config_var("MULTIARCH") or "lib"  # Debian's folder for libraries of one architecture
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A file or bundle that holds plugins: of LV2 a folder, of CLAP a file (a folder on macOS), of VST3 either."""
+
+    format: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Format:
+    """One plugin format: how its files are found and its plugins are opened.
+
+    ``open`` gets what follows the colon of a reference, the sample rate, the frames of a block, and whether background
+    work may take a thread.
+    """
+
+    name: str
+    variable: str
+    linux: tuple[str, ...]
+    macos: tuple[str, ...]
+    suffix: str
+    open: Callable[[str, int, int, bool], Plugin]
+
+
+def _open_lv2(uri: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
+    from riffengine.plugins.lv2 import open_lv2
+
+    return open_lv2(uri, lv2_bundles(uri, plugin_files()), sample_rate, block_frames, realtime)
+
+
+FORMATS: dict[str, Format] = {
+    "lv2": Format(
+        "LV2",
+        "LV2_PATH",
+        ("~/.lv2", f"/usr/lib/{_MULTIARCH}/lv2", "/usr/lib64/lv2", "/usr/lib/lv2", "/usr/local/lib/lv2"),
+        ("~/Library/Audio/Plug-Ins/LV2", "~/.lv2", "/usr/local/lib/lv2", "/usr/lib/lv2", "/Library/Audio/Plug-Ins/LV2"),
+        ".lv2",
+        _open_lv2,
+    ),
+}
+
+
+def open_plugin(reference: str, sample_rate: int, block_frames: int, realtime: bool = False) -> Plugin:
+    """Open the plugin of ``lv2:URI``, ``clap:PATH#ID`` or ``vst3:PATH``; it runs in blocks of ``block_frames``.
+
+    ``realtime`` gives a plugin that loads files while it runs a thread for that, so that no block waits; without it the
+    same sound in gives the same sound out. Errors are ``PluginError``; the plugin's own code may crash the process.
+    """
+    kind, colon, place = reference.partition(":")
+    if not colon or not place or kind not in FORMATS:
+        allowed = ", ".join(f"{name}:…" for name in FORMATS)
+        raise PluginError(
+            f"{printable(reference)} is no reference to a plugin: it must begin with {allowed};"
+            " `riffengine plugins list` shows them"
+        )
+    return FORMATS[kind].open(place, sample_rate, block_frames, realtime)
+
+
+def plugin_folders(kind: str, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """The folders in which plugins of a format are looked for, first of all those of its variable (``LV2_PATH``)."""
+    from os import environ, pathsep
+
+    found = FORMATS[kind]
+    named = (environ if environment is None else environment).get(found.variable, "")
+    if named:  # as liblilv does: the variable replaces the usual folders
+        folders: tuple[str, ...] = tuple(part for part in named.split(pathsep) if part)
+    else:
+        folders = found.macos if sys.platform == "darwin" else found.linux
+    return tuple(dict.fromkeys(Path(folder).expanduser() for folder in folders))
+
+
+def plugin_files(environment: Mapping[str, str] | None = None) -> tuple[PluginFile, ...]:
+    """Every file or bundle of this machine that may hold plugins; none of them is opened.
+
+    CLAP and VST3 are looked for in subfolders too; a bundle of the same name in an earlier folder hides a later one.
+    """
+    found: dict[tuple[str, str], PluginFile] = {}
+    for kind, format_ in FORMATS.items():
+        for folder in plugin_folders(kind, environment):
+            for path in _files_in(kind, folder, format_.suffix):
+                found.setdefault((kind, str(path.relative_to(folder))), PluginFile(kind, path))
+    return tuple(sorted(found.values(), key=lambda file: (file.format, str(file.path))))
+
+
+def lv2_bundles(uri: str, files: tuple[PluginFile, ...]) -> tuple[Path, ...]:
+    """The bundles that may hold a plugin: the one whose manifest writes out its URI, or all that have its last part.
+
+    A manifest may shorten the URI by a prefix. Empty where no manifest has either.
+    """
+    last = re.split("[/#:]", uri.rstrip("/"))[-1]
+    shortened = []
+    for file in files:
+        if file.format != "lv2":
+            continue
+        text = (file.path / "manifest.ttl").read_text("utf-8", "replace")
+        if f"<{uri}>" in text:
+            return (file.path,)
+        if f":{last}" in text:
+            shortened.append(file.path)
+    return tuple(shortened)
+
+
+def _files_in(kind: str, folder: Path, suffix: str) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    if kind == "lv2":
+        return [path for path in folder.iterdir() if (path / "manifest.ttl").is_file()]
+    found = []
+    for path in folder.iterdir():
+        if path.suffix == suffix:
+            found.append(path)
+        elif path.is_dir():
+            found += _files_in(kind, path, suffix)
+    return found
