@@ -33,7 +33,8 @@ class PluginParameter:
 class PluginInfo:
     """What is known of a plugin before it runs.
 
-    ``reference`` opens it again: ``lv2:URI``, ``clap:PATH#ID`` or ``vst3:PATH``.
+    ``reference`` opens it again: ``lv2:URI``, ``clap:FILE#ID`` or ``vst3:FILE``, where FILE is relative to a folder of
+    the format if it can be.
     ``inputs`` and ``outputs`` are numbers of audio channels; an instrument has no input and ``midi_in``.
     """
 

@@ -48,6 +48,13 @@ def _open_lv2(uri: str, sample_rate: int, block_frames: int, realtime: bool) -> 
     return open_lv2(uri, lv2_bundles(uri, plugin_files()), sample_rate, block_frames, realtime)
 
 
+def _open_clap(place: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
+    from riffengine.plugins.clap import ClapPlugin
+
+    path, _, plugin_id = place.partition("#")
+    return ClapPlugin(_placed("clap", path), plugin_id, f"clap:{place}", sample_rate, block_frames)
+
+
 FORMATS: dict[str, Format] = {
     "lv2": Format(
         "LV2",
@@ -57,11 +64,21 @@ FORMATS: dict[str, Format] = {
         ".lv2",
         _open_lv2,
     ),
+    "clap": Format(
+        "CLAP",
+        "CLAP_PATH",
+        ("~/.clap", f"/usr/lib/{_MULTIARCH}/clap", "/usr/lib64/clap", "/usr/lib/clap", "/usr/local/lib/clap"),
+        ("~/Library/Audio/Plug-Ins/CLAP", "/Library/Audio/Plug-Ins/CLAP"),
+        ".clap",
+        _open_clap,
+    ),
 }
 
 
 def open_plugin(reference: str, sample_rate: int, block_frames: int, realtime: bool = False) -> Plugin:
-    """Open the plugin of ``lv2:URI``, ``clap:PATH#ID`` or ``vst3:PATH``; it runs in blocks of ``block_frames``.
+    """Open the plugin of ``lv2:URI``, ``clap:FILE#ID`` or ``vst3:FILE``; it runs in blocks of ``block_frames``.
+
+    A FILE is absolute, or relative to one of the format's folders.
 
     ``realtime`` gives a plugin that loads files while it runs a thread for that, so that no block waits; without it the
     same sound in gives the same sound out. Errors are ``PluginError``; the plugin's own code may crash the process.
@@ -82,7 +99,7 @@ def plugin_folders(kind: str, environment: Mapping[str, str] | None = None) -> t
 
     found = FORMATS[kind]
     named = (environ if environment is None else environment).get(found.variable, "")
-    if named:  # as liblilv does: the variable replaces the usual folders
+    if named:  # the variable replaces the usual folders, as with liblilv
         folders: tuple[str, ...] = tuple(part for part in named.split(pathsep) if part)
     else:
         folders = found.macos if sys.platform == "darwin" else found.linux
@@ -118,6 +135,26 @@ def lv2_bundles(uri: str, files: tuple[PluginFile, ...]) -> tuple[Path, ...]:
         if f":{last}" in text:
             shortened.append(file.path)
     return tuple(shortened)
+
+
+def short_place(file: PluginFile) -> str:
+    """How a reference names a file: relative to the first folder that holds it, so that presets fit other machines."""
+    for folder in plugin_folders(file.format):
+        if file.path.is_relative_to(folder):
+            return str(file.path.relative_to(folder))
+    return str(file.path)
+
+
+def _placed(kind: str, place: str) -> Path:
+    """The file that a reference names: an absolute path, or one in a folder of the format."""
+    candidates = [Path(place).expanduser()]
+    if not candidates[0].is_absolute():
+        candidates = [folder / place for folder in plugin_folders(kind)]
+    for path in candidates:
+        if path.exists():
+            return path
+    places = ", ".join(str(path.parent) for path in candidates)
+    raise PluginError(f"{printable(place)} is not installed; it was looked for in {places}")
 
 
 def _files_in(kind: str, folder: Path, suffix: str) -> list[Path]:
