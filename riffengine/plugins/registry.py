@@ -31,7 +31,7 @@ class Format:
     """One plugin format: how its files are found and its plugins are opened.
 
     ``open`` gets what follows the colon of a reference, the sample rate, the frames of a block, and whether background
-    work may take a thread.
+    work may take a thread. ``references`` lists the plugins of a file; it may run their code.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Format:
     macos: tuple[str, ...]
     suffix: str
     open: Callable[[str, int, int, bool], Plugin]
+    references: Callable[[PluginFile], tuple[str, ...]]
 
 
 def _open_lv2(uri: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
@@ -48,11 +49,27 @@ def _open_lv2(uri: str, sample_rate: int, block_frames: int, realtime: bool) -> 
     return open_lv2(uri, lv2_bundles(uri, plugin_files()), sample_rate, block_frames, realtime)
 
 
+def _lv2_references(file: PluginFile) -> tuple[str, ...]:
+    from riffengine.plugins.lilv import World
+
+    world = World()
+    world.load_bundle(file.path)
+    references = tuple(f"lv2:{uri}" for uri in world.uris())
+    world.close()
+    return references
+
+
 def _open_clap(place: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
     from riffengine.plugins.clap import ClapPlugin
 
     path, _, plugin_id = place.partition("#")
     return ClapPlugin(_placed("clap", path), plugin_id, f"clap:{place}", sample_rate, block_frames)
+
+
+def _clap_references(file: PluginFile) -> tuple[str, ...]:
+    from riffengine.plugins.clap_file import clap_ids
+
+    return tuple(f"clap:{short_place(file)}#{plugin_id}" for plugin_id, _ in clap_ids(file.path))
 
 
 FORMATS: dict[str, Format] = {
@@ -63,6 +80,7 @@ FORMATS: dict[str, Format] = {
         ("~/Library/Audio/Plug-Ins/LV2", "~/.lv2", "/usr/local/lib/lv2", "/usr/lib/lv2", "/Library/Audio/Plug-Ins/LV2"),
         ".lv2",
         _open_lv2,
+        _lv2_references,
     ),
     "clap": Format(
         "CLAP",
@@ -71,6 +89,7 @@ FORMATS: dict[str, Format] = {
         ("~/Library/Audio/Plug-Ins/CLAP", "/Library/Audio/Plug-Ins/CLAP"),
         ".clap",
         _open_clap,
+        _clap_references,
     ),
 }
 
@@ -91,6 +110,11 @@ def open_plugin(reference: str, sample_rate: int, block_frames: int, realtime: b
             " `riffengine plugins list` shows them"
         )
     return FORMATS[kind].open(place, sample_rate, block_frames, realtime)
+
+
+def references_in(file: PluginFile) -> tuple[str, ...]:
+    """The references of all plugins in a file. Of CLAP and VST3 its code is loaded: call it in a child process."""
+    return FORMATS[file.format].references(file)
 
 
 def plugin_folders(kind: str, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:

@@ -1,0 +1,158 @@
+"""Probe: what one plugin does and costs, found by running it. Only a child process calls these functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from riffengine.clock import SystemClock
+from riffengine.errors import PluginError
+from riffengine.plugins.child import Send
+from riffengine.plugins.denormals import flush_denormals
+from riffengine.plugins.plugin import MidiEvent, Plugin, PluginInfo, Position
+from riffengine.plugins.registry import PluginFile, open_plugin, references_in
+from riffengine.processes.audio import Block
+
+SAMPLE_RATE = 44100
+BLOCK_FRAMES = 128
+"""What a plugin is measured at: 2.9 ms a block."""
+
+_SOUND_BLOCKS = SAMPLE_RATE // BLOCK_FRAMES  # one second
+_SILENCE_BLOCKS = _SOUND_BLOCKS * 2  # filters need more than a second to decay into denormals
+_NOTE_ON, _NOTE_OFF = bytes((0x90, 60, 100)), bytes((0x80, 60, 0))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the child does from now on, for the report of a crash."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class References:
+    """The plugins of a file."""
+
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was seen of a plugin. Times are microseconds of the wall clock for one block of 128 frames."""
+
+    info: PluginInfo
+    latency_frames: int
+    median_us: float
+    p99_us: float
+    silence_us: float
+    load_ms: float
+    finite: bool
+    loudest: float
+    repeatable: bool
+    state_bytes: int
+
+
+@dataclass(frozen=True)
+class AfterNan:
+    """Whether a plugin is well again half a second after one block of NaN."""
+
+    recovers: bool
+
+
+def list_references(send: Send, file: PluginFile) -> None:
+    """Send the references of all plugins in a file."""
+    send(References(references_in(file)))
+
+
+def describe(send: Send, reference: str) -> None:
+    """Open a plugin, send its ``PluginInfo``, close it."""
+    plugin = open_plugin(reference, SAMPLE_RATE, BLOCK_FRAMES)
+    send(plugin.info)
+    plugin.close()
+
+
+def probe(send: Send, reference: str) -> None:
+    """Run a plugin through sound, silence and NaN, and send what was seen."""
+    clock = SystemClock()
+    flush_denormals()
+    send(Stage("while it is loaded"))
+    start_ns = clock.now_ns()
+    plugin = open_plugin(reference, SAMPLE_RATE, BLOCK_FRAMES)
+    load_ms = (clock.now_ns() - start_ns) / 1e6
+    send(Stage("while it runs"))
+    sound = _play(plugin, clock, _noise(), 0)
+    silence = _play(plugin, clock, np.zeros((_SILENCE_BLOCKS * BLOCK_FRAMES, 2), np.float32), _SOUND_BLOCKS)
+    latency = plugin.latency
+    send(Stage("while its state is saved"))
+    state_bytes = len(_state(plugin))
+    send(Stage("while it runs a second time"))
+    again = open_plugin(reference, SAMPLE_RATE, BLOCK_FRAMES)
+    repeated = _play(again, clock, _noise(), 0)
+    send(
+        Measured(
+            info=plugin.info,
+            latency_frames=latency,
+            median_us=float(np.median(sound.us)),
+            p99_us=float(np.percentile(sound.us, 99)),
+            silence_us=float(np.median(silence.us[-_SOUND_BLOCKS // 2 :])),
+            load_ms=load_ms,
+            finite=sound.finite and silence.finite,
+            loudest=sound.loudest if sound.finite else 0.0,
+            repeatable=bool(np.array_equal(sound.out, repeated.out)),
+            state_bytes=state_bytes,
+        )
+    )
+    send(Stage("after NaN"))
+    _play(again, clock, np.full((BLOCK_FRAMES, 2), np.nan, np.float32), _SOUND_BLOCKS)
+    after = _play(again, clock, _noise()[: SAMPLE_RATE // 2], _SOUND_BLOCKS)
+    send(AfterNan(bool(np.isfinite(after.out[-BLOCK_FRAMES:]).all())))
+    send(Stage("while it is closed"))
+    again.close()
+    plugin.close()
+
+
+@dataclass(frozen=True)
+class _Played:
+    out: Block
+    us: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.out).all())
+
+    @property
+    def loudest(self) -> float:
+        return float(np.abs(self.out).max())
+
+
+def _play(plugin: Plugin, clock: SystemClock, sound: Block, first_block: int) -> _Played:
+    """Run over ``sound`` from a block on; a plugin that takes notes gets one of 0.7 s at the start."""
+    blocks = len(sound) // BLOCK_FRAMES
+    out = sound[: blocks * BLOCK_FRAMES].copy()
+    times = np.zeros(blocks)
+    for number in range(blocks):
+        frame = (first_block + number) * BLOCK_FRAMES
+        position = Position(frame, frame / SAMPLE_RATE * 2, 120.0)
+        events: tuple[MidiEvent, ...] = ()
+        if plugin.info.midi_in and frame == 0:
+            events = (MidiEvent(0, _NOTE_ON),)
+        elif plugin.info.midi_in and number == int(0.7 * _SOUND_BLOCKS):
+            events = (MidiEvent(0, _NOTE_OFF),)
+        start_ns = clock.now_ns()
+        plugin.run(out[number * BLOCK_FRAMES : (number + 1) * BLOCK_FRAMES], position, events)
+        times[number] = (clock.now_ns() - start_ns) / 1e3
+    return _Played(out, times)
+
+
+def _noise() -> Block:
+    """One second of white noise at -20 dBFS, the same for every plugin."""
+    generator = np.random.default_rng(1)
+    return (generator.standard_normal((_SOUND_BLOCKS * BLOCK_FRAMES, 2)) * 0.1).astype(np.float32)
+
+
+def _state(plugin: Plugin) -> bytes:
+    try:
+        return plugin.state()
+    except PluginError:  # seen as a state of no bytes
+        return b""

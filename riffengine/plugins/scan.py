@@ -1,0 +1,127 @@
+"""The scan: every plugin of this machine is run once in a child process, and what was seen goes to the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from riffengine.plugins.blacklist import Blacklist
+from riffengine.plugins.catalogue import Catalogue, FileRecord, ScannedPlugin, Verdict, stamp
+from riffengine.plugins.child import CallEnd, call_in_child
+from riffengine.plugins.probe import AfterNan, Measured, References, Stage, list_references, probe
+from riffengine.plugins.registry import PluginFile
+
+LIMIT_SECONDS = 15.0
+"""How long a plugin may take for everything; then it counts as hung."""
+
+
+@dataclass(frozen=True)
+class ScanCount:
+    """How many plugins there are, and how many of them were run now; ``gone`` files were there at the scan before."""
+
+    plugins: int
+    run_now: int
+    gone: int
+
+
+def scan(
+    files: tuple[PluginFile, ...],
+    catalogue: Catalogue,
+    blacklist: Blacklist,
+    unix_seconds: float,
+    report: Callable[[ScannedPlugin], None] = lambda _: None,
+    limit_seconds: float = LIMIT_SECONDS,
+) -> ScanCount:
+    """Run every plugin whose file is new or has changed, and those that a scan before did not reach.
+
+    The catalogue is written after each plugin: what was done is kept if the scan is stopped. A plugin that crashes or
+    hangs goes on the blacklist. ``report`` is told each result.
+    """
+    present = {str(file.path): file for file in files}
+    gone = [path for path in catalogue.files if path not in present]
+    for path in gone:
+        del catalogue.files[path]
+    run_now = 0
+    for path, file in present.items():
+        record = _record(file, catalogue.files.get(path), limit_seconds)
+        if record is not catalogue.files.get(path):
+            catalogue.files[path] = record
+            catalogue.write()
+        done = {plugin.reference for plugin in record.plugins}
+        for reference in record.references:
+            if reference in done:
+                continue
+            plugin = probed(reference, limit_seconds)
+            record = replace(record, plugins=(*record.plugins, plugin))
+            catalogue.files[path] = record
+            catalogue.write()
+            if plugin.verdict in ("crashed", "hung"):
+                blacklist.add(reference, f"{plugin.verdict}: {plugin.reason}", unix_seconds)
+            run_now += 1
+            report(plugin)
+    if gone:
+        catalogue.write()
+    return ScanCount(sum(1 for _ in catalogue.plugins()), run_now, len(gone))
+
+
+def probed(reference: str, limit_seconds: float = LIMIT_SECONDS) -> ScannedPlugin:
+    """The result for one plugin."""
+    return _row(reference, call_in_child(probe, (reference,), limit_seconds))
+
+
+def _record(file: PluginFile, known: FileRecord | None, limit_seconds: float) -> FileRecord:
+    """The record of a file: the known one where the file is as it was, else a new one with the list of its plugins."""
+    size, mtime_ns = stamp(file)
+    if known is not None and (known.size, known.mtime_ns) == (size, mtime_ns):
+        return known
+    end = call_in_child(list_references, (file,), limit_seconds)
+    listed = [message.references for message in end.messages if isinstance(message, References)]
+    if listed:
+        return FileRecord(size, mtime_ns, listed[0], ())
+    reference = f"{file.format}:{file.path}"
+    reason = _sentence(end, "while its file is read")
+    row = ScannedPlugin(reference, file.format, _verdict(end), reason, name=file.path.stem)
+    return FileRecord(size, mtime_ns, (reference,), (row,), reason)
+
+
+def _row(reference: str, end: CallEnd) -> ScannedPlugin:
+    kind = reference.partition(":")[0]
+    stages = [message.name for message in end.messages if isinstance(message, Stage)]
+    stage = stages[-1] if stages else "before it was loaded"
+    measured = next((message for message in end.messages if isinstance(message, Measured)), None)
+    if measured is None:
+        return ScannedPlugin(reference, kind, _verdict(end), _sentence(end, stage))
+    after = next((message for message in end.messages if isinstance(message, AfterNan)), None)
+    info = measured.info
+    return ScannedPlugin(
+        reference=reference,
+        format=kind,
+        verdict="ran" if measured.finite else "not finite",
+        # What goes wrong after that touches no set: no NaN is let in, and it is closed when its sound is over.
+        reason="" if end.ended == "done" else _sentence(end, stage),
+        name=info.name,
+        maker=info.maker,
+        inputs=info.inputs,
+        outputs=info.outputs,
+        midi_in=info.midi_in,
+        parameters=sum(not parameter.output for parameter in info.parameters),
+        latency_frames=measured.latency_frames,
+        median_us=round(measured.median_us, 1),
+        p99_us=round(measured.p99_us, 1),
+        silence_us=round(measured.silence_us, 1),
+        load_ms=round(measured.load_ms, 1),
+        keeps_nan=after is None or not after.recovers,
+        repeatable=measured.repeatable,
+        state_bytes=measured.state_bytes,
+    )
+
+
+def _verdict(end: CallEnd) -> Verdict:
+    return "crashed" if end.ended == "done" else end.ended
+
+
+def _sentence(end: CallEnd, stage: str) -> str:
+    if end.ended == "refused":
+        return end.detail
+    words = f"; it wrote: {end.last_words}" if end.last_words else ""
+    return f"{end.detail} {stage}{words}"
