@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -61,6 +61,7 @@ class FileRecord:
     ``problem`` says why the file could not be listed.
     """
 
+    format: str
     size: int
     mtime_ns: int
     references: tuple[str, ...]
@@ -128,7 +129,14 @@ class Catalogue:
         for path, record in list(self.files.items()):
             if any(plugin.reference == reference for plugin in record.plugins):
                 left = tuple(plugin for plugin in record.plugins if plugin.reference != reference)
-                self.files[path] = FileRecord(record.size, record.mtime_ns, record.references, left)
+                if record.problem:  # the file itself is to be read again
+                    del self.files[path]
+                else:
+                    self.files[path] = replace(record, plugins=left)
+
+    def forget_files(self, formats: frozenset[str]) -> None:
+        """Drop every result of some formats."""
+        self.files = {path: record for path, record in self.files.items() if record.format not in formats}
 
 
 def stamp(file: PluginFile) -> tuple[int, int]:
@@ -148,6 +156,7 @@ def _read(path: Path) -> dict[str, FileRecord]:
         try:
             plugins = tuple(_plugin(row) for row in record["plugins"])
             records[name] = FileRecord(
+                str(record["format"]),
                 int(record["size"]),
                 int(record["mtime_ns"]),
                 tuple(str(reference) for reference in record["references"]),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import math
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from riffengine.plugins.clap_events import write_transport
 from riffengine.plugins.clap_file import clap_plugin
 from riffengine.plugins.clap_instance import ClapInstance
 from riffengine.plugins.plugin import MidiEvent, PluginInfo, Position
+from riffengine.plugins.saved_state import pack_state, unpack_state
 from riffengine.processes.audio import Block
 
 
@@ -102,29 +100,18 @@ class ClapPlugin:
     def state(self) -> bytes:
         """The values of all parameters, and the plugin's own state where it has one, as JSON."""
         self._flush()
-        kept: dict[str, object] = {"plugin": self._instances[0].id, "parameters": self._values()}
-        if (own := self._instances[0].save()) is not None:
-            kept["state"] = base64.b64encode(own).decode()
-        return json.dumps(kept).encode()
+        first = self._instances[0]
+        return pack_state(first.id, self._values(), first.save())
 
     def restore(self, state: bytes) -> None:
         """Bring back what ``state`` gave; ``PluginError`` for what is no state of this plugin."""
-        problem = f"what should be the state of {self.info.name} is none of this plugin"
-        try:
-            kept = json.loads(state)
-            values = {str(symbol): float(value) for symbol, value in kept["parameters"].items()}
-            own = base64.b64decode(kept["state"], validate=True) if "state" in kept else None
-            same = kept["plugin"] == self._instances[0].id
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-            raise PluginError(problem) from error
-        if not same:
-            raise PluginError(problem)
+        values, own = unpack_state(state, self._instances[0].id, self.info.name)
         taken = [own is not None and instance.load(own) for instance in self._instances]
         if all(taken):
             self._pending.clear()
             return
         for symbol, value in values.items():
-            if symbol in self._known and not self._known[symbol].about.output and math.isfinite(value):
+            if symbol in self._known and not self._known[symbol].about.output:
                 self.set(symbol, value)
 
     def close(self) -> None:

@@ -31,7 +31,8 @@ class Format:
     """One plugin format: how its files are found and its plugins are opened.
 
     ``open`` gets what follows the colon of a reference, the sample rate, the frames of a block, and whether background
-    work may take a thread. ``references`` lists the plugins of a file; it may run their code.
+    work may take a thread. ``references`` lists the plugins of a file; it may run their code. ``problem`` says why the
+    format cannot be used on this machine, and is empty if it can.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Format:
     suffix: str
     open: Callable[[str, int, int, bool], Plugin]
     references: Callable[[PluginFile], tuple[str, ...]]
+    problem: Callable[[], str]
 
 
 def _open_lv2(uri: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
@@ -72,6 +74,36 @@ def _clap_references(file: PluginFile) -> tuple[str, ...]:
     return tuple(f"clap:{short_place(file)}#{plugin_id}" for plugin_id, _ in clap_ids(file.path))
 
 
+def _open_vst3(place: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
+    from riffengine.plugins.vst3 import Vst3Plugin
+
+    path, _, name = place.partition("#")
+    return Vst3Plugin(_placed("vst3", path), name, f"vst3:{place}", sample_rate, block_frames)
+
+
+def _vst3_references(file: PluginFile) -> tuple[str, ...]:
+    from riffengine.plugins.vst3 import vst3_names
+
+    names, place = vst3_names(file.path), short_place(file)
+    return (f"vst3:{place}",) if len(names) == 1 else tuple(f"vst3:{place}#{name}" for name in names)
+
+
+def _lv2_problem() -> str:
+    from riffengine.plugins.lilv import library
+
+    try:
+        library()
+    except PluginError as problem:
+        return str(problem)
+    return ""
+
+
+def _vst3_problem() -> str:
+    from riffengine.plugins.vst3 import vst3_problem
+
+    return vst3_problem()
+
+
 FORMATS: dict[str, Format] = {
     "lv2": Format(
         "LV2",
@@ -81,6 +113,7 @@ FORMATS: dict[str, Format] = {
         ".lv2",
         _open_lv2,
         _lv2_references,
+        _lv2_problem,
     ),
     "clap": Format(
         "CLAP",
@@ -90,6 +123,17 @@ FORMATS: dict[str, Format] = {
         ".clap",
         _open_clap,
         _clap_references,
+        str,  # CLAP needs no library
+    ),
+    "vst3": Format(
+        "VST3",
+        "VST3_PATH",
+        ("~/.vst3", f"/usr/lib/{_MULTIARCH}/vst3", "/usr/lib64/vst3", "/usr/lib/vst3", "/usr/local/lib/vst3"),
+        ("~/Library/Audio/Plug-Ins/VST3", "/Library/Audio/Plug-Ins/VST3"),
+        ".vst3",
+        _open_vst3,
+        _vst3_references,
+        _vst3_problem,
     ),
 }
 

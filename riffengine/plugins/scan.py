@@ -9,7 +9,7 @@ from riffengine.plugins.blacklist import Blacklist
 from riffengine.plugins.catalogue import Catalogue, FileRecord, ScannedPlugin, Verdict, stamp
 from riffengine.plugins.child import CallEnd, call_in_child
 from riffengine.plugins.probe import AfterNan, Measured, References, Stage, list_references, probe
-from riffengine.plugins.registry import PluginFile
+from riffengine.plugins.registry import FORMATS, PluginFile
 
 LIMIT_SECONDS = 15.0
 """How long a plugin may take for everything; then it counts as hung."""
@@ -30,15 +30,17 @@ def scan(
     blacklist: Blacklist,
     unix_seconds: float,
     report: Callable[[ScannedPlugin], None] = lambda _: None,
+    formats: frozenset[str] = frozenset(FORMATS),
     limit_seconds: float = LIMIT_SECONDS,
 ) -> ScanCount:
     """Run every plugin whose file is new or has changed, and those that a scan before did not reach.
 
     The catalogue is written after each plugin: what was done is kept if the scan is stopped. A plugin that crashes or
-    hangs goes on the blacklist. ``report`` is told each result.
+    hangs goes on the blacklist. ``report`` is told each result. ``files`` are all of ``formats``; what the catalogue
+    has of other formats stays.
     """
     present = {str(file.path): file for file in files}
-    gone = [path for path in catalogue.files if path not in present]
+    gone = [path for path, record in catalogue.files.items() if record.format in formats and path not in present]
     for path in gone:
         del catalogue.files[path]
     run_now = 0
@@ -77,11 +79,11 @@ def _record(file: PluginFile, known: FileRecord | None, limit_seconds: float) ->
     end = call_in_child(list_references, (file,), limit_seconds)
     listed = [message.references for message in end.messages if isinstance(message, References)]
     if listed:
-        return FileRecord(size, mtime_ns, listed[0], ())
+        return FileRecord(file.format, size, mtime_ns, listed[0], ())
     reference = f"{file.format}:{file.path}"
     reason = _sentence(end, "while its file is read")
     row = ScannedPlugin(reference, file.format, _verdict(end), reason, name=file.path.stem)
-    return FileRecord(size, mtime_ns, (reference,), (row,), reason)
+    return FileRecord(file.format, size, mtime_ns, (reference,), (row,), reason)
 
 
 def _row(reference: str, end: CallEnd) -> ScannedPlugin:
