@@ -11,17 +11,17 @@ from typing import Any, Literal, get_args
 from riffengine import __version__
 from riffengine.errors import PluginError, printable
 from riffengine.plugins.atomic_file import cache_file, read_json, write_atomically
-from riffengine.plugins.registry import FORMATS, PluginFile
+from riffengine.plugins.registry import FORMATS, Listed, PluginFile
 
 Verdict = Literal["ran", "refused", "crashed", "hung", "not finite"]
 
-HOST_VERSION = f"{__version__}/1"
+HOST_VERSION = f"{__version__}/2"
 """Changes with what the host can do: then every plugin is scanned again."""
 
 
 @dataclass(frozen=True)
 class ScannedPlugin:
-    """One row of the table. Of a plugin that did not run, only reference, format, verdict and reason are known.
+    """One row of the table. Of a plugin that did not run, only reference, format, name, verdict and reason are known.
 
     Times are for one stereo block of 128 frames at 44.1 kHz, on the machine and at the load of the scan.
     ``keeps_nan``: after one NaN it never recovered. ``repeatable``: two runs gave the same samples.
@@ -56,7 +56,7 @@ class ScannedPlugin:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file as it was scanned: its size and time, the references in it, and the plugins that have a result so far.
+    """A file as it was scanned: its size and time, what is in it, and the plugins that have a result so far.
 
     ``problem`` says why the file could not be listed.
     """
@@ -64,14 +64,14 @@ class FileRecord:
     format: str
     size: int
     mtime_ns: int
-    references: tuple[str, ...]
+    listed: tuple[Listed, ...]
     plugins: tuple[ScannedPlugin, ...]
     problem: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether every plugin of the file has a result."""
-        return {plugin.reference for plugin in self.plugins} >= set(self.references)
+        return {plugin.reference for plugin in self.plugins} >= {listed.reference for listed in self.listed}
 
 
 class Catalogue:
@@ -159,7 +159,7 @@ def _read(path: Path) -> dict[str, FileRecord]:
                 str(record["format"]),
                 int(record["size"]),
                 int(record["mtime_ns"]),
-                tuple(str(reference) for reference in record["references"]),
+                tuple(Listed(str(listed["reference"]), str(listed["name"])) for listed in record["listed"]),
                 plugins,
                 str(record["problem"]),
             )

@@ -100,6 +100,7 @@ def _child(
     connection: Connection, errors: Path, environment: dict[str, str], function: Callable[..., None], arguments: Any
 ) -> None:
     """The child's whole life. It ends without the destructors of the plugin's libraries, which may crash."""
+    os.environ.clear()  # the server's are those of its own start
     os.environ.update(environment)
     if hasattr(os, "setsid"):
         os.setsid()  # so that what the plugin starts ends with it

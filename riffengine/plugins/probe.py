@@ -11,7 +11,7 @@ from riffengine.errors import PluginError
 from riffengine.plugins.child import Send
 from riffengine.plugins.denormals import flush_denormals
 from riffengine.plugins.plugin import MidiEvent, Plugin, PluginInfo, Position
-from riffengine.plugins.registry import PluginFile, open_plugin, references_in
+from riffengine.plugins.registry import Listed, PluginFile, open_plugin, plugins_in
 from riffengine.processes.audio import Block
 
 SAMPLE_RATE = 44100
@@ -31,10 +31,10 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class References:
+class Found:
     """The plugins of a file."""
 
-    references: tuple[str, ...]
+    plugins: tuple[Listed, ...]
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class AfterNan:
     recovers: bool
 
 
-def list_references(send: Send, file: PluginFile) -> None:
-    """Send the references of all plugins in a file."""
-    send(References(references_in(file)))
+def list_plugins(send: Send, file: PluginFile) -> None:
+    """Send all plugins of a file."""
+    send(Found(plugins_in(file)))
 
 
 def describe(send: Send, reference: str) -> None:

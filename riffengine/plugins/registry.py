@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os import environ, pathsep
 from pathlib import Path
 
 from riffengine.errors import PluginError, printable
@@ -27,11 +28,19 @@ class PluginFile:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A plugin that a file holds: how to open it, and what it is called."""
+
+    reference: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Format:
     """One plugin format: how its files are found and its plugins are opened.
 
     ``open`` gets what follows the colon of a reference, the sample rate, the frames of a block, and whether background
-    work may take a thread. ``references`` lists the plugins of a file; it may run their code. ``problem`` says why the
+    work may take a thread. ``listing`` gives the plugins of a file; it may run their code. ``problem`` says why the
     format cannot be used on this machine, and is empty if it can.
     """
 
@@ -41,7 +50,7 @@ class Format:
     macos: tuple[str, ...]
     suffix: str
     open: Callable[[str, int, int, bool], Plugin]
-    references: Callable[[PluginFile], tuple[str, ...]]
+    listing: Callable[[PluginFile], tuple[Listed, ...]]
     problem: Callable[[], str]
 
 
@@ -51,14 +60,14 @@ def _open_lv2(uri: str, sample_rate: int, block_frames: int, realtime: bool) -> 
     return open_lv2(uri, lv2_bundles(uri, plugin_files()), sample_rate, block_frames, realtime)
 
 
-def _lv2_references(file: PluginFile) -> tuple[str, ...]:
+def _lv2_listing(file: PluginFile) -> tuple[Listed, ...]:
     from riffengine.plugins.lilv import World
 
     world = World()
     world.load_bundle(file.path)
-    references = tuple(f"lv2:{uri}" for uri in world.uris())
+    listed = tuple(Listed(f"lv2:{uri}", name) for uri, name in world.names().items())
     world.close()
-    return references
+    return listed
 
 
 def _open_clap(place: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
@@ -68,10 +77,10 @@ def _open_clap(place: str, sample_rate: int, block_frames: int, realtime: bool) 
     return ClapPlugin(_placed("clap", path), plugin_id, f"clap:{place}", sample_rate, block_frames)
 
 
-def _clap_references(file: PluginFile) -> tuple[str, ...]:
+def _clap_listing(file: PluginFile) -> tuple[Listed, ...]:
     from riffengine.plugins.clap_file import clap_ids
 
-    return tuple(f"clap:{short_place(file)}#{plugin_id}" for plugin_id, _ in clap_ids(file.path))
+    return tuple(Listed(f"clap:{short_place(file)}#{plugin_id}", name) for plugin_id, name in clap_ids(file.path))
 
 
 def _open_vst3(place: str, sample_rate: int, block_frames: int, realtime: bool) -> Plugin:
@@ -81,11 +90,13 @@ def _open_vst3(place: str, sample_rate: int, block_frames: int, realtime: bool) 
     return Vst3Plugin(_placed("vst3", path), name, f"vst3:{place}", sample_rate, block_frames)
 
 
-def _vst3_references(file: PluginFile) -> tuple[str, ...]:
+def _vst3_listing(file: PluginFile) -> tuple[Listed, ...]:
     from riffengine.plugins.vst3 import vst3_names
 
     names, place = vst3_names(file.path), short_place(file)
-    return (f"vst3:{place}",) if len(names) == 1 else tuple(f"vst3:{place}#{name}" for name in names)
+    if len(names) == 1:
+        return (Listed(f"vst3:{place}", names[0]),)
+    return tuple(Listed(f"vst3:{place}#{name}", name) for name in names)
 
 
 def _lv2_problem() -> str:
@@ -112,7 +123,7 @@ FORMATS: dict[str, Format] = {
         ("~/Library/Audio/Plug-Ins/LV2", "~/.lv2", "/usr/local/lib/lv2", "/usr/lib/lv2", "/Library/Audio/Plug-Ins/LV2"),
         ".lv2",
         _open_lv2,
-        _lv2_references,
+        _lv2_listing,
         _lv2_problem,
     ),
     "clap": Format(
@@ -122,7 +133,7 @@ FORMATS: dict[str, Format] = {
         ("~/Library/Audio/Plug-Ins/CLAP", "/Library/Audio/Plug-Ins/CLAP"),
         ".clap",
         _open_clap,
-        _clap_references,
+        _clap_listing,
         str,  # CLAP needs no library
     ),
     "vst3": Format(
@@ -132,7 +143,7 @@ FORMATS: dict[str, Format] = {
         ("~/Library/Audio/Plug-Ins/VST3", "/Library/Audio/Plug-Ins/VST3"),
         ".vst3",
         _open_vst3,
-        _vst3_references,
+        _vst3_listing,
         _vst3_problem,
     ),
 }
@@ -147,6 +158,7 @@ def open_plugin(reference: str, sample_rate: int, block_frames: int, realtime: b
     same sound in gives the same sound out. Errors are ``PluginError``; the plugin's own code may crash the process.
     """
     kind, colon, place = reference.partition(":")
+    environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # else plugins that use Qt abort where there is no display
     if not colon or not place or kind not in FORMATS:
         allowed = ", ".join(f"{name}:…" for name in FORMATS)
         raise PluginError(
@@ -156,15 +168,13 @@ def open_plugin(reference: str, sample_rate: int, block_frames: int, realtime: b
     return FORMATS[kind].open(place, sample_rate, block_frames, realtime)
 
 
-def references_in(file: PluginFile) -> tuple[str, ...]:
-    """The references of all plugins in a file. Of CLAP and VST3 its code is loaded: call it in a child process."""
-    return FORMATS[file.format].references(file)
+def plugins_in(file: PluginFile) -> tuple[Listed, ...]:
+    """All plugins in a file. Of CLAP and VST3 its code is loaded: call it in a child process."""
+    return FORMATS[file.format].listing(file)
 
 
 def plugin_folders(kind: str, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
     """The folders in which plugins of a format are looked for, first of all those of its variable (``LV2_PATH``)."""
-    from os import environ, pathsep
-
     found = FORMATS[kind]
     named = (environ if environment is None else environment).get(found.variable, "")
     if named:  # the variable replaces the usual folders, as with liblilv

@@ -1,4 +1,4 @@
-"""The state of a CLAP or VST3 plugin as JSON: the values of its parameters, and the plugin's own state if it has one."""
+"""The state of a CLAP or VST3 plugin as JSON: the values of its parameters, and its own state where it has one."""
 
 from __future__ import annotations
 

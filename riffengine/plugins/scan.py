@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from riffengine.plugins.blacklist import Blacklist
 from riffengine.plugins.catalogue import Catalogue, FileRecord, ScannedPlugin, Verdict, stamp
 from riffengine.plugins.child import CallEnd, call_in_child
-from riffengine.plugins.probe import AfterNan, Measured, References, Stage, list_references, probe
-from riffengine.plugins.registry import FORMATS, PluginFile
+from riffengine.plugins.probe import AfterNan, Found, Measured, Stage, list_plugins, probe
+from riffengine.plugins.registry import FORMATS, Listed, PluginFile
 
 LIMIT_SECONDS = 15.0
 """How long a plugin may take for everything; then it counts as hung."""
@@ -50,10 +50,11 @@ def scan(
             catalogue.files[path] = record
             catalogue.write()
         done = {plugin.reference for plugin in record.plugins}
-        for reference in record.references:
+        for listed in record.listed:
+            reference = listed.reference
             if reference in done:
                 continue
-            plugin = probed(reference, limit_seconds)
+            plugin = probed(listed, limit_seconds)
             record = replace(record, plugins=(*record.plugins, plugin))
             catalogue.files[path] = record
             catalogue.write()
@@ -66,9 +67,9 @@ def scan(
     return ScanCount(sum(1 for _ in catalogue.plugins()), run_now, len(gone))
 
 
-def probed(reference: str, limit_seconds: float = LIMIT_SECONDS) -> ScannedPlugin:
+def probed(plugin: Listed, limit_seconds: float = LIMIT_SECONDS) -> ScannedPlugin:
     """The result for one plugin."""
-    return _row(reference, call_in_child(probe, (reference,), limit_seconds))
+    return _row(plugin, call_in_child(probe, (plugin.reference,), limit_seconds))
 
 
 def _record(file: PluginFile, known: FileRecord | None, limit_seconds: float) -> FileRecord:
@@ -76,23 +77,24 @@ def _record(file: PluginFile, known: FileRecord | None, limit_seconds: float) ->
     size, mtime_ns = stamp(file)
     if known is not None and (known.size, known.mtime_ns) == (size, mtime_ns):
         return known
-    end = call_in_child(list_references, (file,), limit_seconds)
-    listed = [message.references for message in end.messages if isinstance(message, References)]
-    if listed:
-        return FileRecord(file.format, size, mtime_ns, listed[0], ())
+    end = call_in_child(list_plugins, (file,), limit_seconds)
+    found = next((message for message in end.messages if isinstance(message, Found)), None)
+    if found is not None:
+        return FileRecord(file.format, size, mtime_ns, found.plugins, ())
     reference = f"{file.format}:{file.path}"
     reason = _sentence(end, "while its file is read")
     row = ScannedPlugin(reference, file.format, _verdict(end), reason, name=file.path.stem)
-    return FileRecord(file.format, size, mtime_ns, (reference,), (row,), reason)
+    return FileRecord(file.format, size, mtime_ns, (Listed(reference, row.name),), (row,), reason)
 
 
-def _row(reference: str, end: CallEnd) -> ScannedPlugin:
+def _row(listed: Listed, end: CallEnd) -> ScannedPlugin:
+    reference = listed.reference
     kind = reference.partition(":")[0]
     stages = [message.name for message in end.messages if isinstance(message, Stage)]
     stage = stages[-1] if stages else "before it was loaded"
     measured = next((message for message in end.messages if isinstance(message, Measured)), None)
     if measured is None:
-        return ScannedPlugin(reference, kind, _verdict(end), _sentence(end, stage))
+        return ScannedPlugin(reference, kind, _verdict(end), _sentence(end, stage), name=listed.name)
     after = next((message for message in end.messages if isinstance(message, AfterNan)), None)
     info = measured.info
     return ScannedPlugin(
@@ -123,7 +125,5 @@ def _verdict(end: CallEnd) -> Verdict:
 
 
 def _sentence(end: CallEnd, stage: str) -> str:
-    if end.ended == "refused":
-        return end.detail
     words = f"; it wrote: {end.last_words}" if end.last_words else ""
-    return f"{end.detail} {stage}{words}"
+    return f"{end.detail}{words}" if end.ended == "refused" else f"{end.detail} {stage}{words}"

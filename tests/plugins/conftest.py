@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from riffengine.errors import PluginError
 from riffengine.plugins.plugin import MidiEvent, Plugin, Position
 from riffengine.plugins.registry import open_plugin
 from riffengine.processes.audio import Block
+from tests.plugins.witness import build
 
 RATE = 44100
 FRAMES = 128
@@ -58,3 +61,24 @@ def noise(seconds: float = 1.0, level: float = 0.1) -> Block:
 def silence(seconds: float = 1.0) -> Block:
     """Zeros."""
     return np.zeros((int(seconds * RATE), 2), np.float32)
+
+
+@pytest.fixture(scope="session")
+def witness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for ``LV2_PATH`` with the compiled bundle of ``witness.py``."""
+    folder = tmp_path_factory.mktemp("lv2")
+    try:
+        build(folder)
+    except (OSError, subprocess.CalledProcessError) as problem:
+        message = f"gcc and lv2-dev are needed: {problem}; tools/test installs them"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    return folder
+
+
+@pytest.fixture
+def witness_path(witness_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``LV2_PATH`` with that folder only; no other plugins are seen."""
+    monkeypatch.setenv("LV2_PATH", str(witness_folder))
+    for variable in ("CLAP_PATH", "VST3_PATH"):
+        monkeypatch.setenv(variable, str(witness_folder / "none"))
+    return witness_folder
