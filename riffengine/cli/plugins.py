@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  riffengine plugins scan                  run every new plugin once, each in a process of its own
-  riffengine plugins list                  what there is, what it costs, and what went wrong
-  riffengine plugins list reverb           only what has this in its name, maker or reference
-  riffengine plugins info "Calf Compressor"
-  riffengine plugins forgive bodeShifter   take it off the blacklist; the next scan tries it again
+  riffengine plugins scan                          run every new plugin once, each in a process of its own
+  riffengine plugins list                          what there is, what it costs, and what went wrong
+  riffengine plugins list reverb                   only what has this in its name, maker or reference
+  riffengine plugins info "Calf Compressor"        its latency, cost and parameters
+  riffengine plugins forgive synthv1               take it off the blacklist; the next scan tries it again
 
 LV2 and CLAP plugins are found in the usual folders, or in those of LV2_PATH and CLAP_PATH; VST3 needs riffengine[vst].
 The costs are microseconds for a stereo block of 128 frames, which lasts 2900 us at 44.1 kHz.

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from riffengine import __version__
 from riffengine.errors import PluginError, printable
 from riffengine.plugins.atomic_file import cache_file, read_json, write_atomically
+from riffengine.plugins.blacklist import Blacklist
 from riffengine.plugins.registry import FORMATS, Listed, PluginFile
 
 Verdict = Literal["ran", "refused", "crashed", "hung", "not finite"]
@@ -137,6 +138,21 @@ class Catalogue:
     def forget_files(self, formats: frozenset[str]) -> None:
         """Drop every result of some formats."""
         self.files = {path: record for path, record in self.files.items() if record.format not in formats}
+
+
+def reference_of(name: str, environment: Mapping[str, str] | None = None) -> str:
+    """The reference of what a performer calls a plugin: a reference, or a name that the catalogue knows.
+
+    ``PluginError`` where it is unknown, ambiguous, did not run at its scan, or is on the blacklist.
+    """
+    reference = name
+    if name.partition(":")[0] not in FORMATS:
+        found = Catalogue.standard(environment).find(name)
+        if found.verdict not in ("ran", "not finite"):
+            raise PluginError(f"{found.name} {found.verdict} when it was scanned: {found.reason}")
+        reference = found.reference
+    Blacklist.standard(environment).check(reference)
+    return reference
 
 
 def stamp(file: PluginFile) -> tuple[int, int]:

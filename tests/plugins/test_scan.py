@@ -10,7 +10,7 @@ import pytest
 
 from riffengine.errors import PluginError
 from riffengine.plugins.blacklist import Blacklist
-from riffengine.plugins.catalogue import Catalogue, ScannedPlugin
+from riffengine.plugins.catalogue import Catalogue, ScannedPlugin, reference_of
 from riffengine.plugins.registry import Listed, PluginFile, lv2_bundles, plugin_files, short_place
 from riffengine.plugins.scan import probed, scan
 from tests.plugins.conftest import OpenPlugin
@@ -157,6 +157,21 @@ def test_plugins_are_found_by_name(catalogue: Catalogue, tmp_path: Path, blackli
         catalogue.find("reverb")
     with pytest.raises(PluginError, match="plugins scan"):
         Catalogue(tmp_path / "none.json").find("reverb")
+
+
+def test_a_name_becomes_a_reference(tmp_path: Path, witness_path: Path) -> None:
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    catalogue, blacklist = Catalogue.standard(environment), Blacklist.standard(environment)
+    scan(plugin_files(), catalogue, blacklist, 0.0, limit_seconds=LIMIT)
+    assert reference_of("test witness", environment) == f"{TEST}witness"
+    assert reference_of("lv2:urn:anything", environment) == "lv2:urn:anything"
+    with pytest.raises(PluginError, match="refused when it was scanned"):
+        reference_of("test refuse", environment)
+    with pytest.raises(PluginError, match="on the blacklist"):
+        reference_of(f"{TEST}crash", environment)
+    blacklist.add(f"{TEST}witness", "three deaths in a minute", 0.0)
+    with pytest.raises(PluginError, match="three deaths in a minute"):
+        reference_of("test witness", environment)
 
 
 def test_folders_come_from_the_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
