@@ -16,7 +16,7 @@ from riffengine.plugins.registry import FORMATS, Listed, PluginFile
 
 Verdict = Literal["ran", "refused", "crashed", "hung", "not finite"]
 
-HOST_VERSION = f"{__version__}/2"
+HOST_VERSION = f"{__version__}/3"
 """Changes with what the host can do: then every plugin is scanned again."""
 
 

@@ -199,16 +199,14 @@ class World:
         self.library.lilv_world_load_bundle(self.handle, node)
         self.library.lilv_node_free(node)
 
-    def names(self) -> dict[str, str]:
-        """URI and name of all plugins that were loaded and are complete."""
+    def uris(self) -> tuple[str, ...]:
+        """The URIs of all plugins that were loaded; their own files, of up to 26 MB a bundle, are not read."""
         lib, plugins = self.library, self.library.lilv_world_get_all_plugins(self.handle)
-        found, place = {}, lib.lilv_plugins_begin(plugins)
+        found, place = [], lib.lilv_plugins_begin(plugins)
         while not lib.lilv_plugins_is_end(plugins, place):
-            plugin = lib.lilv_plugins_get(plugins, place)
-            if lib.lilv_plugin_verify(plugin):
-                found[self._text(lib.lilv_plugin_get_uri(plugin))] = self._taken(lib.lilv_plugin_get_name(plugin))
+            found.append(self._text(lib.lilv_plugin_get_uri(lib.lilv_plugins_get(plugins, place))))
             place = lib.lilv_plugins_next(plugins, place)
-        return found
+        return tuple(found)
 
     def plugin(self, uri: str) -> int | None:
         """The ``LilvPlugin`` of a URI, or ``None``."""

@@ -61,6 +61,8 @@ class Lv2Plugin:
             raise PluginError(f"no LV2 plugin {printable(uri)} is installed; `riffengine plugins list` shows what is")
         self._world, self._plugin, self._urids = world, found, urids()
         self._block_frames = block_frames
+        if not world.library.lilv_plugin_verify(found):
+            raise PluginError(f"the description of {printable(uri)} is incomplete; reinstall it")
         text = world.describe(found)
         self._ports = text.ports
         _check(text)

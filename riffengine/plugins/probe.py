@@ -39,7 +39,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was seen of a plugin. Times are microseconds of the wall clock for one block of 128 frames."""
+    """What was seen of a plugin. Times are microseconds of the wall clock for one block of 128 frames.
+
+    ``bad_blocks`` of the first three seconds held NaN or infinity, the last of them at ``last_bad_seconds``.
+    """
 
     info: PluginInfo
     latency_frames: int
@@ -47,8 +50,8 @@ class Measured:
     p99_us: float
     silence_us: float
     load_ms: float
-    finite: bool
-    loudest: float
+    bad_blocks: int
+    last_bad_seconds: float
     repeatable: bool
     state_bytes: int
 
@@ -83,6 +86,7 @@ def probe(send: Send, reference: str) -> None:
     send(Stage("while it runs"))
     sound = _play(plugin, clock, _noise(), 0)
     silence = _play(plugin, clock, np.zeros((_SILENCE_BLOCKS * BLOCK_FRAMES, 2), np.float32), _SOUND_BLOCKS)
+    bad = np.concatenate((sound.bad_blocks, silence.bad_blocks + _SOUND_BLOCKS))
     latency = plugin.latency
     send(Stage("while its state is saved"))
     state_bytes = len(_state(plugin))
@@ -97,8 +101,8 @@ def probe(send: Send, reference: str) -> None:
             p99_us=float(np.percentile(sound.us, 99)),
             silence_us=float(np.median(silence.us[-_SOUND_BLOCKS // 2 :])),
             load_ms=load_ms,
-            finite=sound.finite and silence.finite,
-            loudest=sound.loudest if sound.finite else 0.0,
+            bad_blocks=len(bad),
+            last_bad_seconds=float(bad[-1] * BLOCK_FRAMES / SAMPLE_RATE) if len(bad) else 0.0,
             repeatable=bool(np.array_equal(sound.out, repeated.out)),
             state_bytes=state_bytes,
         )
@@ -118,12 +122,9 @@ class _Played:
     us: np.ndarray[tuple[int], np.dtype[np.float64]]
 
     @property
-    def finite(self) -> bool:
-        return bool(np.isfinite(self.out).all())
-
-    @property
-    def loudest(self) -> float:
-        return float(np.abs(self.out).max())
+    def bad_blocks(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The numbers of the blocks with NaN or infinity."""
+        return np.flatnonzero(~np.isfinite(self.out).reshape(len(self.us), -1).all(axis=1))
 
 
 def _play(plugin: Plugin, clock: SystemClock, sound: Block, first_block: int) -> _Played:

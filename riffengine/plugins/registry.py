@@ -29,7 +29,7 @@ class PluginFile:
 
 @dataclass(frozen=True)
 class Listed:
-    """A plugin that a file holds: how to open it, and what it is called."""
+    """A plugin that a file holds: how to open it, and what it is called; of LV2 it is the end of the URI."""
 
     reference: str
     name: str
@@ -65,7 +65,7 @@ def _lv2_listing(file: PluginFile) -> tuple[Listed, ...]:
 
     world = World()
     world.load_bundle(file.path)
-    listed = tuple(Listed(f"lv2:{uri}", name) for uri, name in world.names().items())
+    listed = tuple(Listed(f"lv2:{uri}", _last_part(uri)) for uri in world.uris())
     world.close()
     return listed
 
@@ -202,7 +202,7 @@ def lv2_bundles(uri: str, files: tuple[PluginFile, ...]) -> tuple[Path, ...]:
 
     A manifest may shorten the URI by a prefix. Empty where no manifest has either.
     """
-    last = re.split("[/#:]", uri.rstrip("/"))[-1]
+    last = _last_part(uri)
     shortened = []
     for file in files:
         if file.format != "lv2":
@@ -213,6 +213,10 @@ def lv2_bundles(uri: str, files: tuple[PluginFile, ...]) -> tuple[Path, ...]:
         if f":{last}" in text:
             shortened.append(file.path)
     return tuple(shortened)
+
+
+def _last_part(uri: str) -> str:
+    return re.split("[/#:]", uri.rstrip("/"))[-1]
 
 
 def short_place(file: PluginFile) -> str:

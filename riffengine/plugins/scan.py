@@ -14,6 +14,8 @@ from riffengine.plugins.registry import FORMATS, Listed, PluginFile
 LIMIT_SECONDS = 15.0
 """How long a plugin may take for everything; then it counts as hung."""
 
+_LISTING_SECONDS = 60.0  # a file with hundreds of plugins, on a busy machine
+
 
 @dataclass(frozen=True)
 class ScanCount:
@@ -45,7 +47,7 @@ def scan(
         del catalogue.files[path]
     run_now = 0
     for path, file in present.items():
-        record = _record(file, catalogue.files.get(path), limit_seconds)
+        record = _record(file, catalogue.files.get(path))
         if record is not catalogue.files.get(path):
             catalogue.files[path] = record
             catalogue.write()
@@ -72,12 +74,12 @@ def probed(plugin: Listed, limit_seconds: float = LIMIT_SECONDS) -> ScannedPlugi
     return _row(plugin, call_in_child(probe, (plugin.reference,), limit_seconds))
 
 
-def _record(file: PluginFile, known: FileRecord | None, limit_seconds: float) -> FileRecord:
+def _record(file: PluginFile, known: FileRecord | None) -> FileRecord:
     """The record of a file: the known one where the file is as it was, else a new one with the list of its plugins."""
     size, mtime_ns = stamp(file)
     if known is not None and (known.size, known.mtime_ns) == (size, mtime_ns):
         return known
-    end = call_in_child(list_plugins, (file,), limit_seconds)
+    end = call_in_child(list_plugins, (file,), _LISTING_SECONDS)
     found = next((message for message in end.messages if isinstance(message, Found)), None)
     if found is not None:
         return FileRecord(file.format, size, mtime_ns, found.plugins, ())
@@ -100,9 +102,8 @@ def _row(listed: Listed, end: CallEnd) -> ScannedPlugin:
     return ScannedPlugin(
         reference=reference,
         format=kind,
-        verdict="ran" if measured.finite else "not finite",
-        # What goes wrong after that touches no set: no NaN is let in, and it is closed when its sound is over.
-        reason="" if end.ended == "done" else _sentence(end, stage),
+        verdict="not finite" if measured.bad_blocks else "ran",
+        reason="; ".join(_remarks(measured, end, stage)),
         name=info.name,
         maker=info.maker,
         inputs=info.inputs,
@@ -118,6 +119,15 @@ def _row(listed: Listed, end: CallEnd) -> ScannedPlugin:
         repeatable=measured.repeatable,
         state_bytes=measured.state_bytes,
     )
+
+
+def _remarks(measured: Measured, end: CallEnd, stage: str) -> list[str]:
+    remarks = []
+    if measured.bad_blocks:
+        remarks.append(f"NaN in {measured.bad_blocks} blocks, the last after {measured.last_bad_seconds:.2f} s")
+    if end.ended != "done":  # it harms no set: NaN is not let in, and a plugin is closed when its sound is over
+        remarks.append(_sentence(end, stage))
+    return remarks
 
 
 def _verdict(end: CallEnd) -> Verdict:

@@ -45,6 +45,7 @@ def test_every_kind_of_end_is_told_apart(
     }  # fmt: skip
     assert (count.plugins, count.run_now, count.gone) == (5, 5, 0)
     assert {row.reference for row in reported} == {row.reference for row in rows.values()}
+    assert rows["nan"].reason.startswith("NaN in 1032 blocks, the last after 2.99 s")
     assert rows["crash"].reason == "signal 11 while it runs"
     assert rows["hang"].reason == f"no end after {LIMIT:g} s while it runs"
     assert "refused as the test wants it" in rows["refuse"].reason
@@ -166,7 +167,7 @@ def test_a_name_becomes_a_reference(tmp_path: Path, witness_path: Path) -> None:
     assert reference_of("test witness", environment) == f"{TEST}witness"
     assert reference_of("lv2:urn:anything", environment) == "lv2:urn:anything"
     with pytest.raises(PluginError, match="refused when it was scanned"):
-        reference_of("test refuse", environment)
+        reference_of("refuse", environment)
     with pytest.raises(PluginError, match="on the blacklist"):
         reference_of(f"{TEST}crash", environment)
     blacklist.add(f"{TEST}witness", "three deaths in a minute", 0.0)
