@@ -6,7 +6,9 @@ as long as the plugin does, because it keeps pointers to them.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import threading
 from collections import deque
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_uint32, c_void_p
@@ -118,7 +120,8 @@ class Worker:
         self._interface: _WorkerInterface | None = None
         self._requests: deque[bytes] = deque()
         self._answers: deque[bytes] = deque()
-        self._waiting_bytes = 0
+        self._asked_bytes = 0  # each is written by one thread only
+        self._done_bytes = 0
         self._queue: SimpleQueue[bytes | None] | None = SimpleQueue() if thread else None
         self._thread: threading.Thread | None = None
         self._schedule = ScheduleFunction(lambda _, size, data: self._ask(size, data))
@@ -155,19 +158,21 @@ class Worker:
         self._thread, self._interface = None, None
 
     def _serve(self, queue: SimpleQueue[bytes | None]) -> None:
+        with contextlib.suppress(AttributeError, OSError):  # it has inherited the priority of the audio thread
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         while (request := queue.get()) is not None:
             if (interface := self._interface) is not None:
                 self._work(interface, request)
 
     def _work(self, interface: _WorkerInterface, request: bytes) -> None:
         interface.work(self._instance, self._respond, None, len(request), request)
-        self._waiting_bytes -= len(request)
+        self._done_bytes += len(request)
 
     def _ask(self, size: int, data: int | None) -> int:
-        if self._waiting_bytes + size > _WORK_BYTES:
+        if self._asked_bytes - self._done_bytes + size > _WORK_BYTES:
             return 2  # LV2_WORKER_ERR_NO_SPACE
         request = ctypes.string_at(data, size) if data else b""
-        self._waiting_bytes += size
+        self._asked_bytes += size
         if self._queue is None:
             self._requests.append(request)
         else:

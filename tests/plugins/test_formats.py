@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from riffengine.errors import PluginError
 from riffengine.plugins.guard import Guarded
-from riffengine.plugins.plugin import Position
+from riffengine.plugins.plugin import MidiEvent, Plugin, Position
 from riffengine.plugins.registry import open_plugin
+from riffengine.processes.audio import Block
 from tests.plugins.conftest import FRAMES, RATE, OpenPlugin, noise, play
 
 DRAGONFLY = "lv2:urn:dragonfly:plate"
@@ -130,7 +134,7 @@ def test_a_reference_to_nothing_is_refused(reference: str) -> None:
         open_plugin(reference, RATE, FRAMES)
 
 
-def test_a_file_that_is_no_clap_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]  # pytest's own type
+def test_a_file_that_is_no_clap_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.clap"
     wrong.write_bytes(b"not a library")
     with pytest.raises(PluginError, match="no CLAP plugin"):
@@ -152,14 +156,14 @@ def test_the_state_of_an_lv2_plugin_is_a_preset_that_other_hosts_read(opened: Op
 class _Broken:
     """The guard's input: a real plugin whose output is then overwritten."""
 
-    def __init__(self, plugin, value: float) -> None:  # type: ignore[no-untyped-def]  # a Plugin by delegation
+    def __init__(self, plugin: Plugin, value: float) -> None:
         self._plugin, self.value = plugin, value
         self.info = plugin.info
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._plugin, name)
 
-    def run(self, sound, position, events=()) -> None:  # type: ignore[no-untyped-def]  # as in Plugin
+    def run(self, sound: Block, position: Position, events: tuple[MidiEvent, ...] = ()) -> None:
         assert np.isfinite(sound).all()
         self._plugin.run(sound, position, events)
         if self.value:
