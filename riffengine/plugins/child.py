@@ -22,6 +22,7 @@ from riffengine.clock import SystemClock
 from riffengine.errors import PluginError, printable
 
 _END_SECONDS = 0.5
+_LONGEST = 10
 
 Send = Callable[[object], None]
 """Sends one message to the parent; only frozen dataclasses, text and numbers."""
@@ -47,8 +48,10 @@ class _Done:
 
 
 def call_in_child(function: Callable[..., None], arguments: tuple[Any, ...], seconds: float) -> CallEnd:
-    """Run ``function(send, *arguments)`` in a child and wait for its end, at most ``seconds``; then it is killed.
+    """Run ``function(send, *arguments)`` in a child to its end, or kill it when it sends nothing for ``seconds``.
 
+    Each message gives it that time again, up to 10 times as long in all: a child that gets little of a busy machine is
+    not taken for one that hangs.
     ``function`` must be importable. The child has the environment of now, no core dumps, and its output goes nowhere.
     """
     methods = "forkserver" if sys.platform != "win32" else "spawn"
@@ -71,7 +74,7 @@ def call_in_child(function: Callable[..., None], arguments: tuple[Any, ...], sec
         if done is not None:
             return CallEnd(tuple(messages), "refused" if done.refusal else "done", done.refusal, words)
         if process.is_alive():
-            return CallEnd(tuple(messages), "hung", f"no end after {seconds:g} s", words)
+            return CallEnd(tuple(messages), "hung", f"no sign of life for {seconds:g} s", words)
         return CallEnd(tuple(messages), "crashed", _exit_text(process.exitcode), words)
     finally:
         if process.is_alive():
@@ -83,9 +86,9 @@ def call_in_child(function: Callable[..., None], arguments: tuple[Any, ...], sec
 
 def _messages(connection: Connection, seconds: float) -> tuple[list[object], _Done | None]:
     clock = SystemClock()
-    end_ns = clock.now_ns() + int(seconds * 1e9)
+    last_ns = clock.now_ns() + int(seconds * _LONGEST * 1e9)
     messages: list[object] = []
-    while (left := (end_ns - clock.now_ns()) / 1e9) > 0 and connection.poll(left):
+    while connection.poll(min(seconds, max(0.0, (last_ns - clock.now_ns()) / 1e9))):
         try:
             message = connection.recv()
         except (EOFError, OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ BLOCK_FRAMES = 128
 """What a plugin is measured at: 2.9 ms a block."""
 
 _SOUND_BLOCKS = SAMPLE_RATE // BLOCK_FRAMES  # one second
+_ALIVE_BLOCKS = _SOUND_BLOCKS // 4
 _SILENCE_BLOCKS = _SOUND_BLOCKS * 2  # filters need more than a second to decay into denormals
 _NOTE_ON, _NOTE_OFF = bytes((0x90, 60, 100)), bytes((0x80, 60, 0))
 
@@ -28,6 +30,11 @@ class Stage:
     """What the child does from now on, for the report of a crash."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A quarter of a second of sound was played."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +91,19 @@ def probe(send: Send, reference: str) -> None:
     plugin = open_plugin(reference, SAMPLE_RATE, BLOCK_FRAMES)
     load_ms = (clock.now_ns() - start_ns) / 1e6
     send(Stage("while it runs"))
-    sound = _play(plugin, clock, _noise(), 0)
-    silence = _play(plugin, clock, np.zeros((_SILENCE_BLOCKS * BLOCK_FRAMES, 2), np.float32), _SOUND_BLOCKS)
+
+    def alive() -> None:
+        send(Alive())
+
+    sound = _play(plugin, clock, _noise(), 0, alive)
+    silence = _play(plugin, clock, np.zeros((_SILENCE_BLOCKS * BLOCK_FRAMES, 2), np.float32), _SOUND_BLOCKS, alive)
     bad = np.concatenate((sound.bad_blocks, silence.bad_blocks + _SOUND_BLOCKS))
     latency = plugin.latency
     send(Stage("while its state is saved"))
     state_bytes = len(_state(plugin))
     send(Stage("while it runs a second time"))
     again = open_plugin(reference, SAMPLE_RATE, BLOCK_FRAMES)
-    repeated = _play(again, clock, _noise(), 0)
+    repeated = _play(again, clock, _noise(), 0, alive)
     send(
         Measured(
             info=plugin.info,
@@ -108,8 +119,8 @@ def probe(send: Send, reference: str) -> None:
         )
     )
     send(Stage("after NaN"))
-    _play(again, clock, np.full((BLOCK_FRAMES, 2), np.nan, np.float32), _SOUND_BLOCKS)
-    after = _play(again, clock, _noise()[: SAMPLE_RATE // 2], _SOUND_BLOCKS)
+    _play(again, clock, np.full((BLOCK_FRAMES, 2), np.nan, np.float32), _SOUND_BLOCKS, alive)
+    after = _play(again, clock, _noise()[: SAMPLE_RATE // 2], _SOUND_BLOCKS, alive)
     send(AfterNan(bool(np.isfinite(after.out[-BLOCK_FRAMES:]).all())))
     send(Stage("while it is closed"))
     again.close()
@@ -127,8 +138,11 @@ class _Played:
         return np.flatnonzero(~np.isfinite(self.out).reshape(len(self.us), -1).all(axis=1))
 
 
-def _play(plugin: Plugin, clock: SystemClock, sound: Block, first_block: int) -> _Played:
-    """Run over ``sound`` from a block on; a plugin that takes notes gets one of 0.7 s at the start."""
+def _play(plugin: Plugin, clock: SystemClock, sound: Block, first_block: int, alive: Callable[[], None]) -> _Played:
+    """Run over ``sound`` from a block on; a plugin that takes notes gets one of 0.7 s at the start.
+
+    ``alive`` is called between blocks, outside what is measured.
+    """
     blocks = len(sound) // BLOCK_FRAMES
     out = sound[: blocks * BLOCK_FRAMES].copy()
     times = np.zeros(blocks)
@@ -143,6 +157,8 @@ def _play(plugin: Plugin, clock: SystemClock, sound: Block, first_block: int) ->
         start_ns = clock.now_ns()
         plugin.run(out[number * BLOCK_FRAMES : (number + 1) * BLOCK_FRAMES], position, events)
         times[number] = (clock.now_ns() - start_ns) / 1e3
+        if number % _ALIVE_BLOCKS == 0:
+            alive()
     return _Played(out, times)
 
 

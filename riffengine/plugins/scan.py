@@ -12,7 +12,7 @@ from riffengine.plugins.probe import AfterNan, Found, Measured, Stage, list_plug
 from riffengine.plugins.registry import FORMATS, Listed, PluginFile
 
 LIMIT_SECONDS = 15.0
-"""How long a plugin may take for everything; then it counts as hung."""
+"""How long a plugin may show no sign of life (a step, or a quarter of a second of sound); then it counts as hung."""
 
 _LISTING_SECONDS = 60.0  # a file with hundreds of plugins, on a busy machine
 

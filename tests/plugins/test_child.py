@@ -39,6 +39,12 @@ def fail(send: Send) -> None:
     raise ValueError("unexpected")
 
 
+def take_its_time(send: Send) -> None:
+    for number in range(8):
+        select.select([], [], [], 0.5)
+        send(number)
+
+
 def hang_with_a_child_of_its_own(send: Send) -> None:
     send(subprocess.Popen(["sleep", "600"]).pid)
     while True:
@@ -69,9 +75,14 @@ def test_an_exit_and_an_exception_are_crashes_too() -> None:
     assert (end.ended, end.last_words) == ("crashed", "ValueError: unexpected")
 
 
+def test_a_child_that_is_slow_but_alive_is_waited_for() -> None:
+    end = call_in_child(take_its_time, (), 3.0)
+    assert (end.ended, end.messages) == ("done", tuple(range(8)))
+
+
 def test_a_hanging_child_is_killed_with_what_it_started() -> None:
     end = call_in_child(hang_with_a_child_of_its_own, (), 3.0)
-    assert (end.ended, end.detail) == ("hung", "no end after 3 s")
+    assert (end.ended, end.detail) == ("hung", "no sign of life for 3 s")
     (pid,) = end.messages
     assert isinstance(pid, int)
     with contextlib.suppress(ProcessLookupError):  # it is gone already

@@ -47,7 +47,7 @@ def test_every_kind_of_end_is_told_apart(
     assert {row.reference for row in reported} == {row.reference for row in rows.values()}
     assert rows["nan"].reason.startswith("NaN in 1032 blocks, the last after 2.99 s")
     assert rows["crash"].reason == "signal 11 while it runs"
-    assert rows["hang"].reason == f"no end after {LIMIT:g} s while it runs"
+    assert rows["hang"].reason == f"no sign of life for {LIMIT:g} s while it runs"
     assert "refused as the test wants it" in rows["refuse"].reason
     assert rows["witness"].repeatable and not rows["witness"].keeps_nan
     assert (rows["witness"].inputs, rows["witness"].outputs, rows["witness"].midi_in) == (2, 2, True)
