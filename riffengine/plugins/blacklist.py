@@ -13,10 +13,11 @@ from riffengine.plugins.atomic_file import read_json, state_file, write_atomical
 
 @dataclass(frozen=True)
 class Blame:
-    """Why a plugin is on the list, and since when (seconds since 1970)."""
+    """Why a plugin is on the list, and since when (seconds since 1970); ``scanned``: a scan put it there, not a set."""
 
     reason: str
     since: float
+    scanned: bool = False
 
 
 class Blacklist:
@@ -36,7 +37,9 @@ class Blacklist:
         found = {}
         for reference, entry in kept.items():
             if isinstance(entry, dict) and isinstance(entry.get("since"), int | float):
-                found[reference] = Blame(str(entry.get("reason", "")), float(entry["since"]))
+                found[reference] = Blame(
+                    str(entry.get("reason", "")), float(entry["since"]), entry.get("scanned") is True
+                )
         return found
 
     def check(self, reference: str) -> None:
@@ -48,9 +51,9 @@ class Blacklist:
                 f" `riffengine plugins forgive {reference}` takes it off"
             )
 
-    def add(self, reference: str, reason: str, unix_seconds: float) -> None:
+    def add(self, reference: str, reason: str, unix_seconds: float, scanned: bool = False) -> None:
         """Put a plugin on the list; a later reason replaces an earlier one."""
-        self._write(self.entries() | {reference: Blame(reason, unix_seconds)})
+        self._write(self.entries() | {reference: Blame(reason, unix_seconds, scanned)})
 
     def forgive(self, reference: str) -> bool:
         """Take a plugin off the list; whether it was on it."""

@@ -38,7 +38,7 @@ def scan(
     """Run every plugin whose file is new or has changed, and those that a scan before did not reach.
 
     The catalogue is written after each plugin: what was done is kept if the scan is stopped. A plugin that crashes or
-    hangs goes on the blacklist. ``report`` is told each result. ``files`` are all of ``formats``; what the catalogue
+    hangs goes on the blacklist; one that a scan had put there is taken off when it runs. ``report`` is told each result. ``files`` are all of ``formats``; what the catalogue
     has of other formats stays.
     """
     present = {str(file.path): file for file in files}
@@ -60,8 +60,7 @@ def scan(
             record = replace(record, plugins=(*record.plugins, plugin))
             catalogue.files[path] = record
             catalogue.write()
-            if plugin.verdict in ("crashed", "hung"):
-                blacklist.add(reference, f"{plugin.verdict}: {plugin.reason}", unix_seconds)
+            _judge(plugin, blacklist, unix_seconds)
             run_now += 1
             report(plugin)
     if gone:
@@ -72,6 +71,13 @@ def scan(
 def probed(plugin: Listed, limit_seconds: float = LIMIT_SECONDS) -> ScannedPlugin:
     """The result for one plugin."""
     return _row(plugin, call_in_child(probe, (plugin.reference,), limit_seconds))
+
+
+def _judge(plugin: ScannedPlugin, blacklist: Blacklist, unix_seconds: float) -> None:
+    if plugin.verdict in ("crashed", "hung"):
+        blacklist.add(plugin.reference, f"{plugin.verdict}: {plugin.reason}", unix_seconds, scanned=True)
+    elif (blame := blacklist.entries().get(plugin.reference)) is not None and blame.scanned:
+        blacklist.forgive(plugin.reference)
 
 
 def _record(file: PluginFile, known: FileRecord | None) -> FileRecord:
