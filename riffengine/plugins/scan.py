@@ -38,8 +38,8 @@ def scan(
     """Run every plugin whose file is new or has changed, and those that a scan before did not reach.
 
     The catalogue is written after each plugin: what was done is kept if the scan is stopped. A plugin that crashes or
-    hangs goes on the blacklist; one that a scan had put there is taken off when it runs. ``report`` is told each result. ``files`` are all of ``formats``; what the catalogue
-    has of other formats stays.
+    hangs goes on the blacklist; one that a scan had put there is taken off when it runs. ``report`` gets each result.
+    ``files`` are all of ``formats``; what the catalogue has of other formats stays.
     """
     present = {str(file.path): file for file in files}
     gone = [path for path, record in catalogue.files.items() if record.format in formats and path not in present]
