@@ -14,6 +14,7 @@ RiffError
 ├── JournalError           a journal cannot be created or read
 ├── LoopStoreError         shared memory for loops is missing, full or belongs to another session
 ├── PluginError            a plugin cannot be found, loaded or restored
+├── DawError               the plugin for DAWs cannot be built or reached
 ├── ServiceError           a log file, a port or a terminal cannot be opened
 ├── AudioFileError         an audio file cannot be read or written
 ├── PictureError           a spectrogram image cannot be read or written
@@ -88,6 +89,10 @@ class LoopStoreError(RiffError):
 
 class PluginError(RiffError):
     """A plugin cannot be found, loaded or restored; the sound continues without it."""
+
+
+class DawError(RiffError):
+    """The plugin for DAWs cannot be built, or its shared memory or socket cannot be used."""
 
 
 class ServiceError(RiffError):

@@ -29,7 +29,7 @@ _TRIES = 8
 _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
 
-class _Segment(shared_memory.SharedMemory):
+class Segment(shared_memory.SharedMemory):
     """A segment that writes nothing to stderr when its process ends while a view of it is still alive."""
 
     def __del__(self) -> None:
@@ -66,7 +66,7 @@ class LoopStore:
         number = slots
         while True:
             try:
-                memory, lock = _reserve(number * slot_floats * 4)
+                memory, lock = reserve_segment(number * slot_floats * 4)
             except OSError as error:
                 if number <= least:
                     megabytes = number * slot_floats * 4 / 2**20
@@ -82,7 +82,7 @@ class LoopStore:
     def attach(cls, name: str, slots: int, slot_floats: int) -> LoopStore:
         """The engine's segment in another process; raises ``LoopStoreError`` when it is gone or cannot be opened."""
         try:
-            memory = _Segment(name=name)
+            memory = Segment(name=name)
         except FileNotFoundError:
             raise LoopStoreError(f"shared memory {name!r} does not exist: the engine that made it has ended") from None
         except OSError as error:
@@ -150,14 +150,14 @@ def sweep_stale_segments() -> list[str]:
     return removed
 
 
-def _reserve(size: int) -> tuple[shared_memory.SharedMemory, int]:
+def reserve_segment(size: int) -> tuple[Segment, int]:
     """A segment of ``size`` bytes, all allocated, and the descriptor of its lock (-1: this system has no such folder).
 
     Without the allocation, the first write to the segment would end the process (SIGBUS) when the folder is full.
     """
     for _ in range(_TRIES):
         name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
-        memory = _Segment(name=name, create=True, size=size)
+        memory = Segment(name=name, create=True, size=size)
         path = SHM_FOLDER / name
         if not path.exists() or sys.platform == "win32":
             return memory, -1

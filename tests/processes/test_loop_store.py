@@ -102,7 +102,7 @@ def test_without_the_folder_the_error_says_what_to_do(monkeypatch: pytest.Monkey
     def missing(**_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
-    monkeypatch.setattr(loop_store, "_Segment", missing)
+    monkeypatch.setattr(loop_store, "Segment", missing)
     with pytest.raises(LoopStoreError, match="/dev/shm"):
         LoopStore.create(4, 1024, least_slots=1)
 
