@@ -1,0 +1,71 @@
+#include "clock.h"
+
+#include <math.h>
+
+/* Ardour tells 1/1920 of a beat: its word differs from the true beat by up to 5.2e-4. */
+#define STILL_BEATS 6e-4
+#define JUMP_BEATS 2e-3
+#define LEAN 0.02      /* share of the difference taken over with each block */
+#define LEAN_RAMP 0.1  /* the same while the tempo changes */
+#define TURN_BEATS 2e-3 /* two turns back at the same place are a loop range */
+#define NO_TURN -1e18
+
+void clock_reset(riff_clock *clock, double rate) {
+    *clock = (riff_clock){.rate = rate, .bpm = 120.0, .turn_from = NO_TURN, .guess_bpm = 120.0};
+}
+
+static void learn(riff_clock *clock, double from, double to) {
+    bool same = fabs(from - clock->turn_from) < TURN_BEATS && fabs(to - clock->turn_to) < TURN_BEATS;
+    clock->loop = clock->learnt = same && to < from;
+    if (clock->learnt) {
+        clock->loop_start = to;
+        clock->loop_end = from;
+    }
+    clock->turn_from = to < from ? from : NO_TURN;
+    clock->turn_to = to;
+}
+
+bool clock_follow(riff_clock *clock, const riff_host *host, bool play_on) {
+    bool rolled = clock->rolling, first = !clock->started, jumped = first, guided = host->known;
+    clock->rolling = host->playing || play_on;
+    clock->started = true;
+    if (guided && host->loop) {
+        clock->loop = true;
+        clock->learnt = false;
+        clock->loop_start = host->loop_start;
+        clock->loop_end = host->loop_end;
+    } else if (!clock->learnt) {
+        clock->loop = false;
+    }
+    double bpm = guided && host->bpm > 0.0 ? host->bpm : clock->guess_bpm;
+    bool ramp = fabs(bpm - clock->bpm) > 1e-9 * bpm;
+    clock->bpm = bpm;
+    if (!guided || (play_on && !host->playing && !first)) return jumped; /* nobody says where we are: count on */
+    double error = host->beat - clock->beat;
+    if (!rolled || !clock->rolling) {
+        clock->beat = host->beat;
+        return jumped || fabs(error) > 1e-9;
+    }
+    if (first || fabs(error) > JUMP_BEATS) {
+        if (!first && !host->loop && !ramp) learn(clock, clock->beat, host->beat);
+        clock->beat = host->beat;
+        return true;
+    }
+    if (ramp)
+        clock->beat += LEAN_RAMP * error;
+    else if (fabs(error) > STILL_BEATS)
+        clock->beat += LEAN * error;
+    return jumped;
+}
+
+double clock_ahead(const riff_clock *clock, double frames) {
+    double beat = clock->beat + frames * clock->bpm / 60.0 / clock->rate;
+    double length = clock->loop_end - clock->loop_start;
+    if (clock->loop && length > 1e-3 && clock->beat < clock->loop_end && beat >= clock->loop_end - 1e-9)
+        beat = clock->loop_start + fmod(beat - clock->loop_start + 1e-9, length) - 1e-9;
+    return beat;
+}
+
+void clock_advance(riff_clock *clock, uint32_t frames) {
+    if (clock->rolling) clock->beat = clock_ahead(clock, frames);
+}
