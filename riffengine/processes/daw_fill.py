@@ -15,6 +15,7 @@ VARISPEED = 0.01
 """The most by which blocks are faster or slower than the host's tempo, to come back onto its beat: 17 cents."""
 
 _CATCH_UP_SECONDS = 0.25
+_RAMP_BPM = 3.0  # a greater change from one block of the host to the next is a step
 _SPANS_KEPT = 256
 
 
@@ -56,6 +57,8 @@ class FillPlan:
         self._laps = 0  # of the loop range that we are ahead of the host
         self._wanted = 0.0
         self._continues = False
+        self._slope = 0.0  # bpm a second, of a ramp
+        self._before: HostTime | None = None
         self._written: deque[_Span] = deque(maxlen=_SPANS_KEPT)  # of this run, for the error against the host
 
     def next(self, host: HostTime, frames: int, ahead_frames: int) -> Fill | None:
@@ -66,13 +69,16 @@ class FillPlan:
         per_frame = host.bpm / 60.0 / self._rate
         if per_frame <= 0.0:
             return None
+        self._watch_ramp(host)
         if self._must_restart(host, ahead_frames):
             self._restart(host)
         self._wanted = host.wanted
         goal = max(host.wanted, host.beat if not host.rolling else host.wanted)
-        if self._lead(host) - (goal - host.wanted) >= ahead_frames * per_frame:
+        lead = self._lead(host)
+        if lead - (goal - host.wanted) >= ahead_frames * per_frame:
             return None
-        bpm = host.bpm * (1.0 + self._correction(host))
+        ramp = self._slope * (lead / per_frame + host.block_frames + frames / 2) / self._rate
+        bpm = (host.bpm + ramp) * (1.0 + self._correction(host))
         if host.loop is not None and self._beat < host.loop[1]:
             left = math.ceil((host.loop[1] - self._beat) * 60.0 * self._rate / bpm - 1e-6)
             frames = min(frames, max(1, left))
@@ -89,6 +95,15 @@ class FillPlan:
             self._laps += 1
             self._continues = False
         self._beat = end
+
+    def _watch_ramp(self, host: HostTime) -> None:
+        """How fast the tempo changes: what is written now is heard when it has changed by so much."""
+        before = self._before
+        if before is not None and before.frames == host.frames:
+            return
+        self._before, self._slope = host, 0.0
+        if before is not None and host.rolling and abs(host.bpm - before.bpm) <= _RAMP_BPM:
+            self._slope = (host.bpm - before.bpm) * self._rate / (host.frames - before.frames)
 
     def _must_restart(self, host: HostTime, ahead_frames: int) -> bool:
         if self._jumps != host.jumps:

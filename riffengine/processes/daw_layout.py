@@ -43,7 +43,7 @@ offset    field                   writer    meaning
 624       f64 loop end            plugin
 632       i64 ns                  plugin    CLOCK_MONOTONIC when this was written
 640       i64 frames              plugin    frames asked for before this block
-648       i64 read                plugin    index at which this block is read
+648       i64 read                plugin    index at which this block is read, -1 where there is no music for it
 656       i64 block               plugin    frames of this block
 664       i64 flags               plugin    1 rolling, 2 host plays, 4 offline, 8 host tells tempo and beat, 16 loop on
 672       f64 beats per bar       plugin    of the host's metre, in units of ``beat unit``

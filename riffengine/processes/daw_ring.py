@@ -33,7 +33,7 @@ class HostTime:
     ``rolling``: the plugin plays; ``playing``: the host's transport runs (a plugin may play on while it stands).
     ``known`` is false for hosts that tell no time: then tempo and beat are the plugin's own count, not to be followed.
     ``loop`` is the host's loop range in beats while it is on. ``jumps`` counts the jumps that need a new run.
-    ``read`` is the index in the ring of the block's first frame, ``ns`` its CLOCK_MONOTONIC.
+    ``read`` is the index in the ring of the block's first frame, -1 where there is none; ``ns`` its CLOCK_MONOTONIC.
     """
 
     rolling: bool

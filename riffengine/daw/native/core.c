@@ -170,7 +170,7 @@ static void publish(riff *self, ring_memory *ring, const riff_host *host, uint32
     TELL(loop_end, clock->loop_end);
     TELL(ns, now_ns());
     TELL(frames, self->frames);
-    TELL(read, self->reader.read);
+    TELL(read, self->reader.placed ? self->reader.read : -1);
     TELL(block, (int64_t)self->whole);
     TELL(flags, flags);
     TELL(beats_per_bar, host->beats_per_bar);
@@ -254,7 +254,8 @@ void riff_run(riff *self, const riff_host *host, const riff_event *events, uint3
     }
     bool jumped = clock_follow(&self->clock, host, riff_get(self, RIFF_PLAY_ON) >= 0.5f);
     if (ring != NULL) {
-        bool found = !self->clock.rolling || jumped ? reader_place(&self->reader, &self->clock) : true;
+        bool search = !self->clock.rolling || jumped || !self->reader.placed;
+        bool found = search ? reader_place(&self->reader, &self->clock) : true;
         if (jumped && !found) {
             self->jumps++;
             self->reader.placed = false;
@@ -338,6 +339,9 @@ void riff_problem(riff *self, char problem[256]) { link_problem(&self->link, pro
 
 /* --- state ------------------------------------------------------------------------------------------------------ */
 
+/* In whole numbers: the decimal point of printf depends on the host's language. */
+static long as_saved(const riff *self, int parameter) { return lround((double)riff_get(self, parameter) * 1e6); }
+
 size_t riff_save(riff *self, bool parameters, char text[RIFF_STATE]) {
     char instance[LINK_INSTANCE];
     char *state = malloc(LINK_STATE);
@@ -346,9 +350,8 @@ size_t riff_save(riff *self, bool parameters, char text[RIFF_STATE]) {
     size_t length = (size_t)snprintf(text, RIFF_STATE, "riffengine 1\ninstance %s\nstate %s\n", instance, state);
     free(state);
     for (int i = 0; parameters && i < RIFF_PARAMETERS; i++) {
-        /* In whole numbers: the decimal point of printf depends on the host's language. */
-        long millionths = lround((double)riff_get(self, i) * 1e6);
-        length += (size_t)snprintf(text + length, RIFF_STATE - length, "%s %ld\n", riff_parameter_of(i)->symbol, millionths);
+        const char *symbol = riff_parameter_of(i)->symbol;
+        length += (size_t)snprintf(text + length, RIFF_STATE - length, "%s %ld\n", symbol, as_saved(self, i));
     }
     return length;
 }
@@ -365,9 +368,13 @@ bool riff_load(riff *self, const char *text) {
         *value++ = 0;
         if (strcmp(line, "instance") == 0) instance = value;
         if (strcmp(line, "state") == 0) state = value;
-        for (int i = 0; i < RIFF_PARAMETERS; i++)
-            if (strcmp(line, riff_parameter_of(i)->symbol) == 0) riff_set(self, i, (float)(strtol(value, NULL, 10) / 1e6));
+        for (int i = 0; i < RIFF_PARAMETERS; i++) {
+            long millionths = strtol(value, NULL, 10);
+            if (strcmp(line, riff_parameter_of(i)->symbol) == 0 && millionths != as_saved(self, i))
+                riff_set(self, i, (float)millionths / 1e6f);
+        }
     }
+    link_choose(&self->link, (int)riff_get(self, RIFF_SOURCE), riff_get(self, RIFF_START) >= 0.5f);
     link_load(&self->link, instance, state);
     free(copy);
     return true;

@@ -146,7 +146,7 @@ static void fade_out(float *const *out, uint32_t channels, uint32_t end, uint32_
 
 static void fade_in(float *const *out, uint32_t channels, uint32_t at, uint32_t frames) {
     for (uint32_t channel = 0; channel < channels; channel++)
-        for (uint32_t i = 0; i < frames; i++) out[channel][at + i] *= (float)i / (float)frames;
+        for (uint32_t i = 0; i < frames; i++) out[channel][at + i] *= (float)(i + 1) / (float)(frames + 1);
 }
 
 /* Frames until the newest run has music for a beat of this block; all of them where it has none. */
@@ -210,6 +210,7 @@ uint32_t reader_play(riff_reader *reader, riff_clock *clock, uint32_t frames, fl
             uint32_t count = silent_frames(reader, clock, beat, left);
             fade_out(out, channels, done, heard < READER_FADE ? heard : READER_FADE);
             silence(out, channels, done, count);
+            reader->placed = false;
             reader->gap = true;
             heard = 0;
             done += count;
