@@ -14,9 +14,13 @@ TEMPO_STEP_BEATS = 1e-3
 VARISPEED = 0.01
 """The most by which blocks are faster or slower than the host's tempo, to come back onto its beat: 17 cents."""
 
-_CATCH_UP_SECONDS = 0.25
+RAMP_VARISPEED = 0.05
+"""The same while the tempo itself moves, where nobody hears 80 cents for a moment but everybody the beat."""
+
+_RAMP_BPM_A_SECOND = 1.0
+_CATCH_UP_SECONDS = 0.1
 _RAMP_BPM = 3.0  # a greater change from one block of the host to the next is a step
-_SPANS_KEPT = 256
+_RAMP_BLOCKS = 8  # over which a ramp is measured: a host may tell its beats in ticks
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,6 @@ class Fill:
     frames: int
     run: int
     continues: bool
-
-
-@dataclass(frozen=True)
-class _Span:
-    first: int
-    frames: int
-    beat: float
-    bpm: float
 
 
 class FillPlan:
@@ -58,8 +54,9 @@ class FillPlan:
         self._wanted = 0.0
         self._continues = False
         self._slope = 0.0  # bpm a second, of a ramp
-        self._before: HostTime | None = None
-        self._written: deque[_Span] = deque(maxlen=_SPANS_KEPT)  # of this run, for the error against the host
+        self._watched: deque[tuple[int, float]] = deque(maxlen=_RAMP_BLOCKS)  # frames and tempo of the host's blocks
+        self._run_first: int | None = None  # the index of this run's first frame, and the end of its last one
+        self._run_end = 0
 
     def next(self, host: HostTime, frames: int, ahead_frames: int) -> Fill | None:
         """The next block of at most ``frames``; ``None`` when ``ahead_frames`` beyond the host's place are written.
@@ -87,7 +84,8 @@ class FillPlan:
     def wrote(self, fill: Fill, first: int, host: HostTime) -> None:
         """``fill`` was written to the leader's ring at index ``first``; ``host`` is what it was decided with."""
         end = fill.beat + fill.frames * fill.bpm / 60.0 / self._rate
-        self._written.append(_Span(first, fill.frames, fill.beat, fill.bpm))
+        self._run_first = first if self._run_first is None else self._run_first
+        self._run_end = first + fill.frames
         self._continues, self._bpm = True, host.bpm
         if host.loop is not None and fill.beat < host.loop[1] <= end + 1e-9:
             start, stop = host.loop
@@ -98,12 +96,14 @@ class FillPlan:
 
     def _watch_ramp(self, host: HostTime) -> None:
         """How fast the tempo changes: what is written now is heard when it has changed by so much."""
-        before = self._before
-        if before is not None and before.frames == host.frames:
+        watched = self._watched
+        if watched and watched[-1][0] == host.frames:
             return
-        self._before, self._slope = host, 0.0
-        if before is not None and host.rolling and abs(host.bpm - before.bpm) <= _RAMP_BPM:
-            self._slope = (host.bpm - before.bpm) * self._rate / (host.frames - before.frames)
+        if watched and (not host.rolling or abs(host.bpm - watched[-1][1]) > _RAMP_BPM or host.frames < watched[-1][0]):
+            watched.clear()
+        watched.append((host.frames, host.bpm))
+        frames = host.frames - watched[0][0]
+        self._slope = (host.bpm - watched[0][1]) * self._rate / frames if frames > 0 else 0.0
 
     def _must_restart(self, host: HostTime, ahead_frames: int) -> bool:
         if self._jumps != host.jumps:
@@ -122,7 +122,7 @@ class FillPlan:
         self._run += 1
         self._beat, self._bpm, self._laps = host.wanted, host.bpm, 0
         self._continues = False
-        self._written.clear()
+        self._run_first = None
 
     def _lead(self, host: HostTime) -> float:
         """Beats written beyond the one that is wanted."""
@@ -130,15 +130,19 @@ class FillPlan:
         return self._beat + self._laps * length - host.wanted
 
     def _correction(self, host: HostTime) -> float:
-        """The share by which the next block is faster than the host, so that what it hears comes back on its beat."""
-        if not host.rolling:
+        """The share by which the next block is faster than the host, so that it is heard on the host's beat.
+
+        Compared is the beat that the host will have when the next frame is heard with the one that is written next, so
+        that what is already corrected, but not heard yet, is not corrected again.
+        """
+        if not host.rolling or self._run_first is None or host.read < self._run_first:
             return 0.0
-        for span in self._written:
-            if span.first <= host.read < span.first + span.frames:
-                heard = span.beat + (host.read - span.first) * span.bpm / 60.0 / self._rate
-                behind = host.beat - heard
-                if abs(behind) <= host.bpm / 60.0 / self._rate or abs(behind) > 0.25:  # a frame, or not comparable
-                    return 0.0
-                share = behind * 60.0 / host.bpm / _CATCH_UP_SECONDS
-                return min(max(share, -VARISPEED), VARISPEED)
-        return 0.0
+        frames = self._run_end - host.read
+        ahead = (host.bpm + self._slope * frames / 2 / self._rate) * frames / 60.0 / self._rate
+        length = host.loop[1] - host.loop[0] if host.loop is not None else 0.0
+        behind = host.beat + ahead - (self._beat + self._laps * length)
+        if abs(behind) <= host.bpm / 60.0 / self._rate or abs(behind) > 0.25:  # a frame, or not comparable
+            return 0.0
+        share = behind * 60.0 / host.bpm / _CATCH_UP_SECONDS
+        most = RAMP_VARISPEED if abs(self._slope) > _RAMP_BPM_A_SECOND else VARISPEED
+        return min(max(share, -most), most)
