@@ -12,6 +12,7 @@ from riffengine.cli.doctor import DOCTOR
 from riffengine.cli.learn import LEARN
 from riffengine.cli.models import CONVERT, MODELS
 from riffengine.cli.play import PLAY
+from riffengine.cli.plugin import PLUGIN
 from riffengine.cli.plugins import PLUGINS
 from riffengine.cli.presets import PRESETS
 from riffengine.cli.rehearse import REHEARSE
@@ -35,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "models": MODELS,
     "convert": CONVERT,
     "devices": DEVICES,
+    "plugin": PLUGIN,
     "plugins": PLUGINS,
     "words": WORDS,
     "doctor": DOCTOR,

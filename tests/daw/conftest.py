@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from riffengine.daw.build import build_clap, build_lv2
-from tests.daw.ramp_engine import RampEngine
+from riffengine.daw.ramp_engine import RampEngine
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from riffengine.daw.build import NATIVE
-from tests.daw.ramp_engine import beats_of
+from riffengine.daw.ramp_engine import beats_of
 
 URI = "urn:riffengine:probe"
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from riffengine.clock import SystemClock
+from riffengine.daw.ramp_engine import Instance, RampEngine, beats_of
 from riffengine.processes import daw_layout
 from riffengine.processes.daw_slots import SLOTS
 from tests.daw.clap_host import ClapHost, Params, Transport, midi, note, param
-from tests.daw.ramp_engine import Instance, RampEngine, beats_of
 from tests.processes.daw_host import HostEnd
 
 RATE = 48000
@@ -31,7 +32,7 @@ class Rig:
         path = folder / "daw.sock"
         monkeypatch.setenv("RIFFENGINE_DAW_SOCKET", str(path))
         self.library = library
-        self.engine: RampEngine | None = RampEngine(path)
+        self.engine: RampEngine | None = RampEngine(path, SystemClock())
         self.path = path
         self.hosts: list[ClapHost] = []
         self.beat = 0.0
@@ -313,7 +314,7 @@ def test_an_engine_that_comes_back_is_in_place_with_its_first_block(rig: Rig) ->
     heard = [rig.play(host, 512) for _ in range(20)]
     played = [block for block in heard if not np.isnan(block).all()]
     assert 1 <= len(played) < 20  # what was in the ring, then silence; both in their place
-    rig.engine = RampEngine(rig.path)
+    rig.engine = RampEngine(rig.path, SystemClock())
     for _ in range(2000):
         rig.engine.serve(0.005)
         beat = rig.beat
@@ -347,7 +348,7 @@ def test_a_new_engine_is_told_only_what_the_project_has_moved(rig: Rig) -> None:
     host.run(256, Transport(0.0), param(1, 0.125))
     assert rig.engine is not None
     rig.engine.close()
-    rig.engine = RampEngine(rig.path)
+    rig.engine = RampEngine(rig.path, SystemClock())
     rig.attach(host)
     rig.engine.fill()
     assert rig.instance.parameters == {1: 0.125}

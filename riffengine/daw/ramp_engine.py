@@ -1,31 +1,32 @@
-"""RampEngine: an engine whose sound says its own beat: left is the beat / 256, right is 1, so that a fade is seen too.
+"""RampEngine: an engine whose sound says its own beat, so that every frame a plugin plays can be checked.
 
-It gives rings over the real socket and fills them with the real ``FillPlan``. ``fill`` is called by the test, or, run
-as a program (``python ramp_engine.py SOCKET AHEAD``), by its own loop.
+Left is the beat / 256, right is 1, so that a fade is seen too. It gives rings over the real socket and fills them with
+the real ``FillPlan``: ``riffengine plugin check`` and the tests run the installed plugins against it.
 """
 
 from __future__ import annotations
 
 import select
 import socket
-import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from riffengine.clock import Clock
 from riffengine.processes.audio import Block
 from riffengine.processes.daw_fill import FillPlan
-from riffengine.processes.daw_handshake import Answer, Hello, refusal, state_line
+from riffengine.processes.daw_handshake import LONGEST_LINE, Answer, Hello, refusal, state_line
 from riffengine.processes.daw_ring import DawMidi, DawRing, HostTime
 
 SCALE = 256.0
+_LEAST_GAIN = 1e-6  # of a frame whose beat can still be read
 
 
 @dataclass
 class Instance:
-    """One plugin that is connected."""
+    """One plugin that is connected: its ring, and what it has said."""
 
     connection: socket.socket
     hello: Hello
@@ -38,20 +39,27 @@ class Instance:
 
 
 class RampEngine:
-    def __init__(self, path: Path, ahead: int = 2048, block: int = 256) -> None:
+    """Serves the plugins that connect to the socket ``path``. One thread: call ``serve`` and ``fill`` in turns.
+
+    ``ahead`` are the frames by which it is ahead of the host, ``block`` those that it writes at once. It refuses with
+    the reason ``refuses`` while that is set.
+    """
+
+    def __init__(self, path: Path, clock: Clock, ahead: int = 2048, block: int = 256) -> None:
         self.path, self.ahead, self.block = path, ahead, block
         self.instances: list[Instance] = []
         self.refuses = ""
         self.hellos: list[Hello] = []
+        self._clock = clock
+        self._made = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(path))
         self._server.listen()
-        self._made = 0
 
     def serve(self, seconds: float = 0.0) -> None:
-        """Answer who connects, and let go of who has gone."""
+        """Answer who connects, and let go of who has gone; waits for the first at most ``seconds``."""
         while True:
             waiting = [self._server, *(instance.connection for instance in self.instances)]
             ready = select.select(waiting, [], [], seconds)[0]
@@ -64,11 +72,40 @@ class RampEngine:
                 else:
                     self._drop(next(i for i in self.instances if i.connection is source))
 
+    def fill(self) -> None:
+        """Take what every plugin has said, and write what it still needs."""
+        for instance in self.instances:
+            host = instance.host = instance.ring.host(self._clock.now_ns())
+            instance.parameters.update(instance.ring.changed_parameters())
+            instance.midi += instance.ring.take_midi()
+            if host is None:
+                continue
+            ahead = max(self.ahead, 3 * host.block_frames)
+            while (fill := instance.plan.next(host, self.block, ahead)) is not None:
+                first = instance.ring.written
+                instance.ring.write(
+                    ramp(fill.beat, fill.bpm, fill.frames, instance.ring), fill.beat, fill.bpm, fill.run
+                )
+                instance.plan.wrote(fill, first, host)
+                instance.runs.add(fill.run)
+
+    def save(self, state: str) -> None:
+        """Give every plugin ``state`` to keep in its project."""
+        for instance in self.instances:
+            instance.connection.sendall(state_line(state))
+
+    def close(self) -> None:
+        """Leave, as an engine that ends."""
+        for instance in list(self.instances):
+            self._drop(instance)
+        self._server.close()
+        self.path.unlink(missing_ok=True)
+
     def _accept(self) -> None:
         connection = self._server.accept()[0]
         line = b""
         while not line.endswith(b"\n"):
-            piece = connection.recv(65536)
+            piece = connection.recv(LONGEST_LINE)
             if not piece:
                 connection.close()
                 return
@@ -91,34 +128,6 @@ class RampEngine:
         instance.connection.close()
         instance.ring.close()
 
-    def save(self, state: str) -> None:
-        for instance in self.instances:
-            instance.connection.sendall(state_line(state))
-
-    def fill(self) -> None:
-        """Write what every ring still needs."""
-        for instance in self.instances:
-            host = instance.ring.host(time.monotonic_ns())
-            instance.parameters.update(instance.ring.changed_parameters())
-            instance.midi += instance.ring.take_midi()
-            instance.host = host
-            if host is None:
-                continue
-            ahead = max(self.ahead, 3 * host.block_frames)
-            while (fill := instance.plan.next(host, self.block, ahead)) is not None:
-                first = instance.ring.written
-                instance.ring.write(
-                    ramp(fill.beat, fill.bpm, fill.frames, instance.ring), fill.beat, fill.bpm, fill.run
-                )
-                instance.plan.wrote(fill, first, host)
-                instance.runs.add(fill.run)
-
-    def close(self) -> None:
-        for instance in list(self.instances):
-            self._drop(instance)
-        self._server.close()
-        self.path.unlink(missing_ok=True)
-
 
 def ramp(beat: float, bpm: float, frames: int, ring: DawRing) -> Block:
     """``(frames, channels) float32`` that says its own beat in every left channel."""
@@ -127,16 +136,9 @@ def ramp(beat: float, bpm: float, frames: int, ring: DawRing) -> Block:
     return block
 
 
-def beats_of(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The beat of every frame; NaN where it is silent."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        beats: np.ndarray = np.where(right > 1e-6, left.astype(np.float64) / right.astype(np.float64) * SCALE, np.nan)
+def beats_of(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The beat that each of ``(frames,)`` says, whatever its gain; NaN where it is silent."""
+    heard = right > _LEAST_GAIN
+    beats = np.full(len(left), np.nan)
+    beats[heard] = left[heard].astype(np.float64) / right[heard].astype(np.float64) * SCALE
     return beats
-
-
-if __name__ == "__main__":
-    engine = RampEngine(Path(sys.argv[1]), int(sys.argv[2]))
-    print("ready", flush=True)
-    while True:
-        engine.serve(0.001)
-        engine.fill()
