@@ -13,10 +13,10 @@ from riffengine.cli.verb import Verb
 
 _EXAMPLES = """\
 examples:
-  riffengine plugin install                       build LV2 and CLAP, into ~/.lv2 and ~/.clap
-  riffengine plugin install --format lv2          only one of them
-  riffengine plugin install --engine techno-walk  let the plugin start this preset, if it is asked to
-  riffengine plugin check                         load what is installed, and compare every frame with its beat
+  riffengine plugin install                           build LV2 and CLAP, into ~/.lv2 and ~/.clap
+  riffengine plugin install --format lv2              only one of them
+  riffengine plugin install --engine techno-walk      let the plugin start this preset, if it is asked to
+  riffengine plugin check                             load what is installed, and compare every frame with its beat
 
 A C compiler is needed (Debian: apt-get install gcc libc6-dev). docs/daw.md says how the plugin is used.
 """

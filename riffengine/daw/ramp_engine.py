@@ -6,6 +6,7 @@ the real ``FillPlan``: ``riffengine plugin check`` and the tests run the install
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 from dataclasses import dataclass, field
@@ -92,7 +93,8 @@ class RampEngine:
     def save(self, state: str) -> None:
         """Give every plugin ``state`` to keep in its project."""
         for instance in self.instances:
-            instance.connection.sendall(state_line(state))
+            with contextlib.suppress(OSError):  # it has gone; serve will see it
+                instance.connection.sendall(state_line(state))
 
     def close(self) -> None:
         """Leave, as an engine that ends."""

@@ -1,5 +1,5 @@
 /* probe: an LV2 effect for tests, to stand behind ours on a track: it writes what it hears, and what the host says of
- * the time of just that block, to the file $RIFFENGINE_PROBE.
+ * the time of just that block, to a file in the folder $RIFFENGINE_PROBE: 0.bin, 1.bin, … in the order of creation.
  *
  * A record is {f64 beat, f64 bpm, f64 speed, i64 song frame, i64 frames} and frames x 2 float32. beat is -1e9 where the
  * host has told none since the start.
@@ -35,10 +35,13 @@ static LV2_Handle instantiate(const LV2_Descriptor *descriptor, double rate, con
     const LV2_URID_Map *map = NULL;
     for (; features != NULL && *features != NULL; features++)
         if (strcmp((*features)->URI, LV2_URID__map) == 0) map = (*features)->data;
-    const char *path = getenv("RIFFENGINE_PROBE");
-    probe *self = map == NULL || path == NULL ? NULL : calloc(1, sizeof *self);
+    static int made = 0;
+    const char *folder = getenv("RIFFENGINE_PROBE");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%d.bin", folder == NULL ? "." : folder, made++);
+    probe *self = map == NULL ? NULL : calloc(1, sizeof *self);
     if (self == NULL) return NULL;
-    self->file = fopen(path, "ab");
+    self->file = fopen(path, "wb");
     if (self->file == NULL) {
         free(self);
         return NULL;

@@ -17,6 +17,7 @@
 #define DECKS 4
 #define STEMS 4
 #define CHUNK 1024
+#define LEAST_CHANGE 1e-6f
 
 struct riff {
     riff_kind kind;
@@ -87,7 +88,8 @@ void riff_set(riff *self, int parameter, float value) {
     if (is == NULL || !isfinite(value)) return;
     value = value < is->low ? is->low : value > is->high ? is->high : value;
     if (is->whole) value = roundf(value);
-    if (atomic_load_explicit(&self->values[parameter], memory_order_relaxed) == value) return;
+    /* Hosts keep the value in a text of seven digits or so: the standard that comes back from there has not moved. */
+    if (fabsf(riff_get(self, parameter) - value) < LEAST_CHANGE) return;
     atomic_store_explicit(&self->values[parameter], value, memory_order_relaxed);
     if (parameter < RIFF_SLOTS) atomic_store_explicit(&self->moved[parameter], true, memory_order_relaxed);
 }
