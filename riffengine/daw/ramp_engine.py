@@ -67,11 +67,10 @@ class RampEngine:
             seconds = 0.0
             if not ready:
                 return
-            for source in ready:
-                if source is self._server:
-                    self._accept()
-                else:
-                    self._drop(next(i for i in self.instances if i.connection is source))
+            for instance in [i for i in self.instances if i.connection in ready]:
+                self._drop(instance)
+            if self._server in ready:
+                self._accept()
 
     def fill(self) -> None:
         """Take what every plugin has said, and write what it still needs."""
@@ -122,8 +121,9 @@ class RampEngine:
         taken = {instance.ring.instance for instance in self.instances}
         name = hello.instance if hello.instance and hello.instance not in taken else f"made-{self._made}"
         ring = DawRing.create(hello.rate, name, hello.wants)
-        connection.sendall(Answer(ring.name, name).line())
         self.instances.append(Instance(connection, hello, ring, FillPlan(hello.rate)))
+        with contextlib.suppress(OSError):  # it has gone; serve will see it
+            connection.sendall(Answer(ring.name, name).line())
 
     def _drop(self, instance: Instance) -> None:
         self.instances.remove(instance)

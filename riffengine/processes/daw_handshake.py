@@ -7,7 +7,8 @@
    the engine closes the ring; the plugin plays what it has for at most a second, and asks again every 0.1 s.
 4. Meanwhile the engine may send more lines: ``{"state": "…"}`` with its own state whenever that has changed, so that
    the plugin can save it with the DAW's project at any time, without asking. The plugin sends nothing more: another
-   rate, source or loaded project is a new connection.
+   rate, source or loaded project is a new connection. It first ends its side of the old one
+   (``shutdown``) and waits up to a second for the engine to close: so the engine must close at the end of the stream.
 
 A ``Hello`` with the ``instance`` of a plugin that is connected now comes from a duplicated track: the answer names a
 new instance. An empty ``instance`` asks for one. A line has at most ``LONGEST_LINE`` bytes, its newline included.

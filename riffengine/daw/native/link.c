@@ -22,6 +22,7 @@
 #define KEEP_NS 1000000000  /* the music of an engine that has gone is played for this long, if there is so much */
 #define START_NS 30000000000 /* between two starts of the engine */
 #define ANSWER_MS 5000
+#define LEAVE_MS 1000
 #define LINE 65536
 
 static int64_t now_ns(void) {
@@ -284,6 +285,19 @@ static void listen_to(link_to_engine *link, int file, line_buffer *buffer, char 
     }
 }
 
+/* Waits until the engine has closed its end too: otherwise it might take the next hello for one of a duplicated track. */
+static void take_leave(link_to_engine *link, int file) {
+    char unread[1024];
+    bool again;
+    int64_t last_ns = now_ns() + (int64_t)LEAVE_MS * 1000000;
+    shutdown(file, SHUT_WR);
+    while (!ending(link, &again) && now_ns() < last_ns) {
+        ssize_t got = recv(file, unread, sizeof unread, 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
+        if (got < 0) wait_for(link, file, POLLIN, 50);
+    }
+}
+
 /* The engine's command, one argument a line, in a file that "riffengine plugin install --engine" writes. */
 static bool read_command(char *text, size_t room, char **arguments, int most) {
     const char *named = getenv("RIFFENGINE_DAW_ENGINE"), *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -349,6 +363,7 @@ static void *run(void *argument) {
                 listen_to(link, file, &memory->buffer, memory->line);
             else
                 pause_ms = REFUSED_MS;
+            take_leave(link, file);
             close(file);
         } else {
             say_problem(link, "no engine answers; start riffengine play or serve");
