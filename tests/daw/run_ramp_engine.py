@@ -50,4 +50,5 @@ def main(path: Path, ahead: int, log_path: Path) -> None:
                     log.write(row(instance) + "\n")
 
 
-main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

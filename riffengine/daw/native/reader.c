@@ -6,7 +6,8 @@
 #define PLAY_BEATS 0.02    /* music that is further off is not played: 10 ms at 120 bpm, while a new tempo comes */
 #define READY_BEATS 1e-3   /* the same where there is time to wait for the right one */
 #define TEMPO_SHARE 0.02   /* of music that may be found: the engine is at most 1 % faster or slower than the host */
-#define AGE_FRAMES 8192    /* a host that goes back by less finds what it has heard before */
+#define AGE_FRAMES 8192 /* a host that goes back by more is a jump: the engine writes that place anew. Until it has, the
+                         * music of that place is played where the ring still has it, instead of silence. */
 
 typedef struct {
     int64_t number, first, frames, run;

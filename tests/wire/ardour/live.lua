@@ -57,13 +57,13 @@ sleep(1.5)
 for _, bpm in ipairs({90, 120, 174}) do
   tempo(bpm)
   locate(0, bpm) roll(1) stop()
-  locate(32, bpm) roll(0.7)
-  locate(48, bpm, true) sleep(0.7)
+  locate(32, bpm) roll(1)
+  locate(48, bpm, true) sleep(1.2)
   stop()
   roll(0.5)
   stop()
 end
-say("step") -- while it rolls
+-- a step of the tempo while it rolls
 tempo(120)
 locate(64, 120) roll(0.7)
 tempo(100)
@@ -71,9 +71,10 @@ sleep(0.7)
 stop()
 ARDOUR.LuaAPI.set_processor_param(first, 3, 0.25)
 sleep(0.5)
-say("engine") -- the test kills the engine and starts another one
 tempo(120)
-locate(80, 120) roll(4)
+locate(80, 120) roll(1)
+say("kill") -- the test kills the engine and starts another one
+sleep(5)
 stop()
 Session:save_state("", false, false, false, false, false)
 say("saved")
