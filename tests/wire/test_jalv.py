@@ -1,0 +1,88 @@
+"""The plugin in jalv under JACK, whose transport tells tempo and beat: started, located, stopped, and captured."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from riffengine.daw.build import build_lv2
+from riffengine.daw.names import URI
+from riffengine.daw.ramp_engine import beats_of
+from riffengine.processes.realtime import realtime_allowed
+from tests.daw import run_ramp_engine
+from tests.wire.jack_server import Capture, JackServer
+from tests.wire.jack_session import needs
+
+RATE, PERIOD = 48000, 256
+BPM = 97.5
+SPECIFICATIONS = Path("/usr/lib/lv2")
+
+
+@contextmanager
+def child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    running = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def tell(transport: subprocess.Popen[str], line: str, seconds: float) -> None:
+    assert transport.stdin is not None
+    transport.stdin.write(line + "\n")
+    transport.stdin.flush()
+    time.sleep(seconds)
+
+
+def test_every_frame_is_on_the_beat_of_jacks_transport(
+    tmp_path: Path, jcap: Path, jack_server: Callable[..., JackServer]
+) -> None:
+    needs("jalv", "jalv")
+    needs("jackd2", "jack_transport")
+    server = jack_server(RATE, PERIOD, synchronous=True, realtime=bool(realtime_allowed()))
+    build_lv2(tmp_path / "lv2")
+    environment = {
+        **server.environment,
+        "LV2_PATH": os.pathsep.join((str(tmp_path / "lv2"), str(SPECIFICATIONS))),
+        "RIFFENGINE_DAW_SOCKET": str(tmp_path / "daw.sock"),
+    }
+    engine_command = [sys.executable, run_ramp_engine.__file__, str(tmp_path / "daw.sock"), "8192"]
+    with child([*engine_command, str(tmp_path / "log")], dict(os.environ)) as engine:
+        assert engine.stdout is not None
+        assert engine.stdout.readline() == "ready\n"
+        with child(["jalv", "-n", "riff", URI], environment), child(["jack_transport"], environment) as transport:
+            server.wait_for_port("riff:out_2", 60.0)
+            capture = Capture(jcap, server, tmp_path / "heard.raw", 60.0, ("riff:out_1", "riff:out_2"))
+            tell(transport, "master", 0.2)
+            tell(transport, f"tempo {BPM}", 0.2)
+            tell(transport, "locate 0", 0.5)
+            tell(transport, "play", 2.0)
+            tell(transport, f"locate {30 * RATE}", 2.0)
+            tell(transport, "stop", 0.5)
+            heard, _ = capture.finish()
+    beats = beats_of(heard[:, 0], heard[:, 1])
+    music = np.flatnonzero(~np.isnan(beats))
+    per_frame = BPM / 60.0 / RATE
+    assert len(music) > 3 * RATE
+    assert abs(beats[music[0]]) < per_frame / 4, "the first frame of play is beat 0"
+    steps = np.diff(beats[music])
+    torn = np.flatnonzero(np.abs(steps - per_frame) > per_frame / 2)
+    assert len(torn) == 1, "nothing is out of place but at the locate"
+    after = beats[music[torn[0] + 1]] - 30 * BPM / 60.0
+    blocks = after / per_frame / PERIOD
+    assert abs(blocks - round(blocks)) < 0.01
+    assert 0 <= round(blocks) <= 8, "blocks of silence at the locate"
+    gap = music[torn[0] + 1] - music[torn[0]] - 1
+    assert gap <= 8 * PERIOD
+    fade = heard[music[0] : music[0] + 64, 1]
+    assert (fade == 1.0).all(), "no fade where play begins"
