@@ -289,6 +289,23 @@ def test_stop_fades_out_and_start_goes_on_from_the_very_frame(rig: Rig) -> None:
     assert rig.instance.ring.silent_frames == 0
 
 
+def test_a_host_that_goes_elsewhere_as_it_stops_hears_the_end_of_what_it_played(rig: Rig) -> None:
+    host = rig.host()
+    for _ in range(10):
+        rig.play(host, 512)
+    stopped = host.run(512, Transport(2.0, playing=False))  # JACK's transport goes back a little, others to the start
+    assert right(beats_of(stopped[0, : FADED - 1], stopped[1, : FADED - 1]), rig.beat)
+    assert rig.engine is not None
+    for _ in range(2):
+        rig.engine.fill()
+        host.run(512, Transport(2.0, playing=False))
+    rig.beat = 2.0
+    for _ in range(4):
+        beat = rig.beat
+        assert right(rig.play(host, 512), beat)
+    assert rig.instance.ring.silent_frames == 0
+
+
 def test_an_engine_that_is_late_makes_a_gap_with_soft_ends_and_is_then_in_place(rig: Rig) -> None:
     host = rig.host()
     rig.play(host, 512)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from riffengine.daw.build import build_lv2
 from riffengine.daw.names import URI
@@ -49,7 +50,7 @@ def test_every_frame_is_on_the_beat_of_jacks_transport(
 ) -> None:
     needs("jalv", "jalv")
     needs("jackd2", "jack_transport")
-    server = jack_server(RATE, PERIOD, synchronous=True, realtime=bool(realtime_allowed()))
+    server = jack_server(RATE, PERIOD, synchronous=False, realtime=bool(realtime_allowed()))
     build_lv2(tmp_path / "lv2")
     environment = {
         **server.environment,
@@ -67,7 +68,9 @@ def test_every_frame_is_on_the_beat_of_jacks_transport(
             tell(transport, f"tempo {BPM}", 0.2)
             tell(transport, "locate 0", 0.5)
             tell(transport, "play", 2.0)
-            tell(transport, f"locate {30 * RATE}", 2.0)
+            tell(transport, "stop", 0.5)
+            tell(transport, f"locate {30 * RATE}", 0.5)
+            tell(transport, "play", 2.0)
             tell(transport, "stop", 0.5)
             heard, _ = capture.finish()
     beats = beats_of(heard[:, 0], heard[:, 1])
@@ -75,14 +78,11 @@ def test_every_frame_is_on_the_beat_of_jacks_transport(
     per_frame = BPM / 60.0 / RATE
     assert len(music) > 3 * RATE
     assert abs(beats[music[0]]) < per_frame / 4, "the first frame of play is beat 0"
-    steps = np.diff(beats[music])
-    torn = np.flatnonzero(np.abs(steps - per_frame) > per_frame / 2)
-    assert len(torn) == 1, "nothing is out of place but at the locate"
-    after = beats[music[torn[0] + 1]] - 30 * BPM / 60.0
-    blocks = after / per_frame / PERIOD
-    assert abs(blocks - round(blocks)) < 0.01
-    assert 0 <= round(blocks) <= 8, "blocks of silence at the locate"
-    gap = music[torn[0] + 1] - music[torn[0]] - 1
-    assert gap <= 8 * PERIOD
-    fade = heard[music[0] : music[0] + 64, 1]
-    assert (fade == 1.0).all(), "no fade where play begins"
+    torn = np.flatnonzero(np.abs(np.diff(beats[music]) - per_frame) > per_frame / 2)
+    jumps = []
+    for before, after in zip(music[torn], music[torn + 1], strict=True):
+        # A client that JACK did not wait for is silent for a period, and in its place again with the next one.
+        if abs(beats[after] - beats[before] - (after - before) * per_frame) > per_frame / 2:
+            jumps.append(float(beats[after]))
+    assert jumps == [pytest.approx(30 * BPM / 60.0, abs=per_frame / 4)], "the first frame after the locate"
+    assert (heard[music[0] : music[0] + 64, 1] == 1.0).all(), "no fade where play begins"

@@ -30,6 +30,7 @@ struct riff {
     uint32_t whole, longest;
     int64_t frames, jumps;
     bool awaits_jump, stalled;
+    bool unplaced; /* the host has jumped while it stopped */
     _Atomic float values[RIFF_PARAMETERS];
     _Atomic bool moved[RIFF_SLOTS]; /* differs, or has differed, from its standard: the engine is told */
     float told[RIFF_SLOTS];
@@ -254,9 +255,11 @@ void riff_run(riff *self, const riff_host *host, const riff_event *events, uint3
         double bpm = atomic_load_explicit(&ring->engine_bpm, memory_order_relaxed);
         if (bpm > 0.0) self->clock.guess_bpm = bpm;
     }
-    bool jumped = clock_follow(&self->clock, host, riff_get(self, RIFF_PLAY_ON) >= 0.5f);
+    bool jumped = clock_follow(&self->clock, host, riff_get(self, RIFF_PLAY_ON) >= 0.5f) || self->unplaced;
+    bool stops = rolled && !self->clock.rolling; /* what was heard fades out before another place is gone to */
+    self->unplaced = jumped && stops;
     if (ring != NULL) {
-        bool search = !self->clock.rolling || jumped || !self->reader.placed;
+        bool search = !stops && (!self->clock.rolling || jumped || !self->reader.placed);
         bool found = search ? reader_place(&self->reader, &self->clock) : true;
         if (jumped && !found) {
             self->jumps++;
@@ -279,8 +282,8 @@ void riff_run(riff *self, const riff_host *host, const riff_event *events, uint3
         if (self->clock.rolling)
             music += reader_play(&self->reader, &self->clock, part, chunk, self->channels);
         else
-            reader_stop(&self->reader, rolled && done == 0 ? part : 0, chunk, self->channels);
-        bool sounds = self->clock.rolling || (rolled && done == 0);
+            reader_stop(&self->reader, stops && done == 0 ? part : 0, chunk, self->channels);
+        bool sounds = self->clock.rolling || (stops && done == 0);
         for (uint32_t channel = 0; channel < self->channels; channel++) {
             float *to = out[channel] + done;
             const float *through = in == NULL ? NULL : in[channel] + done;
