@@ -571,3 +571,26 @@ def test_parameters_have_the_names_of_the_slots_and_their_texts_are_read_back(ri
     assert not params.parse(host.plugin, 17, b"the moon", c.byref(value))
     for number, slot in enumerate(SLOTS):
         assert host.value(number) == pytest.approx(slot.default)
+
+
+def test_the_plugin_starts_the_engine_only_where_it_is_told_to(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rig.engine is not None
+    rig.engine.close()
+    rig.engine = None
+    mark = tmp_path / "started with spaces"
+    command = tmp_path / "engine"
+    command.write_text(f"touch\n{mark}\n")
+    monkeypatch.setenv("RIFFENGINE_DAW_ENGINE", str(command))
+    host = rig.host(attached=False)
+    for _ in range(50):
+        host.run(256, Transport(0.0))
+        time.sleep(0.01)
+    assert not mark.exists()
+    for _ in range(2000):
+        host.run(256, Transport(0.0), param(18, 1.0))
+        time.sleep(0.005)
+        if mark.exists():
+            break
+    assert mark.exists()
