@@ -19,21 +19,6 @@ from riffengine.processes.daw_slots import SLOTS
 SPECIFICATIONS = Path("/usr/lib/lv2")
 USED = ("core", "atom", "urid", "midi", "time", "units", "port-groups", "port-props", "parameters", "options", "state")
 USED += ("ui", "presets", "resize-port")
-    "core",
-    "atom",
-    "urid",
-    "midi",
-    "time",
-    "units",
-    "port-groups",
-    "port-props",
-    "parameters",
-    "options",
-    "state",
-    "ui",
-    "presets",
-    "resize-port",
-]
 
 
 def needs(program: str, package: str) -> None:
