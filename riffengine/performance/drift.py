@@ -1,4 +1,4 @@
-"""Drift: moves a deck with drift along alpha by itself, and goes on to the next seed when it arrives at the end.
+"""Drift: moves a deck along alpha by itself and on to the next seed at the end, or with memory from loop to loop.
 
 Pure. Drift makes commands like any other source, so they are in the journal and a set can be played again.
 """
@@ -19,6 +19,11 @@ STEP_BEATS = 0.25  # a sixteenth note: short enough to sound continuous when eac
 def next_step_beat(beat: float) -> float:
     """The first sixteenth note strictly after ``beat``."""
     return (math.floor(beat / STEP_BEATS + 1e-6) + 1) * STEP_BEATS
+
+
+def next_loop_beat(beat: float, loop_beats: int) -> float:
+    """The first beat strictly after ``beat`` on which a loop of ``loop_beats`` begins."""
+    return float((math.floor(beat / loop_beats + 1e-6) + 1) * loop_beats)
 
 
 def alpha_per_step(drift: float, loop_beats: int) -> float:
@@ -45,6 +50,7 @@ def after_rollover(intent: DeckIntent, skipped: int = 0) -> DeckIntent:
         seed=intent.to_seed,
         to_seed=(intent.to_seed + 1 + skipped) % (MAX_SEED + 1),
         alpha=0.0,
+        walk=0,
     )
 
 
@@ -55,4 +61,25 @@ def rollover(deck: str, intent: DeckIntent, source: str = SOURCE, skipped: int =
     if goal.prompt != intent.prompt:
         commands.insert(0, Command(f"deck/{deck}/prompt", goal.prompt, source))
         commands.insert(1, Command(f"deck/{deck}/to", goal.to, source))
+    if intent.walk:  # the new theme begins with its first loop
+        commands.append(Command(f"deck/{deck}/walk", goal.walk, source))
     return (*commands, Command(f"deck/{deck}/alpha", goal.alpha, source))
+
+
+def after_loop(intent: DeckIntent, ends_theme: bool, skipped: int = 0) -> DeckIntent:
+    """The intent of a deck that walks with memory, one loop on; after the last loop of a theme the next seed is one.
+
+    ``skipped`` loops, or themes, that cannot be rendered are left out.
+    """
+    if not ends_theme:
+        return replace(intent, walk=(intent.walk + 1 + skipped) % (MAX_SEED + 1))
+    theme = replace(intent, to_seed=(intent.to_seed + skipped) % (MAX_SEED + 1))
+    return after_rollover(theme)
+
+
+def next_loop(deck: str, intent: DeckIntent, ends_theme: bool, skipped: int = 0) -> tuple[Command, ...]:
+    """The commands, to be applied together, that change ``intent`` into ``after_loop``."""
+    goal = after_loop(intent, ends_theme, skipped)
+    names = ("prompt", "to", "seed", "to_seed", "alpha", "walk")
+    changed = [name for name in names if getattr(goal, name) != getattr(intent, name)]
+    return tuple(Command(f"deck/{deck}/{name}", getattr(goal, name), SOURCE) for name in changed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from riffengine.errors import ParameterError
-from riffengine.performance import chords, takes
+from riffengine.performance import chords, takes, walk_form
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
@@ -29,7 +29,7 @@ QUANTUM_OF = {
     "init": "init",
     **{control.name: control.name for control in RENDER_CONTROLS},
     "chords": "chords",
-    "takes": "takes (and again)",
+    "takes": "takes (and again, memory, tension, walk)",
     "key": "key",
     "tempo": "tempo",
 }
@@ -213,6 +213,24 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         ),
         Parameter(f"{at}/init", "str", "", later, 'Audio file to start from, at its own pitch; "" for none'),
         Parameter(f"{at}/drift", "float", 0.0, now, "How far alpha moves by itself in each loop", 0, 1, "per loop"),
+        Parameter(
+            f"{at}/memory",
+            "choice",
+            walk_form.OFF,
+            later,
+            "What a drift keeps while the rest changes, loop by loop; off morphs to one new seed after another",
+            choices=walk_form.MEMORY_CHOICES,
+        ),
+        Parameter(
+            f"{at}/tension",
+            "float",
+            0.0,
+            later,
+            "How far density, brightness and energy rise over 16 bars of a drift with memory",
+            0,
+            1,
+        ),
+        Parameter(f"{at}/walk", "int", 0, later, "Loop of a drift with memory that plays, counted from 0", 0, MAX_SEED),
         Parameter(f"{at}/gain", "float", 0.0, now, "Level of the deck", SILENT_DB, LOUDEST_DB, "dB"),
         Parameter(f"{at}/mute", "bool", False, now, "Silence the deck; it continues unheard"),
         *_effect_rows(at),

@@ -32,6 +32,9 @@ class DeckIntent:
     drift: float  # alpha per loop by which the deck moves on by itself; 0 stands still
     chords: str  # those in force: the deck's own, or the session's
     takes: str
+    memory: str  # what the drift keeps, one of ``walk_form.MEMORY_CHOICES``
+    tension: float
+    walk: int  # the loop of the walk, where there is memory
     controls: Mapping[str, float]
 
 

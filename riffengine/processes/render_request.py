@@ -69,12 +69,16 @@ class MorphEnd:
 class Retake:
     """A part of a loop is rendered again: ``stems`` on the ``beats`` whose bit is set (bit k is beat k).
 
-    All else stays. ``number`` (from 1) names the noise: the same number gives the same samples, another other music.
+    All else stays. ``number`` names the noise: the same number gives the same samples, another other music; 0 is the
+    noise of the loop itself. For this part alone ``prompt``, unless it is empty, takes the place of the loop's prompts,
+    and ``lift`` is added to its density, brightness and energy.
     """
 
     stems: tuple[str, ...]
     beats: int
     number: int
+    prompt: str = ""
+    lift: float = 0.0
 
     def covers(self, other: Retake) -> bool:
         """Whether nothing that ``other`` renders is left after this one."""
@@ -161,6 +165,15 @@ class RenderRequest:
         """Sixteen hex digits for what sounds, however finely it is rendered."""
         return replace(self, steps=0, phase_from_ends=False).digest()
 
+    def for_last_retake(self) -> RenderRequest:
+        """The request with the words and the controls that its last retake is rendered with; itself without any."""
+        if not self.retakes or not (self.retakes[-1].prompt or self.retakes[-1].lift):
+            return self
+        again = self.retakes[-1]
+        start, end = (replace(point, prompt=again.prompt or point.prompt) for point in (self.start, self.end))
+        lifted = {name: min(1.0, max(-1.0, getattr(self, name) + again.lift)) for name in _LIFTED}
+        return replace(self, start=start, end=end, **lifted)
+
     def facts(self) -> dict[str, Any]:
         """The request as plain values for JSON, under the names that journals have always had."""
         facts: dict[str, Any] = _facts(self)
@@ -177,7 +190,13 @@ class RenderRequest:
         start, end = MorphEnd(**plain.pop("start")), MorphEnd(**plain.pop("end"))
         chords = tuple(tuple(int(pitch) for pitch in chord) for chord in plain.pop("chords", ()))
         retakes = tuple(
-            Retake(tuple(str(stem) for stem in again["stems"]), int(again["beats"]), int(again["take"]))
+            Retake(
+                tuple(str(stem) for stem in again["stems"]),
+                int(again["beats"]),
+                int(again["take"]),
+                str(again.get("prompt", "")),
+                float(again.get("lift", 0.0)),
+            )
             for again in plain.pop("retakes", ())
         )
         request = RenderRequest(start, end, **plain, chords=chords, retakes=retakes)
@@ -198,6 +217,8 @@ def _render_controls() -> Iterator[RenderControl]:
 
 RENDER_CONTROLS: tuple[RenderControl, ...] = tuple(_render_controls())
 """The numbers of a request that a performer controls, in the order of the parameter tree."""
+
+_LIFTED = ("density", "brightness", "energy")  # by ``Retake.lift``
 
 _WRITTEN_NAMES: Mapping[str, str] = {
     "chords": "harmony",
@@ -245,17 +266,24 @@ def _text(value: MorphEnd | Retake | RenderRequest) -> str:
 
 
 def _facts(value: Any) -> Any:
-    """``value`` with requests, points and retakes as dictionaries, under their written names."""
-    if isinstance(value, MorphEnd | Retake | RenderRequest):
-        return {_WRITTEN_NAMES.get(f.name, f.name): _facts(getattr(value, f.name)) for f in fields(value)}
-    return tuple(map(_facts, value)) if isinstance(value, tuple) else value
+    """``value`` with requests, points and retakes as dictionaries, under their written names.
+
+    A retake says only what is not at its default, as it did before it had words of its own.
+    """
+    if isinstance(value, Retake):
+        said = [f for f in fields(value) if getattr(value, f.name) != f.default]
+    elif isinstance(value, MorphEnd | RenderRequest):
+        said = list(fields(value))
+    else:
+        return tuple(map(_facts, value)) if isinstance(value, tuple) else value
+    return {_WRITTEN_NAMES.get(f.name, f.name): _facts(getattr(value, f.name)) for f in said}
 
 
 def _needed(retakes: tuple[Retake, ...], beats: int) -> tuple[Retake, ...]:
     """``retakes`` within ``beats``, stems sorted, without those that touch nothing or are covered by the next one."""
     kept: list[Retake] = []
     for again in retakes:
-        once = Retake(tuple(sorted(set(again.stems))), again.beats & ((1 << beats) - 1), again.number)
+        once = replace(again, stems=tuple(sorted(set(again.stems))), beats=again.beats & ((1 << beats) - 1))
         if not once.stems or not once.beats:
             continue
         while kept and once.covers(kept[-1]):  # only neighbours: one between them may have listened to the first

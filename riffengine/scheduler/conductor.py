@@ -18,6 +18,7 @@ from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.parameter_path import stems_of
 from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid, ToPlayer
 from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready
 from riffengine.processes.render_request import DEFAULT_MODEL, RenderRequest
@@ -78,7 +79,8 @@ class Conductor:
                 f"{slots} slots are too few for {len(decks)} decks; use {SLOTS_PER_DECK * len(decks)} or more"
             )
         policy = policy or Policy()
-        facts = SessionFacts(policy.loop_beats, grid.sample_rate, model, file_hashes or NoFileHashes())
+        stems = stems_of(state.values, decks[0])
+        facts = SessionFacts(policy.loop_beats, grid.sample_rate, model, file_hashes or NoFileHashes(), stems)
         parts = {name: DeckState(name, bank_key(state.deck(name), state, facts)) for name in decks}
         rate = grid.sample_rate
         self._scheduler = SchedulerState(

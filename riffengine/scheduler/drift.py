@@ -1,4 +1,7 @@
-"""DriftStepper: moves alpha of decks that drift, a sixteenth note at a time, and rolls over into the next bank."""
+"""DriftStepper: moves alpha of decks that drift, a sixteenth note at a time, and rolls over into the next bank.
+
+Decks with memory do not move alpha: their ``WalkStepper`` goes from loop to loop.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from riffengine.scheduler.launcher import Launcher
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, bank_key, loop_id
 from riffengine.scheduler.render_plan import KNOB_STEPS
 from riffengine.scheduler.state import SchedulerState
+from riffengine.scheduler.walk import WalkStepper
 
 
 @dataclass
@@ -32,7 +36,8 @@ class _NextBank:
 class _DriftPosition:
     """Where the drift of one deck is."""
 
-    next_beat: float | None = None  # of the next sixteenth note; None while it does not drift
+    next_beat: float | None = None  # of the next sixteenth note, or loop; None while it does not drift
+    walks: bool = False  # with memory, by when ``next_beat`` was set
     sent_frame: int = -1  # the last frame for which an alpha has been sent
     waiting: bool = False  # at alpha 1, for the next bank
 
@@ -43,12 +48,13 @@ class DriftStepper:
     def __init__(self, scheduler: SchedulerState, launcher: Launcher) -> None:
         self._scheduler = scheduler
         self._launcher = launcher
+        self._walk = WalkStepper(scheduler, launcher)
         self._positions = {name: _DriftPosition() for name in scheduler.decks}
         self._next_banks: dict[str, _NextBank] = {}  # by deck
         self.eventful = False  # the last ``step`` did more than move alpha between two points of a bank
 
     def step(self, frame: int) -> list[Action]:
-        """Send every sixteenth note that is due within the lead."""
+        """Send every sixteenth note, or loop, that is due within the lead."""
         scheduler = self._scheduler
         actions: list[Action] = []
         self.eventful = False
@@ -57,14 +63,33 @@ class DriftStepper:
             if scheduler.drift(deck) <= 0.0 or deck.current is None:
                 position.next_beat = None
                 continue
+            if self.walks(deck):
+                walked = self._walk_on(deck, position, frame)
+                self.eventful = self.eventful or bool(walked)
+                actions += walked
+                continue
             skipped = self._skip_bad_seed(deck)
             self.eventful = self.eventful or bool(skipped)
             actions += skipped
-            if position.next_beat is None:
+            if position.next_beat is None or position.walks:
+                position.walks = False
                 position.next_beat = drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
             while (at_frame := scheduler.timeline.frame_of(position.next_beat)) - scheduler.lead_frames <= frame:
                 actions += self._one_step(deck, position.next_beat, at_frame, frame)
                 position.next_beat += drift.STEP_BEATS
+        return actions
+
+    def _walk_on(self, deck: DeckState, position: _DriftPosition, frame: int) -> list[Action]:
+        """Go on to the next loop where one ends within the lead."""
+        timeline, lead_frames = self._scheduler.timeline, self._scheduler.lead_frames
+        loop_beats = self._scheduler.facts.beats
+        actions = self._walk.skip_bad_loop(deck)
+        if position.next_beat is None or not position.walks:
+            position.walks = True
+            position.next_beat = drift.next_loop_beat(timeline.beat_at(frame + lead_frames), loop_beats)
+        while (at_frame := timeline.frame_of(position.next_beat)) - lead_frames <= frame:
+            actions += self._walk.step(deck, at_frame)
+            position.next_beat += loop_beats
         return actions
 
     def restart(self) -> None:
@@ -77,7 +102,7 @@ class DriftStepper:
         return self._positions[deck.name].sent_frame
 
     def next_wakeup(self) -> list[int]:
-        """Frames at which the next sixteenth notes are due."""
+        """Frames at which the next sixteenth notes, or loops, are due."""
         scheduler = self._scheduler
         return [
             scheduler.timeline.frame_of(position.next_beat) - scheduler.lead_frames
@@ -85,9 +110,21 @@ class DriftStepper:
             if position.next_beat is not None
         ]
 
+    def walks(self, deck: DeckState) -> bool:
+        """Whether ``deck`` goes from loop to loop, and not along alpha."""
+        return self._walk.walks(deck)
+
     def ahead(self, deck: DeckState) -> BankKey:
         """The bank that follows the one ``deck`` wants."""
-        return self._next(deck).key
+        return self._walk.ahead(deck)[0] if self.walks(deck) else self._next(deck).key
+
+    def later(self, deck: DeckState) -> tuple[BankKey, ...]:
+        """The banks after the one ahead, where ``deck`` goes from loop to loop."""
+        return self._walk.ahead(deck)[1:] if self.walks(deck) else ()
+
+    def loops_ahead(self, deck: DeckState) -> int:
+        """How many loops are rendered ahead, where ``deck`` goes from loop to loop."""
+        return self._walk.loops_ahead(deck)
 
     def _next(self, deck: DeckState, skipped: int = 0) -> _NextBank:
         known = self._next_banks.get(deck.name)

@@ -11,6 +11,7 @@ from riffengine.performance.chords import parse_chords, transposed
 from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
 from riffengine.performance.takes import LONGEST_BEATS, parse_takes
+from riffengine.performance.walk_form import OFF, WalkForm
 from riffengine.processes.render_request import MorphEnd, RenderRequest, is_heard
 from riffengine.scheduler.loop_pool import FinishedLoop
 
@@ -92,12 +93,20 @@ class NoFileHashes:
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What is the same for every bank of a session: loop length, sample rate, model family."""
+    """What is the same for every bank of a session: loop length, sample rate, model family, stems of the model."""
 
     beats: int
     sample_rate: int
     model: str
     file_hashes: FileHashes = NoFileHashes()  # noqa: RUF009 (it holds nothing)
+    stems: tuple[str, ...] = ("mix",)
+
+
+def walk_form(intent: DeckIntent, session: SessionFacts) -> WalkForm | None:
+    """How the deck of ``intent`` walks; ``None`` where it has no memory."""
+    if intent.memory == OFF:
+        return None
+    return WalkForm(intent.memory, intent.tension, intent.prompt, intent.to, session.stems, session.beats)
 
 
 def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts) -> BankKey:
@@ -110,10 +119,16 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
         return MorphEnd(prompt, seed, intent.negative, intent.guidance, strength)
 
     controls: dict[str, Any] = dict(intent.controls)
+    start, end = point(intent.prompt, intent.seed), point(intent.to or intent.prompt, intent.to_seed)
+    retakes = parse_takes(intent.takes, LONGEST_BEATS)
+    form = walk_form(intent, session)
+    if form is not None:  # it walks from loop to loop: there is no way along alpha
+        end = start
+        retakes += form.retakes(intent.walk)
     return BankKey(
         RenderRequest(
-            start=point(intent.prompt, intent.seed),
-            end=point(intent.to or intent.prompt, intent.to_seed),
+            start=start,
+            end=end,
             steps=0,
             bpm=state.number("transport/tempo"),
             beats=session.beats,
@@ -123,7 +138,7 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
             init_hash=session.file_hashes.of(init) if init else "",
             model=session.model,
             chords=transposed(parse_chords(intent.chords), controls["transpose"]),  # a transposer moves it all
-            retakes=parse_takes(intent.takes, LONGEST_BEATS),
+            retakes=retakes,
             **controls,
         )
     )

@@ -57,6 +57,7 @@ class DeckNeeds:
     launch_rank: float = 0.0
     bank: BankKey | None = None  # the bank to fill
     ahead: BankKey | None = None  # the bank the drift will roll over to
+    later: tuple[BankKey, ...] = ()  # the banks after it, where each is one loop
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ def make_plan(needs: Iterable[DeckNeeds], quality: RenderQuality) -> list[Planne
             planned += _fill(need, need.bank, quality)
         if need.ahead is not None:
             planned += _ahead(need, need.ahead, quality)
+        planned += [
+            PlannedRender(Purpose.RUNWAY, (2.0, float(place)), need.deck, key, 0.0, quality.first(key))
+            for place, key in enumerate(need.later)
+        ]
     return sorted(planned, key=lambda render: (render.purpose, render.rank))
 
 

@@ -101,6 +101,7 @@ class RenderQueue:
             launch_rank=target.due_beat if target is not None and waits else 0.0,
             bank=bank,
             ahead=self._drift.ahead(deck) if drifts and bank is not None else None,
+            later=self._drift.later(deck) if drifts and bank is not None else (),
         )
 
     def _first_unmet(self, frame: int) -> PlannedRender | None:

@@ -75,20 +75,23 @@ def deck_status(scheduler: SchedulerState, drift: DriftStepper, deck: DeckState)
 
 
 def runway_seconds(scheduler: SchedulerState, drift: DriftStepper, deck: DeckState) -> float:
-    """Seconds until the drift comes to an alpha that no finished loop covers."""
+    """Seconds until the drift comes to an alpha that no finished loop covers; with memory, of finished loops ahead."""
     bank = deck.current
     if bank is None:
         return 0.0
     speed = scheduler.drift(deck)
     if speed <= 0.0:
         return math.inf
+    loop_seconds = scheduler.facts.beats * 60.0 / scheduler.timeline.grid.bpm
+    if drift.walks(deck):
+        return loop_seconds * drift.loops_ahead(deck)
     reach = 1.0 if bank.key.start == bank.key.end else bank.reach
     alphas = max(0.0, reach - scheduler.alpha(deck))
     if reach >= 1.0:
         ahead = drift.ahead(deck)
         points = [a for a, _ in points_of(ahead, scheduler.policy.alphas) if scheduler.loops.best(loop_id(ahead, a))]
         alphas += max(points, default=0.0)
-    return alphas / speed * scheduler.facts.beats * 60.0 / scheduler.timeline.grid.bpm
+    return alphas / speed * loop_seconds
 
 
 def performance_progress(scheduler: SchedulerState, book: SceneBook) -> PerformanceProgress:

@@ -6,7 +6,7 @@ retake, costs only its own share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -101,7 +101,9 @@ class Sampler:
 
     def unknown_words(self, request: RenderRequest) -> tuple[str, ...]:
         """The words of the request's prompts that the model does not know, each once."""
-        texts = (request.start.prompt, request.end.prompt, request.start.negative, request.end.negative)
+        ends = (request.start, request.end)
+        texts = [point.prompt for point in ends] + [point.negative for point in ends]
+        texts += [retake.prompt for retake in request.retakes]
         return tuple(dict.fromkeys(word for text in texts for word in self._words.parse(text).unknown))
 
     # --- the score -----------------------------------------------------------------------------------------------
@@ -130,15 +132,18 @@ class Sampler:
             *earlier, retake = request.retakes
             base = self._home_score(replace(request, retakes=tuple(earlier)), key, check)
             mask = torch.zeros(shape[1:], dtype=torch.bool)
-            for stem in retake.stems:
+            for stem in _rendered_stems(retake, request.beats, self._silent_stems(base)):
                 for columns in sheet.STEM_COLUMNS.get(stem, ()):
                     mask[:, columns] = True
             mask &= _retake_steps(retake, request.beats)[:, None]
+            if not mask.any():
+                return self._scores.put(cache_key, base)
             noise = torch.where(mask, self._noise(request, shape, _SCORE_STREAM, retake.number), noise)
             inpainting = Inpainting(~mask, score_to_flow(as_trained(base, net.shape))[None])
-        prompt, negative_prompt = self._embeddings(net, request)
-        positive = Condition(prompt, self._scalars(request, 120.0, key.mode_sign, 0.0))
-        negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(request), 120.0, key.mode_sign, 0.0))
+        asked = request.for_last_retake()
+        prompt, negative_prompt = self._embeddings(net, asked)
+        positive = Condition(prompt, self._scalars(asked, 120.0, key.mode_sign, 0.0))
+        negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(asked), 120.0, key.mode_sign, 0.0))
         velocity = guided_velocity(net, positive, negative, SCORE_GUIDANCE)
         sampled = sample_flow(velocity, noise, SCORE_STEPS, check, shift=SCORE_SHIFT, inpainting=inpainting)
         return self._scores.put(cache_key, score_from_flow(sampled, net.shape.velocities)[0])
@@ -156,23 +161,24 @@ class Sampler:
         if base is not None:
             retake = request.retakes[-1]
             mask = torch.zeros(shape[1:], dtype=torch.bool)
-            for stem in retake.stems:
+            for stem in _rendered_stems(retake, request.beats, base.silent):
                 if stem in self._codec.names:
                     mask[:, self._codec.columns(stem)] = True
             mask &= _retake_steps(retake, request.beats)[:, None]
+            if not mask.any():
+                return base.latents
             noise = torch.where(mask, self._noise(request, shape, _LATENT_STREAM, retake.number), noise)
             inpainting = Inpainting(~mask, base.latents)
         # An empty score would be rendered as silence: then the score counts as unknown, and the words alone decide.
         known = torch.full((1, len(cond.CONDITION_PARTS)), float(score.any()))
         given = as_trained(score[None], net.shape)
-        prompt, negative_prompt = self._embeddings(net, request)
+        asked = request.for_last_retake()
+        prompt, negative_prompt = self._embeddings(net, asked)
         bpm = request.source_tempo
-        positive = Condition(
-            prompt, self._scalars(request, bpm, 0.0, request.brightness), cond.score_context(given, known)
-        )
+        positive = Condition(prompt, self._scalars(asked, bpm, 0.0, asked.brightness), cond.score_context(given, known))
         # The negative condition has an unknown score: guidance away from it makes notes clearer and better in tune.
         unknown = cond.score_context(given, torch.zeros_like(known))
-        negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(request), bpm, 0.0, 0.0), unknown)
+        negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(asked), bpm, 0.0, 0.0), unknown)
         guidance = lerp(request.start.guidance, request.end.guidance, request.alpha)
         velocity = guided_velocity(net, positive, negative, guidance)
         init_latents = None if init is None else init.latents
@@ -230,6 +236,16 @@ class Sampler:
 def _with_neutral_knobs(request: RenderRequest) -> RenderRequest:
     """The request with density and energy in the middle: guidance away from it makes a turned knob audible."""
     return replace(request, density=0.0, energy=0.0)
+
+
+def _rendered_stems(retake: Retake, beats: int, silent: Sequence[str]) -> tuple[str, ...]:
+    """The stems that ``retake`` renders in a loop in which ``silent`` stems have no note.
+
+    Other words on some beats alone, such as a fill, are for what plays: a stem without a note stays silent.
+    """
+    if not retake.prompt or _retake_steps(retake, beats).all():
+        return retake.stems
+    return tuple(stem for stem in retake.stems if stem not in silent)
 
 
 def _retake_steps(retake: Retake, beats: int) -> Tensor:

@@ -107,7 +107,7 @@ class PictureSampler:
     def _sample_batch(self, requests: list[RenderRequest], check: Check, timer: LapTimer) -> Tensor:
         first = requests[0]
         shape = self._latent_shape(first)
-        batch = self._conditioning.batch(requests, timer)
+        batch = self._conditioning.batch([request.for_last_retake() for request in requests], timer)
         if first.retakes:
             base = replace(first, retakes=first.retakes[:-1])
             retake = first.retakes[-1]
