@@ -106,7 +106,8 @@ def _rehearse(arguments: argparse.Namespace) -> int:
         print_json(result)
     else:
         for name, value in result.items():
-            print(f"{name:24} {value}")
+            for line in value if isinstance(value, list) else [value]:
+                print(f"{name:24} {line}")
     return 1 if went_wrong(result) else 0
 
 

@@ -226,7 +226,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             "float",
             0.0,
             later,
-            "How far density, brightness and energy rise over 16 bars of a drift with memory",
+            "How far density, brightness and energy rise before each change of a drift with memory",
             0,
             1,
         ),

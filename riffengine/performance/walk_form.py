@@ -1,9 +1,9 @@
 """WalkForm: the plan of a drift with memory, loop by loop: what of its theme each loop keeps, and what it changes.
 
-A theme is the loop of a deck's prompt and seed. The walk goes on in sections of 16 bars, each of which keeps a part of
-the theme and generates the others anew; a section is made of phrases of four loops: call, answer, call, and an answer
-with a fill. Pure: every loop of the plan is a function of its number and of the deck's parameters, so it can be played
-again, and nothing is remembered but the number.
+A theme is the loop of a deck's prompt and seed. The walk goes on in sections of 32 bars, each of which keeps a part of
+the theme and generates the others anew; tension rises over its last 16. A section is made of phrases of four loops:
+call, answer, call, and an answer with a fill. Pure: every loop of the plan is a function of its number and of the
+deck's parameters, so it can be played again, and nothing is remembered but the number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OFF, GROOVE, HARMONY, TURNS = MEMORY_CHOICES = ("off", "groove", "harmony", "tur
 """What a drift keeps: nothing (it morphs on and on), the drums, the harmony, or each of them in turns."""
 
 PHRASE_LOOPS = 4
-SECTION_BEATS = 64
+SECTION_BEATS = 128
 THEME_SECTIONS = 4
 """Sections on one theme where drums and harmony take turns; then all has changed, and the next seed is the theme."""
 
@@ -43,8 +43,8 @@ class WalkForm:
 
     @property
     def section_loops(self) -> int:
-        """Loops of 16 bars, a phrase at least."""
-        return max(PHRASE_LOOPS, SECTION_BEATS // self.beats)
+        """Loops of a section of 32 bars: two phrases, or more."""
+        return SECTION_BEATS // self.beats
 
     def ends_theme(self, loop: int) -> bool:
         """Whether the next seed is the theme after ``loop``, the last one on this theme."""
@@ -77,9 +77,11 @@ class WalkForm:
         return tuple(retakes)
 
     def tension_at(self, loop: int) -> float:
-        """How far density, brightness and energy are raised: from 0 in each section, by steps of two loops."""
-        pairs = self.section_loops // 2
-        return round(self.tension * (loop % self.section_loops // 2) / (pairs - 1), 6)
+        """How far density, brightness and energy are raised: from 0 in the second half of a section, by steps of two
+        loops."""
+        half = self.section_loops // 2
+        pair = max(0, loop % self.section_loops - half) // 2
+        return round(self.tension * pair / (half // 2 - 1), 6)
 
     def description(self, loop: int) -> str:
         """What loop ``loop`` is in the form, for a person."""

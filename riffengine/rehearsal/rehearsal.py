@@ -162,6 +162,8 @@ class Rehearsal:
                 self.report.announced.append(action)
             elif isinstance(action, Log | DeckLanded | ChangeLanded | RenderGivenUp):
                 kind = action.kind if isinstance(action, Log) else type(action).__name__
+                if isinstance(action, Log) and action.kind == "walk":
+                    self.report.walk.append(action.text)
                 self.report.logs[kind] = self.report.logs.get(kind, 0) + 1
 
     def _send_to_player(self, message: ToPlayer, now: int) -> None:

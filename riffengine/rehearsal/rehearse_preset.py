@@ -26,7 +26,8 @@ RATE_HZ = 1000
 
 _P95_SIGMAS = 1.645
 _DRAFT_SHARE = 0.6  # half the steps, but the same phase reconstruction
-_NOT_SHOWN = {"replies", "announced", "landings", "logs"}  # fields of the report that are too long for a table
+_NOT_SHOWN = {"replies", "announced", "landings", "logs", "walk"}  # fields of the report that are too long for a table
+_WALK_SHOWN = 16  # loops of a drift with memory: two sections of 16 bars, with 8 beats a loop
 _WHOLE_FRAMES = 720  # loops of a multiple are whole at each tempo of RandomPerformer
 _SLOWNESS = (1.0, 1.0, 1.0, 3.0, 12.0)  # by seed: most renderers are fast enough, some hardly, some are too slow
 _HANG_SHARE = 0.003
@@ -89,6 +90,7 @@ def rehearse_session(session: Session, plan: RehearsalPlan) -> dict[str, Any]:
         "runway_min_s": round(report.runway_min_s, 3) if math.isfinite(report.runway_min_s) else None,
         "landings": len(report.landings),
         "heard_share": round(report.heard_share, 4),
+        **({"walk": report.walk[:_WALK_SHOWN]} if report.walk else {}),
     }
 
 

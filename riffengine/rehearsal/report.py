@@ -45,6 +45,7 @@ class Report:
     replies: list[Reply] = field(default_factory=list)
     announced: list[Announce] = field(default_factory=list)
     logs: dict[str, int] = field(default_factory=dict)
+    walk: list[str] = field(default_factory=list)  # what each loop of a drift with memory was, in their order
 
     @property
     def heard_share(self) -> float:

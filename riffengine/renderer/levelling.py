@@ -7,6 +7,7 @@ can measure the blocks and the host computes the curve. numpy only.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -206,6 +207,26 @@ def reduction_db(
     window = np.hanning(2 * reach + 3)[1:-1]
     window /= window.sum()
     return sum(share * np.roll(released, shift) for share, shift in zip(window, range(-reach, reach + 1), strict=True))
+
+
+def sum_loudness(one: NDArray[np.float32], other: NDArray[np.float32], sample_rate: int) -> Callable[[float], float]:
+    """The loudness in LUFS of two loops ``(frames, channels)`` together, as a function of the second one's gain in dB.
+
+    Each is filtered once, however often it is asked.
+    """
+    first, second = _k_weighted(one, sample_rate), _k_weighted(other, sample_rate)
+    starts = np.arange(0, len(one), BLOCK)
+    powers = [
+        np.add.reduceat(np.einsum("fc,fc->f", a, b), starts).astype(np.float64)
+        for a, b in ((first, first), (first, second), (second, second))
+    ]
+
+    def loudness(gain_db: float) -> float:
+        gain = 10.0 ** (gain_db / 20.0)
+        power = powers[0] + 2.0 * gain * powers[1] + gain**2 * powers[2]
+        return _loudness(np.maximum(power, 0.0), len(one), sample_rate)
+
+    return loudness
 
 
 def _loudness(power: NDArray[np.float64], frames: int, sample_rate: int) -> float:

@@ -183,3 +183,24 @@ def test_every_knob_is_a_field_that_rests_at_zero_within_its_range() -> None:
         RENDER_CONTROLS[0].help == "Density of the notes, from few to many; 0 is as the prompt says"
         and RENDER_CONTROLS[3].help == "Transposition on top of the key"
     )
+
+
+AGAIN = Retake(("bass",), 0xFF, 2)
+SPOKEN = replace(AGAIN, prompt="acid", lift=0.5)
+
+
+def test_words_and_lift_of_a_retake_make_another_loop_and_survive_a_journal() -> None:
+    plain, spoken = (replace(PLAIN, retakes=(retake,)) for retake in (AGAIN, SPOKEN))
+    assert len({plain.loop_id(), spoken.loop_id(), replace(PLAIN, retakes=(replace(AGAIN, lift=0.5),)).loop_id()}) == 3
+    assert RenderRequest.from_facts(json.loads(json.dumps(spoken.facts()))) == spoken
+    assert spoken.canonical().retakes == (SPOKEN,)
+    assert "prompt" not in render_request._text(plain).partition("Redream")[2].partition(")")[0]
+
+
+def test_the_last_retake_alone_is_rendered_with_its_words_and_its_lift() -> None:
+    asked = replace(PLAIN, density=0.75, energy=-1.0, retakes=(SPOKEN,)).for_last_retake()
+    assert (asked.start.prompt, asked.end.prompt) == ("acid", "acid")
+    assert (asked.density, asked.brightness, asked.energy) == (1.0, 0.5, -0.5)
+    assert (asked.start.seed, asked.retakes) == (PLAIN.start.seed, (SPOKEN,))
+    later = replace(PLAIN, retakes=(SPOKEN, AGAIN))
+    assert later.for_last_retake() is later and PLAIN.for_last_retake() is PLAIN

@@ -88,8 +88,8 @@ def test_every_quantum_is_of_a_parameter_that_is_rendered_and_only_fineness_has_
     rendered = {path.rsplit("/", 1)[-1] for path, p in tree.items() if p.control is ControlClass.QUANTISED}
     triggers = {path.rsplit("/", 1)[-1] for path, p in tree.items() if p.kind == "trigger"}
     assert set(QUANTUM_OF) <= rendered
-    # A scene and a prompt of a list land as what they change, a walk as the takes that it is made of; how fine a loop is
-    # rendered changes no music.
+    # A scene and a prompt of a list land as what they change, a walk as the takes that it is made of; how fine a loop
+    # is rendered changes no music.
     of_others = {"recall", "pick", "memory", "tension", "walk"}
     assert rendered - triggers - set(QUANTUM_OF) == {"steps", "draft_steps", *of_others}
 

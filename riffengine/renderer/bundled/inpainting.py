@@ -21,6 +21,7 @@ from riffengine.renderer.levelling import (
     block_peaks,
     frame_gains,
     reduction_db,
+    sum_loudness,
 )
 from riffengine.renderer.loudness import loop_loudness
 
@@ -29,6 +30,9 @@ _AHEAD_SECONDS = 0.006  # the crossfade ends this long before the beat, because 
 _MOST_REDUCTION_DB = 12.0  # of new audio, to keep the peaks below the ceiling
 _TOLERANCE_DB = 0.05
 _ROUNDS = 8
+_LOUDNESS_TOLERANCE_LU = 0.5  # by which a loop may differ in loudness after a whole stem of it was generated again
+_MOST_MAKE_UP_DB = 6.0
+_MAKE_UP_ROUNDS = 8  # of a bisection: within 0.03 dB
 _RELEASE_DB_PER_SECOND = 300.0  # one stem is lowered at the strokes of the others, and no longer
 
 Stems = NDArray[np.float32]
@@ -44,9 +48,9 @@ def apply_retake(
 ) -> LevelledLoop:
     """``base`` with ``new`` (not levelled) on the stems and beats of ``retake``; the rest is ``base`` bit for bit.
 
-    New audio ``(stems, frames, channels)`` gets the mean gain of the old. Where the mix would
-    exceed the ceiling, and what is kept of it alone, only the new audio is limited. Raises ``RendererError`` for NaN or
-    infinity, and when the result is silent.
+    New audio ``(stems, frames, channels)`` gets the mean gain of the old; whole stems are then raised or lowered until
+    the loop is about as loud as before. Where the mix would exceed the ceiling, and what is kept of it alone, only the
+    new audio is limited. Raises ``RendererError`` for NaN or infinity, and when the result is silent.
     """
     if not np.isfinite(new).all():
         raise RendererError("the retake holds NaN or infinity and is not played; try another retake")
@@ -60,6 +64,10 @@ def apply_retake(
 
     allowed = np.maximum(block_peaks(spliced(np.zeros_like(new)).sum(axis=0)), 10.0 ** (PEAK_CEILING_DB / 20.0))
     level, reduction = float(np.sqrt(np.mean(np.square(base.gain)))), np.zeros(len(allowed))
+    if retake.beats & ((1 << beats) - 1) == (1 << beats) - 1:
+        fresh = [name in retake.stems for name in names]
+        kept, entering = base.audio[[not each for each in fresh]].sum(axis=0), new[fresh].sum(axis=0) * level
+        level *= 10.0 ** (_make_up_db(kept, entering.astype(np.float32), base.loudness_lufs, sample_rate) / 20.0)
     for _ in range(_ROUNDS):
         gain = frame_gains(level * 10.0 ** (-reduction / 20.0), new.shape[1])
         stems = spliced((new * gain[:, None]).astype(np.float32))
@@ -75,6 +83,25 @@ def apply_retake(
     if lufs == -math.inf:
         raise RendererError("the retake made the loop silent; try another retake, or another stem")
     return LevelledLoop(stems, base.gain, lufs, float(np.abs(mix).max()))
+
+
+def _make_up_db(
+    kept: NDArray[np.float32], entering: NDArray[np.float32], loudness_lufs: float, sample_rate: int
+) -> float:
+    """The gain of ``entering`` with which both together, ``(frames, channels)``, are within 0.5 LU of the loudness.
+
+    0 where they are without any, and at most 6 dB either way.
+    """
+    loudness = sum_loudness(kept, entering, sample_rate)
+    excess = loudness(0.0) - loudness_lufs
+    if not math.isfinite(excess) or abs(excess) <= _LOUDNESS_TOLERANCE_LU:
+        return 0.0
+    goal = loudness_lufs + math.copysign(_LOUDNESS_TOLERANCE_LU, excess)
+    low, high = (-_MOST_MAKE_UP_DB, 0.0) if excess > 0.0 else (0.0, _MOST_MAKE_UP_DB)
+    for _ in range(_MAKE_UP_ROUNDS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if loudness(middle) < goal else (low, middle)
+    return 0.5 * (low + high)
 
 
 def splice_beats(
