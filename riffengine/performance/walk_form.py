@@ -22,7 +22,7 @@ THEME_SECTIONS = 4
 """Sections on one theme where drums and harmony take turns; then all has changed, and the next seed is the theme."""
 
 FILL_WORDS = "drum fill"
-_KEPT_STEM = {GROOVE: "drums", HARMONY: "harmony"}
+_KEPT_STEMS = {GROOVE: ("drums", "low"), HARMONY: ("harmony", "mid")}  # of the bundled model, and of checkpoints
 _FIRST_TAKE = 1000  # beyond the takes that a performer counts up to, so that none of these returns in a walk
 
 
@@ -52,7 +52,7 @@ class WalkForm:
 
     def kept(self, section: int) -> tuple[str, ...]:
         """The stems that stay in ``section`` as they were before it; none where a model has no such stem."""
-        return tuple(stem for stem in self.stems if stem == _KEPT_STEM[self._keeps(section)])
+        return tuple(stem for stem in self.stems if stem in _KEPT_STEMS[self._keeps(section)])
 
     def changed(self, section: int) -> tuple[str, ...]:
         """The stems that ``section`` generates anew, and in which it answers; all where none can be kept."""

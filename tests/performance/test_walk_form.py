@@ -107,6 +107,12 @@ def test_a_model_with_one_stem_keeps_the_first_half_of_its_loops() -> None:
     assert walk.description(17) == "section 2, loop 2 of 16: answer, new mix"
 
 
+def test_a_checkpoint_keeps_its_bands() -> None:
+    bands = ("low", "mid", "high")
+    assert form(GROOVE, stems=bands).kept(1) == ("low",) and form(HARMONY, stems=bands).changed(1) == ("low", "high")
+    assert form(GROOVE, stems=bands).retakes(3)[-1].stems == bands
+
+
 @pytest.mark.parametrize("memory", [GROOVE, HARMONY, TURNS])
 @pytest.mark.parametrize("beats", [4, 8, 16])
 def test_nothing_new_has_the_noise_of_something_else(memory: str, beats: int) -> None:

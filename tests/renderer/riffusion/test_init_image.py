@@ -168,6 +168,8 @@ def test_freezing_live_keeps_bands_and_beats_exactly() -> None:
     assert first > 0 and changed[first:].all() and not changed[:first].any()  # only the band above
     other = own.render(replace(REQUEST, retakes=(Retake(("high",), 0b10, 2),)), never_cancel).mel
     assert not np.array_equal(other, again)
+    spoken = own.render(replace(REQUEST, retakes=(Retake(("high",), 0b10, 1, "a church organ"),)), never_cancel).mel
+    assert np.array_equal(spoken[:64], base[:64]) and not np.array_equal(spoken, again)
 
 
 def _damaged(folder: Path) -> dict[str, tuple[str, str]]:
