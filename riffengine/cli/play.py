@@ -65,6 +65,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     music.add_argument(
         "--drift", type=float, metavar="D", help="how far alpha moves by itself in each loop; at 0 it does not move"
     )
+    music.add_argument(
+        "--memory", metavar="PART", help="what the drift keeps from loop to loop: groove, harmony, turns, or off"
+    )
+    music.add_argument(
+        "--tension", type=float, metavar="X", help="how far energy rises before each change of a drift with memory"
+    )
     music.add_argument("--loop-beats", type=int, choices=(4, 8, 16), help="beats of a loop, in place of the preset's")
     sound = add_sound_arguments(parser)
     sound.add_argument(
@@ -152,6 +158,8 @@ def parameter_commands(arguments: argparse.Namespace, deck: str = "a") -> Iterat
         f"deck/{deck}/seed": arguments.seed,
         f"deck/{deck}/alpha": arguments.alpha,
         f"deck/{deck}/drift": arguments.drift,
+        f"deck/{deck}/memory": arguments.memory,
+        f"deck/{deck}/tension": arguments.tension,
     }
     for path, value in paths.items():
         if value is not None:

@@ -58,13 +58,15 @@ _INTERPOLATION = _interpolation()
 class LevelledLoop:
     """A levelled loop: ``audio`` as it was given times ``gain``, one gain per frame ``(frames,) float32``.
 
-    ``loudness_lufs`` and ``peak`` (the largest absolute sample) are those of the mix.
+    ``stem_gains`` are further factors of the stems; without any all are 1. ``loudness_lufs`` and ``peak`` (the largest
+    absolute sample) are those of the mix.
     """
 
     audio: Stems
     gain: NDArray[np.float32]
     loudness_lufs: float
     peak: float
+    stem_gains: tuple[float, ...] = ()
 
 
 def level(audio: Stems, target_lufs: float, sample_rate: int) -> LevelledLoop:

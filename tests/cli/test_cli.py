@@ -134,7 +134,8 @@ def test_music_options_become_commands_and_the_rest_is_left_to_the_preset() -> N
 
 
 def test_every_music_option_names_a_parameter_that_takes_it() -> None:
-    typed = shlex.split("--prompt x --to y --negative z --seed 1 --bpm 90 --key 'a MINOR' --alpha 0.5 --drift 0.1")
+    music = "--prompt x --to y --negative z --seed 1 --bpm 90 --key 'a MINOR' --alpha 0.5 --drift 0.1"
+    typed = shlex.split(f"{music} --memory groove --tension 0.5")
     tree = standard_tree()
     commands = list(parameter_commands(build_parser().parse_args(["play", *typed])))
     assert len(commands) == len(typed) // 2

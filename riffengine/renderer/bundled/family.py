@@ -197,7 +197,8 @@ class BundledModel:
 
 def _decoded(loop: LevelledLoop) -> NDArray[np.float32]:
     """The mono stems ``(stems, frames)`` before they were widened and levelled."""
-    return np.asarray(loop.audio.mean(axis=2) / loop.gain, np.float32)
+    gains = np.array(loop.stem_gains or 1.0, np.float32).reshape(-1, 1)
+    return np.asarray(loop.audio.mean(axis=2) / (gains * loop.gain), np.float32)
 
 
 def _frames(request: RenderRequest) -> int:

@@ -49,8 +49,9 @@ def apply_retake(
     """``base`` with ``new`` (not levelled) on the stems and beats of ``retake``; the rest is ``base`` bit for bit.
 
     New audio ``(stems, frames, channels)`` gets the mean gain of the old; whole stems are then raised or lowered until
-    the loop is about as loud as before. Where the mix would exceed the ceiling, and what is kept of it alone, only the
-    new audio is limited. Raises ``RendererError`` for NaN or infinity, and when the result is silent.
+    the loop is about as loud as before, and later takes of some of their beats with them. Where the mix would exceed
+    the ceiling, and what is kept of it alone, only the new audio is limited. Raises ``RendererError`` for NaN or
+    infinity, and when the result is silent.
     """
     if not np.isfinite(new).all():
         raise RendererError("the retake holds NaN or infinity and is not played; try another retake")
@@ -64,10 +65,13 @@ def apply_retake(
 
     allowed = np.maximum(block_peaks(spliced(np.zeros_like(new)).sum(axis=0)), 10.0 ** (PEAK_CEILING_DB / 20.0))
     level, reduction = float(np.sqrt(np.mean(np.square(base.gain)))), np.zeros(len(allowed))
+    stem_gains = np.array(base.stem_gains or [1.0] * len(names))
     if retake.beats & ((1 << beats) - 1) == (1 << beats) - 1:
         fresh = [name in retake.stems for name in names]
         kept, entering = base.audio[[not each for each in fresh]].sum(axis=0), new[fresh].sum(axis=0) * level
-        level *= 10.0 ** (_make_up_db(kept, entering.astype(np.float32), base.loudness_lufs, sample_rate) / 20.0)
+        make_up_db = _make_up_db(kept, entering.astype(np.float32), base.loudness_lufs, sample_rate)
+        stem_gains[fresh] = 10.0 ** (make_up_db / 20.0)
+    new = new * stem_gains[:, None, None]
     for _ in range(_ROUNDS):
         gain = frame_gains(level * 10.0 ** (-reduction / 20.0), new.shape[1])
         stems = spliced((new * gain[:, None]).astype(np.float32))
@@ -82,7 +86,7 @@ def apply_retake(
     lufs = loop_loudness(mix, sample_rate)
     if lufs == -math.inf:
         raise RendererError("the retake made the loop silent; try another retake, or another stem")
-    return LevelledLoop(stems, base.gain, lufs, float(np.abs(mix).max()))
+    return LevelledLoop(stems, base.gain, lufs, float(np.abs(mix).max()), tuple(map(float, stem_gains)))
 
 
 def _make_up_db(

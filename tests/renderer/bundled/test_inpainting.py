@@ -108,3 +108,26 @@ def test_a_retake_of_a_limited_loop_keeps_its_level() -> None:
     assert levels[1] == pytest.approx(levels[0], abs=2.0)
     kept = float(true_peaks(base.audio[:2].sum(0)).max())
     assert float(true_peaks(after.audio.sum(0)).max()) <= max(kept, 10 ** (-1 / 20)) * 1.05
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.8])
+def test_a_whole_stem_that_is_new_leaves_the_loop_about_as_loud_and_its_later_takes_follow(factor: float) -> None:
+    base = level(noise(1), -24.0, RATE)
+    quiet = noise(2)
+    quiet[1:] *= factor
+    after = apply_retake(base, quiet, Retake(("bass", "harmony"), 0xFF, 1), NAMES, BEATS, RATE)
+    assert np.array_equal(after.audio[0], base.audio[0])
+    drums, bass, harmony = after.stem_gains
+    assert drums == 1.0 and bass == harmony and (bass > 1.0) == (factor < 1.0)
+    assert abs(after.loudness_lufs - base.loudness_lufs) == pytest.approx(0.5, abs=0.1)
+    later = apply_retake(after, quiet, Retake(("bass",), 0b11, 2), NAMES, BEATS, RATE)
+    first_beats = slice(0, 2 * 4000 - EDGE)
+    assert np.allclose(later.audio[1, first_beats], after.audio[1, first_beats], atol=1e-6)
+    assert later.stem_gains == after.stem_gains
+
+
+def test_a_stem_that_is_new_and_about_as_loud_keeps_its_gain() -> None:
+    base = level(noise(1), -24.0, RATE)
+    after = apply_retake(base, noise(2), Retake(("bass",), 0xFF, 1), NAMES, BEATS, RATE)
+    assert after.stem_gains == (1.0, 1.0, 1.0)
+    assert abs(after.loudness_lufs - base.loudness_lufs) <= 0.5
