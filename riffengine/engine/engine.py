@@ -47,7 +47,8 @@ _PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a b
 STATUS_EVERY = 10  # ticks
 OBSERVED_EVERY = 5
 _FAULTS_REPORTED = 5
-_NOT_SHOWN = frozenset({"unknown words"})  # in the journal; the status line has it in the engine's own words
+# In the journal: the status line has unknown words in the engine's own, and a walk would be a line for every loop.
+_NOT_SHOWN = frozenset({"unknown words", "walk"})
 
 
 class Engine:

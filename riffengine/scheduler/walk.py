@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from riffengine.performance import drift
 from riffengine.performance.parameter_tree import Checked
-from riffengine.performance.state import DeckIntent
+from riffengine.performance.state import DeckIntent, PerformanceState
 from riffengine.performance.walk_form import OFF, WalkForm
 from riffengine.scheduler.actions import Action, Applied, Log
 from riffengine.scheduler.deck_state import DeckState
@@ -21,10 +21,14 @@ LOOPS_AHEAD = 3
 
 @dataclass
 class _NextLoops:
-    """What follows the loop ``want``, after ``skipped`` loops that could not be rendered. The first of ``keys`` is
-    ``description``."""
+    """What follows the loop ``want`` of ``intent``, after ``skipped`` loops that could not be rendered.
+
+    The first of ``keys`` is ``description``. ``state`` is the last one in which ``intent`` was seen.
+    """
 
     want: BankKey
+    intent: DeckIntent
+    state: PerformanceState
     skipped: int
     ends_theme: bool
     keys: tuple[BankKey, ...]
@@ -93,17 +97,23 @@ class WalkStepper:
         return [*actions, Log("walk", text, {"loop": loop, "beat": moment.beat}, deck.name)]
 
     def _next(self, deck: DeckState, skipped: int = 0) -> _NextLoops:
-        known = self._next_loops.get(deck.name)
-        if known is None or known.want is not deck.want or skipped:
-            scheduler, keys, description = self._scheduler, [], ""
-            intent = scheduler.state.deck(deck.name)
+        scheduler, known = self._scheduler, self._next_loops.get(deck.name)
+        state = scheduler.state
+        if known is not None and known.state is state and known.want is deck.want and not skipped:
+            return known
+        intent = state.deck(deck.name)
+        # Two loops may sound alike and be followed by others: the bank that is wanted does not say where the walk is.
+        if known is not None and known.want is deck.want and known.intent == intent and not skipped:
+            known.state = state
+        else:
+            keys, description = [], ""
             ends_theme = any(self._ends_theme(replace(intent, walk=intent.walk + step)) for step in range(skipped + 1))
             goal = drift.after_loop(intent, ends_theme, skipped)
             for _ in range(LOOPS_AHEAD):
                 keys.append(deck.source_tempos.settled(bank_key(goal, scheduler.state, scheduler.facts)))
                 description = description or self._form(goal).description(goal.walk)
                 goal = drift.after_loop(goal, self._ends_theme(goal))
-            known = _NextLoops(deck.want, skipped, ends_theme, tuple(keys), description)
+            known = _NextLoops(deck.want, intent, state, skipped, ends_theme, tuple(keys), description)
             self._next_loops[deck.name] = known
         return known
 

@@ -110,6 +110,20 @@ def test_a_performer_can_go_to_any_loop_of_the_walk():
     assert [(a.value, a.beat) for a in landed] == [(17, 36.0)]
 
 
+def test_a_change_that_leaves_the_loop_as_it_is_changes_what_follows():
+    sim = walking().run_to(4 * LOOP + 300)
+    sounding = sim.conductor.scheduler.decks["a"].sounding.key
+    for path, wanted in (("deck/a/walk", 0), ("deck/a/memory", "harmony"), ("deck/a/to", "strings")):
+        reply = sim.send(path, wanted)
+        assert reply.landing.seconds == 0.0  # the same loop: nothing has to be rendered
+    assert sim.conductor.scheduler.decks["a"].sounding.key == sounding
+    sim.run_to(7 * LOOP + 100)
+    bank = sim.conductor.scheduler.decks["a"].sounding
+    assert bank.key.base.retakes == WalkForm("harmony", 0.0, "ambient piano", "strings", STEMS, 8).retakes(3)
+    assert bank.placed and value(sim, "walk") == 3
+    assert launches(sim)[-3:] == [5 * LOOP, 6 * LOOP, 7 * LOOP]
+
+
 def test_next_begins_the_walk_on_the_next_seed():
     sim = walking(deck__a__seed=3, deck__a__to_seed=9).run_to(5 * LOOP + 300)
     sim.send("next", True)
