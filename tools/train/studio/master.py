@@ -7,19 +7,18 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, rfft
 
 from riffengine.renderer.loudness import gated_lufs, gating_blocks, k_weighting
+from riffengine.renderer.mono_safety import MOST_SIDE_DB, half_octaves, mono_safe, smooth_gain
 from tools.train.studio import dynamics, kernels
 from tools.train.studio.kernels import RATE
-from tools.train.studio.space import Gain, Spectrum, frequencies, high_pass
+from tools.train.studio.space import Gain, Spectrum, high_pass
 
 Loop = NDArray[np.float32]
 
 TARGET_LUFS = -14.0
 CEILING_DB = -1.25  # of the limiter; the demand is -1 dBTP
 SIDE_ABOVE_HZ = 165.0  # the side falls by 48 dB/octave below: under 120 Hz it is nearly nothing
-MOST_SIDE_DB = -6.8  # of half an octave against its mid: the mono sum then loses .8 dB there
 _LOOK_AHEAD = 96  # frames, 2.2 ms
 _MOST_REDUCTION_DB = 5.5
 EDGES = (20.0, 60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 12000.0, 16000.0, 20000.0)
@@ -58,49 +57,21 @@ def side_gain(mix: Spectrum, hz: Gain, side_db: float) -> Gain:
     gain = high_pass(hz, SIDE_ABOVE_HZ, 8)
     if float((side_power * gain**2).sum()) < 1e-6 * float(mid_power.sum()):
         return gain
-    mid, side = _half_octaves(mid_power, hz), _half_octaves(side_power * gain**2, hz)
+    mid, side = half_octaves(mid_power, hz), half_octaves(side_power * gain**2, hz)
     room = MOST_SIDE_DB - 10.0 * np.log10(side / mid)  # what each band may be lifted
     low, high = -30.0, 15.0
     for _ in range(12):  # one gain for all bands, as far as each has room for it, that reaches the genre's width
         lift = 0.5 * (low + high)
         reached = 10.0 * np.log10((side * 10.0 ** (np.minimum(lift, room) / 10.0)).sum() / mid.sum())
         low, high = (lift, high) if reached < side_db else (low, lift)
-    return np.asarray(gain * _curve(np.minimum(lift, room), hz), np.float32)
+    return np.asarray(gain * smooth_gain(np.minimum(lift, room), hz), np.float32)
 
 
-def mono_safe(stems: Loop) -> Loop:
-    """Narrow the octaves of the stems ``(3, 2, frames)`` whose side has grown too strong in the mix.
-
-    Compression that presses the middle does that to sparse loops; the others come back as they are.
-    """
-    frames = stems.shape[-1]
-    hz = frequencies(frames)
-    mix = stems.sum(axis=0)
-    mid, side = (
-        _half_octaves(np.abs(rfft(part)).astype(np.float64) ** 2, hz) for part in (mix[0] + mix[1], mix[0] - mix[1])
-    )
-    ratio = 10.0 * np.log10(side / mid)
-    if not np.any(ratio[(mid + side) > 3e-4 * (mid + side).sum()] > MOST_SIDE_DB + 0.5):
-        return stems
-    middle, sides = 0.5 * (stems[:, 0] + stems[:, 1]), 0.5 * (stems[:, 0] - stems[:, 1])
-    sides = irfft(rfft(sides) * _curve(np.minimum(MOST_SIDE_DB - ratio, 0.0), hz), n=frames)
-    return np.stack((middle + sides, middle - sides), axis=1).astype(np.float32)
-
-
-_HALF_OCTAVES = 22.0 * 2.0 ** np.arange(0.0, 10.1, 0.5)  # an octave anywhere is then safe as well
-
-
-def _half_octaves(power: NDArray[np.float64], hz: Gain) -> NDArray[np.float64]:
-    cuts = np.searchsorted(hz, _HALF_OCTAVES)
-    return np.array([power[a:b].sum() for a, b in itertools.pairwise(cuts)]) + 1e-20
-
-
-def _curve(changes_db: NDArray[np.float64], hz: Gain) -> Gain:
-    """A smooth gain through changes of the half octaves; between two of them it leans to the lower."""
-    lower = np.minimum(np.minimum(changes_db, np.roll(changes_db, 1)), np.roll(changes_db, -1))
-    centres = np.log2(np.sqrt(_HALF_OCTAVES[:-1] * _HALF_OCTAVES[1:]))
-    curve = np.interp(np.log2(hz), centres, 0.6 * lower + 0.4 * changes_db)
-    return np.asarray(10.0 ** (curve / 20.0), np.float32)
+def narrowed(stems: Loop) -> Loop:
+    """The stems ``(3, 2, frames)`` after ``mono_safe``: compression that presses the middle widens sparse loops."""
+    columns = stems.transpose(0, 2, 1)
+    safe = mono_safe(columns, RATE)
+    return stems if safe is columns else safe.transpose(0, 2, 1)
 
 
 @lru_cache(maxsize=1)

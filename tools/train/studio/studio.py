@@ -255,7 +255,7 @@ def _mastered(stems: Loop, piece: Composition, mix: Mix, rng: Rng) -> Loop:
     ratio, above_db = mix.bus
     bus = dynamics.compressor(together, level * 10.0 ** (above_db / 20.0), ratio, 0.012, 0.14)
     loud = _loud(stems * bus)
-    safe = master.mono_safe(loud)
+    safe = master.narrowed(loud)
     return loud if safe is loud else _loud(safe)  # what was narrowed has lost some loudness
 
 
