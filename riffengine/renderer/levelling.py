@@ -104,12 +104,14 @@ def true_peaks(mix: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Three samples are interpolated between each two, by a windowed sinc (ITU-R BS.1770-4, annex 2).
     """
-    reach = _TAPS // 2
-    around = np.concatenate([mix[-reach:], mix, mix[:reach]]) if len(mix) >= reach else np.tile(mix, (2 * reach, 1))
-    found = np.abs(mix).max(axis=1)
-    for taps in _INTERPOLATION:
-        between = sum(tap * around[shift : shift + len(mix)] for shift, tap in enumerate(taps))
-        np.maximum(found, np.abs(between).max(axis=1), out=found)
+    reach, frames = _TAPS // 2, len(mix)
+    found = np.zeros(frames, np.float32)
+    for channel in np.ascontiguousarray(mix.T):  # one after the other: a maximum over two columns is slow
+        np.maximum(found, np.abs(channel), out=found)
+        around = np.take(channel, np.arange(-reach, frames + reach), mode="wrap")
+        for taps in _INTERPOLATION:
+            between = sum(tap * around[shift : shift + frames] for shift, tap in enumerate(taps))
+            np.maximum(found, np.abs(between), out=found)
     return found
 
 

@@ -11,7 +11,7 @@ from riffengine.renderer.codec.circular_stft import CircularStft
 from riffengine.renderer.codec.filterbank import Filterbank, band_weights
 from riffengine.renderer.codec.noise import noise_bins, noise_signal
 from riffengine.renderer.codec.params import CodecParams
-from riffengine.renderer.codec.phase import TINY, griffin_lim, predicted_phase, with_magnitude
+from riffengine.renderer.codec.phase import TINY, griffin_lim, magnitude, predicted_phase, with_magnitude
 
 _MOMENTUM = 0.99
 _MEL_UPDATES = 8  # 8 and 10 give 0.05 dB less LSD than 4; each costs about a millisecond
@@ -48,7 +48,7 @@ class Codec:
         _check_finite(audio, "the audio to encode")
         stft = self._stft(audio.shape[1])
         spectra = stft.spectra(audio.to(self.device, torch.float32))
-        return self._filterbank.bands(spectra.abs() * stft.gain).pow(self.params.power)
+        return self._filterbank.bands(magnitude(spectra) * stft.gain).pow(self.params.power)
 
     @torch.no_grad()
     def decode(
