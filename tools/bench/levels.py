@@ -16,7 +16,8 @@ import torch
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.bundled.family import BundledModel
 from riffengine.renderer.loudness import loop_loudness
-from tools.train.mix_measures import RATE, mono_loss_db, side_db, true_peak_db
+from tools.train.mix_measures import mono_loss_db, side_db, true_peak_db
+from tools.train.stroke_measures import RATE
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ Every score stands beside its references: real held-out loops (of the soundfont 
 reconstruction (stems → latents → mel → phase), and generated loops scored against the captions of other loops
 (``genre shuffled``). Pitches are measured on the pitched stems, all else on the mix. ``genre word only`` are loops from
 a prompt of one word at the tempo of a loop of another genre: what a player types, with the tempo giving nothing away.
-``without latents`` are the real loops after phase reconstruction alone; ``listener`` is the encoder's score of
+``without latents`` are the real loops after phase reconstruction alone; what is said of sound (buzz, rises, width,
+loudness, bands) is of the stereo mix, or of its drums; ``listener`` is the encoder's score of
 a real mix against the true one. Intervals are 95 % by bootstrap, over loops; for the instruments over instruments. With
 ``--beats 4`` or ``16`` the loops are that long, and judged two bars at a time: one bar twice, of four the first two.
 """
@@ -30,8 +31,10 @@ from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.codec import Codec, CodecParams
 from tools.bench.codec import closeness
 from tools.train import measures
-from tools.train.features import load_shards, stems_of
+from tools.train.features import load_shards, stems_of, stereo_stems_of
 from tools.train.judge import Judge, hear, labels, verdicts
+from tools.train.sound_report import StereoLoop, add_drums_rebuilt, add_sound
+from tools.train.studio.mixes import MIXES
 from tools.train.sweeps import alpha_steps, knob_ranks, takes_apart
 from tools.train.table import Table, auc
 from tools.train.written import bars_in_common, distinct_velocities, found_key
@@ -62,10 +65,17 @@ class Captions:
 
     def __init__(self, folder: Path, count: int) -> None:
         self.table = {key: value[:count] for key, value in load_shards(folder).items()}
-        self.stems = [stems for stems, _ in zip(stems_of(folder), range(count), strict=False)]
-        self.truth = labels(self.table)
         vocabulary = Vocabulary.load()
         self.words = [[vocabulary.words[w] for w in row if w >= 0] for row in self.table["words"]]
+        stereo = [stems for stems, _ in zip(stereo_stems_of(folder), range(count), strict=False)]
+        self.heard = [self.in_stereo(row, stems) for row, stems in enumerate(stereo)]
+        self.stems = [stems.mean(axis=1) for stems in stereo]
+        self.truth = labels(self.table)
+
+    def in_stereo(self, row: int, stems: np.ndarray) -> StereoLoop:
+        """Stems ``(3, 2, frames)`` that were played, or generated, for the caption of ``row``."""
+        electronic = any(word in MIXES and MIXES[word].electronic for word in self.words[row])
+        return StereoLoop(stems, float(self.table["bpm"][row]), electronic)
 
     def request(self, row: int, how: Sampling) -> RenderRequest:
         """What a player would ask for to get this loop."""
@@ -150,20 +160,21 @@ def nearest(loops: list[np.ndarray], others: list[np.ndarray], judge: Judge) -> 
 
 def rendered(model: BundledModel, request: RenderRequest, score: np.ndarray | None = None) -> Stems:
     """The stems of a request, mono."""
-    return rendered_with_score(model, request, score)[0]
+    return np.asarray(rendered_with_score(model, request, score)[0].mean(axis=1))
 
 
 def rendered_with_score(
     model: BundledModel, request: RenderRequest, score: np.ndarray | None = None
-) -> tuple[Stems, np.ndarray]:
-    """The stems of a request, mono, and the score that they play, both two bars long whatever was rendered."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """The stems of a request ``(3, 2, frames)``, and the score that they play, both two bars long in any case."""
     rendition = model.render(request, lambda: None, score)
-    stems, notes = rendition.audio.mean(axis=2), rendition.score
+    stems, notes = rendition.audio.transpose(0, 2, 1), rendition.score
     assert notes is not None
     if request.beats < sheet.BEATS:
-        stems, notes = np.tile(stems, sheet.BEATS // request.beats), np.tile(notes, (sheet.BEATS // request.beats, 1))
+        repeats = sheet.BEATS // request.beats
+        stems, notes = np.tile(stems, repeats), np.tile(notes, (repeats, 1))
     share = max(request.beats // sheet.BEATS, 1)
-    return np.asarray(stems[:, : stems.shape[1] // share]), np.asarray(notes[: sheet.STEPS])
+    return np.asarray(stems[..., : stems.shape[2] // share]), np.asarray(notes[: sheet.STEPS])
 
 
 @dataclass(frozen=True)
@@ -277,11 +288,12 @@ def main() -> None:
     judge.load_state_dict(load_file(args.judge))
     model = BundledModel.load(args.weights)
     rows = range(len(captions.stems))
-    seconds, made, scores = [], [], []
+    seconds, made, heard, scores = [], [], [], []
     for row in rows:
         began = time.perf_counter()
         stems, notes = rendered_with_score(model, captions.request(row, how))
-        made.append(stems)
+        heard.append(captions.in_stereo(row, stems))
+        made.append(stems.mean(axis=1))
         scores.append(notes)
         seconds.append(time.perf_counter() - began)
     table = Table()
@@ -295,7 +307,10 @@ def main() -> None:
     add_written(table, "real", [captions.score(row) for row in rows], home)
     asked = [(int(tonic + shift) % 12, minor) for (tonic, minor), shift in zip(home, shifts, strict=True)]
     add_written(table, "generated", scores, asked)
+    add_sound(table, "real", captions.heard)
+    add_sound(table, "generated", heard)
     if not args.quick:
+        add_drums_rebuilt(table, captions.heard, found.rebuilt)
         add_reconstruction(table, found)
         add_scores(table, found)
         add_genre_word_only(table, found)

@@ -1,4 +1,4 @@
-"""What a number can hear in a mix: loudness, peaks, width, bands, rise times, flutter; and pictures of spectrograms.
+"""What a number can hear in a mix: loudness, peaks, width, bands, rise times, buzz; and pictures of spectrograms.
 
     python -m tools.train.mix_measures --count 50 --first-seed 7000000 [--sounds studio soundfont] [--pictures DIR]
 
@@ -18,18 +18,16 @@ from numpy.typing import NDArray
 from riffengine.renderer.loudness import loop_loudness
 from tools.train.compose import compose
 from tools.train.make_data import SOUNDS, player
+from tools.train.stroke_measures import HAT_HZ, RATE, SNARE_HZ, Loop, buzz_db, rises_ms, strokes
 from tools.train.studio.mixes import MIXES
 from tools.train.studio.soundfont import find_soundfont
 
-RATE = 44100
-FRAMES_A_BEAT = 48  # of the drums' codec: a flutter would be at this rate
+FRAMES_A_BEAT = 48  # of the drums' codec: a buzz would be at this rate
 BANDS = {
     "20-60": (20, 60), "60-120": (60, 120), "120-250": (120, 250), "250-500": (250, 500), "500-1k": (500, 1000),
     "1-2k": (1000, 2000), "2-4k": (2000, 4000), "4-8k": (4000, 8000), "12k+": (12000, 22050), "16k+": (16000, 22050),
 }  # fmt: skip
 _OCTAVES = (31.25, 62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
-
-Loop = NDArray[np.float32]
 
 
 def _db(power: float) -> float:
@@ -80,49 +78,8 @@ def bands_db(mix: Loop) -> dict[str, float]:
     return {name: _db(float(power[(hz >= a) & (hz < b)].sum()) / whole) for name, (a, b) in BANDS.items()}
 
 
-def _band(channel: Loop, low: float, high: float) -> NDArray[np.float64]:
-    """A band's complex envelope's magnitude (no rectifier ripple)."""
-    frames = len(channel)
-    spectrum = np.fft.fft(channel)
-    hz = np.fft.fftfreq(frames, 1 / RATE)
-    spectrum[(hz < low) | (hz > high)] = 0.0
-    return np.abs(np.fft.ifft(spectrum)) * 2.0
-
-
-def rise_ms(channel: Loop, low: float, high: float, strokes: int = 12) -> float:
-    """Median time from 10 to 90 % of the strongest strokes of a band, ms; nan where there are none."""
-    level = _band(channel, low, high)
-    if level.max() < 1e-4:
-        return float("nan")
-    rises = []
-    left = level.copy()
-    gap = int(0.1 * RATE)
-    for _ in range(strokes):
-        peak = int(left.argmax())
-        if left[peak] < 0.35 * level.max():
-            break
-        before = np.roll(level, len(level) - peak - 1)[-gap:]  # ends with the peak
-        below = np.flatnonzero(before < 0.1 * level[peak])
-        if len(below):
-            reached = np.flatnonzero(before[below[-1] :] >= 0.9 * level[peak])
-            rises.append((reached[0]) / RATE * 1000.0)
-        left[np.arange(peak - gap, peak + gap) % len(left)] = 0.0
-    return float(np.median(rises)) if rises else float("nan")
-
-
-def flutter_db(channel: Loop, bpm: float, frames_a_beat: int = FRAMES_A_BEAT) -> float:
-    """The line at the codec's frame rate in the envelope above 5 kHz, against its neighbours, dB.
-
-    A beat that repeats exactly has lines at all multiples of the sixteenth; the neighbours are the four nearest of
-    these or the median around, whichever is higher.
-    """
-    level = _band(channel, 5000.0, 20000.0)
-    spectrum = np.abs(np.fft.rfft(level - level.mean()))
-    line = round(frames_a_beat * bpm / 60.0 * len(level) / RATE)
-    peaks = [spectrum[line + 32 * k - 1 : line + 32 * k + 2].max() for k in (-2, -1, 1, 2)]
-    around = np.concatenate((spectrum[line - 60 : line - 5], spectrum[line + 6 : line + 61]))
-    beside = max(float(np.mean(peaks)), float(np.median(around)))
-    return 20.0 * float(np.log10(spectrum[line - 1 : line + 2].max() / (beside + 1e-12) + 1e-12))
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else float("nan")
 
 
 def measures(stems: Loop, bpm: float) -> dict[str, float]:
@@ -139,9 +96,9 @@ def measures(stems: Loop, bpm: float) -> dict[str, float]:
         "side < 120 Hz": max(low_side_db(mix), -99.0),
         "mono loss": mono_loss_db(mix),
         "DC": float(np.abs(mix.mean(axis=1)).max()),
-        "snare rise": rise_ms(drums, 1500.0, 8000.0),
-        "kick rise": rise_ms(drums, 35.0, 160.0),
-        "flutter": flutter_db(mono, bpm),
+        "snare rise": _median(rises_ms(drums, strokes(drums, *SNARE_HZ), *SNARE_HZ)),
+        "hat rise": _median(rises_ms(drums, strokes(drums, *HAT_HZ), *HAT_HZ)),
+        "buzz": buzz_db(mono, FRAMES_A_BEAT * bpm / 60.0),
         "drums": _db(float(np.mean(stems[0] ** 2))),
         "bass": _db(float(np.mean(stems[1] ** 2))),
         "harmony": _db(float(np.mean(stems[2] ** 2))),
