@@ -12,10 +12,10 @@ import torch
 from riffengine.renderer.bundled import conditioning as cond
 from riffengine.renderer.bundled import score as sheet
 from riffengine.renderer.bundled.encoder import encoder_shape
-from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
+from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer, flow_times
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.renderer.bundled.weights import packaged_weights, read_weights
-from tools.train import flow, listen
+from tools.train import distil, flow, listen
 from tools.train.flow import LoopSet, flow_loss
 from tools.train.listen import MixSet, encoder_loss
 from tools.train.loop import take_over
@@ -62,6 +62,31 @@ def test_a_training_stops_and_goes_on_where_it_was(stage, features, tmp_path, mo
     saved = torch.load(tmp_path / "runs" / f"{stage}.pt", weights_only=True)
     assert saved["step"] == 6
     assert saved["optimizer"]["state"]
+
+
+@pytest.mark.parametrize(("stage", "flow_steps"), [("score", 6), ("render", 0)])
+def test_a_stage_is_distilled_from_where_its_teacher_is(stage, flow_steps, features, tmp_path, monkeypatch, capsys):
+    source = features if stage != "score" else features / "conditions.npz"
+    words = [stage, "--source", str(source), "--out", str(tmp_path / "runs")]
+    train(flow, monkeypatch, capsys, [*words, "--steps", "2"])
+    lines = train(distil, monkeypatch, capsys, [*words, "--steps", "2", "--lr", "0"])
+    assert [line["step"] for line in lines] == [2]
+    teacher, student = (
+        torch.load(tmp_path / "runs" / f"{name}.pt", weights_only=True) for name in (stage, f"{stage}-distilled")
+    )
+    assert FlowShape(**student["shape"]) == replace(FlowShape(**teacher["shape"]), guided=True, flow_steps=flow_steps)
+    for name, tensor in teacher["average"].items():
+        torch.testing.assert_close(student["average"][name], tensor)
+
+
+def test_two_steps_of_the_teacher_become_one(monkeypatch):
+    """With a velocity that is known, the target of the student leads to where the teacher's two steps do."""
+    monkeypatch.setattr(distil, "guided", lambda teacher, x, t, batch, strength: t[:, None, None] * torch.ones_like(x))
+    times = flow_times(12, 1.0, distil.SCORE_SHIFT)
+    x, t, then = torch.zeros(1, 2, 3), torch.tensor([times[4]]), torch.tensor([times[6]])
+    velocity = distil.mean_velocity(None, x, t, then, 2, None, torch.ones(1))
+    led = (times[5] - times[4]) * times[4] + (times[6] - times[5]) * times[5]
+    torch.testing.assert_close((then - t) * velocity[0, 0, 0], torch.tensor([led]))
 
 
 def test_a_deeper_net_begins_from_what_a_shallow_one_learnt(features, tmp_path, monkeypatch, capsys):

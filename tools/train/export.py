@@ -26,11 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--distilled", nargs="*", default=["score"], help="stages of which the student is taken")
     parser.add_argument("--out", type=Path, default=packaged_weights())
     args = parser.parse_args()
     codec = LatentCodec(STEMS)
     codec.load_state_dict(load_file(args.features / "sound.safetensors"))
-    stages = [averaged(args.runs / f"{name}.pt") for name in ("score", "render", "listener")]
+    names = [f"{name}-distilled" if name in args.distilled else name for name in ("score", "render", "listener")]
+    stages = [averaged(args.runs / f"{name}.pt") for name in names]
     write_weights(args.out, Networks(*stages, codec, ""))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 

@@ -31,6 +31,8 @@ class FlowShape:
     bar: int = 16  # tokens in a bar: position embeddings repeat every bar
     scalars: int = 2  # tempo and mode
     velocities: bool = False  # onset columns hold velocities (score.onset_value); before, they held 1
+    guided: bool = False  # distilled: the strength of guidance is an input, and one pass gives the guided velocity
+    flow_steps: int = 0  # distilled for this number of Euler steps; 0: any number
 
     def as_dict(self) -> dict[str, Any]:
         """The shape as plain numbers, for a checkpoint's metadata."""
@@ -88,7 +90,8 @@ class FlowTransformer(nn.Module):
     """Predicts the flow's velocity for ``(batch, tokens, channels)``; ``tokens`` may be any multiple of a bar.
 
     Conditions: ``text`` ``(batch, width)`` from ``embed_words``, ``scalars`` ``(batch, scalars)``, and, if the shape
-    has a context, ``context`` ``(batch, tokens, context)``.
+    has a context, ``context`` ``(batch, tokens, context)``. A guided network also takes ``guidance`` ``(batch,)``
+    (Meng et al. 2023, "On Distillation of Guided Diffusion Models"); without it, it predicts the unguided velocity.
     """
 
     def __init__(self, shape: FlowShape) -> None:
@@ -104,10 +107,14 @@ class FlowTransformer(nn.Module):
         self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
         self.text = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
         self.scalar = nn.Linear(shape.scalars, width)
+        self.guidance = nn.Sequential(nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width)) if shape.guided else None
         self.blocks = nn.ModuleList(_Block(width, shape.heads) for _ in range(shape.depth))
         self.final_modulation = nn.Linear(width, 2 * width)
         self.outlet = nn.Linear(width, shape.channels)
-        for layer in (self.final_modulation, self.outlet):
+        last_layers = [self.final_modulation, self.outlet]
+        if self.guidance is not None:
+            last_layers.append(self.guidance[-1])
+        for layer in last_layers:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -116,13 +123,25 @@ class FlowTransformer(nn.Module):
         empty = (weights.abs().sum(dim=1, keepdim=True) == 0).to(weights.dtype)
         return torch.cat([weights, empty], dim=1) @ self.word_vectors
 
-    def forward(self, x: Tensor, t: Tensor, text: Tensor, scalars: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        text: Tensor,
+        scalars: Tensor,
+        context: Tensor | None = None,
+        guidance: Tensor | None = None,
+    ) -> Tensor:
         """Velocity ``(batch, tokens, channels)`` at flow time ``t`` ``(batch,)`` in 0..1."""
         tokens = x.shape[1]
         h = self.inlet(x) + self.position.repeat(tokens // self.shape.bar, 1)
         if self.context_inlet is not None and context is not None:
             h = h + self.context_inlet(context)
-        condition = F.silu(self.time(time_features(t)) + self.text(text) + self.scalar(scalars))
+        known = self.time(time_features(t)) + self.text(text) + self.scalar(scalars)
+        if self.guidance is not None:
+            strength = torch.ones_like(t) if guidance is None else guidance
+            known = known + self.guidance(torch.stack([(strength - 1) / 4, torch.log(strength)], dim=1))
+        condition = F.silu(known)
         rotation = circular_rotation(tokens, self.shape.width // self.shape.heads // 2, x.device)
         for block in self.blocks:
             h = block(h, condition, rotation)

@@ -20,7 +20,13 @@ _WINDOW_DISTANCE = STEPS // 2
 
 
 def predict_any_length(
-    net: FlowTransformer, x: Tensor, t: Tensor, text: Tensor, scalars: Tensor, context: Tensor | None = None
+    net: FlowTransformer,
+    x: Tensor,
+    t: Tensor,
+    text: Tensor,
+    scalars: Tensor,
+    context: Tensor | None = None,
+    guidance: Tensor | None = None,
 ) -> Tensor:
     """The output of ``net`` for ``(batch, sixteenths, channels)`` of one bar, of two bars, or of any longer number.
 
@@ -28,11 +34,11 @@ def predict_any_length(
     """
     steps = x.shape[1]
     if steps == STEPS:
-        return torch.as_tensor(net(x, t, text, scalars, context))
+        return torch.as_tensor(net(x, t, text, scalars, context, guidance))
     if steps < STEPS:
         repeats = STEPS // steps
         repeated_context = None if context is None else context.repeat(1, repeats, 1)
-        return torch.as_tensor(net(x.repeat(1, repeats, 1), t, text, scalars, repeated_context))[:, :steps]
+        return torch.as_tensor(net(x.repeat(1, repeats, 1), t, text, scalars, repeated_context, guidance))[:, :steps]
     starts = torch.arange(0, steps, _WINDOW_DISTANCE)
     rows = (starts[:, None] + torch.arange(STEPS)) % steps
 
@@ -43,7 +49,12 @@ def predict_any_length(
         return condition.repeat_interleave(len(starts), dim=0)
 
     predicted = net(
-        windows(x), per_window(t), per_window(text), per_window(scalars), None if context is None else windows(context)
+        windows(x),
+        per_window(t),
+        per_window(text),
+        per_window(scalars),
+        None if context is None else windows(context),
+        None if guidance is None else per_window(guidance),
     )
     weight = torch.sin(math.pi * (torch.arange(STEPS) + 0.5) / STEPS).square()
     weighted = (predicted.unflatten(0, (len(x), len(starts))) * weight[:, None]).flatten(1, 2)

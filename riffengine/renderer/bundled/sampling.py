@@ -144,8 +144,9 @@ class Sampler:
         prompt, negative_prompt = self._embeddings(net, asked)
         positive = Condition(prompt, self._scalars(asked, 120.0, key.mode_sign, 0.0))
         negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(asked), 120.0, key.mode_sign, 0.0))
-        velocity = guided_velocity(net, positive, negative, SCORE_GUIDANCE)
-        sampled = sample_flow(velocity, noise, SCORE_STEPS, check, shift=SCORE_SHIFT, inpainting=inpainting)
+        velocity = guided_velocity(net, positive, negative, SCORE_GUIDANCE, self._without_negative(net, asked))
+        steps = net.shape.flow_steps or SCORE_STEPS
+        sampled = sample_flow(velocity, noise, steps, check, shift=SCORE_SHIFT, inpainting=inpainting)
         return self._scores.put(cache_key, score_from_flow(sampled, net.shape.velocities)[0])
 
     # --- the latents ---------------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ class Sampler:
         unknown = cond.score_context(given, torch.zeros_like(known))
         negative = Condition(negative_prompt, self._scalars(_with_neutral_knobs(asked), bpm, 0.0, 0.0), unknown)
         guidance = lerp(request.start.guidance, request.end.guidance, request.alpha)
-        velocity = guided_velocity(net, positive, negative, guidance)
+        velocity = guided_velocity(net, positive, negative, guidance, self._without_negative(net, asked))
         init_latents = None if init is None else init.latents
         return sample_flow(velocity, noise, request.steps, check, init_latents, strength, SOUND_SHIFT, inpainting)
 
@@ -212,6 +213,10 @@ class Sampler:
             torch.lerp(net.embed_words(prompts[0]), net.embed_words(prompts[1]), request.alpha),
             torch.lerp(net.embed_words(negatives[0]), net.embed_words(negatives[1]), request.alpha),
         )
+
+    def _without_negative(self, net: FlowTransformer, request: RenderRequest) -> bool:
+        """Whether no negative prompt has a word that ``net`` knows."""
+        return not any(self._word_weights(p.negative, net.shape.words).any() for p in (request.start, request.end))
 
     def _word_weights(self, prompt: str, words: int) -> Tensor:
         """``(1, words)``: the weights of the first ``words`` words of the vocabulary, 0 for those not in ``prompt``."""

@@ -63,10 +63,19 @@ class Condition:
     context: Tensor | None = None
 
 
-def guided_velocity(net: FlowTransformer, positive: Condition, negative: Condition, guidance: float) -> Velocity:
-    """The velocity under classifier-free guidance (Ho & Salimans 2022); ``guidance`` 1 costs half as much."""
+def guided_velocity(
+    net: FlowTransformer, positive: Condition, negative: Condition, guidance: float, neutral: bool = False
+) -> Velocity:
+    """The velocity under classifier-free guidance (Ho & Salimans 2022); ``guidance`` 1 costs half as much.
+
+    A guided network needs one pass where ``neutral`` says that ``negative`` is what it was distilled with: no words,
+    knobs in the middle, no score.
+    """
     if guidance == 1.0:
         return lambda x, t: predict_any_length(net, x, t, positive.text, positive.scalars, positive.context)
+    if neutral and net.shape.guided:
+        strength = torch.tensor([guidance])
+        return lambda x, t: predict_any_length(net, x, t, positive.text, positive.scalars, positive.context, strength)
     text, scalars = torch.cat([positive.text, negative.text]), torch.cat([positive.scalars, negative.scalars])
     contexts = [condition.context for condition in (positive, negative) if condition.context is not None]
     context = torch.cat(contexts) if contexts else None

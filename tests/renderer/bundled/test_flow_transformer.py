@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,3 +94,27 @@ def test_guidance_one_is_the_condition_alone_and_two_goes_beyond(net: FlowTransf
     away = net(given["x"], given["t"], empty, middle, untold)
     assert torch.allclose(at(1.0), toward, atol=1e-5)
     assert torch.allclose(at(2.0), 2 * toward - away, atol=1e-5)
+
+
+def test_a_guided_network_needs_one_pass_unless_there_is_a_negative_prompt(net: FlowTransformer) -> None:
+    guided = FlowTransformer(replace(net.shape, guided=True))
+    guided.load_state_dict(net.state_dict(), strict=False)
+    given = {key: value[:1] for key, value in inputs().items()}
+    text, empty = guided.embed_words(torch.eye(5)[:1]), guided.embed_words(torch.zeros(1, 5))
+    condition, neutral = Condition(text, given["scalars"], given["context"]), Condition(empty, given["scalars"] * 0)
+    calls = []
+    guided.register_forward_hook(lambda *call: calls.append(call))
+
+    def at(guidance: float, neutral_prompt: bool) -> torch.Tensor:
+        away = replace(neutral, context=torch.zeros_like(given["context"]))
+        velocity = guided_velocity(guided, condition, away, guidance, neutral_prompt)
+        return velocity(given["x"], given["t"])
+
+    before = net(given["x"], given["t"], text, given["scalars"], given["context"])
+    torch.testing.assert_close(at(3.0, True), before)  # it has not learnt what guidance does
+    with torch.no_grad():
+        guided.guidance[-1].weight.normal_(generator=torch.Generator().manual_seed(1))
+    assert not torch.allclose(at(3.0, True), before)
+    assert all(len(result) == 1 for _, _, result in calls)
+    at(3.0, False)  # a negative prompt is led away from as by any network
+    assert len(calls[-1][2]) == 2
