@@ -28,6 +28,7 @@ from riffengine.renderer.codec.envelopes import load_envelope_net
 from riffengine.renderer.family import Check, Rendition
 from riffengine.renderer.levelling import LOUDNESS_LUFS, LevelledLoop, level
 from riffengine.renderer.loop_audio import read_loop, resample_loop
+from riffengine.renderer.mono_safety import mono_safe
 from riffengine.renderer.stereo import Width, widened
 
 # The bass stays in the middle, drums are wide above the snare's body, and the harmony is widest.
@@ -38,6 +39,7 @@ WIDTHS = {
 }
 _OTHER_WIDTH = WIDTHS["harmony"]
 PHASE_ITERATIONS = 8
+_DRAFT_STEPS = 4  # a loop of so few steps is replaced soon: half of the iterations are enough
 OWN_RATE = 44100
 # Final stems that a retake may build on or whose phases other loops use: the ends of a morph are needed with each of
 # its points, so those of six decks stay. One loop is 4.9 MB at 120 bpm.
@@ -122,9 +124,10 @@ class BundledModel:
         mels = self._codec.decode(loop.latents)
         self._decode_seconds += time.perf_counter() - began
         silent = (*loop.silent, *kept_stems)
-        audio = self._decoder.audio(mels, _own_frames(request), PHASE_ITERATIONS, silent, phase_from).numpy()
+        iterations = PHASE_ITERATIONS // 2 if request.steps <= _DRAFT_STEPS else PHASE_ITERATIONS
+        audio = self._decoder.audio(mels, _own_frames(request), iterations, silent, phase_from).numpy()
         mono, rate = resample_loop(audio, _frames(request)), request.sample_rate
-        stereo = np.stack(self._in_stereo(mono, self._codec.decode_images(loop.latents), rate))
+        stereo = mono_safe(np.stack(self._in_stereo(mono, self._codec.decode_images(loop.latents), rate)), rate)
         if base is None or retake is None:
             final = level(stereo, LOUDNESS_LUFS, rate)
         else:

@@ -30,6 +30,8 @@ class StemDecoder:
     ) -> Tensor:
         """The audio ``(stems, frames)`` of one loop; stems in ``silent`` are exactly zero and cost nothing.
 
+        The drums get all ``iterations`` of phase reconstruction, and pitched stems half of them: 4 in place of 8 cost
+        .2 dB of LSD and put .01 more of the peaks in tune; drums would sound 1 dB louder before their strokes.
         ``phase_from`` is the audio ``(stems, frames)`` of a similar loop: phase reconstruction starts from its phases,
         except for stems that are silent there. Two threads compute the stems in parallel; the samples are the same as
         with one thread.
@@ -41,9 +43,10 @@ class StemDecoder:
 
         def decode_stem(index: int) -> None:
             start = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
-            decode = self._decode_drums if shapes[index].name == "drums" else self._decode
+            drums = shapes[index].name == "drums"
+            decode, rounds = (self._decode_drums, iterations) if drums else (self._decode, iterations // 2)
             with torch.inference_mode(inference):
-                out[index] = decode(codecs[index], mels[index], frames, start, iterations)
+                out[index] = decode(codecs[index], mels[index], frames, start, rounds)
 
         audible = [i for i, shape in enumerate(shapes) if shape.name not in silent]
         with ThreadPoolExecutor(2) as pool:
