@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -24,14 +25,19 @@ from riffengine.performance.takes import parse_takes
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Family
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RATE = 44100
 MOST_BYTES = 4_000_000
 BLOCK = 4096
 FADE_SECONDS, END_SECONDS = 0.02, 0.6
 PICTURES = 6
+COMPARED = "techno", "jazz", "drum-and-bass", "ambient"
 
-Mono = NDArray[np.float32]
+Stereo = NDArray[np.float32]  # (frames, 2)
+Mono = NDArray[np.float32]  # (frames,)
 
 
 @dataclass(frozen=True)
@@ -134,26 +140,26 @@ def pieces() -> tuple[Piece, ...]:
     )
 
 
-def sound_of(piece: Piece, family: Family) -> Mono:
-    """The samples of a piece ``(frames,)`` at ``RATE``; different loops meet in short crossfades on the beat."""
+def sound_of(piece: Piece, family: Family) -> Stereo:
+    """The samples of a piece at ``RATE``; different loops meet in short crossfades on the beat."""
     if piece.journey:
         with tempfile.TemporaryDirectory() as folder:
             job = RenderJob(Path(folder) / "morph.flac", piece.sections[0].request, bars=piece.journey)
             render_file(job, family)
             samples, _ = soundfile.read(job.output, dtype="float32")
-        return ended(samples.mean(axis=1))
-    loops: list[Mono] = []
+        return ended(samples)
+    loops: list[Stereo] = []
     for part in piece.sections:
         audio = family.render(part.request, lambda: None).audio
-        kept = [stem.mean(axis=1) for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
+        kept = [stem for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
         loops += [np.sum(kept, axis=0, dtype=np.float32)] * part.rounds
     return ended(joined(loops))
 
 
-def joined(loops: Sequence[Mono]) -> Mono:
+def joined(loops: Sequence[Stereo]) -> Stereo:
     """One loop after another. Each is circular, so it goes on past its end while the next one fades in."""
     fade = round(FADE_SECONDS * RATE)
-    rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade).astype(np.float32)
+    rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade).astype(np.float32)[:, None]
     parts = [loops[0]]
     for before, after in pairwise(loops):
         head = after.copy()
@@ -163,24 +169,27 @@ def joined(loops: Sequence[Mono]) -> Mono:
     return np.concatenate(parts)
 
 
-def ended(samples: Mono) -> Mono:
+def ended(samples: Stereo) -> Stereo:
     """``samples`` with a fade at the end."""
     frames = min(len(samples), round(END_SECONDS * RATE))
     out = samples.copy()
-    out[-frames:] *= np.cos(0.5 * np.pi * np.arange(frames) / frames).astype(np.float32)
+    out[-frames:] *= np.cos(0.5 * np.pi * np.arange(frames) / frames).astype(np.float32)[:, None]
     return out
 
 
-def write_ogg(path: Path, samples: Mono) -> None:
+def write_ogg(path: Path, samples: Stereo) -> None:
     """Ogg Vorbis, in blocks: the encoder wants its frames on the stack."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with soundfile.SoundFile(path, "w", samplerate=RATE, channels=1, format="OGG", subtype="VORBIS") as file:
+    with soundfile.SoundFile(path, "w", samplerate=RATE, channels=2, format="OGG", subtype="VORBIS") as file:
         for start in range(0, len(samples), BLOCK):
             file.write(samples[start : start + BLOCK])
 
 
-def write_examples(docs: Path, family: Family, wanted: Iterable[Piece]) -> int:
-    """Write every piece and their page; returns their size in bytes. ``ValueError`` when that is too much."""
+def write_examples(docs: Path, family: Family, wanted: Iterable[Piece], before: Path | None = None) -> int:
+    """Write every piece and their page; returns their size in bytes. ``ValueError`` when that is too much.
+
+    ``before`` is a folder with the examples of earlier weights: pictures show some of them beside the new ones.
+    """
     rows = []
     total = 0
     for piece in wanted:
@@ -194,14 +203,69 @@ def write_examples(docs: Path, family: Family, wanted: Iterable[Piece]) -> int:
         raise ValueError(f"the examples are {total} bytes; at most {MOST_BYTES} are wanted: make them shorter")
     head = f"""# Examples
 
-Rendered by the bundled model (weights `{family.weights_digest}`), mono, Ogg Vorbis. Nothing was selected by ear or
+Rendered by the bundled model (weights `{family.weights_digest}`), stereo, Ogg Vorbis. Nothing was selected by ear or
 edited. Made by `python -m tools.examples`; the last column shows how to render such a loop yourself.
 
 | listen | what it is | command |
 |---|---|---|
 """
-    (docs / "examples.md").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    page = head + "\n".join(rows) + "\n"
+    if before is not None:
+        page += compared(docs, before)
+    (docs / "examples.md").write_text(page, encoding="utf-8")
     return total
+
+
+def compared(docs: Path, before: Path) -> str:
+    """Draw some examples beside those of the folder ``before``; returns the section of the page that shows them."""
+    lines = [
+        "",
+        "## Before and after",
+        "",
+        "Left: with the weights before. Right: with these weights. Above: the first four seconds, from 40 Hz on",
+        "a logarithmic axis. Below: half a second up to 22 kHz; a buzz at the codec's frame rate is seen as stripes.",
+        "",
+    ]
+    for name in COMPARED:
+        loops = [soundfile.read(folder / f"{name}.ogg", dtype="float32", always_2d=True)[0].mean(axis=1)
+                 for folder in (before, docs / "examples")]  # fmt: skip
+        path = docs / "pictures" / f"before-after-{name}.png"
+        draw_pair(path, loops)
+        lines += [f"**{name}**", "", f"![{name}: before and after](pictures/{path.name})", ""]
+    return "\n".join(lines)
+
+
+def draw_pair(path: Path, loops: Sequence[Mono]) -> None:
+    """Two loops side by side, at two widths."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(11, 6))
+    for column, loop, title in zip(axes.T, loops, ("before", "after"), strict=True):
+        for axis, seconds, size in ((column[0], 4.0, 4096), (column[1], 0.5, 512)):
+            part = loop[: round(seconds * RATE)]
+            axis.specgram(part, NFFT=size, Fs=RATE, noverlap=size - size // 8, vmin=-125, vmax=-40, cmap="magma")
+            axis.set_yscale("log" if size == 4096 else "linear")
+            axis.set_ylim(40 if size == 4096 else 0, 22050)
+            axis.tick_params(labelsize=7)
+        column[0].set_title(title, fontsize=9)
+    figure.supxlabel("seconds", fontsize=8)
+    figure.supylabel("Hz", fontsize=8)
+    save_small(figure, path)
+
+
+def save_small(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of 96 colours, and close it."""
+    import io
+
+    from matplotlib import pyplot as plt
+    from PIL import Image
+
+    figure.tight_layout()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=80, format="png")
+    plt.close(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
 
 
 def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> None:
@@ -246,10 +310,7 @@ def distinct(genres: Sequence[int], count: int) -> list[int]:
 
 def draw(path: Path, loops: Sequence[Mono]) -> None:
     """Loops side by side, each on its own scale of levels: the loudest is what counts."""
-    import io
-
     from matplotlib import pyplot as plt
-    from PIL import Image
 
     from tools.picture import BANDS, FLOOR_DB, HIGHEST_HZ, LOWEST_HZ, log_spectrogram
 
@@ -265,12 +326,7 @@ def draw(path: Path, loops: Sequence[Mono]) -> None:
     axes[0].set_yticks([BANDS * np.log(hz / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ) for hz in ticks])
     axes[0].set_yticklabels([f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz" for hz in ticks])
     figure.supxlabel("beats", fontsize=8)
-    figure.tight_layout()
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=80, format="png")
-    plt.close(figure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
+    save_small(figure, path)
 
 
 def main() -> None:
@@ -278,11 +334,12 @@ def main() -> None:
     parser.add_argument("--heldout", type=Path, help="held-out loops; without them no pictures")
     parser.add_argument("--model", default="bundled", help="weights of tools/train (bundled)")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where the pages go")
+    parser.add_argument("--before", type=Path, help="folder with the examples of earlier weights, to compare")
     parser.add_argument("--no-examples", action="store_true", help="only the pictures")
     args = parser.parse_args()
     family = load_alone(args.model)
     if not args.no_examples:
-        print(f"{write_examples(args.docs, family, pieces()) / 1e6:.2f} MB")
+        print(f"{write_examples(args.docs, family, pieces(), args.before) / 1e6:.2f} MB")
     if args.heldout:
         write_pictures(args.docs, args.heldout, family, PICTURES)
 
