@@ -15,6 +15,7 @@ MOST_SIDE_DB = -6.8
 
 _HALF_OCTAVES = 22.0 * 2.0 ** np.arange(0.0, 10.1, 0.5)  # an octave anywhere is then safe as well
 _TOLERANCE_DB = 0.5
+_ROUNDS = 4  # a smooth gain does not reach the bottom of a narrow dip at once
 _LEAST_SHARE = 3e-4  # of the energy: a band below it is not heard as a loss
 
 Spectrum = NDArray[np.complex64] | NDArray[np.complex128]
@@ -26,12 +27,19 @@ def mono_safe(stems: NDArray[np.float32], sample_rate: int) -> NDArray[np.float3
     mix = stems.sum(axis=0)
     frames = len(mix)
     hz = np.fft.rfftfreq(frames, 1.0 / sample_rate)
-    gain = safe_side_gain(np.fft.rfft(mix[:, 0] + mix[:, 1]), np.fft.rfft(mix[:, 0] - mix[:, 1]), hz)
-    if gain is None:
+    mid, side = np.fft.rfft(mix[:, 0] + mix[:, 1]), np.fft.rfft(mix[:, 0] - mix[:, 1])
+    whole: Gain | None = None
+    for _ in range(_ROUNDS):
+        gain = safe_side_gain(mid, side, hz)
+        if gain is None:
+            break
+        side = side * gain
+        whole = gain if whole is None else whole * gain
+    if whole is None:
         return stems
-    middle, side = 0.5 * (stems[..., 0] + stems[..., 1]), 0.5 * (stems[..., 0] - stems[..., 1])
-    side = np.fft.irfft(np.fft.rfft(side) * gain, n=frames).astype(np.float32)
-    return np.stack((middle + side, middle - side), axis=2)
+    middle, sides = 0.5 * (stems[..., 0] + stems[..., 1]), 0.5 * (stems[..., 0] - stems[..., 1])
+    sides = np.fft.irfft(np.fft.rfft(sides) * whole, n=frames).astype(np.float32)
+    return np.stack((middle + sides, middle - sides), axis=2)
 
 
 def safe_side_gain(mid: Spectrum, side: Spectrum, hz: NDArray[np.floating]) -> Gain | None:
