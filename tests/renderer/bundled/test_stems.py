@@ -54,7 +54,10 @@ def test_a_retake_of_some_beats_leaves_the_others(model: BundledModel) -> None:
     first = model.render(REQUEST, never_cancel)
     again = model.render(replace(REQUEST, retakes=(Retake(model.stems, 0b11110000, 1),)), never_cancel)
     assert first.score is not None and again.score is not None
-    assert np.array_equal(first.score[:16], again.score[:16])
+    # A note that was held across the loop's end begins at its start now, if what came before it is gone.
+    begins = np.zeros_like(first.score[:16], bool)
+    begins[0, sheet.ONSETS] = True
+    assert np.array_equal(first.score[:16][~begins], again.score[:16][~begins])
     assert not np.array_equal(first.score[16:], again.score[16:])
     assert again.audio.shape == first.audio.shape
     kept, changed = slice(0, 86000), slice(90000, 174000)  # the splices are before the fourth beat and before the end
@@ -153,8 +156,9 @@ def test_two_threads_give_the_same_samples_as_one() -> None:
     ]
     decoder = StemDecoder(codec, EnvelopeNet(CodecParams()))  # for other images: the drums are decoded as the others
     together = decoder.audio(mels, 32768, 4)
+    iterations = 4, 2  # pitched stems need half of those of the drums
     alone = torch.stack(
-        [stem_codec.decode(mel, 32768, iterations=4)[0] for stem_codec, mel in zip(codec.codecs, mels, strict=True)]
+        [one.decode(mel, 32768, iterations=n)[0] for one, mel, n in zip(codec.codecs, mels, iterations, strict=True)]
     )
     assert torch.equal(together, alone)
     assert torch.equal(decoder.audio(mels, 32768, 4, silent=("bass",))[0], alone[0])

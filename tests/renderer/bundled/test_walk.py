@@ -48,7 +48,10 @@ def test_an_answer_begins_like_its_call_and_a_fill_changes_the_last_beats_of_the
     call, last = render(model, 0), render(model, 3)
     assert call.score is not None and last.score is not None
     frames = call.audio.shape[1]
-    assert np.array_equal(call.score[:16], last.score[:16])
+    # A note that was held across the loop's end begins at its start now, if what came before it is gone.
+    begins = np.zeros_like(call.score[:16], bool)
+    begins[0, sheet.ONSETS] = True
+    assert np.array_equal(call.score[:16][~begins], last.score[:16][~begins])
     assert not np.array_equal(call.score[16:], last.score[16:])
     assert np.array_equal(call.score[:24, sheet.DRUMS], last.score[:24, sheet.DRUMS])
     half, three_quarters = slice(0, frames // 2 - SPLICE), slice(0, 3 * frames // 4 - SPLICE)

@@ -9,13 +9,13 @@ from riffengine.errors import ModelError
 from riffengine.renderer.bundled.descriptor import envelope_weights
 from riffengine.renderer.bundled.latent_codec import NOISE_FROM_HZ, STEMS, LatentCodec, StemShape
 from riffengine.renderer.bundled.stem_decoder import StemDecoder
-from riffengine.renderer.codec import Codec, CodecParams
+from riffengine.renderer.codec import Codec
 from riffengine.renderer.codec.envelopes import VALUES_PER_FRAME, ZONES, EnvelopeNet, LoopEnvelopes, load_envelope_net
 from riffengine.renderer.codec.noise import bin_hz, noise_bins, zone_weights
 
 RATE, BPM = 44100, 120.0
 FRAMES = round(8 * 60 / BPM * RATE)
-PARAMS = CodecParams()
+PARAMS = STEMS[0].codec
 SHAPES = (StemShape("drums", PARAMS, 8), *STEMS[1:])
 
 
