@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from riffengine.playback.cue_bus import CueBus
@@ -41,6 +43,28 @@ class Bus:
             self._add(bus, sound, level)
         elif not isinstance(level, float) or level != 0.0:
             self._add_voices(deck, bus, frame, level)
+
+    def add_sound(self, deck: Deck, bus: Block, frame: int) -> None:
+        """Add the sound of ``deck`` at full level, without its effects, to ``bus`` ``(frames, channels)``."""
+        self._add_voices(deck, bus, frame, 1.0)
+
+    def add_stems(self, deck: Deck, buses: Mapping[str, Block], frame: int) -> None:
+        """Add every stem of ``deck`` at full level, without its gain, to its bus; ``buses`` has one for each stem."""
+        frames = len(next(iter(buses.values())))
+        for loop, playheads, share in deck.voices(frame, frames):
+            if isinstance(share, float) and share == 0.0:
+                continue
+            span = playheads.of(loop.ref.frames, loop.ref.beats).span(frame, frames)
+            read = None if span.taps is None else self._interpolator.read(loop.samples, span)
+            for index, stem in enumerate(loop.ref.stems):
+                if read is None:
+                    self._add_whole(buses[stem], loop.samples[index], span, share)
+                else:
+                    self._add(buses[stem], read[index], share)
+
+    def add(self, bus: Block, sound: Block, gain: Gain) -> None:
+        """Add ``sound`` at ``gain`` to ``bus``, both ``(frames, channels)`` and at most ``PIECE_FRAMES`` long."""
+        self._add(bus, sound, gain)
 
     def _add_voices(self, deck: Deck, bus: Block, frame: int, level: Gain) -> None:
         frames = len(bus)

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from riffengine.playback.crossfader import Crossfader
 from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
+from riffengine.playback.message_queue import Stage
 from riffengine.playback.ramp import Control, Gain, Ramp
 from riffengine.processes.parameter_path import ParameterPath, parse_path
 from riffengine.processes.player_messages import FADE, SetControl
 
 _MUTE_SECONDS = 0.005
 _MAX_GAIN = 16.0  # +24 dB
+
+SENDS = ("1", "2")
+"""The names of the send buses."""
 
 
 class Controls:
@@ -36,12 +40,14 @@ class Controls:
         self._alphas = {ParameterPath("alpha", name): deck.alpha for name, deck in decks.items()}
         self._mutes = {ParameterPath("mute", name): deck.unmuted for name, deck in decks.items()}
         self._sides = {ParameterPath("side", name): name for name in decks}
+        self._sends = {ParameterPath(send, name, group="send"): Ramp(0.0) for name in decks for send in SENDS}
         self._controls = {
             **effects,
             ParameterPath("gain", group="master"): Control(self.master, high=_MAX_GAIN),
             FADE: Control(self.fade),
             ParameterPath("crossfader"): Control(crossfader.position),
             **{ParameterPath("gain", name): Control(deck.gain, high=_MAX_GAIN) for name, deck in decks.items()},
+            **{path: Control(ramp, high=_MAX_GAIN) for path, ramp in self._sends.items()},
             **{path: Control(ramp) for path, ramp in (*self._alphas.items(), *self._mutes.items())},
         }
         if cue is not None:
@@ -49,23 +55,54 @@ class Controls:
             self._controls[ParameterPath("mix", group="cue")] = Control(cue.mix)
             self._controls |= {ParameterPath("cue", name): Control(switch) for name, switch in cue.switches.items()}
         # Each deck settles its own gain, mute, alpha and stems.
-        self._ramps = [self.master, self.fade, *crossfader.ramps, *(cue.ramps if cue else ())]
-        self._ramps += [control.ramp for control in effects.values()]
+        ends = (self.master, self.fade, *((cue.gain, cue.mix) if cue else ()))
+        faders = (*crossfader.ramps, *self._sends.values(), *(cue.switches.values() if cue else ()))
+        self._ramps: Mapping[Stage, tuple[Ramp, ...]] = {
+            Stage.VOICES: (),
+            Stage.DECKS: tuple(control.ramp for control in effects.values()),
+            Stage.FADERS: faders,
+            Stage.OUT: ends,
+        }
+        self._all_ramps = [ramp for ramps in self._ramps.values() for ramp in ramps]
+        self._effects = frozenset(effects)
+        self._ends = frozenset(path for path, control in self._controls.items() if control.ramp in ends)
 
-    def settle(self, frame: int) -> None:
-        """End the moves that are over at ``frame``."""
-        for ramp in self._ramps:
+    def settle(self, frame: int, stage: Stage | None = None) -> None:
+        """End the moves that are over at ``frame``, all or those of one stage."""
+        for ramp in self._all_ramps if stage is None else self._ramps[stage]:
             ramp.settle(frame)
 
-    def next_end(self) -> int | None:
-        """The first frame on which a move ends."""
-        return min((ramp.end_frame for ramp in self._ramps if ramp.end_frame is not None), default=None)
+    def next_end(self, stage: Stage | None = None) -> int | None:
+        """The first frame on which a move ends, of all or of one stage."""
+        ramps = self._all_ramps if stage is None else self._ramps[stage]
+        return min((ramp.end_frame for ramp in ramps if ramp.end_frame is not None), default=None)
+
+    def stage_of(self, target: ParameterPath) -> Stage:
+        """The stage of the mixer that the control ``target`` belongs to."""
+        if target in self._alphas:
+            return Stage.VOICES
+        if target in self._effects or target.stem:
+            return Stage.DECKS
+        return Stage.OUT if target in self._ends else Stage.FADERS
 
     def level(self, deck: Deck, frame: int, frames: int) -> Gain:
         """The gain of a deck's sound: master, fade, crossfader, and the deck's own gain and mute."""
         level = self.master.over(frame, frames) * self.fade.over(frame, frames)
         level = level * deck.gain.over(frame, frames) * deck.unmuted.over(frame, frames)
         return level * self._crossfader.gain(deck.name, frame, frames)
+
+    def deck_level(self, deck: Deck, frame: int, frames: int) -> Gain:
+        """The gain of a deck's sound without master and fade."""
+        level = deck.gain.over(frame, frames) * deck.unmuted.over(frame, frames)
+        return level * self._crossfader.gain(deck.name, frame, frames)
+
+    def end_level(self, frame: int, frames: int) -> Gain:
+        """The gain of master and fade."""
+        return self.master.over(frame, frames) * self.fade.over(frame, frames)
+
+    def send_level(self, deck: Deck, send: str, frame: int, frames: int) -> Gain:
+        """How much of a deck's sound, after its fader, goes to a send bus."""
+        return self._sends[ParameterPath(send, deck.name, group="send")].over(frame, frames)
 
     def move(self, message: SetControl, frame: int) -> bool:
         """Begin a move on ``frame``; ``False`` when there is no such control or the value is not finite."""

@@ -139,8 +139,23 @@ class Deck:
 
     def settle(self, frame: int) -> None:
         """End the moves that are over at ``frame``, drop what no longer sounds, begin a change that waited."""
-        for ramp in (self.gain, self.unmuted, self.alpha, *self.stems.values()):
+        self.settle_faders(frame)
+        self.settle_stems(frame)
+        self.settle_voices(frame)
+
+    def settle_faders(self, frame: int) -> None:
+        """Settle gain and mute alone."""
+        self.gain.settle(frame)
+        self.unmuted.settle(frame)
+
+    def settle_stems(self, frame: int) -> None:
+        """Settle the gains of the stems alone."""
+        for ramp in self.stems.values():
             ramp.settle(frame)
+
+    def settle_voices(self, frame: int) -> None:
+        """Settle what is read: alpha, crossfades and changes of bank."""
+        self.alpha.settle(frame)
         faded_in = 0
         for index, layer in enumerate(self._layers):
             layer.fade_in.settle(frame)
@@ -167,11 +182,20 @@ class Deck:
 
     def next_end(self) -> int | None:
         """The first frame on which a move of this deck ends."""
-        ends = [
-            ramp.end_frame
-            for ramp in (self.gain, self.unmuted, self.alpha, *self.stems.values())
-            if ramp.end_frame is not None
-        ]
+        ends = [self.next_voice_end(), _first_end(self.gain, self.unmuted, *self.stems.values())]
+        return min((end for end in ends if end is not None), default=None)
+
+    def next_stem_end(self) -> int | None:
+        """The first frame on which a move of a stem's gain ends."""
+        return _first_end(*self.stems.values())
+
+    def next_fader_end(self) -> int | None:
+        """The first frame on which a move of gain or mute ends."""
+        return _first_end(self.gain, self.unmuted)
+
+    def next_voice_end(self) -> int | None:
+        """The first frame on which a move of alpha or a crossfade ends."""
+        ends = [self.alpha.end_frame] if self.alpha.end_frame is not None else []
         ends += [layer.fade_in.end_frame for layer in self._layers if layer.fade_in.end_frame is not None]
         return min(ends, default=None)
 
@@ -198,6 +222,11 @@ class Deck:
                     gain = voices[key][2] + gain
                 voices[key] = (loop, layer.playheads, gain)
         return list(voices.values())
+
+    def stem_names(self) -> tuple[str, ...]:
+        """The stems of the loops that may be read now."""
+        morphs = [layer.morph for layer in self._layers if layer.morph is not None]
+        return tuple(dict.fromkeys(stem for morph in morphs for loop in morph.loops for stem in loop.ref.stems))
 
     def _crossfade_to(self, morph: Morph, frame: int, fade_frames: int, launch: BankLaunch | None) -> None:
         assert self.sounding is not None
@@ -243,3 +272,7 @@ class Deck:
             known = found.get(loop.ref.loop)
             found[loop.ref.loop] = (loop, level if known is None else known[1] + level)
         return [entry for entry in found.values() if entry[1] != 0.0]
+
+
+def _first_end(*ramps: Ramp) -> int | None:
+    return min((ramp.end_frame for ramp in ramps if ramp.end_frame is not None), default=None)

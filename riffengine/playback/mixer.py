@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from riffengine.errors import PluginError
 from riffengine.playback import limiter
 from riffengine.playback.bus import PIECE_FRAMES, Bus
 from riffengine.playback.controls import Controls
@@ -19,14 +20,18 @@ from riffengine.playback.crossfader import Crossfader
 from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import BankLaunch, Deck
 from riffengine.playback.effects.registry import deck_effects
+from riffengine.playback.inserts.return_path import ReturnPath
+from riffengine.playback.inserts.staged_mix import MixParts, StagedMix
 from riffengine.playback.limiter import Limiter
 from riffengine.playback.loop import LoopTable
-from riffengine.playback.message_queue import MessageQueue
+from riffengine.playback.message_queue import MessageQueue, Stage
 from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
-from riffengine.processes.audio import Block, Samples
+from riffengine.processes.audio import CHANNELS, Block, Samples
 from riffengine.processes.player_messages import (
+    AttachInsert,
     Audible,
     BankLanded,
+    DetachInsert,
     FreeLoop,
     FromPlayer,
     LaunchBank,
@@ -36,6 +41,7 @@ from riffengine.processes.player_messages import (
     RemoveLoop,
     SetControl,
     SetGrid,
+    ToInsert,
     ToPlayer,
 )
 from riffengine.transport.beat_grid import BeatGrid
@@ -54,6 +60,7 @@ class MixerCounters:
     refused_messages: int = 0
     unusable_loops: int = 0
     damaged_frames: int = 0
+    plugin_gaps: int = 0
 
 
 class Mixer:
@@ -63,7 +70,8 @@ class Mixer:
     loops are played in all channels. The control ``FADE`` starts at 0: the mixer is silent until it is raised. With
     ``cue`` blocks have ``channels`` more for the headphones, after those of the master. Without ``compare_ahead`` two
     loops are compared when they first meet: less work in all, but not for a thread that must be in time. With
-    ``report_scheduled`` every message is answered with the frame on which it acts.
+    ``report_scheduled`` every message is answered with the frame on which it acts. Set ``waits_for_plugins`` where the
+    answers of plugins are to be waited for: right for a file, wrong for a device.
 
     ``admit``, ``schedule`` and ``fade_ended`` may be called in another thread (the player's control thread); all else
     belongs to the thread that pulls.
@@ -97,6 +105,10 @@ class Mixer:
         self._frame = 0
         self._begun = False
         self._report_scheduled = report_scheduled
+        self.waits_for_plugins = False
+        self._past_gaps = 0
+        self._staged: StagedMix | None = None  # only while there are inserts
+        self._paths: dict[str, ReturnPath] = {}  # admitted, not yet attached, by segment
 
     @property
     def frame(self) -> int:
@@ -119,6 +131,7 @@ class Mixer:
         self._counters.late_messages = self._messages.late_messages
         self._counters.unusable_loops = self._loops.unusable
         self._counters.damaged_frames = self._limiter.damaged_frames
+        self._counters.plugin_gaps = self._past_gaps + (self._staged.gaps if self._staged else 0)
         return self._counters
 
     def sounding(self, deck: str) -> int | None:
@@ -131,10 +144,15 @@ class Mixer:
         return not self._messages.unsorted and fade.target == 0.0 and self._frame >= fade.rest_frame
 
     def admit(self, message: ToPlayer) -> bool:
-        """Attach the loop of a ``PlaceLoop`` ahead of ``schedule``, in any thread; costs about 1 ms.
+        """Attach the loop of a ``PlaceLoop`` or the host of an insert ahead of ``schedule``, in any thread; about 1 ms.
 
-        ``False`` when the loop cannot be played (not finite, wrong shape); ``schedule`` then refuses the message.
+        ``False`` when it cannot be played (not finite, wrong shape, gone); ``schedule`` then refuses the message.
         """
+        if isinstance(message, AttachInsert):
+            try:
+                self._paths[message.segment] = self._return_path(message)
+            except PluginError:
+                return False
         return not isinstance(message, PlaceLoop) or self._loops.admit(message.loop) is not None
 
     def schedule(self, message: ToPlayer) -> None:
@@ -147,7 +165,7 @@ class Mixer:
 
     def pull(self, frames: int) -> Block:
         """The next ``frames`` of sound, ``(frames, channels or twice as many) float32``, never above −0.3 dBFS."""
-        scheduled = self._messages.sort(self._mixed)
+        scheduled = self._messages.sort(self._mixed, self._place)
         if self._report_scheduled:
             self._reports += scheduled
         if not self._begun and frames > 0:
@@ -166,6 +184,8 @@ class Mixer:
         self._begun = True
         self._frame = max(frame, self._frame)
         missing = self._frame + MIX_AHEAD_FRAMES - self._mixed
+        if self._staged is not None:
+            self._staged.continue_at(self._frame + MIX_AHEAD_FRAMES)
         if missing > 0:
             self._limit(np.zeros((missing, self._width), dtype=np.float32))
             self._mixed += missing
@@ -176,6 +196,42 @@ class Mixer:
         return reports
 
     # --- messages ---------------------------------------------------------------------------------------------------
+
+    def _place(self, message: ToPlayer) -> tuple[Stage, int] | int:
+        """The stage that ``message`` is for and its horizon, or the frame on which it acts, where that is known now."""
+        if isinstance(message, ToInsert):
+            self._counters.refused_messages += not self._change_insert(message)
+            return self._mixed
+        stage = self._controls.stage_of(message.target) if isinstance(message, SetControl) else Stage.VOICES
+        if self._staged is None:
+            return stage, self._mixed
+        if isinstance(message, SetControl) and (frame := self._staged.set_parameter(message)) is not None:
+            return frame
+        return stage, self._staged.horizon(stage)
+
+    def _change_insert(self, message: ToInsert) -> bool:
+        """Act on the plugins of a place, at once."""
+        if isinstance(message, AttachInsert):
+            try:
+                path = self._paths.pop(message.segment, None) or self._return_path(message)
+            except PluginError:
+                return False
+            staged = self._staged = self._staged or self._stages()
+            return staged.attach(path, self._mixed)
+        if self._staged is None:
+            return False
+        if isinstance(message, DetachInsert):
+            return self._staged.detach(message.place, self._mixed)
+        return self._staged.set_latency(message, self._mixed)
+
+    def _return_path(self, message: AttachInsert) -> ReturnPath:
+        if self.channels != CHANNELS:
+            raise PluginError(f"plugins need {CHANNELS} channels; this mixer has {self.channels}")
+        return ReturnPath(message, self.sample_rate, self.waits_for_plugins)
+
+    def _stages(self) -> StagedMix:
+        parts = MixParts(self._decks, self._controls, self._bus, self._cue, self._messages)
+        return StagedMix(self._mixed, parts, self.grid, self._handle, self._start_early, self._after_voices)
 
     def _handle(self, message: ToPlayer, frame: int) -> None:
         if isinstance(message, SetControl):
@@ -198,6 +254,8 @@ class Mixer:
         if grid.bpm <= 0 or grid.sample_rate != self.sample_rate:
             return False
         self._playheads = Playheads(grid)
+        if self._staged is not None:
+            self._staged.set_grid(grid, frame)
         for deck in self._decks.values():
             deck.follow(self._playheads, frame, _GRID_FADE_FRAMES)
         return True
@@ -241,7 +299,10 @@ class Mixer:
         bus = np.zeros((frames, self._width), dtype=np.float32)
         end = self._mixed + frames
         try:
-            self._mix_into(bus)
+            if self._staged is None:
+                self._mix_into(bus)
+            else:
+                self._mix_staged(self._staged, bus)
         finally:
             self._mixed = end
             limited = self._limit(bus)
@@ -257,6 +318,20 @@ class Mixer:
         master, cued = bus[:, : self.channels], bus[:, self.channels :]
         return np.concatenate((self._limiter.process(master), self._cue.limiter.process(cued)), axis=1)
 
+    def _mix_staged(self, staged: StagedMix, bus: Block) -> None:
+        try:
+            staged.mix_into(bus)
+        finally:
+            staged.continue_at(self._mixed + len(bus))
+        if staged.idle:
+            self._past_gaps += staged.gaps
+            self._staged = None
+
+    def _after_voices(self) -> None:
+        self._report_launches()
+        if self._freeing:
+            self._report_freed_loops()
+
     def _mix_into(self, bus: Block) -> None:
         """Fill ``bus`` piece by piece: first everything that acts on a piece's first frame, then its sound."""
         done, frames = 0, len(bus)
@@ -268,9 +343,7 @@ class Mixer:
             while (message := self._messages.pop_due(start)) is not None:
                 self._handle(message, start)
             self._messages.pop_while(start + PIECE_FRAMES, self._start_early)
-            self._report_launches()
-            if self._freeing:
-                self._report_freed_loops()
+            self._after_voices()
             for deck in self._decks.values():
                 deck.start_effects(start)
             end = self._piece_end(start, start + frames - done)
@@ -304,7 +377,7 @@ class Mixer:
     def _piece_end(self, start: int, end: int) -> int:
         """The first frame after ``start`` on which anything begins or ends, at most ``end``."""
         end = min(end, start + PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
-        ends = [self._messages.next_frame, self._controls.next_end()]
+        ends = [self._messages.next_frame(), self._controls.next_end()]
         for deck in self._decks.values():
             ends.append(deck.next_end())
             for effect in deck.effects:

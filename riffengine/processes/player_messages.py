@@ -86,8 +86,9 @@ class SetControl:
     Targets: ``master/gain`` ``deck/<d>/gain`` ``deck/<d>/stem/<s>/gain`` (linear gain, not dB), ``deck/<d>/mute``
     (0, 1), ``deck/<d>/alpha`` (0..1), ``deck/<d>/side`` (0 left, 1 right, 2 through), ``crossfader`` (0 left … 1 right,
     equal power), ``FADE`` (0..1, fade-in/out); where there is a cue bus ``deck/<d>/cue`` (0, 1), ``cue/gain``
-    (linear), ``cue/mix`` (0 cued decks … 1 master, equal power); and ``deck/<d>/<control>`` for every control of a
-    deck effect, in the effect's own range.
+    (linear), ``cue/mix`` (0 cued decks … 1 master, equal power); ``deck/<d>/send/<n>`` (linear gain);
+    ``deck/<d>/<control>`` for every control of a deck effect, in the effect's own range; and the ``controls`` of every
+    ``AttachInsert``.
     """
 
     target: ParameterPath
@@ -103,6 +104,39 @@ class SetGrid:
 
     grid: BeatGrid
     at_frame: int
+
+
+@dataclass(frozen=True)
+class AttachInsert:
+    """Send the sound of ``place`` through the host at the other end of ``segment``, crossfaded in when it answers.
+
+    ``place`` is ``deck/<d>``, ``deck/<d>/stem/<s>``, ``send/<n>`` or ``master``. Sound is sent ``lead_frames`` and
+    the plugins' latency ahead; ``most_latency`` is the most that is made up for. ``controls`` are the paths of the
+    plugins' parameters, in the order of their numbers. ``chain`` describes the plugins for a replay.
+    """
+
+    place: str
+    segment: str
+    lead_frames: int
+    latency_frames: int
+    most_latency: int
+    controls: tuple[str, ...] = ()
+    chain: str = ""
+
+
+@dataclass(frozen=True)
+class DetachInsert:
+    """Let the sound of ``place`` pass by its plugins, after a crossfade."""
+
+    place: str
+
+
+@dataclass(frozen=True)
+class SetInsertLatency:
+    """The plugins of ``place`` now delay the sound by ``latency_frames``; it is sent to them so much earlier."""
+
+    place: str
+    latency_frames: int
 
 
 @dataclass(frozen=True)
@@ -228,7 +262,8 @@ class Recorded:
 
 
 ToRecorder = StartRecording | StopRecording | SaveLast
-ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer | ToRecorder
+ToInsert = AttachInsert | DetachInsert | SetInsertLatency
+ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer | ToInsert | ToRecorder
 FromPlayer = (
     PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | Recorded | PlayerFailed | PlayerNotice
 )
