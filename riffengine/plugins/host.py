@@ -1,0 +1,147 @@
+"""The host process: a chain of plugins that may crash or hang without harm to the sound.
+
+It answers the blocks of one insert (``processes.plugin_blocks``) as they come, one priority below the player. The
+engine holds a ``PluginHost``; the process itself runs ``host_main``. If the engine ends, it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from riffengine.errors import PluginError
+from riffengine.plugins.denormals import flush_denormals
+from riffengine.plugins.host_messages import (
+    FromHost,
+    HostFailed,
+    HostOptions,
+    HostReady,
+    LatencyChanged,
+    PluginFault,
+    StateTaken,
+    ToHost,
+)
+from riffengine.plugins.hosted_chain import HostedChain, Open, PositionError
+from riffengine.processes.audio import CHANNELS
+from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.plugin_blocks import BLOCK_FRAMES, SLOTS, PluginBlocks
+from riffengine.processes.realtime import raise_priority
+
+_PRIORITY = 8  # SCHED_FIFO, below the player's 10
+_IDLE_SECONDS = 0.02
+_BLOCKS_BETWEEN_MESSAGES = 8
+_MOST_BEHIND = SLOTS // 2  # a host that was further behind goes on with the newest block
+
+
+def host_main(options: HostOptions, connection: Connection) -> None:
+    """The body of a host process (target of ``spawn``): answer blocks until the engine hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which ends the hosts last
+    _redirect_output(options.log)
+    flush_denormals()
+    try:
+        blocks = PluginBlocks.attach(options.segment)
+        chain = HostedChain(options.chain, options.sample_rate, _opener(options.opener), options.live, options.bpm)
+    except PositionError as error:
+        connection.send(HostFailed(error.position, str(error)))
+        return
+    except PluginError as error:
+        connection.send(HostFailed(0, str(error)))
+        return
+    # After the plugins have started their threads, which need no priority.
+    if options.live:
+        raise_priority(_PRIORITY)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        connection.send(HostReady(chain.infos, chain.latency, tuple(chain.notes)))
+        _Host(options, connection, blocks, chain).run()
+    os._exit(0)  # without what plugins do at the end of a process: some wait there for ever
+
+
+@dataclass
+class _Host:
+    """The loop of a host process."""
+
+    options: HostOptions
+    connection: Connection
+    blocks: PluginBlocks
+    chain: HostedChain
+
+    def run(self) -> None:
+        """Answer blocks; ends by ``EOFError`` when the engine hangs up."""
+        blocks, chain = self.blocks, self.chain
+        sound = np.zeros((BLOCK_FRAMES, CHANNELS), dtype=np.float32)
+        latency, fault, done = chain.latency, None, 0
+        number = self._first_block()
+        while True:
+            if not blocks.wait(number, _IDLE_SECONDS):
+                self._receive()
+                continue
+            if blocks.asked_to - number > _MOST_BEHIND:
+                number = blocks.asked_to - 1
+            asked = blocks.take(number, sound)
+            if asked is None:
+                number += 1
+                continue
+            found = chain.run(sound, asked)
+            if found is None:
+                blocks.give(number, sound, chain.latency)
+            elif found != fault:
+                self._say(PluginFault(*found))
+            fault = found
+            if chain.latency != latency:
+                latency = chain.latency
+                self._say(LatencyChanged(latency))
+            number, done = number + 1, done + 1
+            if done % _BLOCKS_BETWEEN_MESSAGES == 0:
+                self._receive()
+
+    def _first_block(self) -> int:
+        """The oldest block of those that wait; the newest where another host was there before."""
+        blocks = self.blocks
+        while not blocks.wait(0, _IDLE_SECONDS):
+            self._receive()
+        number = blocks.asked_to - 1
+        if self.options.takes_over:
+            return number
+        scratch = np.zeros((BLOCK_FRAMES, CHANNELS), dtype=np.float32)
+        while number > 0 and blocks.take(number - 1, scratch) is not None:
+            number -= 1
+        return number
+
+    def _receive(self) -> None:
+        while self.connection.poll():
+            self.connection.recv()  # TakeState, the only message
+            self._say(StateTaken(self.chain.states()))
+
+    def _say(self, message: FromHost) -> None:
+        self.connection.send(message)
+
+
+class PluginHost(ChildProcess[HostOptions, ToHost, FromHost]):
+    """The engine's handle on a host process; ``HostReady`` or ``HostFailed`` follows ``start``."""
+
+    def __init__(self, options: HostOptions) -> None:
+        super().__init__("riffengine-plugins", host_main, options)
+
+
+def _opener(module: str) -> Open:
+    found: Open = importlib.import_module(module).open_plugin
+    return found
+
+
+def _redirect_output(path: str) -> None:
+    """Send what plugins print to ``path``: the terminal belongs to the performer."""
+    with contextlib.suppress(OSError):
+        target = os.open(path or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        os.close(target)
