@@ -101,6 +101,9 @@ class Surface:
     def changed(self, path: str, value: Value) -> None:
         """``path`` became ``value``; any surface may have set it."""
 
+    def parameters_changed(self) -> None:
+        """The parameters of a plugin have joined the tree, or have left it."""
+
     def replied(self, event: CommandReplied) -> None:
         """A command of any surface was answered, also one that changed nothing."""
 

@@ -57,6 +57,7 @@ class CommandSchedule:
             EventQueue()
         )  # each is rendered first, then lands
         self._kept_offset_ns = 0
+        self.plugin_lead_frames = 0  # plugins make the player work so far ahead
 
     def __len__(self) -> int:
         return len(self._soon) + len(self._later)
@@ -94,7 +95,7 @@ class CommandSchedule:
                 for waiting in (self._soon, self._later)
                 for _, (command, on_reply) in waiting.take(now_ns)
             ]
-        lead_frames = round(COMMAND_LEAD_SECONDS * self._rate)
+        lead_frames = round(COMMAND_LEAD_SECONDS * self._rate) + self.plugin_lead_frames
         pinned = self._soon.take(self._frames.heard_ns(frame + lead_frames))
         landing = self._later.take(self._frames.heard_ns(frame))
         return [

@@ -13,6 +13,7 @@ from riffengine.engine.latency_meter import LatencyMeter
 from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.engine.midi_out.notes import MidiNotesOut
 from riffengine.engine.options import PlayOptions
+from riffengine.engine.plugins.wanted import WantedPlugin, wanted_plugins
 from riffengine.engine.stream_clock import StreamClock
 from riffengine.engine.surfaces.journal import open_journal
 from riffengine.engine.surfaces.registry import Surfaces
@@ -66,6 +67,7 @@ class EngineContext:
     schedule: CommandSchedule
     recording: RecordingController
     say: Callable[[str], None]
+    plugins: tuple[WantedPlugin, ...] = ()  # that the set begins with
 
     @property
     def state(self) -> PerformanceState:
@@ -185,4 +187,5 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         schedule=CommandSchedule(tree, sync.frames, rate, clock, SystemClock().unix_seconds, conductor.moment),
         recording=recording,
         say=say,
+        plugins=wanted_plugins(session, options.recovery),
     )

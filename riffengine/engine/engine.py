@@ -19,12 +19,14 @@ from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
+from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
+from riffengine.plugins.blacklist import Blacklist
 from riffengine.processes.realtime import own_priority
 from riffengine.scheduler.actions import (
     Action,
@@ -60,7 +62,9 @@ class Engine:
         self._recovery = context.recovery
         self._renderer = RendererLink(context.renderer_options(), self, context)
         self._player = PlayerLink(context.player_options(), self, context)
-        self._status = EngineStatus(context, self._renderer, self._player)
+        self.plugins = self._plugin_rack()
+        context.surfaces.join(self.plugins)
+        self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
         # Commands that are answered before the scheduler sees them, which need not know them.
         self._first_handlers: Mapping[Handler, Callable[[Command, int], tuple[Reply, list[Action]] | None]] = {
@@ -68,6 +72,7 @@ class Engine:
             Handler.STOP_RECORDING: context.recording.answer,
             Handler.SAVE_LAST: context.recording.answer,
             Handler.TEMPO: context.sync.answer,
+            Handler.PLUGIN: self.plugins.answer,
         }
         self._faults = 0
         self._stopping = asyncio.Event()
@@ -200,6 +205,7 @@ class Engine:
             for path, value in self.state.values.items():
                 context.surfaces.remark(path, value)
             await context.surfaces.open(self._surface_context())
+            self.plugins.begin(context.plugins)
             self._observers.opened(self.submit, self._ask_to_stop)
             gc.collect()
             gc.freeze()  # these objects stay: to search all of them for garbage would delay a gesture by 10 ms and more
@@ -245,6 +251,7 @@ class Engine:
         for outward in (self._context.midi_clock_out, self._context.midi_notes_out):
             outward.tick(self.frame(), self._context.clock.now_ns(), self._context.sync.paused)
         self._context.recording.tick(self.now())
+        self.plugins.tick()
 
     def _time_is_up(self) -> bool:
         """Whether ``--seconds`` of music have been heard."""
@@ -258,6 +265,28 @@ class Engine:
         self._faults += 1
         if self._faults <= _FAULTS_REPORTED:
             self.say(f"{where}: {type(error).__name__}: {error}; the music continues (please report this)")
+
+    def _plugin_rack(self) -> PluginRack:
+        context, blacklist = self._context, Blacklist.standard()
+        ports = RackPorts(
+            send=self._player.send,
+            submit=self.submit,
+            tell=self._tell_of_plugins,
+            now_ns=context.clock.now_ns,
+            leads=self._set_plugin_lead,
+            parameters_changed=context.surfaces.parameters_changed,
+            check=blacklist.check,
+            blame=lambda reference, reason: blacklist.add(reference, reason, SystemClock().unix_seconds()),
+        )
+        return PluginRack(context.conductor, context.session.audio.block_frames, ports)
+
+    def _tell_of_plugins(self, place: str, text: str) -> None:
+        self.say(text)
+        self._context.surfaces.event(self.now(), f"{place}/fx", text)
+
+    def _set_plugin_lead(self, frames: int) -> None:
+        self._context.conductor.scheduler.set_plugin_lead(frames)
+        self._context.schedule.plugin_lead_frames = frames
 
     def _restore(self) -> None:
         context = self._context
@@ -285,6 +314,7 @@ class Engine:
             context.store,
             context.player_log.slot_request,
             notes_in,
+            self.plugins.states(),
         )
         if self._recovery.failure:
             self.say(self._recovery.failure)
@@ -326,6 +356,7 @@ class Engine:
             self._fade,
             lambda: self._context.surfaces.event(self._context.now(), "", "the end"),
             self._player.stop,
+            self.plugins.close_hosts,
             self._context.surfaces.close,
             self._context.latency.close,
             self._context.sync.close,

@@ -95,6 +95,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         context, engine = self._context, self._engine
         context.player_log.restarted()
         engine.carry_out(context.conductor.restore_player(engine.frame()))
+        engine.plugins.player_restarted()
         context.recording.player_restarted(engine.frame())
 
     def _on_lost(self, reason: str, pause_seconds: float) -> None:

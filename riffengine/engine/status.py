@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from riffengine.engine.context import EngineContext
 from riffengine.engine.player_link import PlayerLink
+from riffengine.engine.plugins.rack import PluginRack
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.performance.command import Value
 
@@ -13,8 +14,8 @@ from riffengine.performance.command import Value
 class EngineStatus:
     """Reads all parts and changes none. The event loop's thread."""
 
-    def __init__(self, context: EngineContext, renderer: RendererLink, player: PlayerLink) -> None:
-        self._context, self._renderer, self._player = context, renderer, player
+    def __init__(self, context: EngineContext, renderer: RendererLink, player: PlayerLink, plugins: PluginRack) -> None:
+        self._context, self._renderer, self._player, self._plugins = context, renderer, player, plugins
 
     def facts(self) -> Mapping[str, Value]:
         """The figures of /riff/status and of every other status report."""
@@ -34,6 +35,7 @@ class EngineStatus:
             "saves": self._context.recording.saves,
             "renderer_pid": self._renderer.pid,
             "player_pid": self._player.pid,
+            **self._plugins.facts(),
         }
 
     def line(self) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ class ControlClass(StrEnum):
     IMMEDIATE = "immediate"  # the next audio block
     MORPH = "morph"  # the next audio block while the morph bank covers it
     QUANTISED = "quantised"  # rendered, then spliced on the next quantum
-    STRUCTURAL = "structural"  # the renderer restarts; never during play without being asked
+    STRUCTURAL = "structural"  # a process starts first: a plugin's; a scene does not do that
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,20 @@ class Parameter:
     max_length: int = 400
     form: TextFormat | None = None
     multiples: tuple[float, float] | None = None
+    numbers: tuple[float, ...] = ()  # what the choices stand for, where that is numbers
+
+    def number(self, value: Value) -> float:
+        """``value``, which the parameter holds, as a number."""
+        return self.numbers[self.choices.index(str(value))] if self.numbers else float(value)
+
+    def value(self, number: float) -> Value:
+        """The value that the parameter holds for ``number``: the nearest that it allows."""
+        if self.numbers:
+            return self.choices[min(range(len(self.numbers)), key=lambda n: abs(self.numbers[n] - number))]
+        if self.kind == "bool":
+            return number >= 0.5
+        number = min(max(number, self.low), self.high)
+        return round(number) if self.kind == "int" else number
 
     @property
     def allowed(self) -> str:
@@ -180,7 +194,8 @@ class ParameterRow(NamedTuple):
 class ParameterTree:
     """The parameters of a session by path, and the rules by which a command changes the state.
 
-    Immutable and pure. The engine process alone applies commands; others may check and describe.
+    Pure; it only changes when plugins are loaded: their parameters join and leave it. The engine process alone applies
+    commands; others may check and describe.
     """
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
@@ -191,6 +206,15 @@ class ParameterTree:
             parameter.check(parameter.default)
             by_path[parameter.path] = parameter
         self.parameters: Mapping[str, Parameter] = MappingProxyType(by_path)
+
+    def join(self, parameters: Iterable[Parameter]) -> None:
+        """Add the parameters of a plugin, in the place of others with the same paths."""
+        self.parameters = MappingProxyType({**self.parameters, **{found.path: found for found in parameters}})
+
+    def leave(self, paths: Iterable[str]) -> None:
+        """Remove the parameters of a plugin that has gone."""
+        gone = frozenset(paths)
+        self.parameters = MappingProxyType({path: p for path, p in self.parameters.items() if path not in gone})
 
     def __getitem__(self, path: str) -> Parameter:
         """The parameter at ``path``; ``UnknownParameter`` names those with a similar path."""

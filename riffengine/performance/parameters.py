@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from riffengine.errors import ParameterError
 from riffengine.performance import chords, takes, walk_form
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
+from riffengine.performance.insert_parameters import places, plugin_row
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 from riffengine.performance.prompt_lists import MOST_BANKS, MOST_PROMPTS
+from riffengine.processes.audio import SENDS
 from riffengine.processes.parameter_path import NAME_PATTERN, ParameterPath, parse_path
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, RENDER_CONTROLS
 from riffengine.transport.sync.source import FASTEST_HEARD_BPM, SLOWEST_HEARD_BPM
@@ -61,6 +63,7 @@ def standard_tree(
     for number, deck in enumerate(decks):
         side = SIDE_CHOICES[min(number, 2) if len(decks) > 1 else 2]
         rows += _deck_rows(f"deck/{deck}", stems, side, loop_beats)
+    rows += [plugin_row(place, 1) for place in places(decks, stems)]
     return ParameterTree(rows)
 
 
@@ -236,6 +239,19 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
         *_effect_rows(at),
         Parameter(
             f"{at}/side", "choice", side, now, "Side of the crossfader; it does not affect thru", choices=SIDE_CHOICES
+        ),
+        *(
+            Parameter(
+                f"{at}/send/{send}",
+                "float",
+                float(SILENT_DB),
+                now,
+                f"Level at which the deck, after its fader, goes to send {send}",
+                SILENT_DB,
+                LOUDEST_DB,
+                "dB",
+            )
+            for send in SENDS
         ),
         *(
             Parameter(

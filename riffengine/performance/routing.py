@@ -22,6 +22,7 @@ class Handler(StrEnum):
     TEMPO = "tempo"  # the tempo sync ramps it, or asks whoever sets the tempo
     TAP = "tap"
     NUDGE = "nudge"
+    PLUGIN = "plugin"  # a plugin is loaded or taken out
     # Made into several commands that belong together (the scene player).
     RECALL_SCENE = "recall scene"
     NEXT_SCENE = "next scene"
@@ -43,10 +44,13 @@ class Handler(StrEnum):
     # Sent to the mixer.
     MASTER_GAIN = "master gain"
     MIXER = "mixer"
+    PLUGIN_CONTROL = "plugin control"  # goes through the mixer to the host process
     STEM_MIX = "stem mix"  # gain, mute and solo of a stem, which depend on its neighbours
     # Nobody: the value alone counts (rendered from it, or read by others).
     STATE = "state"
 
+
+_PLACES = ("deck/*", "deck/*/stem/*", "send/*", "master")
 
 ROUTES: tuple[tuple[str, Handler], ...] = (
     ("record/start", Handler.START_RECORDING),
@@ -81,6 +85,9 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     ("deck/*/mute", Handler.MIXER),
     *((f"deck/*/{control}", Handler.MIXER) for control in EFFECT_CONTROLS),
     ("deck/*/side", Handler.MIXER),
+    ("deck/*/send/*", Handler.MIXER),
+    *((f"{place}/fx/*/plugin", Handler.PLUGIN) for place in _PLACES),
+    *((f"{place}/fx/*/*", Handler.PLUGIN_CONTROL) for place in _PLACES),
     ("deck/*/cue", Handler.MIXER),
     ("deck/*/stem/*/again", Handler.AGAIN),
     ("deck/*/stem/*/gain", Handler.STEM_MIX),

@@ -10,14 +10,12 @@ from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
 from riffengine.playback.message_queue import Stage
 from riffengine.playback.ramp import Control, Gain, Ramp
+from riffengine.processes.audio import SENDS
 from riffengine.processes.parameter_path import ParameterPath, parse_path
 from riffengine.processes.player_messages import FADE, SetControl
 
 _MUTE_SECONDS = 0.005
 _MAX_GAIN = 16.0  # +24 dB
-
-SENDS = ("1", "2")
-"""The names of the send buses."""
 
 
 class Controls:

@@ -206,6 +206,8 @@ class Mixer:
         if self._staged is None:
             return stage, self._mixed
         if isinstance(message, SetControl) and (frame := self._staged.set_parameter(message)) is not None:
+            if message.stamp_ns:
+                self._reports.append(Audible(message.target, message.stamp_ns, frame, 0))
             return frame
         return stage, self._staged.horizon(stage)
 

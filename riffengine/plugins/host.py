@@ -47,7 +47,10 @@ def host_main(options: HostOptions, connection: Connection) -> None:
     flush_denormals()
     try:
         blocks = PluginBlocks.attach(options.segment)
-        chain = HostedChain(options.chain, options.sample_rate, _opener(options.opener), options.live, options.bpm)
+        open_plugin = _opener(options.opener)
+        chain = HostedChain(
+            options.chain, options.sample_rate, open_plugin, options.live, options.bpm, blocks.set_position
+        )
     except PositionError as error:
         connection.send(HostFailed(error.position, str(error)))
         return
@@ -61,7 +64,7 @@ def host_main(options: HostOptions, connection: Connection) -> None:
     gc.freeze()
     gc.disable()
     with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
-        connection.send(HostReady(chain.infos, chain.latency, tuple(chain.notes)))
+        connection.send(HostReady(chain.infos, chain.values, chain.latency, tuple(chain.notes)))
         _Host(options, connection, blocks, chain).run()
     os._exit(0)  # without what plugins do at the end of a process: some wait there for ever
 

@@ -43,9 +43,13 @@ ToHost = TakeState
 
 @dataclass(frozen=True)
 class HostReady:
-    """All plugins run and are warm; ``latency`` is that of all together, frames. ``notes`` are for a person."""
+    """All plugins run and are warm; ``latency`` is that of all together, frames. ``notes`` are for a person.
+
+    ``values`` are those of the parameters that can be set, for each plugin by symbol.
+    """
 
     infos: tuple[PluginInfo, ...]
+    values: tuple[tuple[tuple[str, float], ...], ...]
     latency: int
     notes: tuple[str, ...] = ()
 

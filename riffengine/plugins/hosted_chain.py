@@ -105,14 +105,25 @@ class _Position:
 class HostedChain:
     """Opens and runs the plugins of ``chain``; ``PluginError`` carries what cannot be opened. One thread.
 
-    ``notes`` says of values and states that were not taken, for a person; the plugin runs without them.
+    ``notes`` says of values and states that were not taken, for a person; the plugin runs without them. ``mark`` gets
+    the position of every plugin before it is called: if the process then ends, that is the one to blame.
     """
 
-    def __init__(self, chain: PluginChain, sample_rate: int, open_plugin: Open, live: bool, bpm: float) -> None:
+    def __init__(
+        self,
+        chain: PluginChain,
+        sample_rate: int,
+        open_plugin: Open,
+        live: bool = False,
+        bpm: float = 120.0,
+        mark: Callable[[int], None] = lambda position: None,
+    ) -> None:
         self.notes: list[str] = []
+        self._mark = mark
         self._most_latency = round(MOST_LATENCY_SECONDS * sample_rate)
         self._positions: list[_Position] = []
         for number, hosted in enumerate(chain.plugins):
+            mark(number)
             try:
                 plugin = open_plugin(hosted.reference, sample_rate, BLOCK_FRAMES, live)
             except PluginError as error:
@@ -132,6 +143,14 @@ class HostedChain:
         return tuple(position.plugin.info for position in self._positions)
 
     @property
+    def values(self) -> tuple[tuple[tuple[str, float], ...], ...]:
+        """The present value of every parameter that can be set, for each plugin."""
+        return tuple(
+            tuple((symbol, position.plugin.get(symbol)) for symbol in position.parameters)
+            for position in self._positions
+        )
+
+    @property
     def latency(self) -> int:
         """The frames by which the sound comes later, at most a second."""
         return min(sum(position.plugin.latency for position in self._positions), self._most_latency)
@@ -147,7 +166,11 @@ class HostedChain:
 
     def states(self) -> tuple[bytes, ...]:
         """The state of every plugin; b"" where it gives none."""
-        return tuple(_state(position.plugin) for position in self._positions)
+        found = []
+        for number, position in enumerate(self._positions):
+            self._mark(number)
+            found.append(_state(position.plugin))
+        return tuple(found)
 
     def close(self) -> None:
         """Free the plugins."""
@@ -157,6 +180,7 @@ class HostedChain:
 
     def _run(self, sound: Block, at: Position, events: tuple[MidiEvent, ...]) -> tuple[int, str] | None:
         for number, position in enumerate(self._positions):
+            self._mark(number)
             position.run(sound, at, events)
             if position.plugin.fault is not None:
                 return number, position.plugin.fault.kind

@@ -21,3 +21,6 @@ CHANNELS = 2
 
 SAMPLE_RATES = (44100, 48000)
 """What loops are rendered at and devices are opened at, Hz."""
+
+SENDS = ("1", "2")
+"""The names of the send buses: what decks send to them goes through plugins and back into the master."""

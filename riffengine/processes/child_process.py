@@ -75,6 +75,11 @@ class ChildProcess(Generic[Options, Sent, Received]):
         """Process id, ``None`` before the first start."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """What the process ended with, minus the signal where one ended it; ``None`` while it runs."""
+        return None if self._process is None else self._process.exitcode
+
     def fileno(self) -> int:
         """The pipe's descriptor: readable when a message waits or the process ended. ``RiffError`` before a start."""
         if self._connection is None:

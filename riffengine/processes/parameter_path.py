@@ -38,6 +38,18 @@ class ParameterPath(NamedTuple):
         return self.group == "scene"
 
     @property
+    def plugin_number(self) -> int:
+        """The number of the plugin that it belongs to, in the plugins of its place; 0 for none."""
+        before, _, number = self.group.rpartition("/")
+        belongs = number.isdecimal() and (before == "fx" or before.endswith("/fx"))
+        return int(number) if belongs else 0
+
+    @property
+    def place(self) -> str:
+        """Of a plugin's parameter, the place of the plugin in the mixer: ``deck/a/stem/drums``, ``master``."""
+        return str(self).rpartition("/fx/")[0]
+
+    @property
     def within_deck(self) -> str:
         """The path below the deck and the stem: ``prompts/pick``."""
         return f"{self.group}/{self.control}" if self.group else self.control

@@ -133,6 +133,15 @@ class PluginBlocks:
         """The number after the newest block that was answered."""
         return int(self._header[4])
 
+    @property
+    def position(self) -> int:
+        """Which plugin of the chain the host was in when it last said so: what to blame when it has ended."""
+        return int(self._header[5])
+
+    def set_position(self, position: int) -> None:
+        """Say which plugin is called next."""
+        self._header[5] = position
+
     # --- the player -------------------------------------------------------------------------------------------------
 
     def ask(

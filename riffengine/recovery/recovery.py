@@ -115,6 +115,7 @@ class Recovery:
         store: LoopStore,
         slot_request: SlotRequest,
         slot_notes: SlotNotes = lambda slot: b"",
+        plugin_states: Mapping[str, bytes] | None = None,
     ) -> None:
         """Save the set if it is time; costs a copy of each new loop, about 1 ms each."""
         if not self._autosave.due(now_seconds):
@@ -139,6 +140,7 @@ class Recovery:
             scenes=scene_player.book.scenes,
             scene=scene_player.book.current,
             loops=tuple(loops),
+            plugin_states={at: state.hex() for at, state in (plugin_states or {}).items()},
         )
 
         def samples(loop: SavedLoop) -> Samples:

@@ -47,7 +47,10 @@ class SavedLoop:
 
 @dataclass(frozen=True)
 class SavedState:
-    """A set at one moment. ``preset`` is the file that it began from, ``""`` for none; ``saved_at`` in Unix seconds."""
+    """A set at one moment. ``preset`` is the file that it began from, ``""`` for none; ``saved_at`` in Unix seconds.
+
+    ``plugin_states`` are what hosted plugins saved, in hexadecimal digits, by place and number (``deck/a/fx/1``).
+    """
 
     preset: str
     sample_rate: int
@@ -57,6 +60,7 @@ class SavedState:
     scenes: tuple[Scene, ...] = ()
     scene: str = ""
     loops: tuple[SavedLoop, ...] = field(default=())
+    plugin_states: Mapping[str, str] = field(default_factory=dict)
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
@@ -138,6 +142,7 @@ def _saved_state(entries: dict[str, Any]) -> SavedState:
         scenes=tuple(scenes),
         scene=str(entries["scene"]),
         loops=tuple(loops),
+        plugin_states={str(at): bytes.fromhex(state).hex() for at, state in entries.get("plugin_states", {}).items()},
     )
 
 

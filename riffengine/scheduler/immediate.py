@@ -25,7 +25,7 @@ def control_message(path: str, value: Value, ramp_frames: int, stamp_ns: int = 0
     target = parse_path(path)
     if is_effect_control(target):
         number = float(value)
-    elif target.control == "gain":
+    elif target.control == "gain" or target.group == "send":
         number = linear_gain(float(value))
     elif target.control == "side":
         number = float(SIDE_CHOICES.index(str(value)))
@@ -62,6 +62,7 @@ class ImmediateActions:
             Handler.MIXER: self._mixer,
             Handler.MASTER_GAIN: self._master_gain,
             Handler.ALPHA: self._alpha,
+            Handler.PLUGIN_CONTROL: self._plugin_control,
         }
 
     def of(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
@@ -109,6 +110,10 @@ class ImmediateActions:
 
     def _mixer(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
         return [ToPlayerMessage(control_message(command.path, command.value, self._ramp_frames, command.stamp_ns))]
+
+    def _plugin_control(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
+        number = self._scheduler.tree[command.path].number(command.value)  # the host process smooths it
+        return [ToPlayerMessage(SetControl(parse_path(command.path), number, None, 0, command.stamp_ns))]
 
     def _master_gain(self, command: Command, changed: Collection[str], frame: int) -> list[Action]:
         restored = self._scheduler.master_fade.restore(command.stamp_ns)  # after a panic

@@ -5,12 +5,14 @@ Each of its parts is written by its own module only; ``state`` by ``apply``, ``e
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from riffengine.errors import AudioFileError, ParameterError
 from riffengine.performance import drift
-from riffengine.performance.command import Command, Rejected, Reply
-from riffengine.performance.parameter_tree import Checked, ParameterTree
+from riffengine.performance.command import Command, Rejected, Reply, Value
+from riffengine.performance.parameter_tree import Checked, Parameter, ParameterTree
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.parameter_path import parse_path, stems_of
@@ -55,11 +57,28 @@ class SchedulerState:
     externally_timed: bool = False  # an external source sets the tempo of the grid (see tempo_follow)
 
     def __post_init__(self) -> None:
-        self.lead_frames = self.frames(self.policy.lead_seconds)
-        # What is decided later than this before its frame might reach the player late.
-        self.margin_frames = self.lead_frames // 2
+        self.set_plugin_lead(0)
         self.settle_frames = self.frames(self.policy.settle_seconds)
         self.fade_frames = self.frames(self.policy.fade_seconds)
+
+    def set_plugin_lead(self, frames: int) -> None:
+        """The player reads loops ``frames`` ahead of its faders, for plugins that delay the sound."""
+        lead_frames = self.frames(self.policy.lead_seconds)
+        self.lead_frames = lead_frames + frames
+        # What is decided later than this before its frame might reach the player late.
+        self.margin_frames = lead_frames // 2 + frames
+
+    def join(self, parameters: Sequence[Parameter], values: Mapping[str, Value]) -> None:
+        """The parameters of a plugin and their values join the tree and the state."""
+        self.tree.join(parameters)
+        changed = {**self.state.values, **values}
+        self.state = PerformanceState(MappingProxyType(changed), self.state.revision + 1)
+
+    def leave(self, paths: Sequence[str]) -> None:
+        """The parameters at ``paths`` leave the tree and the state."""
+        self.tree.leave(paths)
+        left = {path: value for path, value in self.state.values.items() if path not in frozenset(paths)}
+        self.state = PerformanceState(MappingProxyType(left), self.state.revision + 1)
 
     def frames(self, seconds: float) -> int:
         """``seconds`` in whole frames."""

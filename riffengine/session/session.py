@@ -20,10 +20,12 @@ from riffengine.performance.parameters import QUANTUM_OF, standard_tree
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.scenes import Scene
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.audio import SENDS
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, DEFAULT_MODEL, LOOP_BEATS
 from riffengine.renderer.registry import model_shape
 from riffengine.session.audio import AudioReader, AudioSettings
 from riffengine.session.decks import DECKS, DeckReader
+from riffengine.session.fx import PluginReader, PluginSetting
 from riffengine.session.midi import MidiReader, MidiSettings
 from riffengine.session.osc import OscReader, OscSettings
 from riffengine.session.prompt_lists import PromptListReader
@@ -47,7 +49,7 @@ _SHORT = {
     "crossfader": "crossfader",
 }
 _SECTIONS = ("name", "description", "model", "loop_beats", "prompts", "record", *_SHORT)
-_SECTIONS += ("deck", "output", "osc", "quanta", "sync", "midi", "scenes")
+_SECTIONS += ("deck", "send", "master", "output", "osc", "quanta", "sync", "midi", "scenes")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Session(Settings):
     osc: OscSettings = field(default_factory=OscSettings)
     midi: MidiSettings = field(default_factory=MidiSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
+    plugins: tuple[PluginSetting, ...] = ()
 
     def tree(self) -> ParameterTree:
         """The parameter tree of this session, with the stems of its model."""
@@ -113,6 +116,7 @@ class SessionReader(ParameterReader):
         tree = standard_tree(DECKS, stems, loop_beats=loop_beats)
         super().__init__(file, [], tree, {})
         self._stems, self._loop_beats = stems, loop_beats
+        self._plugins: list[PluginSetting] = []
 
     def read(self, root: yaml.Node) -> Session:
         """The session in ``root``; ``PresetError`` with every problem found in it."""
@@ -123,7 +127,8 @@ class SessionReader(ParameterReader):
         for key, node in sections.items():
             self._section(key, node, given)
         source, decks = (self._file, self._problems), given.get("decks") or ("a",)
-        session = Session(parameters=MappingProxyType(self._parameters)).with_given(**{**given, "decks": decks})
+        given |= {"decks": decks, "plugins": tuple(self._plugins)}
+        session = Session(parameters=MappingProxyType(self._parameters)).with_given(**given)
         if scenes is not None:
             tree = standard_tree(decks, self._stems, loop_beats=self._loop_beats)
             session = session.with_given(scenes=SceneReader(*source, tree, _SHORT).read(scenes, "scenes"))
@@ -140,8 +145,14 @@ class SessionReader(ParameterReader):
         source, tree, parameters = (self._file, self._problems), self._tree, self._parameters
         match key:
             case "deck":
-                reader = DeckReader(*source, tree, parameters, self._stems)
+                plugins = PluginReader(*source, self._plugins)
+                reader = DeckReader(*source, tree, parameters, self._stems, plugins)
                 given["decks"] = reader.read(node, key)
+            case "send":
+                for send, inside in self._entries(node, key, SENDS):
+                    self._place(inside, f"{key}.{send}", f"{key}/{send}")
+            case "master":
+                self._place(node, key, key)
             case "output":
                 given["audio"] = AudioReader(*source).read(node, key)
             case "osc":
@@ -162,3 +173,8 @@ class SessionReader(ParameterReader):
                 given[key] = self._text(node, key)
             case _:
                 self._parameter(node, key, _SHORT[key])
+
+    def _place(self, node: yaml.Node, at: str, place: str) -> None:
+        """Read the plugins of a send or of the master."""
+        for key, value in self._entries(node, at, ("fx",)):
+            PluginReader(self._file, self._problems, self._plugins).read(value, f"{at}.{key}", place)

@@ -38,6 +38,7 @@ class Controllers:
     def __init__(self, setup: MidiSetup, tree: ParameterTree) -> None:
         self._setup, self._tree = setup, tree
         self._maps = tuple(found.within(tree) for found in setup.maps)
+        self._all_learned = setup.learned
         self._learned = tuple(b for b in setup.learned if b.path in tree)
         self._by_label: dict[str, Controller] = {}
 
@@ -64,9 +65,18 @@ class Controllers:
 
     def set_learned(self, learned: Sequence[Binding]) -> None:
         """Use ``learned`` from now on: every controller is made again."""
+        self._all_learned = tuple(learned)
         self._learned = tuple(b for b in learned if b.path in self._tree)
         for label in list(self._by_label):
             self._by_label[label] = self._make(label)
+
+    def parameters_changed(self) -> bool:
+        """Use the learned bindings whose parameters are in the tree now; whether that makes a difference."""
+        before = self._learned
+        if tuple(b for b in self._all_learned if b.path in self._tree) == before:
+            return False
+        self.set_learned(self._all_learned)
+        return True
 
     def wants_input(self, label: str) -> bool:
         """Whether the controller called ``label`` is to be opened. Any thread."""

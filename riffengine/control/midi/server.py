@@ -120,6 +120,12 @@ class MidiServer(Surface):
         for controller in self._controllers:
             self._on_output_opened(controller.label)
 
+    def parameters_changed(self) -> None:
+        """Plugins came or went: learned bindings of their parameters work, or no longer do."""
+        if self._controllers.parameters_changed():
+            for controller in self._controllers:
+                self._on_output_opened(controller.label)
+
     # --- controllers -------------------------------------------------------------------------------------------------
 
     def _has_output(self, label: str) -> bool:

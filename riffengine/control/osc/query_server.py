@@ -44,6 +44,7 @@ class OscQueryServer(Surface):
         self._osc_port = osc_port
         self._state = context.state
         self._space = AddressSpace(context.tree, lambda path: context.state()[path])
+        self._tree = context.tree
         self._paths = {ROOT + p.path: p.path for p in context.tree.values}
         self._allow_list = AllowList(options.allow)
         self._listeners: set[_Listener] = set()
@@ -66,6 +67,10 @@ class OscQueryServer(Surface):
                 "OSC itself works; to have OSCQuery too, choose another port under osc: port:"
             ) from None
         self.port = int(self._runner.addresses[0][1])
+
+    def parameters_changed(self) -> None:
+        """Listeners may ask for other paths now."""
+        self._paths = {ROOT + p.path: p.path for p in self._tree.values}
 
     def changed(self, path: str, value: Value) -> None:
         """``path`` became ``value``: notify every listener that asked for it."""

@@ -89,6 +89,12 @@ class OscReplies:
             for subscriber in subscribers:
                 self.send_to(subscriber, datagram)
 
+    def notice(self, path: str, text: str) -> None:
+        """Tell every subscriber ``text`` about ``path``, which nobody asked about."""
+        datagram = encode(ROOT + "note", path, text[:MAX_REASON])
+        for subscriber in tuple(self.subscribers):
+            self.send_to(subscriber, datagram)
+
     def landing_moved(self, landing: Landing, source: str) -> None:
         """Notify the sender that ``source`` names and every subscriber of the new beat."""
         kind, _, address = source.partition(":")

@@ -26,7 +26,7 @@ from riffengine.control.osc.dispatcher import Inbox, OscDispatcher
 from riffengine.control.osc.options import AllowList, OscOptions
 from riffengine.control.osc.replies import OscCounters, OscReplies
 from riffengine.control.osc.subscribers import Sender
-from riffengine.control.surface import LandingMoved, Surface, SurfaceContext
+from riffengine.control.surface import EngineEvent, LandingMoved, Surface, SurfaceContext
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
 
@@ -184,6 +184,11 @@ class OscServer(Surface):
     def changed(self, path: str, value: Value) -> None:
         """``path`` became ``value``: every subscriber is notified."""
         self.replies.value_changed(path, value)
+
+    def event(self, event: EngineEvent) -> None:
+        """News of a plugin goes to every subscriber."""
+        if event.path.endswith("/fx"):
+            self.replies.notice(event.path, event.text)
 
     def landing_moved(self, event: LandingMoved) -> None:
         """A landing moved: the sender that it was promised to and every subscriber are notified."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from riffengine.control.osc.server import OscServer
-from riffengine.control.surface import LandingMoved, Surface, SurfaceContext
+from riffengine.control.surface import EngineEvent, LandingMoved, Surface, SurfaceContext
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
 from riffengine.session.session import Session
@@ -63,6 +63,15 @@ class OscSurface(Surface):
         """``path`` became ``value``: subscribers are notified, over UDP and WebSocket."""
         for part in self._parts:
             part.changed(path, value)
+
+    def parameters_changed(self) -> None:
+        """Parameters of plugins: OSCQuery shows them from now on."""
+        for part in self._parts:
+            part.parameters_changed()
+
+    def event(self, event: EngineEvent) -> None:
+        """News of a plugin goes to every subscriber."""
+        self._server.event(event)
 
     def landing_moved(self, event: LandingMoved) -> None:
         """A landing moved: its sender and the subscribers are notified."""

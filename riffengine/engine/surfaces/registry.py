@@ -94,6 +94,11 @@ class Surfaces:
                 surface.changed(path, accepted.value)
             surface.replied(event)
 
+    def parameters_changed(self) -> None:
+        """The parameters of a plugin have joined the tree, or have left it."""
+        for surface in self._observers():
+            surface.parameters_changed()
+
     def landing_moved(self, moment: Moment, landing: Landing, source: str) -> None:
         """A landing that was promised to ``source`` moved."""
         event = LandingMoved(moment, landing, source)

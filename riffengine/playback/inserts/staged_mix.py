@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riffengine.playback.bus import PIECE_FRAMES, Bus
-from riffengine.playback.controls import SENDS, Controls
+from riffengine.playback.controls import Controls
 from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
 from riffengine.playback.inserts.insert import Insert
@@ -25,7 +25,7 @@ from riffengine.playback.inserts.lead import Lead
 from riffengine.playback.inserts.return_path import ReturnPath
 from riffengine.playback.message_queue import MessageQueue, Stage
 from riffengine.playback.playhead import STRETCH_FRAMES
-from riffengine.processes.audio import CHANNELS, Block
+from riffengine.processes.audio import CHANNELS, SENDS, Block
 from riffengine.processes.parameter_path import ParameterPath, parse_path
 from riffengine.processes.player_messages import SetControl, SetInsertLatency, ToPlayer
 from riffengine.transport.beat_grid import BeatGrid

@@ -1,0 +1,262 @@
+"""PluginRack: all hosted plugins of a set: their places, processes and parameters. The event loop's thread.
+
+It is a surface like others: it hears of every parameter that changes, whoever changed it, and loads what is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from riffengine.control.surface import Surface
+from riffengine.engine.plugins.insert_link import InsertLink
+from riffengine.engine.plugins.wanted import WantedPlugin
+from riffengine.errors import PluginError
+from riffengine.performance.command import Command, Rejected, Reply, Value
+from riffengine.performance.insert_parameters import (
+    MOST_PLUGINS,
+    PluginControl,
+    control_rows,
+    plugin_path,
+    plugin_row,
+)
+from riffengine.performance.parameter_tree import Parameter
+from riffengine.plugins.chain import MOST_LATENCY_SECONDS, HostedPlugin, settable
+from riffengine.plugins.host_messages import HostReady
+from riffengine.plugins.plugin import PluginParameter
+from riffengine.processes.parameter_path import parse_path
+from riffengine.processes.player_messages import ToPlayer
+from riffengine.processes.plugin_blocks import BLOCK_FRAMES
+from riffengine.scheduler.actions import Action
+from riffengine.scheduler.conductor import Conductor
+
+_REFERENCE = re.compile(r"(lv2|clap|vst3):\S.*")
+SOURCE = "plugins"
+
+
+@dataclass(frozen=True)
+class RackPorts:
+    """What a rack uses of the engine. ``submit`` applies a command; ``leads`` hears of a new lead in frames."""
+
+    send: Callable[[ToPlayer], None]
+    submit: Callable[[Command], Reply]
+    tell: Callable[[str, str], None]
+    now_ns: Callable[[], int]
+    leads: Callable[[int], None]
+    parameters_changed: Callable[[], None]
+    check: Callable[[str], None] = lambda reference: None  # raises PluginError for a plugin on the blacklist
+    blame: Callable[[str, str], None] = lambda reference, reason: None
+    opener: str = "riffengine.plugins.registry"
+
+
+class PluginRack(Surface):
+    """Keeps the plugins of a set with ``conductor``; the player asks for blocks of ``block_frames``."""
+
+    def __init__(self, conductor: Conductor, block_frames: int, ports: RackPorts) -> None:
+        self.sample_rate = conductor.grid.sample_rate
+        self.lead_frames = block_frames + BLOCK_FRAMES
+        self.most_latency = round(MOST_LATENCY_SECONDS * self.sample_rate)
+        self.opener = ports.opener
+        self._conductor, self._ports = conductor, ports
+        self._links: dict[str, InsertLink] = {}
+        self._pending: dict[str, dict[str, Value]] = {}  # by place and number: values for when the plugin is there
+        self._joined: dict[str, tuple[str, ...]] = {}  # paths in the tree, by place and number
+        self._lead = 0
+        self._logs: tempfile.TemporaryDirectory[str] | None = None
+
+    # --- for the engine ---------------------------------------------------------------------------------------------
+
+    def begin(self, wanted: tuple[WantedPlugin, ...]) -> None:
+        """Load the plugins that the set begins with."""
+        for plugin in wanted:
+            path = plugin_path(plugin.place, plugin.number)
+            self._pending[f"{plugin.place}/fx/{plugin.number}"] = dict(plugin.values)
+            self._link(plugin.place).states[plugin.number] = plugin.state
+            self._offer(plugin.place, plugin.number)
+            reply = self._ports.submit(Command(path, plugin.reference, SOURCE))
+            if isinstance(reply, Rejected):
+                self._ports.tell(plugin.place, reply.reason)
+
+    def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
+        """Refuse a plugin that cannot be one; ``None`` passes the command on."""
+        reference = str(command.value)
+        if reference and not _REFERENCE.fullmatch(reference) and not reference.startswith("test:"):
+            text = f"{command.path}: {reference!r} names no plugin; it must begin with lv2:, clap: or vst3:"
+            return Rejected(command, f"{text}; `riffengine plugins list` shows them"), []
+        try:
+            if reference:
+                self._ports.check(reference)
+        except PluginError as error:
+            return Rejected(command, str(error)), []
+        return None
+
+    def changed(self, path: str, value: Value) -> None:
+        """``path`` became ``value``: load a plugin, try one again, or take its state when it has come to rest."""
+        parsed = parse_path(path)
+        number = parsed.plugin_number
+        if not number:
+            return
+        now_ns, link = self._ports.now_ns(), self._link(parsed.place)
+        if parsed.control == "plugin":
+            if value != link.wanted.get(number, ""):
+                state = link.states.get(number, b"") if number not in link.wanted else b""
+                link.want(number, str(value), now_ns, state)
+                if value:
+                    self._offer(parsed.place, number + 1)
+        elif parsed.control == "on" and value and link.bypassed:
+            link.forgive(now_ns)
+        else:
+            link.changed(now_ns)
+
+    def tick(self) -> None:
+        """Look after the processes; call it every 20 ms."""
+        now_ns = self._ports.now_ns()
+        for link in self._links.values():
+            link.tick(now_ns)
+        lead = self._leads()
+        if lead != self._lead:
+            self._lead = lead
+            self._ports.leads(lead)
+
+    def player_restarted(self) -> None:
+        """A new player knows no plugins."""
+        for link in self._links.values():
+            link.attach_again()
+
+    def facts(self) -> dict[str, Value]:
+        """Figures for a status report."""
+        links = self._links.values()
+        return {
+            "plugins": sum(len(link.wanted) for link in links if link.running),
+            "plugin_deaths": sum(link.deaths for link in links),
+            "plugins_bypassed": "; ".join(link.bypassed for link in links if link.bypassed),
+        }
+
+    def pids(self) -> dict[str, int]:
+        """The host process of every place that has one."""
+        return {place: link.pid for place, link in self._links.items() if link.pid}
+
+    def states(self) -> dict[str, bytes]:
+        """What is kept of every plugin, by place and number."""
+        return {
+            f"{place}/fx/{number}": state
+            for place, link in self._links.items()
+            for number, state in link.states.items()
+            if state and number in link.wanted
+        }
+
+    def close_hosts(self) -> None:
+        """End all host processes."""
+        for link in self._links.values():
+            link.close()
+        if self._logs is not None:
+            self._logs.cleanup()
+            self._logs = None
+
+    # --- for the links ----------------------------------------------------------------------------------------------
+
+    def send(self, message: ToPlayer) -> None:
+        """To the player."""
+        self._ports.send(message)
+
+    def present(self, place: str, number: int, reference: str) -> HostedPlugin:
+        """The plugin as the tree has it now."""
+        tree, state, at = self._conductor.tree, self._conductor.state, f"{place}/fx/{number}"
+        pending = self._pending.get(at, {})
+        on, mix = (state.values.get(f"{at}/{name}", pending.get(name, 1)) for name in ("on", "mix"))
+        values = tuple(
+            (path.rpartition("/")[2], tree[path].number(state[path]))
+            for path in self._joined.get(at, ())
+            if path in state.values and not path.endswith(("/on", "/mix"))
+        )
+        return HostedPlugin(reference, bool(on), float(mix), values)
+
+    def joined(self, place: str, number: int, ready: HostReady, position: int) -> None:
+        """The parameters of a plugin join tree and state, with what the plugin has and the preset wants."""
+        at, info = f"{place}/fx/{number}", ready.infos[position]
+        rows = control_rows(place, number, info.name, [_control(found) for found in settable(info)])
+        now = dict(ready.values[position])
+        values = {row.path: _value(row, now) for row in rows}
+        self._conductor.scheduler.join(rows, values)
+        self._joined[at] = tuple(row.path for row in rows)
+        self._ports.parameters_changed()
+        self._ports.tell(place, f"plugin {number} of {place}: {info.name}, {len(rows)} parameters at /riff/{at}/…")
+        for symbol, value in self._pending.pop(at, {}).items():
+            reply = self._ports.submit(Command(f"{at}/{symbol}", value, SOURCE))
+            if isinstance(reply, Rejected):
+                self._ports.tell(place, reply.reason)
+
+    def left(self, place: str, number: int) -> None:
+        """The parameters of a plugin leave tree and state."""
+        gone = self._joined.pop(f"{place}/fx/{number}", ())
+        scheduler, path = self._conductor.scheduler, plugin_path(place, number)
+        scheduler.leave(gone)
+        if not self._link(place).wanted.get(number) and scheduler.state.values.get(path):
+            scheduler.join([], {path: ""})  # it could not be opened
+        self._ports.parameters_changed()
+
+    def tell(self, place: str, text: str) -> None:
+        """Tell the performer and every surface."""
+        self._ports.tell(place, text)
+
+    def blame(self, reference: str, reason: str) -> None:
+        """Put a plugin on the blacklist."""
+        self._ports.blame(reference, reason)
+
+    def log_of(self, place: str) -> str:
+        """The file for what the plugins of ``place`` print."""
+        if self._logs is None:
+            self._logs = tempfile.TemporaryDirectory(prefix="riffengine-plugins-")
+        return str(Path(self._logs.name) / f"{place.replace('/', '-')}.log")
+
+    def bpm(self) -> float:
+        """The tempo now."""
+        return self._conductor.grid.bpm
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _link(self, place: str) -> InsertLink:
+        if place not in self._links:
+            self._links[place] = InsertLink(self, place)
+        return self._links[place]
+
+    def _offer(self, place: str, number: int) -> None:
+        """Have the rows for plugins up to ``number`` in the tree."""
+        rows: list[Parameter] = [
+            plugin_row(place, n)
+            for n in range(1, min(number, MOST_PLUGINS) + 1)
+            if plugin_path(place, n) not in self._conductor.tree
+        ]
+        if rows:
+            self._conductor.scheduler.join(rows, {row.path: row.default for row in rows})
+            self._ports.parameters_changed()
+
+    def _leads(self) -> int:
+        by_kind: dict[str, int] = {}
+        for place, link in self._links.items():
+            path = parse_path(f"{place}/x")
+            kind = "stem" if path.stem else "deck" if path.deck else path.group.partition("/")[0]
+            by_kind[kind] = max(by_kind.get(kind, 0), min(link.lead, self.lead_frames + self.most_latency))
+        return sum(by_kind.values())
+
+
+def _control(found: PluginParameter) -> PluginControl:
+    return PluginControl(
+        found.symbol,
+        found.name,
+        found.low,
+        found.high,
+        found.default,
+        found.unit,
+        found.integer,
+        found.toggled,
+        found.labels,
+    )
+
+
+def _value(row: Parameter, now: Mapping[str, float]) -> Value:
+    symbol = row.path.rpartition("/")[2]
+    return row.value(now[symbol]) if symbol in now else row.default
