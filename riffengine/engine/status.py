@@ -36,6 +36,7 @@ class EngineStatus:
             "renderer_pid": self._renderer.pid,
             "player_pid": self._player.pid,
             **self._plugins.facts(),
+            "plugin_gaps": self._context.stream_clock.plugin_gaps,
         }
 
     def line(self) -> Mapping[str, str]:

@@ -17,12 +17,17 @@ class StreamClock:
         self._rate, self._block_frames, self._clock = sample_rate, block_frames, clock
         self._device_ns = 0  # from a block being handed over to its first frame being heard
         self._latest_frame = 0
-        self._counted = (0, 0)  # underruns and late messages of players that have ended
+        self._counted = (0, 0, 0)  # underruns, late messages and gaps of players that have ended
 
     @property
     def underruns(self) -> int:
         """Blocks that the device had to do without, so far."""
         return self.anchor.underruns if self.anchor else 0
+
+    @property
+    def plugin_gaps(self) -> int:
+        """Times that plugins answered too late, so far."""
+        return self.anchor.plugin_gaps if self.anchor else 0
 
     @property
     def load(self) -> float:
@@ -35,15 +40,18 @@ class StreamClock:
 
     def report(self, message: Status) -> None:
         """The player's report of frame and host time."""
-        underruns, late = self._counted
+        underruns, late, gaps = self._counted
         self.anchor = replace(
-            message, underruns=underruns + message.underruns, late_messages=late + message.late_messages
+            message,
+            underruns=underruns + message.underruns,
+            late_messages=late + message.late_messages,
+            plugin_gaps=gaps + message.plugin_gaps,
         )
 
     def player_lost(self) -> None:
         """The next player counts from 0 again; the sums go on."""
         if self.anchor is not None:
-            self._counted = (self.anchor.underruns, self.anchor.late_messages)
+            self._counted = (self.anchor.underruns, self.anchor.late_messages, self.anchor.plugin_gaps)
 
     def frame(self) -> int:
         """The first frame on which a message could still act. 0 before the first report.

@@ -79,4 +79,5 @@ class AudioCallback:
         """Frame, counters and load so far; the peak is the largest since the last call."""
         frame, host_ns = self._last_block
         peak, self._peak = self._peak, 0.0
-        return Status(frame, host_ns, self.underruns, self._mixer.counters.late_messages, peak, self._load)
+        counters = self._mixer.counters
+        return Status(frame, host_ns, self.underruns, counters.late_messages, peak, self._load, counters.plugin_gaps)

@@ -190,6 +190,7 @@ class Status:
     late_messages: int
     peak: float
     load: float  # share of the block period that the last blocks took to compute
+    plugin_gaps: int = 0  # times that plugins answered too late and the dry sound was played
 
 
 @dataclass(frozen=True)

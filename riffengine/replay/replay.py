@@ -17,11 +17,12 @@ from riffengine.performance.journal import Recording
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
 from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.parameter_path import decks_of
-from riffengine.processes.player_messages import LoopRef, PlaceLoop, SetGrid
+from riffengine.processes.player_messages import AttachInsert, LoopRef, PlaceLoop, SetGrid
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.file_hash import file_hash
 from riffengine.replay.player_log import read_player_log, with_steps
+from riffengine.replay.plugin_hosts import ReplayHosts, plugin_failures
 from riffengine.transport.beat_grid import BeatGrid
 
 THREADS = 1
@@ -57,12 +58,19 @@ class ReplayReport:
 class Replay:
     """Plays ``recording`` again. ``load`` returns a model family by name; ``steps`` replaces the steps of every loop.
 
-    With ``steps=None``, the same weights and no ``changed_files``, the samples equal the set's on the same machine.
+    With ``steps=None``, the same weights and no ``changed_files``, the samples equal the set's on the same machine;
+    where it was played through plugins, if these repeat themselves and gave every block in time (``plugin_failures``).
     Raises ``JournalError`` when the journal has no player log, ``AudioFileError`` when a sound file that a loop
     starts from is missing.
     """
 
-    def __init__(self, recording: Recording, load: LoadFamily, steps: int | None = None) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        load: LoadFamily,
+        steps: int | None = None,
+        opener: str = "riffengine.plugins.registry",
+    ) -> None:
         self._entries, self.frames, damaged = read_player_log(recording)
         self.damaged_lines = damaged + len(recording.damaged)
         if not self._entries:
@@ -80,6 +88,9 @@ class Replay:
         grids = [entry.message.grid for entry in self._entries if isinstance(entry.message, SetGrid)]
         grid = grids[0] if grids else BeatGrid(self.sample_rate, 120.0)
         self._mixer = Mixer(self.sample_rate, grid, self._samples, decks, CHANNELS)
+        self._mixer.waits_for_plugins = True
+        self._hosts = ReplayHosts(self.sample_rate, opener)
+        self.plugin_failures = plugin_failures(recording)
 
     @property
     def messages(self) -> int:
@@ -93,6 +104,12 @@ class Replay:
 
     def blocks(self, block_frames: int = _BLOCK) -> Iterator[NDArray[np.float32]]:
         """The set from its first frame to its last, ``(frames, channels) float32``; loops are rendered when due."""
+        try:
+            yield from self._blocks(block_frames)
+        finally:
+            self._hosts.close()
+
+    def _blocks(self, block_frames: int) -> Iterator[NDArray[np.float32]]:
         mixer = self._mixer
         for entry in self._entries:
             # The mixer takes each message between the same two frames as the player did, because freeing a loop also
@@ -101,7 +118,10 @@ class Replay:
                 yield mixer.pull(min(block_frames, ahead, self.frames - mixer.frame))
             if isinstance(entry.message, PlaceLoop) and entry.request is not None:
                 self._requests[entry.message.loop.loop] = with_steps(entry.request, self._steps)
-            mixer.schedule(entry.message)
+            message = entry.message
+            if isinstance(message, AttachInsert):
+                message = self._hosts.attach(message, mixer.grid.bpm)
+            mixer.schedule(message)
         while mixer.frame < self.frames:
             yield mixer.pull(min(block_frames, self.frames - mixer.frame))
 
@@ -178,6 +198,8 @@ def replay_file(
             f"{path} has changed since the set was played, so its loops will sound different; "
             "restore the file and render again to hear the same set"
         )
+    for failure in replay.plugin_failures:
+        say(f"the replay will differ from what was heard: {failure}")
     kind, subtype = FORMATS[output.suffix.lower()]
     if kind == "WAV" and replay.frames * CHANNELS * 4 > LONGEST_WAV_BYTES:
         kind = "RF64"

@@ -25,6 +25,7 @@ class Insert:
     def __init__(self, fed: int, read_to: int, width: int = CHANNELS, dry: bool = True) -> None:
         self.fed = fed
         self.read_to = read_to
+        self.gaps = 0  # of hosts that have gone
         self.paths: list[ReturnPath] = []  # the newest last; those before it fade out
         self._dry = dry
         self._ring = Ring(width)
@@ -106,6 +107,7 @@ class Insert:
         gone = [path for path in self.paths if path.leaving and not path.heard]
         for path in gone:
             self.paths.remove(path)
+            self.gaps += path.gaps
             path.close()
 
     def _dry_at(self, frame: int, frames: int, piece: Block, alone: bool) -> Block:

@@ -75,7 +75,6 @@ class StagedMix:
         self._master = Insert(frame, frame, self._width)
         self._aligned = {name: Insert(frame, frame) for name in decks}  # from the sends' frame to the faders'
         self._targets: dict[ParameterPath, tuple[Insert, int]] = {}
-        self._past_gaps = 0  # of hosts that have gone
         self._sent_to = frame
         self._ahead = 0  # of the sends before the faders, in this call
         self._sound = np.zeros((PIECE_FRAMES, CHANNELS), dtype=np.float32)
@@ -155,7 +154,7 @@ class StagedMix:
     @property
     def gaps(self) -> int:
         """How often answers of plugins were missing so far."""
-        return self._past_gaps + sum(path.gaps for _, insert in self.inserts() for path in insert.paths)
+        return sum(insert.gaps + sum(path.gaps for path in insert.paths) for _, insert in self.inserts())
 
     def _at(self, place: str) -> Insert | None:
         path = parse_path(f"{place}/x")
