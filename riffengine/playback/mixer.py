@@ -301,10 +301,8 @@ class Mixer:
         bus = np.zeros((frames, self._width), dtype=np.float32)
         end = self._mixed + frames
         try:
-            if self._staged is None:
-                self._mix_into(bus)
-            else:
-                self._mix_staged(self._staged, bus)
+            done = 0 if self._staged is None else self._mix_staged(self._staged, bus)
+            self._mix_into(bus[done:])
         finally:
             self._mixed = end
             limited = self._limit(bus)
@@ -320,14 +318,21 @@ class Mixer:
         master, cued = bus[:, : self.channels], bus[:, self.channels :]
         return np.concatenate((self._limiter.process(master), self._cue.limiter.process(cued)), axis=1)
 
-    def _mix_staged(self, staged: StagedMix, bus: Block) -> None:
+    def _mix_staged(self, staged: StagedMix, bus: Block) -> int:
+        """Fill ``bus`` through the inserts; the frames that were done, fewer where the inserts have ended."""
+        ends_at = staged.ends_at
+        part = bus if ends_at is None else bus[: max(0, ends_at - self._mixed)]
+        until = self._mixed + len(part)
         try:
-            staged.mix_into(bus)
+            staged.mix_into(part)
         finally:
-            staged.continue_at(self._mixed + len(bus))
-        if staged.idle:
+            staged.continue_at(until)
+        if ends_at is not None and until >= ends_at:
             self._past_gaps += staged.gaps
+            staged.close()
             self._staged = None
+        self._mixed = until
+        return len(part)
 
     def _after_voices(self) -> None:
         self._report_launches()

@@ -14,9 +14,12 @@ from riffengine.output.callback import AudioCallback
 from riffengine.performance.journal import Journal, JournalHeader
 from riffengine.performance.parameters import standard_tree
 from riffengine.playback.mixer import Mixer
+from riffengine.plugins.chain import HostedPlugin, PluginChain
 from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
     FADE,
+    AttachInsert,
+    DetachInsert,
     FreeLoop,
     LaunchBank,
     LoopFreed,
@@ -34,6 +37,7 @@ from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.family import Rendition
 from riffengine.renderer.file_hash import file_hash
 from riffengine.replay.player_log import PlayerLog
+from riffengine.replay.plugin_hosts import ReplayHosts
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.sync.follower import ChangeGrid, Follower
 from riffengine.transport.sync.source import BeatPosition
@@ -41,6 +45,7 @@ from riffengine.transport.sync.source import BeatPosition
 RATE = 8000
 BEATS = 2
 WEIGHTS = "noise-1"
+PLUGINS = "tests.plugins.python_plugins"
 
 
 class NoiseFamily:
@@ -64,9 +69,15 @@ class LiveSet:
     """Sends random messages, some without a frame and some too late, and records the output."""
 
     def __init__(
-        self, journal: Path | None, seed: int, leader: Callable[[float], BeatPosition] | None = None, init: str = ""
+        self,
+        journal: Path | None,
+        seed: int,
+        leader: Callable[[float], BeatPosition] | None = None,
+        init: str = "",
+        plugins: bool = False,
     ) -> None:
         self._init = init
+        self._hosts = ReplayHosts(RATE, PLUGINS) if plugins else None
         self._rng = random.Random(seed)
         self._leader, self._follower = leader, Follower(RATE, BEATS)
         self.grids = 0
@@ -75,6 +86,7 @@ class LiveSet:
         self._mixer = Mixer(
             RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2, report_scheduled=journal is not None
         )
+        self._mixer.waits_for_plugins = plugins
         self._callback = AudioCallback(self._mixer, None, VirtualClock())
         self._journal = None
         if journal is not None:
@@ -87,6 +99,7 @@ class LiveSet:
         self._loops = self._banks = 0
         self._output: list[NDArray[np.float32]] = []
         self._stopped = False
+        self._places: set[str] = set()
 
     def _write(self, frame: int, kind: str, facts: object) -> None:
         if self._journal is not None:
@@ -128,6 +141,9 @@ class LiveSet:
 
     def gesture(self) -> None:
         rng, deck = self._rng, self._rng.choice("ab")
+        if self._hosts is not None and rng.random() < 0.2:
+            self.change_plugins(self._hosts)
+            return
         match rng.choice(("launch", "launch", "knob", "knob", "refine", "free", "tempo")):
             case "launch" if len(self._free) > 4:
                 self._banks += 1
@@ -153,6 +169,28 @@ class LiveSet:
             case _:
                 pass
 
+    def change_plugins(self, hosts: ReplayHosts) -> None:
+        """Put plugins somewhere, move one of their parameters, change a send or take plugins out."""
+        rng = self._rng
+        place = rng.choice(("deck/a", "deck/b", "deck/a/stem/mix", "send/1", "master"))
+        what = rng.choice(("attach", "move", "move", "move", "send", "detach"))
+        if what == "move" and self._places:
+            place = rng.choice(sorted(self._places))
+            target, value = rng.choice((("on", rng.random()), ("mix", rng.random()), ("gain", 2 * rng.random())))
+            self.send(SetControl(parse_path(f"{place}/fx/1/{target}"), value, self.some_frame(), 0))
+        elif what == "send":
+            self.send(SetControl(parse_path(f"deck/{rng.choice('ab')}/send/1"), rng.random(), self.some_frame(), 400))
+        elif what == "attach" and len(self._places) < 3:
+            latency = rng.choice((0, 256))
+            chain = PluginChain((HostedPlugin("test:late" if latency else "test:gain", values=(("gain", 0.5),)),))
+            controls = tuple(f"{place}/fx/1/{name}" for name in ("on", "mix", "gain", "fault", "delay"))
+            message = AttachInsert(place, "", 512, latency, RATE, controls, chain.as_text())
+            self._places.add(place)
+            self.send(hosts.attach(message, self.grid.bpm))
+        elif what == "detach" and place in self._places:
+            self._places.remove(place)
+            self.send(DetachInsert(place))
+
     def play(self, seconds: float) -> NDArray[np.float32]:
         self.send(SetGrid(self.grid, 0))
         self.send(SetControl(FADE, 1.0, None, 50))
@@ -166,6 +204,8 @@ class LiveSet:
         for _ in range(6):
             self.pull()
         self._player_log.end(self._mixer.frame)
+        if self._hosts is not None:
+            self._hosts.close()
         if self._journal is not None:
             self._journal.close()
         return np.concatenate(self._output)

@@ -14,7 +14,7 @@ from riffengine.performance.journal import Journal, JournalHeader, read_journal
 from riffengine.processes.player_messages import PlaceLoop, SetGrid
 from riffengine.replay import Replay, read_player_log, replay_file
 from riffengine.transport.sync.source import BeatPosition
-from tests.replay.live_set import WEIGHTS, LiveSet, NoiseFamily
+from tests.replay.live_set import PLUGINS, WEIGHTS, LiveSet, NoiseFamily
 
 
 def replayed_set(path: Path, steps: int | None = None, block_frames: int = 512) -> tuple[np.ndarray, NoiseFamily]:  # type: ignore[type-arg]
@@ -41,6 +41,20 @@ def test_a_replay_is_the_live_set_to_the_last_bit_for_every_block_size(tmp_path:
     for block_frames in (100, 512, 4096):
         replayed, _ = replayed_set(path, block_frames=block_frames)
         assert np.array_equal(replayed, heard)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_set_through_plugins_is_replayed_to_the_last_bit_for_every_block_size(tmp_path: Path, seed: int) -> None:
+    """Plugins come, go and are moved on decks, a stem, a send and the master, in host processes of their own."""
+    path = tmp_path / "set.jsonl"
+    heard = LiveSet(path, seed, plugins=True).play(5.0)
+    family, recording = NoiseFamily(), read_journal(path)
+    through = [entry for entry in recording.entries if entry.path == "AttachInsert"]
+    assert len(through) > 1
+    for block_frames in (100, 4096):
+        replay = Replay(recording, lambda name: family, opener=PLUGINS)
+        assert np.array_equal(np.concatenate(list(replay.blocks(block_frames))), heard)
+    assert not replay.plugin_failures
 
 
 def test_a_set_that_followed_a_leader_is_replayed_on_the_very_grids_it_followed(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class ReturnPath:
         self._ring = Ring(CHANNELS)
         self._runs: deque[list[int]] = deque()  # frames of answered sound: [first, end], in order, with gaps between
         self._asked: int | None = None  # the next block to ask for
+        self._most_latency = 0  # that an answer had so far
         self._next = 0  # the next block to be answered
         self._origin = 0  # plugins begin with silence: what they say of frames before this is not our sound
         self._held_until = 0
@@ -69,6 +70,7 @@ class ReturnPath:
     def start_at(self, frame: int) -> None:
         """Begin with the first whole block from ``frame`` on."""
         self._asked = self._next = -(-frame // BLOCK_FRAMES)
+        self._most_latency = self.latency_frames
         self._origin = self._asked * BLOCK_FRAMES
 
     def change(self, number: int, value: float, frame: int) -> None:
@@ -96,7 +98,7 @@ class ReturnPath:
             return
         while self._next < self._asked:
             answer = self.blocks.answer(self._next)
-            if answer is None and self._waiting and self._begin(self._next, 0) < needed:
+            if answer is None and self._waiting and self._next * BLOCK_FRAMES - self._most_latency < needed:
                 self.blocks.wait_answer(self._next, _WAIT_SECONDS)
                 answer = self.blocks.answer(self._next)
             if answer is not None:
@@ -107,15 +109,14 @@ class ReturnPath:
                 self._origin = (self._next + 1) * BLOCK_FRAMES
             self._next += 1
 
-    def _begin(self, block: int, latency: int) -> int:
-        return block * BLOCK_FRAMES - latency
-
     def _keep(self, block: int, sound: Block, latency: int) -> None:
         peak = max(float(sound.max()), -float(sound.min()))
         if not peak <= RUNAWAY:  # NaN too
             self.refused += 1
             return
-        first = block * BLOCK_FRAMES - min(max(latency, 0), self.message.most_latency)
+        latency = min(max(latency, 0), self.message.most_latency)
+        self._most_latency = max(self._most_latency, latency)
+        first = block * BLOCK_FRAMES - latency
         end, runs = first + BLOCK_FRAMES, self._runs
         if runs and first < runs[-1][1]:  # the latency has grown: leave out what would come twice
             first = runs[-1][1] + self._fade_frames

@@ -32,6 +32,7 @@ from riffengine.transport.beat_grid import BeatGrid
 
 MASTER = "master"
 _GRIDS_KEPT = 8
+_REST_FRAMES = 4096  # longer than a fade
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,15 @@ class StagedMix:
         yield MASTER, self._master
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing goes through plugins any more, and all stages are on one frame."""
-        busy = any(insert.paths for _, insert in self.inserts())
-        return not busy and len(set(self._frames.values())) == 1
+    def ends_at(self) -> int | None:
+        """The frame from which on nothing goes through plugins and all stages are on one frame; ``None`` for never.
+
+        It follows from the messages alone, so that the plain mix goes on from the same frame for every size of block.
+        """
+        if any(insert.path is not None for _, insert in self.inserts()):
+            return None
+        rest = max(lead.reached_at for lead in self._leads.values()) + _REST_FRAMES
+        return -(-rest // _REST_FRAMES) * _REST_FRAMES
 
     def set_grid(self, grid: BeatGrid, frame: int) -> None:
         """From ``frame`` on ``grid`` is the transport that plugins are told."""
@@ -215,6 +221,12 @@ class StagedMix:
     def continue_at(self, frame: int) -> None:
         """Hand out ``frame`` next, after a block that could not be mixed."""
         self._frames[Stage.OUT] = max(frame, self._frames[Stage.OUT])
+
+    def close(self) -> None:
+        """Let go of every host."""
+        for _, insert in self.inserts():
+            for path in insert.paths:
+                path.close()
 
     def _run(self, stages: tuple[Stage, ...], end: int, sound: Callable[[int, int], None]) -> None:
         """Advance ``stages`` to ``end`` in pieces within which nothing begins or ends."""
