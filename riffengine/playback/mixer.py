@@ -213,18 +213,19 @@ class Mixer:
 
     def _change_insert(self, message: ToInsert) -> bool:
         """Act on the plugins of a place, at once."""
+        frame = self._mixed if self._begun else self._mixed + MIX_AHEAD_FRAMES  # where the pulls begin
         if isinstance(message, AttachInsert):
             try:
                 path = self._paths.pop(message.segment, None) or self._return_path(message)
             except PluginError:
                 return False
             staged = self._staged = self._staged or self._stages()
-            return staged.attach(path, self._mixed)
+            return staged.attach(path, frame)
         if self._staged is None:
             return False
         if isinstance(message, DetachInsert):
-            return self._staged.detach(message.place, self._mixed)
-        return self._staged.set_latency(message, self._mixed)
+            return self._staged.detach(message.place, frame)
+        return self._staged.set_latency(message, frame)
 
     def _return_path(self, message: AttachInsert) -> ReturnPath:
         if self.channels != CHANNELS:

@@ -32,7 +32,7 @@ from riffengine.plugins.hosted_chain import HostedChain, Open, PositionError
 from riffengine.processes.audio import CHANNELS
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, SLOTS, PluginBlocks
-from riffengine.processes.realtime import raise_priority
+from riffengine.processes.realtime import raise_own_priority
 
 _PRIORITY = 8  # SCHED_FIFO, below the player's 10
 _IDLE_SECONDS = 0.02
@@ -40,9 +40,21 @@ _BLOCKS_BETWEEN_MESSAGES = 8
 _MOST_BEHIND = SLOTS // 2  # a host that was further behind goes on with the newest block
 
 
-def host_main(options: HostOptions, connection: Connection) -> None:
-    """The body of a host process (target of ``spawn``): answer blocks until the engine hangs up."""
+def host_main(options: HostOptions | None, connection: Connection) -> None:
+    """The body of a host process (target of ``spawn``): answer blocks until the engine hangs up.
+
+    Without ``options`` it is a spare: all is imported, and it waits to be told whose place to take.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which ends the hosts last
+    if options is None:
+        importlib.import_module("riffengine.plugins.lv2")
+        try:
+            options = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        assert isinstance(options, HostOptions)
+    if options.live:
+        raise_own_priority(_PRIORITY)
     _redirect_output(options.log)
     flush_denormals()
     try:
@@ -57,9 +69,6 @@ def host_main(options: HostOptions, connection: Connection) -> None:
     except PluginError as error:
         connection.send(HostFailed(0, str(error)))
         return
-    # After the plugins have started their threads, which need no priority.
-    if options.live:
-        raise_priority(_PRIORITY)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -129,10 +138,13 @@ class _Host:
         self.connection.send(message)
 
 
-class PluginHost(ChildProcess[HostOptions, ToHost, FromHost]):
-    """The engine's handle on a host process; ``HostReady`` or ``HostFailed`` follows ``start``."""
+class PluginHost(ChildProcess[HostOptions | None, ToHost, FromHost]):
+    """The engine's handle on a host process; ``HostReady`` or ``HostFailed`` follows ``start``.
 
-    def __init__(self, options: HostOptions) -> None:
+    Without options it is a spare, which loads plugins when it is sent ``HostOptions``: a third of a second sooner.
+    """
+
+    def __init__(self, options: HostOptions | None = None) -> None:
         super().__init__("riffengine-plugins", host_main, options)
 
 

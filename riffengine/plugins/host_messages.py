@@ -35,7 +35,7 @@ class TakeState:
     """Answer with ``StateTaken``."""
 
 
-ToHost = TakeState
+ToHost = TakeState | HostOptions  # the options go to a host that was started without any
 
 
 # --- host → engine ----------------------------------------------------------------------------------------------------

@@ -110,14 +110,15 @@ class SetGrid:
 class AttachInsert:
     """Send the sound of ``place`` through the host at the other end of ``segment``, crossfaded in when it answers.
 
-    ``place`` is ``deck/<d>``, ``deck/<d>/stem/<s>``, ``send/<n>`` or ``master``. Sound is sent ``lead_frames`` and
-    the plugins' latency ahead; ``most_latency`` is the most that is made up for. ``controls`` are the paths of the
-    plugins' parameters, in the order of their numbers. ``chain`` describes the plugins for a replay.
+    ``place`` is ``deck/<d>``, ``deck/<d>/stem/<s>``, ``send/<n>`` or ``master``. The output pulls ``pull_frames`` at
+    once, always where that is a multiple of a plugin block, else at most; sound is sent so much and the plugins'
+    latency ahead. ``most_latency`` is the most that is made up for. ``controls`` are the paths of the plugins'
+    parameters, in the order of their numbers. ``chain`` describes the plugins for a replay.
     """
 
     place: str
     segment: str
-    lead_frames: int
+    pull_frames: int
     latency_frames: int
     most_latency: int
     controls: tuple[str, ...] = ()

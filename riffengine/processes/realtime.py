@@ -23,6 +23,12 @@ def raise_priority(priority: int) -> None:
             return
 
 
+def raise_own_priority(priority: int) -> None:
+    """Ask for real-time scheduling (FIFO at ``priority``) for this thread, but not for threads that it starts."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+
 @contextlib.contextmanager
 def own_priority(priority: int) -> Iterator[None]:
     """Real-time scheduling (FIFO at ``priority``) for this thread only: threads it starts meanwhile get none.

@@ -24,8 +24,8 @@ class HostInTest:
         self._next: int | None = None
         self._delayed = np.zeros((0, 2), dtype=np.float32)
 
-    def attach(self, place: str, lead: int = 512 + BLOCK_FRAMES, controls: tuple[str, ...] = ()) -> AttachInsert:
-        return AttachInsert(place, self.blocks.name, lead, self.latency, MOST_LATENCY, controls)
+    def attach(self, place: str, pull_frames: int = 512, controls: tuple[str, ...] = ()) -> AttachInsert:
+        return AttachInsert(place, self.blocks.name, pull_frames, self.latency, MOST_LATENCY, controls)
 
     def serve(self, skip: bool = False) -> None:
         """Answer every block that waits; ``skip`` leaves them out, as a host that hangs does."""

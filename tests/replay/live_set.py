@@ -184,7 +184,7 @@ class LiveSet:
             latency = rng.choice((0, 256))
             chain = PluginChain((HostedPlugin("test:late" if latency else "test:gain", values=(("gain", 0.5),)),))
             controls = tuple(f"{place}/fx/1/{name}" for name in ("on", "mix", "gain", "fault", "delay"))
-            message = AttachInsert(place, "", 512, latency, RATE, controls, chain.as_text())
+            message = AttachInsert(place, "", 1024, latency, RATE, controls, chain.as_text())
             self._places.add(place)
             self.send(hosts.attach(message, self.grid.bpm))
         elif what == "detach" and place in self._places:

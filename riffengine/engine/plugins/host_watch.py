@@ -16,13 +16,19 @@ LOAD_SECONDS = 20.0
 
 
 class HostWatch:
-    """A host process on the shared memory ``blocks``. ``numbers`` are the numbers of its plugins at their place."""
+    """A host process on the shared memory ``blocks``. ``numbers`` are the numbers of its plugins at their place.
 
-    def __init__(self, options: HostOptions, blocks: PluginBlocks, numbers: tuple[int, ...]) -> None:
+    ``spare`` is a process that waits already; it is used in place of a new one.
+    """
+
+    def __init__(
+        self, options: HostOptions, blocks: PluginBlocks, numbers: tuple[int, ...], spare: PluginHost | None = None
+    ) -> None:
         self.options, self.blocks, self.numbers = options, blocks, numbers
         self.ready: HostReady | None = None
         self.latency = 0
-        self._host = PluginHost(options)
+        self._spare = spare is not None
+        self._host = spare or PluginHost(options)
         self._began_ns = 0
         self._answered, self._moved_ns, self._looks = -1, 0, 0
 
@@ -39,7 +45,10 @@ class HostWatch:
     def start(self, now_ns: int) -> None:
         """Start the process; ``OSError`` when the system has no room for it."""
         self._began_ns = self._moved_ns = now_ns
-        self._host.start()
+        if self._spare:
+            self._host.send(self.options)
+        else:
+            self._host.start()
 
     def receive(self, now_ns: int) -> tuple[list[FromHost], str]:
         """What it said, and why it can no longer be used: "" while it can."""

@@ -13,7 +13,9 @@ from typing import Protocol
 
 from riffengine.engine.plugins.host_watch import HostWatch
 from riffengine.errors import PluginError
+from riffengine.playback.inserts.return_path import SEND_PULL_FRAMES
 from riffengine.plugins.chain import HostedPlugin, PluginChain, controls
+from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import (
     FromHost,
     HostFailed,
@@ -24,7 +26,7 @@ from riffengine.plugins.host_messages import (
     StateTaken,
 )
 from riffengine.processes.player_messages import AttachInsert, DetachInsert, SetInsertLatency, ToPlayer
-from riffengine.processes.plugin_blocks import PluginBlocks
+from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
 
 MOST_DEATHS = 3
 WITHIN_SECONDS = 60.0
@@ -36,7 +38,7 @@ class Rack(Protocol):
     """What a link needs of the rack that it belongs to."""
 
     sample_rate: int
-    lead_frames: int
+    pull_frames: int
     most_latency: int
     opener: str
 
@@ -63,6 +65,9 @@ class Rack(Protocol):
 
     def bpm(self) -> float:
         """The tempo now."""
+
+    def take_spare(self) -> PluginHost | None:
+        """A host process that waits for plugins, if there is one."""
 
 
 @dataclass
@@ -94,8 +99,9 @@ class InsertLink:
 
     @property
     def lead(self) -> int:
-        """How many frames ahead the player sends the sound of this place."""
-        return self.rack.lead_frames + self._host.latency if self._host is not None else 0
+        """How many frames ahead the player sends the sound of this place, at most."""
+        pull_frames = max(self.rack.pull_frames, SEND_PULL_FRAMES if self.place.startswith("send/") else 0)
+        return pull_frames + BLOCK_FRAMES + self._host.latency if self._host is not None else 0
 
     def want(self, number: int, reference: str, now_ns: int, state: bytes = b"") -> None:
         """Have ``reference`` as plugin ``number``; "" takes it out."""
@@ -183,7 +189,7 @@ class InsertLink:
             log=self.rack.log_of(self.place),
             opener=self.rack.opener,
         )
-        host = HostWatch(options, blocks, numbers)
+        host = HostWatch(options, blocks, numbers, self.rack.take_spare() if takes_over else None)
         try:
             host.start(now_ns)
         except OSError as error:
@@ -235,7 +241,7 @@ class InsertLink:
         names = tuple(f"{place}/fx/{host.numbers[position]}/{name}" for position, name in controls(host.ready.infos))
         chain = host.options.chain.as_text()
         rack.send(
-            AttachInsert(place, host.blocks.name, rack.lead_frames, host.latency, rack.most_latency, names, chain)
+            AttachInsert(place, host.blocks.name, rack.pull_frames, host.latency, rack.most_latency, names, chain)
         )
 
     def _refuse(self, host: HostWatch, number: int, reason: str, now_ns: int) -> None:

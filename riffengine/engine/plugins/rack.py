@@ -25,6 +25,7 @@ from riffengine.performance.insert_parameters import (
 )
 from riffengine.performance.parameter_tree import Parameter
 from riffengine.plugins.chain import MOST_LATENCY_SECONDS, HostedPlugin, settable
+from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import HostReady
 from riffengine.plugins.plugin import PluginParameter
 from riffengine.processes.parameter_path import parse_path
@@ -34,6 +35,7 @@ from riffengine.scheduler.actions import Action
 from riffengine.scheduler.conductor import Conductor
 
 _REFERENCE = re.compile(r"(lv2|clap|vst3):\S.*")
+_SPARE_SECONDS = 2.0  # until the next spare is started: what crashed is loaded again first
 SOURCE = "plugins"
 
 
@@ -57,7 +59,7 @@ class PluginRack(Surface):
 
     def __init__(self, conductor: Conductor, block_frames: int, ports: RackPorts) -> None:
         self.sample_rate = conductor.grid.sample_rate
-        self.lead_frames = block_frames + BLOCK_FRAMES
+        self.pull_frames = block_frames
         self.most_latency = round(MOST_LATENCY_SECONDS * self.sample_rate)
         self.opener = ports.opener
         self._conductor, self._ports = conductor, ports
@@ -65,6 +67,8 @@ class PluginRack(Surface):
         self._pending: dict[str, dict[str, Value]] = {}  # by place and number: values for when the plugin is there
         self._joined: dict[str, tuple[str, ...]] = {}  # paths in the tree, by place and number
         self._lead = 0
+        self._spare: PluginHost | None = None  # takes the place of a host that has crashed
+        self._spare_due_ns = 0
         self._logs: tempfile.TemporaryDirectory[str] | None = None
 
     # --- for the engine ---------------------------------------------------------------------------------------------
@@ -116,6 +120,8 @@ class PluginRack(Surface):
         now_ns = self._ports.now_ns()
         for link in self._links.values():
             link.tick(now_ns)
+        if self._spare is None and now_ns >= self._spare_due_ns and any(link.running for link in self._links.values()):
+            self._start_spare(now_ns)
         lead = self._leads()
         if lead != self._lead:
             self._lead = lead
@@ -152,6 +158,9 @@ class PluginRack(Surface):
         """End all host processes."""
         for link in self._links.values():
             link.close()
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
         if self._logs is not None:
             self._logs.cleanup()
             self._logs = None
@@ -216,7 +225,21 @@ class PluginRack(Surface):
         """The tempo now."""
         return self._conductor.grid.bpm
 
+    def take_spare(self) -> PluginHost | None:
+        """A host process that waits for plugins, if there is one."""
+        spare, self._spare = self._spare, None
+        self._spare_due_ns = self._ports.now_ns() + round(_SPARE_SECONDS * 1e9)
+        return spare if spare is not None and spare.alive else None
+
     # ----------------------------------------------------------------------------------------------------------------
+
+    def _start_spare(self, now_ns: int) -> None:
+        self._spare = PluginHost()
+        try:
+            self._spare.start()
+        except OSError:  # there is no room for a process now: try again later
+            self._spare = None
+            self._spare_due_ns = now_ns + round(_SPARE_SECONDS * 1e9)
 
     def _link(self, place: str) -> InsertLink:
         if place not in self._links:
@@ -239,7 +262,9 @@ class PluginRack(Surface):
         for place, link in self._links.items():
             path = parse_path(f"{place}/x")
             kind = "stem" if path.stem else "deck" if path.deck else path.group.partition("/")[0]
-            by_kind[kind] = max(by_kind.get(kind, 0), min(link.lead, self.lead_frames + self.most_latency))
+            by_kind[kind] = max(
+                by_kind.get(kind, 0), min(link.lead, self.pull_frames + BLOCK_FRAMES + self.most_latency)
+            )
         return sum(by_kind.values())
 
 

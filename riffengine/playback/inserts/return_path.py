@@ -21,6 +21,9 @@ FADE_SECONDS = 0.005
 RUNAWAY = 64.0
 """+36 dBFS: what is louder than this is a plugin out of control, not music."""
 
+SEND_PULL_FRAMES = 1024
+"""Sends are led as if the output pulled so much at once, or more (23 ms at 44.1 kHz)."""
+
 _WAIT_SECONDS = 10.0  # for one answer, where it is waited for
 _STALE_BLOCKS = SLOTS - 16
 
@@ -52,10 +55,18 @@ class ReturnPath:
         self._mirror: int | None = None  # the frame from which the sound before is played backwards
         self._changes: list[tuple[int, int, float]] = []  # frame, number of the parameter, value
 
-    @property
-    def lead(self) -> int:
-        """How many frames before it is heard the sound must be sent."""
-        return self.message.lead_frames + min(self.latency_frames, self.message.most_latency)
+    def lead(self, end: int) -> int:
+        """How many frames before it is heard the sound must be sent, where the pulls read up to ``end``.
+
+        What is read with the next pull must have been sent with the present one, and in whole blocks: where every pull
+        is a multiple of a block, ``end`` is the same in each block, and the least lead is known.
+        """
+        pull = self.message.pull_frames
+        if self.message.place.startswith("send/"):
+            # The sound on a send bus has the level that faders have so much later. The same for every device.
+            pull = max(pull, SEND_PULL_FRAMES) // BLOCK_FRAMES * BLOCK_FRAMES + 1
+        least = pull + min(self.latency_frames, self.message.most_latency)
+        return least + (BLOCK_FRAMES if pull % BLOCK_FRAMES else -(end + least) % BLOCK_FRAMES)
 
     @property
     def heard(self) -> bool:

@@ -185,13 +185,14 @@ class StagedMix:
         self._targets = {t: found for t, found in self._targets.items() if found[0] is not insert or t in keep}
 
     def _set_leads(self, frame: int) -> None:
-        after = 0
+        after = settled = 0
         kinds = {"master": [self._master], "send": self._sends.values(), "deck": self._by_deck.values()}
         for kind, inserts in {**kinds, "stem": self._all_stems()}.items():
             lead, paths = self._leads[kind], [path for insert in inserts if (path := insert.path) is not None]
-            lead.move(max((path.lead for path in paths), default=0), frame)
+            lead.move(max((path.lead(frame + after) for path in paths), default=0), frame)
+            settled = max(settled, lead.reached_at)
             for path in paths:
-                path.hold_until(lead.reached_at + after + path.message.lead_frames)
+                path.hold_until(settled + after + path.message.pull_frames)
             after += lead.target
 
     def _all_stems(self) -> list[Insert]:

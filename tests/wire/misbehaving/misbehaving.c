@@ -1,4 +1,5 @@
-/* An LV2 effect that does what its port "fault" says: nothing (a gain, delayed by "delay" frames), or harm. */
+/* An LV2 effect that does what its port "fault" says: nothing (a gain, delayed by "delay" frames), or harm.
+ * It acts when the port changes: an instance that begins with a fault, because a host has restored it, is a sound one. */
 #include <lv2/core/lv2.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ typedef struct {
     float *ports[PORTS];
     float ring[2][RING];
     unsigned at;
+    int asked, fault, begun;
 } Plugin;
 
 static LV2_Handle instantiate(const LV2_Descriptor *d, double rate, const char *path, const LV2_Feature *const *f)
@@ -26,11 +28,16 @@ static void connect_port(LV2_Handle handle, uint32_t port, void *data) { ((Plugi
 static void run(LV2_Handle handle, uint32_t frames)
 {
     Plugin *self = handle;
-    int fault = (int)*self->ports[FAULT];
+    int asked = (int)*self->ports[FAULT];
+    int changed = self->begun && asked != self->asked;
+    if (changed) self->fault = asked;
+    self->asked = asked;
+    self->begun = 1;
+    int fault = self->fault;
     unsigned delay = (unsigned)*self->ports[DELAY];
     float gain = *self->ports[GAIN];
     *self->ports[LATENCY] = fault == WRONG_LATENCY ? 110250.0f : (float)delay;
-    switch (fault) {
+    if (changed) switch (fault) {
     case SEGFAULT: *(volatile int *)0 = 1; break;
     case HANG: sleep(1); break;
     case WRITE_BEYOND: memset(self->ports[OUT_L], 0x7f, 1 << 26); break;
