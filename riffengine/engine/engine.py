@@ -19,6 +19,7 @@ from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
+from riffengine.engine.plugins.instrument_notes import InstrumentNotes
 from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.snapshot import ObservationBuilder
@@ -64,6 +65,9 @@ class Engine:
         self._player = PlayerLink(context.player_options(), self, context)
         self.plugins = self._plugin_rack()
         context.surfaces.join(self.plugins)
+        self.instruments = InstrumentNotes(
+            context.conductor, context.midi_notes_out.slot_notes, self._player.send, self.plugins.instruments
+        )
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
         # Commands that are answered before the scheduler sees them, which need not know them.
@@ -252,6 +256,7 @@ class Engine:
             outward.tick(self.frame(), self._context.clock.now_ns(), self._context.sync.paused)
         self._context.recording.tick(self.now())
         self.plugins.tick()
+        self.instruments.tick(self.frame(), self.plugins.lead)
 
     def _time_is_up(self) -> bool:
         """Whether ``--seconds`` of music have been heard."""

@@ -96,6 +96,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         context.player_log.restarted()
         engine.carry_out(context.conductor.restore_player(engine.frame()))
         engine.plugins.player_restarted()
+        engine.instruments.forget()
         context.recording.player_restarted(engine.frame())
 
     def _on_lost(self, reason: str, pause_seconds: float) -> None:

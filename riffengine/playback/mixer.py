@@ -31,7 +31,6 @@ from riffengine.processes.player_messages import (
     AttachInsert,
     Audible,
     BankLanded,
-    DetachInsert,
     FreeLoop,
     FromPlayer,
     LaunchBank,
@@ -42,6 +41,7 @@ from riffengine.processes.player_messages import (
     SetControl,
     SetGrid,
     ToInsert,
+    ToInstrument,
     ToPlayer,
 )
 from riffengine.transport.beat_grid import BeatGrid
@@ -149,10 +149,10 @@ class Mixer:
         ``False`` when it cannot be played (not finite, wrong shape, gone); ``schedule`` then refuses the message.
         """
         if isinstance(message, AttachInsert):
-            try:
-                self._paths[message.segment] = self._return_path(message)
-            except PluginError:
-                return False
+            path = self._open_path(message)
+            if path is not None:
+                self._paths[message.segment] = path
+            return path is not None
         return not isinstance(message, PlaceLoop) or self._loops.admit(message.loop) is not None
 
     def schedule(self, message: ToPlayer) -> None:
@@ -202,6 +202,10 @@ class Mixer:
         if isinstance(message, ToInsert):
             self._counters.refused_messages += not self._change_insert(message)
             return self._mixed
+        if isinstance(message, ToInstrument):
+            frame = None if self._staged is None else self._staged.play_notes(message)
+            self._counters.refused_messages += frame is None
+            return self._mixed if frame is None else frame
         stage = self._controls.stage_of(message.target) if isinstance(message, SetControl) else Stage.VOICES
         if self._staged is None:
             return stage, self._mixed
@@ -214,23 +218,21 @@ class Mixer:
     def _change_insert(self, message: ToInsert) -> bool:
         """Act on the plugins of a place, at once."""
         frame = self._mixed if self._begun else self._mixed + MIX_AHEAD_FRAMES  # where the pulls begin
+        path = None
         if isinstance(message, AttachInsert):
-            try:
-                path = self._paths.pop(message.segment, None) or self._return_path(message)
-            except PluginError:
+            path = self._paths.pop(message.segment, None) or self._open_path(message)
+            if path is None:
                 return False
-            staged = self._staged = self._staged or self._stages()
-            return staged.attach(path, frame)
-        if self._staged is None:
-            return False
-        if isinstance(message, DetachInsert):
-            return self._staged.detach(message.place, frame)
-        return self._staged.set_latency(message, frame)
+            self._staged = self._staged or self._stages()
+        return self._staged is not None and self._staged.change(message, path, frame)
 
-    def _return_path(self, message: AttachInsert) -> ReturnPath:
-        if self.channels != CHANNELS:
-            raise PluginError(f"plugins need {CHANNELS} channels; this mixer has {self.channels}")
-        return ReturnPath(message, self.sample_rate, self.waits_for_plugins)
+    def _open_path(self, message: AttachInsert) -> ReturnPath | None:
+        if self.channels != CHANNELS:  # plugins are stereo
+            return None
+        try:
+            return ReturnPath(message, self.sample_rate, self.waits_for_plugins)
+        except PluginError:
+            return None
 
     def _stages(self) -> StagedMix:
         parts = MixParts(self._decks, self._controls, self._bus, self._cue, self._messages)

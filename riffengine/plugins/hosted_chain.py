@@ -83,7 +83,7 @@ class _Position:
         if self._glides:
             self._glide()
         dry = self._delay.run(sound, self.plugin.latency)
-        self.plugin.run(sound, position, events)
+        self.plugin.run(sound, position, events if self.plugin.info.midi_in else ())
         share, wanted = self._share, self._wanted_share
         if share == wanted == 1.0:
             return

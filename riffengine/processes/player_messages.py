@@ -141,6 +141,23 @@ class SetInsertLatency:
 
 
 @dataclass(frozen=True)
+class PlayNotes:
+    """Give the plugins of ``place`` MIDI messages at ``at_frame``; ``data`` has three bytes for each of them."""
+
+    place: str
+    data: tuple[int, ...]
+    at_frame: int | None = None
+
+
+@dataclass(frozen=True)
+class CancelNotes:
+    """Forget the notes for ``place`` from ``at_frame`` on."""
+
+    place: str
+    at_frame: int | None = None
+
+
+@dataclass(frozen=True)
 class StopPlayer:
     """Fade to silence over ``fade_frames``, then end the player."""
 
@@ -265,7 +282,19 @@ class Recorded:
 
 ToRecorder = StartRecording | StopRecording | SaveLast
 ToInsert = AttachInsert | DetachInsert | SetInsertLatency
-ToPlayer = PlaceLoop | RemoveLoop | LaunchBank | FreeLoop | SetControl | SetGrid | StopPlayer | ToInsert | ToRecorder
+ToInstrument = PlayNotes | CancelNotes
+ToPlayer = (
+    PlaceLoop
+    | RemoveLoop
+    | LaunchBank
+    | FreeLoop
+    | SetControl
+    | SetGrid
+    | StopPlayer
+    | ToInsert
+    | ToInstrument
+    | ToRecorder
+)
 FromPlayer = (
     PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | Recorded | PlayerFailed | PlayerNotice
 )

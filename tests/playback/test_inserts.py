@@ -12,9 +12,11 @@ from riffengine.processes.audio import Block, Samples
 from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.player_messages import (
     AttachInsert,
+    CancelNotes,
     DetachInsert,
     LaunchBank,
     PlaceLoop,
+    PlayNotes,
     SetControl,
     SetInsertLatency,
     ToPlayer,
@@ -226,6 +228,22 @@ def test_parameters_reach_the_host_with_the_block_of_their_frame(
     changes = {asked.block: asked.changes for asked in through.asked if asked.changes}
     assert changes == {20000 // 128: ((1, -12.5),)}
     assert mixer.counters.refused_messages == 0
+
+
+def test_notes_reach_the_host_on_their_frame_and_can_be_taken_back(
+    rack: LoopRack, host: Callable[..., HostInTest]
+) -> None:
+    through = host()
+    mixer = playing(rack, through.attach("deck/a/stem/stem0"))
+    place = "deck/a/stem/stem0"
+    for frame, data in ((20000, (0x90, 60, 100)), (20030, (0x80, 60, 0, 0x90, 64, 90)), (30000, (0x80, 64, 0))):
+        mixer.schedule(PlayNotes(place, data, frame))
+    mixer.schedule(CancelNotes(place, 25000))
+    mixer.schedule(PlayNotes("master", (0x90, 1, 1), 20000))
+    pull(mixer, through)
+    heard = [(asked.block * 128 + note.frame, note.data) for asked in through.asked for note in asked.notes]
+    assert heard == [(20000, (0x90, 60, 100)), (20030, (0x80, 60, 0)), (20030, (0x90, 64, 90))]
+    assert mixer.counters.refused_messages == 1  # there is no host at the master
 
 
 def test_plugins_are_told_the_beat(rack: LoopRack, host: Callable[..., HostInTest]) -> None:

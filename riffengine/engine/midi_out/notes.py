@@ -98,7 +98,7 @@ class MidiNotesOut:
         for bank in (deck.sounding, deck.launching):
             if bank is not None:
                 since = 0 if bank is deck.sounding or bank.frame <= frame else bank.frame
-                banks.append((since, self._bank_notes(bank, alpha)))
+                banks.append((since, bank_notes(bank, alpha, self.slot_notes)))
         silent = frozenset(
             stem
             for stem in stems_of(state.values, name)
@@ -108,12 +108,13 @@ class MidiNotesOut:
             silent |= frozenset(STEM_OF.values())
         return DeckNotes(tuple(banks), silent, scheduler.facts.beats)
 
-    def _bank_notes(self, bank: MorphBank, alpha: float) -> bytes:
-        """The notes of the loop that is nearest to ``alpha``."""
-        if not bank.placed:
-            return b""
-        nearest = min(bank.placed, key=lambda at: (abs(at - alpha), at))
-        return self.slot_notes(bank.placed[nearest].ref.slot)
+
+def bank_notes(bank: MorphBank, alpha: float, slot_notes: Callable[[int], bytes]) -> bytes:
+    """The packed notes of the loop that is nearest to ``alpha``; ``slot_notes`` has those of every slot."""
+    if not bank.placed:
+        return b""
+    nearest = min(bank.placed, key=lambda at: (abs(at - alpha), at))
+    return slot_notes(bank.placed[nearest].ref.slot)
 
 
 def deck_audible(state: PerformanceState, deck: str) -> bool:

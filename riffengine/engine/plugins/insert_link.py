@@ -103,6 +103,12 @@ class InsertLink:
         pull_frames = max(self.rack.pull_frames, SEND_PULL_FRAMES if self.place.startswith("send/") else 0)
         return pull_frames + BLOCK_FRAMES + self._host.latency if self._host is not None else 0
 
+    @property
+    def plays(self) -> bool:
+        """Whether one of its plugins is an instrument."""
+        ready = self._host.ready if self._host is not None else None
+        return ready is not None and any(info.midi_in and not info.inputs for info in ready.infos)
+
     def want(self, number: int, reference: str, now_ns: int, state: bytes = b"") -> None:
         """Have ``reference`` as plugin ``number``; "" takes it out."""
         if reference:

@@ -132,6 +132,15 @@ class PluginRack(Surface):
         for link in self._links.values():
             link.attach_again()
 
+    def instruments(self) -> list[str]:
+        """The places at which an instrument plays."""
+        return [place for place, link in self._links.items() if link.plays]
+
+    @property
+    def lead(self) -> int:
+        """How many frames ahead of its faders the player works, at most."""
+        return self._lead
+
     def facts(self) -> dict[str, Value]:
         """Figures for a status report."""
         links = self._links.values()

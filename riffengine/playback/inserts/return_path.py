@@ -6,7 +6,9 @@ frame on while it fades out within 5 ms, so that neither a step nor silence is h
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from riffengine.playback.inserts.ring import Ring
 from riffengine.processes.audio import CHANNELS, Block
 from riffengine.processes.player_messages import AttachInsert
-from riffengine.processes.plugin_blocks import BLOCK_FRAMES, SLOTS, PluginBlocks
+from riffengine.processes.plugin_blocks import BLOCK_FRAMES, MOST_NOTES, SLOTS, BlockNote, PluginBlocks
 
 FADE_SECONDS = 0.005
 
@@ -53,6 +55,7 @@ class ReturnPath:
         self._held_until = 0
         self._share = 0  # how far it has faded in, 0 … fade_frames
         self._mirror: int | None = None  # the frame from which the sound before is played backwards
+        self._notes: list[tuple[int, tuple[int, int, int]]] = []  # frame, three bytes, in order
         self._changes: list[tuple[int, int, float]] = []  # frame, number of the parameter, value
 
     def lead(self, end: int) -> int:
@@ -97,10 +100,26 @@ class ReturnPath:
             self._changes.remove(entry)
         return [(number, value) for _, number, value in due]
 
+    def play(self, frame: int, data: tuple[int, int, int]) -> None:
+        """Give the plugins a MIDI message at ``frame``."""
+        insort(self._notes, (frame, data), key=itemgetter(0))
+
+    def cancel_notes(self, frame: int) -> None:
+        """Forget the MIDI messages from ``frame`` on."""
+        self._notes = [entry for entry in self._notes if entry[0] < frame]
+
+    def _take_notes(self, begin: int) -> list[BlockNote]:
+        if not self._notes or self._notes[0][0] >= begin + BLOCK_FRAMES:
+            return []
+        due = [entry for entry in self._notes if entry[0] < begin + BLOCK_FRAMES][:MOST_NOTES]
+        del self._notes[: len(due)]
+        return [BlockNote(max(0, frame - begin), data) for frame, data in due]
+
     def ask(self, sound: Block, beat: float, bpm: float, changes: list[tuple[int, float]]) -> None:
         """Ask for the next block."""
         assert self._asked is not None
-        self.blocks.ask(self._asked, sound, beat, bpm, changes)
+        notes = self._take_notes(self._asked * BLOCK_FRAMES)
+        self.blocks.ask(self._asked, sound, beat, bpm, changes, notes)
         self._asked += 1
 
     def collect(self, needed: int) -> None:

@@ -27,7 +27,16 @@ from riffengine.playback.message_queue import MessageQueue, Stage
 from riffengine.playback.playhead import STRETCH_FRAMES
 from riffengine.processes.audio import CHANNELS, SENDS, Block
 from riffengine.processes.parameter_path import ParameterPath, parse_path
-from riffengine.processes.player_messages import SetControl, SetInsertLatency, ToPlayer
+from riffengine.processes.player_messages import (
+    AttachInsert,
+    CancelNotes,
+    DetachInsert,
+    SetControl,
+    SetInsertLatency,
+    ToInsert,
+    ToInstrument,
+    ToPlayer,
+)
 from riffengine.transport.beat_grid import BeatGrid
 
 MASTER = "master"
@@ -115,34 +124,24 @@ class StagedMix:
         """From ``frame`` on ``grid`` is the transport that plugins are told."""
         self._grids.append((frame, grid))
 
-    def attach(self, path: ReturnPath, frame: int) -> bool:
-        """Send a place through another host; ``False`` when there is no such place."""
-        insert = self._at(path.message.place)
-        if insert is None:
-            return False
-        insert.attach(path)
-        controls = {parse_path(text): number for number, text in enumerate(path.message.controls)}
-        self._forget(insert)
-        self._targets |= {target: (insert, number) for target, number in controls.items()}
-        self._set_leads(frame)
-        return True
-
-    def detach(self, place: str, frame: int) -> bool:
-        """Let a place pass by its plugins; ``False`` when there is no such place."""
-        insert = self._at(place)
-        if insert is None:
-            return False
-        insert.detach()
-        self._forget(insert)
-        self._set_leads(frame)
-        return True
-
-    def set_latency(self, message: SetInsertLatency, frame: int) -> bool:
-        """Send a place earlier or later to its host; ``False`` when it has none."""
+    def change(self, message: ToInsert, path: ReturnPath | None, frame: int) -> bool:
+        """Attach ``path``, detach a place or change its latency from ``frame`` on; ``False`` where that cannot be."""
         insert = self._at(message.place)
-        if insert is None or insert.path is None:
+        if insert is None:
             return False
-        insert.path.latency_frames = message.latency_frames
+        match message:
+            case AttachInsert():
+                assert path is not None
+                insert.attach(path)
+                self._forget(insert)
+                self._targets |= {parse_path(text): (insert, n) for n, text in enumerate(message.controls)}
+            case DetachInsert():
+                insert.detach()
+                self._forget(insert)
+            case SetInsertLatency():
+                if insert.path is None:
+                    return False
+                insert.path.latency_frames = message.latency_frames
         self._set_leads(frame)
         return True
 
@@ -155,6 +154,20 @@ class StagedMix:
         frame = max(insert.fed, message.at_frame or 0)
         if insert.path is not None:
             insert.path.change(number, message.value, frame)
+        return frame
+
+    def play_notes(self, message: ToInstrument) -> int | None:
+        """Pass MIDI messages to a host, or take them back; the frame on which it acts, ``None`` without a host."""
+        insert = self._at(message.place)
+        if insert is None or insert.path is None:
+            return None
+        frame = max(insert.fed, message.at_frame or 0)
+        if isinstance(message, CancelNotes):
+            insert.path.cancel_notes(frame)
+        else:
+            for at in range(0, len(message.data) - 2, 3):
+                first, second, third = message.data[at : at + 3]
+                insert.path.play(frame, (first, second, third))
         return frame
 
     @property
