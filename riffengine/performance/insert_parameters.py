@@ -23,9 +23,9 @@ _LONGEST_HELP = 80
 
 @dataclass(frozen=True)
 class PluginControl:
-    """One parameter of a plugin as its format describes it, for a row of the tree."""
+    """One parameter of a plugin as its format describes it, for a row of the tree; ``path`` is the end of its path."""
 
-    symbol: str
+    path: str
     name: str
     low: float
     high: float
@@ -62,7 +62,7 @@ def control_rows(place: str, number: int, plugin: str, controls: Sequence[Plugin
         Parameter(
             f"{at}/mix", "float", 1.0, now, f"How much of {plugin} is heard; the rest is the sound before it", 0, 1
         ),
-        *(_row(at, plugin, control) for control in controls if control.symbol not in ("on", "mix", "plugin")),
+        *(_row(at, plugin, control) for control in controls),
     ]
 
 
@@ -77,14 +77,15 @@ def plugins_in(values: Mapping[str, Value]) -> dict[str, dict[int, str]]:
 
 
 def _row(at: str, plugin: str, control: PluginControl) -> Parameter:
-    path, text = f"{at}/{control.symbol}", f"{plugin}: {_printable(control.name)}"
+    path, text = f"{at}/{control.path}", f"{plugin}: {_printable(control.name)}"
     now = ControlClass.IMMEDIATE
     labels = {_printable(label): number for number, label in sorted(control.labels) if _printable(label)}
     low, high = control.low, control.high
     default = min(max(control.default, low), high)
     if control.toggled:
         return Parameter(path, "bool", default >= 0.5, now, text)
-    if len(labels) > 1 and len({label.lower() for label in labels}) == len(control.labels):
+    # Labels of a number that is not whole name some of its values, not all.
+    if control.integer and len(labels) > 1 and len({label.lower() for label in labels}) == len(control.labels):
         choices, numbers = tuple(labels), tuple(labels.values())
         nearest = min(range(len(numbers)), key=lambda n: abs(numbers[n] - default))
         return Parameter(path, "choice", choices[nearest], now, text, choices=choices, numbers=numbers)

@@ -14,6 +14,8 @@ from riffengine.plugins.plugin import PluginInfo, PluginParameter
 ON, MIX = "on", "mix"
 """What every position of a chain has before the parameters of its plugin."""
 
+_TAKEN = (ON, MIX, "plugin")
+
 MOST_LATENCY_SECONDS = 1.0
 """The most that is made up for; some plugins report nonsense."""
 
@@ -64,12 +66,23 @@ def settable(info: PluginInfo) -> tuple[PluginParameter, ...]:
     return tuple(parameter for parameter in info.parameters if not parameter.output)
 
 
+def control_name(symbol: str) -> str:
+    """What a plugin's parameter is called in the parameter tree, where ``on`` and ``mix`` are the chain's own."""
+    return f"own_{symbol}" if symbol in _TAKEN else symbol
+
+
+def symbol_of(name: str) -> str:
+    """The inverse of ``control_name``."""
+    symbol = name.removeprefix("own_")
+    return symbol if symbol in _TAKEN else name
+
+
 def controls(infos: Sequence[PluginInfo]) -> tuple[tuple[int, str], ...]:
     """What can be moved in a chain, in the order of the numbers that blocks carry: position from 0, name."""
     return tuple(
         (position, name)
         for position, info in enumerate(infos)
-        for name in (ON, MIX, *(parameter.symbol for parameter in settable(info)))
+        for name in (ON, MIX, *(control_name(parameter.symbol) for parameter in settable(info)))
     )
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from riffengine.errors import PluginError
-from riffengine.plugins.chain import MIX, MOST_LATENCY_SECONDS, ON, HostedPlugin, PluginChain, controls, settable
+from riffengine.plugins.chain import (
+    MIX,
+    MOST_LATENCY_SECONDS,
+    ON,
+    HostedPlugin,
+    PluginChain,
+    controls,
+    settable,
+    symbol_of,
+)
 from riffengine.plugins.guard import Guarded
 from riffengine.plugins.plugin import MidiEvent, Plugin, PluginInfo, PluginParameter, Position
 from riffengine.processes.audio import CHANNELS, Block
@@ -74,9 +83,9 @@ class _Position:
         elif name == MIX:
             self.mix = min(max(value, 0.0), 1.0)
         else:
-            parameter = self.parameters[name]
+            parameter = self.parameters[symbol_of(name)]
             stepped = parameter.integer or parameter.toggled or parameter.labels
-            self._glides[name] = _Glide(parameter, value, 1 if stepped else SMOOTH_BLOCKS)
+            self._glides[parameter.symbol] = _Glide(parameter, value, 1 if stepped else SMOOTH_BLOCKS)
 
     def run(self, sound: Block, position: Position, events: tuple[MidiEvent, ...]) -> None:
         """Process a block in place."""

@@ -24,7 +24,7 @@ from riffengine.performance.insert_parameters import (
     plugin_row,
 )
 from riffengine.performance.parameter_tree import Parameter
-from riffengine.plugins.chain import MOST_LATENCY_SECONDS, HostedPlugin, settable
+from riffengine.plugins.chain import MIX, MOST_LATENCY_SECONDS, ON, HostedPlugin, control_name, settable, symbol_of
 from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import HostReady
 from riffengine.plugins.plugin import PluginParameter
@@ -186,7 +186,7 @@ class PluginRack(Surface):
         pending = self._pending.get(at, {})
         on, mix = (state.values.get(f"{at}/{name}", pending.get(name, 1)) for name in ("on", "mix"))
         values = tuple(
-            (path.rpartition("/")[2], tree[path].number(state[path]))
+            (symbol_of(path.rpartition("/")[2]), tree[path].number(state[path]))
             for path in self._joined.get(at, ())
             if path in state.values and not path.endswith(("/on", "/mix"))
         )
@@ -279,7 +279,7 @@ class PluginRack(Surface):
 
 def _control(found: PluginParameter) -> PluginControl:
     return PluginControl(
-        found.symbol,
+        control_name(found.symbol),
         found.name,
         found.low,
         found.high,
@@ -292,5 +292,7 @@ def _control(found: PluginParameter) -> PluginControl:
 
 
 def _value(row: Parameter, now: Mapping[str, float]) -> Value:
-    symbol = row.path.rpartition("/")[2]
-    return row.value(now[symbol]) if symbol in now else row.default
+    name = row.path.rpartition("/")[2]
+    symbol = symbol_of(name)
+    # The chain's own switch and mix are not among what the plugin says.
+    return row.value(now[symbol]) if symbol in now and name not in (ON, MIX) else row.default

@@ -1,5 +1,5 @@
 /* An LV2 effect that does what its port "fault" says: nothing (a gain, delayed by "delay" frames), or harm.
- * It acts when the port changes: an instance that begins with a fault, because a host has restored it, is a sound one. */
+ * It acts when the port changes, once it has run for a while: an instance that a host has restored with a fault is sound. */
 #include <lv2/core/lv2.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,12 +9,13 @@
 enum { IN_L, IN_R, OUT_L, OUT_R, GAIN, DELAY, FAULT, LATENCY, PORTS };
 enum { NONE, SEGFAULT, HANG, NOT_A_NUMBER, DENORMAL, WRONG_LATENCY, WRITE_BEYOND, RUNAWAY };
 #define RING 16384
+#define RESTORED_RUNS 60 /* a host runs 50 blocks of silence first */
 
 typedef struct {
     float *ports[PORTS];
     float ring[2][RING];
     unsigned at;
-    int asked, fault, begun;
+    int asked, fault, runs;
 } Plugin;
 
 static LV2_Handle instantiate(const LV2_Descriptor *d, double rate, const char *path, const LV2_Feature *const *f)
@@ -29,10 +30,10 @@ static void run(LV2_Handle handle, uint32_t frames)
 {
     Plugin *self = handle;
     int asked = (int)*self->ports[FAULT];
-    int changed = self->begun && asked != self->asked;
+    int changed = self->runs > RESTORED_RUNS && asked != self->asked;
     if (changed) self->fault = asked;
     self->asked = asked;
-    self->begun = 1;
+    self->runs++;
     int fault = self->fault;
     unsigned delay = (unsigned)*self->ports[DELAY];
     float gain = *self->ports[GAIN];
