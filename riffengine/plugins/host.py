@@ -18,6 +18,7 @@ import numpy as np
 
 from riffengine.errors import PluginError
 from riffengine.plugins.denormals import flush_denormals
+from riffengine.plugins.guard import LOUDEST
 from riffengine.plugins.host_messages import (
     FromHost,
     HostFailed,
@@ -105,7 +106,8 @@ class _Host:
                 continue
             found = chain.run(sound, asked)
             if found is None:
-                blocks.give(number, sound, chain.latency)
+                if float(np.abs(sound).max()) < LOUDEST:  # what the guard had to cut is not music
+                    blocks.give(number, sound, chain.latency)
             elif found != fault:
                 self._say(PluginFault(*found))
             fault = found
@@ -117,13 +119,13 @@ class _Host:
                 self._receive()
 
     def _first_block(self) -> int:
-        """The oldest block of those that wait; the newest where another host was there before."""
+        """The oldest block of those that wait; the next one where a host was there before, which may have died of one."""
         blocks = self.blocks
+        if self.options.takes_over:
+            return blocks.asked_to
         while not blocks.wait(0, _IDLE_SECONDS):
             self._receive()
         number = blocks.asked_to - 1
-        if self.options.takes_over:
-            return number
         scratch = np.zeros((BLOCK_FRAMES, CHANNELS), dtype=np.float32)
         while number > 0 and blocks.take(number - 1, scratch) is not None:
             number -= 1

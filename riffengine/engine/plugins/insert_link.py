@@ -51,6 +51,9 @@ class Rack(Protocol):
     def joined(self, place: str, number: int, ready: HostReady, position: int) -> None:
         """A plugin runs for the first time: its parameters join the tree."""
 
+    def catch_up(self, place: str, number: int, had: HostedPlugin) -> None:
+        """A plugin runs as ``had`` says; what was moved since it was started goes to it now."""
+
     def left(self, place: str, number: int) -> None:
         """A plugin is no longer wanted, or cannot be had: its parameters leave the tree."""
 
@@ -236,7 +239,9 @@ class InsertLink:
         else:
             self._send_attach(host)
         for position, number in enumerate(host.numbers):
-            if number not in self._known:
+            if number in self._known:
+                self.rack.catch_up(self.place, number, host.options.chain.plugins[position])
+            else:
                 self._known[number] = self.wanted[number]
                 self.rack.joined(self.place, number, ready, position)
         self._dirty_ns = now_ns

@@ -29,7 +29,7 @@ from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import HostReady
 from riffengine.plugins.plugin import PluginParameter
 from riffengine.processes.parameter_path import parse_path
-from riffengine.processes.player_messages import ToPlayer
+from riffengine.processes.player_messages import SetControl, ToPlayer
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES
 from riffengine.scheduler.actions import Action
 from riffengine.scheduler.conductor import Conductor
@@ -206,6 +206,17 @@ class PluginRack(Surface):
             reply = self._ports.submit(Command(f"{at}/{symbol}", value, SOURCE))
             if isinstance(reply, Rejected):
                 self._ports.tell(place, reply.reason)
+
+    def catch_up(self, place: str, number: int, had: HostedPlugin) -> None:
+        """A plugin runs as ``had`` says; what was moved since it was started goes to it now."""
+        now, at, before = self.present(place, number, had.reference), f"{place}/fx/{number}", dict(had.values)
+        moved = {control_name(symbol): value for symbol, value in now.values if before.get(symbol) != value}
+        if now.on != had.on:
+            moved[ON] = float(now.on)
+        if now.mix != had.mix:
+            moved[MIX] = now.mix
+        for name, value in moved.items():
+            self.send(SetControl(parse_path(f"{at}/{name}"), value, None, 0))
 
     def left(self, place: str, number: int) -> None:
         """The parameters of a plugin leave tree and state."""

@@ -1,0 +1,178 @@
+"""The rack with real host processes: plugins are loaded, moved, kept running, and given up after three deaths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from riffengine.engine.plugins.rack import PluginRack, RackPorts
+from riffengine.engine.plugins.wanted import WantedPlugin
+from riffengine.performance.command import Accepted, Command, Rejected, Reply
+from riffengine.performance.parameters import standard_tree
+from riffengine.processes.player_messages import AttachInsert, DetachInsert, SetControl, SetInsertLatency, ToPlayer
+from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
+from riffengine.scheduler.actions import ToPlayerMessage
+from riffengine.scheduler.conductor import Conductor
+from riffengine.transport.beat_grid import BeatGrid
+
+RATE = 44100
+AT = "deck/a/fx/1"
+
+
+class Set:
+    """An engine's worth of parts around a rack: a conductor, and a player that only asks for blocks."""
+
+    def __init__(self) -> None:
+        tree = standard_tree()
+        self.conductor = Conductor(tree, tree.initial_state(), BeatGrid(RATE, 120.0), ("a",), 16)
+        self.sent: list[ToPlayer] = []
+        self.told: list[str] = []
+        self.blamed: list[str] = []
+        self.lead = 0
+        self.block = 0
+        ports = RackPorts(
+            send=self.sent.append,
+            submit=self.submit,
+            tell=lambda place, text: self.told.append(text),
+            now_ns=time.monotonic_ns,
+            leads=lambda frames: setattr(self, "lead", frames),
+            parameters_changed=lambda: None,
+            blame=lambda reference, reason: self.blamed.append(reference),
+            opener="tests.plugins.python_plugins",
+        )
+        self.rack = PluginRack(self.conductor, 512, ports)
+
+    def submit(self, command: Command) -> Reply:
+        reply, actions = self.conductor.submit(command, 0)
+        self.sent += [action.message for action in actions if isinstance(action, ToPlayerMessage)]
+        if isinstance(reply, Accepted):
+            self.rack.changed(command.path, reply.value)
+        return reply
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Tick until it is so; the test's own time limit ends a wait in vain."""
+        while not condition():
+            self.rack.tick()
+            time.sleep(0.005)
+
+    def attached(self) -> AttachInsert:
+        self.until(lambda: any(isinstance(message, AttachInsert) for message in self.sent))
+        return next(message for message in reversed(self.sent) if isinstance(message, AttachInsert))
+
+    def through(self, blocks: PluginBlocks, changes: tuple[tuple[int, float], ...] = ()) -> float | None:
+        """What becomes of a block of ones, ``None`` where it is not answered soon."""
+        self.block += 1
+        blocks.ask(self.block, np.ones((BLOCK_FRAMES, 2), np.float32), 0.0, 120.0, changes)
+        for _ in range(20):
+            if (answer := blocks.answer(self.block)) is not None:
+                return float(answer[0][-1, 0])
+            self.rack.tick()
+            time.sleep(0.005)
+        return None
+
+    def say(self, text: str) -> None:
+        self.until(lambda: any(text in told for told in self.told))
+        self.told.clear()
+
+
+@pytest.fixture
+def a_set() -> Iterator[Set]:
+    one = Set()
+    yield one
+    one.rack.close_hosts()
+
+
+def test_a_plugin_joins_the_tree_with_what_it_has_and_what_the_preset_wants(a_set: Set) -> None:
+    a_set.rack.begin((WantedPlugin("deck/a", 1, "test:late", {"gain": 0.5, "mix": 1.0, "nothing": 1}),))
+    message = a_set.attached()
+    assert (message.place, message.latency_frames) == ("deck/a", 256)
+    assert message.controls[:3] == (f"{AT}/on", f"{AT}/mix", f"{AT}/gain")
+    assert a_set.conductor.state[f"{AT}/gain"] == 0.5
+    assert a_set.conductor.state[f"{AT}/delay"] == 256
+    assert f"{AT}/peak" not in a_set.conductor.tree  # a meter
+    assert "deck/a/fx/2/plugin" in a_set.conductor.tree
+    moves = [m.value for m in a_set.sent if isinstance(m, SetControl) and str(m.target) == f"{AT}/gain"]
+    assert moves == [0.5]
+    assert any("nothing" in told for told in a_set.told)
+    a_set.rack.tick()
+    assert a_set.lead == 512 + BLOCK_FRAMES + 256
+    assert a_set.conductor.scheduler.lead_frames == round(0.1 * RATE)  # the engine sets it, by the port
+
+
+def test_it_is_taken_out_and_its_parameters_leave(a_set: Set) -> None:
+    a_set.submit(Command(f"{AT}/plugin", "test:gain"))
+    a_set.attached()
+    a_set.submit(Command(f"{AT}/plugin", ""))
+    assert isinstance(a_set.sent[-1], DetachInsert)
+    assert f"{AT}/gain" not in a_set.conductor.tree and f"{AT}/gain" not in a_set.conductor.state.values
+
+
+def test_what_names_no_plugin_is_refused_and_what_cannot_be_opened_is_told(a_set: Set) -> None:
+    answered = a_set.rack.answer(Command(f"{AT}/plugin", "reverb"), 0)
+    assert answered is not None and isinstance(answered[0], Rejected)
+    a_set.submit(Command(f"{AT}/plugin", "test:missing"))
+    a_set.say("there is no test:missing")
+    a_set.until(lambda: a_set.conductor.state[f"{AT}/plugin"] == "")
+
+
+def test_a_crash_is_followed_by_a_host_with_the_present_parameters(a_set: Set) -> None:
+    a_set.submit(Command(f"{AT}/plugin", "test:gain"))
+    message = a_set.attached()
+    blocks = PluginBlocks.attach(message.segment)
+    a_set.submit(Command(f"{AT}/gain", 0.25))
+    assert a_set.through(blocks) == 1.0  # the player did not pass the change on
+    a_set.through(blocks, ((3, 1.0),))  # a segmentation fault
+    a_set.say("ended by signal 11")
+    a_set.submit(Command(f"{AT}/gain", 0.75))  # while there is no host
+    a_set.say("are back")
+    assert a_set.through(blocks) == 0.25
+    moves = [m.value for m in a_set.sent if isinstance(m, SetControl) and str(m.target) == f"{AT}/gain"]
+    assert moves == [0.25, 0.75, 0.75]  # the last one for the new host
+    assert any(isinstance(message, SetInsertLatency) for message in a_set.sent)
+    assert a_set.rack.facts()["plugin_deaths"] == 1
+    blocks.close()
+
+
+def test_a_host_that_hangs_is_ended(a_set: Set) -> None:
+    a_set.submit(Command(f"{AT}/plugin", "test:gain"))
+    blocks = PluginBlocks.attach(a_set.attached().segment)
+    assert a_set.through(blocks) == 1.0
+    a_set.through(blocks, ((3, 2.0),))  # sleeps for a second
+    a_set.say("hangs")
+    a_set.say("are back")
+    assert a_set.through(blocks) == 1.0
+    blocks.close()
+
+
+def test_the_third_death_within_a_minute_bypasses_it_until_it_is_switched_on(a_set: Set) -> None:
+    a_set.submit(Command(f"{AT}/plugin", "test:gain"))
+    blocks = PluginBlocks.attach(a_set.attached().segment)
+    for _ in range(2):
+        a_set.through(blocks, ((3, 3.0),))  # NaN
+        a_set.say("gives what is no sound")
+        a_set.say("are back")
+    a_set.through(blocks, ((3, 3.0),))
+    a_set.say("for the third time within a minute")
+    assert a_set.blamed == ["test:gain"]
+    assert a_set.rack.facts()["plugins"] == 0 and a_set.rack.facts()["plugins_bypassed"]
+    assert isinstance(a_set.sent[-1], DetachInsert)
+    a_set.sent.clear()
+    a_set.submit(Command(f"{AT}/on", True))
+    a_set.attached()
+    assert not a_set.rack.facts()["plugins_bypassed"]
+    blocks.close()
+
+
+def test_the_state_is_kept_and_a_new_player_is_told(a_set: Set) -> None:
+    a_set.rack.begin((WantedPlugin("master", 1, "test:gain", {}, b"0.125"),))
+    blocks = PluginBlocks.attach(a_set.attached().segment)
+    assert a_set.through(blocks) == 0.125
+    a_set.until(lambda: a_set.rack.states() == {"master/fx/1": b"0.125"})
+    assert a_set.conductor.state["master/fx/1/gain"] == 0.125
+    a_set.sent.clear()
+    a_set.rack.player_restarted()
+    assert [type(message) for message in a_set.sent] == [AttachInsert]
+    blocks.close()
