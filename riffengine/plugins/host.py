@@ -119,7 +119,7 @@ class _Host:
                 self._receive()
 
     def _first_block(self) -> int:
-        """The oldest block of those that wait; the next one where a host was there before, which may have died of one."""
+        """The oldest block that waits; where a host was there before, the next one: it may have died of the newest."""
         blocks = self.blocks
         if self.options.takes_over:
             return blocks.asked_to
