@@ -107,13 +107,14 @@ class FlowTransformer(nn.Module):
         self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
         self.text = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
         self.scalar = nn.Linear(shape.scalars, width)
-        self.guidance = nn.Sequential(nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width)) if shape.guided else None
+        self.guidance: nn.Sequential | None = None
         self.blocks = nn.ModuleList(_Block(width, shape.heads) for _ in range(shape.depth))
         self.final_modulation = nn.Linear(width, 2 * width)
         self.outlet = nn.Linear(width, shape.channels)
         last_layers = [self.final_modulation, self.outlet]
-        if self.guidance is not None:
-            last_layers.append(self.guidance[-1])
+        if shape.guided:
+            last_layers.append(nn.Linear(width, width))
+            self.guidance = nn.Sequential(nn.Linear(2, width), nn.SiLU(), last_layers[-1])
         for layer in last_layers:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
