@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from riffengine.daw.build import build_clap, build_lv2
+from riffengine.daw.build import build_clap, build_lv2, build_vst3, dpf_folder
 from riffengine.errors import DawError, printable
 
 ENGINE_VARIABLE = "RIFFENGINE_DAW_ENGINE"
@@ -28,8 +28,14 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "lv2": Format("LV2", ".lv2", "riffengine.lv2", build_lv2),
     "clap": Format("CLAP", ".clap", "riffengine.clap", build_clap),
+    "vst3": Format("VST3", ".vst3", "riffengine.vst3", build_vst3),
 }
 """By the word on the command line."""
+
+
+def usual_formats() -> list[str]:
+    """What is installed where no format is named: all but VST3 where DPF is not on this machine."""
+    return [kind for kind in FORMATS if kind != "vst3" or dpf_folder() is not None]
 
 
 def folder_of(kind: str, directory: Path | None) -> Path:

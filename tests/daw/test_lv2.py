@@ -56,7 +56,7 @@ def test_lilv_finds_every_plugin_and_port(lv2_bundle: Path) -> None:
 def test_it_is_installed_checked_and_seen_to_be_exact(
     tmp_path: Path, compiler: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["plugin", "install", "--dir", str(tmp_path)]) == 0
+    assert main(["plugin", "install", "--format", "lv2,clap", "--dir", str(tmp_path)]) == 0
     assert "riffengine.lv2" in capsys.readouterr().out
     assert main(["plugin", "check", "--dir", str(tmp_path), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
