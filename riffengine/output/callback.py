@@ -10,6 +10,7 @@ from riffengine.clock import Clock
 from riffengine.output.recorder import Recorder
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import Block
+from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.player_messages import FromPlayer, Status
 
 _LOAD_SMOOTHING = 0.05  # the last 20 blocks or so
@@ -28,6 +29,7 @@ class AudioCallback:
         recorder: Recorder | None,
         clock: Clock,
         continues: tuple[int, int] | None = None,
+        tap: AudioTap | None = None,
     ) -> None:
         self.outbox: deque[tuple[FromPlayer, int]] = deque()
         self.underruns = 0
@@ -35,6 +37,7 @@ class AudioCallback:
         self.last_failure: str | None = None
         self._mixer = mixer
         self._recorder = recorder
+        self._tap = tap
         self._clock = clock
         self._peak = 0.0
         self._load = 0.0
@@ -62,6 +65,8 @@ class AudioCallback:
             self.last_failure = f"{type(error).__name__}: {error}"
         if self._recorder is not None:
             self._recorder.put(out[:, : self._mixer.channels])
+        if self._tap is not None:
+            self._tap.write(before, out[:, : self._mixer.channels], began)
         ended = self._clock.now_ns()
         load = (ended - began) * self._mixer.sample_rate / (len(out) * 1e9)
         self._load += _LOAD_SMOOTHING * (load - self._load)

@@ -25,6 +25,7 @@ from riffengine.output.recorder import FINISH_SECONDS, Recorder
 from riffengine.output.registry import AUTO, preferred
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import CHANNELS, Samples
+from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.child_process import ChildProcess, writable
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
@@ -81,6 +82,7 @@ class PlayerOptions:
     continues: tuple[int, int] | None = (
         None  # the frame that the player before this one was to pull at a host time in ns
     )
+    tap: str = ""  # the shared memory in which the output is left for the web server; "" for none
 
 
 # --- in the player process ------------------------------------------------------------------------------------------
@@ -170,7 +172,8 @@ class _Player:
         self._recorder = Recorder(options.sample_rate, options.channels, options.keep_seconds)
         if options.record is not None:
             self._record_path = self._recorder.first(StartRecording(options.record, options.part_seconds))
-        self._callback = AudioCallback(self._mixer, self._recorder, self._clock, continues=options.continues)
+        tap = AudioTap.attach(options.tap) if options.tap else None
+        self._callback = AudioCallback(self._mixer, self._recorder, self._clock, options.continues, tap)
         settings = OutputSettings(
             options.sample_rate, options.block_frames, options.channels, options.device, options.cue
         )
