@@ -54,6 +54,29 @@ def add_control_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         help="accept OSC only from this machine and NET, such as 192.168.1.20 or 192.168.1.0/24; may be repeated",
     )
     control.add_argument("--no-midi", action="store_true", help="do not open MIDI ports")
+    web = parser.add_argument_group("web page")
+    web.add_argument(
+        "--web", nargs="?", type=port, const=-1, metavar="PORT", help="serve the page to play and listen (port 9480)"
+    )
+    web.add_argument(
+        "--web-bind", metavar="HOST", help="address of the page; other than this machine's own it needs --web-tokens"
+    )
+    web.add_argument(
+        "--web-tokens",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="admit only who has a token: new ones at every start, or those of FILE (mode 0600), made if missing",
+    )
+    web.add_argument(
+        "--web-name", action="append", metavar="NAME", help="a host name by which the page is opened; may be repeated"
+    )
+    web.add_argument(
+        "--web-origin",
+        action="append",
+        metavar="ORIGIN",
+        help="another site whose pages may use the server, such as http://localhost:3000; may be repeated",
+    )
     return control
 
 
@@ -78,6 +101,14 @@ def session_with(arguments: argparse.Namespace, session: Session) -> Session:
             notes_out_port=given("notes_out") or None,
         ),
         sync=session.sync.with_given(clock_out_port=given("clock_out") or None),
+        web=session.web.with_given(
+            enabled=None if given("web") is None else True,
+            port=None if given("web") in (None, -1) else given("web"),
+            host=given("web_bind"),
+            tokens=given("web_tokens"),
+            names=tuple(given("web_name") or ()) or None,
+            origins=tuple(given("web_origin") or ()) or None,
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from riffengine.performance.command import Command, Landing, Reply, Value
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.state import PerformanceState
-from riffengine.transport.beat_grid import Moment
+from riffengine.transport.beat_grid import BeatGrid, Moment
 
 # --- from the surface to the engine ----------------------------------------------------------------------------------
 
@@ -42,6 +42,8 @@ class SurfaceContext:
     progress: Callable[[], PerformanceProgress] = PerformanceProgress  # what is queued, rendered and playing
     status: Callable[[], Mapping[str, Value]] = dict  # figures for a display, by name
     schedule: Schedule | None = None  # keeps a command until a time; without it every command acts at once
+    now: Callable[[], tuple[int, BeatGrid]] | None = None  # the present frame, and the grid that rules
+    tap: str = ""  # the shared memory in which the player leaves its output; "" where there is none
     say: Callable[[str], None] = lambda text: None  # shows a message on the performer's screen
     report: Callable[[str, str], None] = lambda path, text: None  # the same, and an event of ``path`` for all surfaces
 

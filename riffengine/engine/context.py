@@ -19,7 +19,7 @@ from riffengine.engine.surfaces.journal import open_journal
 from riffengine.engine.surfaces.registry import Surfaces
 from riffengine.engine.sync.leaders import sync_leaders
 from riffengine.engine.sync.tempo_sync import TempoSync
-from riffengine.errors import JournalError, OutOfRange
+from riffengine.errors import JournalError, LoopStoreError, OutOfRange
 from riffengine.output.process import PlayerOptions
 from riffengine.performance.command import Rejected
 from riffengine.performance.latency import LatencyCsv
@@ -27,6 +27,7 @@ from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.audio import CHANNELS
+from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.recording import RecordingController
@@ -68,6 +69,7 @@ class EngineContext:
     recording: RecordingController
     say: Callable[[str], None]
     plugins: tuple[WantedPlugin, ...] = ()  # that the set begins with
+    tap: AudioTap | None = None  # the output for the web server
 
     @property
     def state(self) -> PerformanceState:
@@ -86,6 +88,12 @@ class EngineContext:
     def now(self) -> Moment:
         """The present frame in every unit."""
         return self.conductor.moment(self.stream_clock.frame())
+
+    def close_memory(self) -> None:
+        """Remove the memory that the processes shared."""
+        if self.tap is not None:
+            self.tap.close()
+        self.store.close()
 
     def renderer_options(self) -> RendererOptions:
         """What the renderer process is started with."""
@@ -116,6 +124,7 @@ class EngineContext:
             cue=audio.cue,
             part_seconds=60.0 * session.recording.part_minutes,
             keep_seconds=60.0 * session.recording.keep_minutes,
+            tap=self.tap.name if self.tap is not None else "",
         )
 
 
@@ -148,7 +157,8 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
     try:
         journal = open_journal(options.journal, session, state)
-    except JournalError:
+        tap = AudioTap.create(rate, CHANNELS) if session.web.enabled else None
+    except (JournalError, LoopStoreError):
         store.close()  # of a refused set, shared memory must not stay
         raise
     grid = BeatGrid(rate, state.number("transport/tempo"))
@@ -188,4 +198,5 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         recording=recording,
         say=say,
         plugins=wanted_plugins(session, options.recovery),
+        tap=tap,
     )

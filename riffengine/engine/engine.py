@@ -336,6 +336,8 @@ class Engine:
             progress=context.progress,
             status=self._status.facts,
             schedule=context.schedule.add,
+            now=lambda: (self.frame(), context.conductor.grid),
+            tap=context.tap.name if context.tap is not None else "",
             say=self.say,
             report=self._report,
         )
@@ -366,7 +368,7 @@ class Engine:
             self._context.latency.close,
             self._context.sync.close,
             self._mark_ended,
-            self._context.store.close,
+            self._context.close_memory,
         ):
             try:
                 ending = step()

@@ -76,6 +76,7 @@ class AudioTap:
             memory = Segment(name=name)
         except OSError as error:
             raise LoopStoreError(f"shared memory {name!r} cannot be opened: {error}; has its engine ended?") from None
+        assert memory.buf is not None
         header = np.frombuffer(memory.buf, np.int64, _HEADER) if memory.size >= _HEADER * 8 else np.zeros(_HEADER)
         needed = _HEADER * 8 + int(header[_FRAMES]) * int(header[_CHANNELS]) * 4
         if not header[_FRAMES] or memory.size < needed:

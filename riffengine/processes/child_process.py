@@ -80,6 +80,11 @@ class ChildProcess(Generic[Options, Sent, Received]):
         """What the process ended with, minus the signal where one ended it; ``None`` while it runs."""
         return None if self._process is None else self._process.exitcode
 
+    @property
+    def unsent(self) -> int:
+        """How many messages wait because the process does not read."""
+        return len(self._unsent)
+
     def fileno(self) -> int:
         """The pipe's descriptor: readable when a message waits or the process ended. ``RiffError`` before a start."""
         if self._connection is None:

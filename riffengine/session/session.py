@@ -33,6 +33,7 @@ from riffengine.session.recording import RecordingReader, RecordingSettings
 from riffengine.session.scenes import SceneReader
 from riffengine.session.settings import Settings
 from riffengine.session.sync import SyncReader, SyncSettings
+from riffengine.session.web import WebReader, WebSettings
 from riffengine.session.yaml_reader import ParameterReader, read_yaml
 
 _SMALLEST = 'deck: {a: {prompt: "ambient piano"}}'
@@ -49,7 +50,7 @@ _SHORT = {
     "crossfader": "crossfader",
 }
 _SECTIONS = ("name", "description", "model", "loop_beats", "prompts", "record", *_SHORT)
-_SECTIONS += ("deck", "send", "master", "output", "osc", "quanta", "sync", "midi", "scenes")
+_SECTIONS += ("deck", "send", "master", "output", "osc", "web", "quanta", "sync", "midi", "scenes")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Session(Settings):
     midi: MidiSettings = field(default_factory=MidiSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     plugins: tuple[PluginSetting, ...] = ()
+    web: WebSettings = field(default_factory=WebSettings)
 
     def tree(self) -> ParameterTree:
         """The parameter tree of this session, with the stems of its model."""
@@ -157,6 +159,8 @@ class SessionReader(ParameterReader):
                 given["audio"] = AudioReader(*source).read(node, key)
             case "osc":
                 given["osc"] = OscReader(*source).read(node, key)
+            case "web":
+                given["web"] = WebReader(*source).read(node, key)
             case "sync":
                 given["sync"] = SyncReader(*source, tree, parameters).read(node, key)
             case "record":

@@ -21,6 +21,7 @@ from riffengine.engine.surfaces.journal import JournalSurface
 from riffengine.engine.surfaces.midi import open_midi
 from riffengine.engine.surfaces.osc import open_osc
 from riffengine.engine.surfaces.unknown_words import UnknownWords
+from riffengine.engine.surfaces.web import open_web
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Landing, Reply, Value
 from riffengine.performance.state import PerformanceState
@@ -32,6 +33,7 @@ Opener = Callable[[Session, SurfaceContext], Awaitable[Surface | None]]
 OPENERS: Mapping[str, Opener] = {
     "OSC": open_osc,
     "MIDI": open_midi,
+    "web": open_web,
 }
 """How each surface is opened, in this order; an opener returns ``None`` where the session does not want it."""
 

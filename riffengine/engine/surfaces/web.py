@@ -1,0 +1,220 @@
+"""WebSurface: the web server as the engine sees it: a process that is kept running and is never waited for.
+
+Its death, its hanging and its absence change nothing but the page: messages that it does not read are not kept, and
+when it reads again it gets the whole state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from riffengine.control.surface import (
+    CommandReplied,
+    EngineEvent,
+    LandingMoved,
+    ParameterLanded,
+    Surface,
+    SurfaceContext,
+)
+from riffengine.engine.supervisor import RestartPolicy, Supervisor
+from riffengine.errors import ControlError
+from riffengine.performance.command import Accepted, Command, Rejected, Value
+from riffengine.session.session import Session
+from riffengine.session.web import WebSettings
+from riffengine.web.access import prepare_tokens
+from riffengine.web.messages import (
+    Alive,
+    Answered,
+    Changes,
+    DeckFigures,
+    Figures,
+    FromWeb,
+    Opened,
+    Promised,
+    Refused,
+    Submit,
+    ToWeb,
+    WholeState,
+)
+from riffengine.web.options import WebOptions
+from riffengine.web.process import WebProcess, WebStart
+
+_TICK_SECONDS = 0.03
+_FIGURES_EVERY = 7  # ticks
+_HANGS_SECONDS = 10.0  # without a sign of life; a stopped process gets that long to go on
+_MOST_UNSENT = 64  # messages; beyond them the server does not read, and gets the whole state later
+_POLICY = RestartPolicy()
+
+
+async def open_web(session: Session, context: SurfaceContext) -> Surface | None:
+    """Open the web server if ``session`` wants it; ``ControlError`` when its settings are refused."""
+    if not session.web.enabled or not context.tap:
+        return None
+    options = web_options(session.web)
+    for path in (path for path in options.guest if path not in context.tree):
+        raise ControlError(f"web: guest: there is no parameter {path}; name paths of `riffengine play --help` or /riff")
+    surface = WebSurface(options, session, context)
+    surface.start()
+    return surface
+
+
+def web_options(settings: WebSettings) -> WebOptions:
+    """The options of the server; ``ControlError`` when it would be open to others without tokens."""
+    tokens = prepare_tokens(settings.host, settings.tokens)
+    return WebOptions(settings.host, settings.port, settings.names, settings.origins, tokens, settings.guest)
+
+
+class WebSurface(Surface):
+    """The surface of all pages together. The event loop's thread."""
+
+    def __init__(self, options: WebOptions, session: Session, context: SurfaceContext) -> None:
+        self._context = context
+        self._started = WebStart(
+            options=options,
+            tap=context.tap,
+            name=session.name,
+            model=session.model,
+            loop_beats=session.loop_beats,
+            parameters=tuple(context.tree.parameters.values()),
+        )
+        self._process = WebProcess(self._started)
+        self._supervisor: Supervisor[FromWeb] = Supervisor(
+            self._process,
+            _POLICY,
+            context.clock,
+            self._on_message,
+            self._on_restart,
+            self._on_lost,
+            self._on_lost_for_good,
+        )
+        self._changed: dict[str, Value] = {}
+        self._reads = False  # whether the server has said that it is there, and reads what it is sent
+        self._heard_ns = 0
+        self._received = 0
+        self._url = ""
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def received(self) -> int:
+        """Commands that came in from pages."""
+        return self._received
+
+    def start(self) -> None:
+        """Start the process; it says where it listens when it does."""
+        self._heard_ns = self._context.clock.now_ns()
+        self._supervisor.start()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def close(self) -> None:
+        """End the process."""
+        if self._task is not None:
+            self._task.cancel()
+        self._supervisor.stop()
+        self._process.close()
+
+    # --- notifications of the engine ------------------------------------------------------------------------------
+
+    def changed(self, path: str, value: Value) -> None:
+        """``path`` became ``value``; sent with the next message, the newest value alone."""
+        self._changed[path] = value
+
+    def replied(self, event: CommandReplied) -> None:
+        """Pages show every landing, whoever asked for the change."""
+        reply = event.reply
+        if isinstance(reply, Accepted) and reply.landing is not None and not event.routine:
+            self._send(Promised(reply.landing, reply.value, reply.command.source))
+
+    def landing_moved(self, event: LandingMoved) -> None:
+        """A landing moved."""
+        self._send(event)
+
+    def landed(self, event: ParameterLanded) -> None:
+        """A change is heard."""
+        self._send(event)
+
+    def event(self, event: EngineEvent) -> None:
+        """Something happened that no performer asked for."""
+        self._send(event)
+
+    # --- to the process -------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            ticks += 1
+            self._supervisor.check()
+            self._end_if_it_hangs()
+            if not self._reads and self._url and not self._process.unsent:
+                self._send_whole_state()
+            elif self._reads and self._changed:
+                changed, self._changed = self._changed, {}
+                self._send(Changes(changed))
+            if self._reads and ticks % _FIGURES_EVERY == 0:
+                self._send(self._figures())
+
+    def _figures(self) -> Figures:
+        context = self._context
+        assert context.now is not None
+        frame, grid = context.now()
+        progress = context.progress()
+        decks = {name: DeckFigures(str(deck.phase), dict(deck.sounding)) for name, deck in progress.decks.items()}
+        facts = dict(context.status())
+        return Figures(frame, grid, decks, progress.scenes, progress.scene, progress.panicked, facts)
+
+    def _send_whole_state(self) -> None:
+        self._reads = True
+        self._changed.clear()
+        self._process.send(WholeState(dict(self._context.state().values)))
+        self._process.send(self._figures())
+
+    def _send(self, message: ToWeb) -> None:
+        """Send ``message``, unless the server does not read: then it will get the whole state instead."""
+        if not self._reads:
+            return
+        if self._process.unsent >= _MOST_UNSENT:
+            self._reads = False
+            return
+        self._process.send(message)
+
+    # --- from the process -----------------------------------------------------------------------------------------
+
+    def _on_message(self, message: FromWeb) -> None:
+        self._heard_ns = self._context.clock.now_ns()
+        match message:
+            case Opened(url, note):
+                if not self._url:
+                    self._context.say(f"web: {url}" + (f"  {note}" if note else ""))
+                self._url = url
+                self._reads = False  # the whole state follows
+            case Refused(reason):
+                self._context.say(f"no web page: {reason}")
+                self._supervisor.stop()
+            case Submit(number, command):
+                self._received += 1
+                self._submit(number, command)
+            case Alive():
+                pass
+
+    def _submit(self, number: int, command: Command) -> None:
+        reply = self._context.submit(command)
+        if isinstance(reply, Accepted | Rejected):
+            self._send(Answered(number, reply))
+
+    def _on_restart(self) -> None:
+        self._heard_ns = self._context.clock.now_ns()
+
+    def _on_lost(self, reason: str, pause_seconds: float) -> None:
+        self._reads = False
+        self._context.report(
+            "web", f"the web server {reason}; the music continues, a new one starts in {pause_seconds:g} s"
+        )
+
+    def _on_lost_for_good(self, reason: str) -> None:
+        """Never called: the policy sets no limit."""
+
+    def _end_if_it_hangs(self) -> None:
+        silent_seconds = (self._context.clock.now_ns() - self._heard_ns) / 1e9
+        if self._supervisor.running and silent_seconds > _HANGS_SECONDS + (0.0 if self._url else 20.0):
+            self._heard_ns = self._context.clock.now_ns()
+            self._process.kill()

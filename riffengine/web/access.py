@@ -1,0 +1,160 @@
+"""Access: whether a request comes from one of us, and as whom. Pure but for the file of tokens.
+
+Two dangers come from browsers: a page of another site that sends requests to this machine (told by its Origin), and a
+host name of that site that was made to point here (DNS rebinding, told by the Host). Both are refused for HTTP and
+WebSocket alike. Beyond loopback nobody is admitted without a token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from riffengine.errors import ControlError
+from riffengine.web.options import Role, WebOptions
+
+TOKEN_COOKIE = "riffengine_token"
+_TOKEN_BYTES = 16
+_SHORTEST_TOKEN = 16  # characters
+
+SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+            "media-src 'self' blob:; worker-src 'self'; font-src 'self'; manifest-src 'self'; frame-ancestors 'none'; "
+            "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Server": "riffengine",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "midi=(self), microphone=(self), camera=(), geolocation=()",
+    }
+)
+"""On every answer."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Access:
+    """Decides by the headers of a request."""
+
+    def __init__(self, options: WebOptions) -> None:
+        self._bound = options.host.lower()
+        self._names = {name.lower() for name in options.names}
+        self._origins = {origin.lower().rstrip("/") for origin in options.origins}
+        self._tokens = dict(options.tokens)
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether a request without a token has no role."""
+        return bool(self._tokens)
+
+    def refusal(self, host: str, origin: str | None) -> str:
+        """Why a request with these headers is refused; "" when it is not."""
+        if not self._is_own_name(host):
+            return "unknown host name; use an IP address or localhost, or name the host with --web-name"
+        if origin is not None and not self.is_known_origin(host, origin):
+            return "pages of another site may not use this server; name the site with --web-origin"
+        return ""
+
+    def is_known_origin(self, host: str, origin: str) -> bool:
+        """Whether a page of ``origin`` may use the server that was addressed as ``host``."""
+        if origin.lower() in self._origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+    def is_foreign_origin_listed(self, origin: str) -> bool:
+        """Whether ``origin`` is one of the other sites that the performer has listed."""
+        return origin.lower() in self._origins
+
+    def role(self, cookie: str, authorization: str) -> Role | None:
+        """The role that the token of a request gives; ``None`` for a missing or wrong one."""
+        if not self._tokens:
+            return Role.PERFORMER
+        scheme, _, given = authorization.partition(" ")
+        token = given.strip() if scheme.lower() == "bearer" else cookie
+        found = None
+        for role in Role:  # all are compared, so that the time says nothing
+            known = self._tokens.get(role, "")
+            if known and hmac.compare_digest(known.encode(), token.encode("utf-8", "replace")):
+                found = role
+        return found
+
+    def _is_own_name(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        if name in ("localhost", self._bound) or name in self._names:
+            return bool(name)
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def prepare_tokens(host: str, tokens: str | None) -> tuple[tuple[str, str], ...]:
+    """Pairs of role and token: none for ``None``, new ones for "", else those of the file ``tokens``, made if missing.
+
+    ``ControlError`` where there are none and ``host`` is not this machine alone, or where others can read the file.
+    """
+    if tokens is None:
+        if not is_loopback(host):
+            raise ControlError(
+                f"the web page would be open to everyone who reaches {host}; add --web-tokens (web: tokens: in a "
+                "preset), or listen on 127.0.0.1"
+            )
+        return ()
+    if not tokens:
+        return tuple(_new_tokens().items())
+    return tuple(_tokens_of(Path(tokens)).items())
+
+
+def _new_tokens() -> dict[str, str]:
+    return {str(role): secrets.token_urlsafe(_TOKEN_BYTES) for role in Role}
+
+
+def _tokens_of(path: Path) -> dict[str, str]:
+    """Lines of ``role token``; the file is made with new ones if there is none."""
+    try:
+        if not path.exists():
+            found = _new_tokens()
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.writelines(f"{role} {token}\n" for role, token in found.items())
+            return found
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ControlError(f"others can read the tokens in {path}; run chmod 600 {path}, and change the tokens")
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ControlError(f"the tokens in {path} cannot be read: {error}; name another file") from None
+    pairs = dict(line.split() for line in lines if len(line.split()) == 2)
+    for role, token in pairs.items():
+        if role not in set(Role) or len(token) < _SHORTEST_TOKEN:
+            raise ControlError(
+                f"{path}: each line is a role ({', '.join(Role)}) and a token of {_SHORTEST_TOKEN} characters or more"
+            )
+    if not pairs:
+        raise ControlError(f"{path} holds no tokens; remove the file, and it is made anew")
+    return pairs

@@ -1,0 +1,115 @@
+"""The encoders of the audio socket: PCM of 16 bit, and Opus where the system has libopus.
+
+Opus: RFC 6716; packets of 20 ms at 48 kHz, with the look-ahead of the encoder taken off their frame numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import soxr
+
+from riffengine.processes.audio import Block
+from riffengine.web.packets import OPUS, PCM, Packet, wire_packet
+
+OPUS_RATE = 48000
+_OPUS_FRAMES = 960  # 20 ms
+_OPUS_BITS_PER_SECOND = 128_000
+_PCM_PACKETS_PER_SECOND = 100
+
+
+@functools.cache
+def opus_library() -> Any:
+    """The module ``opuslib_next``, or ``None`` where it or the system's libopus is missing."""
+    try:
+        import opuslib_next
+    except Exception:  # noqa: BLE001 (it raises a plain Exception where there is no libopus)
+        return None
+    return opuslib_next
+
+
+def to_pcm16(samples: Block) -> bytes:
+    """``samples`` as signed 16 bit, little-endian, interleaved; rounded, not dithered."""
+    scaled = np.rint(np.clip(samples, -1.0, 32767 / 32768) * 32768)
+    return scaled.astype("<i2").tobytes()
+
+
+class PcmEncoder:
+    """PCM at the output's rate, in packets of 10 ms."""
+
+    head = b""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.rate, self._channels = sample_rate, channels
+        self.packet_frames = sample_rate // _PCM_PACKETS_PER_SECOND
+        self._number = 0
+        self._frame = 0
+        self._rest: Block = np.zeros((0, channels), np.float32)
+
+    def restart(self, frame: int) -> None:
+        """What follows begins at ``frame``."""
+        self._frame, self._rest = frame, self._rest[:0]
+
+    def encode(self, samples: Block) -> list[Packet]:
+        """The packets that ``samples`` fill."""
+        sound = np.concatenate([self._rest, samples])
+        whole = len(sound) // self.packet_frames * self.packet_frames
+        self._rest = sound[whole:]
+        packets = []
+        for at in range(0, whole, self.packet_frames):
+            data = to_pcm16(sound[at : at + self.packet_frames])
+            packet = Packet(self._number, float(self._frame), self.packet_frames, data)
+            packets.append(wire_packet(PCM, self._channels, packet))
+            self._number += 1
+            self._frame += self.packet_frames
+        return packets
+
+
+class OpusEncoder:
+    """Opus at 48 kHz. ``plain`` gives the packets without the header of the audio socket, for Ogg.
+
+    An output of another rate is resampled; frame numbers are then those of the output times 48000 / rate.
+    """
+
+    head = b""
+    rate = OPUS_RATE
+    packet_frames = _OPUS_FRAMES
+
+    def __init__(self, sample_rate: int, channels: int, plain: bool = False) -> None:
+        self._source_rate, self._channels, self._plain = sample_rate, channels, plain
+        self._library = opus_library()
+        self._number = 0
+        self.restart(0)
+
+    def restart(self, frame: int) -> None:
+        """What follows begins at output frame ``frame``."""
+        library, channels = self._library, self._channels
+        self._encoder = library.Encoder(OPUS_RATE, channels, library.APPLICATION_AUDIO)
+        self._encoder.bitrate = _OPUS_BITS_PER_SECOND
+        self.look_ahead = int(self._encoder.lookahead)
+        self._resampler = None
+        if self._source_rate != OPUS_RATE:
+            # MQ: 16 bit precision and 6 ms of delay; HQ has 14 ms.
+            self._resampler = soxr.ResampleStream(self._source_rate, OPUS_RATE, channels, "float32", quality="MQ")
+        self._frame = frame * OPUS_RATE / self._source_rate - self.look_ahead
+        self._rest: Block = np.zeros((0, channels), np.float32)
+
+    def encode(self, samples: Block) -> list[Packet]:
+        """The packets that ``samples`` fill."""
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(np.ascontiguousarray(samples))
+        sound = np.concatenate([self._rest, samples])
+        whole = len(sound) // _OPUS_FRAMES * _OPUS_FRAMES
+        self._rest = sound[whole:]
+        packets = []
+        for at in range(0, whole, _OPUS_FRAMES):
+            piece = np.ascontiguousarray(sound[at : at + _OPUS_FRAMES], dtype=np.float32)
+            packet = Packet(
+                self._number, self._frame, _OPUS_FRAMES, self._encoder.encode_float(piece.tobytes(), _OPUS_FRAMES)
+            )
+            packets.append(packet if self._plain else wire_packet(OPUS, self._channels, packet))
+            self._number += 1
+            self._frame += _OPUS_FRAMES
+        return packets

@@ -1,0 +1,108 @@
+"""The messages between the engine and the web server's process. Frozen, picklable, no behaviour.
+
+Mappings are plain dictionaries: a mapping proxy cannot be pickled. What surfaces are notified of (``LandingMoved``,
+``ParameterLanded``, ``EngineEvent``) crosses the pipe as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from riffengine.control.surface import EngineEvent, LandingMoved, ParameterLanded
+from riffengine.performance.command import Command, Landing, Reply, Value
+from riffengine.transport.beat_grid import BeatGrid
+
+# --- engine → web ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WholeState:
+    """The value of every parameter, after a start of the web server or when it had not read for a while."""
+
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The newest values of the parameters that changed since the last message."""
+
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The reply to ``Submit`` of the same ``number``."""
+
+    number: int
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Promised:
+    """A change of ``source`` got a landing; every page shows it, whoever sent it."""
+
+    landing: Landing
+    value: Value
+    source: str
+
+
+@dataclass(frozen=True)
+class DeckFigures:
+    """How far a deck is with what is wanted of it (``performance.progress.Phase``), and which prompts are heard."""
+
+    phase: str
+    sounding: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a page shows besides the parameters, some times a second. ``frame`` is the engine's present frame."""
+
+    frame: int
+    grid: BeatGrid
+    decks: Mapping[str, DeckFigures]
+    scenes: tuple[str, ...]
+    scene: str
+    panicked: bool
+    facts: Mapping[str, Value]
+
+
+ToWeb = WholeState | Changes | Answered | Promised | Figures | LandingMoved | ParameterLanded | EngineEvent
+
+# --- web → engine ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The server listens at ``url``."""
+
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The server cannot run at all; ``reason`` is for a person. Its end follows."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A sign of life, once a second: how many use it."""
+
+    controls: int
+    listeners: int
+    received: int
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Apply ``command``; ``Answered`` with ``number`` follows."""
+
+    number: int
+    command: Command
+
+
+FromWeb = Opened | Refused | Alive | Submit

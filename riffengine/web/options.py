@@ -1,0 +1,49 @@
+"""WebOptions: where the web server listens, whom it admits as what, and its limits. Frozen; no socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DEFAULT_PORT = 9480
+
+
+class Role(StrEnum):
+    """What somebody at a page may do. Every role may listen and read everything."""
+
+    PERFORMER = "performer"  # everything
+    GUEST = "guest"  # vote for prompts, and set the parameters that the preset lists
+    LISTENER = "listener"  # nothing more
+
+
+@dataclass(frozen=True)
+class WebOptions:
+    """The options of the web server.
+
+    ``tokens`` are pairs of role and secret; without any, everyone who reaches the server is a performer, which is
+    allowed on loopback alone. ``names`` are further host names by which the server may be addressed, ``origins``
+    further origins (``https://example.org``) whose pages may use it. ``guest`` lists the parameters that a guest may
+    set.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    names: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    tokens: tuple[tuple[str, str], ...] = ()
+    guest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WebLimits:
+    """What one client, one address and all together may take of the server."""
+
+    most_controls: int = 64  # control sockets
+    most_listeners: int = 256  # audio sockets and streams together
+    most_per_address: int = 64  # connections; one phone has two or three, a hall behind one router many
+    messages_per_second: float = 120.0  # of one control socket: two faders at a step for each frame of the screen
+    burst_messages: float = 240.0
+    message_bytes: int = 4096
+    body_bytes: int = 65_536
+    listener_seconds: float = 2.0  # of audio that wait for one slow listener; whole packets beyond it are dropped
+    stalled_seconds: float = 10.0  # without reading anything, after which a listener is disconnected

@@ -1,0 +1,59 @@
+"""The web server's process: an event loop with an HTTP server, and the engine's handle on it.
+
+It is a process of its own, so that a hundred slow listeners, an encoder or a crash never touch the engine's loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from riffengine.errors import RiffError
+from riffengine.performance.parameter_tree import Parameter
+from riffengine.processes.child_process import ChildProcess
+from riffengine.web.messages import FromWeb, Refused, ToWeb
+from riffengine.web.options import WebLimits, WebOptions
+
+_NICENESS = 2  # the player and the engine have priority, the renderer has not
+
+
+@dataclass(frozen=True)
+class WebStart:
+    """Everything the web server is started with.
+
+    ``tap`` is the shared memory with the output; ``parameters`` is the tree, in its order.
+    """
+
+    options: WebOptions
+    tap: str
+    name: str
+    model: str
+    loop_beats: int
+    parameters: tuple[Parameter, ...]
+    limits: WebLimits = WebLimits()  # noqa: RUF009 (frozen)
+
+
+def web_main(start: WebStart, connection: Connection) -> None:
+    """The body of the process (target of ``spawn``): serve until the engine ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which ends this process last
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)
+    import asyncio
+
+    from riffengine.web.server import serve  # here: aiohttp takes a third of a second, which the engine need not wait
+
+    try:
+        asyncio.run(serve(start, connection))
+    except (RiffError, ImportError) as error:
+        with contextlib.suppress(OSError):
+            connection.send(Refused(str(error)))
+
+
+class WebProcess(ChildProcess[WebStart, ToWeb, FromWeb]):
+    """The engine's handle on the web server; ``Opened`` or ``Refused`` follows ``start``."""
+
+    def __init__(self, start: WebStart) -> None:
+        super().__init__("riffengine-web", web_main, start)
