@@ -29,7 +29,7 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
         "Content-Security-Policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
             "media-src 'self' blob:; worker-src 'self'; font-src 'self'; manifest-src 'self'; frame-ancestors 'none'; "
-            "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+            "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types riffengine lit-html"
         ),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",

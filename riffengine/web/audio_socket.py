@@ -35,6 +35,7 @@ def grid_text(encoder: Encoder, grid: BeatGrid, loop_beats: int, reset: bool) ->
             "frame": grid.anchor_frame * ratio,
             "beat": grid.anchor_beat,
             "bpm": grid.bpm,
+            "beat_frames": grid.frames_per_beat * ratio,
             "loop_frames": loop_beats * grid.frames_per_beat * ratio,
             "reset": reset,
         }

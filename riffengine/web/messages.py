@@ -75,9 +75,10 @@ ToWeb = WholeState | Changes | Answered | Promised | Figures | LandingMoved | Pa
 
 @dataclass(frozen=True)
 class Opened:
-    """The server listens at ``url``."""
+    """The server listens on ``port``; ``url`` is the page's address, ``note`` is for the performer alone."""
 
     url: str
+    port: int
     note: str = ""
 
 

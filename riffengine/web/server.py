@@ -105,7 +105,9 @@ class WebServer:
         try:
             await web.TCPSite(runner, options.host, options.port, reuse_address=True).start()
             self._pipe.open()
-            self._pipe.send(Opened(*self._url(int(runner.addresses[0][1]))))
+            port = int(runner.addresses[0][1])
+            url, note = self._url(port)
+            self._pipe.send(Opened(url, port, note))
             while not self._ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), _ALIVE_SECONDS)

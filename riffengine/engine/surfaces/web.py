@@ -7,6 +7,7 @@ when it reads again it gets the whole state.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from riffengine.control.surface import (
     CommandReplied,
@@ -182,7 +183,9 @@ class WebSurface(Surface):
     def _on_message(self, message: FromWeb) -> None:
         self._heard_ns = self._context.clock.now_ns()
         match message:
-            case Opened(url, note):
+            case Opened(url, port, note):
+                # The next one takes the same port: pages connect again by themselves.
+                self._process.options = replace(self._started, options=replace(self._started.options, port=port))
                 if not self._url:
                     self._context.say(f"web: {url}" + (f"  {note}" if note else ""))
                 self._url = url

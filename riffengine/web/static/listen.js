@@ -1,0 +1,126 @@
+// @ts-check
+/**
+ * Listen: the sound of the performance in this page. An AudioWorklet plays what a worker receives; where the browser has
+ * none (a page over plain http from another machine), an <audio> element plays the MP3 stream.
+ */
+import { socketUrl } from "./protocol.js";
+
+// Under the page's Content-Security-Policy a script is loaded by this policy alone, and only from these files.
+const SCRIPTS = ["/audio_worker.js", "/ring_worklet.js"];
+/** @type {any} */
+const trusted = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("riffengine", {
+  createScriptURL: (/** @type {string} */ path) => {
+    if (!SCRIPTS.includes(path)) throw new TypeError(`${path} is no script of this page`);
+    return path;
+  },
+});
+
+/** @param {string} path @returns {string} */
+function script(path) {
+  return trusted ? trusted.createScriptURL(path) : path;
+}
+
+/** @typedef {{position: number, time: number, started: boolean, fill: number, shift: number, substitutions: number,
+ *   silentBlocks: number, step: number}} Played */
+
+export class Listen extends EventTarget {
+  constructor() {
+    super();
+    /** @type {AudioContext|null} */
+    this.context = null;
+    /** @type {AudioWorkletNode|null} */
+    this.node = null;
+    /** @type {Worker|null} */
+    this.worker = null;
+    /** @type {HTMLAudioElement|null} */
+    this.element = null;
+    /** @type {Played|null} */
+    this.played = null;
+    this.ratio = 1;
+    this.dropped = 0;
+    this.clickedAt = 0;
+    this.soundedAfterMs = 0;
+  }
+
+  get on() {
+    return this.context !== null || this.element !== null;
+  }
+
+  /** Whether this browser can play in phase; else it plays a stream that is some seconds late. */
+  static get inPhase() {
+    return typeof AudioWorkletNode !== "undefined" && isSecureContext;
+  }
+
+  /** Begin. Call it from a click. @param {string[]} codecs what the server offers, best first @param {number} sampleRate */
+  async start(codecs, sampleRate) {
+    this.clickedAt = performance.now();
+    if (!Listen.inPhase) {
+      this.element = new Audio("/stream.mp3");
+      await this.element.play();
+      this.changed();
+      return;
+    }
+    const opus = codecs.includes("opus") && typeof AudioDecoder !== "undefined";
+    const rate = opus ? 48000 : sampleRate;
+    const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+    this.context = context;
+    await context.audioWorklet.addModule(script("/ring_worklet.js"));
+    const node = new AudioWorkletNode(context, "phase-true-ring", { numberOfInputs: 0, outputChannelCount: [2] });
+    this.node = node;
+    node.port.onmessage = (event) => this.hear(event.data);
+    node.connect(context.destination);
+    const channel = new MessageChannel();
+    node.port.postMessage({ type: "feed", port: channel.port1 }, [channel.port1]);
+    this.worker = new Worker(script("/audio_worker.js"), { type: "module" });
+    this.worker.onmessage = (event) => {
+      this.ratio = event.data.ratio ?? this.ratio;
+      this.dropped = event.data.dropped;
+      this.dispatchEvent(new CustomEvent("state", { detail: event.data }));
+    };
+    const url = socketUrl(`/ws/audio?codec=${opus ? "opus" : "pcm"}`);
+    this.worker.postMessage({ type: "open", url, port: channel.port2 }, [channel.port2]);
+    await context.resume();
+    this.changed();
+  }
+
+  /** @param {any} message */
+  hear(message) {
+    if (message.type === "played") {
+      this.played = message;
+      if (message.started && !this.soundedAfterMs) this.soundedAfterMs = performance.now() - this.clickedAt;
+      this.dispatchEvent(new CustomEvent("played", { detail: message }));
+    } else if (message.type === "captured") {
+      this.dispatchEvent(new CustomEvent("captured", { detail: message }));
+    }
+  }
+
+  /** What is heard now, in frames of the engine; null while nothing plays here. */
+  frame() {
+    const { played, context } = this;
+    if (!played?.started || !context) return null;
+    const since = context.currentTime - played.time - (context.outputLatency || 0);
+    return (played.position + since * context.sampleRate) / this.ratio;
+  }
+
+  async stop() {
+    this.worker?.postMessage({ type: "close" });
+    this.worker?.terminate();
+    await this.context?.close();
+    this.element?.pause();
+    this.worker = this.context = this.node = this.element = this.played = null;
+    this.soundedAfterMs = 0;
+    this.changed();
+  }
+
+  /** Record what is played, for tests and for saving. @param {number} frames @returns {Promise<{samples: Float32Array, positions: Float64Array}>} */
+  capture(frames) {
+    return new Promise((resolve) => {
+      this.addEventListener("captured", (event) => resolve(/** @type {CustomEvent} */ (event).detail), { once: true });
+      this.node?.port.postMessage({ type: "capture", frames });
+    });
+  }
+
+  changed() {
+    this.dispatchEvent(new CustomEvent("changed"));
+  }
+}

@@ -1,0 +1,124 @@
+// @ts-check
+/** The page: it joins the control socket, the sound, and the parts of the screen. */
+import { Control } from "./protocol.js";
+import { Listen } from "./listen.js";
+import { StageClock } from "./stage_clock.js";
+import { Timeline } from "./timeline.js";
+import { Decks } from "./decks.js";
+import { buildControls } from "./generated_controls.js";
+
+/** @typedef {import("./protocol.js").Welcome} Welcome */
+
+/** @param {string} id @returns {HTMLElement} */
+export function element(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no element ${id}`);
+  return found;
+}
+
+/** Take the token out of the address, and get a cookie for it. */
+async function logIn() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname);
+  await fetch("/api/login", {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
+  });
+}
+
+const control = new Control();
+const listen = new Listen();
+const clock = new StageClock(listen);
+const timeline = new Timeline(element("lane"), element("landings"), clock);
+const decks = new Decks(element("decks"), control, clock);
+const crossfader = /** @type {HTMLInputElement} */ (element("crossfader"));
+const listenButton = /** @type {HTMLButtonElement} */ (element("listen"));
+/** @type {Welcome|null} */
+let welcome = null;
+/** @type {Map<string, (value: import("./protocol.js").Value) => void>} */
+let shown = new Map();
+
+/** @param {string} type @param {(message: any) => void} act */
+function on(type, act) {
+  control.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
+}
+
+on("connected", (/** @type {Welcome} */ message) => {
+  welcome = message;
+  element("name").textContent = message.name;
+  element("connection").textContent = message.role === "performer" ? "connected" : `connected as ${message.role}`;
+  clock.take(message.sample_rate, message.grid, message.figures.frame ?? 0);
+  decks.build(message);
+  timeline.reset(message.landings);
+  shown = buildControls(element("controls"), message.schema, control);
+  element("mix").hidden = !message.schema.some((parameter) => parameter.path === "crossfader");
+  show(message.values);
+});
+on("disconnected", () => (element("connection").textContent = "the server is away; the music continues"));
+on("changes", (message) => show(message.values));
+on("figures", (message) => {
+  clock.take(clock.rate, message.grid, message.frame);
+  decks.showFigures(message);
+});
+on("landing", (message) => timeline.promise(message));
+on("landed", (message) => timeline.land(message));
+on("answer", (message) => {
+  const line = element("answer");
+  line.classList.toggle("wrong", !message.ok);
+  line.textContent = message.ok ? message.note : message.error;
+});
+
+/** @param {Record<string, import("./protocol.js").Value>} values */
+function show(values) {
+  decks.show(values);
+  for (const [path, value] of Object.entries(values)) shown.get(path)?.(value);
+  if ("crossfader" in values && document.activeElement !== crossfader) crossfader.value = String(values.crossfader);
+}
+
+crossfader.addEventListener("input", () => control.move("crossfader", crossfader.valueAsNumber));
+
+listenButton.addEventListener("click", async () => {
+  listenButton.disabled = true;
+  try {
+    if (listen.on) await listen.stop();
+    else if (welcome) {
+      const asked = new URLSearchParams(location.search).get("codec"); // ?codec=pcm: exact to the sample, 1.4 Mbit/s
+      await listen.start(asked ? [asked] : welcome.codecs, welcome.sample_rate);
+    }
+  } catch (error) {
+    element("sound").textContent = `no sound: ${/** @type {Error} */ (error).message}`;
+  }
+  listenButton.disabled = false;
+  listenButton.textContent = listen.on ? "Stop listening" : "Listen";
+  listenButton.setAttribute("aria-pressed", String(listen.on));
+});
+listen.addEventListener("played", () => {
+  const played = listen.played;
+  if (!played?.started) return;
+  const late = played.shift > 0 ? ", repeating a loop until the network is back" : "";
+  element("sound").textContent = `${Math.round((1000 * played.fill) / (listen.context?.sampleRate ?? 1))} ms behind${late}`;
+});
+listen.addEventListener("changed", () => {
+  if (!listen.on) element("sound").textContent = "";
+  if (listen.element) element("sound").textContent = "some seconds late: playing in phase needs HTTPS or this machine";
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !(event.target instanceof HTMLInputElement)) {
+    event.preventDefault();
+    decks.focus();
+  }
+});
+
+function draw() {
+  const beat = clock.beat();
+  element("beat").textContent = beat === null ? "–" : beat.toFixed(1);
+  element("bpm").textContent = clock.grid ? clock.grid.bpm.toFixed(1) : "–";
+  timeline.draw();
+  requestAnimationFrame(draw);
+}
+
+// For tests and for the curious: what the page knows.
+Object.assign(globalThis, { riffengine: { control, listen, clock, timeline } });
+logIn().then(() => control.connect());
+requestAnimationFrame(draw);

@@ -1,0 +1,138 @@
+// @ts-check
+/**
+ * The messages of docs/web_protocol.md as types, and the control socket.
+ *
+ * @typedef {"float"|"int"|"str"|"bool"|"choice"|"trigger"} Kind
+ * @typedef {number|string|boolean} Value
+ * @typedef {{path: string, kind: Kind, class: "immediate"|"morph"|"quantised"|"structural", help: string,
+ *   allowed: string, control: string, deck: string, stem: string, group: string, default?: Value, low?: number|null,
+ *   high?: number|null, unit?: string, choices?: string[], longest?: number}} Parameter
+ * @typedef {{beat: number, frame: number, seconds: number}} Landing
+ * @typedef {{frame: number, beat: number, bpm: number, loop_frames: number}} Grid
+ * @typedef {{phase: string, sounding: Record<string, string>}} DeckFigures
+ * @typedef {{type: "figures", frame: number, grid: Grid, decks: Record<string, DeckFigures>, scenes: string[],
+ *   scene: string, panicked: boolean, facts: Record<string, Value|null>}} Figures
+ * @typedef {Landing & {type: "landing", path: string, value: Value|null, moved: boolean, source: string}} Promised
+ * @typedef {{type: "landed", path: string, value: Value, beat: number, frame: number, source: string}} Landed
+ * @typedef {{type: "event", path: string, text: string, beat: number}} EngineEvent
+ * @typedef {{type: "changes", values: Record<string, Value>}} Changes
+ * @typedef {{type: "answer", id: number|string|null, path: string, ok: true, value: Value, clipped: boolean,
+ *   note: string, landing: Landing|null}} Accepted
+ * @typedef {{type: "answer", id: number|string|null, path: string, ok: false, error: string}} Rejected
+ * @typedef {{type: "votes", prompts: {text: string, votes: number}[], voters: number}} VotesMessage
+ * @typedef {{type: "suggestions", id: number, words: string[], unknown: {word: string, close: string[]}[]}} Suggestions
+ * @typedef {{type: "pong", id: number, frame: number, rate: number}} Pong
+ * @typedef {{type: "welcome", protocol: number, version: string, client: string, role: "performer"|"guest"|"listener",
+ *   name: string, model: string, sample_rate: number, loop_beats: number, codecs: string[], guest: string[],
+ *   schema: Parameter[], values: Record<string, Value>, landings: Promised[], figures: Figures, grid: Grid}} Welcome
+ * @typedef {Welcome|Figures|Promised|Landed|EngineEvent|Changes|Accepted|Rejected|VotesMessage|Suggestions|Pong} Message
+ *
+ * @typedef {{type: "format", codec: "opus"|"pcm", rate: number, channels: number, packet_frames: number,
+ *   target_frames: number, ratio: number}} Format
+ * @typedef {{type: "grid", frame: number, beat: number, bpm: number, beat_frames: number, loop_frames: number,
+ *   reset: boolean}} StreamGrid
+ */
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 3000;
+
+/** A WebSocket address of this server. @param {string} path */
+export function socketUrl(path) {
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** How long to wait before another attempt to connect: longer each time, and not the same for all pages. */
+export class Backoff {
+  constructor() {
+    this.pauseMs = FIRST_PAUSE_MS;
+  }
+
+  next() {
+    const pause = this.pauseMs * (0.75 + Math.random() / 2);
+    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * 2);
+    return pause;
+  }
+
+  reset() {
+    this.pauseMs = FIRST_PAUSE_MS;
+  }
+}
+
+/**
+ * The control socket. It connects again by itself. Events: every message of the server by its type (the message is the
+ * event's `detail`), `connected` and `disconnected`.
+ */
+export class Control extends EventTarget {
+  constructor() {
+    super();
+    /** @type {WebSocket|null} */
+    this.socket = null;
+    this.number = 0;
+    this.backoff = new Backoff();
+    /** @type {Map<number, (message: Accepted|Rejected|Suggestions|Pong) => void>} */
+    this.waiting = new Map();
+    /** @type {Map<string, Value>} values that wait for the next frame of the screen */
+    this.moved = new Map();
+  }
+
+  connect() {
+    const socket = new WebSocket(socketUrl("/ws/control"));
+    this.socket = socket;
+    socket.addEventListener("message", (event) => this.receive(JSON.parse(event.data)));
+    socket.addEventListener("close", () => {
+      this.socket = null;
+      this.waiting.clear();
+      this.dispatchEvent(new CustomEvent("disconnected"));
+      setTimeout(() => this.connect(), this.backoff.next());
+    });
+  }
+
+  /** @param {Message} message */
+  receive(message) {
+    if (message.type === "welcome") {
+      this.backoff.reset();
+      this.dispatchEvent(new CustomEvent("connected", { detail: message }));
+    }
+    if (message.type === "answer" || message.type === "suggestions" || message.type === "pong") {
+      const told = this.waiting.get(Number(message.id));
+      this.waiting.delete(Number(message.id));
+      if (told) told(message);
+    }
+    this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+  }
+
+  /**
+   * Send a message and get its answer.
+   * @param {Record<string, unknown>} message
+   * @returns {Promise<Accepted|Rejected|Suggestions|Pong>}
+   */
+  ask(message) {
+    const id = ++this.number;
+    return new Promise((resolve) => {
+      if (!this.socket || this.socket.readyState !== WebSocket.OPEN) {
+        resolve({ type: "answer", id, path: "", ok: false, error: "the server is not there; the page connects again by itself" });
+        return;
+      }
+      this.waiting.set(id, resolve);
+      this.socket.send(JSON.stringify({ ...message, id }));
+    });
+  }
+
+  /** Set a parameter. @param {string} path @param {Value} value */
+  set(path, value) {
+    return this.ask({ type: "set", path, value });
+  }
+
+  /** Set a parameter that is being moved: once for each frame of the screen. @param {string} path @param {Value} value */
+  move(path, value) {
+    if (!this.moved.size) requestAnimationFrame(() => this.sendMoved());
+    this.moved.set(path, value);
+  }
+
+  sendMoved() {
+    for (const [path, value] of this.moved) this.set(path, value);
+    this.moved.clear();
+  }
+}

@@ -1,0 +1,377 @@
+"""The page in real Chromium: its sound, its gestures, and what pages of other sites cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from aiohttp import web
+
+from riffengine.transport.beat_grid import BeatGrid
+from riffengine.web.encoders import opus_library
+from tests.wire.chromium import Page, chromium
+from tests.wire.web_site import BEAT_FRAMES, RATE, WebSite, web_site
+
+pytestmark = pytest.mark.wire
+PLAY = (sys.executable, "-m", "riffengine", "play", "--output", "paced", "--no-osc", "--no-midi")
+STALLS = (0.1, 0.2, 0.4, 1.0, 1.5)
+codecs = pytest.mark.parametrize("codec", ["pcm", pytest.param("opus", marks=pytest.mark.skipif(
+    opus_library() is None, reason="this machine has no libopus"))])  # fmt: skip
+
+
+async def listen(page: Page, url: str, codec: str) -> None:
+    """Open the page, click on Listen, and wait for the sound."""
+    await page.go(f"{url}?codec={codec}")
+    await page.until("riffengine.clock.grid !== null")
+    await page.evaluate("document.getElementById('listen').click()")
+    await page.until("riffengine.listen.played !== null && riffengine.listen.played.started")
+
+
+async def captured(page: Page, seconds: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """What the worklet played meanwhile, and the frame of the stream of every 128th sample."""
+    rate = await page.evaluate("riffengine.listen.context.sampleRate")
+    await page.evaluate(f"void (globalThis.take = riffengine.listen.capture({round(seconds * rate)}))")
+    await asyncio.sleep(seconds)
+    text = await page.evaluate(
+        "take.then(({samples, positions}) =>"
+        " JSON.stringify({samples: Array.from(samples), positions: Array.from(positions)}))"
+    )
+    found = json.loads(text)
+    positions = np.array(found["positions"])
+    return np.array(found["samples"])[: 128 * len(positions)], positions
+
+
+def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_path: Path) -> None:
+    """A real set: the page's samples are those of the engine's own recording, before, at and after the landing."""
+    recording = tmp_path / "set.flac"
+    command = [*PLAY, "--web", str(_free_port())]
+    engine = subprocess.Popen(
+        [*command, "--record", str(recording), "--seconds", "60", "--seed", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert engine.stdout is not None
+    url = ""
+    lines = []
+    for line in engine.stdout:
+        lines.append(line)
+        if found := re.search(r"web: (http\S+)", line):
+            url = found[1]
+        if " deck a: " in line:
+            break
+    assert url, "".join(lines)
+
+    async def body() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], dict[str, Any], dict[str, Any], float]:
+        async with chromium() as page:
+            await listen(page, url, "pcm")
+            first_sound_ms = await page.evaluate("riffengine.listen.soundedAfterMs")
+            await page.evaluate(
+                "void (globalThis.heard = new Promise((done) => {"
+                " let promised = null;"
+                " riffengine.control.addEventListener('landing', (e) => {"
+                "  if (e.detail.path === 'deck/a/prompt') promised = e.detail; });"
+                " riffengine.control.addEventListener('landed', (e) => {"
+                "  if (e.detail.path === 'deck/a/prompt') done(JSON.stringify([promised, e.detail])); }); }))"
+            )
+            taking = asyncio.create_task(captured(page, 12.0))
+            await asyncio.sleep(0.5)
+            await page.evaluate(
+                "(() => { const field = document.querySelector('.deck input[type=text]'); field.focus();"
+                " field.value = 'dub techno'; field.dispatchEvent(new Event('change')); })()"
+            )
+            promised, landed = json.loads(await page.evaluate("heard"))
+            samples, positions = await taking
+            assert page.problems == []
+            return samples, positions, promised, landed, first_sound_ms
+
+    try:
+        samples, positions, promised, landed, first_sound_ms = asyncio.run(body())
+    finally:
+        engine.send_signal(signal.SIGTERM)
+        engine.communicate(timeout=30)
+    assert first_sound_ms < 2000
+    assert landed["value"] == "dub techno"
+    assert landed["frame"] == promised["frame"] == BeatGrid(RATE, 120.0).frame_at(promised["beat"])
+    played, rate = soundfile.read(recording, dtype="float32", always_2d=True)
+    assert rate == RATE
+    first = int(positions[0])
+    assert np.array_equal(positions, first + 128 * np.arange(len(positions)))
+    assert first < landed["frame"] < first + len(samples) - RATE
+    expected = played[first : first + len(samples), 0]
+    assert np.abs(expected).max() > 0.05
+    assert np.abs(samples[: len(expected)] - expected).max() <= 1 / 32768
+
+
+@codecs
+def test_stalls_of_the_server_move_no_click_and_leave_no_silence(codec: str) -> None:
+    async def body(site: WebSite) -> None:
+        async with chromium() as page:
+            await listen(page, site.url, codec)
+            await asyncio.sleep(5.0)  # a loop of history
+            taking = asyncio.create_task(captured(page, 14.0))
+            for seconds in STALLS:
+                await asyncio.sleep(1.0)
+                await asyncio.to_thread(site.pause, seconds)
+            samples, positions = await taking
+            played = await page.evaluate("riffengine.listen.played")
+            rate = await page.evaluate("riffengine.listen.context.sampleRate")
+            assert page.problems == []
+        clicks = np.flatnonzero(np.abs(samples) > 0.3)
+        clicks = clicks[np.diff(clicks, prepend=-1000) > 500]
+        intervals = np.diff(clicks)
+        beat = BEAT_FRAMES * rate / RATE
+        assert len(intervals) >= 25
+        assert np.abs(intervals - beat).max() <= (0 if codec == "pcm" else 2), intervals
+        blocks = samples.reshape(-1, 128)
+        assert np.sqrt((blocks**2).mean(axis=1)).min() > 0.01
+        assert played["substitutions"] >= 2
+        assert np.ptp(np.diff(positions)) == 0  # the position never waited
+
+    with web_site() as site:
+        asyncio.run(body(site))
+
+
+NAIVE = """
+class NaiveRing {
+  constructor(target) { this.queue = []; this.target = target; this.waiting = true; }
+  write(samples) { this.queue.push(...samples[0]); }
+  read(out) {
+    const count = out[0].length;
+    if (this.waiting && this.queue.length >= this.target) this.waiting = false;
+    if (this.waiting || this.queue.length < count) { this.waiting = true; out[0].fill(0); return; }
+    out[0].set(this.queue.splice(0, count));
+  }
+}
+"""
+SIMULATION = """
+(async () => {
+  const { PhaseTrueRing } = await import("/ring.js");
+  const rate = 44100, packet = 441, beat = 22050, loop = 8 * beat;
+  const signal = (frame) => (frame % beat === 0 ? 0.9 : 0.05 * Math.sin((2 * Math.PI * 200 * frame) / beat));
+  const stalls = [[9, 0.1], [11, 0.2], [13, 0.4], [15, 1.0], [18, 1.5]];
+  const arrival = (frame) => {
+    const due = frame / rate;
+    for (const [at, length] of stalls) if (due >= at && due < at + length) return at + length;
+    return due;
+  };
+  const simulate = (ring, write) => {
+    const out = [new Float32Array(128)], clicks = [];
+    let sent = 0, silent = 0, started = false;
+    for (let now = 0; now < 22 * rate; now += 128) {
+      while (arrival(sent + packet) <= now / rate) {
+        const samples = new Float32Array(packet);
+        for (let i = 0; i < packet; i++) samples[i] = signal(sent + i);
+        write(ring, sent, samples);
+        sent += packet;
+      }
+      ring.read(out);
+      let power = 0;
+      for (let i = 0; i < 128; i++) { power += out[0][i] ** 2; if (out[0][i] > 0.3) clicks.push(now + i); }
+      if (power > 0) started = true;
+      if (started && power < 1e-3) silent++;
+    }
+    const intervals = clicks.slice(1).map((click, i) => click - clicks[i]);
+    return { exact: intervals.every((interval) => interval === beat), silent, clicks: clicks.length };
+  };
+  const ring = new PhaseTrueRing(1, rate, Math.round(0.06 * rate));
+  ring.setGrid(0, beat, loop, true);
+  return {
+    phaseTrue: simulate(ring, (r, frame, samples) => r.write(frame, [samples])),
+    naive: simulate(new NaiveRing(Math.round(0.06 * rate)), (r, frame, samples) => r.write([samples])),
+  };
+})()
+"""
+
+
+def test_the_ring_keeps_the_beat_on_simulated_time_and_a_naive_ring_does_not() -> None:
+    async def body(site: WebSite) -> None:
+        async with chromium() as page:
+            await page.go(site.url)
+            found = await page.evaluate(NAIVE + SIMULATION)
+        assert found["phaseTrue"]["exact"] and found["phaseTrue"]["silent"] == 0
+        assert found["phaseTrue"]["clicks"] >= 42
+        assert not found["naive"]["exact"] and found["naive"]["silent"] > 300
+
+    with web_site() as site:
+        asyncio.run(body(site))
+
+
+def test_a_server_that_is_killed_comes_back_to_the_page_in_phase() -> None:
+    async def body(site: WebSite) -> None:
+        async with chromium() as page:
+            await listen(page, site.url, "pcm")
+            await asyncio.sleep(5.0)
+            taking = asyncio.create_task(captured(page, 12.0))
+            await asyncio.sleep(1.0)
+            await asyncio.to_thread(site.restart)
+            samples, _ = await taking
+            await page.until("riffengine.listen.played.shift === 0")
+            assert await page.evaluate("riffengine.control.socket !== null")
+        clicks = np.flatnonzero(np.abs(samples) > 0.3)
+        assert set(np.diff(clicks)) == {BEAT_FRAMES}
+        blocks = samples.reshape(-1, 128)
+        assert np.sqrt((blocks**2).mean(axis=1)).min() > 0.01
+
+    with web_site() as site:
+        asyncio.run(body(site))
+
+
+@pytest.mark.parametrize("ending", ["flac", "mp3", "ogg"])
+def test_the_streams_play_in_an_audio_element_that_comes_late(ending: str) -> None:
+    if ending == "ogg" and opus_library() is None:
+        pytest.skip("this machine has no libopus")
+
+    async def body(site: WebSite) -> None:
+        async with chromium() as page:
+            await page.go(site.url)
+            await page.evaluate(f"void (globalThis.early = new Audio('/stream.{ending}')).play()")
+            await asyncio.sleep(3)
+            await page.evaluate(f"void (globalThis.late = new Audio('/stream.{ending}')).play()")
+            await page.until("late.currentTime > 1 && early.currentTime > 2", 20)
+
+    with web_site() as site:
+        asyncio.run(body(site))
+
+
+def test_markup_in_a_prompt_stays_text_and_inline_scripts_do_not_run() -> None:
+    async def body(site: WebSite) -> None:
+        async with chromium() as page:
+            await page.go(site.url)
+            await page.until("riffengine.clock.grid !== null")
+            attack = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
+            await page.evaluate(f"riffengine.control.set('deck/a/prompt', {json.dumps(attack)})")
+            landing = {"path": "deck/a/prompt", "value": attack, "beat": 1e6, "seconds": 9}
+            await page.evaluate(f"riffengine.timeline.promise({json.dumps(landing)})")
+            await asyncio.sleep(0.3)
+            assert page.problems == []
+            assert await page.evaluate("document.querySelectorAll('img, main script').length") == 0
+            await page.evaluate(
+                "(() => { const made = document.createElement('div');"
+                " made.setAttribute('onclick', 'window.hacked = 1'); document.body.append(made); made.click(); })()"
+            )
+            assert await page.evaluate("window.hacked === undefined")
+            assert any("Content Security Policy" in problem for problem in page.problems)
+
+    with web_site() as site:
+        asyncio.run(body(site))
+
+
+ATTACK = """
+(async (port, host) => {
+  const base = `${host}:${port}`;
+  const socket = (path) => new Promise((done) => {
+    const wire = new WebSocket(`ws://${base}${path}`);
+    wire.onopen = () => done("opened"); wire.onerror = () => done("refused");
+    setTimeout(() => done("no answer"), 5000);
+  });
+  const body = JSON.stringify({ token: "x" });
+  const found = { control: await socket("/ws/control"), audio: await socket("/ws/audio") };
+  for (const [name, options] of Object.entries({
+    read: {}, blind: { mode: "no-cors", method: "POST", body },
+    json: { method: "POST", body, headers: { "Content-Type": "application/json" } },
+  })) {
+    try {
+      const answer = await fetch(`http://${base}/api/welcome`, options);
+      found[name] = answer.type === "opaque" ? "opaque" : answer.status;
+    } catch { found[name] = "failed"; }
+  }
+  return found;
+})
+"""
+
+
+@contextlib.asynccontextmanager
+async def foreign_site() -> AsyncIterator[int]:
+    """Another site on this machine, which the browser knows as evil.test."""
+
+    async def page(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text="<!doctype html><title>evil</title>", content_type="text/html")
+
+    runner = web.ServerRunner(web.Server(page))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def test_a_page_of_another_site_and_a_rebound_name_reach_nothing() -> None:
+    async def body(site: WebSite) -> None:
+        port = int(site.url.rstrip("/").rsplit(":", 1)[1])
+        async with foreign_site() as evil, chromium("--host-resolver-rules=MAP evil.test 127.0.0.1") as page:
+            await page.go(f"http://evil.test:{evil}/")
+            found = await page.evaluate(f"{ATTACK}({port}, '127.0.0.1')")
+            assert found == {
+                "control": "refused",
+                "audio": "refused",
+                "read": "failed",
+                "blind": "opaque",
+                "json": "failed",
+            }
+            # The name is rebound: now the page's own origin is our server's address.
+            found = await page.evaluate(f"{ATTACK}({port}, 'evil.test')")
+            assert (found["control"], found["audio"]) == ("refused", "refused")
+            await page.call("Page.navigate", url=f"http://evil.test:{port}/")
+            await page.until(f"document.readyState === 'complete' && location.port !== '{evil}'")
+            assert "unknown host name" in await page.evaluate("document.body.textContent")
+        assert site.engine.commands == []
+
+    with web_site() as site:
+        asyncio.run(body(site))
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_the_engine_starts_a_killed_server_again_and_the_music_does_not_notice() -> None:
+    """A real set; the pid is that of the child named riffengine-web."""
+    command = [*PLAY, "--web", str(_free_port())]
+    engine = subprocess.Popen(
+        [*command, "--seconds", "20"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert engine.stdout is not None
+    for line in engine.stdout:
+        if "web: http" in line:
+            break
+    pids = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if path.read_text().rsplit(")", 1)[1].split()[1] == str(engine.pid)
+    ]
+    web_pids = [pid for pid in pids if _listens(pid)]
+    assert len(web_pids) == 1
+    time.sleep(0.1)
+    subprocess.run(["kill", "-9", str(web_pids[0])], check=True)
+    output, _ = engine.communicate(timeout=90)
+    assert "the web server ended; the music continues" in output
+    assert "underruns 0" in output
+    assert engine.returncode == 0
+
+
+def _listens(pid: int) -> bool:
+    """Whether the process holds a listening TCP socket."""
+    listening = {
+        line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
+    }
+    held = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            held.add(str(link.readlink()))
+    return any(f"socket:[{inode}]" in held for inode in listening)

@@ -1,0 +1,123 @@
+"""The web server in its real process, fed by a player that is played by the test in real time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from riffengine.performance.parameters import standard_tree
+from riffengine.processes.audio_tap import AudioTap
+from riffengine.transport.beat_grid import BeatGrid
+from riffengine.web.messages import Answered, Figures, FromWeb, Opened, Submit, WholeState
+from riffengine.web.options import WebLimits, WebOptions
+from riffengine.web.process import WebProcess, WebStart
+from tests.control.engine_stub import EngineStub
+
+RATE = 44100
+BLOCK = 441
+BPM = 120.0
+BEAT_FRAMES = 22050
+LOOP_FRAMES = 8 * BEAT_FRAMES
+
+
+def click_loop() -> np.ndarray:  # type: ignore[type-arg]
+    """A loop of eight clicks over a quiet tone that has whole cycles in a beat: ``(frames, 2) float32``."""
+    frames = np.arange(LOOP_FRAMES)
+    loop = 0.05 * np.sin(2 * np.pi * 200 * frames / BEAT_FRAMES)
+    loop[frames % BEAT_FRAMES == 0] = 0.9
+    return np.repeat(loop.astype(np.float32)[:, None], 2, axis=1)
+
+
+class WebSite:
+    """A running server. ``url`` is that of the page; ``process`` may be stopped, killed and started again."""
+
+    def __init__(self, options: WebOptions, limits: WebLimits | None = None) -> None:
+        self._options = options
+        self.tap = AudioTap.create(RATE, 2)
+        self.engine = EngineStub(standard_tree(("a", "b")))
+        parameters = tuple(self.engine.tree.parameters.values())
+        start = WebStart(options, self.tap.name, "test", "bundled", 8, parameters, limits or WebLimits())
+        self.process = WebProcess(start)
+        self.url = ""
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=target) for target in (self._play, self._serve)]
+
+    def start(self) -> None:
+        self.process.start()
+        for thread in self._threads:
+            thread.start()
+        deadline = time.monotonic() + 60  # noqa: TID251 (a real process)
+        while not self.url and time.monotonic() < deadline:  # noqa: TID251
+            time.sleep(0.02)
+        assert self.url, "the web server did not start within a minute"
+
+    def restart(self) -> None:
+        """Kill the server and start another."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.join(5)
+        self.process.start()
+
+    def pause(self, seconds: float) -> None:
+        """Stop the server for a while, as a busy machine or a bad network would."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        self.process.close()
+        self.tap.close()
+
+    def _play(self) -> None:
+        loop, frame = click_loop(), 0
+        began = time.monotonic_ns()
+        while not self._ended.is_set():
+            at = frame % LOOP_FRAMES
+            self.tap.write(frame, loop[at : at + BLOCK], time.monotonic_ns())
+            frame += BLOCK
+            time.sleep(max(0.0, frame / RATE - (time.monotonic_ns() - began) / 1e9))
+
+    def _serve(self) -> None:
+        figures = 0
+        while not self._ended.is_set():
+            for message in self.process.receive()[0]:
+                self._handle(message)
+            figures += 1
+            if figures % 20 == 0 and not self.process.unsent:
+                self._send_figures()
+            time.sleep(0.01)
+
+    def _handle(self, message: FromWeb) -> None:
+        match message:
+            case Opened(url):
+                self.url = url
+                self.process.options = replace(self.process.options, options=replace(self._options, port=message.port))
+                self.process.send(WholeState(dict(self.engine.state.values)))
+                self._send_figures()
+            case Submit(number, command):
+                self.process.send(Answered(number, self.engine.submit(command)))
+
+    def _send_figures(self) -> None:
+        self.process.send(Figures(self.tap.end, BeatGrid(RATE, BPM), {}, (), "", False, {}))
+
+
+@contextlib.contextmanager
+def web_site(options: WebOptions | None = None, limits: WebLimits | None = None) -> Iterator[WebSite]:
+    """A running server on a free port."""
+    site = WebSite(options or WebOptions(port=0), limits)
+    site.start()
+    try:
+        yield site
+    finally:
+        site.close()
