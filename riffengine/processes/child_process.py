@@ -29,11 +29,15 @@ Received = TypeVar("Received")
 class ChildProcess(Generic[Options, Sent, Received]):
     """A process that runs ``target(options, connection)``. ``start`` may be called again after it has ended.
 
-    ``name`` is what the operating system and error messages call it.
+    ``name`` is what the operating system and error messages call it. ``parent``: it may start processes of its own, and
+    ends by itself when its pipe does.
     """
 
-    def __init__(self, name: str, target: Callable[[Options, Connection], None], options: Options) -> None:
+    def __init__(
+        self, name: str, target: Callable[[Options, Connection], None], options: Options, parent: bool = False
+    ) -> None:
         self.options = options
+        self._daemon = not parent
         self._name, self._target = name, target
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -48,7 +52,9 @@ class ChildProcess(Generic[Options, Sent, Received]):
         self.close()
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=self._target, args=(self.options, theirs), name=self._name, daemon=True)
+        process = context.Process(
+            target=self._target, args=(self.options, theirs), name=self._name, daemon=self._daemon
+        )
         try:
             with _sigint_blocked():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
                 process.start()

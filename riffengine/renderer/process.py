@@ -50,6 +50,7 @@ class RendererOptions:
     slot_floats: int
     model: str = DEFAULT_MODEL
     threads: int = 1
+    niceness: int = 5  # the player and the DAW have priority
     warm: RenderRequest | None = None  # rendered once before Ready, so that the first real loop is not the slow one
 
 
@@ -123,8 +124,8 @@ def _read_messages(connection: Connection, queue: _JobQueue) -> None:
 def renderer_main(options: RendererOptions, connection: Connection) -> None:
     """Body of the renderer process. Ends on ``Shutdown``, or when the engine's end of the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine handles Ctrl-C: it fades out first
-    with contextlib.suppress(OSError):  # the player and the DAW have priority
-        os.nice(5)
+    with contextlib.suppress(OSError):
+        os.nice(options.niceness)
     began = time.perf_counter()
     try:
         store = LoopStore.attach(options.store, options.slots, options.slot_floats)

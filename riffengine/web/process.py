@@ -56,4 +56,4 @@ class WebProcess(ChildProcess[WebStart, ToWeb, FromWeb]):
     """The engine's handle on the web server; ``Opened`` or ``Refused`` follows ``start``."""
 
     def __init__(self, start: WebStart) -> None:
-        super().__init__("riffengine-web", web_main, start)
+        super().__init__("riffengine-web", web_main, start, parent=True)

@@ -21,6 +21,7 @@ from riffengine.errors import ServiceError
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.renderer.registry import family_of
 from riffengine.transport.beat_grid import BeatGrid
+from riffengine.transport.sync.source import SLOWEST_BPM
 from riffengine.web.access import SECURITY_HEADERS, TOKEN_COOKIE, Access, is_loopback
 from riffengine.web.audio_socket import TARGET_SECONDS, format_text, grid_text
 from riffengine.web.controls import Controls
@@ -32,6 +33,8 @@ from riffengine.web.ogg import OggOpusEncoder
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Message, Projection
+from riffengine.web.renditions import Renditions
+from riffengine.web.riffusion_api import PATH, RiffusionApi, wanted_format
 from riffengine.web.static_files import StaticFiles
 from riffengine.web.stream_encoders import FileStreamEncoder
 from riffengine.web.suggestions import Suggestions
@@ -87,12 +90,18 @@ class WebServer:
             start.limits,
         )
         self._controls.guest = frozenset(start.options.guest)
+        self._renditions = Renditions(start.model, self._longest_loop_frames(), self._clock)
+        self._riffusion = RiffusionApi(
+            start.model, start.loop_beats, tap, lambda: self._projection.values, self._renditions
+        )
         self._static = StaticFiles()
         self._ended = asyncio.Event()
         self._routes: Mapping[tuple[str, str], Handler] = {
             ("GET", "/ws/control"): self._control_socket,
             ("GET", "/ws/audio"): self._audio_socket,
             ("GET", "/api/welcome"): self._welcome,
+            ("POST", PATH): self._run_inference,
+            ("POST", PATH.rstrip("/")): self._moved,
             **{("GET", path): self._stream for path in _STREAMS},
         }
 
@@ -119,8 +128,12 @@ class WebServer:
             ) from None
         finally:
             feeding.cancel()
+            await self._renditions.close()
             self._pipe.close()
             await runner.cleanup()
+
+    def _longest_loop_frames(self) -> int:
+        return round(self._start.loop_beats * 60.0 / SLOWEST_BPM * self._tap.sample_rate)
 
     def _url(self, port: int) -> tuple[str, str]:
         """The address of the page, and a note about roles for the performer alone."""
@@ -171,6 +184,8 @@ class WebServer:
         refusal = self._access.refusal(headers.get("Host", ""), headers.get("Origin"))
         if refusal:
             return self._finished(_plain(HTTPStatus.FORBIDDEN, refusal))
+        if request.method == "OPTIONS":
+            return self._finished(self._preflight(request))
         if (request.method, request.path) == ("POST", "/api/login"):
             return self._finished(await self._login(request))
         if request.method in ("GET", "HEAD") and (found := self._static.find(request.path, headers)) is not None:
@@ -218,6 +233,41 @@ class WebServer:
         except (ValueError, RecursionError):
             return _plain(HTTPStatus.BAD_REQUEST, "the body is not JSON")
         return asked if isinstance(asked, dict) else _plain(HTTPStatus.BAD_REQUEST, "the body is not a JSON object")
+
+    # --- Riffusion's API ---------------------------------------------------------------------------------------------
+
+    async def _run_inference(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
+        if role is not Role.PERFORMER:
+            return _plain(HTTPStatus.FORBIDDEN, "only a performer has loops rendered")
+        asked = await self._json(request)
+        answer = asked
+        if not isinstance(asked, web.Response):
+            answer = await self._riffusion.answer(
+                asked, wanted_format(request.query, request.headers.get("Accept", ""))
+            )
+        assert isinstance(answer, web.Response)
+        answer.headers.update(self._cors(request))
+        return answer
+
+    async def _moved(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
+        return web.Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PATH})
+
+    def _preflight(self, request: web.BaseRequest) -> web.Response:
+        """The answer to a browser that asks whether a page of a listed site may post to Riffusion's API."""
+        cors = self._cors(request)
+        if request.path.rstrip("/") != PATH.rstrip("/") or not cors:
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED, "only pages of sites given by --web-origin may ask this")
+        allowed = {
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "content-type, authorization",
+        }
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers={**cors, **allowed, "Access-Control-Max-Age": "600"})
+
+    def _cors(self, request: web.BaseRequest) -> Mapping[str, str]:
+        origin = request.headers.get("Origin", "")
+        if not origin or not self._access.is_foreign_origin_listed(origin):
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
     async def _welcome(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
         return _json(self._projection.welcome("", role, self._socket_codecs))

@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 
 START_SECONDS = 60.0
+_ANSWER_SECONDS = 240.0  # an expression may wait for a loop to be rendered
 _FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -69,7 +70,7 @@ class Page:
         if self.session:
             message["sessionId"] = self.session
         await self.wire.send_json(message)
-        answer = await asyncio.wait_for(future, START_SECONDS)
+        answer = await asyncio.wait_for(future, _ANSWER_SECONDS)
         if "error" in answer:
             raise AssertionError(f"{method}: {answer['error']}")
         result: dict[str, Any] = answer["result"]

@@ -58,7 +58,7 @@ def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_pat
     recording = tmp_path / "set.flac"
     command = [*PLAY, "--web", str(_free_port())]
     engine = subprocess.Popen(
-        [*command, "--record", str(recording), "--seconds", "60", "--seed", "1"],
+        [*command, "--record", str(recording), "--seconds", "240", "--seed", "1"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert engine.stdout is not None

@@ -8,10 +8,11 @@
  */
 
 const FADE_SECONDS = 0.01;
-const DRIFT_WINDOW_SECONDS = 5;
-const DRIFT_BEGINS_SECONDS = 0.008; // beyond this the two clocks are brought together,
-const DRIFT_ENDS_SECONDS = 0.002; // until this is left,
-const DRIFT_RATE = 0.0005; // by reading that much faster or slower: less than a cent
+const DRIFT_WINDOW_SECONDS = 20;
+const DRIFT_WINDOWS = 3; // in a row that must say the same: a busy machine is no drift
+const DRIFT_BEGINS_SECONDS = 0.015; // beyond this the two clocks are brought together,
+const DRIFT_ENDS_SECONDS = 0.004; // until this is left,
+const DRIFT_RATE = 0.0002; // by reading that much faster or slower: a third of a cent
 const SILENT = -1;
 
 export class PhaseTrueRing {
@@ -43,6 +44,8 @@ export class PhaseTrueRing {
     this.silentBlocks = 0;
     this.fullest = 0;
     this.reference = -1; // the fill of the first window: what drift is measured against
+    this.agreeing = 0; // windows in a row that lie beyond the limit to the same side
+    this.lastBeyond = 0;
     this.windowLeft = DRIFT_WINDOW_SECONDS * rate;
   }
 
@@ -207,7 +210,10 @@ export class PhaseTrueRing {
       return;
     }
     const drift = (fullest - this.reference) / this.rate;
-    if (Math.abs(drift) > DRIFT_BEGINS_SECONDS) this.step = drift > 0 ? 1 + DRIFT_RATE : 1 - DRIFT_RATE;
+    const beyond = Math.abs(drift) > DRIFT_BEGINS_SECONDS ? Math.sign(drift) : 0;
+    this.agreeing = beyond && beyond === this.lastBeyond ? this.agreeing + 1 : Math.abs(beyond);
+    this.lastBeyond = beyond;
+    if (this.agreeing >= DRIFT_WINDOWS) this.step = 1 + beyond * DRIFT_RATE;
     else if (Math.abs(drift) < DRIFT_ENDS_SECONDS && this.step !== 1) {
       this.step = 1;
       this.position = Math.round(this.position);

@@ -1,0 +1,244 @@
+"""Renditions: a renderer of the web server's own, for loops that are asked for over HTTP, and a cache of what it made.
+
+It is not the set's renderer: a loop for a web client must not stand in front of a loop that the music needs, and one
+that fails must not count as a fault of the set. It runs at low priority, is started by the first request, is started
+again when it dies, and ends when nothing was asked for a while. It costs the memory of the model once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from riffengine.clock import Clock
+from riffengine.errors import LoopStoreError, RendererError
+from riffengine.processes.audio import Samples
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.render_messages import Delivery, Failed, FromRenderer, Ready, Render
+from riffengine.processes.render_request import RenderRequest
+from riffengine.renderer.process import RendererOptions, RendererProcess
+from riffengine.renderer.registry import model_shape
+
+_NICENESS = 15
+_MOST_KEPT = 96  # loops of some 1 MB
+_MOST_AHEAD = 3
+_IDLE_SECONDS = 600.0
+_PAUSES_SECONDS = (0.0, 1.0, 3.0, 10.0)
+_CHECK_SECONDS = 0.25
+
+
+@dataclass
+class _Job:
+    request: RenderRequest
+    ahead: bool  # nobody waits for it yet
+    done: asyncio.Future[Samples] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Renditions:
+    """Renders ``RenderRequest``s one after the other. Belongs to the server's event loop.
+
+    ``frames`` is how long a loop is at most. Errors are ``RendererError``.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        frames: int,
+        clock: Clock,
+        start: Callable[[RendererOptions], RendererProcess] = RendererProcess,
+    ) -> None:
+        self.deaths = 0
+        self._model, self._frames, self._clock, self._start = model, frames, clock, start
+        self._kept: OrderedDict[RenderRequest, Samples] = OrderedDict()
+        self._jobs: deque[_Job] = deque()
+        self._running: _Job | None = None
+        self._number = 0
+        self._store: LoopStore | None = None
+        self._process: RendererProcess | None = None
+        self._ready = False
+        self._failures_in_a_row = 0
+        self._used_ns = clock.now_ns()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the renderer, ``None`` while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    def kept(self, request: RenderRequest) -> Samples | None:
+        """The mix ``(frames, channels) float32`` of ``request`` if it was rendered before."""
+        samples = self._kept.get(request.canonical())
+        if samples is not None:
+            self._kept.move_to_end(request.canonical())
+        return samples
+
+    def nearest(self, request: RenderRequest) -> Samples | None:
+        """The newest loop with the prompt that ``request`` is nearest to, else the newest of the same length."""
+        wanted = request.end.prompt if request.alpha >= 0.5 else request.start.prompt
+        others = [(asked, samples) for asked, samples in reversed(self._kept.items()) if _as_long(asked, request)]
+        for asked, samples in others:
+            if wanted in (asked.start.prompt, asked.end.prompt):
+                return samples
+        return others[0][1] if others else None
+
+    async def render(self, request: RenderRequest, seconds: float) -> Samples:
+        """The mix of ``request``; ``TimeoutError`` after ``seconds``, ``RendererError`` when it cannot be rendered."""
+        request = request.canonical()
+        found = self.kept(request)
+        if found is not None:
+            return found
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(self._job(request, ahead=False).done)
+
+    def render_ahead(self, requests: tuple[RenderRequest, ...]) -> None:
+        """Render ``requests`` when nobody waits for anything; what was to be rendered ahead before is forgotten."""
+        self._jobs = deque(job for job in self._jobs if not job.ahead)
+        for request in requests[:_MOST_AHEAD]:
+            if request.canonical() not in self._kept:
+                job = self._job(request.canonical(), ahead=True)
+                job.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def close(self) -> None:
+        """End the renderer."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._end_process()
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def _job(self, request: RenderRequest, ahead: bool) -> _Job:
+        for job in (*self._jobs, *([self._running] if self._running else [])):
+            if job.request == request:
+                job.ahead = job.ahead and ahead
+                return job
+        job = _Job(request, ahead)
+        self._jobs.append(job)
+        self._used_ns = self._clock.now_ns()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._work())
+        return job
+
+    def _next_job(self) -> _Job | None:
+        urgent = next((job for job in self._jobs if not job.ahead), None)
+        job = urgent or (self._jobs[0] if self._jobs else None)
+        if job is not None:
+            self._jobs.remove(job)
+        return job
+
+    async def _work(self) -> None:
+        """Keep the renderer busy, and end it when nothing was asked for a while."""
+        while (self._clock.now_ns() - self._used_ns) / 1e9 < _IDLE_SECONDS:
+            process = self._process
+            if process is None:
+                await asyncio.sleep(_PAUSES_SECONDS[min(self._failures_in_a_row, len(_PAUSES_SECONDS) - 1)])
+                self._start_process()
+                continue
+            messages, connected = process.receive()
+            for message in messages:
+                self._handle(message)
+            if not connected or not process.alive:
+                self._died()
+                continue
+            if self._ready and self._running is None and (job := self._next_job()) is not None:
+                self._send(process, job)
+            await self._readable(process)
+        self._end_process()
+
+    async def _readable(self, process: RendererProcess) -> None:
+        """Wait for a message, or for a moment."""
+        loop, wake = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(process.fileno(), wake.set)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await wake.wait()
+        except TimeoutError:
+            pass
+        finally:
+            loop.remove_reader(process.fileno())
+
+    def _send(self, process: RendererProcess, job: _Job) -> None:
+        self._running, self._number = job, self._number + 1
+        self._used_ns = self._clock.now_ns()
+        process.send(Render(self._number, job.request, 0))
+
+    def _handle(self, message: FromRenderer) -> None:
+        match message:
+            case Ready():
+                self._ready, self._failures_in_a_row = True, 0
+            case Delivery():
+                self._delivered(message)
+            case Failed(-1, reason):
+                self._fail_all(reason)
+            case Failed(_, reason):
+                job, self._running = self._running, None
+                if job is not None and not job.done.done():
+                    job.done.set_exception(RendererError(reason))
+
+    def _delivered(self, message: Delivery) -> None:
+        job, self._running = self._running, None
+        if job is None or self._store is None:
+            return
+        view = self._store.view(message.slot, len(message.stems), message.frames, message.channels)
+        samples = np.asarray(view.sum(axis=0, dtype=np.float32))
+        del view
+        self._kept[job.request] = samples
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        if not job.done.done():
+            job.done.set_result(samples)
+
+    # --- the process -------------------------------------------------------------------------------------------------
+
+    def _start_process(self) -> None:
+        shape = model_shape(self._model)
+        floats = self._frames * shape.channels * len(shape.stems)
+        try:
+            if self._store is None:
+                self._store = LoopStore.create(1, floats)
+            options = RendererOptions(self._store.name, 1, floats, self._model, niceness=_NICENESS)
+            self._process = self._start(options)
+            self._process.start()
+        except (OSError, LoopStoreError) as error:
+            self._process = None
+            self._failures_in_a_row += 1
+            self._fail_all(f"no renderer for web clients: {error}")
+
+    def _died(self) -> None:
+        """It has ended unasked: what it worked at is begun again by the next one."""
+        self.deaths += 1
+        self._failures_in_a_row += 1
+        job, self._running = self._running, None
+        if job is not None and not job.ahead:
+            self._jobs.appendleft(job)
+        self._close_process()
+
+    def _close_process(self) -> None:
+        self._ready = False
+        if self._process is not None:
+            self._process.close()
+        self._process = None
+
+    def _end_process(self) -> None:
+        self._close_process()
+        if self._store is not None:
+            self._store.close()
+        self._store = None
+
+    def _fail_all(self, reason: str) -> None:
+        jobs = [*self._jobs, *([self._running] if self._running else [])]
+        self._jobs.clear()
+        self._running = None
+        for job in jobs:
+            if not job.done.done():
+                job.done.set_exception(RendererError(reason))
+
+
+def _as_long(one: RenderRequest, other: RenderRequest) -> bool:
+    return (one.bpm, one.beats, one.sample_rate) == (other.bpm, other.beats, other.sample_rate)

@@ -1,0 +1,376 @@
+"""Riffusion's API by the request shapes that its app was seen to send, and the app itself as a state machine."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from aiohttp import ClientResponse
+from PIL import Image
+
+from riffengine.clock import SystemClock
+from riffengine.errors import RendererError
+from riffengine.processes.render_request import MorphEnd, RenderRequest
+from riffengine.web.inference import InferenceError, parse_inference, render_request
+from riffengine.web.loop_files import loop_answer
+from riffengine.web.loop_picture import loop_picture
+from riffengine.web.options import WebOptions
+from riffengine.web.renditions import Renditions
+from riffengine.web.riffusion_api import RiffusionApi
+from tests.web.site import RATE, Site, run, site
+
+POINT = {"prompt": "church bells", "seed": 42, "denoising": 0.75, "guidance": 7}
+CAPTURED: dict[str, Any] = {
+    "alpha": 0.25, "num_inference_steps": 50, "seed_image_id": "og_beat", "mask_image_id": None,
+    "start": POINT, "end": {**POINT, "seed": 43},
+}  # fmt: skip
+SEEDS, MASKS = frozenset({"straight", "swing"}), frozenset({"keep-low", "gradient"})
+BPM = 93.75
+FRAMES = 225_792
+
+
+async def post(web: Site, body: Any, path: str = "/run_inference/", **options: Any) -> ClientResponse:
+    answer = await web.client.post(web.url + path, json=body, allow_redirects=False, **options)
+    await answer.read()
+    return answer
+
+
+def decoded(uri: str, kind: str) -> bytes:
+    head, _, data = uri.partition(",")
+    assert head == f"data:{kind};base64"
+    assert "\n" not in data
+    return base64.b64decode(data, validate=True)
+
+
+# --- the request ------------------------------------------------------------------------------------------------------
+
+
+def test_the_captured_request_is_understood() -> None:
+    asked = parse_inference(CAPTURED, SEEDS, MASKS)
+    assert (asked.alpha, asked.steps, asked.seed_image, asked.mask_image) == (0.25, 50, "straight", "")
+    assert asked.start == MorphEnd("church bells", 42, "", 7.0, 0.75)
+    assert asked.end.seed == 43
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"alpha": 1}, ("alpha", 1.0)),
+        ({"alpha": 7.5}, ("alpha", 1.0)),
+        ({"mask_image_id": ""}, ("mask_image", "")),
+        ({"mask_image_id": "mask_top_third_75"}, ("mask_image", "keep-low")),
+        ({"seed_image_id": "swing"}, ("seed_image", "swing")),
+        ({"output_path": "/etc/passwd", "seed_image_path": "x.png"}, ("seed_image", "straight")),
+    ],
+)
+def test_what_clients_vary_is_taken(change: dict[str, Any], expected: tuple[str, Any]) -> None:
+    assert getattr(parse_inference({**CAPTURED, **change}, SEEDS, MASKS), expected[0]) == expected[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"start": None}, 'wrong value type for field "start"'),
+        (
+            {"start": {**POINT, "seed": 1.5}},
+            'wrong value type for field "start.seed" - should be "int" instead of value "1.5" of type "float"',
+        ),
+        ({"end": {"seed": 1}}, 'missing value for field "end.prompt"'),
+        ({"alpha": "0.5"}, 'wrong value type for field "alpha" - should be "float"'),
+        ({"alpha": float("nan")}, 'wrong value type for field "alpha"'),
+        ({"seed_image_id": None}, 'wrong value type for field "seed_image_id"'),
+        ({"seed_image_id": "../../etc/passwd"}, "Invalid seed image: ../../etc/passwd"),
+        ({"mask_image_id": "/etc/passwd"}, "Invalid mask image: /etc/passwd"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_the_original(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(InferenceError) as refused:
+        parse_inference({**CAPTURED, **change}, SEEDS, MASKS)
+    assert words in str(refused.value)
+
+
+def test_the_next_requests_of_the_app_are_known() -> None:
+    asked = parse_inference({**CAPTURED, "alpha": 0.5}, SEEDS, MASKS)
+    following = asked.following()
+    assert [after.alpha for after in following] == [0.75, 1.0, 0.25]
+    assert (following[-1].start.seed, following[-1].end.seed) == (43, 44)
+
+
+def test_a_model_that_starts_from_pictures_gets_them_and_another_one_does_not() -> None:
+    base = RenderRequest(MorphEnd("", 0), MorphEnd("", 0), steps=8, bpm=BPM, key="A minor")
+    asked = parse_inference({**CAPTURED, "mask_image_id": "gradient"}, SEEDS, MASKS)
+    with_picture, without = render_request(asked, base, True), render_request(asked, base, False)
+    assert (with_picture.init, with_picture.start.guidance) == ("straight?mask=gradient", 7.0)
+    assert (without.init, without.start.guidance) == ("", 3.0)
+    assert (without.steps, without.bpm, without.key) == (8, BPM, "A minor")
+
+
+# --- the answer ---------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_shows_the_loop_as_a_circle_and_is_not_blank() -> None:
+    time = np.arange(FRAMES) / RATE
+    tone = np.sin(2 * np.pi * 1000 * time) * (np.arange(FRAMES) < FRAMES // 2)
+    picture = loop_picture(tone.astype(np.float32), RATE)
+    assert picture.shape == (512, 512)
+    assert picture[:, :250].min() < 20 and picture[:, 270:500].min() > 60
+    rows = np.argmin(picture[:, 100])
+    hz = 700 * (10 ** ((511 - rows + 1) / 513 * 2595 * np.log10(1 + 10000 / 700) / 2595) - 1)
+    assert abs(hz - 1000) < 30
+    turned = loop_picture(np.roll(tone, FRAMES // 4).astype(np.float32), RATE)
+    assert np.abs(turned.astype(int) - np.roll(picture, 128, axis=1)).max() <= 2
+
+
+@pytest.mark.parametrize(("format_", "kind"), [("flac", "audio/flac"), ("mp3", "audio/mpeg")])
+def test_the_answer_decodes_to_exactly_one_loop(format_: str, kind: str) -> None:
+    sound = 0.3 * np.random.default_rng(0).standard_normal((FRAMES, 2)).astype(np.float32)
+    answer = loop_answer(sound, RATE, format_)
+    samples, rate = soundfile.read(io.BytesIO(decoded(answer.audio, kind)))
+    assert (rate, len(samples)) == (RATE, FRAMES)
+    assert np.abs(samples).max() <= (1.0 if format_ == "flac" else 1.2)  # lossy: it may overshoot
+    picture = Image.open(io.BytesIO(decoded(answer.image, "image/jpeg")))
+    assert picture.size == (512, 512)
+    assert np.asarray(picture).std() > 5
+    assert answer.duration_s == pytest.approx(5.12)
+
+
+# --- by HTTP ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Rendered:
+    """A renderer that makes noise, with the asked delays in seconds or errors."""
+
+    plan: Callable[[RenderRequest], float] = lambda request: 0.0
+    asked: list[RenderRequest] = field(default_factory=list)
+    ahead: list[RenderRequest] = field(default_factory=list)
+
+    async def render(self, request: RenderRequest, seconds: float) -> Any:
+        self.asked.append(request)
+        async with asyncio.timeout(seconds):
+            await asyncio.sleep(self.plan(request))
+        frames = round(request.beats * 60 / request.bpm * RATE)
+        return np.full((frames, 2), 0.1, np.float32)
+
+    def render_ahead(self, requests: tuple[RenderRequest, ...]) -> None:
+        self.ahead = list(requests)
+
+    def nearest(self, request: RenderRequest) -> Any:
+        return None
+
+
+def with_renderer(web: Site, rendered: Any, seconds: float = 45.0) -> None:
+    values = lambda: {"transport/tempo": BPM, "steps": 8}  # noqa: E731
+    web.server._riffusion = RiffusionApi("bundled", 8, web.tap, values, rendered, seconds)
+
+
+def test_both_forms_are_answered_and_the_next_alphas_are_rendered_ahead() -> None:
+    async def body() -> None:
+        async with site() as web:
+            rendered = Rendered()
+            with_renderer(web, rendered)
+            plain = await post(web, CAPTURED)
+            wrapped = await post(web, {"worklet_input": CAPTURED})
+            assert plain.status == wrapped.status == 200
+            assert (await wrapped.json())["output"] == await plain.json()
+            assert set(await plain.json()) == {"image", "audio", "duration_s"}
+            assert (await plain.json())["duration_s"] == pytest.approx(5.12)
+            assert [request.alpha for request in rendered.ahead] == [0.5, 0.75, 1.0]
+            mp3 = await post(web, CAPTURED, "/run_inference/?format=mp3")
+            assert (await mp3.json())["audio"].startswith("data:audio/mpeg;base64,")
+
+    run(body)
+
+
+def test_the_manners_of_the_original_are_kept_and_its_faults_are_not() -> None:
+    async def body() -> None:
+        async with site() as web:
+            with_renderer(web, Rendered())
+            moved = await post(web, CAPTURED, "/run_inference")
+            assert (moved.status, moved.headers["Location"]) == (308, "/run_inference/")
+            async with web.client.get(f"{web.url}/run_inference/") as answer:
+                assert answer.status == 405
+            bad = await post(web, {**CAPTURED, "seed_image_id": "../x"})
+            assert (bad.status, await bad.text()) == (400, "Invalid seed image: ../x")
+            for data, content_type, status in ((b"{", "application/json", 400), (b"{}", "text/plain", 415)):
+                headers = {"Content-Type": content_type}
+                async with web.client.post(f"{web.url}/run_inference/", data=data, headers=headers) as answer:
+                    assert answer.status == status
+
+    run(body)
+
+
+def test_a_listed_site_may_ask_by_preflight_and_another_may_not() -> None:
+    async def body() -> None:
+        origin = "http://localhost:3000"
+        async with site(WebOptions(port=0, origins=(origin,))) as web:
+            with_renderer(web, Rendered())
+            asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+            url = f"{web.url}/run_inference/"
+            async with web.client.options(url, headers={**asked, "Origin": origin}) as answer:
+                assert answer.status == 204
+                assert answer.headers["Access-Control-Allow-Origin"] == origin
+                assert "content-type" in answer.headers["Access-Control-Allow-Headers"]
+            answer = await post(web, {"worklet_input": CAPTURED}, headers={"Origin": origin})
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, origin)
+            async with web.client.options(url, headers={**asked, "Origin": "http://evil.test"}) as answer:
+                assert answer.status == 403
+                assert "Access-Control-Allow-Origin" not in answer.headers
+
+    run(body)
+
+
+def test_a_late_or_failed_renderer_is_answered_with_the_music_itself_and_a_header() -> None:
+    async def body() -> None:
+        async with site() as web:
+            heard = 0.2 * np.random.default_rng(1).standard_normal((FRAMES + 5000, 2)).astype(np.float32)
+            web.play(np.concatenate([heard, heard])[: 1 << 17])  # what the tap still holds is less than a loop
+            with_renderer(web, Rendered(plan=lambda request: 60.0), seconds=0.05)
+            answer = await post(web, CAPTURED)
+            assert (answer.status, answer.headers["X-Riffengine-Substitute"]) == (200, "late")
+            assert (await answer.json())["duration_s"] == pytest.approx(5.12)
+
+            class Failing(Rendered):
+                async def render(self, request: RenderRequest, seconds: float) -> Any:
+                    raise RendererError("no")
+
+            with_renderer(web, Failing())
+            answer = await post(web, CAPTURED)
+            assert (answer.status, answer.headers["X-Riffengine-Substitute"]) == (200, "failed")
+            assert web.server._riffusion.substitutes == 1
+
+    run(body)
+
+
+# --- the app as a state machine, for one simulated hour -----------------------------------------------------------
+
+
+@dataclass
+class App:
+    """Riffusion's app: one request in flight, at most three clips ahead of the one that plays; it dies of a bad answer.
+
+    ``answer`` gives the status and the seconds that the server took for a request. Time is simulated.
+    """
+
+    answer: Callable[[dict[str, Any], float], tuple[int, float]]
+    requests: int = 0
+    late: int = 0
+    dead: bool = False
+
+    def run(self, seconds: float) -> None:
+        clip, now, free, ready = 5.12, 0.0, 0.0, []
+        alpha, seed, playing, began = 0.25, 42, 0, None
+        while now < seconds and not self.dead:
+            if self.requests - playing < 3:
+                body = {
+                    **CAPTURED,
+                    "alpha": alpha,
+                    "start": {**POINT, "seed": seed},
+                    "end": {**POINT, "seed": seed + 1},
+                }
+                status, took = self.answer(body, now)
+                self.requests += 1
+                free = now + took
+                self.dead = status != 200 or took > 60.0
+                ready.append(free)
+                alpha += 0.25
+                if alpha > 1.001:
+                    alpha, seed = alpha - 1.0, seed + 1
+                now = free
+                began = free if began is None else began
+                continue
+            playing += 1
+            edge = began + playing * clip
+            if ready[min(playing, len(ready) - 1)] > edge:
+                self.late += 1
+            now = max(now, edge)
+
+
+class SimulatedRenderer:
+    """1.2 s a loop; between its deaths it lives for a random time, and comes back after 8 s."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._dies_at = 30.0
+        self.deaths = 0
+        self.kept: set[RenderRequest] = set()
+        self.ahead: list[RenderRequest] = []
+        self._idle_since = 0.0
+
+    def seconds(self, request: RenderRequest, now: float) -> float:
+        """When the answer is there; what was rendered ahead meanwhile is there at once."""
+        free = now - self._idle_since
+        while self.ahead and free >= 1.2:
+            self.kept.add(self.ahead.pop(0))
+            free -= 1.2
+        waited = 0.0
+        if now > self._dies_at:
+            self.deaths += 1
+            waited = max(0.0, self._dies_at + 8.0 - now)
+            self._dies_at = now + waited + float(self._random.uniform(5.0, 60.0))
+            self.ahead.clear()
+        took = 0.02 if request in self.kept else waited + 1.2
+        self.kept.add(request)
+        self._idle_since = now + took
+        return took
+
+
+def test_the_app_plays_for_an_hour_beside_a_renderer_that_dies_and_is_never_late() -> None:
+    renderer = SimulatedRenderer(7)
+    base = RenderRequest(MorphEnd("", 0), MorphEnd("", 0), steps=8, bpm=BPM)
+
+    def answer(body: dict[str, Any], now: float) -> tuple[int, float]:
+        asked = parse_inference(body, SEEDS, MASKS)
+        took = renderer.seconds(render_request(asked, base, False), now)
+        renderer.ahead = [render_request(after, base, False) for after in asked.following()]
+        return 200, took
+
+    app = App(answer)
+    app.run(3600.0)
+    assert not app.dead
+    assert renderer.deaths > 50
+    assert app.requests > 690
+    assert app.late == 0
+    fragile = App(lambda body, now: (200 if now < 60 else 500, 1.0))  # the control: the app does die of one bad answer
+    fragile.run(3600.0)
+    assert fragile.dead and fragile.requests < 20
+
+
+# --- the renderer of the web server's own -------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_loops_come_from_a_renderer_of_their_own_that_is_started_again_when_it_is_killed() -> None:
+    async def body() -> None:
+        made = Renditions("bundled", FRAMES, SystemClock())
+        request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2), 0.5, steps=1, bpm=BPM)
+        try:
+            first = await made.render(request, 120.0)
+            assert first.shape == (FRAMES, 2)
+            assert np.abs(first).max() > 0.01
+            assert await made.render(request, 0.001) is first
+            assert made.nearest(replace(request, alpha=0.9)) is first
+            other = replace(request, alpha=0.75)
+            waiting = asyncio.create_task(made.render(other, 120.0))
+            await asyncio.sleep(0.05)
+            assert made.pid is not None
+            os.kill(made.pid, signal.SIGKILL)
+            assert (await waiting).shape == (FRAMES, 2)
+            assert made.deaths == 1
+            made.render_ahead((replace(request, alpha=0.25), replace(request, alpha=1.0)))
+            while made.kept(replace(request, alpha=1.0)) is None:
+                await asyncio.sleep(0.1)
+        finally:
+            await made.close()
+        assert made.pid is None
+
+    run(body)
