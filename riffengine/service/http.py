@@ -1,13 +1,12 @@
 """MonitorServer: a small read-only HTTP server for health checks and metrics, in its own thread.
 
 It builds every response from data that the engine has left there, so requests never use the engine's event loop,
-however many there are. Other modules may add paths.
+however many there are; ``http_server`` bounds how many. Other modules may add paths.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,11 @@ from typing import TYPE_CHECKING
 from riffengine.errors import ServiceError
 
 if TYPE_CHECKING:
-    from aiohttp.web import Request, StreamResponse
+    from aiohttp.web import BaseRequest, StreamResponse
+
+    from riffengine.http_server.server import BoundedServer
+
+MAX_CONNECTIONS = 32  # a watcher and a scraper use one each, and close it
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class MonitorServer:
     def __init__(self, paths: Mapping[str, Callable[[], Response]], host: str = "127.0.0.1", port: int = 9464) -> None:
         self.host, self.port = host, port
         self.requests = self.failures = 0
+        self.server: BoundedServer | None = None
         self._paths = dict(paths)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_event: asyncio.Event | None = None
@@ -82,29 +86,26 @@ class MonitorServer:
             self._startup_done.set()
 
     async def _serve(self) -> None:
-        from aiohttp import web
+        from riffengine.http_server.connections import ConnectionLimits
+        from riffengine.http_server.server import BoundedServer
 
         self._loop, self._stop_event = asyncio.get_running_loop(), asyncio.Event()
-        application = web.Application(client_max_size=1024)
-        application.router.add_route("GET", "/{path:.*}", self._respond)
-        runner = web.AppRunner(application, access_log=None, keepalive_timeout=15.0, shutdown_timeout=0.5)
-        await runner.setup()
+        limits = ConnectionLimits(in_all=MAX_CONNECTIONS, per_address=MAX_CONNECTIONS, lasting=0)
+        self.server = server = BoundedServer(self._respond, self.host, self.port, limits=limits)
+        await server.start()
         try:
-            site = web.TCPSite(runner, self.host, self.port, backlog=32)
-            await site.start()
-            self.port = runner.addresses[0][1]
+            self.port = server.port
             self._startup_done.set()
             await self._stop_event.wait()
         finally:
-            await runner.cleanup()
+            await server.stop()
 
-    async def _respond(self, request: Request) -> StreamResponse:
+    async def _respond(self, request: BaseRequest) -> StreamResponse:
         from aiohttp import web
 
         self.requests += 1
-        if not _is_own_host(request.host, self.host):
-            # DNS rebinding: a web page whose host name was made to point to this machine must not read the responses.
-            return web.Response(status=HTTPStatus.FORBIDDEN, text="unknown host name; use an IP address or localhost\n")
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
         respond = self._paths.get(request.path)
         if respond is None:
             known = "\n".join(sorted(self._paths))
@@ -118,15 +119,3 @@ class MonitorServer:
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text=f"{type(error).__name__}: {error}\n")
         headers = {"Content-Type": response.content_type, "Cache-Control": "no-store"}
         return web.Response(status=response.status, body=response.body, headers=headers)
-
-
-def _is_own_host(host_header: str, bound: str) -> bool:
-    name = host_header.rsplit(":", 1)[0] if not host_header.endswith("]") else host_header
-    name = name.strip("[]").lower()
-    if name in ("localhost", bound.lower()):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -1,31 +1,31 @@
 """OscQueryServer: OSCQuery over HTTP and WebSocket, on the port number of OSC.
 
-Runs on the engine's event loop. It is read-only: nothing can be changed through it. Loopback by default; a page from
-another site in a browser is refused by its Host and Origin, so that no web site can read the values.
+Runs on the engine's event loop. It is read-only: nothing can be changed through it. Loopback by default; the bounds and
+the rules against pages of other sites are those of all our servers (``http_server``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
-import socket
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from aiohttp import WSMessage, WSMsgType, web
 
 from riffengine.control.osc.address import ROOT
-from riffengine.control.osc.options import AllowList, OscOptions, is_loopback
+from riffengine.control.osc.options import AllowList, OscOptions
 from riffengine.control.osc.query import AddressSpace, host_info
 from riffengine.control.osc.wire import encode
 from riffengine.control.surface import Surface, SurfaceContext
 from riffengine.errors import ControlError
+from riffengine.http_server.connections import ConnectionLimits
+from riffengine.http_server.server import BoundedServer, own_address
 from riffengine.performance.command import Value
 
 NAME = "Riffengine"
 MAX_LISTENERS = 16  # WebSockets
+LIMITS = ConnectionLimits(lasting=MAX_LISTENERS)
 MAX_COMMAND = 4096  # bytes of a LISTEN or IGNORE
 REST_SECONDS = (
     0.02  # between two portions of changes for the same listener: a fader's last value is the one that counts
@@ -38,35 +38,40 @@ class OscQueryServer(Surface):
     ``port`` 0 takes a free one. Belongs to the event loop's thread.
     """
 
-    def __init__(self, context: SurfaceContext, options: OscOptions, osc_port: int, port: int) -> None:
+    def __init__(
+        self,
+        context: SurfaceContext,
+        options: OscOptions,
+        osc_port: int,
+        port: int,
+        limits: ConnectionLimits = LIMITS,
+    ) -> None:
         self.options = options
-        self.port = port
         self._osc_port = osc_port
         self._state = context.state
         self._space = AddressSpace(context.tree, lambda path: context.state()[path])
         self._tree = context.tree
         self._paths = {ROOT + p.path: p.path for p in context.tree.values}
-        self._allow_list = AllowList(options.allow)
         self._listeners: set[_Listener] = set()
-        self._runner: web.ServerRunner | None = None
+        self.server = BoundedServer(
+            self._serve, options.host, port, admits=AllowList(options.allow).admits, limits=limits
+        )
         self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.server.port
 
     async def start(self) -> None:
         """Listen. ``ControlError`` when the port cannot be bound."""
-        self._runner = web.ServerRunner(
-            web.Server(self._serve, access_log=None), handle_signals=False, shutdown_timeout=0.2
-        )
-        await self._runner.setup()
         try:
-            site = web.TCPSite(self._runner, self.options.host, self.port, reuse_address=True)
-            await site.start()
+            await self.server.start()
         except OSError as error:
-            await self._runner.cleanup()
             raise ControlError(
                 f"OSCQuery cannot listen on {self.options.host}:{self.port}: {error.strerror or error}; "
                 "OSC itself works; to have OSCQuery too, choose another port under osc: port:"
             ) from None
-        self.port = int(self._runner.addresses[0][1])
 
     def parameters_changed(self) -> None:
         """Listeners may ask for other paths now."""
@@ -79,48 +84,33 @@ class OscQueryServer(Surface):
 
     def close(self) -> None:
         """Disconnect all clients; the sockets are closed soon after."""
-        if self._runner is not None and self._closing is None:
+        if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self.stop())
 
     async def stop(self) -> None:
         """Disconnect all clients, and return when the sockets are closed."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            for listener in list(self._listeners):
-                await listener.disconnect()
-            await runner.cleanup()
+        for listener in list(self._listeners):
+            await listener.disconnect()
+        await self.server.stop()
 
     # --- HTTP ----------------------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not self._allow_list.admits(request.remote or "") or not self._is_ours(request):
-            return _plain(HTTPStatus.FORBIDDEN, "this host is not allowed; see osc: allow: in the preset")
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._listen(request)
         if request.method not in ("GET", "HEAD"):
             return _plain(HTTPStatus.METHOD_NOT_ALLOWED, "OSCQuery is read-only; change values by OSC")
         attribute = request.query_string.partition("=")[0].partition("&")[0]
         if attribute == "HOST_INFO":
-            return _json(host_info(NAME, self._own_ip(request), self._osc_port, self.port))
+            return _json(host_info(NAME, own_address(request), self._osc_port, self.port))
         status, node = self._space.answer(request.path, attribute)
         return _json(node) if node is not None else _plain(status, "")
-
-    def _is_ours(self, request: web.BaseRequest) -> bool:
-        """Whether the request names us by an address or by this machine's name, and no page of another site sent it."""
-        origin = request.headers.get("Origin")
-        named = [f"//{request.headers.get('Host', 'localhost')}", *([origin] if origin is not None else [])]
-        return all(_is_our_name(url) for url in named)
-
-    def _own_ip(self, request: web.BaseRequest) -> str:
-        """The address at which the request reached us."""
-        name = request.transport.get_extra_info("sockname") if request.transport is not None else None
-        return str(name[0]) if name else self.options.host
 
     # --- WebSocket -----------------------------------------------------------------------------------------------
 
     async def _listen(self, request: web.BaseRequest) -> web.StreamResponse:
-        if len(self._listeners) >= MAX_LISTENERS:
-            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_LISTENERS} programs are connected already")
+        if not self.server.make_lasting(request):
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "there is no room for another listener; close one first")
         wire = web.WebSocketResponse(max_msg_size=MAX_COMMAND, heartbeat=20.0)
         await wire.prepare(request)
         listener = _Listener(wire)
@@ -185,23 +175,6 @@ class _Listener:
                 await asyncio.sleep(REST_SECONDS)
         except ConnectionError:  # the client has closed it; its reader ends by itself
             return
-
-
-def _is_our_name(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return False
-    if not host:
-        return False
-    own = socket.gethostname().lower()
-    if host in (own, f"{own}.local") or is_loopback(host):
-        return True
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _json(node: object) -> web.Response:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -179,7 +180,7 @@ def test_a_listener_gets_the_value_and_every_change_until_ignore() -> None:
 
 def test_hosts_that_are_not_on_the_allow_list_are_refused() -> None:
     server = OscQueryServer(EngineStub().context(), OscOptions("0.0.0.0", allow=("10.0.0.0/8",)), 9000, 0)
-    assert server._allow_list.admits("10.1.2.3") and not server._allow_list.admits("192.168.1.1")
+    assert server.server.admits("10.1.2.3") and not server.server.admits("192.168.1.1")
 
 
 def test_a_port_in_use_is_reported() -> None:
@@ -220,3 +221,32 @@ def test_it_is_announced_on_this_machine_and_found_by_its_type() -> None:
         osc.close()
 
     asyncio.run(play())
+
+
+def test_idle_listeners_and_half_requests_do_not_keep_a_client_out() -> None:
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        crowd = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(200)]
+        for _, writer in crowd[::2]:
+            writer.write(b"GET /riff HT")
+        assert server.server.connections < 64
+        async with client.get("/riff/deck/a/alpha?VALUE", timeout=aiohttp.ClientTimeout(20)) as answer:
+            assert answer.status == 200
+        for reader, _ in crowd[:100]:
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 20) == b"", "the oldest gave way"
+        for _, writer in crowd:
+            writer.close()
+
+    with_server(visit)
+
+
+def test_a_page_from_a_bare_address_does_not_read_along() -> None:
+    """Browsers let a page of any site open a WebSocket to this machine; only its Origin tells."""
+
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await client.ws_connect("/", headers={"Origin": "http://203.0.113.5"})
+        async with client.ws_connect("/", headers={"Origin": "http://127.0.0.1:8000"}):
+            pass
+
+    with_server(visit)
