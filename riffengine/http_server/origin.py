@@ -19,9 +19,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class OriginRules:
-    """The rules for a server that is known by ``names``, beside this machine's own name and ``localhost``."""
+    """The rules for a server that is known by ``names``, beside this machine's own name and ``localhost``.
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    Pages of this machine are answered, whatever their port; with ``origins`` (which may be empty) none but the server's
+    own pages and those of ``origins`` (``https://example.org``).
+    """
+
+    def __init__(self, names: Iterable[str] = (), origins: Iterable[str] | None = None) -> None:
+        self._origins = None if origins is None else {origin.lower().rstrip("/") for origin in origins}
         own = socket.gethostname().lower()
         self._names = {own, f"{own}.local", "localhost", *(name.lower() for name in names if name)}
 
@@ -55,6 +60,8 @@ class OriginRules:
         name = _host_of(origin)
         if name is None:
             return False
+        if self._origins is not None:
+            return origin.lower() in self._origins or _is_same_site(origin, host)
         if name in self._names:
             return True
         address = address_of(name)

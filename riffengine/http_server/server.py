@@ -15,8 +15,9 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -39,7 +40,8 @@ class BoundedServer:
     """Serves requests by ``serve`` on ``host:port``; port 0 takes a free one. Belongs to its event loop's thread.
 
     ``admits`` says whether an address may connect at all; others are hung up before they have sent anything.
-    ``names`` are host names beside this machine's own under which it may be asked.
+    ``names`` are host names beside this machine's own under which it may be asked; for ``origins`` see ``OriginRules``.
+    ``headers`` are those of a refusal, too.
     """
 
     def __init__(
@@ -51,13 +53,15 @@ class BoundedServer:
         names: tuple[str, ...] = (),
         admits: Callable[[str], bool] = lambda address: True,
         limits: ConnectionLimits | None = None,
+        origins: tuple[str, ...] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.host, self.port = host, port
         self.limits = (limits or ConnectionLimits()).within_descriptors()
         self.refused = 0  # connections for which there was no room, or from an address that may not connect
         self.exhausted = 0  # attempts to accept a connection without a free descriptor
         self._serve_request, self.admits = serve, admits
-        self._rules = OriginRules((host, *names))
+        self._rules, self._headers = OriginRules((host, *names), origins), headers
         self._table: ConnectionTable[_Connection] = ConnectionTable(self.limits)
         self._by_transport: dict[asyncio.BaseTransport, _Connection] = {}
         self._quiet = _CountingLogger()
@@ -239,7 +243,8 @@ class BoundedServer:
         )
         try:
             if reason:
-                return await _sent(web.Response(status=HTTPStatus.FORBIDDEN, text=f"{reason}\n"), request)
+                refusal = web.Response(status=HTTPStatus.FORBIDDEN, text=f"{reason}\n", headers=self._headers)
+                return await _sent(refusal, request)
             return await _sent(await self._serve_request(request), request)
         finally:
             if connection is not None and not connection.lasting:

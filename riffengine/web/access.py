@@ -1,22 +1,20 @@
-"""Access: whether a request comes from one of us, and as whom. Pure but for the file of tokens.
+"""Access: as whom a request comes, by its token, and the headers of every answer. Pure but for the file of tokens.
 
-Two dangers come from browsers: a page of another site that sends requests to this machine (told by its Origin), and a
-host name of that site that was made to point here (DNS rebinding, told by the Host). Both are refused for HTTP and
-WebSocket alike. Beyond loopback nobody is admitted without a token.
+Which hosts and which other sites may ask at all is decided before, for all our servers alike, by ``http_server.origin``.
+Beyond loopback nobody is admitted without a token.
 """
 
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
+from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ControlError
 from riffengine.web.options import Role, WebOptions
 
@@ -43,49 +41,16 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
 """On every answer."""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Access:
-    """Decides by the headers of a request."""
+    """Tells roles by the tokens of ``options``."""
 
     def __init__(self, options: WebOptions) -> None:
-        self._bound = options.host.lower()
-        self._names = {name.lower() for name in options.names}
-        self._origins = {origin.lower().rstrip("/") for origin in options.origins}
         self._tokens = dict(options.tokens)
 
     @property
     def needs_token(self) -> bool:
         """Whether a request without a token has no role."""
         return bool(self._tokens)
-
-    def refusal(self, host: str, origin: str | None) -> str:
-        """Why a request with these headers is refused; "" when it is not."""
-        if not self._is_own_name(host):
-            return "unknown host name; use an IP address or localhost, or name the host with --web-name"
-        if origin is not None and not self.is_known_origin(host, origin):
-            return "pages of another site may not use this server; name the site with --web-origin"
-        return ""
-
-    def is_known_origin(self, host: str, origin: str) -> bool:
-        """Whether a page of ``origin`` may use the server that was addressed as ``host``."""
-        if origin.lower() in self._origins:
-            return True
-        try:
-            parts = urlsplit(origin)
-        except ValueError:
-            return False
-        return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
-
-    def is_foreign_origin_listed(self, origin: str) -> bool:
-        """Whether ``origin`` is one of the other sites that the performer has listed."""
-        return origin.lower() in self._origins
 
     def role(self, cookie: str, authorization: str) -> Role | None:
         """The role that the token of a request gives; ``None`` for a missing or wrong one."""
@@ -99,19 +64,6 @@ class Access:
             if known and hmac.compare_digest(known.encode(), token.encode("utf-8", "replace")):
                 found = role
         return found
-
-    def _is_own_name(self, host: str) -> bool:
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").lower()
-        except ValueError:
-            return False
-        if name in ("localhost", self._bound) or name in self._names:
-            return bool(name)
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
 
 
 def prepare_tokens(host: str, tokens: str | None) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from riffengine.http_server.connections import ConnectionLimits
+
 DEFAULT_PORT = 9480
+CONNECTIONS = ConnectionLimits(in_all=512, per_address=256, lasting=400, lasting_per_address=200, answer_seconds=90.0)
+"""One phone has two or three, a hall behind one router many; a loop for Riffusion's API may take 45 s."""
 
 
 class Role(StrEnum):
@@ -40,7 +44,7 @@ class WebLimits:
 
     most_controls: int = 64  # control sockets
     most_listeners: int = 256  # audio sockets and streams together
-    most_per_address: int = 64  # connections; one phone has two or three, a hall behind one router many
+    connections: ConnectionLimits = CONNECTIONS
     messages_per_second: float = 120.0  # of one control socket: two faders at a step for each frame of the screen
     burst_messages: float = 240.0
     message_bytes: int = 4096

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -17,6 +18,7 @@ from riffengine.processes.child_process import ChildProcess
 from riffengine.web.messages import FromWeb, Refused, ToWeb
 from riffengine.web.options import WebLimits, WebOptions
 
+_MOST_DESCRIPTORS = 8192
 _NICENESS = 2  # the player and the engine have priority, the renderer has not
 
 
@@ -41,6 +43,7 @@ def web_main(start: WebStart, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which ends this process last
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
+    _allow_many_connections()
     import asyncio
 
     from riffengine.web.server import serve  # here: aiohttp takes a third of a second, which the engine need not wait
@@ -50,6 +53,18 @@ def web_main(start: WebStart, connection: Connection) -> None:
     except (RiffError, ImportError) as error:
         with contextlib.suppress(OSError):
             connection.send(Refused(str(error)))
+
+
+def _allow_many_connections() -> None:
+    """Let this process open as many descriptors as the system allows: a listener is one, and 1024 are usual."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class WebProcess(ChildProcess[WebStart, ToWeb, FromWeb]):

@@ -17,12 +17,14 @@ from typing import Any
 from aiohttp import web
 
 from riffengine.clock import SystemClock
+from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ServiceError
+from riffengine.http_server.server import BoundedServer
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.renderer.registry import family_of
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.transport.sync.source import SLOWEST_BPM
-from riffengine.web.access import SECURITY_HEADERS, TOKEN_COOKIE, Access, is_loopback
+from riffengine.web.access import SECURITY_HEADERS, TOKEN_COOKIE, Access
 from riffengine.web.audio_socket import TARGET_SECONDS, format_text, grid_text
 from riffengine.web.controls import Controls
 from riffengine.web.encoders import OpusEncoder, PcmEncoder, opus_library
@@ -94,6 +96,11 @@ class WebServer:
         self._riffusion = RiffusionApi(
             start.model, start.loop_beats, tap, lambda: self._projection.values, self._renditions
         )
+        options = start.options
+        self._http = BoundedServer(
+            self._answer, options.host, options.port, names=options.names, limits=start.limits.connections,
+            origins=options.origins, headers=SECURITY_HEADERS,
+        )  # fmt: skip
         self._static = StaticFiles()
         self._ended = asyncio.Event()
         self._routes: Mapping[tuple[str, str], Handler] = {
@@ -108,15 +115,12 @@ class WebServer:
     async def run(self) -> None:
         """Listen, and serve until the engine has gone."""
         options = self._start.options
-        runner = web.ServerRunner(web.Server(self._answer, access_log=None), handle_signals=False, shutdown_timeout=0.2)
-        await runner.setup()
         feeding = asyncio.get_running_loop().create_task(self._feeds.run())
         try:
-            await web.TCPSite(runner, options.host, options.port, reuse_address=True).start()
+            await self._http.start()
             self._pipe.open()
-            port = int(runner.addresses[0][1])
-            url, note = self._url(port)
-            self._pipe.send(Opened(url, port, note))
+            url, note = self._url(self._http.port)
+            self._pipe.send(Opened(url, self._http.port, note))
             while not self._ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), _ALIVE_SECONDS)
@@ -130,7 +134,7 @@ class WebServer:
             feeding.cancel()
             await self._renditions.close()
             self._pipe.close()
-            await runner.cleanup()
+            await self._http.stop()
 
     def _longest_loop_frames(self) -> int:
         return round(self._start.loop_beats * 60.0 / SLOWEST_BPM * self._tap.sample_rate)
@@ -179,11 +183,8 @@ class WebServer:
     # --- requests -------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Admit a request or refuse it, and find who answers it. Every answer has the security headers."""
+        """Find who answers a request, which is none of another site. Every answer has the security headers."""
         headers = request.headers
-        refusal = self._access.refusal(headers.get("Host", ""), headers.get("Origin"))
-        if refusal:
-            return self._finished(_plain(HTTPStatus.FORBIDDEN, refusal))
         if request.method == "OPTIONS":
             return self._finished(self._preflight(request))
         if (request.method, request.path) == ("POST", "/api/login"):
@@ -265,7 +266,7 @@ class WebServer:
 
     def _cors(self, request: web.BaseRequest) -> Mapping[str, str]:
         origin = request.headers.get("Origin", "")
-        if not origin or not self._access.is_foreign_origin_listed(origin):
+        if origin not in self._start.options.origins:
             return {}
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
@@ -282,6 +283,8 @@ class WebServer:
         )
         if not wire.can_prepare(request):
             return _plain(HTTPStatus.UPGRADE_REQUIRED, "this path is a WebSocket")
+        if not self._http.make_lasting(request):
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
         wire.headers.update(SECURITY_HEADERS)
         await wire.prepare(request)
         await self._controls.serve(wire, role, self._socket_codecs)
@@ -296,6 +299,8 @@ class WebServer:
         wire = web.WebSocketResponse(max_msg_size=256, heartbeat=_HEARTBEAT_SECONDS, compress=False, timeout=1.0)
         if not wire.can_prepare(request):
             return _plain(HTTPStatus.UPGRADE_REQUIRED, "this path is a WebSocket")
+        if not self._http.make_lasting(request):
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
         wire.headers.update(SECURITY_HEADERS)
         await wire.prepare(request)
 
@@ -325,6 +330,8 @@ class WebServer:
             return _plain(HTTPStatus.NOT_FOUND, "this machine has no libopus; use /stream.flac or /stream.mp3")
         if len(self._feeds) >= self._limits.most_listeners:
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._limits.most_listeners} listen already")
+        if not self._http.make_lasting(request):
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
         response = web.StreamResponse(
             headers={
                 "Content-Type": content_type,

@@ -8,31 +8,32 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from riffengine.errors import ControlError
+from riffengine.http_server.origin import OriginRules
 from riffengine.web.access import SECURITY_HEADERS, Access, prepare_tokens
 from riffengine.web.options import Role, WebOptions
 from tests.web.site import run, site
 
 TOKEN = "abcdefgh-0123456789"
-NAMED = Access(WebOptions(names=("stage.local",), origins=("http://localhost:3000",)))
+RULES = OriginRules(("127.0.0.1", "stage.local"), origins=("http://localhost:3000",))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9480", "localhost", "[::1]:9480", "192.168.1.7:9480", "stage.local:80"])
 def test_our_own_names_are_admitted(host: str) -> None:
-    assert NAMED.refusal(host, None) == ""
-    assert NAMED.refusal(host, f"http://{host}") == ""
-    assert NAMED.refusal(host, "http://localhost:3000") == ""
+    for origin in (None, f"http://{host}", "http://localhost:3000"):
+        assert RULES.refusal("/", host, origin, "127.0.0.1") == ""
 
 
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:9480", "localhost.evil.test", "", "127.0.0.1.evil.test", "["])
 def test_foreign_host_names_are_refused(host: str) -> None:
-    assert "unknown host name" in NAMED.refusal(host, None)
+    assert "unknown host name" in RULES.refusal("/", host, None, "127.0.0.1")
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil.test", "null", "http://127.0.0.1:1", "http://localhost:3001", "file://", "http://[", ""]
 )
 def test_foreign_origins_are_refused(origin: str) -> None:
-    assert "another site" in NAMED.refusal("127.0.0.1:9480", origin)
+    """Those of this machine too: what runs on another port is another's page, and this server changes things."""
+    assert "other sites" in RULES.refusal("/", "127.0.0.1:9480", origin, "127.0.0.1")
 
 
 def test_a_token_gives_its_role_and_nothing_else_does() -> None:
