@@ -1,7 +1,7 @@
 """Access: as whom a request comes, by its token, and the headers of every answer. Pure but for the file of tokens.
 
-Which hosts and which other sites may ask at all is decided before, for all our servers alike, by ``http_server.origin``.
-Beyond loopback nobody is admitted without a token.
+Which hosts and which other sites may ask at all is decided before, for all our servers alike, by
+``http_server.origin``. Beyond loopback nobody is admitted without a token.
 """
 
 from __future__ import annotations
