@@ -16,16 +16,19 @@ from typing import Any
 from aiohttp import WSMessage, WSMsgType, web
 
 from riffengine.clock import Clock
+from riffengine.errors import ControlError
 from riffengine.performance.command import Command, Reply, Value
 from riffengine.performance.error_text import quoted
 from riffengine.web.messages import Submit
 from riffengine.web.options import Role, WebLimits
 from riffengine.web.projection import Message, Projection
+from riffengine.web.sharing import Sharing
 from riffengine.web.suggestions import Suggestions
 from riffengine.web.votes import Votes
 
 _MOST_QUEUED = 256  # messages for one page
 _FIELDS = {"set": ("path", "value"), "suggest": ("text",), "vote": ("text",), "accept": ("text", "path"), "ping": ()}
+_FIELDS |= {"share": (), "open": ("text",)}
 
 
 class Controls:
@@ -41,11 +44,13 @@ class Controls:
         clock: Clock,
         clock_message: Callable[[], Message],
         suggestions: Suggestions,
+        sharing: Sharing,
         limits: WebLimits,
     ) -> None:
         self.received = 0
         self._projection, self._submit, self._clock = projection, submit, clock
         self._clock_message, self._suggestions, self._limits = clock_message, suggestions, limits
+        self._sharing = sharing
         self._clients: set[_Client] = set()
         self._waiting: dict[int, tuple[_Client, Any]] = {}  # who is to be told about which command
         self._number = 0
@@ -128,6 +133,10 @@ class Controls:
             case "suggest":
                 found = self._suggestions.find(str(asked["text"]))
                 client.send({"type": "suggestions", "id": request_id, **found})
+            case "share":
+                self._share(client, request_id)
+            case "open":
+                self._open(client, request_id, str(asked["text"]))
             case "ping":
                 client.send({"type": "pong", "id": request_id, **self._clock_message()})
 
@@ -145,6 +154,30 @@ class Controls:
         if not self._submit(Submit(self._number, command)):
             del self._waiting[self._number]
             client.refuse(request_id, "the engine is busy; nothing was changed; try again")
+
+    def _share(self, client: _Client, request_id: Any) -> None:
+        try:
+            text, notes = self._sharing.text(self._projection.values)
+        except ControlError as error:
+            client.refuse(request_id, str(error))
+            return
+        client.send({"type": "shared", "id": request_id, "text": text, "notes": list(notes)})
+
+    def _open(self, client: _Client, request_id: Any, text: str) -> None:
+        if client.role is not Role.PERFORMER:
+            client.refuse(request_id, "only a performer opens a link")
+            return
+        try:
+            wanted, differences, notes = self._sharing.opened(text, self._projection.values)
+        except ControlError as error:
+            client.refuse(request_id, str(error))
+            return
+        for path, value in wanted.items():
+            self._set(client, None, path, value, client.name)
+        client.send(
+            {"type": "opened", "id": request_id, "ok": True, "set": len(wanted), "same": not differences,
+             "notes": [*differences, *notes]}
+        )  # fmt: skip
 
     def _vote(self, client: _Client, request_id: Any, text: str) -> None:
         if client.role is Role.LISTENER:

@@ -79,6 +79,12 @@ class Projection:
             "grid": self.grid_message(),
         }
 
+    @property
+    def heard(self) -> str:
+        """The prompts that are heard, of all decks."""
+        decks = self._figures.get("decks", {}).values()
+        return " ".join(deck["sounding"].get("prompt", "") for deck in decks)
+
     def answer(self, request_id: Any, reply: Reply) -> Message:
         """What the sender of a command is told."""
         message: Message = {"type": "answer", "id": request_id, "path": reply.command.path}

@@ -186,7 +186,7 @@ def test_codecs_are_made_once_for_all_listeners_and_not_at_all_without_any() -> 
             web.play(music(0.5))
             got = [await packets(wire, 20) for wire in wires]
             assert all(one == got[0] for one in got)
-            feeds = web.server._feeds
+            feeds = web.server._audio.feeds
             assert len(feeds) == 5
             for wire in wires:
                 await wire.close()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,33 @@ async def listen(page: Page, url: str, codec: str) -> None:
     await page.until("riffengine.listen.played !== null && riffengine.listen.played.started")
 
 
-async def captured(page: Page, seconds: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """What the worklet played meanwhile, and the frame of the stream of every 128th sample."""
+@dataclass(frozen=True)
+class Played:
+    """What the worklet played: samples, and for each block of 128 its frame of the stream and whether it was live.
+
+    A block is not live while an earlier loop takes the place of data that is late.
+    """
+
+    samples: np.ndarray[Any, Any]
+    positions: np.ndarray[Any, Any]
+    live: np.ndarray[Any, Any]
+
+    @property
+    def blocks(self) -> np.ndarray[Any, Any]:
+        return self.samples.reshape(-1, 128)
+
+
+async def captured(page: Page, seconds: float) -> Played:
+    """What the worklet plays in the next ``seconds``."""
     rate = await page.evaluate("riffengine.listen.context.sampleRate")
     await page.evaluate(f"void (globalThis.take = riffengine.listen.capture({round(seconds * rate)}))")
     await asyncio.sleep(seconds)
     text = await page.evaluate(
-        "take.then(({samples, positions}) =>"
-        " JSON.stringify({samples: Array.from(samples), positions: Array.from(positions)}))"
+        "take.then((taken) => JSON.stringify(Object.fromEntries("
+        "['samples', 'positions', 'live'].map((name) => [name, Array.from(taken[name])]))))"
     )
-    found = json.loads(text)
-    positions = np.array(found["positions"])
-    return np.array(found["samples"])[: 128 * len(positions)], positions
+    found = {name: np.array(values) for name, values in json.loads(text).items()}
+    return Played(found["samples"][: 128 * len(found["positions"])], found["positions"], found["live"] == 1)
 
 
 def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_path: Path) -> None:
@@ -72,7 +88,7 @@ def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_pat
             break
     assert url, "".join(lines)
 
-    async def body() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], dict[str, Any], dict[str, Any], float]:
+    async def body() -> tuple[Played, dict[str, Any], dict[str, Any], float]:
         async with chromium() as page:
             await listen(page, url, "pcm")
             first_sound_ms = await page.evaluate("riffengine.listen.soundedAfterMs")
@@ -91,12 +107,12 @@ def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_pat
                 " field.value = 'dub techno'; field.dispatchEvent(new Event('change')); })()"
             )
             promised, landed = json.loads(await page.evaluate("heard"))
-            samples, positions = await taking
+            taken = await taking
             assert page.problems == []
-            return samples, positions, promised, landed, first_sound_ms
+            return taken, promised, landed, first_sound_ms
 
     try:
-        samples, positions, promised, landed, first_sound_ms = asyncio.run(body())
+        taken, promised, landed, first_sound_ms = asyncio.run(body())
     finally:
         engine.send_signal(signal.SIGTERM)
         engine.communicate(timeout=30)
@@ -105,12 +121,14 @@ def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_pat
     assert landed["frame"] == promised["frame"] == BeatGrid(RATE, 120.0).frame_at(promised["beat"])
     played, rate = soundfile.read(recording, dtype="float32", always_2d=True)
     assert rate == RATE
-    first = int(positions[0])
-    assert np.array_equal(positions, first + 128 * np.arange(len(positions)))
-    assert first < landed["frame"] < first + len(samples) - RATE
-    expected = played[first : first + len(samples), 0]
+    first = int(taken.positions[0])
+    assert np.array_equal(taken.positions, first + 128 * np.arange(len(taken.positions)))
+    assert first < landed["frame"] < first + len(taken.samples) - RATE
+    expected = played[first : first + len(taken.samples), 0].reshape(-1, 128)
     assert np.abs(expected).max() > 0.05
-    assert np.abs(samples[: len(expected)] - expected).max() <= 1 / 32768
+    # On a machine that is too busy to pass packets on, some blocks are an earlier loop; most are not.
+    assert taken.live.mean() > 0.5
+    assert np.abs(taken.blocks - expected)[taken.live].max() <= 1 / 32768
 
 
 @codecs
@@ -123,20 +141,19 @@ def test_stalls_of_the_server_move_no_click_and_leave_no_silence(codec: str) -> 
             for seconds in STALLS:
                 await asyncio.sleep(1.0)
                 await asyncio.to_thread(site.pause, seconds)
-            samples, positions = await taking
+            taken = await taking
             played = await page.evaluate("riffengine.listen.played")
             rate = await page.evaluate("riffengine.listen.context.sampleRate")
             assert page.problems == []
-        clicks = np.flatnonzero(np.abs(samples) > 0.3)
+        clicks = np.flatnonzero(np.abs(taken.samples) > 0.3)
         clicks = clicks[np.diff(clicks, prepend=-1000) > 500]
         intervals = np.diff(clicks)
         beat = BEAT_FRAMES * rate / RATE
         assert len(intervals) >= 25
         assert np.abs(intervals - beat).max() <= (0 if codec == "pcm" else 2), intervals
-        blocks = samples.reshape(-1, 128)
-        assert np.sqrt((blocks**2).mean(axis=1)).min() > 0.01
+        assert np.sqrt((taken.blocks**2).mean(axis=1)).min() > 0.01
         assert played["substitutions"] >= 2
-        assert np.ptp(np.diff(positions)) == 0  # the position never waited
+        assert np.ptp(np.diff(taken.positions)) == 0  # the position never waited
 
     with web_site() as site:
         asyncio.run(body(site))
@@ -215,13 +232,12 @@ def test_a_server_that_is_killed_comes_back_to_the_page_in_phase() -> None:
             taking = asyncio.create_task(captured(page, 12.0))
             await asyncio.sleep(1.0)
             await asyncio.to_thread(site.restart)
-            samples, _ = await taking
+            taken = await taking
             await page.until("riffengine.listen.played.shift === 0")
             assert await page.evaluate("riffengine.control.socket !== null")
-        clicks = np.flatnonzero(np.abs(samples) > 0.3)
+        clicks = np.flatnonzero(np.abs(taken.samples) > 0.3)
         assert set(np.diff(clicks)) == {BEAT_FRAMES}
-        blocks = samples.reshape(-1, 128)
-        assert np.sqrt((blocks**2).mean(axis=1)).min() > 0.01
+        assert np.sqrt((taken.blocks**2).mean(axis=1)).min() > 0.01
 
     with web_site() as site:
         asyncio.run(body(site))
@@ -317,7 +333,7 @@ def test_a_page_of_another_site_and_a_rebound_name_reach_nothing() -> None:
                 "control": "refused",
                 "audio": "refused",
                 "read": "failed",
-                "blind": "opaque",
+                "blind": "failed",
                 "json": "failed",
             }
             # The name is rebound: now the page's own origin is our server's address.

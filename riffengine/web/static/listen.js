@@ -112,7 +112,7 @@ export class Listen extends EventTarget {
     this.changed();
   }
 
-  /** Record what is played, for tests and for saving. @param {number} frames @returns {Promise<{samples: Float32Array, positions: Float64Array}>} */
+  /** Record what is played, for tests and for saving. @param {number} frames @returns {Promise<{samples: Float32Array, positions: Float64Array, live: Uint8Array}>} */
   capture(frames) {
     return new Promise((resolve) => {
       this.addEventListener("captured", (event) => resolve(/** @type {CustomEvent} */ (event).detail), { once: true });

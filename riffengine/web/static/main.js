@@ -16,11 +16,13 @@ export function element(id) {
   return found;
 }
 
-/** Take the token out of the address, and get a cookie for it. */
+/** Take token and moment out of the address; get a cookie for the token. */
 async function logIn() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const given = new URLSearchParams(location.hash.slice(1));
+  const token = given.get("token");
+  moment = given.get("moment") ?? "";
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   if (!token) return;
-  history.replaceState(null, "", location.pathname);
   await fetch("/api/login", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
   });
@@ -35,6 +37,7 @@ const crossfader = /** @type {HTMLInputElement} */ (element("crossfader"));
 const listenButton = /** @type {HTMLButtonElement} */ (element("listen"));
 /** @type {Welcome|null} */
 let welcome = null;
+let moment = ""; // of the link that was opened, until it is heard
 /** @type {Map<string, (value: import("./protocol.js").Value) => void>} */
 let shown = new Map();
 
@@ -53,6 +56,7 @@ on("connected", (/** @type {Welcome} */ message) => {
   shown = buildControls(element("controls"), message.schema, control);
   element("mix").hidden = !message.schema.some((parameter) => parameter.path === "crossfader");
   show(message.values);
+  if (moment) openMoment();
 });
 on("disconnected", () => (element("connection").textContent = "the server is away; the music continues"));
 on("changes", (message) => show(message.values));
@@ -63,9 +67,7 @@ on("figures", (message) => {
 on("landing", (message) => timeline.promise(message));
 on("landed", (message) => timeline.land(message));
 on("answer", (message) => {
-  const line = element("answer");
-  line.classList.toggle("wrong", !message.ok);
-  line.textContent = message.ok ? message.note : message.error;
+  say(message.ok ? message.note : message.error, !message.ok);
 });
 
 /** @param {Record<string, import("./protocol.js").Value>} values */
@@ -74,6 +76,34 @@ function show(values) {
   for (const [path, value] of Object.entries(values)) shown.get(path)?.(value);
   if ("crossfader" in values && document.activeElement !== crossfader) crossfader.value = String(values.crossfader);
 }
+
+/** @param {string} text @param {boolean} [wrong] */
+function say(text, wrong = false) {
+  const line = element("answer");
+  line.classList.toggle("wrong", wrong);
+  line.textContent = text;
+}
+
+/** Set what the link of the page holds. */
+async function openMoment() {
+  const answer = await control.ask({ type: "open", text: moment });
+  moment = "";
+  if (answer.type !== "opened") return;
+  say(answer.same ? "The moment of this link: the same loops." : `The moment of this link: ${answer.notes.join("; ")}`);
+}
+
+element("share").addEventListener("click", async () => {
+  const answer = await control.ask({ type: "share" });
+  if (answer.type !== "shared") return;
+  const link = `${location.origin}/#moment=${encodeURIComponent(answer.text)}`;
+  const notes = answer.notes.length ? ` (${answer.notes.join("; ")})` : "";
+  try {
+    await navigator.clipboard.writeText(link);
+    say(`The link is in the clipboard${notes}.`);
+  } catch {
+    say(`${link}${notes}`);
+  }
+});
 
 crossfader.addEventListener("input", () => control.move("crossfader", crossfader.valueAsNumber));
 

@@ -25,7 +25,10 @@
  * @typedef {{type: "welcome", protocol: number, version: string, client: string, role: "performer"|"guest"|"listener",
  *   name: string, model: string, sample_rate: number, loop_beats: number, codecs: string[], guest: string[],
  *   schema: Parameter[], values: Record<string, Value>, landings: Promised[], figures: Figures, grid: Grid}} Welcome
- * @typedef {Welcome|Figures|Promised|Landed|EngineEvent|Changes|Accepted|Rejected|VotesMessage|Suggestions|Pong} Message
+ * @typedef {{type: "shared", id: number, text: string, notes: string[]}} Shared
+ * @typedef {{type: "opened", id: number, ok: true, set: number, same: boolean, notes: string[]}} Opened
+ * @typedef {Accepted|Rejected|Suggestions|Pong|Shared|Opened} Answer
+ * @typedef {Shared|Opened|Welcome|Figures|Promised|Landed|EngineEvent|Changes|Accepted|Rejected|VotesMessage|Suggestions|Pong} Message
  *
  * @typedef {{type: "format", codec: "opus"|"pcm", rate: number, channels: number, packet_frames: number,
  *   target_frames: number, ratio: number}} Format
@@ -71,7 +74,7 @@ export class Control extends EventTarget {
     this.socket = null;
     this.number = 0;
     this.backoff = new Backoff();
-    /** @type {Map<number, (message: Accepted|Rejected|Suggestions|Pong) => void>} */
+    /** @type {Map<number, (message: Answer) => void>} */
     this.waiting = new Map();
     /** @type {Map<string, Value>} values that wait for the next frame of the screen */
     this.moved = new Map();
@@ -95,7 +98,8 @@ export class Control extends EventTarget {
       this.backoff.reset();
       this.dispatchEvent(new CustomEvent("connected", { detail: message }));
     }
-    if (message.type === "answer" || message.type === "suggestions" || message.type === "pong") {
+    if (message.type === "answer" || message.type === "suggestions" || message.type === "pong" ||
+      message.type === "shared" || message.type === "opened") {
       const told = this.waiting.get(Number(message.id));
       this.waiting.delete(Number(message.id));
       if (told) told(message);
@@ -106,7 +110,7 @@ export class Control extends EventTarget {
   /**
    * Send a message and get its answer.
    * @param {Record<string, unknown>} message
-   * @returns {Promise<Accepted|Rejected|Suggestions|Pong>}
+   * @returns {Promise<Answer>}
    */
   ask(message) {
     const id = ++this.number;

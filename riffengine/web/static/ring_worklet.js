@@ -17,13 +17,14 @@ class RingProcessor extends scope.AudioWorkletProcessor {
     /** @type {PhaseTrueRing|null} */
     this.ring = null;
     this.nextReport = 0;
-    /** @type {{samples: Float32Array, positions: Float64Array, filled: number}|null} */
+    /** @type {{samples: Float32Array, positions: Float64Array, live: Uint8Array, filled: number}|null} */
     this.capture = null;
     this.port.onmessage = (/** @type {MessageEvent} */ event) => {
       if (event.data.type === "feed") event.data.port.onmessage = (/** @type {MessageEvent} */ e) => this.take(e.data);
       if (event.data.type === "capture") {
         const frames = event.data.frames;
-        this.capture = { samples: new Float32Array(frames), positions: new Float64Array(frames >> 7), filled: 0 };
+        this.capture = { samples: new Float32Array(frames), positions: new Float64Array(frames >> 7),
+          live: new Uint8Array(frames >> 7), filled: 0 };
       }
     };
   }
@@ -55,8 +56,9 @@ class RingProcessor extends scope.AudioWorkletProcessor {
     const ring = this.ring;
     if (!ring) return true;
     const position = ring.position;
+    const fading = ring.fadeLeft > 0;
     ring.read(out);
-    if (this.capture) this.record(out[0], position);
+    if (this.capture) this.record(out[0], position, !fading && !ring.fadeLeft && ring.shift === 0);
     if (scope.currentTime >= this.nextReport) {
       this.nextReport = scope.currentTime + REPORT_SECONDS;
       this.port.postMessage({
@@ -67,15 +69,17 @@ class RingProcessor extends scope.AudioWorkletProcessor {
     return true;
   }
 
-  /** @param {Float32Array} samples @param {number} position */
-  record(samples, position) {
+  /** @param {Float32Array} samples @param {number} position @param {boolean} live */
+  record(samples, position, live) {
     const capture = this.capture;
     if (!capture) return;
     capture.positions[capture.filled >> 7] = position;
+    capture.live[capture.filled >> 7] = live ? 1 : 0;
     capture.samples.set(samples, capture.filled);
     capture.filled += samples.length;
     if (capture.filled + samples.length > capture.samples.length) {
-      this.port.postMessage({ type: "captured", samples: capture.samples, positions: capture.positions });
+      const { samples: taken, positions, live: wereLive } = capture;
+      this.port.postMessage({ type: "captured", samples: taken, positions, live: wereLive });
       this.capture = null;
     }
   }

@@ -1,0 +1,126 @@
+"""AudioRoutes: the audio socket and the streams for players, over HTTP. The server's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from riffengine.http_server.server import BoundedServer
+from riffengine.processes.audio_tap import AudioTap
+from riffengine.transport.beat_grid import BeatGrid
+from riffengine.web.access import SECURITY_HEADERS
+from riffengine.web.audio_socket import TARGET_SECONDS, format_text, grid_text
+from riffengine.web.encoders import OpusEncoder, PcmEncoder, opus_library
+from riffengine.web.feeds import EncoderMaker, Feeds
+from riffengine.web.ogg import OggOpusEncoder
+from riffengine.web.options import Role, WebLimits
+from riffengine.web.responses import plain
+from riffengine.web.stream_encoders import FileStreamEncoder
+
+_HEARTBEAT_SECONDS = 20.0
+STREAMS = {
+    "/stream.flac": ("flac", "audio/flac"),
+    "/stream.ogg": ("ogg", "audio/ogg"),
+    "/stream.mp3": ("mp3", "audio/mpeg"),
+}
+
+
+def audio_makers() -> Mapping[str, EncoderMaker]:
+    """The codecs that this machine can make, best first."""
+    makers: dict[str, EncoderMaker] = {}
+    if opus_library() is not None:
+        makers |= {"opus": OpusEncoder, "ogg": OggOpusEncoder}
+    makers["pcm"] = PcmEncoder
+    makers["flac"] = lambda rate, channels: FileStreamEncoder("FLAC", rate, channels)
+    makers["mp3"] = lambda rate, channels: FileStreamEncoder("MP3", rate, channels)
+    return makers
+
+
+class AudioRoutes:
+    """Serves the output that is in ``tap``. ``grid`` is the beat grid that rules now.
+
+    ``socket_codecs`` are those of the audio socket, best first.
+    """
+
+    def __init__(
+        self, tap: AudioTap, grid: Callable[[], BeatGrid], loop_beats: int, http: BoundedServer, limits: WebLimits
+    ) -> None:
+        self.feeds = Feeds(tap, audio_makers(), limits)
+        self.socket_codecs = tuple(codec for codec in self.feeds.codecs if codec in TARGET_SECONDS)
+        self._tap, self._grid, self._loop_beats, self._http, self._limits = tap, grid, loop_beats, http, limits
+
+    def tell_grid(self, grid: BeatGrid, reset: bool) -> None:
+        """Tell every listener by socket the new ``grid``; ``reset``: it has another tempo."""
+        beats = self._loop_beats
+        self.feeds.tell(self.socket_codecs, lambda encoder: grid_text(encoder, grid, beats, reset))
+
+    async def socket(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
+        """``/ws/audio``: packets of one codec, the format and the beat grid."""
+        codec = request.query.get("codec", self.socket_codecs[0])
+        if codec not in self.socket_codecs:
+            codec = "pcm"
+        if len(self.feeds) >= self._limits.most_listeners:
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._limits.most_listeners} listen already")
+        wire = web.WebSocketResponse(max_msg_size=256, heartbeat=_HEARTBEAT_SECONDS, compress=False, timeout=1.0)
+        if not wire.can_prepare(request):
+            return plain(HTTPStatus.UPGRADE_REQUIRED, "this path is a WebSocket")
+        if not self._http.make_lasting(request):
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
+        wire.headers.update(SECURITY_HEADERS)
+        await wire.prepare(request)
+
+        async def send(data: bytes | str) -> None:
+            await (wire.send_bytes(data) if isinstance(data, bytes) else wire.send_str(data))
+
+        async with self.feeds.listener(codec) as (encoder, listener):
+            await wire.send_str(format_text(codec, encoder, self._tap.channels, self._tap.sample_rate))
+            await wire.send_str(grid_text(encoder, self._grid(), self._loop_beats, reset=True))
+            sending = asyncio.get_running_loop().create_task(listener.run(send))
+            try:
+                async for _ in wire:  # a listener says nothing; the loop ends when it goes
+                    if sending.done():
+                        break
+            finally:
+                await self._end_sending(sending, request)
+        return wire
+
+    async def _end_sending(self, sending: asyncio.Task[None], request: web.BaseRequest) -> None:
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
+            await sending
+
+    async def stream(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
+        """``/stream.…``: an endless file."""
+        codec, content_type = STREAMS[request.path]
+        if codec not in self.feeds.codecs:
+            return plain(HTTPStatus.NOT_FOUND, "this machine has no libopus; use /stream.flac or /stream.mp3")
+        if len(self.feeds) >= self._limits.most_listeners:
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._limits.most_listeners} listen already")
+        if not self._http.make_lasting(request):
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": content_type,
+                "Cache-Control": "no-store",
+                "icy-name": "riffengine",
+                **SECURITY_HEADERS,
+            }
+        )
+        await response.prepare(request)
+
+        async def send(data: bytes | str) -> None:
+            if isinstance(data, bytes):
+                await response.write(data)
+
+        async with self.feeds.listener(codec) as (encoder, listener):
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                if encoder.head:
+                    await response.write(encoder.head)
+                await listener.run(send)
+        if request.transport is not None:
+            request.transport.abort()  # it has read too slowly, or has gone
+        return response
