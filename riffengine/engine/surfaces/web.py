@@ -43,6 +43,7 @@ from riffengine.web.process import WebProcess, WebStart
 _TICK_SECONDS = 0.03
 _FIGURES_EVERY = 7  # ticks
 _HANGS_SECONDS = 10.0  # without a sign of life; a stopped process gets that long to go on
+_START_SECONDS = 30.0  # to import what it needs, on a busy machine
 _MOST_UNSENT = 64  # messages; beyond them the server does not read, and gets the whole state later
 _POLICY = RestartPolicy()
 
@@ -89,6 +90,7 @@ class WebSurface(Surface):
             self._on_lost_for_good,
         )
         self._changed: dict[str, Value] = {}
+        self._open = False  # whether this process has opened its port
         self._reads = False  # whether the server has said that it is there, and reads what it is sent
         self._heard_ns = 0
         self._received = 0
@@ -146,7 +148,7 @@ class WebSurface(Surface):
             ticks += 1
             self._supervisor.check()
             self._end_if_it_hangs()
-            if not self._reads and self._url and not self._process.unsent:
+            if self._open and not self._reads and not self._process.unsent:
                 self._send_whole_state()
             elif self._reads and self._changed:
                 changed, self._changed = self._changed, {}
@@ -189,7 +191,7 @@ class WebSurface(Surface):
                 if not self._url:
                     self._context.say(f"web: {url}" + (f"  {note}" if note else ""))
                 self._url = url
-                self._reads = False  # the whole state follows
+                self._open, self._reads = True, False  # the whole state follows
             case Refused(reason):
                 self._context.say(f"no web page: {reason}")
                 self._supervisor.stop()
@@ -208,7 +210,7 @@ class WebSurface(Surface):
         self._heard_ns = self._context.clock.now_ns()
 
     def _on_lost(self, reason: str, pause_seconds: float) -> None:
-        self._reads = False
+        self._open = self._reads = False
         self._context.report(
             "web", f"the web server {reason}; the music continues, a new one starts in {pause_seconds:g} s"
         )
@@ -218,6 +220,6 @@ class WebSurface(Surface):
 
     def _end_if_it_hangs(self) -> None:
         silent_seconds = (self._context.clock.now_ns() - self._heard_ns) / 1e9
-        if self._supervisor.running and silent_seconds > _HANGS_SECONDS + (0.0 if self._url else 20.0):
+        if self._supervisor.running and silent_seconds > (_HANGS_SECONDS if self._open else _START_SECONDS):
             self._heard_ns = self._context.clock.now_ns()
             self._process.kill()
