@@ -7,6 +7,7 @@ import numpy as np
 from riffengine.clock import VirtualClock
 from riffengine.output.callback import AudioCallback
 from riffengine.playback.mixer import Mixer
+from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.player_messages import FADE, Audible, LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.transport.beat_grid import BeatGrid
 
@@ -53,3 +54,22 @@ def test_reports_have_the_clock_time_and_the_peak_is_reported_once() -> None:
     assert (Audible(FADE, 3, 0, 0), 77) in callback.outbox
     assert callback.status().peak == np.float32(np.abs(SAMPLES[0, :512]).max())
     assert callback.status().peak == 0.0
+
+
+def test_every_block_is_left_in_the_tap_with_its_frame_also_one_that_failed() -> None:
+    tap = AudioTap.create(44100, 2)
+    mixer = Mixer(44100, BeatGrid(44100, 120.0), samples)
+    callback = AudioCallback(mixer, None, VirtualClock(5), continues=(10_000, 5), tap=tap)
+    for message in (place(1, 0), LaunchBank("a", 0, 0, 0), SetControl(FADE, 1.0, 0, 0)):
+        mixer.schedule(message)
+    heard = []
+    for number in range(4):
+        if number == 2:
+            mixer.schedule(place(BROKEN, 1))
+        out = np.ones((512, 2), np.float32)
+        callback.fill(out, False)
+        heard.append(out)
+    tapped = tap.read(0, 1 << 14)
+    assert (tapped.frame, tapped.host_ns, callback.failures) == (10_000, 5, 1)
+    assert np.array_equal(tapped.samples, np.concatenate(heard))
+    tap.close()
