@@ -1,7 +1,7 @@
 """Renditions: a renderer of the web server's own, for loops that are asked for over HTTP, and a cache of what it made.
 
 It is not the set's renderer: a loop for a web client must not stand in front of a loop that the music needs, and one
-that fails must not count as a fault of the set. It runs at low priority, is started by the first request, is started
+that fails must not count as a fault of the set. It has a lower priority, is started by the first request, is started
 again when it dies, and ends when nothing was asked for a while. It costs the memory of the model once more.
 """
 
@@ -24,7 +24,7 @@ from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.process import RendererOptions, RendererProcess
 from riffengine.renderer.registry import model_shape
 
-_NICENESS = 15
+_NICENESS = 5  # on top of the server's own 2: below the set's renderer, but a busy machine must not starve it
 _MOST_KEPT = 96  # loops of some 1 MB
 _MOST_AHEAD = 3
 _IDLE_SECONDS = 600.0
