@@ -108,9 +108,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9489)
     arguments = parser.parse_args()
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load {load}, aiohttp {aiohttp.__version__}, Python {platform.python_version()}"
-    )
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {load}")
+    print(f"aiohttp {aiohttp.__version__}, Python {platform.python_version()}")
     command = [sys.executable, "-m", "riffengine", "play", "--web", str(arguments.port), "--output", "paced"]
     engine = subprocess.Popen(
         [*command, "--no-osc", "--no-midi"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
