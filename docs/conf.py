@@ -19,7 +19,8 @@ author = "the Riffengine authors"
 release = re.findall(r'^__version__ = "(.+)"', (ROOT / "riffengine/__init__.py").read_text(encoding="utf-8"), re.M)[0]
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 include_patterns = ["*.md", "docs/*.md", "riffengine/weights/*.md", "tools/**/*.md"]
-exclude_patterns = [".*", "build", "dist", "scratch", "**/node_modules"]  # not searched: a virtual environment has 30,000 files
+# Not searched: a virtual environment has 30,000 files.
+exclude_patterns = [".*", "build", "dist", "scratch", "**/node_modules"]
 root_doc = "README"
 
 html_theme = "furo"  # system fonts, nothing from other servers
