@@ -37,9 +37,9 @@ CRASH, HANG, NAN, DENORMAL, WRONG_LATENCY, WRITE_BEYOND, RUNAWAY = range(1, 8)
 @pytest.fixture(scope="module")
 def lv2_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the compiled plugin."""
-    missing = [name for name in ("cc", "lv2info") if shutil.which(name) is None]
-    if missing:
-        reason = f"not installed: {', '.join(missing)}"
+    header = Path("/usr/include/lv2/core/lv2.h")
+    if shutil.which("cc") is None or not header.exists():
+        reason = "not installed: a C compiler or lv2-dev"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("lv2")
     bundle = folder / "misbehaving.lv2"
