@@ -31,6 +31,7 @@ class HostWatch:
         self._host = spare or PluginHost(options)
         self._began_ns = 0
         self._answered, self._moved_ns, self._looks = -1, 0, 0
+        self._owed_from = 0  # blocks before this were another host's to answer
 
     @property
     def pid(self) -> int:
@@ -58,6 +59,7 @@ class HostWatch:
                 self.ready = message
                 self.latency = message.latency
                 self._moved_ns, self._looks = now_ns, 0
+                self._owed_from = self.blocks.asked_to if self.options.takes_over else 0
         if not connected or not self._host.alive:
             return said, self._end()
         if self.ready is None:
@@ -80,7 +82,7 @@ class HostWatch:
 
     def _hang(self, now_ns: int) -> str:
         answered = self.blocks.answered_to
-        if answered != self._answered or answered >= self.blocks.asked_to:
+        if answered != self._answered or max(answered, self._owed_from) >= self.blocks.asked_to:
             self._answered, self._moved_ns, self._looks = answered, now_ns, 0
             return ""
         self._looks += 1
