@@ -10,6 +10,7 @@ from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import Deck
 from riffengine.playback.interpolator import Interpolator, Span
 from riffengine.playback.ramp import Gain
+from riffengine.playback.taps import Taps
 from riffengine.processes.audio import Block, Samples
 
 PIECE_FRAMES = 1024
@@ -19,9 +20,9 @@ PIECE_FRAMES = 1024
 class Bus:
     """Adds decks to a bus ``channels`` wide, with the cue bus beside it if there is one; one thread only."""
 
-    def __init__(self, channels: int, cue: CueBus | None) -> None:
+    def __init__(self, channels: int, cue: CueBus | None, taps: Taps) -> None:
         self._channels = channels
-        self._cue = cue
+        self._cue, self._taps = cue, taps
         self._interpolator = Interpolator()
         self._scratch = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
         self._deck_sound = np.zeros((PIECE_FRAMES, channels), dtype=np.float32)
@@ -32,7 +33,8 @@ class Bus:
         cued = 0.0 if self._cue is None else self._cue.share(deck.name, frame, frames)
         bus, cue_bus = bus[:, : self._channels], bus[:, self._channels :]
         is_cued = not isinstance(cued, float) or cued != 0.0
-        if deck.running_effects or is_cued:  # effects have memory, so they run even on a deck that is not heard
+        tapped = self._taps.wants_deck(deck.name)
+        if deck.running_effects or is_cued or tapped:  # effects have memory: they run on a deck that is not heard too
             sound = self._deck_sound[:frames]
             sound[:] = 0.0
             self._add_voices(deck, sound, frame, 1.0)
@@ -40,6 +42,8 @@ class Bus:
                 effect.process(sound, frame)
             if is_cued:
                 self._add(cue_bus, sound, cued)
+            if tapped:
+                self._taps.put_deck(deck.name, sound, level, frame)
             self._add(bus, sound, level)
         elif not isinstance(level, float) or level != 0.0:
             self._add_voices(deck, bus, frame, level)

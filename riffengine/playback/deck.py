@@ -120,6 +120,12 @@ class Deck:
         else:
             self._crossfade_to(top.morph, frame, fade_frames, None)
 
+    def place_on(self, playheads: Playheads) -> None:
+        """Read everything that sounds on the grid of ``playheads`` at once; crossfades go on there."""
+        self.playheads = playheads
+        for layer in self._layers:
+            layer.playheads = playheads
+
     def forget(self, loop: int) -> None:
         """Remove ``loop`` from every bank that is not being played."""
         for bank, loops in list(self.banks.items()):

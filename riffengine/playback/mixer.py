@@ -26,6 +26,7 @@ from riffengine.playback.limiter import Limiter
 from riffengine.playback.loop import LoopTable
 from riffengine.playback.message_queue import MessageQueue, Stage
 from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
+from riffengine.playback.taps import Taps
 from riffengine.processes.audio import CHANNELS, Block, Samples
 from riffengine.processes.player_messages import (
     AttachInsert,
@@ -95,7 +96,8 @@ class Mixer:
         self._decks = {name: Deck(name, self._playheads, deck_effects(sample_rate, channels)) for name in decks}
         self._cue = CueBus(decks, sample_rate, channels) if cue else None
         self._controls = Controls(self._decks, Crossfader(decks), self._cue, sample_rate)
-        self._bus = Bus(channels, self._cue)
+        self.taps = Taps(self._decks, channels)
+        self._bus = Bus(channels, self._cue, self.taps)
         self._limiter = Limiter(sample_rate, channels)
         self._messages = MessageQueue()
         self._freeing: dict[int, int] = {}  # loops to be given back once nothing reads them: number and slot
@@ -109,6 +111,8 @@ class Mixer:
         self._past_gaps = 0
         self._staged: StagedMix | None = None  # only while there are inserts
         self._paths: dict[str, ReturnPath] = {}  # admitted, not yet attached, by segment
+        self._placed_by_host = False
+        self.changes = 0  # messages that were carried out so far
 
     @property
     def frame(self) -> int:
@@ -137,6 +141,12 @@ class Mixer:
     def sounding(self, deck: str) -> int | None:
         """The bank that ``deck`` plays, or ``None`` before its first launch."""
         return self._decks[deck].sounding
+
+    @property
+    def moving(self) -> bool:
+        """Whether a control or a crossfade is on its way."""
+        ends = (self._controls.next_end(), *(deck.next_end() for deck in self._decks.values()))
+        return any(end is not None for end in ends)
 
     def fade_ended(self) -> bool:
         """Whether the control ``fade`` has reached 0 and the last of the sound has been handed out."""
@@ -190,6 +200,31 @@ class Mixer:
             self._limit(np.zeros((missing, self._width), dtype=np.float32))
             self._mixed += missing
 
+    def place(self, grid: BeatGrid) -> None:
+        """Go on at once, without a crossfade, with the music of ``grid``: the next frame pulled is its anchor frame.
+
+        For a host with a timeline of its own, which has jumped. The anchor frame is ``horizon`` or later; what lies
+        between is passed over. From now on ``SetGrid`` messages change nothing: the host alone places the music.
+        """
+        self._placed_by_host = True
+        self._end_inserts()
+        self._pass_over(grid.anchor_frame)
+        self._playheads = Playheads(grid)
+        for deck in self._decks.values():
+            deck.place_on(self._playheads)
+        self._frame = self._mixed
+        self._begun = False  # the look-ahead of the limiter holds music of another place: ``pull`` fills it anew
+
+    def bend(self, grid: BeatGrid) -> None:
+        """Read on ``grid`` from the horizon on, which the music reaches without a jump: the host changes its tempo."""
+        self._playheads = Playheads(grid)
+        for deck in self._decks.values():
+            deck.follow(self._playheads, self._mixed, _GRID_FADE_FRAMES)
+
+    def release_grid(self) -> None:
+        """The host places the music no more: ``SetGrid`` messages act again."""
+        self._placed_by_host = False
+
     def reports(self) -> list[FromPlayer]:
         """What happened since the last call. ``Audible.host_ns`` is 0: only the output knows the clock."""
         reports, self._reports = self._reports, []
@@ -220,6 +255,9 @@ class Mixer:
         frame = self._mixed if self._begun else self._mixed + MIX_AHEAD_FRAMES  # where the pulls begin
         path = None
         if isinstance(message, AttachInsert):
+            if self._placed_by_host:  # stages of the mix lie at other places than the host's, and have no taps
+                self._paths.pop(message.segment, None)
+                return False
             path = self._paths.pop(message.segment, None) or self._open_path(message)
             if path is None:
                 return False
@@ -252,12 +290,15 @@ class Mixer:
             done = deck_or_none is not None and self._change_deck(deck_or_none, message, frame)
         else:
             done = False
+        self.changes += done
         if not done:
             self._counters.refused_messages += 1
 
     def _set_grid(self, grid: BeatGrid, frame: int) -> bool:
         if grid.bpm <= 0 or grid.sample_rate != self.sample_rate:
             return False
+        if self._placed_by_host:
+            return True
         self._playheads = Playheads(grid)
         if self._staged is not None:
             self._staged.set_grid(grid, frame)
@@ -331,9 +372,7 @@ class Mixer:
         finally:
             staged.continue_at(until)
         if ends_at is not None and until >= ends_at:
-            self._past_gaps += staged.gaps
-            staged.close()
-            self._staged = None
+            self._end_inserts()
         self._mixed = until
         return len(part)
 
@@ -347,24 +386,47 @@ class Mixer:
         done, frames = 0, len(bus)
         while done < frames:
             start = self._mixed
-            self._controls.settle(start)
-            for deck in self._decks.values():
-                deck.settle(start)
-            while (message := self._messages.pop_due(start)) is not None:
-                self._handle(message, start)
-            self._messages.pop_while(start + PIECE_FRAMES, self._start_early)
-            self._after_voices()
+            self._begin_piece(start)
             for deck in self._decks.values():
                 deck.start_effects(start)
             end = self._piece_end(start, start + frames - done)
+            self.taps.begin(start)
             piece = bus[done : done + end - start]
             for deck in self._decks.values():
-                self._bus.add_deck(deck, self._controls.level(deck, start, len(piece)), piece, start)
+                level = self._controls.level(deck, start, len(piece))
+                self._bus.add_deck(deck, level, piece, start)
+                self.taps.take_stems(deck, level, start, len(piece))
             if self._cue is not None:
                 fade = self._controls.fade.over(start, len(piece))
                 self._cue.blend(piece[:, self.channels :], piece[:, : self.channels], start, fade)
             done += end - start
             self._mixed = end
+
+    def _begin_piece(self, start: int) -> None:
+        """Everything that acts on the first frame of a piece."""
+        self._controls.settle(start)
+        for deck in self._decks.values():
+            deck.settle(start)
+        while (message := self._messages.pop_due(start)) is not None:
+            self._handle(message, start)
+        self._messages.pop_while(start + PIECE_FRAMES, self._start_early)
+        self._after_voices()
+
+    def _end_inserts(self) -> None:
+        """Mix without plugins from now on."""
+        if self._staged is not None:
+            self._past_gaps += self._staged.gaps
+            self._staged.close()
+            self._staged = None
+
+    def _pass_over(self, frame: int) -> None:
+        """Let time go on to ``frame`` without sound: what is due until then happens on its frame."""
+        scheduled = self._messages.sort(self._mixed)
+        if self._report_scheduled:
+            self._reports += scheduled
+        while self._mixed < frame:
+            self._begin_piece(self._mixed)
+            self._mixed = self._piece_end(self._mixed, frame)
 
     def _report_launches(self) -> None:
         for deck in self._decks.values():
@@ -387,7 +449,7 @@ class Mixer:
     def _piece_end(self, start: int, end: int) -> int:
         """The first frame after ``start`` on which anything begins or ends, at most ``end``."""
         end = min(end, start + PIECE_FRAMES, (start // STRETCH_FRAMES + 1) * STRETCH_FRAMES)
-        ends = [self._messages.next_frame(), self._controls.next_end()]
+        ends = [self._messages.next_frame(), self._controls.next_end(), self.taps.cut(start)]
         for deck in self._decks.values():
             ends.append(deck.next_end())
             for effect in deck.effects:

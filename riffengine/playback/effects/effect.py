@@ -27,5 +27,8 @@ class DeckEffect(Protocol):
     def cut(self, frame: int) -> int | None:
         """The next frame after ``frame`` on which ``runs`` may change by itself, ``None`` while it cannot."""
 
+    def twin(self) -> DeckEffect:
+        """Another one that the same controls move, for a part of the deck's sound; it begins without a memory."""
+
     def process(self, sound: Block, frame: int) -> None:
         """Change ``sound`` ``(frames, channels) float32``, which begins at ``frame``, in place."""

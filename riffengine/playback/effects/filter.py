@@ -39,13 +39,18 @@ _ALL: Matrix = np.ones(CHUNK_FRAMES)
 class DeckFilter:
     """The filter of one deck, ``channels`` wide. ``knob`` is −1 … 1; at rest on 0 every sample stays as it is."""
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
-        self.knob = Ramp(0.0)
+    def __init__(self, sample_rate: int, channels: int, knob: Ramp | None = None) -> None:
+        self._sample_rate, self._channels = sample_rate, channels
+        self.knob = knob or Ramp(0.0)
         self.controls = {"filter": Control(self.knob, low=-1.0, high=1.0)}
         self._running = False
         self._stages = tuple(_Stage(table, channels) for table in _tables(sample_rate))
         self._next = -1  # the frame that follows what was last processed
         self._held: float | None = None  # where the knob was for a whole chunk: another chunk begins in the same way
+
+    def twin(self) -> DeckFilter:
+        """Another filter with the same knob."""
+        return DeckFilter(self._sample_rate, self._channels, self.knob)
 
     def runs(self, frame: int) -> bool:
         """Whether the piece that begins at ``frame`` must pass through ``process``; changes between chunks only."""
