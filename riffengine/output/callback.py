@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,7 +21,8 @@ class AudioCallback:
     """Connects an output to the mixer.
 
     ``fill`` runs in the audio thread and never waits, logs or raises; ``outbox`` and ``status`` belong to the control
-    thread. The deque ``outbox`` passes reports between the two: appending and popping are atomic.
+    thread. The deque ``outbox`` passes reports between the two: appending and popping are atomic. ``before`` is called
+    before each block, in the audio thread: an output whose host has a timeline of its own places the music there.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class AudioCallback:
         clock: Clock,
         continues: tuple[int, int] | None = None,
         tap: AudioTap | None = None,
+        before: Callable[[], None] | None = None,
     ) -> None:
         self.outbox: deque[tuple[FromPlayer, int]] = deque()
         self.underruns = 0
@@ -42,6 +45,7 @@ class AudioCallback:
         self._peak = 0.0
         self._load = 0.0
         self._continues = continues
+        self._before = before
         self._last_block = continues or (mixer.frame, clock.now_ns())
 
     def fill(self, out: Block, starved: bool) -> None:
@@ -53,6 +57,9 @@ class AudioCallback:
         try:
             if starved:
                 self.underruns += 1
+            if self._before is not None:
+                self._before()
+                before = self._mixer.frame
             block = self._mixer.pull(len(out))
             out[:] = block[:, : out.shape[1]]  # an output without a second pair of channels drops the cue bus
             self._peak = max(self._peak, float(np.abs(block[:, : self._mixer.channels]).max()))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from riffengine.output.host_mix import HostMix
 from riffengine.processes.audio import Fill
 
 
@@ -14,7 +15,7 @@ class OutputSettings:
     """What an output is opened with; it uses what it needs.
 
     ``device`` is a name or index of PortAudio, ``None`` the default. With ``cue`` an output that has the channels asks
-    for ``2 × channels``: the headphones follow the master.
+    for ``2 × channels``: the headphones follow the master. ``host`` is there for the output ``daw``.
     """
 
     sample_rate: int
@@ -22,6 +23,7 @@ class OutputSettings:
     channels: int
     device: str | int | None = None
     cue: bool = False
+    host: HostMix | None = None
 
 
 class Output(Protocol):

@@ -17,12 +17,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from riffengine.clock import SystemClock
-from riffengine.errors import AudioFileError, DeviceError, LoopStoreError
+from riffengine.errors import AudioFileError, DawError, DeviceError, LoopStoreError
 from riffengine.output.callback import AudioCallback
 from riffengine.output.failover import OutputFailover
+from riffengine.output.host_mix import HostMix
 from riffengine.output.output import OutputSettings
 from riffengine.output.recorder import FINISH_SECONDS, Recorder
-from riffengine.output.registry import AUTO, preferred
+from riffengine.output.registry import AUTO, DAW, preferred
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.audio_tap import AudioTap
@@ -30,8 +31,13 @@ from riffengine.processes.child_process import ChildProcess, writable
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
     FADE,
+    AttachInstance,
     Audible,
+    DetachInstance,
+    FollowHost,
     FromPlayer,
+    HostGone,
+    HostTimeline,
     LoopRef,
     PlayerFailed,
     PlayerNotice,
@@ -41,6 +47,7 @@ from riffengine.processes.player_messages import (
     StartRecording,
     StopPlayer,
     StopRecording,
+    ToHost,
     ToPlayer,
     ToRecorder,
 )
@@ -173,10 +180,14 @@ class _Player:
         if options.record is not None:
             self._record_path = self._recorder.first(StartRecording(options.record, options.part_seconds))
         tap = AudioTap.attach(options.tap) if options.tap else None
-        self._callback = AudioCallback(self._mixer, self._recorder, self._clock, options.continues, tap)
+        self._host = HostMix(self._mixer, self._recorder) if options.output == DAW else None
+        # For a host that jumps not all that is mixed is heard: its output gives the recorder what was.
+        recorder, before = (self._recorder, None) if self._host is None else (None, self._host.act)
+        self._callback = AudioCallback(self._mixer, recorder, self._clock, options.continues, tap, before)
         settings = OutputSettings(
-            options.sample_rate, options.block_frames, options.channels, options.device, options.cue
+            options.sample_rate, options.block_frames, options.channels, options.device, options.cue, self._host
         )
+        self._told: HostTimeline | None = None
         self._failover = OutputFailover(options.output, settings, self._callback.fill, self._notify, self._clock)
         self._notified: set[str] = set()
         self._end_by_ns: int | None = None
@@ -235,6 +246,10 @@ class _Player:
         if isinstance(message, ToRecorder):
             self._record(message)
             return
+        if isinstance(message, ToHost):
+            if self._host is not None:
+                self._tell_host(self._host, message)
+            return
         if self._end_by_ns is not None and isinstance(message, SetControl) and message.target == FADE:
             return  # the final fade has begun: no message raises the sound again
         if not self._mixer.admit(message):
@@ -249,6 +264,18 @@ class _Player:
                 self._recorder.stop()
             case SaveLast():
                 self._recorder.save_last(message)
+
+    def _tell_host(self, host: HostMix, message: ToHost) -> None:
+        match message:
+            case AttachInstance():
+                try:
+                    host.attach(message)
+                except DawError as error:
+                    self._notify(str(error))
+            case DetachInstance(ring):
+                host.detach(ring)
+            case FollowHost(follow, bpm):
+                host.follows, host.engine_bpm = follow, bpm
 
     def _begin_end(self, fade_frames: int) -> None:
         """Fade out and end; a second call can only shorten the fade."""
@@ -272,6 +299,9 @@ class _Player:
             self._pipe.send(replace(report, host_ns=host_ns) if isinstance(report, Audible) else report)
         for recorded in self._recorder.reports():
             self._pipe.send(recorded)
+        if self._host is not None and (timeline := self._host.timeline) != self._told:
+            self._told = timeline
+            self._pipe.send(timeline or HostGone())
         if self._callback.last_failure is not None:
             self._notify_once(f"blocks were silenced because the mixer failed: {self._callback.last_failure}")
         self._pipe.send(self._callback.status(), droppable=True)
@@ -293,6 +323,8 @@ class _Player:
             self._notify_once(str(error))
         finally:
             self._recorder.close()
+            if self._host is not None:
+                self._host.close()
         self._report()
 
 

@@ -20,6 +20,9 @@ AUTO = "auto"
 """The sound device, or the fallback where there is none."""
 
 SOUND_DEVICE = "device"
+DAW = "daw"
+"""The tracks of a DAW, through our plugin there."""
+
 FALLBACK = "paced"
 """The output that takes over when another cannot be opened or is lost: it needs nothing but the clock."""
 
@@ -38,6 +41,7 @@ class OutputKind:
 OPENERS: dict[str, OutputKind] = {
     SOUND_DEVICE: OutputKind("riffengine.output.device:open_output", on_sound_device=True),
     FALLBACK: OutputKind("riffengine.output.paced:open_output"),
+    DAW: OutputKind("riffengine.output.daw:open_output"),
 }
 
 

@@ -143,6 +143,11 @@ class Mixer:
         return self._decks[deck].sounding
 
     @property
+    def effects_run(self) -> bool:
+        """Whether an effect of a deck runs in the piece that was mixed last."""
+        return any(deck.running_effects for deck in self._decks.values())
+
+    @property
     def moving(self) -> bool:
         """Whether a control or a crossfade is on its way."""
         ends = (self._controls.next_end(), *(deck.next_end() for deck in self._decks.values()))
@@ -207,13 +212,25 @@ class Mixer:
         between is passed over. From now on ``SetGrid`` messages change nothing: the host alone places the music.
         """
         self._placed_by_host = True
-        self._end_inserts()
-        self._pass_over(grid.anchor_frame)
+        self.pass_to(grid.anchor_frame)
         self._playheads = Playheads(grid)
         for deck in self._decks.values():
             deck.place_on(self._playheads)
+
+    def pass_to(self, frame: int) -> None:
+        """Let time go on to ``frame``, which is ``horizon`` or later, without sound: what is due happens on its frame.
+
+        The limiter's look-ahead holds sound from before; ``pull`` fills it anew.
+        """
+        self._end_inserts()
+        scheduled = self._messages.sort(self._mixed, self._place)
+        if self._report_scheduled:
+            self._reports += scheduled
+        while self._mixed < frame:
+            self._begin_piece(self._mixed)
+            self._mixed = self._piece_end(self._mixed, frame)
         self._frame = self._mixed
-        self._begun = False  # the look-ahead of the limiter holds music of another place: ``pull`` fills it anew
+        self._begun = False
 
     def bend(self, grid: BeatGrid) -> None:
         """Read on ``grid`` from the horizon on, which the music reaches without a jump: the host changes its tempo."""
@@ -418,15 +435,6 @@ class Mixer:
             self._past_gaps += self._staged.gaps
             self._staged.close()
             self._staged = None
-
-    def _pass_over(self, frame: int) -> None:
-        """Let time go on to ``frame`` without sound: what is due until then happens on its frame."""
-        scheduled = self._messages.sort(self._mixed)
-        if self._report_scheduled:
-            self._reports += scheduled
-        while self._mixed < frame:
-            self._begin_piece(self._mixed)
-            self._mixed = self._piece_end(self._mixed, frame)
 
     def _report_launches(self) -> None:
         for deck in self._decks.values():

@@ -15,8 +15,8 @@ import numpy as np
 
 from riffengine.playback.deck import Deck
 from riffengine.playback.effects.effect import DeckEffect
-from riffengine.playback.interpolator import Interpolator
-from riffengine.playback.ramp import Gain
+from riffengine.playback.interpolator import Interpolator, Span, taps_at
+from riffengine.playback.ramp import Gain, frame_count
 from riffengine.processes.audio import Block
 
 TRACK_FRAMES = 1 << 15
@@ -28,6 +28,7 @@ class Track:
 
     def __init__(self, channels: int) -> None:
         self._samples = np.zeros((TRACK_FRAMES, channels), dtype=np.float32)
+        self._interpolator: Interpolator | None = None
 
     def put(self, frame: int, sound: Block) -> None:
         """Keep ``sound`` ``(frames, channels) float32``, at most ``TRACK_FRAMES``, which begins at ``frame``."""
@@ -44,6 +45,22 @@ class Track:
         for start, done, run in _pieces(frame, frames):
             out[done : done + run] = self._samples[start : start + run]
         return out
+
+    def read_at(self, position: float, step: float, frames: int) -> Block:
+        """``frames`` frames from ``position`` on, ``step`` frames apart: the same sound at another sample rate.
+
+        Each is a windowed sinc over the ``TAPS`` frames around it, as loops are read at another tempo, and depends on
+        its position alone: no state, and no delay but the half window that must be there already.
+        """
+        positions = position + frame_count(frames) * step
+        floors = np.floor(positions)
+        first, reach = int(floors[0]), int(floors[-1] - floors[0])
+        steps = None if reach == frames - 1 else (floors - floors[0]).astype(np.int64)
+        span = Span(first % TRACK_FRAMES, frames, reach, taps_at(positions - floors), steps)
+        if self._interpolator is None:
+            self._interpolator = Interpolator()
+        read: Block = self._interpolator.read(self._samples[None], span)[0]
+        return read
 
 
 @dataclass

@@ -185,6 +185,32 @@ class SaveLast:
     seconds: float
 
 
+@dataclass(frozen=True)
+class AttachInstance:
+    """Feed an instance of the plugin in a DAW: its ``ring`` by name, and what each pair of its channels is to play.
+
+    ``sources``: ``master``, ``deck/<deck>`` or ``deck/<deck>/stem/<stem>``.
+    """
+
+    ring: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DetachInstance:
+    """The instance with this ring has gone."""
+
+    ring: str
+
+
+@dataclass(frozen=True)
+class FollowHost:
+    """Whether tempo and place of the DAW rule the beat; ``bpm`` is the engine's tempo, for hosts that tell none."""
+
+    follow: bool
+    bpm: float
+
+
 # --- player → engine --------------------------------------------------------------------------------------------
 
 
@@ -280,9 +306,31 @@ class Recorded:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class HostTimeline:
+    """Where the DAW is that is followed: ``grid`` rules from its anchor frame on.
+
+    Beats and tempo of ``grid`` are the host's, doubled or halved into our range. ``jumps`` counts the places at which
+    the beat did not go on. ``rolling`` is false while the host stands, on the anchor beat. ``known``: the host has a
+    tempo of its own; one that has none takes ours. ``host_bpm`` is the host's own figure.
+    """
+
+    grid: BeatGrid
+    jumps: int
+    rolling: bool
+    known: bool
+    host_bpm: float
+
+
+@dataclass(frozen=True)
+class HostGone:
+    """No DAW is followed any more."""
+
+
 ToRecorder = StartRecording | StopRecording | SaveLast
 ToInsert = AttachInsert | DetachInsert | SetInsertLatency
 ToInstrument = PlayNotes | CancelNotes
+ToHost = AttachInstance | DetachInstance | FollowHost
 ToPlayer = (
     PlaceLoop
     | RemoveLoop
@@ -294,7 +342,18 @@ ToPlayer = (
     | ToInsert
     | ToInstrument
     | ToRecorder
+    | ToHost
 )
 FromPlayer = (
-    PlayerReady | Status | BankLanded | LoopFreed | Audible | Scheduled | Recorded | PlayerFailed | PlayerNotice
+    PlayerReady
+    | Status
+    | BankLanded
+    | LoopFreed
+    | Audible
+    | Scheduled
+    | Recorded
+    | HostTimeline
+    | HostGone
+    | PlayerFailed
+    | PlayerNotice
 )
