@@ -9,6 +9,7 @@ from random import Random
 from riffengine.clock import Clock, SystemClock
 from riffengine.control.midi.sender import MidiSender
 from riffengine.engine.command_schedule import CommandSchedule
+from riffengine.engine.host_channel import HostChannel
 from riffengine.engine.latency_meter import LatencyMeter
 from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.engine.midi_out.notes import MidiNotesOut
@@ -21,7 +22,8 @@ from riffengine.engine.sync.leaders import sync_leaders
 from riffengine.engine.sync.tempo_sync import TempoSync
 from riffengine.errors import JournalError, LoopStoreError, OutOfRange
 from riffengine.output.process import PlayerOptions
-from riffengine.performance.command import Rejected
+from riffengine.output.registry import DAW
+from riffengine.performance.command import Command, Rejected
 from riffengine.performance.latency import LatencyCsv
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_picker import PromptPicker
@@ -67,6 +69,7 @@ class EngineContext:
     surfaces: Surfaces
     schedule: CommandSchedule
     recording: RecordingController
+    host: HostChannel
     say: Callable[[str], None]
     plugins: tuple[WantedPlugin, ...] = ()  # that the set begins with
     tap: AudioTap | None = None  # the output for the web server
@@ -149,7 +152,9 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     state, scenes = session.state(tree), session.scenes
     if options.recovery is not None:
         state, scenes = options.recovery.state(tree, state), options.recovery.scenes(scenes)
-    for command in options.commands:
+    # The track of a DAW follows the DAW, unless the preset or the command line say otherwise.
+    follow = session.audio.output == DAW and "transport/sync" not in session.parameters
+    for command in (*((Command("transport/sync", "daw"),) if follow else ()), *options.commands):
         state, reply = tree.apply(state, command)
         if isinstance(reply, Rejected):
             raise OutOfRange(reply.reason)
@@ -170,7 +175,8 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     )
     for surface in (recording, *options.surfaces):
         surfaces.join(surface)
-    leaders = sync_leaders(session, clock, say)
+    host = HostChannel()
+    leaders = sync_leaders(session, clock, say, host.send)
     sync = TempoSync(conductor, rate, session.loop_beats, clock, leaders, session.sync.start_stop)
     beats = session.loop_beats
     midi_clock_out = MidiClockOut(
@@ -196,6 +202,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         surfaces=surfaces,
         schedule=CommandSchedule(tree, sync.frames, rate, clock, SystemClock().unix_seconds, conductor.moment),
         recording=recording,
+        host=host,
         say=say,
         plugins=wanted_plugins(session, options.recovery),
         tap=tap,

@@ -15,6 +15,8 @@ from riffengine.processes.player_messages import (
     Audible,
     BankLanded,
     FromPlayer,
+    HostGone,
+    HostTimeline,
     LaunchBank,
     LoopFreed,
     PlayerFailed,
@@ -24,6 +26,7 @@ from riffengine.processes.player_messages import (
     Scheduled,
     Status,
     StopPlayer,
+    ToHost,
     ToPlayer,
     ToRecorder,
 )
@@ -54,6 +57,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         )
         super().__init__(process, supervisor)
         context.recording.send = self.send_to_recorder
+        context.host.deliver = self.send_to_host
 
     def send(self, message: ToPlayer) -> None:
         """Send to the player, and keep it in the player log; while none runs nothing is sent (see ``_on_restart``)."""
@@ -67,6 +71,11 @@ class PlayerLink(ProcessLink[PlayerProcess]):
 
     def send_to_recorder(self, message: ToRecorder) -> None:
         """Send to the player's recorder; not kept in the player log, since it changes no sample."""
+        if self._supervisor.running:
+            self._process.send(message)
+
+    def send_to_host(self, message: ToHost) -> None:
+        """Send what concerns a DAW; not kept in the player log, since a replay has no DAW."""
         if self._supervisor.running:
             self._process.send(message)
 
@@ -97,6 +106,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         engine.carry_out(context.conductor.restore_player(engine.frame()))
         engine.plugins.player_restarted()
         engine.instruments.forget()
+        context.host.repeat()
         context.recording.player_restarted(engine.frame())
 
     def _on_lost(self, reason: str, pause_seconds: float) -> None:
@@ -149,6 +159,10 @@ class PlayerLink(ProcessLink[PlayerProcess]):
                 if isinstance(message, BankLanded):
                     context.latency.landed(message)
                 engine.carry_out(context.conductor.reported(engine.frame(), message))
+            case HostTimeline():
+                context.sync.player_host(message)
+            case HostGone():
+                context.sync.player_host(None)
             case Recorded():
                 context.recording.handle(message)
             case PlayerNotice(reason):

@@ -65,6 +65,7 @@ class DawFeeder:
         self._plan: FillPlan | None = None
         self._next_frame = -1  # the mixer's, after the last piece
         self._seen = (-1, False)  # the changes of the mixer in what the rings hold, and whether anything moved then
+        self._begun = False
         self._wall: tuple[int, int] | None = None  # a frame of the mixer, and the ns at which it was due
         self._fold = 1.0
         self._jumps = 0
@@ -75,6 +76,9 @@ class DawFeeder:
     def turn(self, now_ns: int) -> bool:
         """Do what is due at ``now_ns``; returns whether a host rolls."""
         mix = self._mix
+        if not self._begun:  # a player that replaces another counts frames from its first block on
+            self._begun = True
+            self._pull(_TICK_FRAMES, False)
         if self._known is not mix.instances:
             self._known, self._plan = mix.instances, None
             self._follow_new_instances()

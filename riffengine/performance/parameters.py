@@ -37,7 +37,7 @@ QUANTUM_OF = {
 }
 """The parameters that have a quantum of their own, ``transport/quantum_<name>``, and what stands in its help."""
 SIDE_CHOICES = ("left", "right", "thru")  # in the order of the mixer's numbers
-SYNC_CHOICES = ("internal", "midi", "link")
+SYNC_CHOICES = ("internal", "midi", "link", "daw")
 KEY_CHOICES = (
     "",
     *(

@@ -1,6 +1,7 @@
 """SchedulerState: everything the Conductor knows at one moment, read by all modules of the scheduler.
 
-Each of its parts is written by its own module only; ``state`` by ``apply``, ``externally_timed`` by ``tempo_follow``.
+Each of its parts is written by its own module only; ``state`` by ``apply``, ``externally_timed`` and ``standing``
+by ``tempo_follow``.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class SchedulerState:
     policy: Policy
     counters: Counters = field(default_factory=Counters)
     externally_timed: bool = False  # an external source sets the tempo of the grid (see tempo_follow)
+    standing: bool = False  # that source stands on a beat: nothing is heard, and nothing is interrupted by a change
 
     def __post_init__(self) -> None:
         self.set_plugin_lead(0)
@@ -96,7 +98,7 @@ class SchedulerState:
 
         0 while nothing sounds, because then nothing is interrupted.
         """
-        if not self.anything_sounds:
+        if not self.anything_sounds or self.standing:
             return 0.0
         return quantum_beats(self.state.text("transport/quantum"), self.facts.beats)
 
@@ -122,7 +124,7 @@ class SchedulerState:
 
         Loops that bend with an external tempo are replaced on the next beat: the same music in phase is no change.
         """
-        if deck.current is None or not self.anything_sounds:
+        if deck.current is None or not self.anything_sounds or self.standing:
             return self.quantum
         beats = landing_beats(key, deck.current.key, self.state.values, self.facts.beats)
         retuned = self.externally_timed and key.differs_in_tempo_alone(deck.current.key)

@@ -41,10 +41,29 @@ class TempoFollow:
             self._landings.estimate_again(frame)
         return [ToPlayerMessage(SetGrid(grid, grid.anchor_frame))]
 
+    def placed(self, grid: BeatGrid, jumps: bool, standing: bool, frame: int) -> None:
+        """The player has placed the music on ``grid`` by itself, as its host demands; it is not sent back.
+
+        While the host is ``standing`` the beat of the anchor does not pass: changes land at once.
+        """
+        scheduler = self._scheduler
+        scheduler.externally_timed, scheduler.standing = True, standing
+        scheduler.timeline.announce(grid)
+        scheduler.timeline.settle(frame)
+        if jumps:
+            self._drift.restart()
+            self._landings.estimate_again(frame)
+
+    def take_over(self, frame: int) -> list[Action]:
+        """The player's host has gone: the beat goes on from where it was."""
+        self._scheduler.timeline.settle(frame)
+        grid = self._scheduler.timeline.latest
+        return [ToPlayerMessage(SetGrid(grid, max(frame, grid.anchor_frame)))]
+
     def release(self, at_frame: int) -> list[Action]:
         """No source sets the tempo any more: from ``at_frame`` the grid has the tempo of the parameter again."""
         scheduler = self._scheduler
-        scheduler.externally_timed = False
+        scheduler.externally_timed = scheduler.standing = False
         timeline, bpm = scheduler.timeline, scheduler.state.number("transport/tempo")
         if timeline.latest.bpm == bpm or timeline.upcoming is not None:
             return []

@@ -1,7 +1,7 @@
 """SyncSettings: the section ``sync`` of a preset: the tempo that is followed, and MIDI clock out.
 
 sync:
-  source: midi            # internal, midi or link
+  source: midi            # internal, midi, link, or daw (the output daw has it by itself)
   port: Digitakt          # part of the name of the port that MIDI clock comes from
   start_stop: true        # follow start and stop of Ableton Link too
   offset: 12.5            # milliseconds; the parameters transport/offset, transport/ramp and transport/clock_out

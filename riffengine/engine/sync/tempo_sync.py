@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from riffengine.clock import Clock
+from riffengine.engine.sync.daw_leader import DawLeader
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply
 from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.routing import Handler, handler_of
-from riffengine.processes.player_messages import PlayerReady, Status
+from riffengine.processes.player_messages import HostTimeline, PlayerReady, Status
 from riffengine.scheduler.actions import Action, Applied, Log
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.sync.follower import ChangeGrid, Follower
@@ -71,11 +72,12 @@ class TempoSync:
         self._following = False  # whether the grid follows a source now
         self._stopped = False
         self._nudged_seconds = 0.0
+        self._host: HostTimeline | None = None
 
     @property
     def paused(self) -> bool:
         """Whether the leader has stopped, and the sound with it."""
-        return self._stopped
+        return self._stopped or (isinstance(self._leader, DawLeader) and self._host is not None and not self._host.rolling)
 
     # --- from the player -----------------------------------------------------------------------------------------
 
@@ -86,6 +88,10 @@ class TempoSync:
     def player_status(self, status: Status) -> None:
         """The player's report of frame and host time."""
         self.frames.mark(status.frame, status.host_ns)
+
+    def player_host(self, timeline: HostTimeline | None) -> None:
+        """The player's report of where its DAW is; ``None`` when there is none any more."""
+        self._host = timeline
 
     # --- from the performer --------------------------------------------------------------------------------------
 
@@ -133,6 +139,8 @@ class TempoSync:
     def tick(self, frame: int) -> list[Action]:
         """Compare our beat with the source's and correct it; ``frame`` is the first that can still be changed."""
         actions = self._change_leader(frame)
+        if isinstance(self._leader, DawLeader):
+            return actions + self._follow_daw(self._leader, frame)
         if not self.frames.known or not self._conductor.tempo.free_at(frame):
             return actions
         at_frame = frame + round(GRID_LEAD_SECONDS * self._rate)
@@ -212,6 +220,29 @@ class TempoSync:
                 reply, more = self._conductor.submit(command, frame)
                 moment = self._conductor.moment(frame)
                 actions += [Log("sync", f"no sync: {error}"), Applied(command, reply, moment), *more]
+        return actions
+
+    def _follow_daw(self, leader: DawLeader, frame: int) -> list[Action]:
+        """The player has placed the music; know where, and have loops rendered at the host's tempo."""
+        timeline = leader.timeline = self._host
+        if timeline is None:
+            gone = leader.told is not None
+            leader.told = None
+            actions = self._conductor.tempo.take_over(frame) if gone else []
+            return actions + self._stop_following(frame + round(GRID_LEAD_SECONDS * self._rate))
+        actions = []
+        if not self._following:
+            self._following = True
+            self.follower.reset()
+            actions.append(Log("sync", f"following the DAW: {timeline.host_bpm:.2f} bpm"))
+        before, leader.told = leader.told, timeline
+        if before is not timeline:
+            moved = before is None or (before.jumps, before.rolling) != (timeline.jumps, timeline.rolling)
+            self._conductor.tempo.placed(timeline.grid, moved, not timeline.rolling, frame)
+        if timeline.known:
+            tempo = self._conductor.state.number("transport/tempo")
+            for change in self.follower.retune(frame, timeline.grid.bpm, tempo):
+                actions += self._set_tempo(change.bpm, _SOURCE, frame)
         return actions
 
     def _stop_following(self, at_frame: int) -> list[Action]:

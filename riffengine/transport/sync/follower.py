@@ -85,7 +85,7 @@ class Follower:
             return []
         self._fold = fold(position.bpm, self._fold)
         bpm = position.bpm * self._fold
-        actions: list[FollowAction] = self._retune(at_frame, bpm, loops_bpm, position.steady)
+        actions: list[FollowAction] = [*self.retune(at_frame, bpm, loops_bpm, position.steady)]
         moved, self._epoch = self._epoch != position.epoch, position.epoch
         if at_frame < self._next_grid and not moved:
             return actions
@@ -119,7 +119,8 @@ class Follower:
         middle = loops_bpm if abs(source_bpm / loops_bpm - 1.0) <= reach else source_bpm
         return min(max(wanted, middle * (1.0 - reach)), middle * (1.0 + reach))
 
-    def _retune(self, at_frame: int, bpm: float, loops_bpm: float, steady: bool) -> list[FollowAction]:
+    def retune(self, at_frame: int, bpm: float, loops_bpm: float, steady: bool = True) -> list[SetLoopTempo]:
+        """Whether loops must be rendered again for a source of ``bpm``, which lies in our range; ``decide`` asks it."""
         policy = self._policy
         away = abs(bpm / loops_bpm - 1.0)
         if self._rest_bpm == 0.0 or abs(bpm / self._rest_bpm - 1.0) > policy.rest_share / 2:
