@@ -339,6 +339,7 @@ class Engine:
             now=lambda: (self.frame(), context.conductor.grid),
             tap=context.tap.name if context.tap is not None else "",
             say=self.say,
+            to_host=context.host.send,
             report=self._report,
         )
 

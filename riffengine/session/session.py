@@ -24,6 +24,7 @@ from riffengine.processes.audio import SENDS
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS, DEFAULT_MODEL, LOOP_BEATS
 from riffengine.renderer.registry import model_shape
 from riffengine.session.audio import AudioReader, AudioSettings
+from riffengine.session.daw import DawReader, DawSettings
 from riffengine.session.decks import DECKS, DeckReader
 from riffengine.session.fx import PluginReader, PluginSetting
 from riffengine.session.midi import MidiReader, MidiSettings
@@ -50,7 +51,7 @@ _SHORT = {
     "crossfader": "crossfader",
 }
 _SECTIONS = ("name", "description", "model", "loop_beats", "prompts", "record", *_SHORT)
-_SECTIONS += ("deck", "send", "master", "output", "osc", "web", "quanta", "sync", "midi", "scenes")
+_SECTIONS += ("deck", "send", "master", "output", "osc", "web", "quanta", "sync", "midi", "daw", "scenes")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Session(Settings):
     sync: SyncSettings = field(default_factory=SyncSettings)
     plugins: tuple[PluginSetting, ...] = ()
     web: WebSettings = field(default_factory=WebSettings)
+    daw: DawSettings = field(default_factory=DawSettings)
 
     def tree(self) -> ParameterTree:
         """The parameter tree of this session, with the stems of its model."""
@@ -125,7 +127,7 @@ class SessionReader(ParameterReader):
         given: dict[str, Any] = {}
         sections = dict(self._entries(root, "", _SECTIONS))
         # Last: scenes name decks of the preset, and pads pick from its prompts and scenes.
-        scenes, midi = sections.pop("scenes", None), sections.pop("midi", None)
+        scenes, midi, daw = (sections.pop(name, None) for name in ("scenes", "midi", "daw"))
         for key, node in sections.items():
             self._section(key, node, given)
         source, decks = (self._file, self._problems), given.get("decks") or ("a",)
@@ -139,6 +141,9 @@ class SessionReader(ParameterReader):
             prompts, names = session.prompt_lists.bank(1), tuple(scene.name for scene in session.scenes)
             reader = MidiReader(*source, tree, self._parameters, prompts, names)
             session = session.with_given(midi=reader.read(midi, "midi"))
+        if daw is not None:
+            tree = standard_tree(decks, self._stems, session.audio.cue, self._loop_beats)
+            session = session.with_given(daw=DawReader(*source, tree, self._parameters).read(daw, "daw"))
         self._raise_problems()
         return session
 

@@ -17,6 +17,7 @@ from riffengine.control.surface import (
     Surface,
     SurfaceContext,
 )
+from riffengine.engine.surfaces.daw import open_daw
 from riffengine.engine.surfaces.journal import JournalSurface
 from riffengine.engine.surfaces.midi import open_midi
 from riffengine.engine.surfaces.osc import open_osc
@@ -34,6 +35,7 @@ OPENERS: Mapping[str, Opener] = {
     "OSC": open_osc,
     "MIDI": open_midi,
     "web": open_web,
+    "DAW": open_daw,
 }
 """How each surface is opened, in this order; an opener returns ``None`` where the session does not want it."""
 

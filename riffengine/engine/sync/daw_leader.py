@@ -49,7 +49,9 @@ def daw_leader(output: str, send: Callable[[ToHost], None]) -> Callable[[float],
 
     def opened(bpm: float) -> DawLeader:
         if output != DAW:
-            raise ControlError(f"transport/sync daw needs --output daw, and the output is {output}; start again with it")
+            raise ControlError(
+                f"transport/sync daw needs --output daw, and the output is {output}; start again with it"
+            )
         return DawLeader(bpm, send)
 
     return opened

@@ -77,7 +77,9 @@ class TempoSync:
     @property
     def paused(self) -> bool:
         """Whether the leader has stopped, and the sound with it."""
-        return self._stopped or (isinstance(self._leader, DawLeader) and self._host is not None and not self._host.rolling)
+        return self._stopped or (
+            isinstance(self._leader, DawLeader) and self._host is not None and not self._host.rolling
+        )
 
     # --- from the player -----------------------------------------------------------------------------------------
 
