@@ -140,6 +140,8 @@ class DawSurface(Surface):
             writer.write(refusal(str(error)))
         except (TimeoutError, OSError, ValueError):  # it has gone, or sent a line without an end
             pass
+        except asyncio.CancelledError:  # the loop ends; asyncio would print a traceback for this task
+            pass
         finally:
             if instance is not None and self._instances.get(instance.name) is instance:
                 self._leave(instance)
