@@ -229,10 +229,7 @@ class Engine:
     async def _play(self) -> None:
         ticks = 0
         while not self.stopping and not self._time_is_up():
-            try:
-                self._tick()
-            except Exception as error:  # noqa: BLE001 (the music continues; it is counted and reported)
-                self._fault(error, "an error in the scheduler")
+            self.tick()
             if ticks % STATUS_EVERY == 0:
                 self._observers.update(self._status.line())
                 self._keep()
@@ -246,8 +243,14 @@ class Engine:
             except TimeoutError:
                 continue
 
+    def tick(self) -> None:
+        """Do what time brings: fifty times a second, and whenever a DAW that renders offline waits for it."""
+        try:
+            self._tick()
+        except Exception as error:  # noqa: BLE001 (the music continues; it is counted and reported)
+            self._fault(error, "an error in the scheduler")
+
     def _tick(self) -> None:
-        """Do what time brings, fifty times a second."""
         for due in self._context.schedule.due(self.frame()):
             due.on_reply(self.submit(due.command, due.at_frame))
         self.carry_out(self._context.scene_player.tick(self.frame()))

@@ -22,6 +22,7 @@ from riffengine.processes.player_messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    Proceed,
     Recorded,
     Scheduled,
     Status,
@@ -150,6 +151,9 @@ class PlayerLink(ProcessLink[PlayerProcess]):
             case Status():
                 context.stream_clock.report(message)
                 context.sync.player_status(message)
+                if context.sync.offline:
+                    engine.tick()
+                    context.host.send(Proceed(engine.frame() + context.conductor.scheduler.margin_frames))
             case Scheduled():
                 context.player_log.scheduled(message)
             case Audible():

@@ -12,11 +12,10 @@ beat it is, and the plugin plays no other, so neither a late block nor an early 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 
+from riffengine.output.heard import HeardSound, Written
 from riffengine.output.host_mix import HostMix, Instance
 from riffengine.playback.interpolator import TAPS
 from riffengine.processes.audio import Fill
@@ -37,16 +36,7 @@ _TICK_FRAMES = 64
 _PASS_FRAMES = 512
 _STALLED_NS = 300_000_000  # a host that says nothing for so long does not roll, whatever it said last
 _MOST_PIECES = 64  # in one turn
-_SPANS_KEPT = 512
-
-
-@dataclass(frozen=True)
-class _Span:
-    """Frames ``first`` to ``first + frames`` of the leader's ring hold the mixer's frames from ``position`` on."""
-
-    first: int
-    frames: int
-    position: float
+_ENGINE_PATIENCE_NS = 500_000_000
 
 
 class DawFeeder:
@@ -66,12 +56,12 @@ class DawFeeder:
         self._next_frame = -1  # the mixer's, after the last piece
         self._seen = (-1, False)  # the changes of the mixer in what the rings hold, and whether anything moved then
         self._begun = False
+        self._waits_since_ns = 0
         self._wall: tuple[int, int] | None = None  # a frame of the mixer, and the ns at which it was due
         self._fold = 1.0
         self._jumps = 0
         self._underruns = 0
-        self._spans: deque[_Span] = deque(maxlen=_SPANS_KEPT)
-        self._heard: HostTime | None = None
+        self._heard = HeardSound(mix)
 
     def turn(self, now_ns: int) -> bool:
         """Do what is due at ``now_ns``; returns whether a host rolls."""
@@ -90,9 +80,9 @@ class DawFeeder:
             return False
         rolling = host.rolling and (host.offline or now_ns - host.ns < _STALLED_NS)
         if rolling:
-            self._record(leader, host)
+            self._heard.rolls(leader.ring)
         else:
-            self._heard = None
+            self._heard.stands(leader.ring, host.frames)
         if self._refresh_is_due(rolling, now_ns):
             self._plan = None
         wrote = self._feed(leader, host, now_ns)
@@ -119,11 +109,12 @@ class DawFeeder:
         candidates = rolling or present
         if not candidates:
             self._leader = None
+            self._heard.leads(None)
             return None, None
         leader, host = next(((i, h) for i, h in candidates if i is self._leader), candidates[0])
         if leader is not self._leader:
-            self._leader, self._plan, self._heard = leader, None, None
-            self._spans.clear()
+            self._leader, self._plan = leader, None
+            self._heard.leads(leader.ring)
             self._underruns = leader.ring.underruns
         return leader, host
 
@@ -143,7 +134,7 @@ class DawFeeder:
         for _ in range(_MOST_PIECES):
             ahead = self.lead_frames + host.block_frames
             piece = self._plan.next(host, self._piece_frames, ahead)
-            if piece is None:
+            if piece is None or (host.offline and self._must_wait(now_ns)):
                 break
             first = ring.written
             self._write(leader, piece, starved)
@@ -153,6 +144,15 @@ class DawFeeder:
         for instance in self._known:
             instance.ring.tell(mix.engine_bpm, self.lead_frames)
         return wrote
+
+    def _must_wait(self, now_ns: int) -> bool:
+        """Whether the engine has still to decide what happens here; one that does not answer is not waited for."""
+        mix = self._mix
+        if mix.frame < mix.proceed_to or not mix.follows:
+            self._waits_since_ns = 0
+            return False
+        self._waits_since_ns = self._waits_since_ns or now_ns
+        return now_ns - self._waits_since_ns < _ENGINE_PATIENCE_NS
 
     def _write(self, leader: Instance, piece: Piece, starved: bool) -> None:
         """Mix one piece and write it to every ring."""
@@ -168,7 +168,7 @@ class DawFeeder:
         end = begin + piece.frames * step
         look = _AHEAD_FRAMES + 1 if any(instance.ring.rate != rate for instance in self._known) else 0
         self._pull_to(leader.from_frame + math.ceil(end) + look, starved)
-        self._spans.append(_Span(leader.ring.written, piece.frames, leader.from_frame + begin))
+        self._heard.wrote(Written(leader.ring.written, piece.frames, leader.from_frame + begin, piece.run))
         for instance in self._known:
             own_step = rate / instance.ring.rate
             frames = piece.frames
@@ -272,31 +272,4 @@ class DawFeeder:
         grid = mix.grid
         if not rolling:
             grid = BeatGrid(mix.sample_rate, host.bpm * self._fold, mix.frame, host.beat * self._fold)
-        mix.timeline = HostTimeline(grid, self._jumps, rolling, host.known, host.bpm)
-
-    def _record(self, leader: Instance, host: HostTime) -> None:
-        """Give the recorder what the host has played since the last turn: its blocks before this one."""
-        before, self._heard = self._heard, host
-        if before is None or host.frames <= before.frames:
-            return
-        passed = host.frames - before.frames
-        if host.read == before.read + passed:
-            self._record_frames(before.read, passed)
-            return
-        block = min(before.block_frames, passed)  # then it went on elsewhere
-        self._record_frames(before.read, block)
-        self._record_frames(host.read - (passed - block), passed - block)
-
-    def _record_frames(self, first: int, frames: int) -> None:
-        """Record ``frames`` of the leader's ring from index ``first`` on; what was never written was silent."""
-        mix = self._mix
-        step = mix.sample_rate / self._leader.ring.rate if self._leader is not None else 1.0
-        while frames > 0:
-            span = next((s for s in self._spans if s.first <= first < s.first + s.frames), None)
-            if span is None:
-                mix.heard_nothing(round(frames * step))
-                return
-            run = min(frames, span.first + span.frames - first)
-            begin = round(span.position + (first - span.first) * step)
-            mix.heard(begin, round(span.position + (first - span.first + run) * step) - begin)
-            first, frames = first + run, frames - run
+        mix.timeline = HostTimeline(grid, self._jumps, rolling, host.known, host.bpm, rolling and host.offline)

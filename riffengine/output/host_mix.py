@@ -49,6 +49,7 @@ class HostMix:
         self.follows = True
         self.timeline: HostTimeline | None = None
         self.engine_bpm = mixer.grid.bpm
+        self.proceed_to = 0  # a frame; of interest while a host renders offline
         self.recorder = recorder
         self._mixer = mixer
         self._master = Track(mixer.channels)
@@ -82,6 +83,17 @@ class HostMix:
     def sample_rate(self) -> int:
         """Of the mixer."""
         return self._mixer.sample_rate
+
+    @property
+    def offline(self) -> bool:
+        """Whether the host that is followed renders as fast as it can. Any thread."""
+        timeline = self.timeline
+        return timeline is not None and timeline.offline
+
+    @property
+    def channels(self) -> int:
+        """Of the master, and of every source."""
+        return self._mixer.channels
 
     @property
     def frame(self) -> int:
@@ -162,15 +174,14 @@ class HostMix:
                 columns.append(track.read_at(frame + position, step, frames))
         return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
-    def heard(self, frame: int, frames: int) -> None:
-        """The host has heard these frames of the master: record them."""
-        if self.recorder is not None and frames > 0:
-            self.recorder.put(self._master.read(frame, frames))
+    def master(self, frame: int, frames: int) -> Block:
+        """A copy of these frames of the master."""
+        return self._master.read(frame, frames)
 
-    def heard_nothing(self, frames: int) -> None:
-        """The host has rolled on in silence for so long: record that."""
-        if self.recorder is not None and frames > 0:
-            self.recorder.put(np.zeros((frames, self._mixer.channels), dtype=np.float32))
+    def heard(self, sound: Block) -> None:
+        """The host has heard this of the master: record it."""
+        if self.recorder is not None:
+            self.recorder.put(sound)
 
     def close_retired(self) -> None:
         """Let go of the rings of instances that were detached: none of them is read or written any more."""

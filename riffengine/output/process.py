@@ -42,6 +42,7 @@ from riffengine.processes.player_messages import (
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
+    Proceed,
     SaveLast,
     SetControl,
     StartRecording,
@@ -55,6 +56,7 @@ from riffengine.processes.realtime import raise_priority
 from riffengine.transport.beat_grid import BeatGrid
 
 _STATUS_SECONDS = 1 / 30
+_OFFLINE_SECONDS = 0.001  # while a DAW renders as fast as it can: the engine decides as far as this has come
 _ORPHAN_FADE_SECONDS = 0.5  # when the engine has died
 _PRIORITY = 10  # SCHED_FIFO; below what sound servers take (JACK 20 and more)
 _GRACE_SECONDS = 2.0  # after the fade; the device may have stopped asking
@@ -223,7 +225,8 @@ class _Player:
         while not self._finished():
             now_ns = self._clock.now_ns()
             if now_ns >= next_status_ns:
-                next_status_ns = max(next_status_ns + round(_STATUS_SECONDS * 1e9), now_ns)
+                seconds = _OFFLINE_SECONDS if self._host is not None and self._host.offline else _STATUS_SECONDS
+                next_status_ns = max(next_status_ns + round(seconds * 1e9), now_ns)
                 self._report()
                 if self._end_by_ns is None:
                     self._failover.watch()
@@ -276,6 +279,8 @@ class _Player:
                 host.detach(ring)
             case FollowHost(follow, bpm):
                 host.follows, host.engine_bpm = follow, bpm
+            case Proceed(frame):
+                host.proceed_to = frame
 
     def _begin_end(self, fade_frames: int) -> None:
         """Fade out and end; a second call can only shorten the fade."""

@@ -54,6 +54,15 @@ class HostTime:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """What a plugin has played: the frames that its host has asked for, the index that it reads next, silent frames."""
+
+    frames: int
+    read: int
+    silent: int
+
+
+@dataclass(frozen=True)
 class DawMidi:
     """A MIDI message from the track: its ``beat`` in the host's song and its frame, counted as ``HostTime.frames``."""
 
@@ -238,6 +247,17 @@ class DawRing:
     def silent_frames(self) -> int:
         """Frames for which the plugin had no music while rolling."""
         return int(self._i64[at.SILENT // 8])
+
+    def progress(self) -> Progress:
+        """What the plugin has played up to the end of its newest block."""
+        for _ in range(_TRIES):
+            frames = int(self._i64[at.FRAMES // 8])
+            self._order()
+            found = Progress(frames, int(self._i64[at.READ // 8]), self.silent_frames)
+            self._order()
+            if frames == int(self._i64[at.FRAMES // 8]):
+                break
+        return found
 
     def close(self) -> None:
         """Let go; the creator also tells the plugin that the ring is given up, and removes its name."""

@@ -211,6 +211,13 @@ class FollowHost:
     bpm: float
 
 
+@dataclass(frozen=True)
+class Proceed:
+    """All that is to happen before ``frame`` was sent: a host that renders offline may have the sound up to there."""
+
+    frame: int
+
+
 # --- player → engine --------------------------------------------------------------------------------------------
 
 
@@ -312,7 +319,8 @@ class HostTimeline:
 
     Beats and tempo of ``grid`` are the host's, doubled or halved into our range. ``jumps`` counts the places at which
     the beat did not go on. ``rolling`` is false while the host stands, on the anchor beat. ``known``: the host has a
-    tempo of its own; one that has none takes ours. ``host_bpm`` is the host's own figure.
+    tempo of its own; one that has none takes ours. ``host_bpm`` is the host's own figure. ``offline``: it renders as
+    fast as it can, and is answered with ``Proceed``.
     """
 
     grid: BeatGrid
@@ -320,6 +328,7 @@ class HostTimeline:
     rolling: bool
     known: bool
     host_bpm: float
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -330,7 +339,7 @@ class HostGone:
 ToRecorder = StartRecording | StopRecording | SaveLast
 ToInsert = AttachInsert | DetachInsert | SetInsertLatency
 ToInstrument = PlayNotes | CancelNotes
-ToHost = AttachInstance | DetachInstance | FollowHost
+ToHost = AttachInstance | DetachInstance | FollowHost | Proceed
 ToPlayer = (
     PlaceLoop
     | RemoveLoop

@@ -12,6 +12,7 @@ from riffengine.output.callback import AudioCallback
 from riffengine.output.daw_feeder import DawFeeder
 from riffengine.output.host_mix import HostMix
 from riffengine.playback.mixer import Mixer
+from riffengine.processes import daw_layout
 from riffengine.processes.audio import Block
 from riffengine.processes.daw_ring import DawRing, HostTime
 from riffengine.processes.parameter_path import parse_path
@@ -80,12 +81,18 @@ class Host:
             for end, samples in zip(self.ends, played, strict=True):
                 if self.rolling:
                     found = end.find(self.beat)
-                    read = found[0] if found is not None else -(1 << 40)
+                    read = found[0] if found is not None else -1
+                    end.publish(self.time(ahead, read, frames))
                     samples.append(self.taken(end, frames))
+                    silent = int((np.abs(samples[-1]).max(axis=1) == 0.0).sum())
+                    end.put(daw_layout.SILENT, end.get(daw_layout.SILENT) + silent)
+                    end.put(daw_layout.FRAMES, self.frames + frames)
                 else:
-                    read = 0
+                    place = end.find(self.beat)
+                    end.put(daw_layout.READ, place[0] if place is not None else -1)
+                    end.put(daw_layout.FRAMES, self.frames + frames)
                     samples.append(np.zeros((frames, end.channels), np.float32))
-                end.publish(self.time(ahead, read, frames))
+                    end.publish(self.time(ahead, -1, frames))
             if self.rolling:
                 self.beat += frames * self.per_frame
                 if self.loop is not None and self.beat >= self.loop[1]:
@@ -375,8 +382,6 @@ def test_a_host_that_falls_silent_in_the_middle_does_not_stop_time(host: Host) -
 
 
 def test_a_missing_block_doubles_the_lead(host: Host) -> None:
-    from riffengine.processes import daw_layout
-
     host.rolling = True
     host.play(4)
     before = host.feeder.lead_frames
@@ -384,3 +389,49 @@ def test_a_missing_block_doubles_the_lead(host: Host) -> None:
     host.play(4)
     assert host.feeder.lead_frames == 2 * before
     assert host.callback.underruns == 1
+
+
+class Kept:
+    """Keeps what would be recorded."""
+
+    def __init__(self) -> None:
+        self.sound: list[Block] = []
+
+    def put(self, block: Block) -> None:
+        self.sound.append(block.copy())
+
+
+def test_what_is_recorded_is_what_the_host_has_heard(host: Host) -> None:
+    kept = Kept()
+    host.mix.recorder = kept  # type: ignore[assignment]  # it is only given blocks
+    host.play(10)
+    host.rolling = True
+    played = [host.play(200)[0]]
+    host.locate(40.0)
+    played += [host.play(200)[0]]
+    host.bpm = 90.0
+    played += [host.play(200)[0]]
+    host.rolling = False
+    host.play(10)
+    recorded, heard = np.concatenate(kept.sound), np.concatenate(played)
+    assert len(recorded) == len(heard) + 64  # the end of the sound, as the plugin lets it fade
+    apart = np.abs(recorded[: len(heard)] - heard).max(axis=1) > 1e-7
+    # The host of this test makes no fades, and goes on within the old run while there is no new one.
+    changes = np.flatnonzero(apart) // BLOCK
+    assert {*changes} <= {200, 201, 400, 401}, changes
+
+
+def test_offline_the_music_waits_for_what_the_engine_decides(host: Host) -> None:
+    host.offline = host.rolling = True
+    host.mix.proceed_to = host.mixer.frame + 500
+    host.play(1)
+    host.turn(20)
+    assert 500 <= host.mixer.frame < 500 + 512
+    assert host.mix.timeline is not None
+    assert host.mix.timeline.offline
+    before = host.mixer.frame
+    host.turn(600)  # an engine that does not answer is not waited for: an export must end
+    assert host.mixer.frame >= before
+    host.mix.proceed_to = 1 << 40
+    (played,) = host.play(200)
+    assert (np.abs(played[4 * BLOCK :]).max(axis=1) > 0.0).all()

@@ -81,6 +81,11 @@ class TempoSync:
             isinstance(self._leader, DawLeader) and self._host is not None and not self._host.rolling
         )
 
+    @property
+    def offline(self) -> bool:
+        """Whether a DAW renders as fast as it can, and waits for what is decided here."""
+        return isinstance(self._leader, DawLeader) and self._host is not None and self._host.offline
+
     # --- from the player -----------------------------------------------------------------------------------------
 
     def player_ready(self, ready: PlayerReady) -> None:
