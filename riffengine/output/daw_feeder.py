@@ -36,6 +36,7 @@ _TICK_FRAMES = 64
 _PASS_FRAMES = 512
 _STALLED_NS = 300_000_000  # a host that says nothing for so long does not roll, whatever it said last
 _MOST_PIECES = 64  # in one turn
+_OFFLINE_LEAD_FRAMES = 16384  # nothing is played while it is mixed: fewer times that the two wait for each other
 _ENGINE_PATIENCE_NS = 500_000_000
 
 
@@ -132,7 +133,7 @@ class DawFeeder:
             self._seen = (mix.changes, mix.moving)
         wrote = False
         for _ in range(_MOST_PIECES):
-            ahead = self.lead_frames + host.block_frames
+            ahead = (_OFFLINE_LEAD_FRAMES if host.offline and host.rolling else self.lead_frames) + host.block_frames
             piece = self._plan.next(host, self._piece_frames, ahead)
             if piece is None or (host.offline and self._must_wait(now_ns)):
                 break
@@ -149,9 +150,9 @@ class DawFeeder:
         """Whether the engine has still to decide what happens here; one that does not answer is not waited for."""
         mix = self._mix
         if mix.frame < mix.proceed_to or not mix.follows:
-            self._waits_since_ns = 0
+            self._waits_since_ns, mix.waits_at = 0, None
             return False
-        self._waits_since_ns = self._waits_since_ns or now_ns
+        self._waits_since_ns, mix.waits_at = self._waits_since_ns or now_ns, mix.frame
         return now_ns - self._waits_since_ns < _ENGINE_PATIENCE_NS
 
     def _write(self, leader: Instance, piece: Piece, starved: bool) -> None:

@@ -50,6 +50,7 @@ class HostMix:
         self.timeline: HostTimeline | None = None
         self.engine_bpm = mixer.grid.bpm
         self.proceed_to = 0  # a frame; of interest while a host renders offline
+        self.waits_at: int | None = None  # the frame at which it waits for the engine to decide
         self.recorder = recorder
         self._mixer = mixer
         self._master = Track(mixer.channels)
@@ -83,12 +84,6 @@ class HostMix:
     def sample_rate(self) -> int:
         """Of the mixer."""
         return self._mixer.sample_rate
-
-    @property
-    def offline(self) -> bool:
-        """Whether the host that is followed renders as fast as it can. Any thread."""
-        timeline = self.timeline
-        return timeline is not None and timeline.offline
 
     @property
     def channels(self) -> int:

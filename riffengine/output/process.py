@@ -56,7 +56,7 @@ from riffengine.processes.realtime import raise_priority
 from riffengine.transport.beat_grid import BeatGrid
 
 _STATUS_SECONDS = 1 / 30
-_OFFLINE_SECONDS = 0.001  # while a DAW renders as fast as it can: the engine decides as far as this has come
+_OFFLINE_SECONDS = 0.001  # between two looks at whether a DAW that renders as fast as it can waits for the engine
 _ORPHAN_FADE_SECONDS = 0.5  # when the engine has died
 _PRIORITY = 10  # SCHED_FIFO; below what sound servers take (JACK 20 and more)
 _GRACE_SECONDS = 2.0  # after the fade; the device may have stopped asking
@@ -190,6 +190,7 @@ class _Player:
             options.sample_rate, options.block_frames, options.channels, options.device, options.cue, self._host
         )
         self._told: HostTimeline | None = None
+        self._asked_at: int | None = None
         self._failover = OutputFailover(options.output, settings, self._callback.fill, self._notify, self._clock)
         self._notified: set[str] = set()
         self._end_by_ns: int | None = None
@@ -225,13 +226,16 @@ class _Player:
         while not self._finished():
             now_ns = self._clock.now_ns()
             if now_ns >= next_status_ns:
-                seconds = _OFFLINE_SECONDS if self._host is not None and self._host.offline else _STATUS_SECONDS
-                next_status_ns = max(next_status_ns + round(seconds * 1e9), now_ns)
+                next_status_ns = max(next_status_ns + round(_STATUS_SECONDS * 1e9), now_ns)
                 self._report()
                 if self._end_by_ns is None:
                     self._failover.watch()
             if self._hurried:
                 self._begin_end(0)
+            if self._host is not None and self._host.waits_at not in (None, self._asked_at):
+                self._asked_at = self._host.waits_at  # once: the engine answers with ``Proceed``
+                self._report()
+                next_status_ns = now_ns + round(_OFFLINE_SECONDS * 1e9)
             wait = max(0.0, (next_status_ns - self._clock.now_ns()) / 1e9)
             if self._pipe.open:
                 message = self._pipe.receive(wait)

@@ -176,7 +176,10 @@ class DawSurface(Surface):
         self._context.say("DAW: a track has gone")
 
     def _source(self, wanted: str) -> str:
-        """``wanted`` with a stem by its name; ``DawError`` where this session has no such deck or stem."""
+        """``wanted`` with a stem by its name; ``DawError`` where this session has no such deck or stem.
+
+        A stem by a number that the model does not reach stays silent: a plugin with four outputs takes any model.
+        """
         parts = wanted.split("/")
         if parts[0] == "master":
             return wanted
@@ -187,7 +190,7 @@ class DawSurface(Surface):
         stem = parts[3]
         if stem.isdecimal() and 1 <= int(stem) <= len(self._stems):
             stem = self._stems[int(stem) - 1]
-        if stem not in self._stems:
+        if stem not in self._stems and not stem.isdecimal():
             raise DawError(f"{wanted}: the model has no stem {stem}; it has {', '.join(self._stems)}")
         return f"deck/{parts[1]}/stem/{stem}"
 
