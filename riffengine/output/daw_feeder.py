@@ -83,7 +83,7 @@ class DawFeeder:
         if rolling:
             self._heard.rolls(leader.ring)
         else:
-            self._heard.stands(leader.ring, host.frames)
+            self._heard.stands(leader.ring, None if host.rolling else host.frames)
         if self._refresh_is_due(rolling, now_ns):
             self._plan = None
         wrote = self._feed(leader, host, now_ns)

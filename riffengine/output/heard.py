@@ -66,13 +66,17 @@ class HeardSound:
             moved = now.read - before.read + now.silent - before.silent
             self._passed(before, now, min(max(moved, 0), now.frames - before.frames))
 
-    def stands(self, ring: DawRing, frames: int) -> None:
-        """The host stands since ``frames``: the plugin lets the sound end softly, and goes on there when it starts."""
+    def stands(self, ring: DawRing, frames: int | None) -> None:
+        """The host stands since ``frames``: the plugin lets the sound end softly, and goes on there when it starts.
+
+        ``None``: it has not said so, and asks for nothing any more.
+        """
         before, now, rolled = self._last, ring.progress(), self._rolled
         self._last, self._rolled = now, False
         if before is None or not rolled:
             return
-        self._passed(before, now, min(frames, now.frames) - before.frames)
+        end = now.frames if frames is None else min(frames, now.frames)
+        self._passed(before, now, end - before.frames)
         tail = self._sound(now.read, FADE_FRAMES)
         tail *= (np.arange(len(tail))[::-1] / max(1, len(tail))).astype(np.float32)[:, None]
         self._put(tail)
