@@ -1,4 +1,4 @@
-"""A host that places the music: hard jumps to the frame, time that passes in silence, and decks and stems by themselves."""
+"""A host that places the music: hard jumps to the frame, time that passes in silence, decks and stems by themselves."""
 
 from __future__ import annotations
 
