@@ -32,7 +32,7 @@ class DawOutput:
         self.latency_seconds = lead_frames / settings.sample_rate
         width = settings.channels * (2 if settings.cue else 1)
         self._feeder = DawFeeder(mix, fill, width, settings.block_frames, lead_frames)
-        self._clock = clock
+        self._mix, self._clock = mix, clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="daw-output", daemon=True)
 
@@ -52,7 +52,11 @@ class DawOutput:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            rolling = self._feeder.turn(self._clock.now_ns())
+            rolling = False
+            try:
+                rolling = self._feeder.turn(self._clock.now_ns())
+            except Exception as error:  # noqa: BLE001 - whatever fails, the next turn may succeed; it is reported
+                self._mix.failure = f"{type(error).__name__}: {error}"
             time.sleep(_ROLLING_SECONDS if rolling else _STANDING_SECONDS)
 
 

@@ -70,10 +70,11 @@ class DawFeeder:
         if not self._begun:  # a player that replaces another counts frames from its first block on
             self._begun = True
             self._pull(_TICK_FRAMES, False)
-        if self._known is not mix.instances:
-            self._known, self._plan = mix.instances, None
-            self._follow_new_instances()
         mix.close_retired()
+        instances = mix.instances
+        if self._known is not instances:
+            self._known, self._plan = instances, None
+            self._follow_new_instances()
         leader, host = self._lead(now_ns)
         if leader is None or host is None:
             mix.timeline = None

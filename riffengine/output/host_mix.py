@@ -52,6 +52,7 @@ class HostMix:
         self.proceed_to = 0  # a frame; of interest while a host renders offline
         self.waits_at: int | None = None  # the frame at which it waits for the engine to decide
         self.recorder = recorder
+        self.failure = ""  # what went wrong last in the output's thread; the sound went on
         self._mixer = mixer
         self._master = Track(mixer.channels)
         self._retired: deque[Instance] = deque()
@@ -179,7 +180,10 @@ class HostMix:
             self.recorder.put(sound)
 
     def close_retired(self) -> None:
-        """Let go of the rings of instances that were detached: none of them is read or written any more."""
+        """Let go of the rings of instances that were detached: none of them is read or written any more.
+
+        Call it before ``instances`` is read: an instance is taken from there before it comes here.
+        """
         while self._retired:
             self._retired.popleft().ring.close()
 

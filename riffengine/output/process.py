@@ -308,6 +308,8 @@ class _Player:
             self._pipe.send(replace(report, host_ns=host_ns) if isinstance(report, Audible) else report)
         for recorded in self._recorder.reports():
             self._pipe.send(recorded)
+        if self._host is not None and self._host.failure:
+            self._notify_once(f"the tracks of the DAW were silent for a moment: {self._host.failure}")
         if self._host is not None and (timeline := self._host.timeline) != self._told:
             self._told = timeline
             self._pipe.send(timeline or HostGone())

@@ -192,10 +192,10 @@ def test_presets_and_the_command_line_know_every_registered_output(tmp_path: Pat
     preset.write_text('deck: {a: {prompt: "house"}}\noutput: {to: plugin}\n')
     assert load_session(preset).audio.output == "plugin"
     assert build_parser().parse_args(["play", "--output", "plugin"]).output == "plugin"
-    assert output_names() == ("auto", "device", "paced", "plugin")
+    assert output_names() == ("auto", "device", "paced", "daw", "plugin")
     assert [on_sound_device(name) for name in output_names()] == [True, True, False, False]
 
 
 def test_an_output_that_is_not_registered_is_refused_with_those_that_are() -> None:
-    with pytest.raises(DeviceError, match="'radio'; it must be auto, device or paced"):
+    with pytest.raises(DeviceError, match="'radio'; it must be auto, device, paced or daw"):
         OutputFailover("radio", SETTINGS, lambda out, starved: None, print, SystemClock())

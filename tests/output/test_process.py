@@ -211,7 +211,7 @@ def test_a_damaged_loop_is_reported_and_the_player_continues(store: LoopStore) -
     ("changes", "reason"),
     [
         ({"output": "device", "device": "no such device"}, "device"),
-        ({"output": "loud"}, "auto, device or paced"),
+        ({"output": "loud"}, "auto, device, paced or daw"),
         ({"record": "/nowhere/at/all.wav"}, "cannot record"),
         ({"record": "set.mp3"}, ".wav or .flac"),
         ({"store_name": "riffengine-0-00000000"}, "does not exist"),

@@ -46,15 +46,11 @@ class Engine:
         self.process.wait(20)
 
     def kill_player(self) -> None:
+        """The player is the child that computes without torch."""
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            if b"riffengine-player" in Path(f"/proc/{pid}/cmdline").read_bytes() or self._is_player(pid):
+            maps = Path(f"/proc/{pid}/maps").read_text()
+            if "numpy" in maps and "torch" not in maps:
                 os.kill(int(pid), signal.SIGKILL)
-
-    @staticmethod
-    def _is_player(pid: str) -> bool:
-        """The player is the child that has the output's thread."""
-        tasks = Path(f"/proc/{pid}/task")
-        return any((task / "comm").read_text().strip() == "daw-output" for task in tasks.iterdir())
 
     def stop(self) -> str:
         """End as by Ctrl-C; returns what it has printed."""
@@ -114,9 +110,10 @@ class Daw:
                 self.beat += BLOCK * self.bpm / 60.0 / self.rate
                 if self.loop is not None and self.beat >= self.loop[1]:
                     self.beat -= self.loop[1] - self.loop[0]
-            self._due += BLOCK / self.rate
+            # A host that was late itself does not ask for the blocks that it missed all at once.
+            self._due = max(self._due + BLOCK / self.rate, time.perf_counter())
             if not self.offline:
-                time.sleep(max(0.0, self._due - time.perf_counter()))
+                time.sleep(self._due - time.perf_counter() if self._due > time.perf_counter() else 0.0)
         return [np.concatenate(sounds) for sounds in played]
 
     def close(self) -> None:
