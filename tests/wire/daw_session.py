@@ -57,7 +57,8 @@ class Engine:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(PATIENCE_SECONDS)
-        self.log.close()
+        if not self.log.closed:
+            self.log.close()
         return (self.folder / "log.txt").read_text()
 
 
@@ -80,6 +81,16 @@ class Daw:
     def play(self, seconds: float) -> list[Block]:
         """``(frames, 2) float32`` of each track, silent where there was no music."""
         return self._blocks(seconds, playing=True)
+
+    def play_whole(self, beat: float, seconds: float) -> list[Block]:
+        """Play from ``beat``, standing there before, until it was heard without a gap: the machine may be busy."""
+        for _ in range(8):
+            self.beat = beat
+            self.stand(0.4)
+            played = self.play(seconds)
+            if (np.abs(played[0]).max(axis=1) > 0.0).all():
+                return played
+        raise AssertionError("eight times there was a gap, with more and more lead")
 
     def render(self, seconds: float) -> list[Block]:
         """The same offline."""
