@@ -193,7 +193,7 @@ def test_presets_and_the_command_line_know_every_registered_output(tmp_path: Pat
     assert load_session(preset).audio.output == "plugin"
     assert build_parser().parse_args(["play", "--output", "plugin"]).output == "plugin"
     assert output_names() == ("auto", "device", "paced", "daw", "plugin")
-    assert [on_sound_device(name) for name in output_names()] == [True, True, False, False]
+    assert [on_sound_device(name) for name in output_names()] == [True, True, False, False, False]
 
 
 def test_an_output_that_is_not_registered_is_refused_with_those_that_are() -> None:

@@ -74,6 +74,7 @@ class Music:
 @pytest.mark.slow
 def test_every_frame_is_the_music_of_its_beat_and_is_recorded_as_heard(set_up: tuple[Engine, Path]) -> None:
     engine, library = set_up
+    engine.wait_for_music()
     daw = Daw(library, tracks=6)  # master, deck, and four stems, of which the model has three
     try:
         daw.choose(1, 1)
@@ -129,6 +130,7 @@ def _find(recorded: Block, sound: Block, begin: int) -> int:
 @pytest.mark.slow
 def test_a_player_and_an_engine_that_are_killed_come_back_in_place(set_up: tuple[Engine, Path]) -> None:
     engine, library = set_up
+    engine.wait_for_music()
     daw = Daw(library)
     try:
         daw.play_until_heard()
@@ -152,6 +154,7 @@ def test_a_player_and_an_engine_that_are_killed_come_back_in_place(set_up: tuple
         first = max(int(np.argmax(quiet)) - FADE, 0)
         np.testing.assert_allclose(killed[:first], music.at(beat, first), atol=1e-6)
         engine.start()
+        engine.wait_for_music(times=2)
         daw.play_until_heard()
         music.check(daw.play_whole(0.0, 5.0)[0], 0.0)
     finally:
