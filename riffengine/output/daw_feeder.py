@@ -57,6 +57,7 @@ class DawFeeder:
         self._next_frame = -1  # the mixer's, after the last piece
         self._seen = (-1, False)  # the changes of the mixer in what the rings hold, and whether anything moved then
         self._begun = False
+        self._followed = mix.follows
         self._waits_since_ns = 0
         self._wall: tuple[int, int] | None = None  # a frame of the mixer, and the ns at which it was due
         self._fold = 1.0
@@ -75,6 +76,10 @@ class DawFeeder:
         if self._known is not instances:
             self._known, self._plan = instances, None
             self._follow_new_instances()
+        if self._followed is not mix.follows:
+            self._followed, self._plan = mix.follows, None
+            if not mix.follows:
+                mix.release()
         leader, host = self._lead(now_ns)
         if leader is None or host is None:
             mix.timeline = None

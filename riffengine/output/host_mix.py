@@ -56,7 +56,7 @@ class HostMix:
         self._mixer = mixer
         self._master = Track(mixer.channels)
         self._retired: deque[Instance] = deque()
-        self._act: Callable[[], None] | None = None
+        self._acts: list[Callable[[], None]] = []
         self._frame_then: int | None = None  # the mixer's frame when that is done
         self._tapped: tuple[Instance, ...] = ()
 
@@ -123,24 +123,26 @@ class HostMix:
 
     def place(self, grid: BeatGrid) -> None:
         """With the next ``fill`` the music goes on at the anchor of ``grid``; see ``Mixer.place``."""
-        self._act, self._frame_then = lambda: self._mixer.place(grid), grid.anchor_frame
+        self._acts.append(lambda: self._mixer.place(grid))
+        self._frame_then = grid.anchor_frame
 
     def pass_to(self, frame: int) -> None:
         """With the next ``fill`` the sound goes on at ``frame``; see ``Mixer.pass_to``."""
-        self._act, self._frame_then = lambda: self._mixer.pass_to(frame), frame
+        self._acts.append(lambda: self._mixer.pass_to(frame))
+        self._frame_then = frame
 
     def bend(self, grid: BeatGrid) -> None:
         """With the next ``fill`` the music goes on as fast as ``grid``; see ``Mixer.bend``."""
-        self._act = lambda: self._mixer.bend(grid)
+        self._acts.append(lambda: self._mixer.bend(grid))
 
     def release(self) -> None:
         """With the next ``fill`` the engine's grid rules again."""
-        self._act = self._mixer.release_grid
+        self._acts.append(self._mixer.release_grid)
 
     def act(self) -> None:
         """What was asked for above; the output's ``fill`` calls it before it pulls."""
-        act, self._act, self._frame_then = self._act, None, None
-        if act is not None:
+        acts, self._acts, self._frame_then = self._acts, [], None
+        for act in acts:
             act()
         if self._tapped is not self.instances:
             self._tapped = self.instances

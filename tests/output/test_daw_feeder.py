@@ -435,3 +435,28 @@ def test_offline_the_music_waits_for_what_the_engine_decides(host: Host) -> None
     host.mix.proceed_to = 1 << 40
     (played,) = host.play(200)
     assert (np.abs(played[4 * BLOCK :]).max(axis=1) > 0.0).all()
+
+
+def test_where_the_host_is_not_followed_the_engines_beat_is_heard_without_a_gap(rack: LoopRack, host: Host) -> None:
+    host.rolling = True
+    host.play(50)
+    host.mix.follows = False
+    host.play(4)
+    grid = BeatGrid(RATE, 120.0, host.mixer.horizon + 100, 0.25)
+    host.mixer.schedule(SetGrid(grid, grid.anchor_frame))
+    host.play(40)  # a crossfade to the engine's grid, and what the rings still hold
+    frame = host.mixer.frame
+    (played,) = host.play(100)
+    assert (np.abs(played).max(axis=1) > 0.0).all()
+    assert host.mixer.grid == grid
+    assert host.mix.timeline is None
+    loop = rack.loops[0].sum(axis=0)
+    (begin,) = np.flatnonzero(np.abs(loop - played[0]).max(axis=1) < 1e-6)
+    np.testing.assert_allclose(played, loop[(begin + np.arange(len(played))) % len(loop)], atol=1e-6)
+    lead = round(grid.beat_at(frame) * 22050) - begin  # what the rings hold beyond what is heard
+    assert 0 < lead % len(loop) < 4096
+    host.mix.follows = True
+    host.play(4)
+    beat = host.beat
+    (played,) = host.play(50)
+    np.testing.assert_allclose(played, music(rack, beat, len(played)), atol=1e-6)

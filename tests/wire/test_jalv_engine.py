@@ -1,0 +1,82 @@
+"""The real engine in jalv under JACK: what is heard from a bar on is the same at every start, and is recorded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from riffengine.daw.build import build_lv2
+from riffengine.daw.names import URI
+from riffengine.processes.audio import Block
+from riffengine.processes.realtime import realtime_allowed
+from tests.wire.daw_session import Engine
+from tests.wire.jack_server import Capture, JackServer
+from tests.wire.jack_session import needs
+from tests.wire.test_jalv import SPECIFICATIONS, child, tell
+
+RATE, PERIOD = 48000, 512
+FADE = 64
+PRESET = """
+name: jalv test
+tempo: 120
+steps: 4
+draft_steps: 4
+deck: {a: {prompt: "techno, driving", seed: 3}}
+output: {to: daw, sample_rate: 48000, fade_in: 0.02, fade_out: 0.3}
+"""
+
+
+@pytest.mark.slow
+def test_play_from_bar_one_and_bar_nine_is_the_same_music_twice_and_is_recorded(
+    tmp_path: Path, jcap: Path, jack_server: Callable[..., JackServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("jalv", "jalv")
+    needs("jackd2", "jack_transport")
+    monkeypatch.setenv("RIFFENGINE_DAW_SOCKET", str(tmp_path / "daw.sock"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    build_lv2(tmp_path / "lv2")
+    engine = Engine(tmp_path, PRESET, "--record", "set.wav")
+    try:
+        engine.wait_for_music()
+        server = jack_server(RATE, PERIOD, synchronous=False, realtime=bool(realtime_allowed()))
+        path = os.pathsep.join((str(tmp_path / "lv2"), str(SPECIFICATIONS)))
+        environment = {**server.environment, "LV2_PATH": path, "RIFFENGINE_DAW_SOCKET": str(tmp_path / "daw.sock")}
+        with child(["jalv", "-n", "riff", URI], environment), child(["jack_transport"], environment) as transport:
+            server.wait_for_port("riff:out_2", 60.0)
+            capture = Capture(jcap, server, tmp_path / "heard.raw", 60.0, ("riff:out_1", "riff:out_2"))
+            tell(transport, "master", 0.2)
+            tell(transport, "tempo 120", 1.0)
+            for place in (0, 0, 16 * RATE):  # bar one twice, bar nine
+                tell(transport, f"locate {place}", 1.0)
+                tell(transport, "play", 2.0)
+                tell(transport, "stop", 1.0)
+            heard, _ = capture.finish()
+    finally:
+        engine.stop()
+    plays = _plays(heard)
+    assert len(plays) == 3, [len(play) for play in plays]
+    frames = min(map(len, plays)) - 2 * FADE
+    assert frames > RATE
+    first = plays[0][:frames]
+    for play in plays[1:]:  # the loop has 8 beats, so bar nine is bar one; a client that JACK left out is silent
+        both = (np.abs(play[:frames]).max(axis=1) > 0.0) & (np.abs(first).max(axis=1) > 0.0)
+        assert both.mean() > 0.9
+        edges = np.convolve(~both, np.ones(2 * FADE + 1), "same") > 0
+        np.testing.assert_allclose(play[:frames][both & ~edges], first[both & ~edges], atol=1e-6)
+    recorded = soundfile.read(tmp_path / "set.wav", dtype="float32")[0]
+    probe = plays[-1][FADE : FADE + 4096]
+    starts = np.flatnonzero((recorded[: len(recorded) - len(probe)] == probe[0]).all(axis=1))
+    assert any((recorded[start : start + len(probe)] == probe).all() for start in starts)
+
+
+def _plays(heard: Block) -> list[Block]:
+    """What was captured between the pauses of half a second and more."""
+    sounding = np.flatnonzero(np.abs(heard).max(axis=1) > 0.0)
+    ends = np.flatnonzero(np.diff(sounding) > RATE // 2)
+    bounds = zip(np.concatenate(([0], ends + 1)), np.concatenate((ends, [len(sounding) - 1])), strict=True)
+    return [heard[sounding[a] : sounding[b] + 1] for a, b in bounds]
