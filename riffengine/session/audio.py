@@ -1,8 +1,8 @@
 """AudioSettings: the section ``output`` of a preset: where the sound goes, and how.
 
 output:
-  to: auto                # auto: the sound device, or paced where there is none. device. paced: no device, at its speed.
-                          # daw: our plugin on the tracks of a DAW
+  to: auto                # auto: the sound device, or paced where there is none. device. paced: no device, at its
+                          # speed. daw: our plugin on the tracks of a DAW
   device: "USB"           # a number or a part of the name; without it, the system's default
   sample_rate: 48000      # 44100 or 48000
   block_frames: 256       # frames per block, 16 to 8192

@@ -69,9 +69,14 @@ def test_play_from_bar_one_and_bar_nine_is_the_same_music_twice_and_is_recorded(
         edges = np.convolve(~both, np.ones(2 * FADE + 1), "same") > 0
         np.testing.assert_allclose(play[:frames][both & ~edges], first[both & ~edges], atol=1e-6)
     recorded = soundfile.read(tmp_path / "set.wav", dtype="float32")[0]
-    probe = plays[-1][FADE : FADE + 4096]
-    starts = np.flatnonzero((recorded[: len(recorded) - len(probe)] == probe[0]).all(axis=1))
-    assert any((recorded[start : start + len(probe)] == probe).all() for start in starts)
+    pieces = [plays[-1][at : at + 1024] for at in range(FADE, frames, 1024)]
+    found = [_holds(recorded, piece) for piece in pieces if (np.abs(piece).max(axis=1) > 0.0).all()]
+    assert np.mean(found) > 0.9, f"{sum(found)} of {len(found)} pieces of what was heard are recorded"
+
+
+def _holds(recorded: Block, piece: Block) -> bool:
+    starts = np.flatnonzero((recorded[: len(recorded) - len(piece)] == piece[0]).all(axis=1))
+    return any((recorded[start : start + len(piece)] == piece).all() for start in starts)
 
 
 def _plays(heard: Block) -> list[Block]:
