@@ -117,7 +117,7 @@ def test_every_frame_is_the_music_of_its_beat_and_is_recorded_as_heard(set_up: t
 
 
 def _find(recorded: Block, sound: Block, begin: int) -> int:
-    """Where ``sound`` is in ``recorded`` from ``begin`` on; its first two blocks, of a jump or a start, are left out."""
+    """Where ``sound`` is in ``recorded`` from ``begin`` on; its first two blocks may be of a jump and are left out."""
     skipped = 2 * BLOCK
     rest = sound[skipped:]
     starts = begin + np.flatnonzero((recorded[begin : len(recorded) - len(rest) + 1] == rest[0]).all(axis=1))
