@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from riffengine.control.osc.dispatcher import MAX_WAITING
+from riffengine.control.osc.answer_budget import PER_BYTE, UNPROVEN
+from riffengine.control.osc.inbox import MAX_PLACES, MAX_SENDERS, MAX_WAITING
 from riffengine.control.osc.query import TYPES
 from riffengine.control.osc.server import DRAIN_STEPS, REST_SECONDS
-from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
+from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS, SILENT_SECONDS
 from riffengine.control.osc.wire import MAX_MESSAGES
 from riffengine.engine.command_schedule import MAX_AHEAD_SECONDS
 from riffengine.performance.parameter_tree import Parameter, ParameterTree
@@ -156,7 +157,8 @@ def _answers() -> str:
 | `/riff/notify 0` | `/riff/notified 0`; no more changes are sent |
 | `/riff/sync n` | `/riff/synced n`, when everything that you sent before has been handled |
 | `/riff/status` | `/riff/status.reply name value name value …` |
-| `/riff/help` or `/riff/help path` | `/riff/help.reply path kind allowed help`, for all or for one |
+| `/riff/help` or `/riff/help path` | `/riff/help.reply path kind allowed help`, for all (in bundles) or for one |
+| `/riff/proof n` | after `/riff/prove n`, which a subscriber on another machine is sent: everything, from then on ([below](#from-another-machine)) |
 | a bundle with a future time tag | `/riff/scheduled path beat seconds` for each of its messages; their other replies follow at that time |
 | something that is refused | `/riff/error address reason`, to you alone; nothing changes |
 """
@@ -169,6 +171,8 @@ for one address are waiting, only the newest is used. Each client has its own qu
 dropped when it is full). One step of each queue is done in turn, at most {DRAIN_STEPS} steps before the engine does
 other work for {1000 * REST_SECONDS:g} ms: a flood of messages from one client delays no other client and does not affect the sound. A datagram may hold {MAX_MESSAGES} messages. A
 time tag may be {MAX_AHEAD_SECONDS / 60:g} minutes ahead. {MAX_SUBSCRIBERS} clients may subscribe; the one that has been silent longest is replaced by a new one.
+{MAX_PLACES} clients, those that were there first, keep a place however many others send at once; the others share {MAX_SENDERS} queues, and
+those that send least get them. The engine's own port is refused as a port for replies.
 
 ## OSCQuery
 
@@ -192,6 +196,12 @@ riffengine play --osc-bind 0.0.0.0 --osc-allow 192.168.1.20 --osc-allow 10.0.0.0
 
 or in the preset `osc: {{host: 0.0.0.0, allow: [192.168.1.20]}}`. Messages from an address that is not on the list are
 ignored, without a reply; this machine is always allowed. Without a list everyone in the network can play, and a message at the start says so.
+
+A datagram does not prove where it comes from. So a machine that is not on the list is sent at most {PER_BYTE} bytes for each byte that came
+from it and {UNPROVEN.most / 1024:g} KiB beyond, enough for the replies to what it sends and for one look at all values. To be sent more, a client
+answers `/riff/prove n`, which comes after `/riff/notified 1`, by `/riff/proof n` with the same number; or name its address with `--osc-allow`.
+A subscription from another machine ends after {SILENT_SECONDS / 60:g} minutes in which nothing came from there, with `/riff/notified 0`: send something,
+such as `/riff/sync 1`, every minute. `/riff/status` counts what was not sent as `withheld`.
 """
 
 

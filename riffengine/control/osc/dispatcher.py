@@ -1,6 +1,4 @@
-"""OscDispatcher: queues datagrams by sender, and turns them into commands and replies, one small step at a time.
-
-A sender that floods fills its own queue and no other.
+"""OscDispatcher: turns the datagrams of each sender into commands and replies, one small step at a time.
 
 The values that a sender sets are kept as pending for a moment, so that of several values for one path only the newest
 is applied. Everything else (a question, a trigger, /riff/sync) waits until the pending values before it are applied:
@@ -9,12 +7,11 @@ a sender always finds its messages handled in the order in which it sent them.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from riffengine.control.osc.address import ROOT, paths
 from riffengine.control.osc.arguments import parameter_value
+from riffengine.control.osc.inbox import PendingCommand, SenderQueue
 from riffengine.control.osc.meta_addresses import MetaAddresses
 from riffengine.control.osc.replies import REPLIES, OscCounters, OscReplies
 from riffengine.control.osc.subscribers import Sender
@@ -23,71 +20,7 @@ from riffengine.control.surface import SurfaceContext
 from riffengine.errors import ControlError, ParameterError
 from riffengine.performance.command import Command
 
-MAX_SENDERS = 64  # whose datagrams wait at the same time
-MAX_WAITING = 512  # datagrams of one sender; beyond, the oldest is dropped: the newest value is the one that counts
 MAX_UNAPPLIED = 128  # datagrams read before the pending values among them are applied, however many more have come
-
-
-@dataclass(frozen=True)
-class PendingCommand:
-    """A command that waits to be applied; ``address`` is where it was sent to, ``note`` what its sender is told."""
-
-    command: Command
-    address: str
-    note: str
-
-
-@dataclass
-class SenderQueue:
-    """What one sender has sent and what is not done yet, in the order in which it is handled."""
-
-    datagrams: deque[tuple[bytes, int]] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))  # and arrival in ns
-    requests: deque[OscRequest] = field(default_factory=deque)  # of the datagram that is being read
-    stamp_ns: int = 0  # when that datagram arrived
-    pending: dict[str, PendingCommand] = field(default_factory=dict)  # the newest for each path
-    unapplied: int = 0  # datagrams read since all pending commands were applied
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left."""
-        return not (self.datagrams or self.requests or self.pending)
-
-
-class Inbox:
-    """The queues of all senders. ``dropped`` counts datagrams for which there was no room."""
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        self._queues: dict[Sender, SenderQueue] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._queues)
-
-    def put(self, sender: Sender, datagram: bytes, now_ns: int) -> None:
-        """Queue ``datagram``, which came at ``now_ns``."""
-        queue = self._queues.get(sender)
-        if queue is None:
-            if len(self._queues) >= MAX_SENDERS:
-                self.dropped += 1
-                return
-            queue = self._queues[sender] = SenderQueue()
-        if len(queue.datagrams) == MAX_WAITING:
-            self.dropped += 1
-        queue.datagrams.append((datagram, now_ns))
-
-    def turns(self) -> Iterator[tuple[Sender, SenderQueue]]:
-        """The senders in turn, again and again, until all queues are done or the caller stops."""
-        while self._queues:
-            sender = next(iter(self._queues))
-            queue = self._queues.pop(sender)
-            self._queues[sender] = queue  # moved to the back before its turn: a step may raise
-            yield sender, queue
-            if queue.done:
-                self._queues.pop(sender, None)
-
-    def clear(self) -> None:
-        """Drop everything that waits."""
-        self._queues.clear()
 
 
 class OscDispatcher:
@@ -109,7 +42,6 @@ class OscDispatcher:
     def _read_datagram(self, sender: Sender, queue: SenderQueue) -> None:
         datagram, queue.stamp_ns = queue.datagrams.popleft()
         queue.unapplied += 1
-        self._replies.subscribers.mark_active(sender)
         try:
             queue.requests.extend(decode(datagram))
         except ControlError as error:

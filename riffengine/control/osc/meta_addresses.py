@@ -1,4 +1,4 @@
-"""MetaAddresses: the addresses below /riff that are no parameter: notify, sync, status and help."""
+"""MetaAddresses: the addresses below /riff that are no parameter: notify, proof, sync, status and help."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from riffengine.performance.command import Value
 
 META_ADDRESSES = {
     "notify": ("i", "1 sends every value now, and every change from now on, to your address; 0 ends it"),
+    "proof": ("i", "Sends back the number that /riff/prove asked for: your address is sent everything from then on"),
     "sync": ("i", "Answered by /riff/synced when everything sent before has been handled"),
     "status": ("N", "Answered by /riff/status.reply name value …"),
     "help": ("s", "Answered by /riff/help.reply path kind allowed help"),
@@ -29,6 +30,7 @@ class MetaAddresses:
     def __init__(self, context: SurfaceContext, replies: OscReplies, counters: OscCounters) -> None:
         self.handlers: Mapping[str, Callable[[OscRequest, Sender], None]] = {
             ROOT + "notify": self._notify,
+            ROOT + "proof": self._proof,
             ROOT + "sync": self._sync,
             ROOT + "status": self._status,
             ROOT + "help": self._help,
@@ -41,15 +43,29 @@ class MetaAddresses:
         if not isinstance(wanted, bool | int | float) or wanted not in (0, 1) or len(rest) > 1:
             raise WrongType(f"{request.address} takes 1 to subscribe or 0 to end it, and a port for the replies")
         if rest:
-            subscribers.set_reply_port(sender, port_number(request, rest[0]))
+            port = port_number(request, rest[0])
+            if self._replies.is_self((sender[0], port)):
+                raise WrongType(f"{request.address}: {port} is the engine's own port; name the one that you listen on")
+            subscribers.set_reply_port(sender, port)
         if not wanted:
             subscribers.unsubscribe(sender)
             self._replies.reply(sender, ROOT + "notified", 0)
             return
-        dropped = subscribers.subscribe(sender)
-        if dropped is not None:
-            self._replies.send_to(dropped, encode(ROOT + "notified", 0))
+        self._replies.subscribe(sender)
         self._replies.reply(sender, ROOT + "notified", 1)
+        budget, now_ns = self._replies.budget, self._replies.clock.now_ns()
+        if not budget.is_trusted(sender[0], now_ns):
+            self._replies.reply(sender, ROOT + "prove", budget.question(sender[0], now_ns))
+        self._send_values(sender)
+
+    def _proof(self, request: OscRequest, sender: Sender) -> None:
+        replies = self._replies
+        if not replies.budget.prove(sender[0], whole_number(request), replies.clock.now_ns()):
+            raise WrongType(f"{request.address} takes the number that /riff/prove has sent to your address")
+        if replies.subscribers.is_subscribed(sender):
+            self._send_values(sender)
+
+    def _send_values(self, sender: Sender) -> None:
         state = self._context.state()
         for parameter in self._context.tree.values:
             self._replies.reply(sender, ROOT + parameter.path, state[parameter.path])
@@ -67,7 +83,8 @@ class MetaAddresses:
         if not isinstance(path, str):
             raise WrongType(f"{request.address} takes the path of a parameter, or nothing for all")
         chosen = [tree[path.removeprefix(ROOT)]] if path else tree.parameters.values()
-        for parameter in chosen:
-            self._replies.reply(
-                sender, ROOT + "help.reply", parameter.path, parameter.kind, parameter.allowed, parameter.help
-            )
+        answers = (
+            encode(ROOT + "help.reply", parameter.path, parameter.kind, parameter.allowed, parameter.help)
+            for parameter in chosen
+        )
+        self._replies.reply_packed(sender, list(answers))

@@ -10,7 +10,8 @@ a step of each sender in turn, so that a flood from one delays neither the engin
                            its host, where all its replies go then; 0 ends it
     /riff/status           /riff/status.reply name value …
     /riff/sync n           /riff/synced n, when everything sent before has been handled
-    /riff/help [path]      /riff/help.reply path kind allowed help, for one parameter or for all
+    /riff/help [path]      /riff/help.reply path kind allowed help, for one parameter or, in bundles, for all
+    /riff/proof n          the answer to /riff/prove n, which a subscriber on another machine is sent (``AnswerBudget``)
     in a bundle that has a time tag: /riff/scheduled path beat seconds, and the rest when its time has come
     refused                /riff/error address reason, to the sender only; nothing changed
 """
@@ -19,11 +20,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 from collections.abc import Callable
 
-from riffengine.control.osc.dispatcher import Inbox, OscDispatcher
-from riffengine.control.osc.options import AllowList, OscOptions
+from riffengine.control.osc.answer_budget import AnswerBudget
+from riffengine.control.osc.dispatcher import OscDispatcher
+from riffengine.control.osc.inbox import Inbox
+from riffengine.control.osc.options import AllowList, OscOptions, is_loopback
 from riffengine.control.osc.replies import OscCounters, OscReplies
 from riffengine.control.osc.subscribers import Sender
 from riffengine.control.surface import EngineEvent, LandingMoved, Surface, SurfaceContext
@@ -37,6 +41,7 @@ REST_SECONDS = 0.002  # between two drains: values for one address that come fas
 RECEIVE_BUFFER_BYTES = 1 << 20  # requested; a flood of 10,000 a second needs 8 MB/s of it while the engine is busy
 BATCH = 256  # datagrams read in one turn of the event loop
 _LONGEST = 65536
+MAX_KNOWN_HOSTS = 256  # of which is remembered whether they are this machine
 
 Receive = Callable[[bytes, Sender], None]
 
@@ -61,6 +66,7 @@ class OscSocket:
             self._socket.close()
             raise
         self._receive = receive
+        self._own_hosts: dict[str, bool] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read)
 
@@ -68,6 +74,17 @@ class OscSocket:
     def port(self) -> int:
         """The port that was bound."""
         return int(self._socket.getsockname()[1])
+
+    def is_self(self, address: Sender) -> bool:
+        """Whether ``address`` is this very socket, so that what is sent there comes back."""
+        return address[1] == self.port and self._is_this_machine(address[0])
+
+    def _is_this_machine(self, host: str) -> bool:
+        if host not in self._own_hosts:
+            if len(self._own_hosts) >= MAX_KNOWN_HOSTS:
+                self._own_hosts.clear()
+            self._own_hosts[host] = is_loopback(host) or _can_bind(self._socket.family, host)
+        return self._own_hosts[host]
 
     def send(self, datagram: bytes, to: Sender) -> bool:
         """Send ``datagram``; false when the buffer is full or ``to`` cannot be reached."""
@@ -95,20 +112,34 @@ class OscSocket:
                 return  # the receiver has closed the socket
 
 
+def _can_bind(family: int, host: str) -> bool:
+    """Whether ``host`` is an address of this machine: only those can be bound."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
 class OscServer(Surface):
     """Receives OSC where ``options`` says, and replies to each sender at the address it sent from or the port it named.
 
-    Belongs to the event loop's thread.
+    ``number`` draws the numbers by which hosts prove their addresses. Belongs to the event loop's thread.
     """
 
-    def __init__(self, context: SurfaceContext, options: OscOptions | None = None) -> None:
+    def __init__(
+        self, context: SurfaceContext, options: OscOptions | None = None, number: Callable[[], int] | None = None
+    ) -> None:
         self.counters = OscCounters()
         self.options = options or OscOptions()
         self.port = self.options.port
-        self.replies = OscReplies(self.counters)
         self._clock = context.clock
         self._allow_list = AllowList(self.options.allow)
+        budget = AnswerBudget(self._trusts, number or (lambda: secrets.randbelow(1 << 31) or 1))
+        self.replies = OscReplies(self.counters, context.clock, budget)
         self._inbox = Inbox()
+        self.replies.subscribers.has_place = self._inbox.places.__contains__
         self._dispatcher = OscDispatcher(context, self.replies, self.counters)
         self._socket: OscSocket | None = None
         self._next_drain: asyncio.Handle | None = None
@@ -135,7 +166,7 @@ class OscServer(Surface):
                 f"another program may use the port: name another under osc: port: in the preset"
             ) from None
         self.port = self._socket.port
-        self.replies.send = self._socket.send
+        self.replies.send, self.replies.is_self = self._socket.send, self._socket.is_self
         if self.options.note:
             _log.warning("%s", self.options.note)
 
@@ -158,7 +189,11 @@ class OscServer(Surface):
         if not self._allow_list.admits(sender[0]):
             self.counters.forbidden += 1
             return
+        if self.replies.is_self(sender):  # our own reply, to whoever named our port or gave it as its own
+            self.counters.ignored += 1
+            return
         now_ns = self._clock.now_ns()
+        self.replies.heard(sender, len(datagram), now_ns)
         self._inbox.put(sender, datagram, now_ns)
         self.counters.dropped = self._inbox.dropped
         if self._next_drain is None and self._socket is not None:
@@ -178,6 +213,10 @@ class OscServer(Surface):
             self._dispatcher.step(sender, queue)
             if steps >= DRAIN_STEPS or self._clock.now_ns() - now_ns > DRAIN_NS:
                 break
+
+    def _trusts(self, host: str) -> bool:
+        """Whether ``host`` needs no proof that it receives: this machine, and the hosts that the performer named."""
+        return is_loopback(host) or (bool(self.options.allow) and self._allow_list.admits(host))
 
     # --- what the engine reports -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ https://opensoundcontrol.stanford.edu/spec-1_0.html
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pythonosc.osc_message import OscMessage
@@ -22,6 +23,7 @@ Argument = object  # float, int, str, bool, bytes or None, as the type tag says
 MAX_DEPTH = 8  # bundles inside bundles; Max, Pd, Live and SuperCollider send one or two
 MAX_MESSAGES = 512  # in one datagram; the smallest message takes 12 bytes, so 64 KiB could hold 5,461
 MAX_ARGUMENTS = 256  # /riff/status.reply has more than sixty
+MAX_BUNDLE = 1400  # bytes of a bundle of answers: one packet on every network
 _NTP_OF_1970 = 2_208_988_800
 _BUNDLE = b"#bundle\x00"
 _IMMEDIATELY = 1
@@ -70,6 +72,19 @@ def encode(address: str, *values: Value) -> bytes:
             builder.add_arg(value.replace("\0", " "), "s")
     datagram: bytes = builder.build().dgram
     return datagram
+
+
+def bundles(messages: Iterable[bytes], longest: int = MAX_BUNDLE) -> Iterator[bytes]:
+    """``messages`` in as few bundles as they fit in, each of at most ``longest`` bytes."""
+    bundle = b""
+    for message in messages:
+        element = struct.pack(">i", len(message)) + message
+        if bundle and len(bundle) + len(element) > longest:
+            yield bundle
+            bundle = b""
+        bundle = (bundle or _BUNDLE + struct.pack(">Q", _IMMEDIATELY)) + element
+    if bundle:
+        yield bundle
 
 
 def _elements(bundle: bytes) -> tuple[int, list[bytes]]:

@@ -13,6 +13,7 @@ from tests.control.engine_stub import EngineStub
 ALICE = ("127.0.0.1", 9001)
 BOB = ("127.0.0.1", 9002)
 
+NUMBER = 4711  # by which every host proves its address
 Answer = tuple[object, ...]
 
 
@@ -20,12 +21,14 @@ class OscHarness:
     def __init__(self, options: OscOptions | None = None, schedule: Schedule | None = None) -> None:
         self.engine = EngineStub()
         self.sent: list[tuple[Sender, str, tuple[object, ...]]] = []
-        self.server = OscServer(self.engine.context(VirtualClock(77), schedule), options)
+        self.datagrams: list[tuple[Sender, bytes]] = []
+        self.clock = VirtualClock(77)
+        self.server = OscServer(self.engine.context(self.clock, schedule), options, lambda: NUMBER)
         self.server.replies.send = self._keep
 
     def _keep(self, datagram: bytes, to: Sender) -> bool:
-        (reply,) = decode(datagram)
-        self.sent.append((to, reply.address, reply.arguments))
+        self.datagrams.append((to, datagram))
+        self.sent += [(to, reply.address, reply.arguments) for reply in decode(datagram)]
         return True
 
     def send(self, address: str, *values: float | int | str | bool, who: Sender = ALICE) -> list[Answer]:
@@ -38,7 +41,7 @@ class OscHarness:
         return self.replies()
 
     def handle_waiting(self) -> None:
-        self.server.handle_waiting(77)
+        self.server.handle_waiting(self.clock.now_ns())
 
     def replies(self, who: Sender | None = None) -> list[Answer]:
         """What was replied, to ``who`` or to anybody, since the last call."""

@@ -39,7 +39,7 @@ def test_every_parameter_is_a_node_with_its_type_range_value_and_words() -> None
     assert status == 200 and root is not None
     found = leaves(root)
     assert {f"/riff/{p}" for p in engine.tree.parameters} <= found.keys()
-    assert {"/riff/notify", "/riff/sync", "/riff/status", "/riff/help"} == found.keys() - {
+    assert {"/riff/notify", "/riff/proof", "/riff/sync", "/riff/status", "/riff/help"} == found.keys() - {
         f"/riff/{p}" for p in engine.tree.parameters
     }
     for parameter in engine.tree.parameters.values():

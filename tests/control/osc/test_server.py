@@ -6,7 +6,8 @@ import struct
 import pytest
 
 from riffengine.clock import SystemClock
-from riffengine.control.osc.dispatcher import MAX_SENDERS, MAX_UNAPPLIED, MAX_WAITING
+from riffengine.control.osc.dispatcher import MAX_UNAPPLIED
+from riffengine.control.osc.inbox import MAX_SENDERS, MAX_WAITING, PLACES_PER_HOST
 from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.server import OscServer
 from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
@@ -103,15 +104,16 @@ def test_subscribers_are_limited_and_the_one_that_is_silent_longest_makes_room(o
     crowd = [("127.0.0.1", 10000 + number) for number in range(MAX_SUBSCRIBERS)]
     for who in crowd:
         osc.send("/riff/notify", 1, who=who)
-    osc.send("/riff/sync", 1, who=crowd[0])  # still alive
+    first = crowd[PLACES_PER_HOST]  # those before it have a place
+    osc.send("/riff/sync", 1, who=first)  # still alive
     osc.server.receive(encode("/riff/notify", 1), ALICE)
     osc.handle_waiting()
     assert [(to, address, values) for to, address, values in osc.sent if to not in (ALICE,)] == [
-        (crowd[1], "/riff/notified", (0,))
+        (crowd[PLACES_PER_HOST + 1], "/riff/notified", (0,))
     ]
     osc.sent.clear()
     osc.server.changed("deck/a/alpha", 0.5)
-    assert {to for to, _, _ in osc.sent} == {ALICE, *crowd} - {crowd[1]}
+    assert {to for to, _, _ in osc.sent} == {ALICE, *crowd} - {crowd[PLACES_PER_HOST + 1]}
 
 
 def test_a_sender_that_cannot_receive_where_it_sends_from_names_a_port(osc: OscHarness) -> None:
@@ -229,7 +231,8 @@ def test_a_flood_fills_its_own_queue_and_the_others_are_answered_at_once(osc: Os
     assert len(osc.engine.commands) <= MAX_WAITING // MAX_UNAPPLIED + 1  # though it never paused, it moved meanwhile
     for port in range(1000):
         osc.server.receive(encode("/riff/sync", 1), ("127.0.0.1", 20000 + port))
-    assert osc.server.counters.dropped == 5000 - MAX_WAITING + 1000 - MAX_SENDERS
+    places = PLACES_PER_HOST - 2  # ALICE and BOB were there before
+    assert osc.server.counters.dropped == 5000 - MAX_WAITING + 1000 - MAX_SENDERS - places
 
 
 def test_a_datagram_full_of_triggers_does_not_delay_the_others(osc: OscHarness) -> None:
