@@ -22,7 +22,7 @@ def folder_of(nodeid: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how many tests each folder has and how long they took, the slowest folder first."""
+    """Print how many tests each folder has and how long they took, the slowest folder first, and what was fuzzed."""
     tests: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
@@ -33,3 +33,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("tests by folder")
     for folder, spent in seconds.most_common():
         terminalreporter.write_line(f"{folder:12}{tests[folder]:6} tests{spent:9.1f} s")
+    fuzzed = [
+        text
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, text in report.user_properties
+        if name == "fuzzed"
+    ]
+    if fuzzed:
+        terminalreporter.section("mangled files")
+        for text in fuzzed:
+            terminalreporter.write_line(text)

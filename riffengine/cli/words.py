@@ -24,7 +24,9 @@ def _words(arguments: argparse.Namespace) -> int:
     """List the vocabulary by role."""
     from riffengine.renderer.registry import family_of
 
-    vocabulary = family_of(arguments.model).vocabulary(arguments.model)
+    family = family_of(arguments.model)
+    family.check(arguments.model)
+    vocabulary = family.vocabulary(arguments.model)
     if vocabulary is None:
         print(f"{arguments.model} has no list of words: its prompts may hold any text")
         return 0

@@ -13,12 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO, get_args
 
-from riffengine.errors import JournalError
+from riffengine.errors import JournalError, printable
+from riffengine.files.json_text import parse_json
+from riffengine.files.regular import open_regular
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
 from riffengine.transport.beat_grid import Moment
 
 FORMAT = "riffengine-journal"
 VERSION = 1
+MOST_BYTES = 256 << 20  # of a journal that is read; a set of a day has some 100 MB
+LONGEST_LINE = 1 << 20
+MOST_HOURS = 48  # of a set; an entry beyond them is damaged
 
 EntryKind = Literal["command", "reply", "landing", "event", "player"]
 
@@ -173,21 +178,24 @@ def read_journal(path: Path | str) -> Recording:
     Raises ``JournalError`` when the file cannot be read, is no journal, or has an unknown version.
     """
     path = Path(path)
-    try:
-        lines = path.read_text("utf-8", errors="replace").split("\n")
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}; give the journal file of a set") from None
-    header = _header(path, _parsed_object(lines[0]))
     entries: list[JournalEntry] = []
     damaged: list[int] = []
-    for number, line in enumerate(lines[1:], start=2):
-        if not line:
-            continue
-        entry = _entry(_parsed_object(line))
-        if entry is None:
-            damaged.append(number)
-        else:
-            entries.append(entry)
+    try:
+        with open_regular(path, MOST_BYTES) as file:
+            header = _header(path, _parsed_object(file.readline(LONGEST_LINE)))
+            last_frame = header.sample_rate * 3600 * MOST_HOURS
+            number = 1
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if not line.strip():
+                    continue
+                entry = _entry(_parsed_object(line))
+                if entry is None or not 0 <= entry.frame <= last_frame:
+                    damaged.append(number)
+                else:
+                    entries.append(entry)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}; give the journal file of a set") from None
     return Recording(header, tuple(entries), tuple(damaged))
 
 
@@ -212,10 +220,10 @@ def _landing_text(landing: Landing) -> str:
     return f"lands on beat {landing.beat:.3f} in {landing.seconds:.2f} s{moved}"
 
 
-def _parsed_object(line: str) -> dict[str, Any]:
+def _parsed_object(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        found = parse_json(line.decode("utf-8", "replace"))
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -225,13 +233,25 @@ def _header(path: Path, line: dict[str, Any]) -> JournalHeader:
         raise JournalError(f"{path} is not a journal: its first line must say {FORMAT!r}")
     if line.get("version") != VERSION:
         raise JournalError(
-            f"{path} is a journal of version {line.get('version')!r}; this program reads version {VERSION}, "
-            f"so use the version of riffengine that wrote it"
+            f"{path} is a journal of version {printable(repr(line.get('version')), 40)}; this program reads version "
+            f"{VERSION}, so use the version of riffengine that wrote it"
         )
     try:
-        return JournalHeader(**{key: part for key, part in line.items() if key not in ("format", "version")})
-    except TypeError:
+        header = JournalHeader(**{key: part for key, part in line.items() if key not in ("format", "version")})
+        return _checked_header(header)
+    except (TypeError, ValueError):
         raise JournalError(f"{path}: the first line has missing or unknown fields; the journal is damaged") from None
+
+
+def _checked_header(header: JournalHeader) -> JournalHeader:
+    """``header``; ``ValueError`` where a field is of another type, or the rate is none of a sound."""
+    texts = (header.preset, header.model, header.model_digest)
+    numbers = (header.sample_rate, header.seed)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(header.parameters, Mapping):
+        raise ValueError
+    if not all(type(number) is int for number in numbers) or not 100 <= header.sample_rate <= 384_000:
+        raise ValueError
+    return header
 
 
 def _entry(line: dict[str, Any]) -> JournalEntry | None:

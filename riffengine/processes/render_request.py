@@ -203,6 +203,7 @@ class RenderRequest:
         for point in (start, end):
             _check(point)
         _check(request)
+        _check_ranges(request)
         return request
 
 
@@ -290,6 +291,30 @@ def _needed(retakes: tuple[Retake, ...], beats: int) -> tuple[Retake, ...]:
             kept.pop()
         kept.append(once)
     return tuple(kept)
+
+
+def _check_ranges(request: RenderRequest) -> None:
+    """``ValueError`` where a number of ``request`` is none that a performer could have asked for.
+
+    A journal may come from anybody; a loop of 10^12 beats would be rendered until memory ends.
+    """
+    ranges: dict[str, tuple[float, float]] = {
+        "beats": (1, 64), "steps": (1, 1000), "bpm": (20, 1000), "source_bpm": (0, 1000), "sample_rate": (100, 384_000),
+        "alpha": (0, 1), **{control.name: (control.low, control.high) for control in RENDER_CONTROLS},
+    }  # fmt: skip
+    points = (request.start, request.end)
+    numbers = [(name, getattr(request, name), *ends) for name, ends in ranges.items()]
+    numbers += [("strength", point.strength, 0, 1) for point in points]
+    numbers += [("guidance", point.guidance, -1000, 1000) for point in points]
+    numbers += [("seed", point.seed, -(2**63), 2**64) for point in points]
+    numbers += [("retakes.number", again.number, 0, 2**63) for again in request.retakes]
+    numbers += [("retakes.beats", again.beats, 0, 2**64) for again in request.retakes]
+    numbers += [("chords", pitch, 0, 127) for chord in request.chords for pitch in chord]
+    for name, value, low, high in numbers:
+        if not low <= value <= high:  # NaN too
+            raise ValueError(f"{name} is {value!r}; {low:g} to {high:g} is possible")
+    if len(request.chords) > 64 or len(request.retakes) > 1000:
+        raise ValueError("the request holds more chords or takes than a loop can have")
 
 
 def _check(whole: MorphEnd | RenderRequest) -> None:

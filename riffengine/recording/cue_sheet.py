@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from riffengine.errors import printable
+
 MOST_TRACKS = 99
 SHORTEST_SECONDS = 2.0  # shorter tracks are merged with the next one, under its title
 _CUE_FRAMES = 75
+_LONGEST_TITLE = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _time(frames: int, sample_rate: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()), _LONGEST_TITLE)
 
 
 def _quoted(text: str) -> str:

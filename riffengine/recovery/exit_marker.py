@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from riffengine.files.json_text import read_json
 from riffengine.recovery.saved_state import STATE_FILE, write_atomically
 
 RUN_FILE = "run.json"
 _MOST_CRASHES = 3
 _WITHIN_SECONDS = 600.0
+_MOST_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def begin_run(
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_bytes())
+        record = read_json(path, _MOST_BYTES)
         return {
             "pid": int(record["pid"]),
             "clean": bool(record["clean"]),

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from riffengine.files.json_text import read_json
+from riffengine.files.regular import read_regular
 from riffengine.notes.loop_notes import unpack
 from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
@@ -24,6 +26,7 @@ from riffengine.processes.render_request import RenderRequest
 
 STATE_FILE = "last.json"
 _VERSION = 1
+_MOST_BYTES = 64 << 20  # of one file of a state; a loop of 16 beats with four stereo stems has 16 MB
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def write_saved_state(folder: Path, state: SavedState, samples: Mapping[str, Sam
 def load_saved_state(folder: Path) -> SavedState | None:
     """The state that was saved last, or ``None`` when there is none, or none that can be used."""
     try:
-        entries = json.loads((folder / STATE_FILE).read_bytes())
+        entries = read_json(folder / STATE_FILE, _MOST_BYTES)
         return _saved_state(entries) if entries["version"] == _VERSION else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
@@ -112,7 +115,7 @@ def load_saved_state(folder: Path) -> SavedState | None:
 def read_loop(folder: Path, loop: SavedLoop) -> Samples | None:
     """The samples of ``loop``, ``(stems, frames, channels) float32``; ``None`` when they are missing or damaged."""
     try:
-        audio = np.frombuffer((folder / loop.file).read_bytes(), dtype="<f4")
+        audio = np.frombuffer(read_regular(folder / loop.file, _MOST_BYTES), dtype="<f4")
     except (OSError, ValueError):
         return None
     shape = (len(loop.stems), loop.frames, loop.channels)

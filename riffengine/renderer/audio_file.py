@@ -10,10 +10,14 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, printable
+from riffengine.files.regular import open_regular
 
 LONGEST_SECONDS = 300.0  # 30,000 columns of 10 ms; 53 MB as mono samples, 61 MB as bands
-_BLOCK_SECONDS = 10
+HIGHEST_RATE = 768_000  # Hz
+MOST_CHANNELS = 64
+MOST_SAMPLES = 120_000_000  # that are kept at the file's own rate: twenty minutes of 48 kHz in stereo, 480 MB
+_BLOCK_SAMPLES = 1 << 20  # of all channels, read at a time
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,9 @@ def read_audio(
     short, holds NaN or infinity, or is silent.
     """
     name = path.name
-    if not path.is_file():
-        raise AudioFileError(f"{name} cannot be read as audio: there is no such regular file")
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_regular(path) as opened, soundfile.SoundFile(opened) as file:
+            check_shape(name, file.samplerate, file.channels)
             rate, first = file.samplerate, round(start * file.samplerate)
             wanted = file.frames - first if seconds is None else min(round(seconds * rate), file.frames - first)
             if wanted < rate / 4:
@@ -50,15 +53,16 @@ def read_audio(
                     f"{name}: {wanted / rate / 60:.1f} minutes are too long; at most {longest / 60:g} minutes are "
                     "possible at a time; give --start and --seconds"
                 )
+            if wanted * channels > MOST_SAMPLES:
+                raise AudioFileError(
+                    f"{name}: {wanted:,} frames at {rate:,} Hz are too many at a time; convert it to 48 kHz, or give "
+                    "--start and --seconds"
+                )
             file.seek(first)
-            sound = np.empty((channels, wanted), np.float32)
-            at = 0
-            for block in file.blocks(_BLOCK_SECONDS * rate, frames=wanted, dtype="float32", always_2d=True):
-                sound[:, at : at + len(block)] = _with_channels(block, channels)
-                at += len(block)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
-        raise AudioFileError(f"{name} cannot be read as audio: {error}; convert it to .wav or .flac") from error
-    sound = sound[:, :at]
+            sound = read_frames(file, wanted, channels)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError, MemoryError) as error:
+        reason = printable(getattr(error, "strerror", None) or error)
+        raise AudioFileError(f"{name} cannot be read as audio: {reason}; convert it to .wav or .flac") from error
     if not np.isfinite(sound).all():
         raise AudioFileError(f"{name} holds NaN or infinity; every sample must be finite; export it again")
     if not sound.size or not np.abs(sound).max() > 1e-5:
@@ -66,6 +70,29 @@ def read_audio(
     if rate != sample_rate:
         sound = np.ascontiguousarray(soxr.resample(sound.T, rate, sample_rate).T)
     return Excerpt(sound, sample_rate, start)
+
+
+def check_shape(name: str, sample_rate: int, channels: int) -> None:
+    """``AudioFileError`` for a rate or a number of channels that no sound has."""
+    if not 0 < sample_rate <= HIGHEST_RATE or not 0 < channels <= MOST_CHANNELS:
+        raise AudioFileError(
+            f"{name} has {channels} channels at {sample_rate:,} Hz; up to {MOST_CHANNELS} channels and "
+            f"{HIGHEST_RATE:,} Hz can be read; convert it to .wav or .flac"
+        )
+
+
+def read_frames(file: soundfile.SoundFile, frames: int, channels: int) -> NDArray[np.float32]:
+    """At most ``frames`` of ``file`` from where it stands, as ``(channels, frames) float32``.
+
+    The channels are mixed as they are read: eight of them at a high rate would take gigabytes.
+    """
+    sound = np.empty((channels, frames), np.float32)
+    at = 0
+    with np.errstate(all="ignore"):  # of NaN and infinity, which the caller refuses
+        for block in file.blocks(_BLOCK_SAMPLES // file.channels, frames=frames, dtype="float32", always_2d=True):
+            sound[:, at : at + len(block)] = _with_channels(block, channels)
+            at += len(block)
+    return sound[:, :at]
 
 
 def write_audio(path: Path, samples: NDArray[np.float32], sample_rate: int) -> None:

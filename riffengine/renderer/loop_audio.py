@@ -9,7 +9,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, printable
+from riffengine.files.regular import open_regular
+from riffengine.renderer.audio_file import check_shape, read_frames
 from riffengine.renderer.beat_tracking import beat_loop
 
 LONGEST_SECONDS = 60.0  # read from the start of the file; a loop needs at most 10 s
@@ -25,23 +27,19 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     If no beat is found, the loop is the first ``beats`` beats at ``bpm``. A shorter file repeats. Raises
     ``AudioFileError`` when the file cannot be read, is empty or silent, or holds NaN or infinity.
     """
-    if not Path(path).is_file():  # opening a FIFO would wait for its writer for ever
-        raise AudioFileError(f"{Path(path).name} cannot be read as audio: there is no such regular file")
+    name = Path(path).name
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_regular(path) as opened, soundfile.SoundFile(opened) as file:
             rate = file.samplerate
-            samples = file.read(int(LONGEST_SECONDS * rate), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise AudioFileError(f"{Path(path).name} cannot be read as audio: {error}") from error
-    samples = (
-        samples.mean(axis=1)
-        if channels == 1
-        else np.ascontiguousarray(samples[:, [0, -1 if samples.shape[1] == 1 else 1]])
-    )
+            check_shape(name, rate, file.channels)
+            frames = max(0, min(int(LONGEST_SECONDS * rate), file.frames))
+            mixed = read_frames(file, frames, channels)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        reason = printable(getattr(error, "strerror", None) or error)
+        raise AudioFileError(f"{name} cannot be read as audio: {reason}") from error
+    samples = mixed[0] if channels == 1 else np.ascontiguousarray(mixed.T)
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
-        raise AudioFileError(
-            f"{Path(path).name} holds no usable sound: it is empty or silent, or samples are not finite"
-        )
+        raise AudioFileError(f"{name} holds no usable sound: it is empty or silent, or samples are not finite")
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
     loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_INIT_BPM))
     return loop

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from riffengine.errors import ParameterError, PresetError
+from riffengine.errors import ParameterError, PresetError, printable
+from riffengine.files.regular import read_regular
 from riffengine.performance.command import Value
 from riffengine.performance.error_text import unknown
 from riffengine.performance.parameter_tree import ControlClass, Parameter, ParameterTree
 
-MAX_BYTES = 1 << 20  # a preset is written by hand; a megabyte of it is another file
+MAX_BYTES = 256 << 10  # a preset is written by hand; a quarter of a megabyte of it is another file
+MAX_NODES = 20_000  # keys, values, lists; composing them takes about a second
+MAX_SCALAR = 10_000  # characters of one value: numbers in base 60 take time by the square of their length
+MAX_PROBLEMS = 50  # of a file that are told; the rest are not looked for
 
 
 def read_yaml(path: Path, smallest: str) -> yaml.Node:
     """The root node of the YAML file ``path``; ``PresetError`` when there is none, with ``smallest`` as an example."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_regular(path, MAX_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise PresetError(
+                str(path), "", f"is larger than {MAX_BYTES >> 10} KiB; a preset is a few lines of YAML"
+            ) from None
         raise PresetError(str(path), "", f"cannot be read: {error.strerror}; name a YAML preset") from None
-    if len(raw) > MAX_BYTES:
-        raise PresetError(str(path), "", "is larger than 1 MiB; a preset is a few lines of YAML")
     try:
-        node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(raw.decode("utf-8"), Loader=_BoundedLoader)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise PresetError(f"{path}:{line}", "", "is not UTF-8 text; save it as UTF-8") from None
@@ -34,15 +40,40 @@ def read_yaml(path: Path, smallest: str) -> yaml.Node:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         what = error.problem or error.context
-        raise PresetError(f"{path}:{line}", "", f"is not YAML: {what}; check indents, colons and quotes") from None
+        problem = f"is not YAML: {printable(what)}; check indents, colons and quotes"
+        raise PresetError(f"{path}:{line}", "", problem) from None
+    except _TooManyNodes as error:
+        problem = f"holds more than {MAX_NODES:,} keys and values; a preset is a few lines of YAML"
+        raise PresetError(f"{path}:{error.line}", "", problem) from None
     except yaml.YAMLError as error:
         what = getattr(error, "reason", "it cannot be read")
-        raise PresetError(f"{path}:1", "", f"is not YAML: {what}; save it as plain text") from None
+        raise PresetError(f"{path}:1", "", f"is not YAML: {printable(what)}; save it as plain text") from None
     except RecursionError:
         raise PresetError(f"{path}:1", "", "is nested too deeply; a preset has four levels at most") from None
     if node is None:
         raise PresetError(f"{path}:1", "", f"is empty; the smallest is: {smallest}")
     return node
+
+
+class _TooManyNodes(Exception):
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """Counts the nodes, and gives up where no person has written so many."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _TooManyNodes(self.line + 1)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
 
 class YamlReader:
@@ -107,6 +138,9 @@ class YamlReader:
     def _scalar(self, node: yaml.Node, key: str) -> Any:
         """The number, text or truth value of ``node``."""
         if isinstance(node, yaml.ScalarNode):
+            if len(node.value) > MAX_SCALAR:
+                self._refuse(node, key, f"has {len(node.value):,} characters; at most {MAX_SCALAR:,} are read")
+                return None
             try:
                 value = yaml.SafeLoader("").construct_object(node)
             except (yaml.YAMLError, ValueError, OverflowError):
@@ -151,7 +185,11 @@ class YamlReader:
 
     def _refuse(self, node: yaml.Node, key: str, problem: str) -> None:
         """Add a problem at the line of ``node``."""
-        self._problems.append(PresetError(f"{self._file}:{node.start_mark.line + 1}", key, problem))
+        where = f"{self._file}:{node.start_mark.line + 1}"
+        self._problems.append(PresetError(where, printable(key), printable(problem, 1000)))
+        if len(self._problems) >= MAX_PROBLEMS:
+            self._problems.append(PresetError(where, "", "has more problems; mend these first"))
+            self._raise_problems()
 
 
 class ParameterReader(YamlReader):

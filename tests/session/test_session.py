@@ -198,7 +198,7 @@ def test_files_that_are_no_preset_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="not YAML"):
         load_session(tmp_path / "c.yaml")
     (tmp_path / "d.yaml").write_bytes(b"#" * (2 << 20))
-    with pytest.raises(PresetError, match="1 MiB"):
+    with pytest.raises(PresetError, match="256 KiB"):
         load_session(tmp_path / "d.yaml")
 
 

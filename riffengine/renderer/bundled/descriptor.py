@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from riffengine.errors import ModelError, printable
+from riffengine.files.json_text import parse_json
+from riffengine.files.regular import open_regular
 from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
 
@@ -34,12 +36,25 @@ class BundledDescriptor(FamilyDescriptor):
         """
         declared = _metadata(_path(model))
         try:
-            stems = json.loads(declared.get("stems", "[]"))
+            stems = parse_json(declared.get("stems", "[]"))
         except (TypeError, ValueError):
             return ModelShape()
-        if not isinstance(stems, list) or not all(isinstance(stem, str) and stem for stem in stems):
+        if not isinstance(stems, list) or not all(isinstance(stem, str) and stem.isidentifier() for stem in stems):
             return ModelShape()
         return ModelShape(tuple(dict.fromkeys(stems)) or ModelShape().stems, CHANNELS)
+
+    def check(self, model: str) -> None:
+        """``ModelError`` unless there are weights at ``model`` whose header says that they are this family's."""
+        path = _path(model)
+        if not path.is_file():
+            raise ModelError(
+                f"there is no file {printable(path, 400)}; give the path of a model's .safetensors file, or {NAME}"
+            )
+        if "format" not in _metadata(path):
+            raise ModelError(
+                f"{printable(path, 400)} holds no known format of weights; give a model that riffengine has written "
+                "(a checkpoint is a folder, or is made one by riffengine convert)"
+            )
 
     def load(self, model: str) -> Family:
         """The networks behind ``model``; ``ModelError`` when the weights cannot be read."""
@@ -58,7 +73,7 @@ class BundledDescriptor(FamilyDescriptor):
 
         declared = _metadata(_path(model))
         try:
-            return Words.of_size(max(int(json.loads(declared[stage])["words"]) for stage in ("score", "render")))
+            return Words.of_size(max(int(parse_json(declared[stage])["words"]) for stage in ("score", "render")))
         except (KeyError, TypeError, ValueError):
             return Words.load()
 
@@ -76,8 +91,14 @@ def envelope_weights() -> Path:
 def digest_of(path: Path) -> str:
     """Sixteen hex digits that name the weights at ``path`` and how this version turns them into audio."""
     envelopes = envelope_weights()
-    content = path.read_bytes() + (envelopes.read_bytes() if envelopes.is_file() else b"")
-    return hashlib.sha256(content + b"sampling %d" % _SAMPLING).hexdigest()[:16]
+    digest = hashlib.sha256()
+    for part in (path, envelopes):
+        if part.is_file():
+            with part.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+    digest.update(b"sampling %d" % _SAMPLING)
+    return digest.hexdigest()[:16]
 
 
 def _path(model: str) -> Path:
@@ -87,10 +108,10 @@ def _path(model: str) -> Path:
 def _metadata(path: Path) -> dict[str, Any]:
     """``__metadata__`` of a safetensors file: eight bytes of length, little-endian, then that much JSON."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= _LONGEST_HEADER else {}
-    except (OSError, ValueError, RecursionError):
+            header = parse_json(file.read(length)) if length <= _LONGEST_HEADER else {}
+    except (OSError, ValueError):
         return {}
     declared = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     return declared if isinstance(declared, dict) else {}

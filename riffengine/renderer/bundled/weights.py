@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from riffengine.errors import ModelError
+from riffengine.errors import ModelError, printable
+from riffengine.files.json_text import parse_json
 from riffengine.renderer.bundled.descriptor import digest_of, packaged_weights
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.latent_codec import LatentCodec, StemShape
@@ -26,6 +27,9 @@ __all__ = ["Networks", "packaged_weights", "read_weights", "write_weights"]
 
 FORMAT = "riffengine-bundled-2"
 _SCALE = ".scale"
+_LARGEST = {"depth": 64, "heads": 64}  # the networks are built before their weights are read
+_WIDEST = 8192
+_MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -86,21 +90,27 @@ def read_weights(path: Path) -> Networks:
         raise ModelError(
             f"the bundled model's weights are missing at {path}: reinstall riffengine, or train them (tools/train)"
         )
+    if path.stat().st_size > _MOST_BYTES:
+        raise ModelError(f"{path} is larger than {_MOST_BYTES:,} bytes: it is another kind of model")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             stored = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a complete safetensors file ({error}): reinstall riffengine") from error
+        raise ModelError(
+            f"{path} is not a complete safetensors file ({printable(error)}): reinstall riffengine"
+        ) from error
     scales = {key.removesuffix(_SCALE): scale for key, scale in stored.items() if key.endswith(_SCALE)}
     tensors = {key: tensor * scales.get(key, 1.0) for key, tensor in stored.items() if not key.endswith(_SCALE)}
     if header.get("format") != FORMAT:
-        raise ModelError(f"{path} holds {header.get('format', 'no known format')!r}; this version reads {FORMAT!r}")
+        found = printable(repr(header.get("format", "no known format")), 60)
+        raise ModelError(f"{path} holds {found}; this version reads {FORMAT!r}")
     try:
         score, render, encoder = (FlowTransformer(_shape(header[name])) for name in ("score", "render", "listener"))
-        codec = LatentCodec([StemShape.from_dict(stem) for stem in json.loads(header["sound"])])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: its header is damaged ({type(error).__name__}: {error}): reinstall it") from error
+        codec = LatentCodec([StemShape.from_dict(stem) for stem in parse_json(header["sound"])])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ZeroDivisionError, OverflowError) as error:
+        reason = printable(f"{type(error).__name__}: {error}")
+        raise ModelError(f"{path}: its header is damaged ({reason}): reinstall it") from error
     networks = Networks(score, render, encoder, codec, digest_of(path))
     if header.get("vocabulary") != vocabulary_digest(networks.vocabulary.words):
         raise ModelError(f"{path} was trained with another vocabulary than this version has: reinstall riffengine")
@@ -109,7 +119,7 @@ def read_weights(path: Path) -> Networks:
         try:
             part.load_state_dict(own)
         except RuntimeError as error:
-            raise ModelError(f"{path}: the {name} part does not fit its header: {error}") from error
+            raise ModelError(f"{path}: the {name} part does not fit its header: {printable(error)}") from error
         part.eval().requires_grad_(False)
     return networks
 
@@ -122,5 +132,10 @@ def _quantised(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _shape(text: str) -> FlowShape:
-    fields: dict[str, Any] = json.loads(text)
-    return FlowShape(**fields)
+    fields: dict[str, Any] = parse_json(text)
+    shape = FlowShape(**fields)
+    numbers = {name: value for name, value in fields.items() if name != "velocities"}
+    for name, value in numbers.items():
+        if type(value) is not int or not 0 <= value <= _LARGEST.get(name, _WIDEST):
+            raise ValueError(f"{name} is {value!r}")
+    return shape

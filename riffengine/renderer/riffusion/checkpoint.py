@@ -11,6 +11,7 @@ import torch
 from riffengine.errors import ModelError, printable
 from riffengine.renderer.riffusion.circular_conv import make_circular
 from riffengine.renderer.riffusion.codec import RiffusionParams
+from riffengine.renderer.riffusion.layout import SMALL_BYTES, TOKENIZER_FILES
 from riffengine.renderer.riffusion.model_library import Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.state_dict import digest_of, fit, read_config, read_tensors, weights_file
@@ -22,6 +23,10 @@ _OWN_FILES = ("vocab_file", "merges_file", "gguf_file")
 """Keys of tokenizer_config.json by which transformers opens another file than the folder's own."""
 _CODE_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
 """Keys of a config.json that may name code on the hub (``kernels``); no checkpoint needs them."""
+_MOST_LAYERS = {"layers_per_block": 8, "transformer_layers_per_block": 16, "num_hidden_layers": 64}
+"""More than any checkpoint has. A network is built before its weights are read, however many layers are stated."""
+_LARGEST = 1 << 20  # number of a configuration: widths, heads, words
+_LONGEST = 16  # list: one item for each level of a network
 _LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"
 
 
@@ -110,17 +115,36 @@ def _check_index(folder: Path) -> None:
 
 def _part(folder: Path, what: str, build: Any, files: list[Path]) -> Any:
     config = read_config(folder / "config.json", what)
+    _check_numbers(folder / "config.json", config)
     path = weights_file(folder, what)
     try:
         with torch.device("meta"):  # avoids seconds of drawing 860 million random numbers
             model = build({key: value for key, value in config.items() if key not in ("torch_dtype", *_CODE_KEYS)})
     except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError, AttributeError) as error:
         raise ModelError(
-            f"{folder / 'config.json'} does not describe a {what}: {error}; it belongs to another kind of model"
+            f"{folder / 'config.json'} does not describe a {what}: {printable(error)}; it belongs to another kind of "
+            "model"
         ) from error
     fit(model, read_tensors(path), path, what)
     files.append(path)
     return model.eval().requires_grad_(False)
+
+
+def _check_numbers(path: Path, config: dict[str, Any]) -> None:
+    """Raise ``ModelError`` if ``config`` describes a network of more layers, or wider ones, than can be meant."""
+    for key, value in config.items():
+        most = _MOST_LAYERS.get(key, _LARGEST)
+        waiting, items = [value], 0
+        while waiting:
+            item = waiting.pop()
+            items += 1
+            if isinstance(item, list) and items + len(item) <= _LONGEST * _LONGEST and len(item) <= _LONGEST:
+                waiting += item
+            elif isinstance(item, list) or (isinstance(item, int | float) and not abs(item) <= most):
+                raise ModelError(
+                    f"{path}: {printable(key, 60)} is {printable(value, 60)}; at most {most:,} and lists of {_LONGEST} "
+                    "are possible: it belongs to another kind of model, or is damaged"
+                )
 
 
 def _tiny(folder: Path, files: list[Path]) -> Any:
@@ -146,12 +170,15 @@ def _tokenizer(folder: Path, words: int) -> Any:
                 f"{own}: {key} is {printable(repr(value), 80)}; a tokenizer is read from the files of its own folder "
                 f"alone: take {key} away, or download the checkpoint elsewhere"
             )
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file() and (folder / name).stat().st_size > SMALL_BYTES:
+            raise ModelError(f"{folder / name} is larger than {SMALL_BYTES:,} bytes; download the checkpoint again")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         spelt = tokenizer(_LETTERS, add_special_tokens=False).input_ids
     except Exception as error:  # the tokenizers library raises bare Exceptions for damaged files
         raise ModelError(
-            f"the checkpoint's tokenizer in {folder} cannot be read: {error}; download it again"
+            f"the checkpoint's tokenizer in {folder} cannot be read: {printable(error)}; download it again"
         ) from error
     ids = {tokenizer.bos_token_id, tokenizer.eos_token_id}
     # A tokenizer that did not find its files has two words and raises no error.
@@ -172,7 +199,9 @@ def _params(folder: Path, stereo: bool) -> RiffusionParams:
     try:
         return replace(params, **read_config(path, "codec"))
     except TypeError as error:
-        raise ModelError(f"{path}: {error}; its keys are the fields of a picture's EXIF in lower case") from error
+        raise ModelError(
+            f"{path}: {printable(error)}; its keys are the fields of a picture's EXIF in lower case"
+        ) from error
 
 
 def _agree(folder: Path, unet: Any, vae: Any, text: Any, tiny: Any, params: RiffusionParams) -> None:

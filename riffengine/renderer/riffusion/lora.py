@@ -6,7 +6,7 @@ place, so steps cost nothing extra and captured graphs stay valid. W0 of the cha
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from riffengine.errors import ModelError
+from riffengine.errors import ModelError, printable
+from riffengine.files.json_text import parse_json
 from riffengine.renderer.riffusion.model_spec import LoraSpec
 from riffengine.renderer.riffusion.state_dict import read_tensors
 
@@ -102,10 +103,11 @@ def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
         elif match := _UP.match(name):
             ups[match[1]] = tensor
         elif name.endswith(".alpha"):
-            alphas[name.removesuffix(".alpha")] = float(tensor)
+            alphas[name.removesuffix(".alpha")] = _alpha(path, name, tensor.item() if tensor.numel() == 1 else None)
         else:
             raise ModelError(
-                f"{path} is not a readable LoRA: {name} is not part of one; allowed are names of peft, diffusers, kohya"
+                f"{path} is not a readable LoRA: {printable(name, 80)} is not part of one; allowed are names of peft, "
+                "diffusers, kohya"
             )
     if not downs or set(downs) != set(ups):
         raise ModelError(
@@ -115,13 +117,16 @@ def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
     for name, down in downs.items():
         layer = _layer_of(name, flat)
         if layer is None:
-            raise ModelError(f"{path} is a LoRA for another model: this one has no layer {name}")
+            raise ModelError(f"{path} is a LoRA for another model: this one has no layer {printable(name, 80)}")
         up, weight = ups[name], layers[layer].weight
-        if up.shape[1] != down.shape[0] or up.shape[0] * down.flatten(1).shape[1] != weight.numel():  # type: ignore[operator]
+        if min(up.ndim, down.ndim) < 2 or not down.numel():
             raise ModelError(
-                f"{path} is a LoRA for another model: {name} is {tuple(up.shape)} times {tuple(down.shape)}, the layer "
-                f"{tuple(weight.shape)}"  # type: ignore[arg-type]
+                f"{path} is not a readable LoRA: {printable(name, 80)} is {tuple(up.shape)} times {tuple(down.shape)}; "
+                "two matrices of rank 1 or more are needed: save it again"
             )
+        if up.shape[1] != down.shape[0] or up.shape[0] * down.flatten(1).shape[1] != weight.numel():  # type: ignore[operator]
+            shapes = f"{tuple(up.shape)} times {tuple(down.shape)}, the layer {tuple(weight.shape)}"  # type: ignore[arg-type]
+            raise ModelError(f"{path} is a LoRA for another model: {printable(name, 80)} is {shapes}")
         rank = down.shape[0]
         alpha = alphas.get(name, header_alphas.get("text" if layer.startswith("text.") else "unet", float(rank)))
         additions[layer] = _Addition(down, up, alpha / rank)
@@ -147,10 +152,20 @@ def _header_alphas(path: Path) -> dict[str, float]:
     """``lora_alpha`` of each part, if the file's header stores it in the way of diffusers."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata: Any = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
+            metadata: Any = parse_json((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
     except (SafetensorError, OSError, ValueError):
         return {}
     parts = {"unet": "unet", "text_encoder": "text"}
-    return {
-        own: float(metadata[f"{part}.lora_alpha"]) for part, own in parts.items() if f"{part}.lora_alpha" in metadata
-    }
+    stated = metadata if isinstance(metadata, dict) else {}
+    names = {own: f"{part}.lora_alpha" for part, own in parts.items()}
+    return {own: _alpha(path, name, stated[name]) for own, name in names.items() if name in stated}
+
+
+def _alpha(path: Path, name: str, value: object) -> float:
+    """``value`` as the alpha of a layer; ``ModelError`` unless it is one finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ModelError(
+            f"{path} is not a readable LoRA: {printable(name, 80)} is {printable(value, 40)}; one finite number is "
+            "needed: save it again"
+        )
+    return float(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from riffengine.errors import ModelError, PictureError
+from riffengine.errors import ModelError, PictureError, printable
+from riffengine.files.regular import open_regular
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionParams
 
 EXIF_TAGS: dict[str, int] = {
@@ -31,6 +34,9 @@ EXIF_TAGS: dict[str, int] = {
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 WIDEST = 30_000  # columns: five minutes at 10 ms; decoded in pieces; the pixels take 180 MB as RGB floats
 _TALLEST = 8192
+MOST_PIXELS = 1 << 24  # the widest picture of 512 bands, and a photograph; they take 200 MB as RGB floats
+MOST_BYTES = 256 << 20
+_READERS = ("PNG", "JPEG")  # Pillow would hand PostScript to another program, whatever the file's name
 
 
 @dataclass(frozen=True)
@@ -60,25 +66,30 @@ def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: b
     if path.stat().st_size == 0:
         raise PictureError(f"{path.name} is empty (0 bytes): give a PNG or JPEG picture")
     try:
-        with Image.open(path) as file:
-            _check_size(path, file.size)
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),  # see _check_size
+            open_regular(path, MOST_BYTES) as opened,
+            Image.open(opened, formats=_READERS) as file,
+        ):
+            _check_size(path, file)
             found = _exif_params(path, file)
             pixels = _rgb(ImageOps.exif_transpose(file))
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path.name} is not a readable picture; give a PNG or JPEG file ({error})") from error
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's readers raise on damaged files
-        raise PictureError(f"{path.name} is damaged: {error}; export it again as PNG or JPEG") from error
+        raise PictureError(f"{path.name} is not a readable picture; give a PNG or JPEG file") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:  # of Pillow's readers of damaged files
+        reason = printable(getattr(error, "strerror", None) or error)
+        raise PictureError(f"{path.name} is damaged: {reason}; export it again as PNG or JPEG") from error
     stored, has_level = found if found else (RiffusionParams(), False)
     chosen = params or stored
     height, width = pixels.shape[:2]
     rows = chosen.num_frequencies
     columns = width if found else _whole_beats(width, height, rows)
     notes = [] if found or params else [f"{path.name} has no EXIF: 10 ms a column and 0 to 10 kHz are assumed"]
+    if columns < 8 or columns > WIDEST:
+        raise PictureError(f"{path.name} is {columns} columns wide; 8 to {WIDEST} are possible; cut or scale it")
     if (height, width) != (rows, columns):
         notes.append(f"{path.name}: {width} x {height} pixels were resized to {columns} x {rows}")
         pixels = _resized(pixels, columns, rows)
-    if columns < 8 or columns > WIDEST:
-        raise PictureError(f"{path.name} is {columns} columns wide; 8 to {WIDEST} are possible; cut or scale it")
     if invert:
         pixels = 1.0 - pixels
     image = np.ascontiguousarray(pixels[::-1].transpose(2, 0, 1))
@@ -140,11 +151,19 @@ def _exif_params(path: Path, file: Image.Image) -> tuple[RiffusionParams, bool] 
     return (found, EXIF_TAGS["max_value"] in stored) if found else None
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
-    width, height = size
-    if width > WIDEST or height > _TALLEST or min(size) < 8:
+def _check_size(path: Path, file: Image.Image) -> None:
+    """Refuse a picture of too many pixels before they are decoded; of a JPEG, fewer are decoded where that helps."""
+    width, height = file.size
+    if width > WIDEST or height > _TALLEST or min(file.size) < 8:
         raise PictureError(
             f"{path.name} has {width} x {height} pixels; 8 x 8 to {WIDEST} x {_TALLEST} are possible; scale it"
+        )
+    if width * height > MOST_PIXELS:
+        file.draft("RGB", (width // 2, height // 2))
+    if file.size[0] * file.size[1] > MOST_PIXELS:
+        raise PictureError(
+            f"{path.name} has {width} x {height} pixels; at most {MOST_PIXELS // 1_000_000} million are possible; "
+            "scale it"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from riffengine.errors import ModelError
+from riffengine.errors import ModelError, printable
+from riffengine.files.json_text import read_json
+from riffengine.files.regular import open_regular
 from riffengine.renderer.riffusion.model_library import PICKLES
 
 # Names of the projections of the autoencoder's attention in the first diffusers releases.
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 _OLD = re.compile(r"(attentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))$")
 _SAMPLES, _SAMPLE_BYTES = 64, 65536
+CONFIG_BYTES = 4 << 20  # a configuration has some kilobytes
+HEADER_BYTES = 16 << 20  # of a safetensors file: names and shapes; Stable Diffusion's UNet has 90 kB
 
 
 def read_config(path: Path, what: str) -> dict[str, Any]:
@@ -28,9 +31,10 @@ def read_config(path: Path, what: str) -> dict[str, Any]:
             f"the checkpoint's {what} is incomplete: {path} is missing; download or copy the whole folder again"
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, CONFIG_BYTES)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not JSON ({error}); download or copy it again") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{path} is not JSON ({printable(reason)}); download or copy it again") from None
     if not isinstance(found, dict):
         raise ModelError(f"{path} holds a {type(found).__name__}; a JSON object is needed; download or copy it again")
     return found
@@ -58,16 +62,34 @@ def weights_file(folder: Path, what: str) -> Path:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of the safetensors file at ``path``, as stored. Raises ``ModelError`` for any other file."""
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist; give the path of a .safetensors file")
+    check_safetensors(path)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
-            f"{path} is not a complete safetensors file ({error}); download or copy it again; convert a pickle with "
-            "riffengine convert"
+            f"{path} is not a complete safetensors file ({printable(error)}); download or copy it again; convert a "
+            "pickle with riffengine convert"
         ) from error
+
+
+def check_safetensors(path: Path) -> None:
+    """``ModelError`` unless ``path`` is a regular file that begins with a safetensors header of a possible length.
+
+    The library reads a header of up to 100 MB, which takes a gigabyte once it is parsed.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; give the path of a .safetensors file")
+    try:
+        with open_regular(path) as file:
+            length = int.from_bytes(file.read(8), "little")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}; give the path of a .safetensors file") from None
+    if length > min(HEADER_BYTES, path.stat().st_size):
+        raise ModelError(
+            f"{path} is not a complete safetensors file: its header would have {length:,} bytes; download or copy it "
+            "again; convert a pickle with riffengine convert"
+        )
 
 
 def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> None:
@@ -82,7 +104,11 @@ def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> 
     missing, extra = sorted(set(wanted) - set(renamed)), sorted(set(renamed) - set(wanted))
     missing = [name for name in missing if not name.endswith("position_ids")]
     if missing or extra:
-        parts = [f"{len(n)} {kind} (such as {n[0]})" for n, kind in ((missing, "missing"), (extra, "unexpected")) if n]
+        parts = [
+            f"{len(n)} {kind} (such as {printable(n[0], 80)})"
+            for n, kind in ((missing, "missing"), (extra, "unexpected"))
+            if n
+        ]
         raise ModelError(
             f"{path} is not a {what} of the shape in its config.json: {' and '.join(parts)} tensors; it belongs to "
             "another kind of model, or the folder is mixed from several"
@@ -98,7 +124,10 @@ def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> 
                 wanted[name].shape
             )  # diffusers has changed 1x1 convolutions to linear layers, and back
         if not tensor.is_floating_point():
-            raise ModelError(f"{path}: {name} is {tensor.dtype}; floating-point weights are needed, not quantised ones")
+            raise ModelError(
+                f"{path}: {printable(name, 80)} is {tensor.dtype}; floating-point weights are needed, not quantised "
+                "ones"
+            )
     model.load_state_dict(renamed, strict=False, assign=True)
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
