@@ -23,6 +23,8 @@ RiffError
 
 from __future__ import annotations
 
+import unicodedata
+
 
 class RiffError(Exception):
     """The base class of every error that this package raises on purpose."""
@@ -109,6 +111,24 @@ class PictureError(RiffError):
 
 class SetEnded(RiffError):
     """A set that is played from Python has ended, or was not started."""
+
+
+def plain(text: object) -> str:
+    """Text that may come from outside, for a terminal or a log: as it is, but what a terminal would obey is escaped.
+
+    Line breaks and tabs stay. Escaped are the other control characters, those that change the direction of writing, and
+    halves of characters. The status line, the dashboard, the log, the command line and its errors all pass through
+    here.
+    """
+    whole = str(text)
+    return whole if whole.isprintable() else "".join(map(_plain, whole))
+
+
+def _plain(character: str) -> str:
+    kept = character.isprintable() or character in "\n\t\u200d"  # the last one joins the parts of an emoji
+    if kept or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def printable(text: object, longest: int = 200) -> str:

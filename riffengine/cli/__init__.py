@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from riffengine.cli.arguments import show
 from riffengine.cli.parser import build_parser
 from riffengine.cli.verbs import VERBS
 from riffengine.errors import RiffError
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return VERBS[arguments.verb].run(arguments)
     except RiffError as error:
-        print(f"riffengine: {error}", file=sys.stderr)
+        show(f"riffengine: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

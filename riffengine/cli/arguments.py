@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
-from riffengine.errors import ControlError
+from riffengine.errors import ControlError, plain
 from riffengine.processes.audio_files import is_audio_file
 
 PRESET_HELP = "the name of a preset (see `riffengine presets`) or a YAML file"
@@ -97,6 +98,11 @@ def network(text: str) -> str:
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """``--json``: the result for programs, on stdout, and nothing else there."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def show(text: object = "", *, file: TextIO | None = None, end: str = "\n", flush: bool = False) -> None:
+    """Print ``text`` on stdout or ``file``, with everything escaped that a terminal would obey."""
+    print(plain(text), file=file, end=end, flush=flush)
 
 
 def print_json(result: object) -> None:

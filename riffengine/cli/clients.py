@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from riffengine.cli.arguments import show
 from riffengine.cli.verb import Verb
 
 _EXAMPLES = """\
@@ -34,13 +35,13 @@ def _clients(arguments: argparse.Namespace) -> int:
 
     if arguments.copy:
         name, target = arguments.copy
-        print(f"{copy_to(find_client(name), Path(target))}: a copy of {name}")
+        show(f"{copy_to(find_client(name), Path(target))}: a copy of {name}")
         return 0
     names = client_names()
     width = max(map(len, names), default=0)
     for name in names:
-        print(f"{name:{width}}  {_PURPOSES.get(name, '')}".rstrip())
-    print(f"in {FOLDER}")
+        show(f"{name:{width}}  {_PURPOSES.get(name, '')}".rstrip())
+    show(f"in {FOLDER}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from riffengine.cli.arguments import show
 from riffengine.cli.verb import Verb
 
 
@@ -13,20 +14,20 @@ def _devices(arguments: argparse.Namespace) -> int:
     from riffengine.session.controller_map import named_map
 
     outputs = observe_outputs()
-    print("Sound outputs")
+    show("Sound outputs")
     for line in outputs.names:
-        print(f"  {line}")
+        show(f"  {line}")
     if not outputs.names:
-        print(f"  none: {outputs.problem or 'this machine has no sound device'}")
-        print("  The engine still plays: `riffengine play --output paced --record FILE.flac` records the music.")
+        show(f"  none: {outputs.problem or 'this machine has no sound device'}")
+        show("  The engine still plays: `riffengine play --output paced --record FILE.flac` records the music.")
     midi = observe_midi()
-    print(f"MIDI ({', '.join(midi.apis) or 'no driver'})")
+    show(f"MIDI ({', '.join(midi.apis) or 'no driver'})")
     for line in midi.ports:
         known = named_map(line)
-        print(f"  {line}{f' (map {known})' if known else ''}")
+        show(f"  {line}{f' (map {known})' if known else ''}")
     if not midi.ports:
-        print(f"  none: {midi.problem or 'no controller is connected'}")
-        print("  Connect a controller and try again, or use OSC: the engine listens while it plays.")
+        show(f"  none: {midi.problem or 'no controller is connected'}")
+        show("  Connect a controller and try again, or use OSC: the engine listens while it plays.")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from riffengine.cli.arguments import add_json_argument, print_json
+from riffengine.cli.arguments import add_json_argument, print_json, show
 from riffengine.cli.verb import Verb
 
 
@@ -19,13 +19,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print_json({"playable": playable(findings), "findings": [asdict(finding) for finding in findings]})
         return status
     for finding in findings:
-        print(f"{finding.state:8}{finding.topic:20}{finding.found}")
+        show(f"{finding.state:8}{finding.topic:20}{finding.found}")
         if finding.state != "ok":
-            print(f"{'':8}{'':20}{finding.meaning}")
+            show(f"{'':8}{'':20}{finding.meaning}")
             if finding.remedy:
-                print(f"{'':8}{'':20}→ {finding.remedy}")
-    print()
-    print("Ready to play." if playable(findings) else "Not ready: see what is missing above.")
+                show(f"{'':8}{'':20}→ {finding.remedy}")
+    show()
+    show("Ready to play." if playable(findings) else "Not ready: see what is missing above.")
     return status
 
 

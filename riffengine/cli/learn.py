@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from riffengine.cli.arguments import show
 from riffengine.cli.verb import Verb
 from riffengine.errors import ControlError, RiffError
 
@@ -49,18 +50,18 @@ def _learn(arguments: argparse.Namespace) -> int:
     if arguments.list:
         bindings, problems = learned.read()
         count = f"{len(bindings)} lines" if bindings else "nothing learned yet"
-        print(f"{learned.path}: {count}")
+        show(f"{learned.path}: {count}")
         for line in (*map(line_of, bindings), *problems):
-            print(f"  {line}")
+            show(f"  {line}")
         return int(bool(problems))
     if arguments.forget:
         full_tree()[arguments.forget]  # raises for a parameter that does not exist
-        print(f"{learned.forget(arguments.forget)} lines removed from {learned.path}")
+        show(f"{learned.forget(arguments.forget)} lines removed from {learned.path}")
         return 0
 
     def keep(binding: Binding) -> None:
         learned.keep(binding)
-        print(f"learned {line_of(binding)}\nwritten to {learned.path}", flush=True)
+        show(f"learned {line_of(binding)}\nwritten to {learned.path}", flush=True)
 
     if arguments.path is not None:
         _check(arguments.path, arguments.values)
@@ -86,14 +87,14 @@ def _check(path: str, values: list[str]) -> None:
 def _ask_for_parameter() -> str:
     """The next parameter that a person names; "" at the end."""
     while True:
-        print("Which parameter? (for example deck/a/alpha; an empty line ends) ", end="", flush=True)
+        show("Which parameter? (for example deck/a/alpha; an empty line ends) ", end="", flush=True)
         path = sys.stdin.readline().strip()
         if not path:
             return ""
         try:
             _check(path, [])
         except RiffError as error:
-            print(error)
+            show(error)
             continue
         return path
 
@@ -116,7 +117,7 @@ async def _learn_controls(
         clock=SystemClock(),
         submit=lambda command: Rejected(command, "only listening"),
         state=lambda: state,
-        say=lambda text: print(text, flush=True),
+        say=lambda text: show(text, flush=True),
     )
     midi = MidiServer(context, MidiSetup())
     await midi.start()
@@ -125,7 +126,7 @@ async def _learn_controls(
     count = 0
     try:
         while next_path := path or await asyncio.to_thread(ask):
-            print(
+            show(
                 f"{next_path}: turn the knob or fader from end to end, to the right first, or press the pad once or "
                 "twice; then let go",
                 flush=True,
@@ -134,7 +135,7 @@ async def _learn_controls(
             midi.learn(next_path, values, moved.set_result)
             binding = await moved
             if binding is None:
-                print(f"nothing was learned for {next_path}: no control was moved within a minute", flush=True)
+                show(f"nothing was learned for {next_path}: no control was moved within a minute", flush=True)
             else:
                 keep(binding)
                 count += 1

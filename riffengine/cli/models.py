@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from riffengine.cli.arguments import add_json_argument
+from riffengine.cli.arguments import add_json_argument, show
 from riffengine.cli.verb import Verb
 
 _MODELS_EXAMPLES = """\
@@ -63,7 +63,7 @@ def _models(arguments: argparse.Namespace) -> int:
     if arguments.what == "list":
         return _list(arguments.json)
     if not arguments.name:
-        print(f"riffengine models {arguments.what} needs a NAME; see `riffengine models --help`", file=sys.stderr)
+        show(f"riffengine models {arguments.what} needs a NAME; see `riffengine models --help`", file=sys.stderr)
         return 2
     return _get(arguments.name) if arguments.what == "get" else _check(arguments.name, arguments.json)
 
@@ -74,7 +74,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     from riffengine.renderer.riffusion.model_library import Library
 
     place = convert_source(arguments.source, arguments.out, arguments.like, Library.standard(), _print_progress)
-    print(f"{place}: safetensors, ready; --model {place}" if place.is_dir() else f"{place}: safetensors, ready")
+    show(f"{place}: safetensors, ready; --model {place}" if place.is_dir() else f"{place}: safetensors, ready")
     return 0
 
 
@@ -112,16 +112,16 @@ def _list(as_json: bool) -> int:
     entries = [bundled, *library.holdings()]
     if as_json:
         rows = [asdict(entry) | {"folder": str(entry.folder)} for entry in entries]
-        print(json.dumps({"library": str(library.home), "models": rows}, indent=2))
+        show(json.dumps({"library": str(library.home), "models": rows}, indent=2))
         return 0
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
         mib, licence = entry.size_bytes / 2**20, entry.licence or "unknown licence"
-        print(f"{entry.name:{width}}  {entry.state:10} {mib:8.0f} MiB  {licence:22}  {entry.folder}")
+        show(f"{entry.name:{width}}  {entry.state:10} {mib:8.0f} MiB  {licence:22}  {entry.folder}")
         if entry.state == "pickled":
-            print(f"{'':{width}}  → riffengine convert {entry.folder}")
+            show(f"{'':{width}}  → riffengine convert {entry.folder}")
     if len(entries) == 1:
-        print(f"There is no checkpoint yet. Download one into {library.home}: riffengine models get {RIFFUSION}")
+        show(f"There is no checkpoint yet. Download one into {library.home}: riffengine models get {RIFFUSION}")
     return 0
 
 
@@ -137,7 +137,7 @@ def _get(name: str) -> int:
 
         convert_source(folder, None, "", library, _print_progress)
     licence = found.licence or "unknown: see its page"
-    print(f"{name}: {found.size_bytes / 2**20:.0f} MiB in {folder}; licence {licence}; play it with --model {name}")
+    show(f"{name}: {found.size_bytes / 2**20:.0f} MiB in {folder}; licence {licence}; play it with --model {name}")
     return 0
 
 
@@ -153,15 +153,15 @@ def _check(name: str, as_json: bool) -> int:
     facts = {"folder": str(checkpoint.folder), "size_mib": found.size_bytes / 2**20, "licence": found.licence}
     facts |= facts_of(checkpoint)
     if as_json:
-        print(json.dumps(facts, indent=2))
+        show(json.dumps(facts, indent=2))
         return 0
     for key, value in facts.items():
-        print(f"{key:20}{value:.1f}" if isinstance(value, float) else f"{key:20}{value}")
+        show(f"{key:20}{value:.1f}" if isinstance(value, float) else f"{key:20}{value}")
     return 0
 
 
 def _print_progress(text: str) -> None:
-    print(text, file=sys.stderr)
+    show(text, file=sys.stderr)
 
 
 MODELS = Verb("list, download or check checkpoints", _models, _add_models_arguments, _MODELS_EXAMPLES)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from riffengine import __version__
 from riffengine.cli.verbs import VERBS
+from riffengine.errors import plain
 
 _DESCRIPTION = """\
 Riffengine: latent diffusion that can be played. Type what you want to hear. It generates loops that stay on the beat,
@@ -26,9 +28,15 @@ start here:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """As argparse does it, with everything escaped that a terminal would obey: file names are arguments too."""
+        super().error(plain(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command; the chosen verb is ``arguments.verb``, ``None`` when there is none."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="riffengine", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"riffengine {__version__}")

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from riffengine.cli.arguments import add_json_argument, print_json
+from riffengine.cli.arguments import add_json_argument, print_json, show
 from riffengine.cli.verb import Verb
+from riffengine.errors import plain
 
 _EXAMPLES = """\
 examples:
@@ -32,12 +33,13 @@ def _presets(arguments: argparse.Namespace) -> int:
     from riffengine.session.session import preset_description
 
     if arguments.show:
-        sys.stdout.write(find_preset(arguments.show).read_text(encoding="utf-8"))
+        text = find_preset(arguments.show).read_text(encoding="utf-8")
+        sys.stdout.write(plain(text) if sys.stdout.isatty() else text)
         return 0
     if arguments.copy:
         name, target = arguments.copy
         copy = copy_to(find_preset(name), Path(target))
-        print(f"{copy}: a copy of {name}; edit it, then: riffengine play {copy}")
+        show(f"{copy}: a copy of {name}; edit it, then: riffengine play {copy}")
         return 0
     described = {name: preset_description(FOLDER / f"{name}.yaml") for name in preset_names()}
     if arguments.json:
@@ -47,7 +49,7 @@ def _presets(arguments: argparse.Namespace) -> int:
         return 0
     width = max(map(len, described), default=0)
     for name, text in described.items():
-        print(f"{name:{width}}  {text}")
+        show(f"{name:{width}}  {text}")
     return 0
 
 

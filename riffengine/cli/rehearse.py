@@ -16,6 +16,7 @@ from riffengine.cli.arguments import (
     positive_int,
     print_json,
     share,
+    show,
 )
 from riffengine.cli.verb import Verb
 
@@ -107,12 +108,12 @@ def _rehearse(arguments: argparse.Namespace) -> int:
     else:
         for name, value in result.items():
             for line in value if isinstance(value, list) else [value]:
-                print(f"{name:24} {line}")
+                show(f"{name:24} {line}")
     return 1 if went_wrong(result) else 0
 
 
 def _print_progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    show(text, file=sys.stderr, flush=True)
 
 
 REHEARSE = Verb(

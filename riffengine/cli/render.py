@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffengine.cli import render_options
-from riffengine.cli.arguments import add_json_argument, audio_file, positive_int, print_json, tempo
+from riffengine.cli.arguments import add_json_argument, audio_file, positive_int, print_json, show, tempo
 from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
@@ -113,17 +113,17 @@ def _render(arguments: argparse.Namespace) -> int:
             job, family, lambda done, of: bar.update(task, description="rendering", completed=done, total=of)
         )
     if report.unknown_words:
-        print(f"unknown words: {', '.join(report.unknown_words)} (see `riffengine words`)", file=sys.stderr)
+        show(f"unknown words: {', '.join(report.unknown_words)} (see `riffengine words`)", file=sys.stderr)
     if arguments.json:
         print_json(asdict(report))
         return 0
     spent = sum(report.render_seconds)
-    print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
-    print(f"{report.renditions} loops in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
+    show(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
+    show(f"{report.renditions} loops in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
     for stem in report.stems:
-        print(stem)
+        show(stem)
     if report.midi:
-        print(f"{report.midi}: {report.notes} notes")
+        show(f"{report.midi}: {report.notes} notes")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from riffengine.cli.arguments import show
 from riffengine.cli.verb import Verb
 
 _EXAMPLES = """\
@@ -25,10 +26,10 @@ def _repair(arguments: argparse.Namespace) -> int:
         found = repair_flac(path)
         length = f"{found.frames / found.sample_rate:.1f} s"
         if not found.changed:
-            print(f"{path}: nothing to repair, {length}")
+            show(f"{path}: nothing to repair, {length}")
         else:
             cut = f"; {found.removed_bytes} bytes of an unfinished frame were removed" if found.removed_bytes else ""
-            print(f"{path}: readable again, {length}{cut}")
+            show(f"{path}: readable again, {length}{cut}")
     return 0
 
 

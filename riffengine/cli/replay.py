@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 
-from riffengine.cli.arguments import print_json
+from riffengine.cli.arguments import print_json, show
 
 
 def replay(arguments: argparse.Namespace) -> int:
@@ -33,12 +33,12 @@ def replay(arguments: argparse.Namespace) -> int:
             lambda text: console.print(text, style="yellow", markup=False, soft_wrap=True),
         )
     if arguments.steps is None and not report.same_weights:
-        print("the set was played with other weights: this file sounds similar, not the same", file=sys.stderr)
+        show("the set was played with other weights: this file sounds similar, not the same", file=sys.stderr)
     if report.damaged_lines:
-        print(f"{report.damaged_lines} lines of the journal could not be read and were left out", file=sys.stderr)
+        show(f"{report.damaged_lines} lines of the journal could not be read and were left out", file=sys.stderr)
     if arguments.json:
         print_json(asdict(report))
     else:
-        print(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
-        print(f"{report.messages} messages, {report.renders} loops rendered, peak {report.peak:.2f}")
+        show(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
+        show(f"{report.messages} messages, {report.renders} loops rendered, peak {report.peak:.2f}")
     return 0

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from riffengine.cli.arguments import PRESET_HELP, between, port, whole
+from riffengine.cli.arguments import PRESET_HELP, between, port, show, whole
 from riffengine.cli.models import check_model
 from riffengine.cli.play_options import (
     add_control_arguments,
@@ -69,7 +69,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     session = load_session(preset)
     check_recording(preset, session)
     if arguments.check:
-        print(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
+        show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
         return 0
     check_model(session.model)
     clock = SystemClock()
@@ -89,7 +89,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         recovery.mark_ended()  # an explained error is no crash
         log.write("refused", str(error), "error")
         log.close()
-        print(f"riffengine: {error}", file=sys.stderr)
+        show(f"riffengine: {error}", file=sys.stderr)
         return 2
 
 

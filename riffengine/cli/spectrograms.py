@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import add_json_argument, audio_file, between, print_json
+from riffengine.cli.arguments import add_json_argument, audio_file, between, print_json, show
 from riffengine.cli.verb import Verb
 from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
 
@@ -103,7 +103,7 @@ def _to_audio(arguments: argparse.Namespace) -> int:
     chosen = _params(arguments) if arguments.stereo or arguments.wide or _given_options(arguments) else None
     picture = read_picture(arguments.picture, chosen, invert=arguments.invert)
     for note in picture.notes:
-        print(note, file=sys.stderr)
+        show(note, file=sys.stderr)
     sound, rate = audio_from_picture(picture, arguments.bpm, arguments.rate)
     write_audio(arguments.out, sound, rate)
     _report(
@@ -144,7 +144,7 @@ def _report(arguments: argparse.Namespace, **facts: object) -> None:
         print_json(facts)
         return
     (_, place), *rest = facts.items()
-    print(f"{place}: " + ", ".join(f"{name} {_short(value)}" for name, value in rest))
+    show(f"{place}: " + ", ".join(f"{name} {_short(value)}" for name, value in rest))
 
 
 def _short(value: object) -> str:

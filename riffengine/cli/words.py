@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from riffengine.cli.arguments import show
 from riffengine.cli.verb import Verb
 from riffengine.processes.render_request import DEFAULT_MODEL
 
@@ -25,14 +26,14 @@ def _words(arguments: argparse.Namespace) -> int:
     from riffengine.renderer.registry import family_of
 
     family = family_of(arguments.model)
-    family.check(arguments.model)
     vocabulary = family.vocabulary(arguments.model)
     if vocabulary is None:
-        print(f"{arguments.model} has no list of words: its prompts may hold any text")
+        show(f"{arguments.model} has no list of words: its prompts may hold any text")
         return 0
+    family.check(arguments.model)  # of a file that is not there, all words would be listed
     for role, known in vocabulary.by_role().items():
-        print(f"{role}: {', '.join(known)}\n")
-    print("Many synonyms are understood too. (word) has more weight, [word] less, (word:1.3) exactly this much.")
+        show(f"{role}: {', '.join(known)}\n")
+    show("Many synonyms are understood too. (word) has more weight, [word] less, (word:1.3) exactly this much.")
     return 0
 
 

@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 from riffengine.clock import Clock
 from riffengine.dashboard import panels
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested, ToDashboard
+from riffengine.errors import plain
 from riffengine.performance.command import Accepted, Command, Value
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.processes.parameter_path import stems_of
@@ -126,16 +127,17 @@ class Dashboard(App[None]):
                 self._observation = message
                 self._unconfirmed.clear()
             case Notice(text):
-                self._notices.append(text)
+                self._notices.append(plain(text))
             case CommandReply(reply):
                 command = reply.command
                 if isinstance(reply, Accepted):
                     landing = reply.landing
                     where = f", lands on beat {landing.beat:g}" if landing is not None and landing.seconds > 0 else ""
                     note = f"; {reply.note}" if reply.note else ""
-                    self._answer = Text(f"{command.path}: {_value_text(reply.value)}{where}{note}", panels.GOOD)
+                    answer = f"{command.path}: {_value_text(reply.value)}{where}{note}"
+                    self._answer = Text(plain(answer), panels.GOOD)
                 else:
-                    self._answer = Text(reply.reason, panels.BAD)
+                    self._answer = Text(plain(reply.reason), panels.BAD)
             case FadeOutStarted():
                 self._answer = Text("fading out … press q again to end at once", panels.WARN)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from riffengine.errors import plain
 from riffengine.processes.parameter_path import stems_of
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.telemetry.observation import LatencyFigures, Observation
@@ -139,7 +140,7 @@ def joined(lines: Sequence[Text]) -> Text:
 
 def fitted(line: Text, width: int, pad: bool = False) -> Text:
     """``line`` cut to ``width`` cells, with … where text was cut off."""
-    line = line.copy()
+    line = line.copy() if line.plain.isprintable() else Text(plain(line.plain).replace("\n", " "))
     line.no_wrap = True
     line.truncate(max(1, width), overflow="ellipsis", pad=pad)
     return line

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, Notice, StopRequested, ToDashboard
-from riffengine.errors import ServiceError
+from riffengine.errors import ServiceError, plain
 from riffengine.performance.command import Command
 from riffengine.processes.child_process import writable
 from riffengine.telemetry.observation import Observation, Observer, Submit
@@ -101,9 +101,9 @@ class DashboardProcess(Observer):
             captured.seek(0)
             rest = captured.read().decode("utf-8", "replace")
             captured.close()
-            sys.stderr.write(rest)
+            sys.stderr.write(plain(rest))
         for text in self._last_notices:
-            sys.stdout.write(f"{text}\n")
+            sys.stdout.write(f"{plain(text)}\n")
         sys.stdout.flush()
 
     # --- messages from the dashboard ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from riffengine.errors import ServiceError
+from riffengine.errors import ServiceError, plain
 
 LEVELS = ("info", "warning", "error")
 _LONGEST_QUEUE = 10_000  # lines; beyond it new lines are dropped and counted: a hanging disk must not fill the memory
@@ -59,7 +59,7 @@ class JsonLog:
         line: dict[str, Any] = {"time": when, "level": level, "event": event}
         if text:
             line["text"] = text
-        self._queue.put(json.dumps({**line, **(facts or {})}, ensure_ascii=False, default=str))
+        self._queue.put(_escaped(json.dumps({**line, **(facts or {})}, ensure_ascii=False, default=str)))
 
     def close(self, timeout_seconds: float = 5.0) -> None:
         """Write the queued lines and close the file."""
@@ -103,3 +103,10 @@ class JsonLog:
                     older.replace(path.with_name(f"{path.name}.{number}"))
             file = path.open("a", encoding="utf-8")
         return file
+
+
+def _escaped(line: str) -> str:
+    """``line`` of JSON with everything that a terminal would obey as \\uXXXX, which reads back the same."""
+    if line.isprintable():
+        return line
+    return "".join(c if plain(c) == c and c not in "\n\t" else json.dumps(c)[1:-1] for c in line)

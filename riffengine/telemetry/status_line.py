@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Mapping
 from typing import TextIO
 
+from riffengine.errors import plain
+
 
 class StatusLine:
     """Writes to a terminal. If ``stream`` is no terminal, every ``every``-th update is printed as plain text."""
@@ -19,6 +21,7 @@ class StatusLine:
 
     def say(self, text: str) -> None:
         """Print ``text`` on its own line, above the status line."""
+        text = plain(text)
         if self._live:
             self._stream.write(f"\r\x1b[2K{text}\n{self._shown}")
         else:
@@ -27,7 +30,7 @@ class StatusLine:
 
     def update(self, fields: Mapping[str, str]) -> None:
         """Show ``fields`` as the status, cut to the width of the terminal."""
-        line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
+        line = plain("  ".join(f"{name} {value}".strip() for name, value in fields.items()))
         self._updates += 1
         if self._live:
             self._shown = line[: shutil.get_terminal_size().columns - 1]

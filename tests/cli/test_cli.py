@@ -226,3 +226,11 @@ def test_a_preset_that_records_to_another_format_is_refused(tmp_path: Path, caps
     preset = tmp_path / "set.yaml"
     preset.write_text("deck: {a: {prompt: piano}}\noutput: {record: tape.ogg}\n")
     assert ".wav or .flac" in refused(["play", str(preset)], capsys)
+
+
+def test_words_of_a_model_that_is_not_there_are_not_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "other.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    for model, reason in [("nowhere.safetensors", "there is no file"), (str(tmp_path / "other.safetensors"), "format")]:
+        assert main(["words", "--model", model]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and reason in said.err
