@@ -82,6 +82,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._hurried = False
         self._failure = ""
+        self._save_failure = ""  # as the performer was told
 
     # --- for its parts ----------------------------------------------------------------------------------------------
 
@@ -313,10 +314,10 @@ class Engine:
         context = self._context
         if self._recovery is None or context.stream_clock.anchor is None:
             return
-        now_seconds = SystemClock().unix_seconds()
         notes_in = context.midi_notes_out.slot_notes
         self._recovery.save(
-            now_seconds,
+            context.clock.now_ns() / 1e9,
+            SystemClock().unix_seconds(),
             context.conductor,
             context.scene_player,
             context.store,
@@ -324,9 +325,9 @@ class Engine:
             notes_in,
             self.plugins.states(),
         )
-        if self._recovery.failure:
-            self.say(self._recovery.failure)
-            self._recovery = None
+        if self._recovery.failure != self._save_failure:
+            self._save_failure = self._recovery.failure
+            self.say(self._save_failure or "the state for --resume is saved again")
 
     def _surface_context(self) -> SurfaceContext:
         """What a surface may use of the engine."""

@@ -52,6 +52,27 @@ class RestartPolicy:
     within_seconds: float = 30.0
 
 
+class Backoff:
+    """How long to wait before the next start: the pauses of ``policy`` in a row, begun again after a long life."""
+
+    def __init__(self, policy: RestartPolicy) -> None:
+        self._policy = policy
+        self._in_a_row = 0
+        self._began_ns = 0
+
+    def started(self, now_ns: int) -> None:
+        """A start was attempted."""
+        self._began_ns = now_ns
+
+    def pause(self, now_ns: int) -> float:
+        """Seconds until the next start, of what could not be started or has died at ``now_ns``."""
+        if (now_ns - self._began_ns) / 1e9 > self._policy.healthy_seconds:
+            self._in_a_row = 0
+        pauses = self._policy.pauses_seconds
+        self._in_a_row += 1
+        return pauses[min(self._in_a_row, len(pauses)) - 1]
+
+
 class Supervisor(Generic[Received]):
     """Starts ``child``, passes on what it says, notices its death, and starts it again.
 
@@ -73,9 +94,8 @@ class Supervisor(Generic[Received]):
         self.deaths = 0  # and failed starts, since the start of the set
         self._child, self._policy, self._clock = child, policy, clock
         self._received, self._started, self._lost, self._gave_up = received, started, lost, gave_up
-        self._in_a_row = 0
+        self._backoff = Backoff(policy)
         self._recent_ns: deque[int] = deque()
-        self._began_ns = 0
         self._watched: int | None = None  # the descriptor on the event loop
         self._restart: asyncio.TimerHandle | None = None
         self._again = False
@@ -91,7 +111,7 @@ class Supervisor(Generic[Received]):
         self._restart = None
         if self._ended:
             return
-        self._began_ns = self._clock.now_ns()
+        self._backoff.started(self._clock.now_ns())
         try:
             self._child.start()
         except OSError as error:
@@ -136,8 +156,6 @@ class Supervisor(Generic[Received]):
         if self._ended:
             return
         now_ns, policy = self._clock.now_ns(), self._policy
-        if (now_ns - self._began_ns) / 1e9 > policy.healthy_seconds:
-            self._in_a_row = 0
         self._recent_ns.append(now_ns)
         while now_ns - self._recent_ns[0] > policy.within_seconds * 1e9:
             self._recent_ns.popleft()
@@ -147,9 +165,7 @@ class Supervisor(Generic[Received]):
         self._start_later(reason)
 
     def _start_later(self, reason: str) -> None:
-        pauses = self._policy.pauses_seconds
-        pause = pauses[min(self._in_a_row, len(pauses) - 1)]
-        self._in_a_row += 1
+        pause = self._backoff.pause(self._clock.now_ns())
         self.deaths += 1
         self._lost(reason, pause)
         if not self._ended:

@@ -95,7 +95,8 @@ def begin_run(
     crashes: list[float] = []
     if crashed and last is not None:
         times = [*last["crashes"], last["seen"]]
-        crashes = [seconds for seconds in times if 0.0 <= now_seconds - seconds <= _WITHIN_SECONDS]
+        # A time in the future is of a clock that was set back since, and counts as now.
+        crashes = [min(seconds, now_seconds) for seconds in times if now_seconds - seconds <= _WITHIN_SECONDS]
     resumable = crashed and (folder / STATE_FILE).exists()
     start = RunStart(len(crashes), resumable, safe=len(crashes) >= _MOST_CRASHES)
     marker = ExitMarker(folder, crashes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Recovery:
         self.advice = start.advice(resume)
         if resumes and self.saved is None:
             self.advice = "there is no state to resume: this set starts from the preset"
-        self.preset = ""
+        self.preset = self._preset_digest = ""
 
     @classmethod
     def open(cls, environment: Mapping[str, str], now_seconds: float, resume: bool) -> Recovery:
@@ -50,13 +51,14 @@ class Recovery:
 
     def forget_if_changed(self, preset: Path) -> str:
         """Drop the saved state of another preset, or of this one before it was edited; returns why, or ``""``."""
+        self._preset_digest = hashlib.sha256(preset.read_bytes()).hexdigest()[:16]
         saved = self.saved
         if saved is None:
             return ""
         reason = ""
         if saved.preset != str(preset.resolve()):
             reason = f"the last set was played from {saved.preset or 'no preset'}: this set starts from the preset"
-        elif preset.stat().st_mtime > saved.saved_at:
+        elif saved.preset_digest not in ("", self._preset_digest):
             reason = "the preset has changed since the last set: this set starts from the preset"
         if reason:
             self.saved, self.advice = None, ""
@@ -64,7 +66,7 @@ class Recovery:
 
     @property
     def failure(self) -> str:
-        """Why nothing is saved any more, ``""`` while saving works."""
+        """Why nothing is saved at the moment, ``""`` while saving works."""
         return self._autosave.failure
 
     def state(self, tree: ParameterTree, state: PerformanceState) -> PerformanceState:
@@ -110,6 +112,7 @@ class Recovery:
     def save(
         self,
         now_seconds: float,
+        unix_seconds: float,
         conductor: Conductor,
         scene_player: ScenePlayer,
         store: LoopStore,
@@ -117,7 +120,10 @@ class Recovery:
         slot_notes: SlotNotes = lambda slot: b"",
         plugin_states: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Save the set if it is time; costs a copy of each new loop, about 1 ms each."""
+        """Save the set if it is time; costs a copy of each new loop, about 1 ms each.
+
+        ``now_seconds`` is monotonic, ``unix_seconds`` is written into the state.
+        """
         if not self._autosave.due(now_seconds):
             return
         slots: dict[str, int] = {}
@@ -135,18 +141,19 @@ class Recovery:
             preset=self.preset,
             sample_rate=scheduler.facts.sample_rate,
             decks=tuple(scheduler.decks),
-            saved_at=now_seconds,
+            saved_at=unix_seconds,
             parameters=dict(scheduler.state.values),
             scenes=scene_player.book.scenes,
             scene=scene_player.book.current,
             loops=tuple(loops),
             plugin_states={at: state.hex() for at, state in (plugin_states or {}).items()},
+            preset_digest=self._preset_digest,
         )
 
         def samples(loop: SavedLoop) -> Samples:
             return store.view(slots[loop.file], len(loop.stems), loop.frames, loop.channels)
 
-        self._autosave.save(state, samples)
+        self._autosave.save(state, samples, now_seconds)
 
     def mark_ended(self, clean: bool = True) -> None:
         """The run has ended; not ``clean`` when a process died in the middle of the music."""

@@ -64,6 +64,7 @@ class SavedState:
     scene: str = ""
     loops: tuple[SavedLoop, ...] = field(default=())
     plugin_states: Mapping[str, str] = field(default_factory=dict)
+    preset_digest: str = ""  # of the preset's content, "" in a state of an older version
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
@@ -146,6 +147,7 @@ def _saved_state(entries: dict[str, Any]) -> SavedState:
         scene=str(entries["scene"]),
         loops=tuple(loops),
         plugin_states={str(at): bytes.fromhex(state).hex() for at, state in entries.get("plugin_states", {}).items()},
+        preset_digest=str(entries.get("preset_digest", "")),
     )
 
 

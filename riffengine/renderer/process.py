@@ -127,6 +127,9 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
     with contextlib.suppress(OSError):
         os.nice(options.niceness)
     began = time.perf_counter()
+    queue = _JobQueue()
+    # Before the model is loaded, which may take a minute: without an engine this process ends within it.
+    threading.Thread(target=_read_messages, args=(connection, queue), name="pipe", daemon=True).start()
     try:
         store = LoopStore.attach(options.store, options.slots, options.slot_floats)
         family = _load(options)
@@ -143,8 +146,6 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
             weights_digest=family.weights_digest,
         )
     )
-    queue = _JobQueue()
-    threading.Thread(target=_read_messages, args=(connection, queue), name="pipe", daemon=True).start()
     send_lock = threading.Lock()
 
     def send(message: FromRenderer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,9 +85,17 @@ class EngineSimulation:
         for frame in range(0, round(seconds * RATE), 20):
             self.carry_out(self.scene_player.tick(frame), frame)
 
-    def save(self, now_seconds: float) -> None:
+    def save(self, now_seconds: float, unix_seconds: float | None = None) -> None:
         save, notes = self.recovery.save, self.notes.__getitem__
-        save(now_seconds, self.conductor, self.scene_player, self.store, self.requests.get, notes)
+        save(
+            now_seconds,
+            now_seconds if unix_seconds is None else unix_seconds,
+            self.conductor,
+            self.scene_player,
+            self.store,
+            self.requests.get,
+            notes,
+        )
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
@@ -223,3 +232,62 @@ def test_the_folder_is_where_the_specification_puts_it() -> None:
     assert state_folder({"XDG_STATE_HOME": "/x", "HOME": "/h"}) == Path("/x/riffengine")
     assert state_folder({"XDG_STATE_HOME": "x", "HOME": "/h"}) == Path("/h/.local/state/riffengine")
     assert state_folder({"HOME": "/h"}) == Path("/h/.local/state/riffengine")
+
+
+def saves(simulation: EngineSimulation) -> int:
+    autosave = simulation.recovery._autosave
+    if autosave._thread is not None:
+        autosave._thread.join()
+    return autosave.saves
+
+
+def test_a_wall_clock_that_is_set_back_or_forward_does_not_keep_a_state_from_being_saved(tmp_path: Path) -> None:
+    simulation = EngineSimulation(Recovery(tmp_path, 5000.0, resume=False), model=True)
+    simulation.play(1.0)
+    for number, (now, unix) in enumerate([(0.0, 5000.0), (4.0, 1400.0), (8.0, 9e9), (12.0, 0.0)], 1):
+        simulation.save(now, unix)
+        assert saves(simulation) == number
+    simulation.save(13.0, 9e9)
+    assert saves(simulation) == 4, "and not too often"
+    simulation.store.close()
+
+
+def test_a_save_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor is free just then, as when something else of the process has used them up."""
+    simulation = EngineSimulation(Recovery(tmp_path, 0.0, resume=False), model=True)
+    simulation.play(1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *args, **options: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+        simulation.save(0.0)
+        assert saves(simulation) == 0
+    assert "Too many open files" in simulation.recovery.failure and "tried again" in simulation.recovery.failure
+    simulation.save(3.0)
+    assert saves(simulation) == 1 and simulation.recovery.failure == ""
+    assert load_saved_state(tmp_path) is not None
+    simulation.store.close()
+
+
+def test_crashes_count_whatever_the_clock_says_since(tmp_path: Path) -> None:
+    for now in (10_000.0, 10_001.0, 10_002.0):
+        begin_run(tmp_path, now, never_alive)
+    start, _ = begin_run(tmp_path, 50.0, never_alive)
+    assert start.safe and start.crashes == 3
+
+
+def test_a_state_belongs_to_the_preset_as_it_was_whatever_the_times_of_the_files_say(tmp_path: Path) -> None:
+    preset = tmp_path / "p.yaml"
+    preset.write_text("tempo: 100")
+    for changed in (False, True):
+        recovery = Recovery(tmp_path / str(changed), 0.0, resume=False)
+        recovery.forget_if_changed(preset)
+        recovery.preset = str(preset)
+        simulation = EngineSimulation(recovery, model=True)
+        simulation.play(1.0)
+        simulation.save(0.0, 5.0)
+        assert saves(simulation) == 1
+        simulation.store.close()
+        if changed:
+            preset.write_text("tempo: 101")
+        os.utime(preset, (9e9, 9e9) if not changed else (0, 0))
+        again = Recovery(tmp_path / str(changed), 1.0, resume=True)
+        assert ("changed" in again.forget_if_changed(preset)) is changed

@@ -3,6 +3,8 @@
 import os
 import select
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -102,3 +104,25 @@ def test_a_model_that_cannot_load_says_why(store: LoopStore) -> None:
     renderer.stop()
     assert isinstance(message, Failed)
     assert "nowhere.safetensors" in message.reason
+
+
+_LOADS_FOR_EVER = """
+import time
+from multiprocessing import get_context
+from riffengine.processes.loop_store import LoopStore
+from riffengine.renderer import process
+process._load = lambda options: time.sleep(600)
+store = LoopStore.create(4, 1000)
+ours, theirs = get_context("spawn").Pipe()
+ours.close()
+try:
+    process.renderer_main(process.RendererOptions(store.name, store.slots, 1000), theirs)
+finally:
+    store.close()
+"""
+
+
+def test_an_orphan_ends_while_it_loads_its_model() -> None:
+    """The engine was killed: the renderer does not load for a minute first, with the shared memory held."""
+    done = subprocess.run([sys.executable, "-c", _LOADS_FOR_EVER], timeout=120, capture_output=True)
+    assert done.returncode == 0, done.stderr

@@ -30,6 +30,7 @@ _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
 _DRAIN_SECONDS = 0.3  # a JACK client that closes at once loses what it has not sent: three periods of 4096 frames
+_REAP_SECONDS = 0.1  # a process that has closed its pipe is gone in a moment
 _STUCK_SECONDS = 0.5  # of processor time between two reads of the pipe: a thousand times what is usual
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
@@ -202,6 +203,8 @@ def _open(wanted: str, client: str) -> tuple[Any, str]:
 class MidiSender:
     """The engine's side of a sender. Opening the port takes a moment: ``notes`` reports the result. Never waits.
 
+    ``failed``: no port could be opened. ``ended``: the process has died. ``OSError`` when it cannot be started now.
+
     ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. Receivers of the clock
     start on a boundary of ``loop_beats``. One thread.
     """
@@ -212,10 +215,14 @@ class MidiSender:
         self._process = context.Process(
             target=sender_main, args=(wanted, client, theirs, loop_beats), name="riffengine-midi-out", daemon=True
         )
-        self._process.start()
-        theirs.close()
-        self.open = False
-        self.failed = False
+        try:
+            self._process.start()
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
+        self.open = self.failed = self.ended = False
 
     def send(self, order: ToSender) -> None:
         """Send an order to the process; it is dropped when the process has ended."""
@@ -226,20 +233,19 @@ class MidiSender:
         """Messages for a person since the last call."""
         found = []
         try:
-            while not self.failed and self._connection.poll():
+            while not (self.failed or self.ended) and self._connection.poll():
                 answer = self._connection.recv()
                 self.open, self.failed = isinstance(answer, PortOpened), isinstance(answer, PortFailed)
                 found.append(answer.note if isinstance(answer, PortOpened) else str(answer.reason))
         except (EOFError, OSError):
-            self.open, self.failed = False, True
-            found.append(
-                "a process that sends MIDI has ended; set transport/clock_out or midi/notes_out to false and true again"
-            )
+            self.open, self.ended = False, True
         return found
 
     def close(self) -> None:
         """Close the pipe: the process stops the receivers and ends by itself."""
         self._connection.close()
+        if self.ended:
+            self._process.join(_REAP_SECONDS)  # no zombie stays
 
     def wait(self, seconds: float = 2.0) -> bool:
         """After ``close``: whether the process has ended within ``seconds``. The only call that waits."""

@@ -39,7 +39,7 @@ class MidiClockOut:
 
     def tick(self, frame: int, now_ns: int, paused: bool = False) -> None:
         """Time has passed; ``paused``: the leader has stopped."""
-        sender = self._sender.sender(self._conductor.state.values.get("transport/clock_out") is True)
+        sender = self._sender.sender(self._conductor.state.values.get("transport/clock_out") is True, now_ns)
         if sender is None:
             self._sent = None  # a new sender has received nothing
         elif self._frames.known:

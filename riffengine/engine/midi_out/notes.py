@@ -50,7 +50,7 @@ class MidiNotesOut:
 
     def tick(self, frame: int, now_ns: int, paused: bool = False) -> None:
         """Time has passed; ``frame`` is the first that can still be changed. ``paused``: the leader has stopped."""
-        sender = self._sender.sender(self._conductor.state.values.get("midi/notes_out") is True)
+        sender = self._sender.sender(self._conductor.state.values.get("midi/notes_out") is True, now_ns)
         if sender is None:
             self._reset()
         elif self._frames.known:

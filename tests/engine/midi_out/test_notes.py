@@ -36,6 +36,8 @@ def tune(seed: int) -> bytes:
 class Port:
     """A sender in this process: the outbox that the real one has, on virtual time."""
 
+    ended = False
+
     def __init__(self) -> None:
         self.outbox = Outbox()
         self.now_ns = 0

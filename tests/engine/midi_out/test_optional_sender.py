@@ -13,6 +13,7 @@ class Port:
         self._said = said
         self.sent: list[int] = []
         self.closed = 0
+        self.ended = False
 
     def send(self, order: int) -> None:
         self.sent.append(order)
@@ -34,11 +35,11 @@ def test_it_is_open_while_wanted_and_reports_the_senders_messages_once() -> None
         return ports[-1]
 
     optional = OptionalSender(opened, "nothing goes out", said.append)
-    assert optional.sender(False) is None and not ports
-    assert optional.sender(True) is ports[0] is optional.sender(True)
+    assert optional.sender(False, 0) is None and not ports
+    assert optional.sender(True, 0) is ports[0] is optional.sender(True, 0)
     assert said == ["the port is open"]
-    assert optional.sender(False) is None and ports[0].closed == 1
-    assert optional.sender(True) is ports[1]
+    assert optional.sender(False, 0) is None and ports[0].closed == 1
+    assert optional.sender(True, 0) is ports[1]
     optional.close()
     optional.close()
     assert [port.closed for port in ports] == [1, 1]
@@ -54,8 +55,45 @@ def test_a_refusal_is_reported_once_until_it_was_switched_off() -> None:
 
     optional = OptionalSender(refused, "nothing goes out", said.append)
     for _ in range(3):
-        assert optional.sender(True) is None
+        assert optional.sender(True, 0) is None
     assert said == ["nothing goes out: no such port"] and len(tries) == 1
-    optional.sender(False)
-    optional.sender(True)
+    optional.sender(False, 0)
+    optional.sender(True, 0)
     assert len(tries) == 2
+
+
+def test_a_sender_that_dies_is_opened_again_after_growing_pauses() -> None:
+    ports: list[Port] = []
+    said: list[str] = []
+
+    def opened() -> Port:
+        ports.append(Port([]))
+        return ports[-1]
+
+    second = 1_000_000_000
+    optional = OptionalSender(opened, "nothing goes out", said.append)
+    assert optional.sender(True, 0) is ports[0]
+    for deaths, (died, after) in enumerate([(1, 0.0), (2, 0.5), (3, 2.0), (6, 5.0), (12, 5.0)], 1):
+        ports[-1].ended = True
+        assert optional.sender(True, died * second) is None and ports[-1].closed == 1
+        assert optional.sender(True, died * second + round(after * second) - 1) is None or after == 0.0
+        assert optional.sender(True, died * second + round(after * second)) is ports[deaths]
+    ports[-1].ended = True
+    assert optional.sender(True, 100 * second) is None
+    assert optional.sender(True, 100 * second) is ports[-1], "it had lived long: the row begins again"
+    assert len(said) == 6 and "nothing goes out: its process has ended; it is started again in 5 s" in said
+
+
+def test_a_sender_that_the_system_cannot_start_is_tried_again() -> None:
+    room = [OSError(24, "Too many open files"), OSError(11, "try again"), None]
+    said: list[str] = []
+
+    def opened() -> Port:
+        if (error := room.pop(0)) is not None:
+            raise error
+        return Port([])
+
+    optional = OptionalSender(opened, "nothing goes out", said.append)
+    tries = [optional.sender(True, ms * 1_000_000) for ms in (0, 1, 400, 600)]
+    assert [found is not None for found in tries] == [False, False, False, True]
+    assert len(said) == 2 and "Too many open files" in said[0]
