@@ -183,6 +183,11 @@ def test_systemd_accepts_the_unit(tmp_path: Path, arguments: tuple[str, ...]) ->
     file.write_text(unit.stdout)
     verified = subprocess.run(["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=30", str(file)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert rated.returncode == 0, f"more exposed than 3.0: {rated.stdout[-200:]}"
 
 
 @pytest.mark.wire
