@@ -201,7 +201,7 @@ A datagram does not prove where it comes from. So a machine that is not on the l
 from it and {UNPROVEN.most / 1024:g} KiB beyond, enough for the replies to what it sends and for one look at all values. To be sent more, a client
 answers `/riff/prove n`, which comes after `/riff/notified 1`, by `/riff/proof n` with the same number; or name its address with `--osc-allow`.
 A subscription from another machine ends after {SILENT_SECONDS / 60:g} minutes in which nothing came from there, with `/riff/notified 0`: send something,
-such as `/riff/sync 1`, every minute. `/riff/status` counts what was not sent as `withheld`.
+such as `/riff/sync 1`, every minute. `init` from another machine takes only files in the folder of the preset, and the pictures of the package. `/riff/status` counts what was not sent as `withheld`.
 """
 
 

@@ -17,6 +17,7 @@ from riffengine.clock import Clock, SystemClock
 from riffengine.control.surface import SurfaceContext
 from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
+from riffengine.engine.media_folder import MediaFolder
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
 from riffengine.engine.plugins.instrument_notes import InstrumentNotes
@@ -77,6 +78,7 @@ class Engine:
             Handler.SAVE_LAST: context.recording.answer,
             Handler.TEMPO: context.sync.answer,
             Handler.PLUGIN: self.plugins.answer,
+            Handler.INIT: MediaFolder(session.folder).answer,
         }
         self._faults = 0
         self._stopping = asyncio.Event()

@@ -6,24 +6,69 @@ was exported again under the same name gives another loop. Engine thread only.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import queue
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from riffengine.errors import AudioFileError
+from riffengine.files.regular import open_regular
 
+MOST_SECONDS = 0.25  # that the engine waits for a file; hashing takes about 10 ms
 _WHOLE_BYTES = 8 << 20  # files up to this size are hashed completely, in 10 ms
 _PIECES, _PIECE_BYTES = 64, 64 << 10  # of larger files this many pieces are hashed, evenly spread
 
 
 class DiskFileHashes:
-    """Hashes by path, each computed when the file was chosen."""
+    """Hashes by path, each computed when the file was chosen.
 
-    def __init__(self) -> None:
+    Files are opened in a thread of their own, ``hash_file`` after ``hash_file``, and the engine waits for one no longer
+    than ``most_seconds``: a file on a network share that has gone would keep it for ever.
+    """
+
+    def __init__(self, hash_file: Callable[[str], str] | None = None, most_seconds: float = MOST_SECONDS) -> None:
+        self._hash_file, self._most_seconds = hash_file or file_hash, most_seconds
         self._hashes: dict[str, str] = {}
+        self._asked: queue.SimpleQueue[tuple[str, queue.SimpleQueue[str | AudioFileError]]] = queue.SimpleQueue()
+        self._reader: threading.Thread | None = None
+        self._waiting: queue.SimpleQueue[str | AudioFileError] | None = None  # for a file that took too long
 
     def look(self, path: str) -> None:
-        """Hash the file at ``path`` as it is now. Raises ``AudioFileError`` when it cannot be read."""
-        self._hashes[path] = file_hash(path)
+        """Hash the file at ``path`` as it is now. Raises ``AudioFileError`` when it cannot be read, or not in time."""
+        self._hashes[path] = self._in_time(path)
+
+    def _in_time(self, path: str) -> str:
+        if self._waiting is not None and self._waiting.empty():
+            raise AudioFileError(f"{path} cannot be read now: another file is still being opened; try again later")
+        self._waiting = None
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read_files, name="file-hashes", daemon=True)
+            self._reader.start()
+        answer: queue.SimpleQueue[str | AudioFileError] = queue.SimpleQueue()
+        self._asked.put((path, answer))
+        try:
+            found = answer.get(timeout=self._most_seconds)
+        except queue.Empty:
+            self._waiting = answer
+            raise AudioFileError(
+                f"{path} could not be read within {self._most_seconds:g} s; copy it to a disk of this machine"
+            ) from None
+        if isinstance(found, AudioFileError):
+            raise found
+        return found
+
+    def _read_files(self) -> None:
+        while True:
+            path, answer = self._asked.get()
+            try:
+                answer.put(self._hash_file(path))
+            except AudioFileError as error:
+                answer.put(error)
+            except (OSError, ValueError) as error:
+                answer.put(AudioFileError(f"{path} cannot be read: {error}"))
 
     def of(self, path: str) -> str:
         """The hash from the last ``look``. "" for a file that cannot be read; the renderer reports that error."""
@@ -45,11 +90,11 @@ def _file_of(path: str) -> str:
 def file_hash(path: str) -> str:
     """Twelve hex digits that identify the content of the file. Raises ``AudioFileError`` when it cannot be read."""
     path = _file_of(path)
-    if not Path(path).is_file():  # opening a FIFO would wait for its writer for ever
-        raise AudioFileError(f"there is no file {path}; give the path of an audio file on this machine")
     try:
-        with Path(path).open("rb") as file:
-            size = Path(path).stat().st_size
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if not size:  # also files of the system, such as /proc/kmsg, whose reading may never end
+                raise AudioFileError(f"{path} is empty; give the path of an audio file on this machine")
             digest = hashlib.sha256(str(size).encode())
             if size <= _WHOLE_BYTES:
                 digest.update(file.read())
@@ -58,5 +103,7 @@ def file_hash(path: str) -> str:
                     file.seek(piece * (size - _PIECE_BYTES) // (_PIECES - 1))
                     digest.update(file.read(_PIECE_BYTES))
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.EISDIR):
+            raise AudioFileError(f"there is no file {path}; give the path of an audio file on this machine") from None
         raise AudioFileError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     return digest.hexdigest()[:12]

@@ -59,6 +59,7 @@ class Session(Settings):
     """What a preset holds. ``parameters`` has only what it sets, by path; ``state`` fills in the defaults."""
 
     name: str = "untitled"
+    folder: str | None = field(default=None, compare=False)  # that the preset lies in
     description: str = ""
     model: str = DEFAULT_MODEL
     loop_beats: int = DEFAULT_LOOP_BEATS
@@ -98,7 +99,11 @@ def load_session(path: Path | str, model: str | None = None) -> Session:
     root = read_yaml(Path(path), _SMALLEST)
     stems = model_shape(model or _scalar_of(root, "model") or DEFAULT_MODEL).stems
     loop_beats = {str(beats): beats for beats in LOOP_BEATS}.get(_scalar_of(root, "loop_beats"), DEFAULT_LOOP_BEATS)
-    return SessionReader(str(path), stems, loop_beats).read(root).with_given(model=model)
+    return (
+        SessionReader(str(path), stems, loop_beats)
+        .read(root)
+        .with_given(model=model, folder=str(Path(path).resolve().parent))
+    )
 
 
 def preset_description(path: Path) -> str:

@@ -1,6 +1,7 @@
 """File hashes: a file exported again under its old name gives a new loop; a missing file is refused."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,35 @@ def test_a_deck_follows_a_changed_file_and_refuses_a_missing_one(tmp_path: Path)
     sim.run_to(sim.frame + 6 * BAR)
     assert sim.conductor.scheduler.decks["a"].sounding.key.base.init == ""
     assert len(sim.renders) == rendered
+
+
+def test_a_file_that_cannot_be_opened_in_time_is_refused_and_the_next_ones_at_once() -> None:
+    """A share of a machine that has gone: the engine would wait for ever."""
+    back = threading.Event()
+    opened: list[str] = []
+
+    def hash_file(path: str) -> str:
+        opened.append(path)
+        if path == "dead.wav":
+            back.wait()
+        return path
+
+    hashes = DiskFileHashes(hash_file, 0.05)
+    hashes.look("good.wav")
+    with pytest.raises(AudioFileError, match="could not be read within"):
+        hashes.look("dead.wav")
+    with pytest.raises(AudioFileError, match="still being opened"):
+        hashes.look("good.wav")
+    back.set()
+    while len(opened) < 3:  # what hung has come back
+        try:
+            hashes.look("other.wav")
+        except AudioFileError:
+            continue
+    assert hashes.of("other.wav") == "other.wav"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only where there is /proc")
+def test_a_file_of_the_system_is_refused() -> None:
+    with pytest.raises(AudioFileError, match="is empty"):
+        file_hash("/proc/self/status")

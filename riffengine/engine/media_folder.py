@@ -1,0 +1,56 @@
+"""MediaFolder: which files a command from another machine may name: those in the preset's folder.
+
+The names alone are looked at, and no file: the answer must not tell whether one exists, and one on a dead network
+share must not be waited for.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from riffengine.control.osc.options import is_loopback
+from riffengine.performance.command import Command, Rejected, Reply
+from riffengine.scheduler.actions import Action
+
+_REASON = (
+    "from another machine only files in the preset's folder can be chosen, by a relative or whole path, "
+    "and the pictures of the package by name"
+)
+
+
+def is_remote(source: str) -> bool:
+    """Whether a command of ``source`` may have come from another machine: OSC that did, and every web page."""
+    kind, _, rest = source.partition(":")
+    return kind == "web" or (kind == "osc" and not is_loopback(rest.rpartition(":")[0].strip("[]")))
+
+
+def _is_shipped(name: str) -> bool:
+    """Whether ``name`` is a picture of the package."""
+    pictures = Path(__file__).parents[1] / "pictures"
+    return any((pictures / kind / f"{name}.png").is_file() for kind in ("seed", "mask"))
+
+
+class MediaFolder:
+    """The files in ``folder`` and below it; ``None``: there is no preset, and other machines can name no file."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = None if folder is None else os.path.normpath(folder)
+
+    def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
+        """The refusal of a file outside the folder that another machine names; ``None`` for every other command."""
+        if not command.value or not is_remote(command.source):
+            return None
+        source, _, options = str(command.value).partition("?")
+        masks = [entry.removeprefix("mask=") for entry in options.split("&") if entry.startswith("mask=")]
+        if all(self._holds(name) for name in (source, *masks)):
+            return None
+        return Rejected(command, f"{command.path}: {_REASON}"), []
+
+    def _holds(self, name: str) -> bool:
+        if name.replace("-", "_").isidentifier() and _is_shipped(name):
+            return True
+        if self._folder is None or "\0" in name or "\\" in name or name.startswith("~"):
+            return False
+        whole = os.path.normpath(os.path.join(os.getcwd(), name))  # noqa: PTH109, PTH118 (Path would look at files)
+        return whole.startswith(self._folder.rstrip(os.sep) + os.sep)
