@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from riffengine.errors import AudioFileError, RenderCancelled, RendererError
 from riffengine.notes.loop_notes import pack
 from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.heap import return_free_memory
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import (
     Cancel,
@@ -183,6 +184,7 @@ def _render_jobs(queue: _JobQueue, store: LoopStore, family: Family, send: Calla
             with heartbeat.during(render.job):
                 answer = _render_job(render, queue, store, family, heartbeat)
             send(answer)
+            return_free_memory()  # after the answer, which waits for nothing
 
 
 def _render_job(
