@@ -44,7 +44,7 @@ CHAPTERS: dict[str, list[str]] = {
     "Listen and look": ["docs/examples", "docs/pictures"],
     "Measured": ["docs/measured", "tools/bench/results/README"],
     "Help": ["docs/troubleshooting", "GLOSSARY", "CHANGELOG"],
-    "Develop": ["ARCHITECTURE", "CONTRIBUTING", "docs/api", "docs/web_protocol", "docs/release"],
+    "Develop": ["ARCHITECTURE", "CONTRIBUTING", "SECURITY", "docs/api", "docs/web_protocol", "docs/release"],
 }  # fmt: skip
 
 
