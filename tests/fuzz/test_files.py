@@ -48,7 +48,7 @@ from riffengine.transport.beat_grid import BeatGrid, Moment
 from tests.fuzz.mangled import verdicts
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 5  # seeds drawn for each format
+EXAMPLES = 15  # seeds drawn for each format
 Read = Callable[[Path], object]
 
 

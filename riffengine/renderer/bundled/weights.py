@@ -136,6 +136,7 @@ def _shape(text: str) -> FlowShape:
     shape = FlowShape(**fields)
     numbers = {name: value for name, value in fields.items() if name != "velocities"}
     for name, value in numbers.items():
-        if type(value) is not int or not 0 <= value <= _LARGEST.get(name, _WIDEST):
+        least = 0 if name in ("context", "scalars") else 1
+        if type(value) is not int or not least <= value <= _LARGEST.get(name, _WIDEST):
             raise ValueError(f"{name} is {value!r}")
     return shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,11 @@ def _part(folder: Path, what: str, build: Any, files: list[Path]) -> Any:
     _check_numbers(folder / "config.json", config)
     path = weights_file(folder, what)
     try:
-        with torch.device("meta"):  # avoids seconds of drawing 860 million random numbers
+        # Of a layer without a width torch warns; the weights will not fit it.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            torch.device("meta"),
+        ):  # avoids seconds of drawing 860 million random numbers
             model = build({key: value for key, value in config.items() if key not in ("torch_dtype", *_CODE_KEYS)})
     except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError, AttributeError) as error:
         raise ModelError(
