@@ -25,6 +25,8 @@ from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
+from riffengine.errors import PluginError
+from riffengine.output.registry import DAW
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
@@ -279,6 +281,16 @@ class Engine:
 
     def _plugin_rack(self) -> PluginRack:
         context, blacklist = self._context, Blacklist.standard()
+        on_tracks = context.session.audio.output == DAW
+
+        def check(reference: str) -> None:
+            if on_tracks:
+                raise PluginError(
+                    f"{reference} is not loaded: a set on the tracks of a DAW has its effects there; insert it on "
+                    "the track, or play with another --output"
+                )
+            blacklist.check(reference)
+
         ports = RackPorts(
             send=self._player.send,
             submit=self.submit,
@@ -286,7 +298,7 @@ class Engine:
             now_ns=context.clock.now_ns,
             leads=self._set_plugin_lead,
             parameters_changed=context.surfaces.parameters_changed,
-            check=blacklist.check,
+            check=check,
             blame=lambda reference, reason: blacklist.add(reference, reason, SystemClock().unix_seconds()),
         )
         return PluginRack(context.conductor, context.session.audio.block_frames, ports)

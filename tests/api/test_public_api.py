@@ -254,7 +254,7 @@ def test_a_set_made_in_python_plays_its_decks_and_a_journal_is_rendered_again(tm
     [
         (riffengine.Session(parameters={"deck/a/promt": "house"}), {}, ParameterError, "deck/a/prompt"),
         (riffengine.Session(parameters={"deck/a/alpha": 2.0}), {}, ParameterError, "from 0 to 1"),
-        (riffengine.Session(), {"output": "radio"}, DeviceError, "auto, device or paced"),
+        (riffengine.Session(), {"output": "radio"}, DeviceError, "auto, device, paced or daw"),
         (riffengine.Session(), {"record": "set.mp3"}, AudioFileError, ".wav or .flac"),
         (riffengine.Session(), {"record": "no/folder/set.wav"}, AudioFileError, "no folder"),
         ("first-sond", {}, PresetError, "first-sound"),

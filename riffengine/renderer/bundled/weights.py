@@ -134,9 +134,9 @@ def _quantised(matrix: Tensor) -> tuple[Tensor, Tensor]:
 def _shape(text: str) -> FlowShape:
     fields: dict[str, Any] = parse_json(text)
     shape = FlowShape(**fields)
-    numbers = {name: value for name, value in fields.items() if name != "velocities"}
+    numbers = {name: value for name, value in fields.items() if name not in ("velocities", "guided")}
     for name, value in numbers.items():
-        least = 0 if name in ("context", "scalars") else 1
+        least = 0 if name in ("context", "scalars", "flow_steps") else 1
         if type(value) is not int or not least <= value <= _LARGEST.get(name, _WIDEST):
             raise ValueError(f"{name} is {value!r}")
     return shape

@@ -117,7 +117,7 @@ def test_this_machine_and_the_hosts_that_are_named_need_no_proof(options: OscOpt
 def test_help_for_everything_comes_in_a_few_datagrams() -> None:
     osc = OscHarness()
     osc.send("/riff/help")
-    assert len(osc.datagrams) <= 12 and all(len(datagram) <= 1400 for _, datagram in osc.datagrams)
+    assert len(osc.datagrams) <= 16 and all(len(datagram) <= 1400 for _, datagram in osc.datagrams)
 
 
 def test_a_subscription_from_elsewhere_ends_without_a_sign_of_life() -> None:

@@ -73,6 +73,12 @@ class Set:
             time.sleep(0.005)
         return None
 
+    def harm(self, blocks: PluginBlocks, kind: float, text: str) -> None:
+        """Ask for a fault until ``text`` is told: a new host may not take the first block."""
+        while not any(text in told for told in self.told):
+            self.through(blocks, ((3, kind),))
+        self.told.clear()
+
     def say(self, text: str) -> None:
         self.until(lambda: any(text in told for told in self.told))
         self.told.clear()
@@ -124,8 +130,7 @@ def test_a_crash_is_followed_by_a_host_with_the_present_parameters(a_set: Set) -
     blocks = PluginBlocks.attach(message.segment)
     a_set.submit(Command(f"{AT}/gain", 0.25))
     assert a_set.through(blocks) == 1.0  # the player did not pass the change on
-    a_set.through(blocks, ((3, 1.0),))  # a segmentation fault
-    a_set.say("ended by signal 11")
+    a_set.harm(blocks, 1.0, "ended by signal 11")  # a segmentation fault
     a_set.submit(Command(f"{AT}/gain", 0.75))  # while there is no host
     a_set.say("are back")
     assert a_set.through(blocks) == 0.25
@@ -140,8 +145,7 @@ def test_a_host_that_hangs_is_ended(a_set: Set) -> None:
     a_set.submit(Command(f"{AT}/plugin", "test:gain"))
     blocks = PluginBlocks.attach(a_set.attached().segment)
     assert a_set.through(blocks) == 1.0
-    a_set.through(blocks, ((3, 2.0),))  # sleeps for a second
-    a_set.say("hangs")
+    a_set.harm(blocks, 2.0, "hangs")  # sleeps for a second
     a_set.say("are back")
     assert a_set.through(blocks) == 1.0
     blocks.close()
@@ -151,11 +155,9 @@ def test_the_third_death_within_a_minute_bypasses_it_until_it_is_switched_on(a_s
     a_set.submit(Command(f"{AT}/plugin", "test:gain"))
     blocks = PluginBlocks.attach(a_set.attached().segment)
     for _ in range(2):
-        a_set.through(blocks, ((3, 3.0),))  # NaN
-        a_set.say("gives what is no sound")
+        a_set.harm(blocks, 3.0, "gives what is no sound")  # NaN
         a_set.say("are back")
-    a_set.through(blocks, ((3, 3.0),))
-    a_set.say("for the third time within a minute")
+    a_set.harm(blocks, 3.0, "for the third time within a minute")
     assert a_set.blamed == ["test:gain"]
     assert a_set.rack.facts()["plugins"] == 0 and a_set.rack.facts()["plugins_bypassed"]
     assert isinstance(a_set.sent[-1], DetachInsert)
