@@ -77,11 +77,13 @@ class Set:
         """Ask for a fault until ``text`` is told: a new host may not take the first block."""
         while not any(text in told for told in self.told):
             self.through(blocks, ((3, kind),))
-        self.told.clear()
+        self.say(text)
 
     def say(self, text: str) -> None:
+        """Wait until ``text`` is told, and forget what was told until then; what follows may be told already."""
         self.until(lambda: any(text in told for told in self.told))
-        self.told.clear()
+        first = next(index for index, told in enumerate(self.told) if text in told)
+        del self.told[: first + 1]
 
 
 @pytest.fixture
