@@ -146,14 +146,19 @@ def sound_of(piece: Piece, family: Family) -> Stereo:
         with tempfile.TemporaryDirectory() as folder:
             job = RenderJob(Path(folder) / "morph.flac", piece.sections[0].request, bars=piece.journey)
             render_file(job, family)
-            samples, _ = soundfile.read(job.output, dtype="float32")
-        return ended(samples)
+            samples, _ = soundfile.read(job.output, dtype="float32", always_2d=True)
+        return ended(in_stereo(samples))
     loops: list[Stereo] = []
     for part in piece.sections:
         audio = family.render(part.request, lambda: None).audio
         kept = [stem for name, stem in zip(family.stems, audio, strict=True) if name not in part.without]
-        loops += [np.sum(kept, axis=0, dtype=np.float32)] * part.rounds
+        loops += [in_stereo(np.sum(kept, axis=0, dtype=np.float32))] * part.rounds
     return ended(joined(loops))
+
+
+def in_stereo(samples: NDArray[np.float32]) -> Stereo:
+    """Samples ``(frames, 1 or 2)`` in two channels."""
+    return np.ascontiguousarray(np.broadcast_to(samples, (len(samples), 2)))
 
 
 def joined(loops: Sequence[Stereo]) -> Stereo:

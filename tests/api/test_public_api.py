@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import riffengine
 from riffengine.cli.parser import build_parser
@@ -30,6 +32,7 @@ from riffengine.errors import (
     RendererError,
     SetEnded,
 )
+from riffengine.renderer.bundled.descriptor import packaged_weights
 
 PUBLIC = {
     "Accepted", "Command", "EngineEvent", "Family", "Landing", "LoopNote", "Observation", "ParameterError",
@@ -268,10 +271,12 @@ def test_what_cannot_be_played_is_refused_before_anything_starts(
 
 
 def test_a_set_whose_renderer_cannot_start_says_why(tmp_path: Path) -> None:
-    weights = tmp_path / "broken.safetensors"
-    weights.write_bytes(b"no weights")
+    weights = tmp_path / "other.safetensors"  # its header is read here, its vocabulary in the renderer's process
+    with safe_open(packaged_weights(), framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        save_file(tensors, weights, {**file.metadata(), "vocabulary": "another"})
     performance = riffengine.play(riffengine.Session(model=str(weights)), output="paced")
-    with pytest.raises(riffengine.RiffError, match=r"broken|header|safetensors"), performance:
+    with pytest.raises(riffengine.RiffError, match="another vocabulary"), performance:
         performance.wait(60.0)
     assert performance.ended and not left_behind()
 

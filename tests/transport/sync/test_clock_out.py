@@ -34,7 +34,7 @@ class ClockReceiver:
         self.stage, self.said = stage, []  # type: ignore[var-annotated]
         self.outbox, self.follower = Outbox(), MidiClock()
         self.sent: list[tuple[int, bytes]] = []
-        self.closed, self.courses = 0, 0
+        self.closed, self.courses, self.ended = 0, 0, False
         self.clock_out = MidiClockOut(stage.conductor, stage.sync.frames, lambda: self, self.said.append)
         self.errors: list[tuple[float, float]] = []
         self._late = np.abs(np.random.default_rng(5).standard_normal(4096)) * late_ns
