@@ -71,6 +71,22 @@ def wait_for_note(journal: Path, words: str) -> None:
     raise AssertionError(f"no message contains {words!r}: {journal.read_text()[-2000:]}")
 
 
+def is_taken(surface: OscSurface, init: str) -> bool:
+    """Whether ``init`` is accepted, and not refused with a reason."""
+    surface.received.clear()
+    surface.send("/riff/deck/a/init", init)
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < deadline:
+        surface.status()
+        for address, values in surface.received:
+            if address == "/riff/ok" and values == ("deck/a/init", init):
+                return True
+            if address == "/riff/error":
+                assert len(str(values[1])) > 10, values
+                return False
+    raise AssertionError(f"{init} was not answered")
+
+
 @pytest.mark.wire
 @pytest.mark.slow
 @pytest.mark.timeout(900)
@@ -84,8 +100,8 @@ def test_an_unusable_init_is_reported_and_the_loop_plays_on(
     heard = int(str(surface.status()["jobs_heard"]))
     for number, (init, words) in enumerate(bad_inits(tmp_path).items()):
         place = init if init.startswith("straight") else str(tmp_path / init)
-        surface.send("/riff/deck/a/init", place)
-        surface.wait_for("/riff/ok", lambda v, p=place: v == ("deck/a/init", p))
+        if not is_taken(surface, place):  # what the engine sees at once is refused at once
+            continue
         if number == 5:  # the same message as the first, which is written once
             continue
         wait_for_note(tmp_path / "set.jsonl", words)

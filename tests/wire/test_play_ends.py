@@ -39,19 +39,19 @@ def preset(folder: Path, text: str) -> str:
 
 @pytest.mark.wire
 @pytest.mark.parametrize(
-    ("text", "arguments", "reason"),
+    ("text", "arguments", "reason", "status"),
     [
-        ("model: nowhere.safetensors", (), "nowhere.safetensors"),
-        ("output: {to: paced}", ("--record", "/nowhere/set.flac"), "/nowhere"),
-        ('output: {to: device, device: "no such card"}', (), "device"),
+        ("model: nowhere.safetensors", (), "nowhere.safetensors", 2),  # refused before anything starts
+        ("output: {to: paced}", ("--record", "/nowhere/set.flac"), "/nowhere", 1),
+        ('output: {to: device, device: "no such card"}', (), "device", 1),
     ],
 )
-def test_a_failed_start_gives_the_reason_and_exit_status_one(
-    tmp_path: Path, text: str, arguments: tuple[str, ...], reason: str
+def test_a_failed_start_gives_the_reason_and_an_exit_status(
+    tmp_path: Path, text: str, arguments: tuple[str, ...], reason: str, status: int
 ) -> None:
     process = start(preset(tmp_path, text), *arguments)
     output = finish(process)
-    assert process.returncode == 1, output
+    assert process.returncode == status, output
     assert reason in output
     assert "Traceback" not in output
 
