@@ -6,8 +6,6 @@ whether there is one. Readers notice by themselves what they have missed.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 from multiprocessing import shared_memory
 
@@ -15,7 +13,7 @@ import numpy as np
 
 from riffengine.errors import LoopStoreError
 from riffengine.processes.audio import Block
-from riffengine.processes.loop_store import Segment, reserve_segment
+from riffengine.processes.loop_store import Segment, release_segment, reserve_segment
 
 TAP_FRAMES = 1 << 18
 """5.9 s at 44.1 kHz, 2 MB in stereo: a reader that was stopped for so long has missed nothing."""
@@ -129,11 +127,4 @@ class AudioTap:
         """Detach; the engine also removes the memory."""
         self._header = np.zeros(_HEADER, np.int64)
         self._ring = np.zeros((0, self.channels), np.float32)
-        with contextlib.suppress(BufferError):  # another view is still held: the mapping ends with the process
-            self._memory.close()
-        if self._owner:
-            with contextlib.suppress(FileNotFoundError):
-                self._memory.unlink()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock = release_segment(self._memory, self._owner, self._lock)

@@ -8,7 +8,6 @@ for one (``daw_handshake``); the player process attaches to it, reads the host's
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
 import threading
@@ -19,7 +18,7 @@ import numpy as np
 from riffengine.errors import DawError
 from riffengine.processes import daw_layout as at
 from riffengine.processes.audio import Block
-from riffengine.processes.loop_store import Segment, reserve_segment
+from riffengine.processes.loop_store import Segment, release_segment, reserve_segment
 
 _HOST = struct.Struct("<q5d4qqd")  # the host time from HOST_JUMPS on, without its last field
 _TRIES = 16
@@ -267,14 +266,7 @@ class DawRing:
         self._i64, self._f64 = none[:, 0], none[:, 0].view(np.float64)
         self._f32, self._u32 = none[:, 0].view(np.float32), none[:, 0].view(np.uint32)
         self._spans, self._span_beats, self._samples = none, none.view(np.float64), none.view(np.float32)
-        with contextlib.suppress(BufferError):  # a view is still held: the mapping ends with the process
-            self._memory.close()
-        if self._owner:
-            with contextlib.suppress(FileNotFoundError):  # swept away as stale by another engine
-                self._memory.unlink()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock = release_segment(self._memory, self._owner, self._lock)
 
     def _counts(self, offset: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
         first = offset // 4 + 1

@@ -113,14 +113,7 @@ class LoopStore:
     def close(self) -> None:
         """Detach from the segment; the engine also removes it. No view of it may be left."""
         self._all = np.zeros((0, 0), dtype=np.float32)
-        with contextlib.suppress(BufferError):  # a view is still held: the mapping ends with the process
-            self._memory.close()
-        if self._owner:
-            with contextlib.suppress(FileNotFoundError):  # another process has removed it
-                self._memory.unlink()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock = release_segment(self._memory, self._owner, self._lock)
 
 
 def stale_segments() -> list[Path]:
@@ -175,6 +168,18 @@ def reserve_segment(size: int) -> tuple[Segment, int]:
             raise
         _discard(memory, lock)
     raise OSError(f"{_TRIES} segments were removed by another process")
+
+
+def release_segment(memory: shared_memory.SharedMemory, owner: bool, lock: int) -> int:
+    """Detach from a segment of which no view is left; its ``owner`` also removes it. Frees ``lock``; returns -1."""
+    with contextlib.suppress(BufferError):  # a view is still held: the mapping ends with the process
+        memory.close()
+    if owner:
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            memory.unlink()
+    if lock >= 0:
+        os.close(lock)
+    return -1
 
 
 def _discard(memory: shared_memory.SharedMemory, lock: int | None) -> None:

@@ -7,8 +7,6 @@ other. A host that dies takes no memory with it: the next one goes on with the n
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import shared_memory
@@ -18,7 +16,7 @@ import numpy as np
 from riffengine.errors import PluginError
 from riffengine.processes.audio import CHANNELS, Block
 from riffengine.processes.futex import Futex
-from riffengine.processes.loop_store import Segment, reserve_segment
+from riffengine.processes.loop_store import Segment, release_segment, reserve_segment
 
 BLOCK_FRAMES = 128
 """Frames of one block (2.7 ms at 48 kHz), cut on absolute frames whatever the sound device asks for."""
@@ -225,14 +223,7 @@ class PluginBlocks:
         """Detach; the engine also removes the segment."""
         for name in [name for name, part in vars(self).items() if isinstance(part, np.ndarray)]:
             delattr(self, name)
-        with contextlib.suppress(BufferError):  # a view is still held: the mapping ends with the process
-            self._memory.close()
-        if self._owner:
-            with contextlib.suppress(FileNotFoundError):
-                self._memory.unlink()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock = release_segment(self._memory, self._owner, self._lock)
 
 
 _SOUND_OFFSET = _HEADER_BYTES + (SLOTS * _SLOT.itemsize + 63) // 64 * 64
