@@ -14,7 +14,7 @@ from riffengine.engine.latency_meter import LatencyMeter
 from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.engine.midi_out.notes import MidiNotesOut
 from riffengine.engine.options import PlayOptions
-from riffengine.engine.plugins.wanted import WantedPlugin, wanted_plugins
+from riffengine.engine.plugins.wanted import wanted_plugins
 from riffengine.engine.stream_clock import StreamClock
 from riffengine.engine.surfaces.journal import open_journal
 from riffengine.engine.surfaces.registry import Surfaces
@@ -41,6 +41,7 @@ from riffengine.replay.player_log import PlayerLog
 from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.conductor import SLOTS_PER_DECK, Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
+from riffengine.session.fx import PluginSetting
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.sync.source import SLOWEST_BPM
@@ -71,7 +72,7 @@ class EngineContext:
     recording: RecordingController
     host: HostChannel
     say: Callable[[str], None]
-    plugins: tuple[WantedPlugin, ...] = ()  # that the set begins with
+    plugins: tuple[PluginSetting, ...] = ()  # that the set begins with
     tap: AudioTap | None = None  # the output for the web server
 
     @property

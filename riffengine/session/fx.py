@@ -31,7 +31,7 @@ _MOST_STATE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class PluginSetting:
-    """One plugin of a preset: where it stands, what it is, and how it is set."""
+    """A plugin that a set begins with; ``values`` by symbol, ``on`` and ``mix`` among them, as parameters hold them."""
 
     place: str
     number: int

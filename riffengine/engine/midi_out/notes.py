@@ -17,6 +17,7 @@ from riffengine.performance.gain import SILENT_DB, stem_audible
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.parameter_path import stems_of
 from riffengine.scheduler.conductor import Conductor
+from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.morph_bank import MorphBank
 from riffengine.transport.sync.frame_clock import FrameClock
 
@@ -93,12 +94,7 @@ class MidiNotesOut:
         deck, state = scheduler.decks[name], scheduler.state
         if not deck_audible(state, name):
             return DeckNotes()
-        alpha = scheduler.alpha(deck)
-        banks = []
-        for bank in (deck.sounding, deck.launching):
-            if bank is not None:
-                since = 0 if bank is deck.sounding or bank.frame <= frame else bank.frame
-                banks.append((since, bank_notes(bank, alpha, self.slot_notes)))
+        banks = notes_since(deck, scheduler.alpha(deck), frame, self.slot_notes)
         silent = frozenset(
             stem
             for stem in stems_of(state.values, name)
@@ -106,7 +102,19 @@ class MidiNotesOut:
         )
         if silent >= {"mix"}:  # a model of one stem
             silent |= frozenset(STEM_OF.values())
-        return DeckNotes(tuple(banks), silent, scheduler.facts.beats)
+        return DeckNotes(banks, silent, scheduler.facts.beats)
+
+
+def notes_since(
+    deck: DeckState, alpha: float, frame: int, slot_notes: Callable[[int], bytes]
+) -> tuple[tuple[int, bytes], ...]:
+    """The packed notes of the banks that ``deck`` plays and will play, each with the frame from which on it plays."""
+    banks = []
+    for bank in (deck.sounding, deck.launching):
+        if bank is not None:
+            since = 0 if bank is deck.sounding or bank.frame <= frame else bank.frame
+            banks.append((since, bank_notes(bank, alpha, slot_notes)))
+    return tuple(banks)
 
 
 def bank_notes(bank: MorphBank, alpha: float, slot_notes: Callable[[int], bytes]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from riffengine.engine.midi_out.notes import bank_notes
+from riffengine.engine.midi_out.notes import notes_since
 from riffengine.notes.loop_notes import STEM_OF
 from riffengine.notes.sequencer import DeckNotes, NoteSequencer
 from riffengine.processes.parameter_path import parse_path
@@ -59,14 +59,9 @@ class InstrumentNotes:
         if path.deck not in scheduler.decks:
             return DeckNotes()
         deck = scheduler.decks[path.deck]
-        alpha = scheduler.alpha(deck)
-        banks = []
-        for bank in (deck.sounding, deck.launching):
-            if bank is not None:
-                since = 0 if bank is deck.sounding or bank.frame <= frame else bank.frame
-                banks.append((since, bank_notes(bank, alpha, self.slot_notes)))
+        banks = notes_since(deck, scheduler.alpha(deck), frame, self.slot_notes)
         others = frozenset(STEM_OF.values()) - {path.stem} if path.stem in STEM_OF.values() else frozenset()
-        return DeckNotes(tuple(banks), others, scheduler.facts.beats)
+        return DeckNotes(banks, others, scheduler.facts.beats)
 
 
 def _on_one_channel(message: bytes) -> tuple[int, int, int]:

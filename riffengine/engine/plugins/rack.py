@@ -13,7 +13,6 @@ from pathlib import Path
 
 from riffengine.control.surface import Surface
 from riffengine.engine.plugins.insert_link import InsertLink
-from riffengine.engine.plugins.wanted import WantedPlugin
 from riffengine.errors import PluginError
 from riffengine.performance.command import Command, Rejected, Reply, Value
 from riffengine.performance.insert_parameters import (
@@ -33,6 +32,7 @@ from riffengine.processes.player_messages import SetControl, ToPlayer
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES
 from riffengine.scheduler.actions import Action
 from riffengine.scheduler.conductor import Conductor
+from riffengine.session.fx import PluginSetting
 
 _REFERENCE = re.compile(r"(lv2|clap|vst3):\S.*")
 _SPARE_SECONDS = 2.0  # until the next spare is started: what crashed is loaded again first
@@ -73,7 +73,7 @@ class PluginRack(Surface):
 
     # --- for the engine ---------------------------------------------------------------------------------------------
 
-    def begin(self, wanted: tuple[WantedPlugin, ...]) -> None:
+    def begin(self, wanted: tuple[PluginSetting, ...]) -> None:
         """Load the plugins that the set begins with."""
         for plugin in wanted:
             path = plugin_path(plugin.place, plugin.number)

@@ -1,35 +1,18 @@
-"""WantedPlugin: the plugins that a set begins with, from its preset or from the state of the last set."""
+"""The plugins that a set begins with: from its preset, or from the state of the last set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from riffengine.performance.command import Value
 from riffengine.performance.insert_parameters import plugins_in
 from riffengine.recovery import Recovery
+from riffengine.session.fx import PluginSetting
 from riffengine.session.session import Session
 
 
-@dataclass(frozen=True)
-class WantedPlugin:
-    """A plugin to begin with: ``values`` by symbol, ``on`` and ``mix`` among them, as the parameters hold them."""
-
-    place: str
-    number: int
-    reference: str
-    values: Mapping[str, Value]
-    state: bytes = b""
-
-
-def wanted_plugins(session: Session, recovery: Recovery | None) -> tuple[WantedPlugin, ...]:
+def wanted_plugins(session: Session, recovery: Recovery | None) -> tuple[PluginSetting, ...]:
     """Those of ``session``; where the last set is resumed, those that it had, with their values and states."""
     saved = recovery.saved if recovery is not None else None
     if saved is None:
-        return tuple(
-            WantedPlugin(found.place, found.number, found.reference, found.values, found.state)
-            for found in session.plugins
-        )
+        return session.plugins
     wanted = []
     for place, numbers in plugins_in(saved.parameters).items():
         for number, reference in sorted(numbers.items()):
@@ -37,5 +20,5 @@ def wanted_plugins(session: Session, recovery: Recovery | None) -> tuple[WantedP
             values = {p.removeprefix(at): v for p, v in saved.parameters.items() if p.startswith(at)}
             values.pop("plugin")
             state = bytes.fromhex(saved.plugin_states.get(at.rstrip("/"), ""))
-            wanted.append(WantedPlugin(place, number, reference, values, state))
+            wanted.append(PluginSetting(place, number, reference, values, state))
     return tuple(wanted)

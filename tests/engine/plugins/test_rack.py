@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from riffengine.engine.plugins.rack import PluginRack, RackPorts
-from riffengine.engine.plugins.wanted import WantedPlugin
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import standard_tree
 from riffengine.processes.player_messages import AttachInsert, DetachInsert, SetControl, SetInsertLatency, ToPlayer
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
 from riffengine.scheduler.actions import ToPlayerMessage
 from riffengine.scheduler.conductor import Conductor
+from riffengine.session.fx import PluginSetting
 from riffengine.transport.beat_grid import BeatGrid
 
 RATE = 44100
@@ -94,7 +94,7 @@ def a_set() -> Iterator[Set]:
 
 
 def test_a_plugin_joins_the_tree_with_what_it_has_and_what_the_preset_wants(a_set: Set) -> None:
-    a_set.rack.begin((WantedPlugin("deck/a", 1, "test:late", {"gain": 0.5, "mix": 1.0, "nothing": 1}),))
+    a_set.rack.begin((PluginSetting("deck/a", 1, "test:late", {"gain": 0.5, "mix": 1.0, "nothing": 1}),))
     message = a_set.attached()
     assert (message.place, message.latency_frames) == ("deck/a", 256)
     assert message.controls[:3] == (f"{AT}/on", f"{AT}/mix", f"{AT}/gain")
@@ -171,7 +171,7 @@ def test_the_third_death_within_a_minute_bypasses_it_until_it_is_switched_on(a_s
 
 
 def test_the_state_is_kept_and_a_new_player_is_told(a_set: Set) -> None:
-    a_set.rack.begin((WantedPlugin("master", 1, "test:gain", {}, b"0.125"),))
+    a_set.rack.begin((PluginSetting("master", 1, "test:gain", {}, b"0.125"),))
     blocks = PluginBlocks.attach(a_set.attached().segment)
     assert a_set.through(blocks) == 0.125
     a_set.until(lambda: a_set.rack.states() == {"master/fx/1": b"0.125"})
