@@ -84,7 +84,7 @@ def test_two_steps_of_the_teacher_become_one(monkeypatch):
     monkeypatch.setattr(distil, "guided", lambda teacher, x, t, batch, strength: t[:, None, None] * torch.ones_like(x))
     times = flow_times(12, 1.0, distil.SCORE_SHIFT)
     x, t, then = torch.zeros(1, 2, 3), torch.tensor([times[4]]), torch.tensor([times[6]])
-    velocity = distil.mean_velocity(None, x, t, then, 2, None, torch.ones(1))
+    velocity = distil.mean_velocity(None, x, t, then, None, torch.ones(1))
     led = (times[5] - times[4]) * times[4] + (times[6] - times[5]) * times[5]
     torch.testing.assert_close((then - t) * velocity[0, 0, 0], torch.tensor([led]))
 

@@ -34,10 +34,10 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor | None]  # target, word weights, sc
 
 @dataclass(frozen=True)
 class Plan:
-    """What a student learns: the ``times`` of its steps, how many steps of the teacher one is, the usual guidance."""
+    """What a student learns: the ``times`` of its steps, whether one is two of the teacher's, the usual guidance."""
 
     times: Tensor
-    substeps: int
+    halves: bool
     guidance: float
 
     def strengths(self, count: int, rng: np.random.Generator) -> Tensor:
@@ -50,8 +50,8 @@ class Plan:
 
 
 PLANS = {
-    "score": Plan(torch.tensor(flow_times(SCORE_STEPS // 2, 1.0, SCORE_SHIFT)), 2, SCORE_GUIDANCE),
-    "render": Plan(torch.tensor(flow_times(SOUND_STEPS, 1.0, SOUND_SHIFT)), 1, 3.0),
+    "score": Plan(torch.tensor(flow_times(SCORE_STEPS // 2, 1.0, SCORE_SHIFT)), True, SCORE_GUIDANCE),
+    "render": Plan(torch.tensor(flow_times(SOUND_STEPS, 1.0, SOUND_SHIFT)), False, 3.0),
 }
 
 
@@ -69,18 +69,14 @@ def guided(teacher: FlowTransformer, x: Tensor, t: Tensor, batch: Batch, strengt
 
 
 def mean_velocity(
-    teacher: FlowTransformer, x: Tensor, t: Tensor, then: Tensor, substeps: int, batch: Batch, strength: Tensor
+    teacher: FlowTransformer, x: Tensor, t: Tensor, then: Tensor, batch: Batch, strength: Tensor
 ) -> Tensor:
-    """The velocity of a straight line from ``x`` at ``t`` to where ``substeps`` teacher steps lead at ``then``."""
-    if substeps == 1:
-        return guided(teacher, x, t, batch, strength)
-    state, now = x, t
-    for step in range(substeps):
-        # The teacher's own times between two of the student's: evenly spaced before the shift.
-        after = then if step == substeps - 1 else between(t, then)
-        state = state + (after - now)[:, None, None] * guided(teacher, state, now, batch, strength)
-        now = after
-    return (state - x) / (then - t)[:, None, None]
+    """The velocity of a straight line from ``x`` at ``t`` to where two steps of the teacher lead at ``then``."""
+    middle = between(t, then)
+    first, second = ((middle - t)[:, None, None], (then - middle)[:, None, None])
+    moved = first * guided(teacher, x, t, batch, strength)
+    moved = moved + second * guided(teacher, x + moved, middle, batch, strength)
+    return moved / (then - t)[:, None, None]
 
 
 def between(t: Tensor, then: Tensor) -> Tensor:
@@ -111,12 +107,12 @@ def main() -> None:
     torch.manual_seed(1 + first)
     train = LoopSet(args.source, args.stage, slice(200, None), [5, first])
     held = LoopSet(args.source, args.stage, slice(0, 200), [6])
-    shape = replace(teacher.shape, guided=True, flow_steps=len(plan.times) - 1 if plan.substeps > 1 else 0)
+    shape = replace(teacher.shape, guided=True, flow_steps=len(plan.times) - 1 if plan.halves else 0)
 
     def loss_on(net: FlowTransformer, batch: Batch, noise: Tensor, step: Tensor, strength: Tensor, own: int) -> Tensor:
         """The first ``own`` rows are states on the student's own way from noise."""
         t, then = plan.times[step], plan.times[step + 1]
-        if plan.substeps == 1:  # any time, for requests of any number of steps
+        if not plan.halves:  # any time, for requests of any number of steps
             share = torch.rand(len(step), generator=torch.Generator().manual_seed(int(step.sum())))
             share[:own] = 0.0
             t = t + share * (then - t)
@@ -136,7 +132,10 @@ def main() -> None:
                     moved = state + (plan.times[number + 1] - plan.times[number]) * velocity
                     state = torch.where((step[:own] > number)[:, None, None], moved, state)
                 x[:own] = state
-            target = mean_velocity(teacher, x, t, then, plan.substeps, batch, strength)
+            if plan.halves:
+                target = mean_velocity(teacher, x, t, then, batch, strength)
+            else:
+                target = guided(teacher, x, t, batch, strength)
         error = (student_velocity(net, x, t, batch, strength) - target).square().mean(dim=(1, 2))
         return (error / (1 + (strength - 1).square() / 9)).mean()  # strong guidance has large velocities
 

@@ -58,7 +58,7 @@ def add_sound(table: Table, group: str, loops: list[StereoLoop]) -> None:
         table.add(group, name, [rise for stem in drums for rise in rises_ms(stem, strokes(stem, *hz), *hz)], np.median)
     loudness = np.array([loop_loudness(mix.T, RATE) for mix in mixes])
     table.add(group, "LUFS", loudness)
-    table.add(group, "LUFS spread", loudness, _spread)
+    table.add(group, "LUFS spread", loudness, np.std)
     table.add(group, "LUFS largest jump", loudness, np.ptp)
     table.add(group, "true peak dBTP", [true_peak_db(mix) for mix in mixes], np.max)
     table.add(group, "side dB", [side_db(mix) for mix in mixes], np.median)
@@ -81,7 +81,3 @@ def add_drums_rebuilt(table: Table, real: list[StereoLoop], rebuilt: list[NDArra
             echoes += pre_echo_db(stems[0], original, strokes(original, *SNARE_HZ))
     table.add("reconstructed", "drums LSD dB", distances, np.median)
     table.add("reconstructed", "drums pre-echo dB", echoes, np.median)
-
-
-def _spread(values: NDArray[np.float64], axis: int | None = None) -> NDArray[np.float64]:
-    return np.asarray(np.std(values, axis=axis))
