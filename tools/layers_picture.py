@@ -65,7 +65,8 @@ def sentence(folder: str) -> str:
 
 def data_folders() -> list[str]:
     """The folders of the package that hold no code."""
-    return sorted(path.name for path in PACKAGE.iterdir() if path.is_dir() and not any(path.rglob("*.py")))
+    folders = (path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__")
+    return sorted(path.name for path in folders if not any(path.rglob("*.py")))
 
 
 def imports() -> set[Arrow]:
