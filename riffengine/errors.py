@@ -15,6 +15,7 @@ RiffError
 ├── LoopStoreError         shared memory for loops is missing, full or belongs to another session
 ├── PluginError            a plugin cannot be found, loaded or restored
 ├── DawError               the plugin for DAWs cannot be built or reached
+├── AgentError             what an agent asked for cannot be done, or no engine answers it
 ├── ServiceError           a log file, a port or a terminal cannot be opened
 ├── AudioFileError         an audio file cannot be read or written
 ├── PictureError           a spectrogram image cannot be read or written
@@ -91,6 +92,10 @@ class LoopStoreError(RiffError):
 
 class PluginError(RiffError):
     """A plugin cannot be found, loaded or restored; the sound continues without it."""
+
+
+class AgentError(RiffError):
+    """What an agent asked for cannot be done, or no engine answers it; nothing was changed."""
 
 
 class DawError(RiffError):

@@ -10,6 +10,7 @@ from riffengine.cli.clients import CLIENTS
 from riffengine.cli.devices import DEVICES
 from riffengine.cli.doctor import DOCTOR
 from riffengine.cli.learn import LEARN
+from riffengine.cli.mcp import MCP
 from riffengine.cli.models import CONVERT, MODELS
 from riffengine.cli.play import PLAY
 from riffengine.cli.plugin import PLUGIN
@@ -38,6 +39,7 @@ VERBS: dict[str, Verb] = {
     "devices": DEVICES,
     "plugin": PLUGIN,
     "plugins": PLUGINS,
+    "mcp": MCP,
     "words": WORDS,
     "doctor": DOCTOR,
     "bench": BENCH,

@@ -17,6 +17,7 @@ from riffengine.clock import Clock, SystemClock
 from riffengine.control.surface import SurfaceContext
 from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
+from riffengine.engine.hands_first import HandsFirst
 from riffengine.engine.media_folder import MediaFolder
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
@@ -82,6 +83,7 @@ class Engine:
             Handler.PLUGIN: self.plugins.answer,
             Handler.INIT: MediaFolder(session.folder).answer,
         }
+        self._hands = HandsFirst()
         self._faults = 0
         self._stopping = asyncio.Event()
         self._hurried = False
@@ -135,6 +137,8 @@ class Engine:
         context.latency.replied(reply, before)
         if isinstance(reply, Accepted) and (remark := context.surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
+        if isinstance(reply, Accepted):
+            self._hands.moved(command, moment.beat)
         reply = on_time(reply, at_frame, moment, context.conductor.moment)
         context.surfaces.replied(moment, reply, self.state)
         self.carry_out([*pinned(actions, at_frame), *context.sync.applied(reply, moment.frame)])
@@ -145,6 +149,8 @@ class Engine:
         checked = self._context.conductor.tree.checked(command)
         if isinstance(checked, Rejected):
             return checked, []
+        if reason := self._hands.refusal(checked.command, self.now().beat):
+            return Rejected(command, reason), []
         act = self._first_handlers.get(handler_of(command.path))
         answered = act(checked.command, frame) if act is not None else None
         if answered is None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 Value = float | int | str | bool
 
+AGENT_SOURCE = "mcp:"
+"""What the source of an agent's commands begins with."""
+
 
 @dataclass(frozen=True)
 class Command:

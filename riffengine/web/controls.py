@@ -17,7 +17,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from riffengine.clock import Clock
 from riffengine.errors import ControlError
-from riffengine.performance.command import Command, Reply, Value
+from riffengine.performance.command import AGENT_SOURCE, Command, Reply, Value
 from riffengine.performance.error_text import quoted
 from riffengine.web.messages import Submit
 from riffengine.web.options import Role, WebLimits
@@ -77,10 +77,11 @@ class Controls:
         """The engine will not answer what was asked before."""
         self._waiting.clear()
 
-    async def serve(self, wire: web.WebSocketResponse, role: Role, codecs: tuple[str, ...]) -> None:
-        """Talk to one page until it ends; ``wire`` is prepared."""
+    async def serve(self, wire: web.WebSocketResponse, role: Role, codecs: tuple[str, ...], agent: str = "") -> None:
+        """Talk to one page, or to the agent of that name, until it ends; ``wire`` is prepared."""
         self._clients_so_far += 1
-        client = _Client(wire, role, f"web:{self._clients_so_far}", self._limits, self._clock)
+        name = f"{AGENT_SOURCE}{agent}" if agent else f"web:{self._clients_so_far}"
+        client = _Client(wire, role, name, self._limits, self._clock)
         client.send(self._projection.welcome(client.name, role, codecs))
         client.send(self._votes.message())
         self._clients.add(client)

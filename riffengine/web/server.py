@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from multiprocessing.connection import Connection
@@ -41,6 +42,8 @@ _ALIVE_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 20.0
 _MOST_BARS = 64
 _MOST_SAVES = 2  # at a time
+_NOT_A_NAME = re.compile(r"[^a-z0-9-]+")
+_LONGEST_AGENT = 24
 Handler = Callable[[web.BaseRequest, Role], Awaitable[web.StreamResponse]]
 
 
@@ -278,5 +281,6 @@ class WebServer:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
         wire.headers.update(SECURITY_HEADERS)
         await wire.prepare(request)
-        await self._controls.serve(wire, role, self._audio.socket_codecs)
+        agent = _NOT_A_NAME.sub("-", request.query.get("agent", "")[:_LONGEST_AGENT])
+        await self._controls.serve(wire, role, self._audio.socket_codecs, agent)
         return wire

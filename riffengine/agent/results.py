@@ -1,0 +1,109 @@
+"""What the tools answer with: plain dataclasses, from which the agent is told a schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """A parameter: ``heard`` is the class of its changes, ``allowed`` what it takes, ``value`` the present one."""
+
+    path: str
+    kind: str
+    heard: str
+    help: str
+    allowed: str
+    value: Value | None
+
+
+@dataclass(frozen=True)
+class Description:
+    """``groups`` of parameters and how many each has; ``parameters`` of those asked for, at most 80 of ``count``."""
+
+    groups: dict[str, int]
+    parameters: list[ParameterInfo]
+    count: int
+
+
+@dataclass(frozen=True)
+class DeckState:
+    """``phase`` is how far the deck is with what is wanted, ``heard`` the prompt that is heard now."""
+
+    phase: str
+    heard: str
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """``landings`` are the changes that are not heard yet, with their beats."""
+
+    set: str
+    role: str
+    beat: float
+    bar: int
+    bpm: float
+    key: str
+    crossfader: float
+    panicked: bool
+    scene: str
+    decks: dict[str, DeckState]
+    landings: dict[str, float]
+    events: list[str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a change: the value that was set and when it is heard, or why it was ``refused``."""
+
+    path: str
+    value: Value | None = None
+    heard_on_beat: float | None = None
+    heard_in_seconds: float | None = None
+    note: str = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """The scenes of the set, the present one, and what became of an action."""
+
+    names: list[str]
+    present: str
+    change: Change | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """``continuations`` of the last word, and for each ``unknown`` word what may have been meant."""
+
+    continuations: list[str]
+    unknown: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where the set is."""
+
+    beat: float
+    bar: int
+    bpm: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file that was written."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A moment as text, and what of it cannot travel."""
+
+    text: str
+    notes: list[str]

@@ -1,0 +1,36 @@
+"""A person's hand on a control wins over an agent for eight bars."""
+
+from __future__ import annotations
+
+from riffengine.engine.hands_first import HandsFirst
+from riffengine.performance.command import Command
+
+
+def test_an_agent_waits_for_eight_bars_after_a_persons_move() -> None:
+    hands = HandsFirst()
+    hands.moved(Command("deck/a/alpha", 0.5, "midi:nano"), 10.0)
+    agents = Command("deck/a/alpha", 0.1, "mcp:agent")
+    assert "until beat 42" in hands.refusal(agents, 41.9)
+    assert hands.refusal(agents, 42.0) == ""
+
+
+def test_an_agent_may_move_what_nobody_has_moved_and_what_it_moved_itself() -> None:
+    hands = HandsFirst()
+    hands.moved(Command("deck/a/alpha", 0.5, "osc:127.0.0.1:9"), 10.0)
+    hands.moved(Command("deck/b/alpha", 0.5, "mcp:agent"), 10.0)
+    assert hands.refusal(Command("deck/b/alpha", 0.1, "mcp:agent"), 11.0) == ""
+    assert hands.refusal(Command("deck/a/gain", 0.1, "mcp:agent"), 11.0) == ""
+
+
+def test_a_person_is_never_refused() -> None:
+    hands = HandsFirst()
+    hands.moved(Command("deck/a/alpha", 0.5, "web:1"), 10.0)
+    assert hands.refusal(Command("deck/a/alpha", 0.1, "osc:127.0.0.1:9"), 10.5) == ""
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    hands = HandsFirst()
+    for number in range(5000):
+        hands.moved(Command(f"path/{number}", 1.0, "osc:127.0.0.1:9"), 0.0)
+    assert len(hands._moved) <= 1024
+    assert hands.refusal(Command("path/4999", 0.0, "mcp:agent"), 1.0)
