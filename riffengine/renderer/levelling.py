@@ -27,7 +27,7 @@ BLOCK = 32
 """Frames per gain of the curve (0.7 ms at 44.1 kHz)."""
 
 OVERSAMPLING = 4
-MAX_REDUCTION_DB = 18.0
+MAX_REDUCTION_DB = 20.0
 """What the limiter takes at most from the highest peak. A loop of a few clicks stays quieter than the target."""
 
 _MARGIN_DB = 0.2  # the gain moves within a block, and the reconstruction filter is not ideal

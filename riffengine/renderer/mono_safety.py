@@ -16,7 +16,7 @@ MOST_SIDE_DB = -6.8
 _HALF_OCTAVES = 22.0 * 2.0 ** np.arange(0.0, 10.1, 0.5)  # an octave anywhere is then safe as well
 _TOLERANCE_DB = 0.5
 _ROUNDS = 4  # a smooth gain does not reach the bottom of a narrow dip at once
-_LEAST_SHARE = 3e-4  # of the energy: a band below it is not heard as a loss
+_LEAST_SHARE = 1e-4  # of the energy: a band below it is not heard as a loss
 
 Spectrum = NDArray[np.complex64] | NDArray[np.complex128]
 Gain = NDArray[np.float32]

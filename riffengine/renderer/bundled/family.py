@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,9 +124,13 @@ class BundledModel:
         self._decode_seconds += time.perf_counter() - began
         silent = (*loop.silent, *kept_stems)
         iterations = PHASE_ITERATIONS // 2 if request.steps <= _DRAFT_STEPS else PHASE_ITERATIONS
-        audio = self._decoder.audio(mels, _own_frames(request), iterations, silent, phase_from).numpy()
-        mono, rate = resample_loop(audio, _frames(request)), request.sample_rate
-        stereo = mono_safe(np.stack(self._in_stereo(mono, self._codec.decode_images(loop.latents), rate)), rate)
+        images, frames, rate = self._codec.decode_images(loop.latents), _frames(request), request.sample_rate
+
+        def in_stereo(index: int, stem: Tensor) -> NDArray[np.float32]:
+            return self._in_stereo(index, resample_loop(stem.numpy(), frames), images[index], rate)
+
+        stems = self._decoder.finished(mels, _own_frames(request), iterations, in_stereo, silent, phase_from)
+        stereo = mono_safe(np.stack(stems), rate)
         if base is None or retake is None:
             final = level(stereo, LOUDNESS_LUFS, rate)
         else:
@@ -136,18 +139,13 @@ class BundledModel:
             self._final_stems.put(request, final)
         return final
 
-    def _in_stereo(
-        self, mono: NDArray[np.float32], images: Sequence[Tensor | None], rate: int
-    ) -> list[NDArray[np.float32]]:
-        """Every stem ``(frames, 2)``: with its generated stereo image, or a constant one if the weights have none."""
-        stems = []
-        for seed, (shape, stem, image) in enumerate(zip(self._codec.shapes, mono, images, strict=True)):
-            if image is None or not stem.any():
-                stems.append(widened(stem, WIDTHS.get(shape.name, _OTHER_WIDTH), rate))
-            else:
-                side = side_signal(torch.from_numpy(stem), image[0], shape.image_hz, rate, seed).numpy()
-                stems.append(np.stack([stem + side, stem - side], axis=1))
-        return stems
+    def _in_stereo(self, index: int, stem: NDArray[np.float32], image: Tensor | None, rate: int) -> NDArray[np.float32]:
+        """A stem ``(frames, 2)``: with its generated stereo image, or a constant one if the weights have none."""
+        shape = self._codec.shapes[index]
+        if image is None or not stem.any():
+            return widened(stem, WIDTHS.get(shape.name, _OTHER_WIDTH), rate)
+        side = side_signal(torch.from_numpy(stem), image[0], shape.image_hz, rate, index).numpy()
+        return np.stack([stem + side, stem - side], axis=1)
 
     def _mix_of_ends(self, request: RenderRequest, check: Check) -> Tensor | None:
         """The audio of both ends of a morph, mixed by alpha ``(stems, frames)``. Depends on the request alone.
@@ -201,7 +199,8 @@ class BundledModel:
 def _decoded(loop: LevelledLoop) -> NDArray[np.float32]:
     """The mono stems ``(stems, frames)`` before they were widened and levelled."""
     gains = np.array(loop.stem_gains or 1.0, np.float32).reshape(-1, 1)
-    return np.asarray(loop.audio.mean(axis=2) / (gains * loop.gain), np.float32)
+    left, right = loop.audio[..., 0], loop.audio[..., 1]
+    return np.asarray((left + right) * (0.5 / (gains * loop.gain)), np.float32)
 
 
 def _frames(request: RenderRequest) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,10 @@ from riffengine.renderer.bundled.latent_codec import LatentCodec
 from riffengine.renderer.bundled.score import BEATS
 from riffengine.renderer.codec import Codec
 from riffengine.renderer.codec.envelopes import EnvelopeNet, LoopEnvelopes
+
+T = TypeVar("T")
+Finish = Callable[[int, Tensor], T]
+"""What becomes of a stem when its audio is ready: of its number and its audio ``(frames,)``."""
 
 
 class StemDecoder:
@@ -28,30 +33,43 @@ class StemDecoder:
         silent: Sequence[str] = (),
         phase_from: Tensor | None = None,
     ) -> Tensor:
-        """The audio ``(stems, frames)`` of one loop; stems in ``silent`` are exactly zero and cost nothing.
+        """The audio ``(stems, frames)`` of one loop, as ``finished`` makes it."""
+        return torch.stack(self.finished(mels, frames, iterations, lambda _, stem: stem, silent, phase_from))
+
+    def finished(
+        self,
+        mels: Sequence[Tensor],
+        frames: int,
+        iterations: int,
+        finish: Finish[T],
+        silent: Sequence[str] = (),
+        phase_from: Tensor | None = None,
+    ) -> list[T]:
+        """What ``finish`` makes of the audio of each stem; stems in ``silent`` are exactly zero and cost nothing.
 
         The drums get all ``iterations`` of phase reconstruction, and pitched stems half of them: 4 in place of 8 cost
         .2 dB of LSD and put .01 more of the peaks in tune; drums would sound 1 dB louder before their strokes.
         ``phase_from`` is the audio ``(stems, frames)`` of a similar loop: phase reconstruction starts from its phases,
-        except for stems that are silent there. Two threads compute the stems in parallel; the samples are the same as
-        with one thread.
+        except for stems that are silent there. Two threads compute the stems in parallel, and call ``finish`` there;
+        the samples are the same as with one thread.
         """
         shapes = self._codec.shapes
-        out = torch.zeros(len(shapes), frames)
         codecs = self._codec.codecs_for(mels[0].shape[1] * BEATS // shapes[0].codec.frames)
         inference = torch.is_inference_mode_enabled()
 
-        def decode_stem(index: int) -> None:
-            start = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
-            drums = shapes[index].name == "drums"
-            decode, rounds = (self._decode_drums, iterations) if drums else (self._decode, iterations // 2)
+        def stem_at(index: int) -> T:
             with torch.inference_mode(inference):
-                out[index] = decode(codecs[index], mels[index], frames, start, rounds)
+                if shapes[index].name in silent:
+                    return finish(index, torch.zeros(frames))
+                start = None if phase_from is None or not phase_from[index].any() else phase_from[index][None]
+                drums = shapes[index].name == "drums"
+                decode, rounds = (self._decode_drums, iterations) if drums else (self._decode, iterations // 2)
+                return finish(index, decode(codecs[index], mels[index], frames, start, rounds))
 
-        audible = [i for i, shape in enumerate(shapes) if shape.name not in silent]
+        slowest_first = sorted(range(len(shapes)), key=lambda index: shapes[index].name != "drums")
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(decode_stem, sorted(audible, reverse=True)))  # the slowest first
-        return out
+            stems = dict(zip(slowest_first, pool.map(stem_at, slowest_first), strict=True))
+        return [stems[index] for index in range(len(shapes))]
 
     @staticmethod
     def _decode(codec: Codec, mel: Tensor, frames: int, start: Tensor | None, iterations: int) -> Tensor:

@@ -18,6 +18,7 @@ _MEL_UPDATES = 8  # 8 and 10 give 0.05 dB less LSD than 4; each costs about a mi
 _NOISE_FLOOR = 10.0 ** (-50 / 20)
 _CACHED_NOISES = 2  # of as many lengths; each is up to 3 MB
 _CACHED_LENGTHS = 8  # loop lengths (tempi); each costs two megabytes at 60 bpm
+_LOBE_BINS = 16  # above the highest predicted bin: a bin takes the phase of its peak, which may lie above it
 
 
 class Codec:
@@ -37,6 +38,7 @@ class Codec:
         self._stfts: LruCache[int, CircularStft] = LruCache(_CACHED_LENGTHS)
         self._white_noise: LruCache[int, Tensor] = LruCache(_CACHED_NOISES)
         self._noise_bins = None if noise_from_hz is None else noise_bins(params, noise_from_hz).to(self.device)
+        self._predicted_bins = 0 if self._noise_bins is None else int((~self._noise_bins).nonzero().max()) + 1
 
     def encode(self, audio: Tensor) -> Tensor:
         """Mel images ``(batch, T, n_mels) float32`` of circular loops ``(batch, L) float32`` in -1..1.
@@ -71,18 +73,28 @@ class Codec:
         stft = self._stft(frames)
         bands = self._bands_of(mel)
         magnitudes = self._magnitudes(bands)
-        if phase_from is None:
-            start = torch.polar(magnitudes, predicted_phase(magnitudes, stft))
-            if self._noise_bins is not None:
-                start = torch.where(self._noise_bins, with_magnitude(self._noise(noise, stft), magnitudes), start)
-        else:
+        if phase_from is not None:
             given = self._spectra_of(phase_from, magnitudes, stft)
             if self._noise_bins is not None:  # where it has no highs, its phases there are rounding errors
                 floor = _NOISE_FLOOR * with_magnitude(self._noise(noise, stft), magnitudes)
                 given = given + torch.where(self._noise_bins, floor, torch.zeros_like(floor))
             start = with_magnitude(given, magnitudes)
+        elif self._noise_bins is not None:
+            start = self._partly_predicted(magnitudes, self._noise_bins, noise, stft)
+        else:
+            start = torch.polar(magnitudes, predicted_phase(magnitudes, stft))
         spectra = griffin_lim(start, bands, self._filterbank, stft, iterations, _MOMENTUM)
         return stft.audio(spectra).div_(stft.gain)
+
+    def _partly_predicted(
+        self, magnitudes: Tensor, noise_bins: Tensor, noise: Tensor | None, stft: CircularStft
+    ) -> Tensor:
+        """Spectra with the phases of ``noise`` in ``noise_bins``, and predicted phases in the others."""
+        start = with_magnitude(self._noise(noise, stft), magnitudes)
+        bins = min(self._predicted_bins + _LOBE_BINS, magnitudes.shape[-1])
+        predicted = torch.polar(magnitudes[..., :bins], predicted_phase(magnitudes, stft, bins))
+        start[..., :bins] = torch.where(noise_bins[:bins], start[..., :bins], predicted)
+        return start
 
     def _magnitudes(self, bands: Tensor) -> Tensor:
         """FFT magnitudes ``(batch, T, bins)`` with the given bands: a back-projection, then a few updates.

@@ -14,8 +14,10 @@ _TWO_PI = 2.0 * math.pi
 TINY = 1e-12  # far below any audible sound: a 24-bit step has magnitude 1e-7
 
 
-def predicted_phase(magnitudes: Tensor, stft: CircularStft) -> Tensor:
-    """Phases ``(batch, T, bins) float32`` in radians, relative to window starts, for ``magnitudes`` of the same shape.
+def predicted_phase(magnitudes: Tensor, stft: CircularStft, bins: int | None = None) -> Tensor:
+    """Phases ``(batch, T, bins) float32`` in radians, relative to window starts, of ``magnitudes`` ``(batch, T, …)``.
+
+    ``bins`` are the lowest ones that are wanted; without it those of all bins are computed.
 
     Single pass spectrogram inversion (Beauregard, Harish, Wyse 2015): every spectral peak is a sinusoid whose phase
     advances by its interpolated frequency times the hop (the exact hop between rounded centres). Each peak's phase
@@ -23,16 +25,18 @@ def predicted_phase(magnitudes: Tensor, stft: CircularStft) -> Tensor:
     meets the start: a held sine dips 0.1 dB at the wrap, and 1.2 dB without this. Each loop of the batch starts at its
     own strongest onset, so rotating the image rotates the loop, and loops of a batch are independent.
     """
+    onsets = (magnitudes - magnitudes.roll(1, dims=1)).clamp_min_(0).sum(2).argmax(1, keepdim=True)
+    wanted = magnitudes[..., :bins]
     if magnitudes.device.type != "cpu":
-        return _phases_of_batch(magnitudes, stft)
-    return torch.cat([_phases_of_one(one, stft) for one in magnitudes.split(1)])
+        return _phases_of_batch(wanted, onsets, stft)
+    pairs = zip(wanted.split(1), onsets.flatten().tolist(), strict=True)
+    return torch.cat([_phases_of_one(one, first, stft) for one, first in pairs])
 
 
-def _phases_of_batch(magnitudes: Tensor, stft: CircularStft) -> Tensor:
+def _phases_of_batch(magnitudes: Tensor, first: Tensor, stft: CircularStft) -> Tensor:
     """Same as ``_phases_of_one`` for each loop, bit for bit, in few calls and without synchronising the device."""
     batch, count, bins = magnitudes.shape
-    onsets = (magnitudes - magnitudes.roll(1, dims=1)).clamp_min_(0).sum(2)
-    first, places = onsets.argmax(1, keepdim=True), torch.arange(count, device=magnitudes.device)
+    places = torch.arange(count, device=magnitudes.device)
     order = (first + places) % count
     owners, advance = (found.gather(1, order[:, :, None].expand(-1, -1, bins)) for found in _peaks(magnitudes, stft))
     hops = torch.tensor(stft.hops, dtype=torch.float32, device=magnitudes.device)[order]
@@ -51,9 +55,8 @@ def _phases_of_batch(magnitudes: Tensor, stft: CircularStft) -> Tensor:
     return phases.to(torch.float32)
 
 
-def _phases_of_one(magnitudes: Tensor, stft: CircularStft) -> Tensor:
+def _phases_of_one(magnitudes: Tensor, first: int, stft: CircularStft) -> Tensor:
     batch, count, bins = magnitudes.shape
-    first = int((magnitudes - magnitudes.roll(1, dims=1)).clamp_min_(0).sum((0, 2)).argmax())
     order = [(first + t) % count for t in range(count)]
     owners, advance = _peaks(magnitudes, stft)
     phase = magnitudes.new_zeros((batch, bins), dtype=torch.float64)

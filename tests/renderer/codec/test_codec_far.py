@@ -24,6 +24,11 @@ def loops(count: int = 3) -> torch.Tensor:
     return sound
 
 
+def strongest_onsets(magnitudes: torch.Tensor) -> list[int]:
+    """The frame of each loop that its phases begin at."""
+    return [int((one - one.roll(1, dims=0)).clamp_min(0).sum(1).argmax()) for one in magnitudes]
+
+
 def test_index_tables_give_the_same_windows() -> None:
     short, far = (CircularStft(PARAMS, LENGTH, CPU, use_tables) for use_tables in (False, True))
     spectra = short.spectra(loops())
@@ -35,10 +40,19 @@ def test_index_tables_give_the_same_windows() -> None:
 def test_phases_of_a_batch_equal_those_of_each_loop_alone() -> None:
     frames = CircularStft(PARAMS, LENGTH, CPU)
     magnitudes = frames.spectra(loops()).abs()
-    alone = torch.cat([_phases_of_one(one, frames) for one in magnitudes.split(1)])
-    assert torch.equal(_phases_of_batch(magnitudes, frames), alone)
-    starts = {int(m.diff(dim=0).clamp_min(0).sum(1).argmax()) for m in magnitudes}
-    assert len(starts) == 3
+    first = strongest_onsets(magnitudes)
+    alone = torch.cat([_phases_of_one(one, at, frames) for one, at in zip(magnitudes.split(1), first, strict=True)])
+    assert torch.equal(_phases_of_batch(magnitudes, torch.tensor(first)[:, None], frames), alone)
+    assert torch.equal(predicted_phase(magnitudes, frames), alone)
+    assert len(set(first)) == 3
+
+
+def test_the_lowest_phases_are_those_of_all_bins() -> None:
+    frames = CircularStft(PARAMS, LENGTH, CPU)
+    magnitudes = frames.spectra(loops()).abs()
+    whole, low = predicted_phase(magnitudes, frames), predicted_phase(magnitudes, frames, 60)
+    assert low.shape == (3, 96, 60)
+    assert torch.equal(low[..., :40], whole[..., :40])  # a bin near the end may belong to a peak beyond it
 
 
 def test_decoding_on_a_device_reads_nothing_back() -> None:
