@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from riffengine.playback.inserts.return_path import ReturnPath
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import Block, Samples
 from riffengine.processes.parameter_path import parse_path
@@ -21,7 +22,7 @@ from riffengine.processes.player_messages import (
     SetInsertLatency,
     ToPlayer,
 )
-from riffengine.processes.plugin_blocks import Asked
+from riffengine.processes.plugin_blocks import BLOCK_FRAMES, Asked
 from tests.playback.loops import LoopRack
 from tests.playback.plugin_answers import HostInTest
 
@@ -306,3 +307,31 @@ def test_inserts_of_unknown_places_and_gone_hosts_are_refused(rack: LoopRack, ho
     )
     pull(mixer, through, total=2048)
     assert mixer.counters.refused_messages == 5
+
+
+class _AnswersInBetween:
+    """Blocks whose host answers just after it was looked for an answer, as one in another process may."""
+
+    def __init__(self, host: HostInTest) -> None:
+        self._host, self._blocks = host, host.blocks
+
+    def answer(self, block: int) -> tuple[Block, int] | None:
+        found = self._blocks.answer(block)
+        self._host.serve()
+        return found
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._blocks, name)
+
+
+def test_an_answer_that_comes_while_it_is_looked_for_is_not_taken_for_lost(host: Callable[..., HostInTest]) -> None:
+    through = host(halve)
+    path = ReturnPath(through.attach("master"), 44100)
+    path.blocks = _AnswersInBetween(through)  # type: ignore[assignment]  # stands in for the other process
+    path.start_at(0)
+    for number in range(20):
+        path.ask(np.full((BLOCK_FRAMES, 2), 0.5, dtype=np.float32), float(number), 120.0, [])
+        path.collect(0)
+    path.collect(0)
+    assert path.answered(0)
+    assert path._runs[0] == [0, 20 * BLOCK_FRAMES]

@@ -127,13 +127,13 @@ class ReturnPath:
         if self._asked is None:
             return
         while self._next < self._asked:
-            answer = self.blocks.answer(self._next)
-            if answer is None and self._waiting and self._next * BLOCK_FRAMES - self._most_latency < needed:
+            if self._waiting and self._next * BLOCK_FRAMES - self._most_latency < needed:
                 self.blocks.wait_answer(self._next, _WAIT_SECONDS)
-                answer = self.blocks.answer(self._next)
+            answered_to = self.blocks.answered_to  # read before the answer, which may come in between
+            answer = self.blocks.answer(self._next)
             if answer is not None:
                 self._keep(self._next, *answer)
-            elif self.blocks.answered_to <= self._next and self._asked - self._next <= _STALE_BLOCKS:
+            elif answered_to <= self._next and self._asked - self._next <= _STALE_BLOCKS:
                 return  # it may still come
             else:  # another host has taken over after it, or the same one after a while
                 self._origin = (self._next + 1) * BLOCK_FRAMES
