@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +10,13 @@ import pytest
 
 from riffengine.daw.build import build_clap, build_lv2
 from riffengine.daw.ramp_engine import RampEngine
+from tests.needed import needs
 
 
 @pytest.fixture(scope="session")
 def compiler() -> str:
-    """The C compiler; CI must have one."""
-    if shutil.which("cc") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no C compiler")
-        pytest.skip("no C compiler")
+    """The C compiler."""
+    needs("gcc", "cc")
     return "cc"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -15,21 +14,15 @@ from riffengine.cli import main
 from riffengine.daw.install import write_engine_command
 from riffengine.daw.lv2_bundle import PLUGINS
 from riffengine.processes.daw_slots import SLOTS
+from tests.needed import needs
 
 SPECIFICATIONS = Path("/usr/lib/lv2")
 USED = ("core", "atom", "urid", "midi", "time", "units", "port-groups", "port-props", "parameters", "options", "state")
 USED += ("ui", "presets", "resize-port")
 
 
-def needs(program: str, package: str) -> None:
-    if shutil.which(program) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{program} is missing: install {package}")
-        pytest.skip(f"{program} is missing: install {package}")
-
-
 def test_the_bundle_has_no_error_for_lv2_validate(lv2_bundle: Path) -> None:
-    needs("lv2_validate", "lv2-dev and sordi")
+    needs("lv2-dev and sordi", "lv2_validate")
     files = [str(path) for name in USED for path in sorted((SPECIFICATIONS / f"{name}.lv2").glob("*.ttl"))]
     files += [str(path) for path in sorted(lv2_bundle.glob("*.ttl"))]
     checked = subprocess.run(["lv2_validate", *files], capture_output=True, text=True, check=False)
@@ -38,7 +31,7 @@ def test_the_bundle_has_no_error_for_lv2_validate(lv2_bundle: Path) -> None:
 
 
 def test_lilv_finds_every_plugin_and_port(lv2_bundle: Path) -> None:
-    needs("lv2info", "lilv-utils")
+    needs("lilv-utils", "lv2info")
     for plugin in PLUGINS:
         seen = subprocess.run(
             ["lv2info", plugin.uri],

@@ -11,6 +11,7 @@ import pytest
 
 from riffengine.daw.build import build_vst3, dpf_folder
 from riffengine.errors import DawError
+from tests.needed import lacks
 
 SECONDS = 120  # pedalboard has been seen to load a plugin for ever
 
@@ -46,9 +47,9 @@ print("exact")
 
 def test_it_plays_in_pedalboard(tmp_path: Path, compiler: str) -> None:
     if dpf_folder() is None:
-        pytest.skip("dpf-source is not installed")
+        lacks("not installed: dpf-source")
     if find_spec("pedalboard") is None:
-        pytest.skip("pedalboard is not installed: riffengine[vst]")
+        lacks("not installed: pedalboard (riffengine[vst])")
     bundle = build_vst3(tmp_path, compiler)
     environment = {"RIFFENGINE_DAW_SOCKET": str(tmp_path / "daw.sock"), "PATH": "/usr/bin:/bin"}
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])

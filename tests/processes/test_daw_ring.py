@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from riffengine.errors import DawError
 from riffengine.processes import daw_layout
 from riffengine.processes.daw_handshake import Answer, Hello, refusal, socket_path, state_line
 from riffengine.processes.daw_ring import DawMidi, DawRing, HostTime
+from tests.needed import needs
 from tests.processes.daw_host import HostEnd
 
 RATE = 48000
@@ -61,8 +61,7 @@ def test_the_player_attaches_to_what_the_engine_has_made(ring: DawRing) -> None:
 
 
 def test_the_header_in_c_has_the_same_offsets(tmp_path: Path) -> None:
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler")
+    needs("gcc", "cc")
     fields = {
         "instance": daw_layout.INSTANCE,
         "wants": daw_layout.WANTS,

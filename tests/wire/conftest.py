@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from riffengine.processes.realtime import realtime_allowed
+from tests.needed import lacks
 from tests.wire.jack_server import JackServer, build_capture, missing_programs
 
 
@@ -17,10 +17,7 @@ def jcap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The compiled capture program."""
     missing = missing_programs()
     if missing:
-        reason = f"not installed: {', '.join(missing)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacks(f"not installed: {', '.join(missing)}")
     return build_capture(tmp_path_factory.mktemp("jcap"))
 
 

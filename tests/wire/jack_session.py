@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import socket
 import threading
-
-import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.control.osc.options import OscOptions
@@ -20,14 +16,6 @@ from riffengine.transport.sync.frame_clock import FrameClock
 from tests.control.engine_stub import EngineStub
 
 RATE = 48000
-
-
-def needs(package: str, *programs: str) -> None:
-    """Skip the test where a program is missing; in CI it fails."""
-    missing = [name for name in programs if not shutil.which(name)]
-    if missing:
-        message = f"{' and '.join(missing)} missing: install {package}"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
 
 class ServerThread:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from riffengine.control.osc.wire import encode
-from tests.wire.jack_session import ServerThread, needs
+from tests.needed import needs
+from tests.wire.jack_session import ServerThread
 
 pytestmark = pytest.mark.wire
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import soundfile
 
 from riffengine.daw.build import build_clap
 from riffengine.processes.audio import Block
+from tests.needed import needs
 from tests.wire.daw_session import BLOCK, Daw, Engine, stem_source
 
 RATE = 44100
@@ -30,10 +29,7 @@ output: {to: daw, fade_in: 0.02, fade_out: 0.3}
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("cc") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no C compiler")
-        pytest.skip("no C compiler")
+    needs("gcc", "cc")
     return build_clap(tmp_path_factory.mktemp("clap"))
 
 

@@ -18,8 +18,8 @@ from riffengine.daw.names import URI
 from riffengine.daw.ramp_engine import beats_of
 from riffengine.processes.realtime import realtime_allowed
 from tests.daw import run_ramp_engine
+from tests.needed import needs
 from tests.wire.jack_server import Capture, JackServer
-from tests.wire.jack_session import needs
 
 RATE, PERIOD = 48000, 256
 BPM = 97.5

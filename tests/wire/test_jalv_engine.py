@@ -14,9 +14,9 @@ from riffengine.daw.build import build_lv2
 from riffengine.daw.names import URI
 from riffengine.processes.audio import Block
 from riffengine.processes.realtime import realtime_allowed
+from tests.needed import needs
 from tests.wire.daw_session import Engine
 from tests.wire.jack_server import Capture, JackServer
-from tests.wire.jack_session import needs
 from tests.wire.test_jalv import SPECIFICATIONS, child, tell
 
 RATE, PERIOD = 48000, 512

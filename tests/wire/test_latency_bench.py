@@ -5,12 +5,14 @@ import pytest
 from riffengine.bench.jack_server import missing_programs
 from riffengine.bench.latency import LatencyPlan, run_latency_bench
 from riffengine.errors import DeviceError
+from tests.needed import lacks
 
 
 @pytest.mark.wire
 @pytest.mark.slow
-@pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {', '.join(missing_programs())}")
 def test_every_gesture_is_found() -> None:
+    if missing_programs():
+        lacks(f"not installed: {', '.join(missing_programs())}")
     plan = LatencyPlan(changes=3, block_frames=1024, idle_seconds=0.5, classes=("mute", "seed"))
     result = run_latency_bench(plan)
     for figures in result["classes"].values():

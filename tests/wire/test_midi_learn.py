@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.jack_session import needs
+from tests.needed import needs
 from tools.bench.midi_set import PATIENCE_SECONDS, FakeController, MidiSet, playing_midi_set, plugs
 
 pytestmark = pytest.mark.wire

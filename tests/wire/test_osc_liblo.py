@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from riffengine.control.osc.wire import decode, encode
-from tests.wire.jack_session import ServerThread, needs
+from tests.needed import needs
+from tests.wire.jack_session import ServerThread
 
 pytestmark = pytest.mark.wire
 

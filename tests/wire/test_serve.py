@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ import soundfile
 from prometheus_client.parser import text_string_to_metric_families
 
 from riffengine.control.osc.wire import encode
+from tests.needed import needs
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 180.0  # enough on a busy machine; nothing here measures time
@@ -165,10 +165,7 @@ def test_a_service_from_start_to_end_and_its_next_start(tmp_path: Path) -> None:
 @pytest.mark.wire
 @pytest.mark.parametrize("arguments", [(), ("--output", "paced", "--record", "a %n $HOME\"'\\ b.flac")])
 def test_systemd_accepts_the_unit(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    if shutil.which("systemd-analyze") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("systemd-analyze is not installed")
-        pytest.skip("systemd-analyze is not installed")
+    needs("systemd", "systemd-analyze")
     preset = tmp_path / "my set.yaml"
     preset.write_text(PRESET % tmp_path)
     unit = subprocess.run(
