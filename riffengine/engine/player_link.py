@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from riffengine.engine.engine import Engine
 
 POLL_SECONDS = 0.02
+_SPARE_SECONDS = 5.0  # after a start, until the next player is prepared: the music is loaded first
 _POLICY = RestartPolicy(pauses_seconds=(0.0, 0.5, 1.0, 2.0), most_deaths=5, within_seconds=30.0)
 
 
@@ -52,6 +54,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._options = options
         self._engine, self._context = engine, context
         self._keeps_log = options.player_log
+        self._spare_due_ns: int | None = None
         process = PlayerProcess(options)
         supervisor = Supervisor(
             process, _POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
@@ -88,9 +91,19 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         while self._process.alive and loop.time() < deadline and not self._engine.hurried:
             await asyncio.sleep(POLL_SECONDS)
 
+    def check(self) -> None:
+        """Notice when the process has ended without a word; have one wait that could take its place."""
+        super().check()
+        now_ns = self._context.clock.now_ns()
+        if self._spare_due_ns is not None and now_ns >= self._spare_due_ns and not self._engine.stopping:
+            self._spare_due_ns = now_ns + round(_SPARE_SECONDS * 1e9)
+            with contextlib.suppress(OSError):  # there is no room for a process now: try again later
+                self._process.prepare(("riffengine.output.paced", "riffengine.output.daw"))
+
     def stop(self) -> None:
         """End the process; what it still reports of log and recording is kept."""
         self._supervisor.stop()
+        self._process.dismiss()
         for message in self._process.stop(fade_frames=0):
             if isinstance(message, Status | Scheduled | Recorded):
                 self._on_message(message)
@@ -141,6 +154,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         match message:
             case PlayerReady():
                 self._was_ready = True
+                self._spare_due_ns = context.clock.now_ns() + round(_SPARE_SECONDS * 1e9)
                 self.output = message.output
                 context.stream_clock.ready(message)
                 context.sync.player_ready(message)

@@ -42,18 +42,9 @@ _MOST_BEHIND = SLOTS // 2  # a host that was further behind goes on with the new
 
 
 def host_main(options: HostOptions | None, connection: Connection) -> None:
-    """The body of a host process (target of ``spawn``): answer blocks until the engine hangs up.
-
-    Without ``options`` it is a spare: all is imported, and it waits to be told whose place to take.
-    """
+    """The body of a host process (target of ``spawn``): answer blocks until the engine hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which ends the hosts last
-    if options is None:
-        importlib.import_module("riffengine.plugins.lv2")
-        try:
-            options = connection.recv()
-        except (EOFError, ConnectionResetError):
-            return
-        assert isinstance(options, HostOptions)
+    assert options is not None  # they are there before it is started
     if options.live:
         raise_own_priority(_PRIORITY)
     _redirect_output(options.log)
@@ -143,11 +134,18 @@ class _Host:
 class PluginHost(ChildProcess[HostOptions | None, ToHost, FromHost]):
     """The engine's handle on a host process; ``HostReady`` or ``HostFailed`` follows ``start``.
 
-    Without options it is a spare, which loads plugins when it is sent ``HostOptions``: a third of a second sooner.
+    One that may take any place is prepared without ``options``, which must be there before it is started.
     """
 
     def __init__(self, options: HostOptions | None = None) -> None:
         super().__init__("riffengine-plugins", host_main, options)
+
+    @classmethod
+    def spare(cls) -> PluginHost:
+        """A process that waits for plugins, with all that it needs imported; ``OSError`` where there is no room."""
+        host = cls()
+        host.prepare(("riffengine.plugins.lv2",))
+        return host
 
 
 def _opener(module: str) -> Open:

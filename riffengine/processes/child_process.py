@@ -12,6 +12,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -30,7 +31,8 @@ class ChildProcess(Generic[Options, Sent, Received]):
     """A process that runs ``target(options, connection)``. ``start`` may be called again after it has ended.
 
     ``name`` is what the operating system and error messages call it. ``parent``: it may start processes of its own, and
-    ends by itself when its pipe does.
+    ends by itself when its pipe does. ``prepare`` starts a process ahead, which the next ``start`` uses: what takes
+    most of the time of a start, a quarter of a second of imports and seconds on a busy machine, is then done.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         self._name, self._target = name, target
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._spare: tuple[SpawnProcess, Connection] | None = None
         self._unsent: deque[Sent] = deque()
 
     def start(self) -> None:
@@ -50,11 +53,38 @@ class ChildProcess(Generic[Options, Sent, Received]):
         be tried again.
         """
         self.close()
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            process, connection = spare
+            try:
+                connection.send(self.options)
+            except OSError:  # it has died; a new one does as well, later
+                _end(process, connection)
+            else:
+                self._process, self._connection = process, connection
+                return
+        self._process, self._connection = self._spawn(self._target, (self.options,))
+
+    def prepare(self, modules: tuple[str, ...] = ()) -> None:
+        """Have a process wait for the next ``start``, with ``modules`` imported; one that has died is replaced.
+
+        ``OSError`` as ``start``.
+        """
+        if self._spare is not None and not self._spare[0].is_alive():
+            self.dismiss()
+        if self._spare is None:
+            self._spare = self._spawn(_wait_for_options, (modules, self._target))
+
+    def dismiss(self) -> None:
+        """End the process that was prepared, if there is one."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            _end(*spare)
+
+    def _spawn(self, target: Callable[..., None], arguments: tuple[object, ...]) -> tuple[SpawnProcess, Connection]:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(
-            target=self._target, args=(self.options, theirs), name=self._name, daemon=self._daemon
-        )
+        process = context.Process(target=target, args=(*arguments, theirs), name=self._name, daemon=self._daemon)
         try:
             with _sigint_blocked():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
                 process.start()
@@ -63,8 +93,12 @@ class ChildProcess(Generic[Options, Sent, Received]):
             raise
         finally:
             theirs.close()  # so that either side sees the other's death as the end of the pipe
-        self._process, self._connection = process, ours
-        self._unsent.clear()
+        return process, ours
+
+    @property
+    def prepared(self) -> bool:
+        """Whether a process waits for the next ``start``."""
+        return self._spare is not None and self._spare[0].is_alive()
 
     @property
     def started(self) -> bool:
@@ -135,12 +169,9 @@ class ChildProcess(Generic[Options, Sent, Received]):
             self._process.kill()
 
     def close(self) -> None:
-        """Hang up, and end the process by force if it still runs."""
-        if self._connection is not None:
-            self._connection.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.join(_KILL_SECONDS)
+        """Hang up, and end the process by force if it still runs. One that was prepared is kept for ``start``."""
+        if self._process is not None and self._connection is not None:
+            _end(self._process, self._connection)
         self._process = self._connection = None
         self._unsent.clear()
 
@@ -152,6 +183,25 @@ class ChildProcess(Generic[Options, Sent, Received]):
                 self._unsent.clear()
                 return
             self._unsent.popleft()
+
+
+def _wait_for_options(
+    modules: tuple[str, ...], target: Callable[[Options, Connection], None], connection: Connection
+) -> None:
+    """The body of a process that was prepared: the modules of ``target`` are there, its options follow by the pipe."""
+    for module in modules:
+        import_module(module)
+    try:
+        options: Options = connection.recv()
+    except (EOFError, OSError):  # it was not needed
+        return
+    target(options, connection)
+
+
+def _end(process: SpawnProcess, connection: Connection) -> None:
+    connection.close()
+    process.kill()
+    process.join(_KILL_SECONDS)
 
 
 def writable(connection: Connection) -> bool:

@@ -144,7 +144,8 @@ static int wrong_frames(const float *left, const float *right, double beat, doub
             continue;
         }
         double off = (double)left[i] / (double)right[i] * 256.0 - (beat + i * bpm / 60.0 / RATE);
-        if (fabs(off) > 2e-4) wrong++;
+        if (fabs(off) > 2e-4 && wrong++ == 0)
+            printf("frame %u of %u: off by %g beats at beat %.4f, %g bpm, level %g\n", i, frames, off, beat, bpm, right[i]);
     }
     return wrong;
 }
@@ -182,7 +183,9 @@ int main(int count, char **arguments) {
         float value;
         while (riff_take_change(plugin, &slot, &value)) continue;
         if (host.playing) {
-            wrong += wrong_frames(left, right, host.beat, host.bpm, size, &silent);
+            int off = wrong_frames(left, right, host.beat, host.bpm, size, &silent);
+            if (off > 0) printf("block %ld: %d wrong frames\n", block, off);
+            wrong += off;
             host.beat += size * host.bpm / 60.0 / RATE;
         }
         frames += size;

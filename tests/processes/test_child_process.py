@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -38,3 +39,57 @@ def test_a_child_that_still_imports_does_not_end_by_ctrl_c(in_main_thread: bool)
     assert child.join(20.0)
     child.close()
     assert alive
+
+
+def answer(options: str, connection: Connection) -> None:
+    connection.send((options, os.getpid()))
+    with contextlib.suppress(EOFError):
+        connection.recv()
+
+
+Echo = ChildProcess[str, str, tuple[str, int]]
+
+
+def first_answer(child: Echo) -> tuple[str, int]:
+    deadline = time.perf_counter() + 60.0
+    while time.perf_counter() < deadline:
+        said, connected = child.receive()
+        if said:
+            return said[0]
+        assert connected
+        time.sleep(0.01)
+    raise AssertionError("no answer")
+
+
+def test_a_prepared_process_gets_the_options_of_the_next_start_and_a_close_keeps_it() -> None:
+    child: Echo = ChildProcess("test", answer, "first")
+    child.start()
+    first = first_answer(child)
+    child.prepare(("bisect",))
+    child.prepare()  # there is one
+    assert child.prepared
+    spare = child._spare
+    assert spare is not None
+    child.options = "second"
+    child.close()
+    assert child.prepared
+    child.start()
+    second = first_answer(child)
+    assert (first[0], second) == ("first", ("second", spare[0].pid))
+    assert not child.prepared
+    child.close()
+
+
+def test_a_prepared_process_that_has_died_is_replaced() -> None:
+    child: Echo = ChildProcess("test", answer, "it")
+    child.prepare()
+    spare = child._spare
+    assert spare is not None
+    spare[0].kill()
+    spare[0].join(20.0)
+    child.start()
+    assert first_answer(child)[0] == "it"
+    child.close()
+    child.prepare()
+    child.dismiss()
+    assert not child.prepared

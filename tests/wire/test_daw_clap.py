@@ -136,11 +136,11 @@ def test_a_player_and_an_engine_that_are_killed_come_back_in_place(set_up: tuple
         heard = daw.play(6.0)[0]
         quiet = np.abs(heard).max(axis=1) == 0.0
         print(f"player killed: {quiet.sum() / RATE:.2f} s of silence")
-        assert quiet.any()
-        begun = len(heard) - int(np.argmax(quiet[::-1]))  # it fades in over 2048 frames
         expected = music.at(beat, len(heard))
-        np.testing.assert_allclose(heard[begun + 2048 + 2 * FADE :], expected[begun + 2048 + 2 * FADE :], atol=1e-6)
-        np.testing.assert_allclose(heard[:512], expected[:512], atol=1e-6)
+        wrong = np.flatnonzero(np.abs(heard - expected).max(axis=1) > 1e-6)
+        assert wrong[0] >= 512
+        assert wrong[-1] < len(heard) - RATE
+        assert (np.abs(heard) <= np.abs(expected) + 1e-6).all()  # silence and a fade, nothing of another place
 
         engine.kill()
         beat = daw.beat

@@ -55,11 +55,9 @@ class Hosted:
 
     def start(self, takes_over: bool, spare: PluginHost | None = None) -> HostReady:
         options = HostOptions(self.blocks.name, RATE, self.chain, takes_over=takes_over)
-        self.host = spare or PluginHost(options)
-        if spare is None:
-            self.host.start()
-        else:
-            self.host.send(options)
+        self.host = spare or PluginHost()
+        self.host.options = options
+        self.host.start()
         while True:
             said, connected = self.host.receive()
             for message in said:
@@ -158,8 +156,7 @@ def main() -> None:
     if ears:
         p50, p95 = np.percentile(ears, [50, 95])
         print(f"knob to ear, with one block for the device: p50 {p50:.1f} ms, p95 {p95:.1f} ms, of {len(ears)} moves")
-    spare = PluginHost()
-    spare.start()
+    spare = PluginHost.spare()
     time.sleep(3.0)
     hosts[0].host.kill()
     began = time.perf_counter()

@@ -27,8 +27,8 @@ class HostWatch:
         self.options, self.blocks, self.numbers = options, blocks, numbers
         self.ready: HostReady | None = None
         self.latency = 0
-        self._spare = spare is not None
-        self._host = spare or PluginHost(options)
+        self._host = spare or PluginHost()
+        self._host.options = options
         self._began_ns = 0
         self._answered, self._moved_ns, self._looks = -1, 0, 0
         self._owed_from = 0  # blocks before this were another host's to answer
@@ -46,10 +46,7 @@ class HostWatch:
     def start(self, now_ns: int) -> None:
         """Start the process; ``OSError`` when the system has no room for it."""
         self._began_ns = self._moved_ns = now_ns
-        if self._spare:
-            self._host.send(self.options)
-        else:
-            self._host.start()
+        self._host.start()
 
     def receive(self, now_ns: int) -> tuple[list[FromHost], str]:
         """What it said, and why it can no longer be used: "" while it can."""
@@ -73,11 +70,12 @@ class HostWatch:
 
     def kill(self) -> None:
         """End the process by force; its shared memory stays."""
+        self._host.dismiss()
         self._host.close()
 
     def close(self) -> None:
         """End the process and give back its shared memory."""
-        self._host.close()
+        self.kill()
         self.blocks.close()
 
     def _hang(self, now_ns: int) -> str:

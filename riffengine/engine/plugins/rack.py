@@ -168,7 +168,7 @@ class PluginRack(Surface):
         for link in self._links.values():
             link.close()
         if self._spare is not None:
-            self._spare.close()
+            self._spare.dismiss()
             self._spare = None
         if self._logs is not None:
             self._logs.cleanup()
@@ -249,16 +249,14 @@ class PluginRack(Surface):
         """A host process that waits for plugins, if there is one."""
         spare, self._spare = self._spare, None
         self._spare_due_ns = self._ports.now_ns() + round(_SPARE_SECONDS * 1e9)
-        return spare if spare is not None and spare.alive else None
+        return spare
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _start_spare(self, now_ns: int) -> None:
-        self._spare = PluginHost()
         try:
-            self._spare.start()
+            self._spare = PluginHost.spare()
         except OSError:  # there is no room for a process now: try again later
-            self._spare = None
             self._spare_due_ns = now_ns + round(_SPARE_SECONDS * 1e9)
 
     def _link(self, place: str) -> InsertLink:
