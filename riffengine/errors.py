@@ -7,6 +7,7 @@ RiffError
 │   ├── WrongType
 │   └── OutOfRange
 ├── ControlError           a message from outside (OSC, MIDI) cannot be understood
+│   └── TooFarAhead        it is to act at a time that no music is planned for
 ├── DeviceError            a sound device, or the library that drives it, is not usable
 ├── RendererError          a loop could not be rendered
 │   └── RenderCancelled    a newer request replaced the job; not a fault
@@ -64,6 +65,10 @@ class OutOfRange(ParameterError):
 
 class ControlError(RiffError):
     """A message from a controller, a DAW or a patch cannot be understood."""
+
+
+class TooFarAhead(ControlError):
+    """A message is to act so late that a clock must be set wrong."""
 
 
 class DeviceError(RiffError):

@@ -39,12 +39,16 @@ port. The address of a parameter is `/riff/` and its path. A message with a valu
 asks for the value (a trigger fires). Deck `a` stands for every deck of the session (`a` to `d`). The stems are those of the
 bundled model. The `cue` addresses exist if the preset has `output: {{cue: true}}`.
 
-- The column *type* is the type of a reply. True and false are sent as `i` 1 and 0, because not every program reads `T` and `F`. You may send `i`, `h`, `f`,
-  `d`, `T` or `F` wherever the value is not changed by it, and a text as one string or word by word.
+- The column *type* is the type of a reply. True and false are sent as `i` 1 and 0, because not every program reads `T` and `F`. Send what your
+  surface has: every type of OSC 1.0 and 1.1 is read. A fader on a whole number is rounded, and `/riff/note` says so; on a
+  switch, half and more is on. A choice takes its name or its number in the list, from 0 on (`/riff/transport/quantum 2` is
+  `bar`). Text that spells a number is one, a number where text is wanted is text, and text may come word by word.
 - A number out of range is clipped, and `/riff/note` says so.
-- Patterns set and ask for several parameters at once: `/riff/deck/*/mute`, `/riff/deck/{{a,b}}/alpha`.
+- Patterns set and ask for several parameters at once: `/riff/deck/*/mute`, `/riff/deck/{{a,b}}/alpha`. Without a value a
+  pattern only asks: it fires no trigger.
 - A bundle with a time tag in the future is kept until then: immediate and morph parameters change on the frame that is heard
-  at that time, quantised ones are requested at that time. `/riff/scheduled path beat seconds` is sent back at once.
+  at that time, quantised ones are requested at that time. `/riff/scheduled path beat seconds` is sent back at once. A time tag that is unreasonably far away, as
+  senders without a clock write it, means at once.
 
 ## Addresses
 """

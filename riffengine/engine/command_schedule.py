@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from riffengine.clock import Clock
-from riffengine.errors import ControlError
+from riffengine.errors import ControlError, TooFarAhead
 from riffengine.performance.command import Accepted, Command, Landing, Reply
 from riffengine.performance.parameter_tree import ControlClass, ParameterTree
 from riffengine.processes.player_messages import SetControl
@@ -65,7 +65,8 @@ class CommandSchedule:
     def add(self, command: Command, unix_seconds: float, on_reply: Callable[[Reply], None]) -> Landing | None:
         """Keep ``command`` so that it is heard at ``unix_seconds``; ``None`` when that has passed: it should act now.
 
-        Its reply goes to ``on_reply`` then. ``ControlError`` when it is too far ahead or there are too many.
+        Its reply goes to ``on_reply`` then. ``TooFarAhead`` when that is not reasonable, ``ControlError`` when there
+        are too many.
         """
         now_ns = self._clock.now_ns()
         due_ns = round(unix_seconds * 1e9) - self._offset_ns(now_ns)
@@ -73,7 +74,7 @@ class CommandSchedule:
         if seconds <= 0.0:
             return None
         if seconds > MAX_AHEAD_SECONDS:
-            raise ControlError(
+            raise TooFarAhead(
                 f"{command.path}: the bundle's time is {seconds:.0f} s ahead; at most {MAX_AHEAD_SECONDS:.0f} s are "
                 "allowed. Is the clock of this machine or of the sender set wrong?"
             )

@@ -52,6 +52,7 @@ class Parameter:
     form: TextFormat | None = None
     multiples: tuple[float, float] | None = None
     numbers: tuple[float, ...] = ()  # what the choices stand for, where that is numbers
+    aliases: tuple[tuple[str, str], ...] = ()  # other spellings of choices, each with its choice
 
     def number(self, value: Value) -> float:
         """``value``, which the parameter holds, as a number."""
@@ -142,6 +143,9 @@ class Parameter:
             raise self._wrong_type(value)
         for choice in self.choices:
             if choice.lower() == value.lower():
+                return choice
+        for alias, choice in self.aliases:
+            if alias == value:
                 return choice
         raise self._out_of_range(value)
 

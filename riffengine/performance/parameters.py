@@ -46,6 +46,15 @@ KEY_CHOICES = (
         for tonic in ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     ),
 )
+_ENHARMONIC = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "Cb": "B", "E#": "F", "Fb": "E", "B#": "C"}
+KEY_ALIASES = tuple(
+    (f"{spelled}{ending}", f"{tonic} {mode}")
+    for tonic in ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+    for spelled in (tonic, *(other for other, same in _ENHARMONIC.items() if same == tonic))
+    for mode, endings in (("major", ("", "maj", " maj", " major")), ("minor", ("m", "min", " min", " m", " minor")))
+    for ending in endings
+)
+"""Keys as musicians write them: Am, Bbm, A# minor, Db major, F#min, D."""
 MAX_SEED = 2**31 - 1  # the largest integer that an OSC `i` carries, so every surface can send every seed
 
 
@@ -84,7 +93,15 @@ def _session_rows() -> list[Parameter]:
         Parameter("transport/quantum", "choice", "bar", now, "Grid on which changes land", choices=QUANTUM_CHOICES),
         *_quantum_rows(),
         *_sync_rows(),
-        Parameter("key", "choice", "", later, 'Key of the set; "" is C major or A minor', choices=KEY_CHOICES),
+        Parameter(
+            "key",
+            "choice",
+            "",
+            later,
+            'Key of the set; "" is C major or A minor',
+            choices=KEY_CHOICES,
+            aliases=KEY_ALIASES,
+        ),
         Parameter(
             "chords",
             "str",

@@ -1,37 +1,111 @@
-"""The values that OSC messages carry: read, coerced to what a parameter takes, and refused where that fails."""
+"""The values that OSC messages carry: read as their sender means them, and refused where that fails.
+
+Control surfaces send floats for everything, patchers send text word by word or as numbers, menus send an index.
+"""
 
 from __future__ import annotations
 
 import math
 
 from riffengine.control.osc.wire import OscRequest
-from riffengine.errors import WrongType
+from riffengine.errors import OutOfRange, WrongType
 from riffengine.performance.command import Value
+from riffengine.performance.error_text import plain
 from riffengine.performance.parameter_tree import Parameter
 
 _LARGEST = 2**63 - 1  # the largest number that OSC sends back
+_WORDS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
 def parameter_value(request: OscRequest, parameter: Parameter) -> tuple[Value, str]:
     """The value to which ``request`` sets ``parameter``, and a note for the sender, "" when there is none.
 
-    Numbers and truth values stand for each other where nothing is lost; numbers beyond the range are clipped to it,
-    with a note. ``ParameterError`` for everything else.
+    Numbers and truth values stand for each other, from one half on for true; text is taken for the number that it
+    spells, and a number for text; a choice may be sent by its number in the list, from 0 on. What is rounded or clipped
+    is noted. ``ParameterError`` for everything else.
     """
+    sent = _sent(request, parameter)
+    match parameter.kind:
+        case "int" | "float":
+            return _number(sent, parameter)
+        case "bool":
+            return _truth(sent, parameter), ""
+        case "choice" if _is_number(sent):
+            return _choice(float(sent), parameter)  # type: ignore[arg-type]  # a number, as was asked just before
+        case "str" if _is_number(sent):
+            sent = _spelled(sent)
+    return parameter.check(sent)[0], ""
+
+
+def _sent(request: OscRequest, parameter: Parameter) -> object:
+    """The single value of ``request``. Max and Pd send every word of a text by itself."""
     words = request.arguments
-    if parameter.kind == "str" and len(words) > 1 and all(isinstance(word, str) for word in words):
-        return parameter.check(" ".join(map(str, words)))[0], ""  # Max and Pd send every word by itself
+    if parameter.kind in ("str", "choice") and len(words) > 1 and all(map(_is_word, words)):
+        return " ".join(map(_spelled, words))
     sent = single_argument(request, True if parameter.kind == "trigger" else None)
     if sent is None and parameter.kind == "trigger":
-        sent = True  # nil, as OSCQuery clients send it
-    if isinstance(sent, bool) and parameter.kind in ("int", "float"):
+        return True  # nil, as OSCQuery clients send it
+    return sent
+
+
+def _number(sent: object, parameter: Parameter) -> tuple[Value, str]:
+    if isinstance(sent, bool):
         sent = int(sent)
+    elif isinstance(sent, str) and (spelled := _read_number(sent)) is not None:
+        sent = spelled
     infinite = isinstance(sent, float) and math.isinf(sent)  # a division by zero in the sender, not a gesture
-    value, moved = parameter.check(sent, clip=not infinite)
-    if not moved:
-        return value, ""
-    how = "clipped to" if value in (parameter.low, parameter.high) else "played as"
-    return value, f"{how} {value}; allowed is {parameter.allowed}"
+    whole = sent
+    if parameter.kind == "int" and isinstance(sent, float) and math.isfinite(sent):
+        whole = math.floor(sent + 0.5)
+    value, moved = parameter.check(whole, clip=not infinite)
+    if moved:
+        how = "clipped to" if value in (parameter.low, parameter.high) else "played as"
+        return value, f"{how} {value}; allowed is {parameter.allowed}"
+    return value, f"rounded to {value}; it is a whole number" if whole != sent and sent == sent else ""
+
+
+def _truth(sent: object, parameter: Parameter) -> Value:
+    if isinstance(sent, str):
+        number = _read_number(sent)
+        sent = number if number is not None else _WORDS.get(sent.strip().lower(), sent)
+    if isinstance(sent, float) and 0.0 <= sent <= 1.0:  # a fader, or the pressure on a pad
+        return sent >= 0.5
+    return parameter.check(sent)[0]
+
+
+def _choice(number: float, parameter: Parameter) -> tuple[Value, str]:
+    if parameter.numbers:
+        return parameter.value(number), ""
+    if not math.isfinite(number) or not 0 <= (index := math.floor(number + 0.5)) < len(parameter.choices):
+        raise OutOfRange(
+            f"{parameter.path}: {number:g} is no number of a choice; they count from 0 to "
+            f"{len(parameter.choices) - 1}; allowed is {parameter.allowed}"
+        )
+    return parameter.choices[index], ""
+
+
+def _is_number(sent: object) -> bool:
+    return isinstance(sent, int | float) and not isinstance(sent, bool)
+
+
+def _is_word(sent: object) -> bool:
+    return isinstance(sent, str) or (_is_number(sent) and sent == sent and abs(sent) < _LARGEST)  # type: ignore[arg-type]  # a number
+
+
+def _spelled(sent: object) -> str:
+    """A word or a number as text; whole numbers without a decimal point."""
+    if isinstance(sent, int | float) and math.isfinite(sent):
+        return plain(sent)
+    return str(sent)
+
+
+def _read_number(text: str) -> float | int | None:
+    """The finite number that ``text`` spells, ``None`` for other text."""
+    try:
+        number = float(text) if len(text) < 40 and "_" not in text else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def single_argument(request: OscRequest, default: object = None) -> object:

@@ -7,7 +7,8 @@ a sender always finds its messages handled in the order in which it sent them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from riffengine.control.osc.address import ROOT, paths
 from riffengine.control.osc.arguments import parameter_value
@@ -17,10 +18,11 @@ from riffengine.control.osc.replies import REPLIES, OscCounters, OscReplies
 from riffengine.control.osc.subscribers import Sender
 from riffengine.control.osc.wire import OscRequest, decode, unix_seconds
 from riffengine.control.surface import SurfaceContext
-from riffengine.errors import ControlError, ParameterError
+from riffengine.errors import ControlError, ParameterError, TooFarAhead
 from riffengine.performance.command import Command
 
 MAX_UNAPPLIED = 128  # datagrams read before the pending values among them are applied, however many more have come
+_MOST_TOLD = 1000
 
 
 class OscDispatcher:
@@ -29,6 +31,7 @@ class OscDispatcher:
     def __init__(self, context: SurfaceContext, replies: OscReplies, counters: OscCounters) -> None:
         self._context, self._replies, self._counters = context, replies, counters
         self._meta = MetaAddresses(context, replies, counters).handlers
+        self._told: set[Sender] = set()  # that their bundles' times are unreasonable
 
     def step(self, sender: Sender, queue: SenderQueue) -> None:
         """Handle one message, or read one datagram, or apply one pending command."""
@@ -65,11 +68,15 @@ class OscDispatcher:
         if request.address in REPLIES:
             self._counters.ignored += 1
             return True
+        if request.problem:
+            raise ControlError(request.problem)
         meta = self._meta.get(request.address)
         if meta is not None:
             return self._after_pending(sender, queue, lambda: meta(request, sender))
         matched = paths(request.address, self._context.tree, self._meta)
         if request.address != ROOT + matched[0]:  # a pattern: one request for each path takes its place
+            if not request.arguments:
+                matched = self._that_answer(request.address, matched)
             queue.requests.popleft()
             queue.requests.extendleft(
                 OscRequest(ROOT + path, request.arguments, request.time_tag) for path in reversed(matched)
@@ -81,13 +88,24 @@ class OscDispatcher:
         value, note = parameter_value(request, parameter)
         command = Command(parameter.path, value, f"osc:{sender[0]}:{sender[1]}", queue.stamp_ns)
         pending = PendingCommand(command, request.address, note)
-        if request.time_tag and self._schedule(sender, pending, unix_seconds(request.time_tag)):
-            return True
+        if request.time_tag:
+            try:
+                if self._schedule(sender, pending, unix_seconds(request.time_tag)):
+                    return True
+            except TooFarAhead as error:
+                pending = replace(pending, note=self._once(sender, f"done at once: {error}") or note)
         if parameter.kind == "trigger":
             return self._after_pending(sender, queue, lambda: self._apply(sender, pending))
         self._counters.superseded += queue.pending.pop(parameter.path, None) is not None
         queue.pending[parameter.path] = pending
         return True
+
+    def _that_answer(self, pattern: str, matched: Sequence[str]) -> Sequence[str]:
+        """The paths that a pattern without a value asks for: whoever looks around must not fire panic or undo."""
+        asked = [path for path in matched if self._context.tree[path].kind != "trigger"]
+        if not asked:
+            raise ControlError(f"{pattern} without a value asks, and matches triggers alone; send 1 to fire them")
+        return asked
 
     def _after_pending(self, sender: Sender, queue: SenderQueue, act: Callable[[], None]) -> bool:
         """Act if nothing is pending, otherwise apply one pending command; whether it has acted."""
@@ -125,6 +143,15 @@ class OscDispatcher:
         self._counters.scheduled += 1
         self._replies.reply(sender, ROOT + "scheduled", landing.path, float(landing.beat), float(landing.seconds))
         return True
+
+    def _once(self, sender: Sender, text: str) -> str:
+        """``text`` the first time that ``sender`` gives a reason for it, then ""."""
+        if sender in self._told:
+            return ""
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told.add(sender)
+        return text
 
     def _answer_value(self, sender: Sender, path: str) -> None:
         self._replies.reply(sender, ROOT + path, self._context.state()[path])

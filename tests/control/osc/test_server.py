@@ -13,8 +13,8 @@ from riffengine.control.osc.server import OscServer
 from riffengine.control.osc.subscribers import MAX_SUBSCRIBERS
 from riffengine.control.osc.wire import decode, encode
 from riffengine.control.surface import LandingMoved
-from riffengine.errors import ControlError
-from riffengine.performance.command import Landing
+from riffengine.errors import ControlError, TooFarAhead
+from riffengine.performance.command import Command, Landing
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from tests.control.engine_stub import EngineStub
 from tests.control.osc.osc_harness import ALICE, BOB, OscHarness
@@ -55,8 +55,12 @@ REFUSED = [
     (encode("/riff/*/a/aplha", 1.5), "/riff/*/a/aplha", "a star stands for one word"),
     (encode("/riff/deck/a/alpha", float("inf")), "/riff/deck/a/alpha", "from 0 to 1"),
     (encode("/riff/deck/a/alpha", float("nan")), "/riff/deck/a/alpha", "wrong type"),
-    (encode("/riff/steps", 2.5), "/riff/steps", "whole number"),
-    (encode("/riff/deck/a/prompt", "two", 2), "/riff/deck/a/prompt", "quotes"),
+    (encode("/riff/deck/a/prompt", "two", True), "/riff/deck/a/prompt", "quotes"),
+    (encode("/riff/transport/quantum", 6), "/riff/transport/quantum", "count from 0 to 5"),
+    (encode("/riff/deck/a/mute", "perhaps"), "/riff/deck/a/mute", "wrong type"),
+    (encode("/riff/deck/a/mute", 1.5), "/riff/deck/a/mute", "wrong type"),
+    (encode("/riff/deck/*/again"), "/riff/deck/*/again", "send 1 to fire them"),
+    (b"/riff/steps\0,q\0\0", "/riff/steps", "type tag 'q'"),
     (encode("/riff/deck/a/aplha", 0.5), "/riff/deck/a/aplha", "/riff/deck/a/alpha"),
     (encode("/deck/a/alpha", 0.5), "/deck/a/alpha", "/riff/deck/a/alpha"),
     (encode("/riff/notify", "please"), "/riff/notify", "1 to subscribe"),
@@ -195,7 +199,7 @@ def test_a_pattern_sets_and_asks_all_that_it_matches(osc: OscHarness) -> None:
     assert osc.send("/riff/deck/{b,c}/{alpha,drift}", 0.25) == [
         ("/riff/ok", f"deck/b/{n}", 0.25) for n in ("alpha", "drift")
     ]
-    assert [a[0] for a in osc.send("/riff/transport/t?p")] == ["/riff/ok"]
+    assert [a[0] for a in osc.send("/riff/transport/t?p", 1)] == ["/riff/ok"]
     for slow in (
         "/riff/" + "*a" * 9,
         "/riff/" + "{,}" * 40,
@@ -303,3 +307,56 @@ def test_the_server_answers_over_a_real_socket_and_names_a_port_that_is_taken() 
         await asyncio.sleep(0)
 
     asyncio.run(play())
+
+
+MEANT: list[tuple[bytes, str, object, str]] = [
+    (encode("/riff/deck/a/seed", 3.7), "deck/a/seed", 4, "rounded to 4"),
+    (encode("/riff/steps", 7.5), "steps", 8, "rounded to 8"),
+    (encode("/riff/steps", 99.5), "steps", 50, "clipped to 50"),
+    (encode("/riff/deck/a/mute", 0.73), "deck/a/mute", True, ""),
+    (encode("/riff/deck/a/mute", 0.49), "deck/a/mute", False, ""),
+    (encode("/riff/deck/a/mute", "on"), "deck/a/mute", True, ""),
+    (encode("/riff/transport/quantum", 2), "transport/quantum", "bar", ""),
+    (encode("/riff/transport/quantum", 3.0), "transport/quantum", "2bars", ""),
+    (encode("/riff/deck/a/alpha", "0.5"), "deck/a/alpha", 0.5, ""),
+    (encode("/riff/steps", " 12 "), "steps", 12, ""),
+    (encode("/riff/deck/a/prompt", 808, "drums"), "deck/a/prompt", "808 drums", ""),
+    (encode("/riff/scene/store", 2.0), "scene/store", "2", ""),
+    (encode("/riff/key", "A", "minor"), "key", "A minor", ""),
+    (encode("/riff/key", "A# minor"), "key", "Bb minor", ""),
+    (encode("/riff/key", "F#m"), "key", "F# minor", ""),
+    (encode("/riff/steps/", 4), "steps", 4, ""),
+    (b"/riff/next\0\0,I\0\0", "next", True, ""),
+    (b"/riff/deck/a/prompt\0,S\0\0dub\0", "deck/a/prompt", "dub", ""),
+    (b"/riff/deck/a/alpha\0\0,[f]\0\0\0\0?\0\0\0", "deck/a/alpha", 0.5, ""),
+]
+
+
+@pytest.mark.parametrize(("datagram", "path", "value", "note"), MEANT)
+def test_what_surfaces_and_patches_send_does_what_they_mean(
+    datagram: bytes, path: str, value: object, note: str
+) -> None:
+    osc = OscHarness()
+    answers = osc.send_bytes(datagram)
+    assert answers[0] == ("/riff/ok", path, value), answers
+    assert [a[2] for a in answers if a[0] == "/riff/note" and note and note in str(a[2])] or not note
+    assert [(c.path, c.value) for c in osc.engine.commands] == [(path, value)]
+
+
+def test_who_looks_around_by_a_pattern_fires_nothing(osc: OscHarness) -> None:
+    answers = osc.send("/riff/*")
+    assert answers and all(address.startswith("/riff/") and address != "/riff/ok" for address, *_ in answers)
+    assert osc.engine.commands == []
+
+
+def test_a_bundle_from_a_sender_without_a_clock_is_done_at_once_with_one_note() -> None:
+    def schedule(command: Command, seconds: float, on_reply: object) -> None:
+        raise TooFarAhead("290138602 s ahead")
+
+    osc = OscHarness(schedule=schedule)
+    datagram = b"#bundle\0" + struct.pack(">Q", 5 << 32)
+    for alpha in (0.25, 0.5):
+        message = encode("/riff/deck/a/alpha", alpha)
+        answers = osc.send_bytes(datagram + struct.pack(">i", len(message)) + message)
+        assert answers[0] == ("/riff/ok", "deck/a/alpha", alpha)
+        assert [a[0] for a in answers].count("/riff/note") == (alpha == 0.25)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from riffengine.control.osc.wire import MAX_ARGUMENTS, MAX_DEPTH, MAX_MESSAGES, OscRequest, decode, encode
+from riffengine.control.osc.message import MAX_ARGUMENTS
+from riffengine.control.osc.wire import MAX_DEPTH, MAX_MESSAGES, OscRequest, decode, encode
 from riffengine.errors import ControlError
 
 FLAT = encode("/a", 1)
@@ -74,7 +75,9 @@ GARBAGE = {
     "not a multiple of four": b"/a\0",
     "no comma": b"/a\0\0abcd",
     "unknown tag": b"/a\0\0,q\0\0",
-    "an array": b"/a\0\0,[]\0",
+    "an array without end": b"/a\0\0,[i\0" + bytes(4),
+    "an array without beginning": b"/a\0\0,]\0\0",
+    "a character that is none": b"/a\0\0,c\0\0\xff\xff\xff\xff",
     "float without bytes": b"/a\0\0,f\0\0",
     "float after a string without bytes": b"/a\0\0,sf\0abcdefg\0",
     "string without end": b"/a\0\0,s\0\0abcd",
@@ -96,9 +99,44 @@ GARBAGE = {
 
 @pytest.mark.parametrize("datagram", GARBAGE.values(), ids=GARBAGE.keys())
 def test_garbage_is_refused_with_a_reason(datagram: bytes) -> None:
-    with pytest.raises(ControlError) as refusal:
-        decode(datagram)
-    assert len(str(refusal.value)) > 20
+    try:
+        (request,) = decode(datagram)
+    except ControlError as refusal:
+        assert len(str(refusal)) > 20
+    else:
+        assert len(request.problem) > 20 and request.address == "/a" and not request.arguments
+
+
+TYPES = {
+    b",I\0\0": (True,), b",T\0\0": (True,), b",N\0\0": (None,), b",[f]\0\0\0\0" + struct.pack(">f", 0.5): (0.5,),
+    b",[i[T]]\0" + struct.pack(">i", 3): (3, True), b",S\0\0dub\0": ("dub",),
+    b",c\0\0\0\0\0a": ("a",), b",r\0\0\xff\0\0\x01": (0xFF000001,), b",m\0\0\0\x90\x24\x7f": (b"\0\x90\x24\x7f",),
+    b",t\0\0" + bytes(7) + b"\x01": (1,), b",h\0\0" + struct.pack(">q", -9): (-9,),
+    b",d\0\0" + struct.pack(">d", 0.1): (0.1,),
+    b",[]\0": (),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rest", "values"), TYPES.items(), ids=[str(rest[:6]) for rest in TYPES])
+def test_every_type_of_osc_1_0_and_1_1_is_read(rest: bytes, values: tuple[object, ...]) -> None:
+    assert decode(b"/a\0\0" + rest) == [OscRequest("/a", values)]
+
+
+def test_a_message_that_cannot_be_read_is_named_and_its_bundle_is_done() -> None:
+    latin = b"/riff/deck/a/prompt\0,s\0\0caf\xe9\0\0\0\0"
+    found = decode(bundle(FLAT, latin, b"/b\0\0,q\0\0", encode("/c", 2)))
+    assert [(r.address, r.arguments) for r in found] == [
+        ("/a", (1,)),
+        ("/riff/deck/a/prompt", ()),
+        ("/b", ()),
+        ("/c", (2,)),
+    ]
+    assert "byte 0xe9 after 3 others" in found[1].problem and "'q'" in found[2].problem
+
+
+def test_a_slash_at_the_end_of_an_address_is_left_out() -> None:
+    assert decode(encode("/riff/steps/", 4)) == [OscRequest("/riff/steps", (4,))]
+    assert decode(encode("//", 4))[0].address == "/"
 
 
 def test_the_limits_themselves_are_allowed() -> None:
