@@ -29,11 +29,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _presets(arguments: argparse.Namespace) -> int:
     """List, print or copy presets."""
     from riffengine.session.named_files import PRESETS as FOLDER
-    from riffengine.session.named_files import copy_to, find_preset, preset_names
+    from riffengine.session.named_files import copy_to, find_preset, preset_names, preset_text
     from riffengine.session.session import preset_description
 
     if arguments.show:
-        text = find_preset(arguments.show).read_text(encoding="utf-8")
+        text = preset_text(find_preset(arguments.show))
         sys.stdout.write(plain(text) if sys.stdout.isatty() else text)
         return 0
     if arguments.copy:

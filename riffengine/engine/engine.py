@@ -18,7 +18,7 @@ from riffengine.control.surface import SurfaceContext
 from riffengine.engine.command_schedule import on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.hands_first import HandsFirst
-from riffengine.engine.media_folder import MediaFolder
+from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
 from riffengine.engine.plugins.instrument_notes import InstrumentNotes
@@ -80,7 +80,9 @@ class Engine:
             Handler.STOP_RECORDING: context.recording.answer,
             Handler.SAVE_LAST: context.recording.answer,
             Handler.TEMPO: context.sync.answer,
-            Handler.PLUGIN: self.plugins.answer,
+            Handler.PLUGIN: lambda command, frame: (
+                answer_to_plugin(command, frame) or self.plugins.answer(command, frame)
+            ),
             Handler.INIT: MediaFolder(session.folder).answer,
         }
         self._hands = HandsFirst()

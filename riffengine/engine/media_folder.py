@@ -1,4 +1,4 @@
-"""MediaFolder: which files a command from another machine may name: those in the preset's folder.
+"""MediaFolder: which files a command from another machine may name: those in the preset's folder, and plugins by name.
 
 The names alone are looked at, and no file: the answer must not tell whether one exists, and one on a dead network
 share must not be waited for.
@@ -16,6 +16,11 @@ from riffengine.scheduler.actions import Action
 _REASON = (
     "from another machine only files in the preset's folder can be chosen, by a relative or whole path, "
     "and the pictures of the package by name"
+)
+
+_PLUGIN_REASON = (
+    "from another machine a plugin can be chosen by its lv2: URI, or as a file below this machine's plugin folders, "
+    "such as clap:Name.clap; `riffengine plugins list` shows them"
 )
 
 
@@ -54,3 +59,19 @@ class MediaFolder:
             return False
         whole = os.path.normpath(os.path.join(os.getcwd(), name))  # noqa: PTH109, PTH118 (Path would look at files)
         return whole.startswith(self._folder.rstrip(os.sep) + os.sep)
+
+
+def answer_to_plugin(command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
+    """The refusal of a plugin that another machine names by a file anywhere; ``None`` for every other command.
+
+    A plugin is code that runs: who can send OSC must not choose a library outside the folders where the performer has
+    installed plugins.
+    """
+    kind, _, place = str(command.value).partition(":")
+    if not command.value or kind == "lv2" or not is_remote(command.source):
+        return None
+    path = place.partition("#")[0]
+    parts = path.replace("\\", "/").split("/")
+    if "\0" in path or path.startswith("~") or parts[0] in ("", ".") or ".." in parts or ":" in path:
+        return Rejected(command, f"{command.path}: {_PLUGIN_REASON}"), []
+    return None

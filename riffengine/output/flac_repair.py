@@ -21,6 +21,8 @@ if sys.platform != "win32":
 
 _STREAMINFO_BYTES = 34
 _TAIL_BYTES = 4 << 20  # a frame of 65,535 frames of two 32-bit channels is below 600 kB
+_MOST_FRAME_BYTES = 1 << 20
+_MOST_SUMMED_BYTES = 32 << 20  # a file made to look like nothing but beginnings of frames must not take hours
 _MOST_METADATA_BYTES = 64 << 20
 
 
@@ -117,10 +119,17 @@ def _metadata(file: BinaryIO, path: Path) -> tuple[int, bytes]:
 def _last_frame(tail: bytes, blocksize: int) -> tuple[int, int] | None:
     """How many samples end with the last whole frame of ``tail``, and where it ends; ``None`` if there is none."""
     starts = list(_frame_headers(tail, blocksize))
+    summed = 0
     for number in range(len(starts) - 1, -1, -1):
         start, samples = starts[number]
         crc, position = 0, start
-        for end in [*(other for other, _ in starts[number + 1 :]), len(tail)]:
+        for later in range(number + 1, len(starts) + 1):
+            end = starts[later][0] if later < len(starts) else len(tail)
+            summed += end - position
+            if end - start > _MOST_FRAME_BYTES:
+                break
+            if summed > _MOST_SUMMED_BYTES:
+                return None
             crc = _crc16(tail, position, end, crc)
             position = end
             if crc == 0 and end > start + 8:  # the checksum of a frame with its own checksum behind it is 0

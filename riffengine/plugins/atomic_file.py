@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from riffengine.errors import PluginError
+from riffengine.files import json_text
+
+_MOST_BYTES = 64 << 20  # the cache of two thousand plugins has 5 MB
 
 
 def cache_file(name: str, environment: Mapping[str, str] | None = None) -> Path:
@@ -27,7 +29,7 @@ def state_file(name: str, environment: Mapping[str, str] | None = None) -> Path:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; an empty one where the file is missing, damaged or holds anything else."""
     try:
-        kept = json.loads(path.read_bytes())
+        kept = json_text.read_json(path, _MOST_BYTES)
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from riffengine.files.regular import read_regular
 from riffengine.performance.command import Command
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.scenes import Scene
@@ -19,6 +20,8 @@ from riffengine.recovery.exit_marker import begin_run
 from riffengine.recovery.saved_state import SavedLoop, SavedState, load_saved_state, read_loop, state_folder
 from riffengine.scheduler.conductor import Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
+
+_MOST_PRESET_BYTES = 1 << 20  # a larger one was refused before
 
 SetSlotRequest = Callable[[int, RenderRequest], None]
 SlotRequest = Callable[[int], RenderRequest | None]
@@ -51,7 +54,7 @@ class Recovery:
 
     def forget_if_changed(self, preset: Path) -> str:
         """Drop the saved state of another preset, or of this one before it was edited; returns why, or ``""``."""
-        self._preset_digest = hashlib.sha256(preset.read_bytes()).hexdigest()[:16]
+        self._preset_digest = hashlib.sha256(read_regular(preset, _MOST_PRESET_BYTES)).hexdigest()[:16]
         saved = self.saved
         if saved is None:
             return ""

@@ -11,6 +11,7 @@ fx:
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 import yaml
 
 from riffengine.errors import PresetError
+from riffengine.files.regular import read_regular
 from riffengine.performance.command import Value
 from riffengine.performance.insert_parameters import MOST_PLUGINS
 from riffengine.session.yaml_reader import YamlReader
@@ -99,9 +101,10 @@ class PluginReader(YamlReader):
             return b""
         path = Path(self._file).parent / name
         try:
-            if path.stat().st_size <= _MOST_STATE_BYTES:
-                return path.read_bytes()
-            self._refuse(node, at, f"{name} is larger than 1 MiB; it is no state of a plugin")
+            return read_regular(path, _MOST_STATE_BYTES)
         except OSError as error:
-            self._refuse(node, at, f"{name} cannot be read: {error.strerror}; put the file beside the preset")
+            if error.errno == errno.EFBIG:
+                self._refuse(node, at, f"{name} is larger than 1 MiB; it is no state of a plugin")
+            else:
+                self._refuse(node, at, f"{name} cannot be read: {error.strerror}; put the file beside the preset")
         return b""

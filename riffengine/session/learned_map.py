@@ -18,8 +18,9 @@ import yaml
 from riffengine.control.midi.binding import NUMBERLESS, Binding
 from riffengine.control.midi.controller_map import shadows
 from riffengine.errors import ControlError, PresetError
+from riffengine.files.regular import read_regular
 from riffengine.session.binding_reader import BindingReader, full_tree
-from riffengine.session.yaml_reader import YamlReader, read_yaml
+from riffengine.session.yaml_reader import MAX_BYTES, YamlReader, read_yaml
 
 _HEAD = """\
 # Controls that were assigned with `riffengine learn` or /riff/learn. They are used in every set, before any other map.
@@ -77,8 +78,8 @@ class LearnedMap(YamlReader):
         """Write the file without the lines that are ``obsolete`` and with those ``added``; returns how many went."""
         try:
             lines = self._lines()
-            text = self.path.read_text(encoding="utf-8") if self.path.exists() else _HEAD
-        except (PresetError, OSError) as error:
+            text = read_regular(self.path, MAX_BYTES).decode() if self.path.exists() else _HEAD
+        except (PresetError, OSError, UnicodeDecodeError) as error:
             raise ControlError(f"{error}; repair {self.path} or move it away, then assign the control again") from None
         removed = [node for node, binding in lines if binding is not None and obsolete(binding)]
         removed_rows = {row for node in removed for row in range(node.start_mark.line, _last_row(node) + 1)}

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from riffengine.errors import PresetError
+from riffengine.files.regular import read_regular
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 PRESETS = _PACKAGE / "presets" if (_PACKAGE / "presets").is_dir() else _PACKAGE.parent / "presets"
 MAPS = PRESETS / "maps"
 CLIENTS = PRESETS / "clients"
 _ENDINGS = (".yaml", ".yml")
+_MOST_BYTES = 1 << 20
 _NAME = re.compile(r"[\w.-]+")
 
 
@@ -73,6 +75,16 @@ def find_client(name: str) -> Path:
     raise PresetError(name, "", f"no client has this name; there are: {', '.join(known) or 'none'}")
 
 
+def preset_text(path: Path) -> str:
+    """The content of the preset ``path``; ``PresetError`` where it is no regular file, too large or no text."""
+    try:
+        return read_regular(path, _MOST_BYTES).decode()
+    except OSError as error:
+        raise PresetError(str(path), "", f"cannot be read: {error.strerror}; name a YAML preset") from None
+    except UnicodeDecodeError:
+        raise PresetError(str(path), "", "is not UTF-8 text; save it as UTF-8") from None
+
+
 def copy_to(source: Path, target: Path) -> Path:
     """Copy the file ``source`` to ``target``, a file or a folder, for editing; returns the path that was written.
 
@@ -80,8 +92,9 @@ def copy_to(source: Path, target: Path) -> Path:
     """
     target = target / source.name if target.is_dir() else target
     try:
-        with target.open("xb") as file:
-            file.write(source.read_bytes())
+        content = preset_text(source)
+        with target.open("x", encoding="utf-8", newline="") as file:
+            file.write(content)
     except FileExistsError:
         raise PresetError(str(target), "", "exists already; name another file") from None
     except OSError as error:

@@ -16,11 +16,13 @@ from types import MappingProxyType
 
 from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ControlError
+from riffengine.files.regular import read_regular
 from riffengine.web.options import Role, WebOptions
 
 TOKEN_COOKIE = "riffengine_token"
 _TOKEN_BYTES = 16
 _SHORTEST_TOKEN = 16  # characters
+_MOST_TOKEN_BYTES = 64 << 10
 
 SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -98,7 +100,7 @@ def _tokens_of(path: Path) -> dict[str, str]:
             return found
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise ControlError(f"others can read the tokens in {path}; run chmod 600 {path}, and change the tokens")
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_regular(path, _MOST_TOKEN_BYTES).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ControlError(f"the tokens in {path} cannot be read: {error}; name another file") from None
     pairs = dict(line.split() for line in lines if len(line.split()) == 2)

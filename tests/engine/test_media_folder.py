@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from riffengine.engine.media_folder import MediaFolder, is_remote
+from riffengine.engine.media_folder import MediaFolder, answer_to_plugin, is_remote
 from riffengine.performance.command import Command, Rejected
 
 REMOTE, LOCAL = "osc:192.168.1.20:9001", "osc:127.0.0.1:9001"
@@ -53,3 +53,21 @@ def test_the_answer_does_not_tell_whether_a_file_exists(tmp_path: Path) -> None:
         assert answer is not None and isinstance(answer[0], Rejected)
         reasons.add(answer[0].reason)
     assert len(reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "allowed"),
+    [
+        ("lv2:http://example.org/plugins/echo", True), ("clap:Surge XT.clap#org.surge-synth-team.surge-xt", True),
+        ("vst3:maker/Echo.vst3", True), ("", True),
+        ("clap:/tmp/evil.clap#x", False), ("vst3:../../../tmp/evil.vst3", False), ("clap:a/../../evil.clap", False),
+        ("vst3:~/Downloads/evil.vst3", False), ("vst3:C:\\evil.vst3", False),
+        ("vst3:\\\\host\\share\\evil.vst3", False),
+        ("clap:./evil.clap", False), ("clap:evil\0.clap", False),
+    ],
+)  # fmt: skip
+def test_another_machine_names_no_code_outside_the_plugin_folders(reference: str, allowed: bool) -> None:
+    path = "deck/a/fx/1/plugin"
+    assert (answer_to_plugin(Command(path, reference, REMOTE), 0) is None) is allowed
+    assert (answer_to_plugin(Command(path, reference, "web:3"), 0) is None) is allowed
+    assert answer_to_plugin(Command(path, reference, LOCAL), 0) is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,12 +24,15 @@ from torch import nn
 
 from riffengine.errors import (
     AudioFileError,
+    ControlError,
     JournalError,
     ModelError,
     PictureError,
     PresetError,
     RiffError,
+    plain,
 )
+from riffengine.output.flac_repair import repair_flac
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
 from riffengine.recording.cue_sheet import MOST_TRACKS, Cue, CueFile, cue_sheet
 from riffengine.recovery.saved_state import load_saved_state
@@ -41,8 +45,10 @@ from riffengine.renderer.riffusion.codec import RiffusionParams
 from riffengine.renderer.riffusion.lora import _read as read_lora
 from riffengine.renderer.riffusion.spectrogram_image import read_picture, write_picture
 from riffengine.renderer.riffusion.state_dict import read_config, read_tensors
+from riffengine.renderer.riffusion.unpickle import tensors_in
 from riffengine.replay.player_log import read_player_log
 from riffengine.session.controller_map import read_map
+from riffengine.session.learned_map import LearnedMap
 from riffengine.session.session import load_session
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from tests.fuzz.mangled import verdicts
@@ -154,6 +160,48 @@ def declared_weights() -> list[bytes]:
     return [save({"score.a": torch.ones(2)}, header)]
 
 
+def unfinished_recordings() -> list[bytes]:
+    """FLAC files without their length, as a killed recorder leaves them."""
+    found = []
+    for channels, frames in ((2, 600), (1, 30)):
+        file = io.BytesIO()
+        samples = np.random.default_rng(3).normal(0, 0.1, (frames, channels)).astype(np.float32)
+        soundfile.write(file, samples, 44100, format="FLAC", subtype="PCM_24")
+        data = bytearray(file.getvalue())
+        data[21] &= 0xF0
+        data[22:26] = bytes(4)
+        found.append(bytes(data))
+    return found
+
+
+LEARNED = b"map:\n  - {cc: 7, set: deck/a/gain}\n  - {note: 36, port: pads, set: next}  # a pad\n"
+
+
+def read_learned(path: Path) -> None:
+    learned = LearnedMap(path.parent)
+    learned.read()
+    learned.forget("deck/a/gain")
+
+
+def read_pickle(path: Path) -> None:
+    """As ``unpickle.py`` does in its own process; there, too, only these errors are answered in words."""
+    try:
+        tensors_in(torch.load(path, map_location="cpu", weights_only=True), torch)
+    except pickle.UnpicklingError as error:
+        raise ModelError(plain(str(error))) from error
+    except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
+        raise ModelError(plain(str(error)) or type(error).__name__) from error
+
+
+def pickles() -> list[bytes]:
+    found = []
+    for zipped in (True, False):
+        file = io.BytesIO()
+        torch.save({"state_dict": {"a.weight": torch.ones(3, 2)}}, file, _use_new_zipfile_serialization=zipped)
+        found.append(file.getvalue())
+    return found
+
+
 def corpus_of(kind: str, folder: Path) -> tuple[Read, Sequence[bytes], tuple[type[RiffError], ...], str, int]:
     """What reads files of ``kind``, valid ones, the errors that are allowed, the file's name, and files per seed."""
     match kind:
@@ -180,6 +228,12 @@ def corpus_of(kind: str, folder: Path) -> tuple[Read, Sequence[bytes], tuple[typ
             return lambda path: read_lora(path, known), loras(), (ModelError,), "lora.safetensors", 150
         case "weights":
             return bundled, declared_weights(), (ModelError,), "model.safetensors", 100
+        case "recordings":
+            return repair_flac, unfinished_recordings(), (AudioFileError,), "set.flac", 5
+        case "learned maps":
+            return read_learned, [LEARNED], (ControlError,), "midi.yaml", 10
+        case "pickles":
+            return read_pickle, pickles(), (ModelError,), "model.ckpt", 20
         case "configurations":
             files = [json.dumps(UNET).encode(), json.dumps({"num_frequencies": 64}).encode()]
             return lambda path: read_config(path, "UNet"), files, (ModelError,), "codec.json", 150
@@ -189,7 +243,7 @@ def corpus_of(kind: str, folder: Path) -> tuple[Read, Sequence[bytes], tuple[typ
 
 KINDS = (
     "presets", "maps", "journals", "states", "pictures", "sounds", "loops", "safetensors", "LoRAs", "weights",
-    "configurations", "checkpoints",
+    "configurations", "checkpoints", "recordings", "learned maps", "pickles",
 )  # fmt: skip
 
 
