@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from riffengine.engine.context import EngineContext
 from riffengine.engine.process_link import ProcessLink
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
+from riffengine.output.failover import IN_PLACE
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.output.recorder import FINISH_SECONDS
+from riffengine.output.registry import on_sound_device
 from riffengine.processes.player_messages import (
     Audible,
     BankLanded,
@@ -20,6 +22,7 @@ from riffengine.processes.player_messages import (
     HostTimeline,
     LaunchBank,
     LoopFreed,
+    OutputChanged,
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
@@ -73,10 +76,11 @@ class PlayerLink(ProcessLink[PlayerProcess]):
             self._context.player_log.sent(message)
         self._process.send(message)
 
-    def send_to_recorder(self, message: ToRecorder) -> None:
-        """Send to the player's recorder; not kept in the player log, since it changes no sample."""
+    def send_to_recorder(self, message: ToRecorder) -> bool:
+        """Send to the player's recorder, if one runs; not kept in the player log, since it changes no sample."""
         if self._supervisor.running:
             self._process.send(message)
+        return self._supervisor.running
 
     def send_to_host(self, message: ToHost) -> None:
         """Send what concerns a DAW; not kept in the player log, since a replay has no DAW."""
@@ -137,6 +141,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._process.options = replace(
             self._options,
             grid=self._context.conductor.grid,
+            had_device=on_sound_device(self._options.output) and IN_PLACE not in self.output,
             record=None,  # the recording controller begins its next file
             continues=None if anchor is None else (anchor.frame, frames.pull_ns(anchor.frame, block_frames)),
         )
@@ -162,6 +167,8 @@ class PlayerLink(ProcessLink[PlayerProcess]):
                     f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
                     f"a block, {1000 * message.latency_seconds:.0f} ms latency"
                 )
+            case OutputChanged(output):
+                self.output = output
             case Status():
                 context.stream_clock.report(message)
                 context.sync.player_status(message)

@@ -17,6 +17,7 @@ from riffengine.output.output import Output, OutputSettings
 from riffengine.output.registry import AUTO, FALLBACK, open_output, preferred
 from riffengine.processes.audio import Block, Fill
 
+IN_PLACE = "in place of a sound device"
 _RETRY_SECONDS = 1.0
 _HUNG_SECONDS = 2.0  # an output that asks for nothing this long is lost, whatever its driver says
 _CLOSE_SECONDS = 2.0  # closing a stream whose sound server was killed may never return
@@ -41,16 +42,24 @@ class _FillGuard:
 class OutputFailover:
     """One output at a time on one ``fill``; belongs to the player's control thread.
 
-    ``wanted`` is a name of the registry: a device or host by its name (the paced output replaces it only until it is
-    back), ``auto`` (a sound device; the paced output once there is none) or ``paced``. ``notify`` gets sentences for a
+    ``wanted`` is a name of the registry: a device or host by its name, ``auto`` (a sound device, the paced output where
+    there is none at the start) or ``paced``. An output that has played and is lost is replaced by the paced one only
+    until it is back; ``played_before``: it has played for the player before this one. ``notify`` gets sentences for a
     person. ``DeviceError`` for a name that is not registered.
     """
 
     def __init__(
-        self, wanted: str, settings: OutputSettings, fill: Fill, notify: Callable[[str], None], clock: Clock
+        self,
+        wanted: str,
+        settings: OutputSettings,
+        fill: Fill,
+        notify: Callable[[str], None],
+        clock: Clock,
+        played_before: bool = False,
     ) -> None:
         self._preferred = preferred(wanted)
-        self._required = wanted not in (AUTO, FALLBACK)
+        self._required = wanted not in (AUTO, FALLBACK) and not played_before
+        self._played = played_before
         self._settings = settings
         self._fill = fill
         self._notify = notify
@@ -85,10 +94,12 @@ class OutputFailover:
             except DeviceError as error:
                 if self._required:
                     raise
-                note = f", in place of a sound device ({error})"
+                note = f", {IN_PLACE} ({error})"
         if self._output is None:
             self._output = open_output(FALLBACK, self._settings, self._guard)
         self.name = self._output.name + note
+        if note and self._played:
+            self._finder = self._in_thread(self._find)
 
     def start(self) -> None:
         """Let the output ask for blocks; ``DeviceError`` as in ``open``."""
@@ -99,15 +110,19 @@ class OutputFailover:
             if self._required:
                 raise
             self._fall_back()
-            self.name = f"{self._current().name}, in place of a sound device ({error})"
+            self.name = f"{self._current().name}, {IN_PLACE} ({error})"
 
     def watch(self) -> None:
         """Replace an output that is lost, or return to one that was found again; call it a few times a second."""
         if self.on_preferred and self._is_lost():
             name = self._current().name
+            self._played = True
             self._fall_back()
-            cure = "the program looks for it every second" if self._required else "start again to use another"
-            self._notify(f"the output {name} has stopped (was it unplugged?). The set continues in silence; {cure}")
+            self.name = f"{self._current().name}, {IN_PLACE} ({name} has stopped)"
+            self._notify(
+                f"the output {name} has stopped (was it unplugged?). The set continues in silence; the program looks "
+                "for it every second"
+            )
         elif self._found:
             self._return_to(*self._found.popleft())
 
@@ -133,7 +148,7 @@ class OutputFailover:
         return not self._current().running or now_ns - self._last_pull[1] > _HUNG_SECONDS * 1e9
 
     def _fall_back(self) -> None:
-        """Replace the output by the paced one, close it in a thread, and look for it again if it is required."""
+        """Replace the output by the paced one, close it in a thread, and look for it again if it has played."""
         lost = self._current()
         self.lost = True
         self.on_preferred = False
@@ -153,13 +168,19 @@ class OutputFailover:
         except DeviceError:
             self._fall_back()
             return
+        self.name = found.name
         self._notify(f"the output {found.name} is back")
 
     def _close_and_find(self, lost: Output) -> None:
         """Runs in a thread of its own, since a driver may take seconds or never return."""
         with contextlib.suppress(DeviceError):  # a lost output often does not close well: nothing to report
             lost.stop()
-        while self._required and not self._ending.wait(_RETRY_SECONDS):
+        if self._played:
+            self._find()
+
+    def _find(self) -> None:
+        """Runs in a thread of its own: open the output again as soon as that is possible."""
+        while not self._ending.wait(_RETRY_SECONDS):
             guard = _FillGuard(self._fill)
             try:
                 self._found.append((open_output(self._preferred, self._settings, guard, retry=True), guard))

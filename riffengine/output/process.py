@@ -39,6 +39,7 @@ from riffengine.processes.player_messages import (
     HostGone,
     HostTimeline,
     LoopRef,
+    OutputChanged,
     PlayerFailed,
     PlayerNotice,
     PlayerReady,
@@ -91,6 +92,7 @@ class PlayerOptions:
     continues: tuple[int, int] | None = (
         None  # the frame that the player before this one was to pull at a host time in ns
     )
+    had_device: bool = False  # the player before this one played on the sound device that was asked for
     tap: str = ""  # the shared memory in which the output is left for the web server; "" for none
 
 
@@ -191,7 +193,10 @@ class _Player:
         )
         self._told: HostTimeline | None = None
         self._asked_at: int | None = None
-        self._failover = OutputFailover(options.output, settings, self._callback.fill, self._notify, self._clock)
+        self._failover = OutputFailover(
+            options.output, settings, self._callback.fill, self._notify, self._clock, options.had_device
+        )
+        self._output_told = ""
         self._notified: set[str] = set()
         self._end_by_ns: int | None = None
         self._hurried = False
@@ -207,6 +212,7 @@ class _Player:
         gc.disable()
         self._failover.start()
         options, failover = self._options, self._failover
+        self._output_told = failover.name
         self._pipe.send(PlayerReady(failover.name, options.sample_rate, options.block_frames, failover.latency_seconds))
         if options.record is not None and self._record_path != Path(options.record):
             self._notify(f"{options.record} exists already and is kept; this set is recorded to {self._record_path}")
@@ -230,6 +236,9 @@ class _Player:
                 self._report()
                 if self._end_by_ns is None:
                     self._failover.watch()
+                    if self._failover.name != self._output_told:
+                        self._output_told = self._failover.name
+                        self._pipe.send(OutputChanged(self._output_told))
             if self._hurried:
                 self._begin_end(0)
             if self._host is not None and self._host.waits_at not in (None, self._asked_at):

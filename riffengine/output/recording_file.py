@@ -22,6 +22,8 @@ LONGEST_WAV_BYTES = 3_900_000_000
 
 _FLUSH_SECONDS = 1.0  # the most that is lost in a crash
 _FLOAT_BYTES = 4
+LEAST_FREE_BYTES = 64_000_000  # a recording does not begin with less: two minutes at most
+STOP_FREE_BYTES = 16_000_000  # one that runs ends here, while there is still room to finish it and for everything else
 _FULL_BYTES = 1_000_000  # three seconds; a file system keeps some blocks to itself
 
 
@@ -51,6 +53,7 @@ class RecordingFile:
         self._part_frames = min((n for n in (part_frames, longest) if n is not None), default=None)
         self._frames_in_part = 0
         self._unflushed = 0
+        self._check_room(LEAST_FREE_BYTES, "cannot record to")
         self.frames = 0
         self.parts = [RecordingPart(self._unused_path(), 0)]
         self._file: Any = self._open(self.parts[0].path)
@@ -81,10 +84,24 @@ class RecordingFile:
             if self._unflushed >= _FLUSH_SECONDS * self._rate:
                 self._file.flush()
                 self._unflushed = 0
+                self._check_room(STOP_FREE_BYTES, "the recording ends at")
         # AssertionError: soundfile's own, raised where the library wrote less than it was given without an error
         except (soundfile.LibsndfileError, OSError, AssertionError) as error:
             raise AudioFileError(f"recording to {self.parts[-1].path} ended: {self._reason(error)}") from error
         return begun
+
+    def _check_room(self, least_bytes: int, what: str) -> None:
+        """``AudioFileError`` where the disk has less left: so a recording ends whole, and not within a frame."""
+        folder = self._asked.parent
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:  # opening the file says why
+            return
+        if free < least_bytes:
+            raise AudioFileError(
+                f"{what} {self._asked}: {folder} has {free // 1_000_000} MB left, and {least_bytes // 1_000_000} MB "
+                "are needed; make room there or record elsewhere"
+            )
 
     def close(self) -> str:
         """Finish the file; returns why it could not be finished, or ``""``."""

@@ -232,6 +232,13 @@ class PlayerReady:
 
 
 @dataclass(frozen=True)
+class OutputChanged:
+    """Another output plays now, since one was lost or is back; ``output`` is as in ``PlayerReady``."""
+
+    output: str
+
+
+@dataclass(frozen=True)
 class Status:
     """A regular report: at ``host_ns`` of the monotonic clock the next frame to be pulled was ``frame``."""
 
@@ -355,6 +362,7 @@ ToPlayer = (
 )
 FromPlayer = (
     PlayerReady
+    | OutputChanged
     | Status
     | BankLanded
     | LoopFreed

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded, Surface
+from riffengine.errors import AudioFileError
+from riffengine.output.flac_repair import repair_flac
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.parameter_path import parse_path
@@ -26,7 +28,8 @@ from riffengine.transport.beat_grid import Moment
 
 MOST_CUES = 4000  # eleven hours of a landing every ten seconds
 
-Send = Callable[[ToRecorder], None]
+Send = Callable[[ToRecorder], bool]
+"""Sends to the player; false while there is none, since it has died and is being started again."""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class _Recording:
     """The recording that runs: the path that was asked for, and the files the player has reported so far."""
 
     asked: str
+    stopping: bool = False  # the player was told to finish it
     files: list[CueFile] = field(default_factory=list)
     cue_path: Path = Path()
 
@@ -61,7 +65,8 @@ class RecordingController(Surface):
         self._began: tuple[int, str] | None = None  # the scene that is heard: its first frame and name
         self._recording = _Recording(str(first)) if first is not None else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cue-sheets")
-        self.send: Send = lambda message: None
+        self._saving = ""  # the file to which the player was told to save the last minutes
+        self.send: Send = lambda message: False
         self.failures = 0
         self.saves = 0
 
@@ -85,19 +90,51 @@ class RecordingController(Surface):
             case Handler.STOP_RECORDING if not asked:
                 return Rejected(command, f"{command.path}: nothing is being recorded; begin with record/start")
             case Handler.STOP_RECORDING:
-                self.send(StopRecording())
-                return Accepted(command, True, note=f"{asked} is being finished")
+                return Accepted(command, True, note=self._stop())
             case Handler.SAVE_LAST if self._settings.keep_minutes <= 0.0:
                 return Rejected(
                     command, f"{command.path}: the last minutes are not kept; set record: keep_minutes: in the preset"
                 )
             case Handler.SAVE_LAST:
                 path = str(self._new_path("riffengine-last"))
-                self.send(SaveLast(path, 60.0 * self._settings.keep_minutes))
+                if not self.send(SaveLast(path, 60.0 * self._settings.keep_minutes)):
+                    return Rejected(
+                        command,
+                        f"{command.path}: the player has ended, and the last minutes with it; save again when the new "
+                        "one has played",
+                    )
+                self._saving = path
                 return Accepted(
                     command, True, note=f"the last {self._settings.keep_minutes:g} minutes are saved to {path}"
                 )
         return None
+
+    def _stop(self) -> str:
+        """Have the recording finished; what to tell."""
+        recording = self._recording
+        assert recording is not None
+        if self.send(StopRecording()):
+            recording.stopping = True
+            return f"{recording.asked} is being finished"
+        self._end_with_player(recording)
+        return f"{recording.asked} has ended with the player, which is being started again"
+
+    def _end_with_player(self, recording: _Recording) -> None:
+        """The player that wrote ``recording`` is gone, and no other continues it."""
+        self._recording = None
+        for file in recording.files:
+            self._repair(recording.cue_path.with_name(file.name))
+
+    def _repair(self, path: Path) -> None:
+        """Give a file of a player that has died its length, in the writer's thread."""
+        if path.suffix.lower() == ".flac":
+            self._writer.submit(self._repair_file, path)
+
+    def _repair_file(self, path: Path) -> None:
+        try:
+            repair_flac(path)
+        except AudioFileError:  # nothing of it can be read
+            self.failures += 1
 
     @property
     def file_name(self) -> str:
@@ -124,6 +161,7 @@ class RecordingController(Surface):
                     self._write(recording.cue_path, recording.files, news.frame)
                 self._report(news, f"recorded {news.frames / self._rate:.1f} s to {path}")
             case "saved":
+                self._saving = ""
                 if news.frames:
                     self._write(_cue_path(path), [CueFile(path.name, news.frame)], news.frame + news.frames)
                 self.saves += not news.problem
@@ -169,10 +207,22 @@ class RecordingController(Surface):
             self._scene = (self._scene[0], landing.beat)
 
     def player_restarted(self, frame: int) -> None:
-        """The player has died and a new one runs: a recording ends there and continues in a new file."""
+        """The player has died and a new one runs: a recording ends there and continues in a new file.
+
+        One that was being finished is not continued, and what was being saved is lost but for a part.
+        """
+        if self._saving:
+            self.failures += 1
+            self._say(f"the last minutes are not saved: the player has ended; {self._saving} may hold a part of them")
+            self._repair(Path(self._saving))
+            self._saving = ""
         if self._recording is not None:
             if self._recording.files:
                 self._write(self._recording.cue_path, self._recording.files, frame)
+            if self._recording.stopping:
+                self._say(f"recorded to {self._recording.asked}, which ends where the player ended")
+                self._end_with_player(self._recording)
+                return
             self._recording = _Recording(self._recording.asked)
             self.send(StartRecording(self._recording.asked, 60.0 * self._settings.part_minutes))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from riffengine.output.failover import IN_PLACE
 from riffengine.telemetry.observation import Observation
 
 STALE_SECONDS = 3.0  # ten observations and reports a second are expected
@@ -50,7 +51,7 @@ def examine(observation: Observation | None, now_ns: int, stopping: bool = False
         for d in status.decks
         if d.sounding and d.runway_seconds <= 0.0
     ]
-    if "in place of a sound device" in observation.output:
+    if IN_PLACE in observation.output:
         problems.append(f"no sound reaches a device: {observation.output}")
     if observation.recordings_failed:
         problems.append(f"{observation.recordings_failed} recordings or cue sheets failed")

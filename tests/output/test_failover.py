@@ -48,14 +48,14 @@ class FakeOutput:
 class FakeOutputs:
     """A failover on fake outputs; the test plugs and unplugs the device."""
 
-    def __init__(self, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, wanted: str, monkeypatch: pytest.MonkeyPatch, played_before: bool = False) -> None:
         monkeypatch.setattr(failover_module, "open_output", self.open_output)
         self.devices: list[FakeOutput] = []
         self.paced: list[FakeOutput] = []
         self.said: list[str] = []
         self.blocks = 0
         self.plugged, self.starts = True, True
-        self.failover = OutputFailover(wanted, SETTINGS, self.fill, self.said.append, SystemClock())
+        self.failover = OutputFailover(wanted, SETTINGS, self.fill, self.said.append, SystemClock(), played_before)
 
     def fill(self, out: Block, starved: bool) -> None:
         self.blocks += 1
@@ -67,7 +67,7 @@ class FakeOutputs:
             self.paced.append(FakeOutput("paced", fill))
             return self.paced[-1]
         assert name == "device"
-        assert retry == bool(self.devices)
+        assert retry or not self.devices
         if not self.plugged:
             raise DeviceError("no device")
         self.devices.append(FakeOutput("card", fill, self.starts))
@@ -97,20 +97,49 @@ def test_the_clock_replaces_a_lost_device_with_the_same_fill(monkeypatch: pytest
     assert len(outputs.devices) == 1
 
 
-def test_a_device_that_was_asked_for_by_name_is_looked_for_until_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wanted", ["device", "auto"])
+def test_a_device_that_has_played_is_looked_for_until_it_is_back(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failover_module, "_RETRY_SECONDS", 0.01)
-    outputs = FakeOutputs("device", monkeypatch)
+    outputs = FakeOutputs(wanted, monkeypatch)
     outputs.failover.open()
     outputs.failover.start()
     for turn in (1, 2):
         outputs.plugged = outputs.devices[-1].running = False
         outputs.failover.watch()
         assert outputs.paced[-1].pull() == 2 * turn - 1
+        assert failover_module.IN_PLACE in outputs.failover.name  # by which health knows
         outputs.plugged = True
         outputs.watch_until(lambda turn=turn: len(outputs.devices) == turn + 1 and outputs.devices[-1].running)  # type: ignore[misc]
         assert not outputs.paced[-1].running
         assert outputs.devices[-1].pull() == 2 * turn
+        assert outputs.failover.name == "card"
     assert [("stopped" in said, "back" in said) for said in outputs.said] == [(True, False), (False, True)] * 2
+    outputs.failover.stop()
+
+
+@pytest.mark.parametrize("wanted", ["device", "auto"])
+def test_a_device_that_is_gone_when_the_player_starts_again_does_not_end_the_set(
+    wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failover_module, "_RETRY_SECONDS", 0.01)
+    outputs = FakeOutputs(wanted, monkeypatch, played_before=True)
+    outputs.plugged = False
+    outputs.failover.open()
+    outputs.failover.start()
+    assert outputs.paced[-1].pull() == 1
+    outputs.plugged = True
+    outputs.watch_until(lambda: bool(outputs.devices) and outputs.devices[-1].running)
+    assert outputs.devices[-1].pull() == 2
+    outputs.failover.stop()
+
+
+def test_a_device_that_is_not_there_at_the_start_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failover_module, "_RETRY_SECONDS", 0.0)
+    outputs = FakeOutputs("auto", monkeypatch)
+    outputs.plugged = False
+    outputs.failover.open()
+    assert outputs.failover._finder is None
+    outputs.failover.start()
     outputs.failover.stop()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,12 @@ import soundfile
 
 from riffengine.errors import AudioFileError
 from riffengine.output import recording_file as recording_file_module
-from riffengine.output.recording_file import RecordingFile, write_error_text
+from riffengine.output.recording_file import (
+    LEAST_FREE_BYTES,
+    STOP_FREE_BYTES,
+    RecordingFile,
+    write_error_text,
+)
 
 BLOCKS = [np.random.default_rng(seed).uniform(-0.9, 0.9, (512, 2)).astype(np.float32) for seed in range(200)]
 WHOLE = np.concatenate(BLOCKS)
@@ -117,3 +123,21 @@ def test_a_full_disk_ends_the_recording_with_a_reason_and_keeps_what_was_written
 )
 def test_the_reason_why_a_disk_took_no_more_says_what_to_do(error: str, free: int, words: str) -> None:
     assert write_error_text(error, Path("sets"), free).startswith(words)
+
+
+def test_a_recording_begins_with_room_and_ends_before_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [LEAST_FREE_BYTES - 1]
+    monkeypatch.setattr(recording_file_module.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[0]))
+    with pytest.raises(AudioFileError, match=r"cannot record to .* has 63 MB left, and 64 MB are needed"):
+        RecordingFile(tmp_path / "set.flac", 8000, 2)
+    assert list(tmp_path.iterdir()) == []
+    free[0] = LEAST_FREE_BYTES
+    file = RecordingFile(tmp_path / "set.flac", 8000, 2)
+    file.write(np.full((8000, 2), 0.1, np.float32))
+    free[0] = STOP_FREE_BYTES - 1
+    with pytest.raises(AudioFileError, match=r"the recording ends at .* has 15 MB left"):
+        file.write(np.full((8000, 2), 0.1, np.float32))
+    assert file.close() == ""
+    assert soundfile.info(tmp_path / "set.flac").frames == 16000  # whole

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded
 from riffengine.errors import PresetError
@@ -29,7 +31,13 @@ class FakePlayer:
         self.said: list[str] = []
         settings = RecordingSettings(folder, **plan)  # type: ignore[arg-type]
         self.controller = RecordingController("Tonight", settings, RATE, lambda: 1.8e9, self.said.append, first)
-        self.controller.send = self.sent.append
+        self.runs = True
+        self.controller.send = self._take
+
+    def _take(self, message: ToRecorder) -> bool:
+        if self.runs:
+            self.sent.append(message)
+        return self.runs
 
     def fire(self, path: str) -> Accepted | Rejected | None:
         answered = self.controller.answer(Command(path, True, "test"), 0)
@@ -169,3 +177,65 @@ def test_wrong_settings_are_refused(tmp_path: Path, text: str, key: str, problem
     with pytest.raises(PresetError) as refusal:
         load_session(tmp_path / "set.yaml")
     assert refusal.value.key == key and problem in refusal.value.problem
+
+
+def test_a_recording_that_is_ended_while_the_player_is_dead_is_not_continued(tmp_path: Path) -> None:
+    player = FakePlayer(tmp_path, tmp_path / "set.flac")
+    player.controller.handle(Recorded("began", str(tmp_path / "set.flac"), 0, 0))
+    player.runs = False
+    stopped = player.fire("record/stop")
+    assert isinstance(stopped, Accepted) and "ended with the player" in stopped.note
+    assert isinstance(player.fire("record/stop"), Rejected)
+    player.runs = True
+    player.controller.player_restarted(100)
+    assert player.sent == []
+    player.controller.finish()
+
+
+def test_a_recording_that_was_being_finished_when_the_player_died_is_not_continued(tmp_path: Path) -> None:
+    player = FakePlayer(tmp_path, tmp_path / "set.flac")
+    player.controller.handle(Recorded("began", str(tmp_path / "set.flac"), 0, 0))
+    assert isinstance(player.fire("record/stop"), Accepted)
+    player.controller.player_restarted(100)
+    assert [type(message) for message in player.sent] == [StopRecording]
+    assert "ends where the player ended" in player.said[-1]
+    assert isinstance(player.fire("record/start"), Accepted)
+    player.controller.finish()
+
+
+def test_a_recording_that_is_asked_for_while_the_player_is_dead_begins_with_the_next(tmp_path: Path) -> None:
+    player = FakePlayer(tmp_path)
+    player.runs = False
+    assert isinstance(player.fire("record/start"), Accepted)
+    player.runs = True
+    player.controller.player_restarted(100)
+    assert [type(message) for message in player.sent] == [StartRecording]
+    player.controller.finish()
+
+
+def test_a_save_that_a_dead_player_cannot_make_is_refused_and_one_that_it_broke_off_is_told(tmp_path: Path) -> None:
+    player = FakePlayer(tmp_path)
+    assert isinstance(player.fire("record/save_last"), Accepted)
+    player.controller.player_restarted(100)
+    assert "the last minutes are not saved" in player.said[-1]
+    player.controller.player_restarted(200)
+    assert len(player.said) == 1 and player.controller.failures >= 1
+    player.runs = False
+    refused = player.fire("record/save_last")
+    assert isinstance(refused, Rejected) and "the player has ended" in refused.reason
+    player.controller.finish()
+
+
+def test_what_a_dead_player_has_recorded_is_repaired_where_no_other_continues_it(tmp_path: Path) -> None:
+    path = tmp_path / "set.flac"
+    soundfile.write(path, np.full((RATE, 2), 0.1), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)  # as it is while it is written: without its length
+    path.write_bytes(data)
+    player = FakePlayer(tmp_path, path)
+    player.controller.handle(Recorded("began", str(path), 0, 0))
+    player.runs = False
+    player.fire("record/stop")
+    player.controller.finish()
+    assert soundfile.info(path).frames == RATE
