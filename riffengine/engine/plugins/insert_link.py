@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from riffengine.engine.plugins.host_watch import HostWatch
+from riffengine.engine.supervisor import Backoff, RestartPolicy
 from riffengine.errors import PluginError
 from riffengine.playback.inserts.return_path import SEND_PULL_FRAMES
 from riffengine.plugins.chain import HostedPlugin, PluginChain, controls
@@ -89,6 +90,8 @@ class InsertLink:
     _recent_deaths_ns: deque[int] = field(default_factory=deque)
     _known: dict[int, str] = field(default_factory=dict)  # plugins whose parameters are in the tree
     _dirty_ns: int | None = None
+    _backoff: Backoff = field(default_factory=lambda: Backoff(RestartPolicy()))
+    _again_ns: int | None = None  # when a start that the system refused is tried again
 
     @property
     def running(self) -> bool:
@@ -129,6 +132,7 @@ class InsertLink:
     def forgive(self, now_ns: int) -> None:
         """Start the plugins that are wanted now, whatever they did before."""
         self.bypassed = ""
+        self._again_ns = None
         self._recent_deaths_ns.clear()
         if self._next is not None:
             self._next.close()
@@ -160,6 +164,9 @@ class InsertLink:
                     trouble = self._heard(host, message, now_ns) or trouble
                 if trouble and host in (self._host, self._next):
                     self._died(host, trouble, now_ns)
+        if self._again_ns is not None and now_ns >= self._again_ns:
+            self._again_ns = None
+            self._load(now_ns)
         if self._dirty_ns is not None and now_ns - self._dirty_ns > _STATE_AFTER_SECONDS * 1e9 and self.running:
             assert self._host is not None
             self._dirty_ns = None
@@ -176,10 +183,11 @@ class InsertLink:
     # --- the processes ----------------------------------------------------------------------------------------------
 
     def _load(self, now_ns: int) -> None:
+        self._backoff.started(now_ns)
         try:
             blocks = PluginBlocks.create()
         except PluginError as error:
-            self.rack.tell(self.place, str(error))
+            self._try_later(str(error), now_ns)
             return
         self._next = self._started(blocks, False, now_ns)
 
@@ -202,10 +210,16 @@ class InsertLink:
         try:
             host.start(now_ns)
         except OSError as error:
-            self.rack.tell(self.place, f"the plugins of {self.place} cannot be started: {error.strerror or error}")
             host.close()
+            self._try_later(f"the plugins of {self.place} cannot be started: {error.strerror or error}", now_ns)
             return None
         return host
+
+    def _try_later(self, reason: str, now_ns: int) -> None:
+        """The system has no descriptor, process or memory just now: try again after a pause."""
+        pause = self._backoff.pause(now_ns)
+        self._again_ns = now_ns + round(pause * 1e9)
+        self.rack.tell(self.place, f"{reason}; they are started again {f'in {pause:g} s' if pause else 'now'}")
 
     def _heard(self, host: HostWatch, message: FromHost, now_ns: int) -> str:
         """Act on a message; the reason where the host must be ended for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ import pytest
 from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import standard_tree
+from riffengine.plugins.host import PluginHost
 from riffengine.processes.player_messages import AttachInsert, DetachInsert, SetControl, SetInsertLatency, ToPlayer
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
 from riffengine.scheduler.actions import ToPlayerMessage
@@ -180,3 +182,21 @@ def test_the_state_is_kept_and_a_new_player_is_told(a_set: Set) -> None:
     a_set.rack.player_restarted()
     assert [type(message) for message in a_set.sent] == [AttachInsert]
     blocks.close()
+
+
+def test_a_host_that_the_system_will_not_start_is_started_again(a_set: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an out-of-memory kill: no process to be had at the first load, nor when a crashed host is replaced."""
+    refuses = [True]
+    start = PluginHost.start
+
+    def reluctant(host: PluginHost) -> None:
+        if refuses[0]:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        start(host)
+
+    monkeypatch.setattr(PluginHost, "start", reluctant)
+    a_set.rack.begin((PluginSetting("deck/a", 1, "test:late", {"gain": 0.5}),))
+    a_set.say("cannot be started: Resource temporarily unavailable; they are started again now")
+    a_set.say("they are started again in 0.5 s")
+    refuses[0] = False
+    assert a_set.attached().place == "deck/a"
