@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 is success, 2 an error that was explained on stderr, 130 an interrupt that the verb did not handle.
     """
+    _open_missing_outputs()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows ? for an arrow
             stream.reconfigure(errors="replace")
@@ -40,3 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `riffengine words | head`
         sys.stderr.close()
         return 0
+
+
+def _open_missing_outputs() -> None:
+    """Open nowhere in place of a standard stream that was closed: else a socket or a file would get its number."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (for the whole process)

@@ -213,6 +213,9 @@ class Engine:
         if threading.current_thread() is threading.main_thread():  # signals are the main thread's
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, self._ask_to_stop)
+            hang_up = getattr(signal, "SIGHUP", None)
+            if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:  # nohup: the set outlives it
+                loop.add_signal_handler(hang_up, self._stopping.set)  # twice is no hurry: shell and system both send it
         loop.set_exception_handler(lambda _, context: self._fault(context.get("exception"), str(context["message"])))
         try:
             self._player.start()

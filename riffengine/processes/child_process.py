@@ -13,12 +13,13 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar
 
 from riffengine.errors import RiffError
+from riffengine.processes.loop_store import start_resource_tracker
 
 _KILL_SECONDS = 0.5  # a killed process is gone in milliseconds
 
@@ -215,13 +216,18 @@ def writable(connection: Connection) -> bool:
 
 @contextlib.contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Keep SIGINT from this thread and from the processes that it starts; other threads still receive it."""
+    """Keep SIGINT and SIGHUP from this thread and from the processes that it starts; other threads still receive them.
+
+    A terminal sends them to every process of its group: Ctrl-C while a child imports would end it with a traceback, and
+    a terminal that is closed would end the player before the fade. The engine alone decides.
+    """
     if sys.platform == "win32":
         yield
         return
-    resource_tracker.ensure_running()  # started later, by ``Process.start``, it would unblock the signal again
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        start_resource_tracker()  # started later, by ``Process.start``, it would unblock SIGINT again
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -11,7 +11,8 @@ import os
 import re
 import secrets
 import sys
-from multiprocessing import shared_memory
+import warnings
+from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,7 @@ def reserve_segment(size: int) -> tuple[Segment, int]:
 
     Without the allocation, the first write to the segment would end the process (SIGBUS) when the folder is full.
     """
+    start_resource_tracker()
     for _ in range(_TRIES):
         name = f"riffengine-{os.getpid()}-{secrets.token_hex(4)}"
         memory = Segment(name=name, create=True, size=size)
@@ -170,11 +172,27 @@ def reserve_segment(size: int) -> tuple[Segment, int]:
     raise OSError(f"{_TRIES} segments were removed by another process")
 
 
+def start_resource_tracker() -> None:
+    """Start Python's process that removes the shared memory of an engine that was killed, without its warnings.
+
+    It would warn the performer of the very memory that it removes, or that it was killed itself. May be called again.
+    """
+    if sys.platform == "win32":
+        return
+    option = "ignore::UserWarning:multiprocessing.resource_tracker"
+    if option not in sys.warnoptions:  # the tracker is started with them
+        sys.warnoptions.append(option)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"multiprocessing\.resource_tracker")
+    resource_tracker.ensure_running()
+
+
 def release_segment(memory: shared_memory.SharedMemory, owner: bool, lock: int) -> int:
     """Detach from a segment of which no view is left; its ``owner`` also removes it. Frees ``lock``; returns -1."""
     with contextlib.suppress(BufferError):  # a view is still held: the mapping ends with the process
         memory.close()
     if owner:
+        if sys.platform != "win32":  # a tracker that was killed and started again knows nothing of it
+            resource_tracker.register(f"/{memory.name}", "shared_memory")
         with contextlib.suppress(FileNotFoundError):  # another process has removed it
             memory.unlink()
     if lock >= 0:

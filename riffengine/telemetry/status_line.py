@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Mapping
 from typing import TextIO
@@ -23,10 +25,9 @@ class StatusLine:
         """Print ``text`` on its own line, above the status line."""
         text = plain(text)
         if self._live:
-            self._stream.write(f"\r\x1b[2K{text}\n{self._shown}")
+            self._write(f"\r\x1b[2K{text}\n{self._shown}")
         else:
-            self._stream.write(f"{text}\n")
-        self._stream.flush()
+            self._write(f"{text}\n")
 
     def update(self, fields: Mapping[str, str]) -> None:
         """Show ``fields`` as the status, cut to the width of the terminal."""
@@ -34,14 +35,22 @@ class StatusLine:
         self._updates += 1
         if self._live:
             self._shown = line[: shutil.get_terminal_size().columns - 1]
-            self._stream.write(f"\r\x1b[2K{self._shown}")
-            self._stream.flush()
+            self._write(f"\r\x1b[2K{self._shown}")
         elif self._updates % self._every == 1:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+            self._write(f"{line}\n")
 
     def end(self) -> None:
         """Keep the last status on the screen and start a new line."""
         if self._live and self._shown:
-            self._stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        """Write; where the terminal is closed or nobody reads any more, everything goes to nowhere from now on."""
+        try:
+            self._stream.write(text)
             self._stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())  # also for what is still buffered, and for Python's end
+                os.close(nowhere)

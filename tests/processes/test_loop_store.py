@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,31 @@ def test_a_segment_of_another_user_is_left_alone(monkeypatch: pytest.MonkeyPatch
         assert left.exists()
     finally:
         left.unlink()
+
+
+@on_linux
+def test_a_tracker_that_was_killed_brings_no_traceback_and_no_warning(tmp_path: Path) -> None:
+    """Python's resource tracker can be killed too; and it warns of the memory of a dead engine that it removes."""
+    program = (
+        "import os, signal, sys\n"
+        "from multiprocessing import resource_tracker\n"
+        "from riffengine.processes.loop_store import LoopStore, start_resource_tracker\n"
+        "store = LoopStore.create(1, 1000)\n"
+        "os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)\n"
+        "os.waitid(os.P_PID, resource_tracker._resource_tracker._pid, os.WEXITED | os.WNOWAIT)\n"
+        "start_resource_tracker()\n"
+        "store.close()\n"
+        "left = LoopStore.create(1, 1000)\n"
+        "sys.stdout.write(left.name); sys.stdout.flush()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    errors = tmp_path / "errors"
+    with errors.open("w") as stderr:
+        ended = subprocess.run(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=stderr, text=True, check=False
+        )
+    deadline = time.perf_counter() + 60.0
+    while (SHM / ended.stdout).exists() and time.perf_counter() < deadline:  # the tracker removes it
+        time.sleep(0.02)
+    assert ended.stdout and not (SHM / ended.stdout).exists()
+    assert errors.read_text() == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 from riffengine.telemetry.observation import Observer
 from riffengine.telemetry.observers import Observers
@@ -56,3 +57,16 @@ def test_an_observer_that_fails_is_removed_and_the_others_learn_why() -> None:
     assert [text for text in listening.heard if not text.startswith("the Failing")] == ["first", "second"]
     reported = [text for text in listening.heard if text.startswith("the Failing failed: ValueError: broken")]
     assert len(reported) == 1 and "switched off" in reported[0]
+
+
+def test_a_set_goes_on_when_nobody_reads_its_status_any_more() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)  # as `riffengine play | head` or a terminal that was closed
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        listening = Listening()
+        observers = Observers(StatusLine(stream), [listening])
+        for text in ("first", "second"):
+            observers.say(text)
+            observers.update({"bpm": "120"})
+        observers.ending()
+    assert listening.heard == ["first", "second"]
