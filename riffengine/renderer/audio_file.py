@@ -40,7 +40,7 @@ def read_audio(
     """
     name = path.name
     try:
-        with open_regular(path) as opened, soundfile.SoundFile(opened) as file:
+        with open_regular(path) as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
             check_shape(name, file.samplerate, file.channels)
             rate, first = file.samplerate, round(start * file.samplerate)
             wanted = file.frames - first if seconds is None else min(round(seconds * rate), file.frames - first)

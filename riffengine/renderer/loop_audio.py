@@ -29,7 +29,7 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     """
     name = Path(path).name
     try:
-        with open_regular(path) as opened, soundfile.SoundFile(opened) as file:
+        with open_regular(path) as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
             rate = file.samplerate
             check_shape(name, rate, file.channels)
             frames = max(0, min(int(LONGEST_SECONDS * rate), file.frames))

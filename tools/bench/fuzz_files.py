@@ -84,7 +84,7 @@ def main() -> int:
                    "--seed", str(arguments.seed)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - began
-        if done.returncode or done.stderr:
+        if done.returncode or "Traceback" in done.stderr:
             failures += 1
             print(f"{kind:16} ended with {done.returncode}: {done.stderr[-2000:]}", flush=True)
             continue
