@@ -45,7 +45,8 @@ async def listen(page: Page, url: str, codec: str) -> None:
 class Played:
     """What the worklet played: samples, and for each block of 128 its frame of the stream and whether it was live.
 
-    A block is not live while an earlier loop takes the place of data that is late.
+    A block is not live while an earlier loop takes the place of data that is late. Positions leave a gap where the
+    browser's device had lost time, and are no whole frames while two clocks are brought together.
     """
 
     samples: np.ndarray[Any, Any]
@@ -55,6 +56,27 @@ class Played:
     @property
     def blocks(self) -> np.ndarray[Any, Any]:
         return self.samples.reshape(-1, 128)
+
+    @property
+    def frames(self) -> np.ndarray[Any, Any]:
+        """The frame of every sample, ``(blocks, 128)``."""
+        steps = np.diff(self.positions, append=2 * self.positions[-1] - self.positions[-2]) / 128
+        steps[np.abs(steps - 1) > 0.01] = 1.0  # a gap lies between two blocks
+        return np.asarray(self.positions[:, None] + steps[:, None] * np.arange(128))
+
+    @property
+    def gaps(self) -> int:
+        """How often the position did not run on evenly."""
+        return int((np.abs(np.diff(self.positions) - 128) > 0.5).sum())
+
+
+def read_at(sound: np.ndarray[Any, Any], frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """``sound`` at ``frames``; between whole ones by the ring's interpolation (Hermite, four points)."""
+    whole = np.floor(frames).astype(int)
+    x = frames - whole
+    a, b, c, d = (sound[whole + offset] for offset in (-1, 0, 1, 2))
+    slope, bend, twist = (c - a) / 2, a - 2.5 * b + 2 * c - d / 2, (d - a) / 2 + 1.5 * (b - c)
+    return np.asarray(((twist * x + bend) * x + slope) * x + b)
 
 
 async def captured(page: Page, seconds: float) -> Played:
@@ -125,14 +147,16 @@ def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_pat
     assert landed["frame"] == promised["frame"] == BeatGrid(RATE, 120.0).frame_at(promised["beat"])
     played, rate = soundfile.read(recording, dtype="float32", always_2d=True)
     assert rate == RATE
-    first = int(taken.positions[0])
-    assert np.array_equal(taken.positions, first + 128 * np.arange(len(taken.positions)))
-    assert first < landed["frame"] < first + len(taken.samples) - RATE
-    expected = played[first : first + len(taken.samples), 0].reshape(-1, 128)
-    assert np.abs(expected).max() > 0.05
     # On a machine that is too busy to pass packets on, some blocks are an earlier loop; most are not.
     assert taken.live.mean() > 0.5
-    assert np.abs(taken.blocks - expected)[taken.live].max() <= 1 / 32768
+    begins = taken.positions[taken.live]
+    assert begins[0] < landed["frame"] < begins[-1] - RATE
+    expected = read_at(played[:, 0], taken.frames[taken.live])
+    assert np.abs(expected).max() > 0.05
+    wrong = np.abs(taken.blocks[taken.live] - expected).max(axis=1)
+    whole = (taken.frames[taken.live] % 1 == 0).all(axis=1)
+    assert wrong[whole].max(initial=0.0) <= 1 / 32768
+    assert wrong.max() <= 2 / 32768
 
 
 @codecs
@@ -154,10 +178,11 @@ def test_stalls_of_the_server_move_no_click_and_leave_no_silence(codec: str) -> 
         intervals = np.diff(clicks)
         beat = BEAT_FRAMES * rate / RATE
         assert len(intervals) >= 25
-        assert np.abs(intervals - beat).max() <= (0 if codec == "pcm" else 2), intervals
+        exact = np.abs(intervals - beat) <= (0 if codec == "pcm" else 2)
+        # The position never waits; it leaves a gap only where the browser's own device has lost time.
+        assert taken.gaps <= played["skips"] and (~exact).sum() <= taken.gaps, (intervals, played)
         assert np.sqrt((taken.blocks**2).mean(axis=1)).min() > 0.01
         assert played["substitutions"] >= 2
-        assert np.ptp(np.diff(taken.positions)) == 0  # the position never waited
 
     with web_site() as site:
         asyncio.run(body(site))
@@ -215,11 +240,38 @@ SIMULATION = """
 """
 
 
+DEVICE = """
+(async () => {
+  const { PhaseTrueRing } = await import("/ring.js");
+  const rate = 44100, packet = 441, loop = 8 * 22050, drift = 1e-4;
+  const losses = [[30, 0.04], [31, 0.2], [90, 0.012]];  // when the device skips, and how much
+  const ring = new PhaseTrueRing(1, rate, Math.round(0.06 * rate));
+  ring.setGrid(0, 22050, loop, true);
+  const out = [new Float32Array(128)], piece = [new Float32Array(packet)], behind = [];
+  let wall = 0, sent = 0;
+  for (let time = 0; time < 300; time += 128 / rate) {
+    wall += (128 / rate) * (1 + drift);
+    for (const loss of losses) if (time >= loss[0] && loss[1]) { wall += loss[1]; loss[1] = 0; }
+    while ((sent + packet) / rate + 0.004 * ((sent / packet) % 5) <= wall) { ring.write(sent, piece); sent += packet; }
+    ring.noteTime(1.7e9 + wall + 0.01 * ((time * 100) % 1), time);
+    if (ring.started && time > 20) behind.push([time, 1000 * (wall - ring.position / rate)]);
+    ring.read(out);
+  }
+  const settled = behind.filter(([at]) => losses.every(([lost]) => at < lost || at > lost + 5)).map(([, ms]) => ms);
+  return { skips: ring.skips, least: Math.min(...settled), most: Math.max(...settled) };
+})()
+"""
+
+
 def test_the_ring_keeps_the_beat_on_simulated_time_and_a_naive_ring_does_not() -> None:
     async def body(site: WebSite) -> None:
         async with chromium() as page:
             await page.go(site.url)
+            device = await page.evaluate(DEVICE)
             found = await page.evaluate(NAIVE + SIMULATION)
+        # The device lost a quarter of a second, and its clock drifts by 30 ms: the latency is what it was.
+        assert device["skips"] == 3
+        assert device["most"] - device["least"] < 10.0, device
         assert found["phaseTrue"]["exact"] and found["phaseTrue"]["silent"] == 0
         assert found["phaseTrue"]["clicks"] >= 42
         assert not found["naive"]["exact"] and found["naive"]["silent"] > 300
@@ -238,7 +290,7 @@ def test_a_server_that_is_killed_comes_back_to_the_page_in_phase() -> None:
             await asyncio.to_thread(site.restart)
             taken = await taking
             await page.until("riffengine.listen.played.shift === 0")
-            assert await page.evaluate("riffengine.control.socket !== null")
+            await page.until("riffengine.control.socket !== null")
         clicks = np.flatnonzero(np.abs(taken.samples) > 0.3)
         assert set(np.diff(clicks)) == {BEAT_FRAMES}
         assert np.sqrt((taken.blocks**2).mean(axis=1)).min() > 0.01

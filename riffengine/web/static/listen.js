@@ -20,8 +20,8 @@ function script(path) {
   return trusted ? trusted.createScriptURL(path) : path;
 }
 
-/** @typedef {{position: number, time: number, started: boolean, fill: number, shift: number, substitutions: number,
- *   silentBlocks: number, step: number}} Played */
+/** @typedef {{position: number, time: number, wall: number, started: boolean, fill: number, shift: number, substitutions: number,
+ *   silentBlocks: number, skips: number, step: number}} Played */
 
 export class Listen extends EventTarget {
   constructor() {

@@ -4,15 +4,21 @@
  *
  * The reading position runs with the audio clock and never waits. Where the data at it is missing, the ring reads a whole
  * number of loops earlier (or of beats, before a whole loop is there), crossfaded over 10 ms; when the data has arrived it
- * fades back to it, at the same latency as before. Frames are those of the stream.
+ * fades back to it, at the same latency as before. Two clocks that differ are brought together by reading slightly faster or
+ * slower, and what the sound device has lost is skipped, so that the latency stays what it was. Frames are those of the stream.
  */
+import { DeviceClock } from "./device_clock.js";
 
 const FADE_SECONDS = 0.01;
-const DRIFT_WINDOW_SECONDS = 20;
+const DRIFT_WINDOW_SECONDS = 10;
+const CORRECTING_WINDOW_SECONDS = 2; // while they are: the end of it must not be missed
 const DRIFT_WINDOWS = 3; // in a row that must say the same: a busy machine is no drift
-const DRIFT_BEGINS_SECONDS = 0.015; // beyond this the two clocks are brought together,
-const DRIFT_ENDS_SECONDS = 0.004; // until this is left,
-const DRIFT_RATE = 0.0002; // by reading that much faster or slower: a third of a cent
+const DRIFT_BEGINS_SECONDS = 0.004; // beyond this the two clocks are brought together,
+const DRIFT_ENDS_SECONDS = 0.002; // until this is left,
+const DRIFT_RATE = 0.0005; // by reading that much faster or slower: 0.9 cents
+const MUCH_SECONDS = 0.02; // this would take too long: another way through the network, and no drift
+const LOST_SECONDS = 0.005; // of the device's, from which on they are skipped
+const START_SLACK_SECONDS = 0.015; // more than the target and one packet: the first packets came late
 const SILENT = -1;
 
 export class PhaseTrueRing {
@@ -42,7 +48,11 @@ export class PhaseTrueRing {
     this.fadeLeft = 0;
     this.substitutions = 0;
     this.silentBlocks = 0;
+    this.skips = 0;
+    this.packetFrames = 0; // the longest piece that was written
+    this.deviceClock = new DeviceClock();
     this.fullest = 0;
+    this.recentFullest = 0; // since the device's clock was judged
     this.reference = -1; // the fill of the first window: what drift is measured against
     this.agreeing = 0; // windows in a row that lie beyond the limit to the same side
     this.lastBeyond = 0;
@@ -77,13 +87,50 @@ export class PhaseTrueRing {
       this.tags[slot] = Math.floor(at / this.size) + 1;
     }
     this.end = Math.max(this.end, begin + count);
+    this.packetFrames = Math.max(this.packetFrames, count);
     if (!this.started && this.loopFrames && this.hasAll(this.end - this.target, this.target)) {
       this.started = true;
       this.position = this.end - this.target;
       this.shift = SILENT;
       this.turnTo(0); // faded in
     }
-    if (this.started) this.fullest = Math.max(this.fullest, this.end - this.position);
+    if (!this.started) return;
+    this.fullest = Math.max(this.fullest, this.end - this.position);
+    this.recentFullest = Math.max(this.recentFullest, this.end - this.position);
+  }
+
+  /**
+   * The device asks for the next block at `wall` by the machine's clock and `time` by its own, both in seconds. What it has
+   * lost is skipped, if the stream too is that much ahead: then it was the device and not a correction of the machine's clock.
+   * @param {number} wall @param {number} time
+   */
+  noteTime(wall, time) {
+    const lost = this.deviceClock.lost(wall, time);
+    if (lost === null) return;
+    const ahead = this.recentFullest - this.wantedFullest();
+    const frames = Math.round(lost * this.rate);
+    this.recentFullest = 0;
+    if (lost <= LOST_SECONDS || this.reference < 0 || ahead < frames / 2) return;
+    if (this.fadeLeft || this.shift === SILENT) return;
+    this.deviceClock.forgive(lost);
+    this.skip(frames);
+  }
+
+  /** Read `frames` later (or earlier) from now on, faded. @param {number} frames */
+  skip(frames) {
+    this.position = Math.round(this.position) + frames;
+    this.fadingFrom = this.shift + frames;
+    this.fadeLeft = this.fade;
+    this.fullest = 0;
+    this.step = 1;
+    this.agreeing = 0;
+    this.windowLeft = DRIFT_WINDOW_SECONDS * this.rate;
+    this.skips++;
+  }
+
+  /** How many frames should be there right after the arrival of a packet. */
+  wantedFullest() {
+    return Math.min(this.reference, this.target + this.packetFrames + START_SLACK_SECONDS * this.rate);
   }
 
   /**
@@ -201,20 +248,24 @@ export class PhaseTrueRing {
   followClock(count) {
     this.windowLeft -= count;
     if (this.windowLeft > 0) return;
-    this.windowLeft = DRIFT_WINDOW_SECONDS * this.rate;
+    this.windowLeft = (this.step === 1 ? DRIFT_WINDOW_SECONDS : CORRECTING_WINDOW_SECONDS) * this.rate;
     const fullest = this.fullest;
     this.fullest = 0;
     if (fullest <= 0) return; // nothing came: it says nothing about the clocks
     if (this.reference < 0) {
       this.reference = fullest;
+      const late = Math.round(fullest - this.wantedFullest()); // the first packets were: make up for it once
+      if (late > START_SLACK_SECONDS * this.rate && !this.fadeLeft && this.shift === 0) this.skip(late);
       return;
     }
-    const drift = (fullest - this.reference) / this.rate;
+    const drift = (fullest - this.wantedFullest()) / this.rate;
     const beyond = Math.abs(drift) > DRIFT_BEGINS_SECONDS ? Math.sign(drift) : 0;
     this.agreeing = beyond && beyond === this.lastBeyond ? this.agreeing + 1 : Math.abs(beyond);
     this.lastBeyond = beyond;
-    if (this.agreeing >= DRIFT_WINDOWS) this.step = 1 + beyond * DRIFT_RATE;
-    else if (Math.abs(drift) < DRIFT_ENDS_SECONDS && this.step !== 1) {
+    const much = Math.abs(drift) > MUCH_SECONDS && !this.fadeLeft && this.shift === 0;
+    if (this.agreeing >= DRIFT_WINDOWS && much) this.skip(Math.round(drift * this.rate));
+    else if (this.agreeing >= DRIFT_WINDOWS) this.step = 1 + beyond * DRIFT_RATE;
+    else if (this.step !== 1 && drift * Math.sign(this.step - 1) < DRIFT_ENDS_SECONDS) {
       this.step = 1;
       this.position = Math.round(this.position);
     }

@@ -2,8 +2,8 @@
 /**
  * The AudioWorklet that plays the stream: a PhaseTrueRing that is filled by the audio worker through a port of its own.
  *
- * The page's port gets `{type: "played", position, time, fill, shift, substitutions, silentBlocks}` ten times a second,
- * and may ask for a recording of what is played: `{type: "capture", frames}`.
+ * The page's port gets `{type: "played", position, time, wall, fill, shift, substitutions, silentBlocks, skips}` ten times a
+ * second, where `wall` is the time of the machine in ms at which the block was asked for, and may ask for a recording of what is played: `{type: "capture", frames}`.
  */
 import { PhaseTrueRing } from "./ring.js";
 
@@ -55,6 +55,7 @@ class RingProcessor extends scope.AudioWorkletProcessor {
     const out = outputs[0];
     const ring = this.ring;
     if (!ring) return true;
+    ring.noteTime(Date.now() / 1000, scope.currentTime);
     const position = ring.position;
     const fading = ring.fadeLeft > 0;
     ring.read(out);
@@ -62,8 +63,8 @@ class RingProcessor extends scope.AudioWorkletProcessor {
     if (scope.currentTime >= this.nextReport) {
       this.nextReport = scope.currentTime + REPORT_SECONDS;
       this.port.postMessage({
-        type: "played", position, time: scope.currentTime, started: ring.started, fill: ring.end - ring.position,
-        shift: ring.shift, substitutions: ring.substitutions, silentBlocks: ring.silentBlocks, step: ring.step,
+        type: "played", position, time: scope.currentTime, wall: Date.now(), started: ring.started, fill: ring.end - ring.position,
+        shift: ring.shift, substitutions: ring.substitutions, silentBlocks: ring.silentBlocks, skips: ring.skips, step: ring.step,
       });
     }
     return true;
