@@ -77,6 +77,17 @@ def add_control_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         metavar="ORIGIN",
         help="another site whose pages may use the server, such as http://localhost:3000; may be repeated",
     )
+    web.add_argument("--web-cert", metavar="FILE", help="serve HTTPS with this PEM certificate")
+    web.add_argument("--web-key", metavar="FILE", help="key of the certificate, where it is in a file of its own")
+    web.add_argument(
+        "--icecast",
+        metavar="URL",
+        help="send a stream to an Icecast server: icecast://source@HOST:8000/NAME.mp3 (or .ogg), with the password in "
+        "the environment variable RIFFENGINE_ICECAST_PASSWORD",
+    )
+    web.add_argument(
+        "--app", metavar="DIR", help="serve the page in this folder at /, such as Riffusion's app; ours is at /play"
+    )
     return control
 
 
@@ -102,12 +113,16 @@ def session_with(arguments: argparse.Namespace, session: Session) -> Session:
         ),
         sync=session.sync.with_given(clock_out_port=given("clock_out") or None),
         web=session.web.with_given(
-            enabled=None if given("web") is None else True,
+            enabled=True if given("web") is not None or given("icecast") or given("app") else None,
             port=None if given("web") in (None, -1) else given("web"),
             host=given("web_bind"),
             tokens=given("web_tokens"),
             names=tuple(given("web_name") or ()) or None,
             origins=tuple(given("web_origin") or ()) or None,
+            certificate=given("web_cert"),
+            key=given("web_key"),
+            icecast=given("icecast"),
+            app=given("app"),
         ),
     )
 

@@ -40,6 +40,7 @@ class ObservationBuilder:
             renderer_deaths=self._renderer.deaths,
             player_deaths=self._player.deaths,
             faults=faults,
+            web=context.surfaces.web_figures(),
         )
 
     def _pending(self, beat: float, bpm: float) -> tuple[Pending, ...]:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -40,8 +42,8 @@ class BoundedServer:
     """Serves requests by ``serve`` on ``host:port``; port 0 takes a free one. Belongs to its event loop's thread.
 
     ``admits`` says whether an address may connect at all; others are hung up before they have sent anything.
-    ``names`` are host names beside this machine's own under which it may be asked; for ``origins`` see ``OriginRules``.
-    ``headers`` are those of a refusal, too.
+    ``rules`` say which names it may be asked by and which pages may ask; without any, this machine's.
+    ``headers`` are those of a refusal, too. With ``tls`` it speaks HTTPS alone.
     """
 
     def __init__(
@@ -50,18 +52,18 @@ class BoundedServer:
         host: str,
         port: int,
         *,
-        names: tuple[str, ...] = (),
         admits: Callable[[str], bool] = lambda address: True,
         limits: ConnectionLimits | None = None,
-        origins: tuple[str, ...] | None = None,
+        rules: OriginRules | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.host, self.port = host, port
         self.limits = (limits or ConnectionLimits()).within_descriptors()
         self.refused = 0  # connections for which there was no room, or from an address that may not connect
         self.exhausted = 0  # attempts to accept a connection without a free descriptor
         self._serve_request, self.admits = serve, admits
-        self._rules, self._headers = OriginRules((host, *names), origins), headers
+        self._rules, self._headers, self._tls = rules or OriginRules((host,)), headers, tls
         self._table: ConnectionTable[_Connection] = ConnectionTable(self.limits)
         self._by_transport: dict[asyncio.BaseTransport, _Connection] = {}
         self._quiet = _CountingLogger()
@@ -154,15 +156,26 @@ class BoundedServer:
         connection = _Connection(self._protocols(), self._made, self._ended, self.limits)
         self._table.add(connection, address)
         beginning = asyncio.get_running_loop().create_task(self._connect(connection, accepted))
+        connection.beginning = beginning
         self._beginning.add(beginning)
-        beginning.add_done_callback(self._beginning.discard)
+        beginning.add_done_callback(functools.partial(self._began, connection, accepted))
 
     async def _connect(self, connection: _Connection, accepted: socket.socket) -> None:
+        """Make the transport of ``accepted``: with TLS that takes a handshake, which is hung up like anything else."""
+        seconds = None if self._tls is None else self.limits.request_seconds
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
-        except OSError:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=seconds
+            )
+        except OSError:  # also a handshake that is late, or none of TLS
+            return
+
+    def _began(self, connection: _Connection, accepted: socket.socket, beginning: asyncio.Task[None]) -> None:
+        self._beginning.discard(beginning)
+        if connection.transport is None:
             self._table.remove(connection)
             accepted.close()
+            self._refill_reserve()
 
     def _made(self, connection: _Connection) -> None:
         if connection.transport is not None:
@@ -263,6 +276,7 @@ class _Connection(asyncio.Protocol):
         limits: ConnectionLimits,
     ) -> None:
         self.transport: asyncio.Transport | None = None
+        self.beginning: asyncio.Task[None] | None = None  # until the transport is there
         self.ended = self.lasting = False
         self._inner, self._on_start, self._on_end, self._limits = inner, on_start, on_end, limits
         self._timer: asyncio.TimerHandle | None = None
@@ -283,7 +297,9 @@ class _Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
         else:
-            self.ended = True  # not made yet: it is closed as soon as it is
+            self.ended = True
+            if self.beginning is not None:
+                self.beginning.cancel()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

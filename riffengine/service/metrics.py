@@ -21,9 +21,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from riffengine import __version__
+from riffengine.processes.process_stats import read_process_stats, shared_segments
+from riffengine.processes.web_figures import WebFigures
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.service.health import Health, State
-from riffengine.service.process_stats import read_process_stats, shared_segments
 from riffengine.telemetry.observation import Observation
 
 PREFIX = "riffengine"
@@ -67,6 +68,8 @@ class Metrics(Collector):
             yield from _renders(observation)
             yield from _decks(observation)
             yield from _knob_to_ear(observation)
+            if observation.web is not None:
+                yield from _web(observation.web)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
@@ -145,10 +148,26 @@ def _knob_to_ear(observation: Observation) -> Iterator[Metric]:
     yield family
 
 
+def _web(web: WebFigures) -> Iterator[Metric]:
+    yield _gauge("web_up", "1 while the web server answers", float(web.pid > 0))
+    yield _counter("web_deaths", "Unexpected ends and failed starts of the web server", web.deaths)
+    yield _gauge("web_pages", "Pages that are connected", web.pages)
+    yield _gauge("web_listeners", "Listeners of all codecs and streams", web.listeners)
+    yield _counter("web_sent_bytes", "Audio that listeners have taken", web.sent_bytes)
+    yield _gauge("web_waiting_packets", "Packets that wait for the slowest listener", web.waiting_packets)
+    yield _counter("web_dropped_packets", "Packets that slow listeners have lost", web.dropped_packets)
+    yield _gauge("web_lag_seconds", "Longest delay of the server's event loop in the last second", web.lag_seconds)
+    yield _counter("web_refused", "Connections for which there was no room", web.refused)
+    yield _counter("web_substitutes", "Answers of Riffusion's API that were no new loop", web.substitutes)
+    if web.icecast is not None:
+        yield _gauge("web_icecast", "1 while the Icecast server takes the stream", float(web.icecast))
+
+
 def _processes(observation: Observation | None) -> Iterator[Metric]:
     pids = {
         "engine": os.getpid(),
         **({"renderer": observation.renderer_pid, "player": observation.player_pid} if observation is not None else {}),
+        **({"web": observation.web.pid} if observation is not None and observation.web is not None else {}),
     }
     names = ("resident_bytes", "private_bytes", "descriptors", "threads")
     families = {

@@ -12,11 +12,11 @@ from http import HTTPStatus
 
 from riffengine.clock import Clock
 from riffengine.errors import ServiceError
+from riffengine.processes.process_stats import read_process_stats
 from riffengine.service.health import Health, examine
 from riffengine.service.http import MonitorServer, Response
 from riffengine.service.json_log import JsonLog
 from riffengine.service.metrics import Metrics
-from riffengine.service.process_stats import read_process_stats
 from riffengine.service.systemd import SystemdNotifier
 from riffengine.telemetry.observation import Observation, Observer, Submit
 
@@ -135,6 +135,7 @@ class ServiceObserver(Observer):
             "famine": (before.conductor.famines, now.conductor.famines),
             "renderer_death": (before.renderer_deaths, now.renderer_deaths),
             "player_death": (before.player_deaths, now.player_deaths),
+            "web_death": (_web_deaths(before), _web_deaths(now)),
             "fault": (before.faults, now.faults),
         }
         for event, (then, count) in counts.items():
@@ -168,6 +169,10 @@ class ServiceObserver(Observer):
 
 def _underruns(observation: Observation) -> int:
     return observation.player.underruns if observation.player is not None else 0
+
+
+def _web_deaths(observation: Observation) -> int:
+    return observation.web.deaths if observation.web is not None else 0
 
 
 def _status_text(o: Observation) -> str:

@@ -7,6 +7,10 @@ web:
   tokens: ""                   # admit only who has a token: "" makes new ones at every start, else a file of mode 0600
   names: [stage.local]         # host names by which the page is opened, besides localhost and addresses
   origins: [http://localhost:3000]  # other sites whose pages may use the server, such as Riffusion's app
+  certificate: stage.pem       # HTTPS: a PEM certificate,
+  key: stage-key.pem           # and its key where it is in a file of its own
+  icecast: icecast://source@radio.example:8000/riffengine.mp3  # where a stream is sent besides
+  app: riffusion-app/out       # a folder with a page to serve at / in place of ours
   guest: [deck/a/alpha]        # parameters that guests may set, besides voting for prompts
 """
 
@@ -21,7 +25,7 @@ from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
 
 DEFAULT_PORT = 9480
-_KEYS = ("enabled", "host", "port", "tokens", "names", "origins", "guest")
+_KEYS = ("enabled", "host", "port", "tokens", "names", "origins", "guest", "certificate", "key", "icecast", "app")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class WebSettings(Settings):
     names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     guest: tuple[str, ...] = ()
+    certificate: str = ""
+    key: str = ""
+    icecast: str = ""
+    app: str = ""
 
 
 class WebReader(YamlReader):
@@ -48,7 +56,7 @@ class WebReader(YamlReader):
             match key:
                 case "enabled":
                     given[key] = self._switch(value, full)
-                case "host" | "tokens":
+                case "host" | "tokens" | "certificate" | "key" | "icecast" | "app":
                     given[key] = self._text(value, full)
                 case "port":
                     given[key] = self._whole(value, full, 0, 65535)

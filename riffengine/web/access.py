@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import ssl
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,6 +67,29 @@ class Access:
             if known and hmac.compare_digest(known.encode(), token.encode("utf-8", "replace")):
                 found = role
         return found
+
+
+def tls_of(certificate: str, key: str) -> ssl.SSLContext | None:
+    """What a server with these PEM files speaks, ``None`` for "" and "" (plain HTTP).
+
+    ``ControlError`` where one is missing, cannot be read, or does not belong to the other. ``key`` may be in the file
+    of the certificate; one with a passphrase is refused, since nobody could be asked for it.
+    """
+    if not certificate and not key:
+        return None
+    if not certificate:
+        raise ControlError(f"the key {key} has no certificate; add --web-cert FILE (web: certificate: in a preset)")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key or None, password=lambda: "")
+    except (OSError, ValueError) as error:  # ``ssl.SSLError`` is an ``OSError``
+        reason = error.strerror or getattr(error, "reason", "") or error if isinstance(error, OSError) else error
+        raise ControlError(
+            f"HTTPS with {certificate}{f' and {key}' if key else ''} is not possible: {reason}; give a PEM certificate "
+            "with --web-cert and its key, without a passphrase, with --web-key"
+        ) from None
+    return context
 
 
 def prepare_tokens(host: str, tokens: str | None) -> tuple[tuple[str, str], ...]:

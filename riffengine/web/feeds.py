@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.web.options import WebLimits
@@ -27,7 +27,7 @@ class Listener:
 
     def __init__(self, most_packets: int, stalled_seconds: float) -> None:
         self.dropped = 0
-        self.sent = 0
+        self.sent = self.sent_bytes = 0
         self._queue: deque[bytes | str] = deque()
         self._most, self._stalled_seconds = most_packets, stalled_seconds
         self._wake = asyncio.Event()
@@ -58,8 +58,9 @@ class Listener:
             self._wake.clear()
             while self._queue and not self._ended:
                 async with asyncio.timeout(self._stalled_seconds):
-                    await send(self._queue.popleft())
+                    await send(data := self._queue.popleft())
                 self.sent += 1
+                self.sent_bytes += len(data)
 
 
 class Feed:
@@ -105,6 +106,7 @@ class Feeds:
     def __init__(self, tap: AudioTap, makers: Mapping[str, EncoderMaker], limits: WebLimits) -> None:
         self.tap = tap
         self.listeners_so_far = 0
+        self._gone_dropped = self._gone_bytes = 0  # of listeners who have left
         self._feeds = {codec: Feed(make, limits) for codec, make in makers.items()}
         self._frame = 0  # the next one to read
         self._some_listen = asyncio.Event()
@@ -119,8 +121,22 @@ class Feeds:
 
     @property
     def dropped(self) -> int:
-        """Packets that present listeners have lost."""
-        return sum(listener.dropped for feed in self._feeds.values() for listener in feed.listeners)
+        """Packets that listeners have lost, since the start."""
+        return self._gone_dropped + sum(listener.dropped for listener in self._listeners)
+
+    @property
+    def sent_bytes(self) -> int:
+        """What listeners have taken, since the start."""
+        return self._gone_bytes + sum(listener.sent_bytes for listener in self._listeners)
+
+    @property
+    def longest_queue(self) -> int:
+        """The packets that wait for the listener who is farthest behind."""
+        return max((listener.waiting for listener in self._listeners), default=0)
+
+    @property
+    def _listeners(self) -> Iterator[Listener]:
+        return (listener for feed in self._feeds.values() for listener in feed.listeners)
 
     @contextlib.asynccontextmanager
     async def listener(self, codec: str) -> AsyncIterator[tuple[Encoder, Listener]]:
@@ -136,6 +152,8 @@ class Feeds:
             yield encoder, listener
         finally:
             feed.leave(listener)
+            self._gone_dropped += listener.dropped
+            self._gone_bytes += listener.sent_bytes
 
     def tell(self, codecs: Iterable[str], text: Callable[[Encoder], str]) -> None:
         """Send every listener of ``codecs`` a text, which may depend on the stream."""

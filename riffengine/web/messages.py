@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from riffengine.control.surface import EngineEvent, LandingMoved, ParameterLanded
 from riffengine.performance.command import Command, Landing, Reply, Value
+from riffengine.processes.web_figures import WebFigures
 from riffengine.transport.beat_grid import BeatGrid
 
 # --- engine → web ---------------------------------------------------------------------------------------------------
@@ -84,18 +85,27 @@ class Opened:
 
 @dataclass(frozen=True)
 class Refused:
-    """The server cannot run at all; ``reason`` is for a person. Its end follows."""
+    """The server cannot run; ``reason`` is for a person. Its end follows.
+
+    ``for_good``: another start would meet the same, unless somebody changes something.
+    """
 
     reason: str
+    for_good: bool
 
 
 @dataclass(frozen=True)
 class Alive:
-    """A sign of life, once a second: how many use it."""
+    """A sign of life, once a second; ``figures`` lacks what the engine knows itself: process and deaths."""
 
-    controls: int
-    listeners: int
-    received: int
+    figures: WebFigures
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that the performer should know, such as a stream that an Icecast server has refused."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -106,4 +116,4 @@ class Submit:
     command: Command
 
 
-FromWeb = Opened | Refused | Alive | Submit
+FromWeb = Opened | Refused | Alive | Told | Submit

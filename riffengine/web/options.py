@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from riffengine.http_server.connections import ConnectionLimits
+from riffengine.web.icecast_target import IcecastTarget
 
 DEFAULT_PORT = 9480
 CONNECTIONS = ConnectionLimits(in_all=512, per_address=256, lasting=400, lasting_per_address=200, answer_seconds=90.0)
@@ -27,7 +28,9 @@ class WebOptions:
     ``tokens`` are pairs of role and secret; without any, everyone who reaches the server is a performer, which is
     allowed on loopback alone. ``names`` are further host names by which the server may be addressed, ``origins``
     further origins (``https://example.org``) whose pages may use it. ``guest`` lists the parameters that a guest may
-    set.
+    set. ``certificate`` and ``key`` are PEM files: with them the server speaks HTTPS alone.
+    ``icecast`` is where a stream is sent besides. ``app`` is a folder with a page that is served at ``/`` in place of
+    ours, such as Riffusion's app.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +39,10 @@ class WebOptions:
     origins: tuple[str, ...] = ()
     tokens: tuple[tuple[str, str], ...] = ()
     guest: tuple[str, ...] = ()
+    certificate: str = ""
+    key: str = ""
+    icecast: IcecastTarget | None = None
+    app: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from riffengine.errors import RiffError
+from riffengine.errors import ControlError, RiffError, ServiceError
 from riffengine.performance.parameter_tree import Parameter
 from riffengine.processes.child_process import ChildProcess
 from riffengine.web.messages import FromWeb, Refused, ToWeb
@@ -50,9 +50,17 @@ def web_main(start: WebStart, connection: Connection) -> None:
 
     try:
         asyncio.run(serve(start, connection))
-    except (RiffError, ImportError) as error:
-        with contextlib.suppress(OSError):
-            connection.send(Refused(str(error)))
+    except (ServiceError, ControlError) as error:
+        _refuse(connection, str(error), for_good=True)
+    except ImportError as error:
+        _refuse(connection, f"{error}; install aiohttp", for_good=True)
+    except (RiffError, OSError, MemoryError) as error:  # no descriptor or memory just now: the next one may have it
+        _refuse(connection, str(error) or type(error).__name__, for_good=False)
+
+
+def _refuse(connection: Connection, reason: str, for_good: bool) -> None:
+    with contextlib.suppress(OSError):
+        connection.send(Refused(reason, for_good))
 
 
 def _allow_many_connections() -> None:

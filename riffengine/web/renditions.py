@@ -25,7 +25,8 @@ from riffengine.renderer.process import RendererOptions, RendererProcess
 from riffengine.renderer.registry import model_shape
 
 _NICENESS = 5  # on top of the server's own 2: below the set's renderer, but a busy machine must not starve it
-_MOST_KEPT = 96  # loops of some 1 MB
+_MOST_KEPT = 96  # loops of some 1 MB,
+_MOST_KEPT_BYTES = 200 << 20  # which are longer at a slow tempo
 _MOST_AHEAD = 3
 _IDLE_SECONDS = 600.0
 _PAUSES_SECONDS = (0.0, 1.0, 3.0, 10.0)
@@ -55,6 +56,7 @@ class Renditions:
         self.deaths = 0
         self._model, self._frames, self._clock, self._start = model, frames, clock, start
         self._kept: OrderedDict[RenderRequest, Samples] = OrderedDict()
+        self._kept_bytes = 0
         self._jobs: deque[_Job] = deque()
         self._running: _Job | None = None
         self._number = 0
@@ -188,11 +190,15 @@ class Renditions:
         view = self._store.view(message.slot, len(message.stems), message.frames, message.channels)
         samples = np.asarray(view.sum(axis=0, dtype=np.float32))
         del view
-        self._kept[job.request] = samples
-        while len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
+        self._keep(job.request, samples)
         if not job.done.done():
             job.done.set_result(samples)
+
+    def _keep(self, request: RenderRequest, samples: Samples) -> None:
+        self._kept[request] = samples
+        self._kept_bytes += samples.nbytes
+        while len(self._kept) > _MOST_KEPT or (self._kept_bytes > _MOST_KEPT_BYTES and len(self._kept) > 1):
+            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
 
     # --- the process -------------------------------------------------------------------------------------------------
 

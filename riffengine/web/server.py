@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from aiohttp import web
 
 from riffengine.clock import SystemClock
 from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ControlError, ServiceError
+from riffengine.http_server.origin import OriginRules
 from riffengine.http_server.server import BoundedServer
 from riffengine.processes.audio_tap import AudioTap
+from riffengine.processes.process_stats import read_process_stats
+from riffengine.processes.web_figures import WebFigures
 from riffengine.renderer.registry import family_of
 from riffengine.transport.sync.source import SLOWEST_BPM
-from riffengine.web.access import SECURITY_HEADERS, TOKEN_COOKIE, Access
+from riffengine.web.access import SECURITY_HEADERS, TOKEN_COOKIE, Access, tls_of
 from riffengine.web.audio_routes import STREAMS, AudioRoutes
 from riffengine.web.controls import Controls
 from riffengine.web.engine_pipe import EnginePipe
 from riffengine.web.history import History, file_name, flac_file
-from riffengine.web.messages import Alive, Answered, Opened, ToWeb, WholeState
+from riffengine.web.icecast import IcecastSource
+from riffengine.web.messages import Alive, Answered, Opened, Told, ToWeb, WholeState
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Message, Projection
@@ -37,6 +44,7 @@ from riffengine.web.riffusion_api import PATH, RiffusionApi, wanted_format
 from riffengine.web.sharing import Sharing
 from riffengine.web.static_files import StaticFiles
 from riffengine.web.suggestions import Suggestions
+from riffengine.web.vitals import LoopLag
 
 _ALIVE_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 20.0
@@ -44,6 +52,7 @@ _MOST_BARS = 64
 _MOST_SAVES = 2  # at a time
 _NOT_A_NAME = re.compile(r"[^a-z0-9-]+")
 _LONGEST_AGENT = 24
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # just now: another start may succeed
 Handler = Callable[[web.BaseRequest, Role], Awaitable[web.StreamResponse]]
 
 
@@ -66,8 +75,9 @@ class WebServer:
         self._access = Access(start.options)
         options = start.options
         self._http = BoundedServer(
-            self._answer, options.host, options.port, names=options.names, limits=start.limits.connections,
-            origins=options.origins, headers=SECURITY_HEADERS,
+            self._answer, options.host, options.port, limits=start.limits.connections,
+            rules=OriginRules((options.host, *options.names), options.origins), headers=SECURITY_HEADERS,
+            tls=tls_of(options.certificate, options.key),
         )  # fmt: skip
         self._history = History(tap)
         self._pipe = EnginePipe(connection, self._on_message, self._engine_ended)
@@ -87,7 +97,9 @@ class WebServer:
         self._riffusion = RiffusionApi(
             start.model, start.loop_beats, tap, lambda: self._projection.values, self._renditions
         )
-        self._static = StaticFiles()
+        self._icecast = self._icecast_source()
+        self._static = StaticFiles(app=Path(options.app) if options.app else None)
+        self._lag = LoopLag()
         self._saving = 0
         self._ended = asyncio.Event()
         self._routes: Mapping[tuple[str, str], Handler] = {
@@ -104,7 +116,8 @@ class WebServer:
         """Listen, and serve until the engine has gone."""
         options = self._start.options
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(part.run()) for part in (self._audio.feeds, self._history)]
+        parts = (self._audio.feeds, self._history, self._lag, *([self._icecast] if self._icecast else []))
+        tasks = [loop.create_task(part.run()) for part in parts]
         try:
             await self._http.start()
             self._pipe.open()
@@ -113,8 +126,10 @@ class WebServer:
             while not self._ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ended.wait(), _ALIVE_SECONDS)
-                self._pipe.send(Alive(len(self._controls), len(self._audio.feeds), self._controls.received))
+                self._pipe.send(Alive(self._figures()))
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise
             raise ServiceError(
                 f"{options.host}:{options.port} cannot be opened: {error.strerror or error}; another program may use "
                 "the port: choose one with --web PORT"
@@ -126,6 +141,34 @@ class WebServer:
             self._pipe.close()
             await self._http.stop()
 
+    def _figures(self) -> WebFigures:
+        feeds, stats = self._audio.feeds, read_process_stats(os.getpid())
+        return WebFigures(
+            pages=len(self._controls),
+            listeners=len(feeds),
+            received=self._controls.received,
+            sent_bytes=feeds.sent_bytes,
+            waiting_packets=feeds.longest_queue,
+            dropped_packets=feeds.dropped,
+            lag_seconds=self._lag.take(),
+            refused=self._http.refused,
+            substitutes=self._riffusion.substitutes,
+            private_bytes=stats.private_bytes if stats is not None else 0,
+            icecast=self._icecast.connected if self._icecast is not None else None,
+        )
+
+    def _icecast_source(self) -> IcecastSource | None:
+        target = self._start.options.icecast
+        if target is None:
+            return None
+        if target.codec not in self._audio.feeds.codecs:
+            self._tell(f"icecast {target}: this machine has no libopus; use a mount that ends in .mp3")
+            return None
+        return IcecastSource(target, self._audio.feeds, self._start.name, self._tell)
+
+    def _tell(self, text: str) -> None:
+        self._pipe.send(Told(text))
+
     def _longest_loop_frames(self) -> int:
         return round(self._start.loop_beats * 60.0 / SLOWEST_BPM * self._tap.sample_rate)
 
@@ -133,11 +176,12 @@ class WebServer:
         """The address of the page, and a note about roles for the performer alone."""
         host = self._start.options.host
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
-        base = f"http://{shown}:{port}/"
+        encrypted = bool(self._start.options.certificate)
+        base = f"{'https' if encrypted else 'http'}://{shown}:{port}/"
         links = [f"{role}: {base}#token={token}" for role, token in self._start.options.tokens]
         if not links:
             return base, ""
-        secure = "" if is_loopback(host) else "  (no HTTPS: use it in a network that you trust)"
+        secure = "" if encrypted or is_loopback(host) else "  (no HTTPS: use it in a network that you trust)"
         return base, "  ".join(links) + secure
 
     # --- the engine -----------------------------------------------------------------------------------------------
@@ -189,7 +233,8 @@ class WebServer:
 
     def _finished(self, response: web.StreamResponse) -> web.StreamResponse:
         if not response.prepared:
-            response.headers.update(SECURITY_HEADERS)
+            for name, value in SECURITY_HEADERS.items():
+                response.headers.setdefault(name, value)
         return response
 
     async def _login(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -203,7 +248,8 @@ class WebServer:
             return plain(HTTPStatus.UNAUTHORIZED, "this token is not known; it may be of an earlier start")
         response = json_response({"role": role})
         if self._access.needs_token:
-            response.set_cookie(TOKEN_COOKIE, str(token), httponly=True, samesite="Strict", path="/")
+            encrypted = bool(self._start.options.certificate)
+            response.set_cookie(TOKEN_COOKIE, str(token), httponly=True, samesite="Strict", path="/", secure=encrypted)
         return response
 
     # --- Riffusion's API ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from riffengine.clock import VirtualClock
 from riffengine.errors import ServiceError
+from riffengine.processes.web_figures import WebFigures
 from riffengine.service.http import MonitorServer, Response
 from riffengine.service.json_log import JsonLog
 from riffengine.service.service import ServiceObserver
@@ -132,8 +134,28 @@ def test_prometheus_can_read_the_metrics(harness: ServiceHarness) -> None:
     assert value("riffengine_knob_to_ear_seconds_bucket", **{"class": "immediate", "le": "0.0064"}) == 2.0
     assert value("riffengine_knob_to_ear_seconds_count", **{"class": "immediate"}) == 3.0
     assert value("riffengine_process_resident_bytes", process="engine") > 1e6
+    assert not [name for name in families if name.startswith("riffengine_web")]  # there is no web server
     for family in families.values():
         assert family.documentation, family.name
+
+
+def test_the_web_server_has_metrics_and_its_death_is_logged(harness: ServiceHarness) -> None:
+    harness.observe(1.0, web=WebFigures(pid=os.getpid(), listeners=7, lag_seconds=0.25, icecast=True))
+    text = harness.get("/metrics")[1]
+    for line in (
+        "riffengine_web_up 1.0",
+        "riffengine_web_listeners 7.0",
+        "riffengine_web_lag_seconds 0.25",
+        "riffengine_web_icecast 1.0",
+        "riffengine_web_deaths_total 0.0",
+        'riffengine_process_private_bytes{process="web"}',
+    ):
+        assert line in text
+    harness.observe(2.0, web=WebFigures(deaths=1))
+    text = harness.get("/metrics")[1]
+    assert "riffengine_web_up 0.0" in text and 'process="web"' not in text and "web_icecast" not in text
+    harness.service.closed(0)
+    assert ("web_death", 1) in [(line["event"], line.get("count")) for line in harness.log()]
 
 
 def test_what_happened_is_in_the_log_once(harness: ServiceHarness) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from riffengine.performance.parameters import standard_tree
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.web.messages import Answered, Figures, FromWeb, Opened, Submit, WholeState
+from riffengine.web.messages import Answered, Figures, FromWeb, Opened, Submit, Told, WholeState
 from riffengine.web.options import WebLimits, WebOptions
 from riffengine.web.process import WebProcess, WebStart
 from tests.control.engine_stub import EngineStub
@@ -46,6 +46,8 @@ class WebSite:
         start = WebStart(options, self.tap.name, "test", "bundled", 8, parameters, limits or WebLimits())
         self.process = WebProcess(start)
         self.url = ""
+        self.all_told: list[str] = []
+        self._told_before = 0
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=target) for target in (self._play, self._serve)]
 
@@ -71,6 +73,17 @@ class WebSite:
         os.kill(self.process.pid, signal.SIGSTOP)
         time.sleep(seconds)
         os.kill(self.process.pid, signal.SIGCONT)
+
+    def wait_told(self, text: str, seconds: float = 60.0) -> None:
+        """Wait until the server has told the performer ``text``, since the last call."""
+        deadline = time.monotonic() + seconds  # noqa: TID251 (a real process)
+        while time.monotonic() < deadline:  # noqa: TID251
+            for index, told in enumerate(self.all_told[self._told_before :], self._told_before):
+                if text in told:
+                    self._told_before = index + 1
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"{text!r} was not told: {self.all_told[self._told_before :]}")
 
     def close(self) -> None:
         self._ended.set()
@@ -105,6 +118,8 @@ class WebSite:
                 self.process.options = replace(self.process.options, options=replace(self._options, port=message.port))
                 self.process.send(WholeState(dict(self.engine.state.values)))
                 self._send_figures()
+            case Told(text):
+                self.all_told.append(text)
             case Submit(number, command):
                 self.process.send(Answered(number, self.engine.submit(command)))
 

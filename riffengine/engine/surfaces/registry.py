@@ -22,10 +22,11 @@ from riffengine.engine.surfaces.journal import JournalSurface
 from riffengine.engine.surfaces.midi import open_midi
 from riffengine.engine.surfaces.osc import open_osc
 from riffengine.engine.surfaces.unknown_words import UnknownWords
-from riffengine.engine.surfaces.web import open_web
+from riffengine.engine.surfaces.web import WebSurface, open_web
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Landing, Reply, Value
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.web_figures import WebFigures
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import Moment
 
@@ -73,6 +74,11 @@ class Surfaces:
         """How many messages came in by each surface that receives any."""
         counts = {name: surface.received for name, surface in self._named.items()}
         return {name: count for name, count in counts.items() if count is not None}
+
+    def web_figures(self) -> WebFigures | None:
+        """How the web server is; ``None`` where there is none."""
+        surface = self._named.get("web")
+        return surface.figures if isinstance(surface, WebSurface) else None
 
     def remark(self, path: str, value: Value) -> str:
         """A note about the words of a prompt that the model does not know; "" for every other path and value."""

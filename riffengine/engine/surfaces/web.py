@@ -7,7 +7,10 @@ when it reads again it gets the whole state.
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from riffengine.control.surface import (
     CommandReplied,
@@ -20,9 +23,12 @@ from riffengine.control.surface import (
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Rejected, Value
+from riffengine.processes.web_figures import WebFigures
 from riffengine.session.session import Session
 from riffengine.session.web import WebSettings
-from riffengine.web.access import prepare_tokens
+from riffengine.web.access import prepare_tokens, tls_of
+from riffengine.web.app_files import check_app
+from riffengine.web.icecast_target import PASSWORD_VARIABLE, icecast_target
 from riffengine.web.messages import (
     Alive,
     Answered,
@@ -34,6 +40,7 @@ from riffengine.web.messages import (
     Promised,
     Refused,
     Submit,
+    Told,
     ToWeb,
     WholeState,
 )
@@ -44,6 +51,7 @@ _TICK_SECONDS = 0.03
 _FIGURES_EVERY = 7  # ticks
 _HANGS_SECONDS = 10.0  # without a sign of life; a stopped process gets that long to go on
 _START_SECONDS = 30.0  # to import what it needs, on a busy machine
+MOST_BYTES = 1 << 30  # of memory of its own: with 96 loops for Riffusion's API it has some 400 MB
 _MOST_UNSENT = 64  # messages; beyond them the server does not read, and gets the whole state later
 _POLICY = RestartPolicy()
 
@@ -61,15 +69,28 @@ async def open_web(session: Session, context: SurfaceContext) -> Surface | None:
 
 
 def web_options(settings: WebSettings) -> WebOptions:
-    """The options of the server; ``ControlError`` when it would be open to others without tokens."""
+    """The options of the server; ``ControlError`` for what is refused: no tokens for others, files, an address."""
     tokens = prepare_tokens(settings.host, settings.tokens)
-    return WebOptions(settings.host, settings.port, settings.names, settings.origins, tokens, settings.guest)
+    tls_of(settings.certificate, settings.key)
+    icecast = icecast_target(settings.icecast, os.environ.get(PASSWORD_VARIABLE, "")) if settings.icecast else None
+    if settings.app:
+        check_app(Path(settings.app))
+    return WebOptions(
+        settings.host, settings.port, settings.names, settings.origins, tokens, settings.guest, settings.certificate,
+        settings.key, icecast, settings.app,
+    )  # fmt: skip
 
 
 class WebSurface(Surface):
     """The surface of all pages together. The event loop's thread."""
 
-    def __init__(self, options: WebOptions, session: Session, context: SurfaceContext) -> None:
+    def __init__(
+        self,
+        options: WebOptions,
+        session: Session,
+        context: SurfaceContext,
+        process: Callable[[WebStart], WebProcess] = WebProcess,
+    ) -> None:
         self._context = context
         self._started = WebStart(
             options=options,
@@ -79,7 +100,7 @@ class WebSurface(Surface):
             loop_beats=session.loop_beats,
             parameters=tuple(context.tree.parameters.values()),
         )
-        self._process = WebProcess(self._started)
+        self._process = process(self._started)
         self._supervisor: Supervisor[FromWeb] = Supervisor(
             self._process,
             _POLICY,
@@ -94,13 +115,21 @@ class WebSurface(Surface):
         self._reads = False  # whether the server has said that it is there, and reads what it is sent
         self._heard_ns = 0
         self._received = 0
-        self._url = ""
+        self._url = self._refusal = ""
+        self._figures_heard = WebFigures()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def received(self) -> int:
         """Commands that came in from pages."""
         return self._received
+
+    @property
+    def figures(self) -> WebFigures:
+        """How the server is; all but the deaths are 0 while none runs."""
+        running = self._supervisor.running and self._open
+        pid = (self._process.pid or 0) if running else 0
+        return replace(self._figures_heard, pid=pid, deaths=self._supervisor.deaths)
 
     def start(self) -> None:
         """Start the process; it says where it listens when it does."""
@@ -192,14 +221,21 @@ class WebSurface(Surface):
                     self._context.say(f"web: {url}" + (f"  {note}" if note else ""))
                 self._url = url
                 self._open, self._reads = True, False  # the whole state follows
-            case Refused(reason):
-                self._context.say(f"no web page: {reason}")
-                self._supervisor.stop()
+            case Refused(reason, for_good):
+                # One that served before is not given up: its port may be free again in a moment.
+                if for_good and not self._url:
+                    self._context.say(f"no web page: {reason}")
+                    self._supervisor.stop()
+                else:
+                    self._refusal = reason
             case Submit(number, command):
                 self._received += 1
                 self._submit(number, command)
-            case Alive():
-                pass
+            case Told(text):
+                self._context.report("web", text)
+            case Alive(figures):
+                self._figures_heard = figures
+                self._end_if_it_grows(figures.private_bytes)
 
     def _submit(self, number: int, command: Command) -> None:
         reply = self._context.submit(command)
@@ -211,6 +247,9 @@ class WebSurface(Surface):
 
     def _on_lost(self, reason: str, pause_seconds: float) -> None:
         self._open = self._reads = False
+        self._figures_heard = WebFigures()
+        if self._refusal:
+            reason, self._refusal = f"could not start: {self._refusal}", ""
         self._context.report(
             "web", f"the web server {reason}; the music continues, a new one starts in {pause_seconds:g} s"
         )
@@ -222,4 +261,11 @@ class WebSurface(Surface):
         silent_seconds = (self._context.clock.now_ns() - self._heard_ns) / 1e9
         if self._supervisor.running and silent_seconds > (_HANGS_SECONDS if self._open else _START_SECONDS):
             self._heard_ns = self._context.clock.now_ns()
+            self._process.kill()
+
+    def _end_if_it_grows(self, private_bytes: int) -> None:
+        """A server that grows without end would take the memory of the set: a new one takes its place."""
+        if private_bytes > MOST_BYTES:
+            megabytes, most = private_bytes // 1_000_000, MOST_BYTES // 1_000_000
+            self._context.report("web", f"the web server takes {megabytes} MB of memory, more than {most}")
             self._process.kill()
