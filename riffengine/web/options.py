@@ -56,5 +56,6 @@ class WebLimits:
     burst_messages: float = 240.0
     message_bytes: int = 4096
     body_bytes: int = 65_536
+    audio_body_bytes: int = 4 << 20  # of a recording as base64
     listener_seconds: float = 2.0  # of audio that wait for one slow listener; whole packets beyond it are dropped
     stalled_seconds: float = 10.0  # without reading anything, after which a listener is disconnected

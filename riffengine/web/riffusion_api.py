@@ -29,7 +29,7 @@ from riffengine.web.renditions import Renditions
 
 PATH = "/run_inference/"
 SUBSTITUTE = "X-Riffengine-Substitute"
-_ANSWER_SECONDS = 45.0  # the app's proxy waits for 60
+ANSWER_SECONDS = 45.0  # the app's proxy waits for 60
 
 
 class RiffusionApi:
@@ -45,14 +45,14 @@ class RiffusionApi:
         tap: AudioTap,
         values: Callable[[], Mapping[str, Value]],
         renditions: Renditions,
-        answer_seconds: float = _ANSWER_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self.substitutes = 0
         self._model, self._loop_beats, self._tap = model, loop_beats, tap
         self._values, self._renditions, self._seconds = values, renditions, answer_seconds
         self._bpm = 0.0
         self._pictures = family_of(model).name == "riffusion"
-        self._seeds, self._masks = (_picture_names(kind) for kind in ("seed", "mask"))
+        self._seeds, self._masks = (picture_names(kind) for kind in ("seed", "mask"))
 
     async def answer(self, asked: Mapping[str, Any], format_: str) -> web.Response:
         """The answer to the JSON object ``asked``, plain or wrapped as a worklet's input."""
@@ -105,6 +105,7 @@ def _padded(heard: Samples, missing: int) -> Samples:
     return np.concatenate([heard, np.zeros((missing, heard.shape[1]), np.float32)])
 
 
-def _picture_names(kind: str) -> frozenset[str]:
+def picture_names(kind: str) -> frozenset[str]:
+    """The packaged pictures of ``kind``, "seed" or "mask"."""
     folder = Path(str(resources.files("riffengine") / "pictures" / kind))
     return frozenset(path.stem for path in folder.glob("*.png"))

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +23,7 @@ from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ControlError, ServiceError
 from riffengine.http_server.origin import OriginRules
 from riffengine.http_server.server import BoundedServer
+from riffengine.performance.command import Value
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.process_stats import read_process_stats
 from riffengine.processes.web_figures import WebFigures
@@ -40,11 +41,13 @@ from riffengine.web.process import WebStart
 from riffengine.web.projection import Message, Projection
 from riffengine.web.renditions import Renditions
 from riffengine.web.responses import json_body, json_response, plain
-from riffengine.web.riffusion_api import PATH, RiffusionApi, wanted_format
+from riffengine.web.riffusion_api import RiffusionApi
+from riffengine.web.riffusion_routes import Handler, RiffusionRoutes
 from riffengine.web.sharing import Sharing
 from riffengine.web.static_files import StaticFiles
 from riffengine.web.suggestions import Suggestions
 from riffengine.web.vitals import LoopLag
+from riffengine.web.vst_api import VstApi
 
 _ALIVE_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 20.0
@@ -53,7 +56,6 @@ _MOST_SAVES = 2  # at a time
 _NOT_A_NAME = re.compile(r"[^a-z0-9-]+")
 _LONGEST_AGENT = 24
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # just now: another start may succeed
-Handler = Callable[[web.BaseRequest, Role], Awaitable[web.StreamResponse]]
 
 
 async def serve(start: WebStart, connection: Connection) -> None:
@@ -94,9 +96,9 @@ class WebServer:
         )
         self._controls.guest = frozenset(start.options.guest)
         self._renditions = Renditions(start.model, self._longest_loop_frames(), self._clock)
-        self._riffusion = RiffusionApi(
-            start.model, start.loop_beats, tap, lambda: self._projection.values, self._renditions
-        )
+        api = RiffusionApi(start.model, start.loop_beats, tap, self._values, self._renditions)
+        vst = VstApi(start.model, start.loop_beats, tap.sample_rate, self._values, self._renditions)
+        self._riffusion = RiffusionRoutes(api, vst, options.origins, start.limits)
         self._icecast = self._icecast_source()
         self._static = StaticFiles(app=Path(options.app) if options.app else None)
         self._lag = LoopLag()
@@ -107,8 +109,7 @@ class WebServer:
             ("GET", "/ws/audio"): self._audio.socket,
             ("GET", "/api/welcome"): self._welcome,
             ("GET", "/save-last.flac"): self._save_last,
-            ("POST", PATH): self._run_inference,
-            ("POST", PATH.rstrip("/")): self._moved,
+            **self._riffusion.handlers,
             **{("GET", path): self._audio.stream for path in STREAMS},
         }
 
@@ -116,8 +117,10 @@ class WebServer:
         """Listen, and serve until the engine has gone."""
         options = self._start.options
         loop = asyncio.get_running_loop()
-        parts = (self._audio.feeds, self._history, self._lag, *([self._icecast] if self._icecast else []))
-        tasks = [loop.create_task(part.run()) for part in parts]
+        parts = [self._audio.feeds.run(), self._history.run(), self._lag.run()]
+        if self._icecast is not None:
+            parts.append(self._icecast.run())
+        tasks = [loop.create_task(part) for part in parts]
         try:
             await self._http.start()
             self._pipe.open()
@@ -138,6 +141,7 @@ class WebServer:
             for task in tasks:
                 task.cancel()
             await self._renditions.close()
+            self._riffusion.vst.close()
             self._pipe.close()
             await self._http.stop()
 
@@ -168,6 +172,9 @@ class WebServer:
 
     def _tell(self, text: str) -> None:
         self._pipe.send(Told(text))
+
+    def _values(self) -> Mapping[str, Value]:
+        return self._projection.values
 
     def _longest_loop_frames(self) -> int:
         return round(self._start.loop_beats * 60.0 / SLOWEST_BPM * self._tap.sample_rate)
@@ -216,7 +223,7 @@ class WebServer:
         """Find who answers a request, which is none of another site. Every answer has the security headers."""
         headers = request.headers
         if request.method == "OPTIONS":
-            return self._finished(self._preflight(request))
+            return self._finished(self._riffusion.preflight(request))
         if (request.method, request.path) == ("POST", "/api/login"):
             return self._finished(await self._login(request))
         if request.method in ("GET", "HEAD") and (found := self._static.find(request.path, headers)) is not None:
@@ -251,41 +258,6 @@ class WebServer:
             encrypted = bool(self._start.options.certificate)
             response.set_cookie(TOKEN_COOKIE, str(token), httponly=True, samesite="Strict", path="/", secure=encrypted)
         return response
-
-    # --- Riffusion's API ---------------------------------------------------------------------------------------------
-
-    async def _run_inference(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
-        if role is not Role.PERFORMER:
-            return plain(HTTPStatus.FORBIDDEN, "only a performer has loops rendered")
-        asked = await json_body(request, self._limits.body_bytes)
-        answer = asked
-        if not isinstance(asked, web.Response):
-            answer = await self._riffusion.answer(
-                asked, wanted_format(request.query, request.headers.get("Accept", ""))
-            )
-        assert isinstance(answer, web.Response)
-        answer.headers.update(self._cors(request))
-        return answer
-
-    async def _moved(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
-        return web.Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PATH})
-
-    def _preflight(self, request: web.BaseRequest) -> web.Response:
-        """The answer to a browser that asks whether a page of a listed site may post to Riffusion's API."""
-        cors = self._cors(request)
-        if request.path.rstrip("/") != PATH.rstrip("/") or not cors:
-            return plain(HTTPStatus.METHOD_NOT_ALLOWED, "only pages of sites given by --web-origin may ask this")
-        allowed = {
-            "Access-Control-Allow-Methods": "POST",
-            "Access-Control-Allow-Headers": "content-type, authorization",
-        }
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers={**cors, **allowed, "Access-Control-Max-Age": "600"})
-
-    def _cors(self, request: web.BaseRequest) -> Mapping[str, str]:
-        origin = request.headers.get("Origin", "")
-        if origin not in self._start.options.origins:
-            return {}
-        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
     async def _welcome(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
         return json_response(self._projection.welcome("", role, self._audio.socket_codecs))

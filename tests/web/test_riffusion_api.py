@@ -170,7 +170,7 @@ class Rendered:
 
 def with_renderer(web: Site, rendered: Any, seconds: float = 45.0) -> None:
     values = lambda: {"transport/tempo": BPM, "steps": 8}  # noqa: E731
-    web.server._riffusion = RiffusionApi("bundled", 8, web.tap, values, rendered, seconds)
+    web.server._riffusion.riffusion = RiffusionApi("bundled", 8, web.tap, values, rendered, seconds)
 
 
 def test_both_forms_are_answered_and_the_next_alphas_are_rendered_ahead() -> None:
