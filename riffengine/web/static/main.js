@@ -1,8 +1,7 @@
 // @ts-check
 /** The page: it joins the control socket, the sound, and the parts of the screen. */
-import { Control } from "./protocol.js";
-import { Listen } from "./listen.js";
-import { StageClock } from "./stage_clock.js";
+import { Parts } from "./parts.js";
+import { Session } from "./session.js";
 import { Timeline } from "./timeline.js";
 import { Decks } from "./decks.js";
 import { buildControls } from "./generated_controls.js";
@@ -28,9 +27,9 @@ async function logIn() {
   });
 }
 
-const control = new Control();
-const listen = new Listen();
-const clock = new StageClock(listen);
+const session = new Session();
+const { control, listen, clock } = session;
+const parts = new Parts(session);
 const timeline = new Timeline(element("lane"), element("landings"), clock);
 const decks = new Decks(element("decks"), control, clock);
 const crossfader = /** @type {HTMLInputElement} */ (element("crossfader"));
@@ -41,16 +40,10 @@ let moment = ""; // of the link that was opened, until it is heard
 /** @type {Map<string, (value: import("./protocol.js").Value) => void>} */
 let shown = new Map();
 
-/** @param {string} type @param {(message: any) => void} act */
-function on(type, act) {
-  control.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
-}
-
-on("connected", (/** @type {Welcome} */ message) => {
+session.on("connected", (/** @type {Welcome} */ message) => {
   welcome = message;
   element("name").textContent = message.name;
   element("connection").textContent = message.role === "performer" ? "connected" : `connected as ${message.role}`;
-  clock.take(message.sample_rate, message.grid, message.figures.frame ?? 0);
   decks.build(message);
   timeline.reset(message.landings);
   shown = buildControls(element("controls"), message.schema, control);
@@ -58,15 +51,14 @@ on("connected", (/** @type {Welcome} */ message) => {
   show(message.values);
   if (moment) openMoment();
 });
-on("disconnected", () => (element("connection").textContent = "the server is away; the music continues"));
-on("changes", (message) => show(message.values));
-on("figures", (message) => {
-  clock.take(clock.rate, message.grid, message.frame);
+session.on("disconnected", () => (element("connection").textContent = "the server is away; the music continues"));
+session.on("changes", (message) => show(message.values));
+session.on("figures", (message) => {
   decks.showFigures(message);
 });
-on("landing", (message) => timeline.promise(message));
-on("landed", (message) => timeline.land(message));
-on("answer", (message) => {
+session.on("landing", (message) => timeline.promise(message));
+session.on("landed", (message) => timeline.land(message));
+session.on("answer", (message) => {
   say(message.ok ? message.note : message.error, !message.ok);
 });
 
@@ -149,6 +141,6 @@ function draw() {
 }
 
 // For tests and for the curious: what the page knows.
-Object.assign(globalThis, { riffengine: { control, listen, clock, timeline } });
+Object.assign(globalThis, { riffengine: { control, listen, clock, timeline, session, parts } });
 logIn().then(() => control.connect());
 requestAnimationFrame(draw);
