@@ -28,7 +28,7 @@ from riffengine.web.votes import Votes
 
 _MOST_QUEUED = 256  # messages for one page
 _FIELDS = {"set": ("path", "value"), "suggest": ("text",), "vote": ("text",), "accept": ("text", "path"), "ping": ()}
-_FIELDS |= {"share": (), "open": ("text",)}
+_FIELDS |= {"share": (), "open": ("text",), "invite": ()}
 
 
 class Controls:
@@ -57,6 +57,7 @@ class Controls:
         self._clients_so_far = 0
         self._votes = Votes()
         self.guest: frozenset[str] = frozenset()
+        self.invitation: Message = {}
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -138,6 +139,11 @@ class Controls:
                 self._share(client, request_id)
             case "open":
                 self._open(client, request_id, str(asked["text"]))
+            case "invite":
+                if client.role is not Role.PERFORMER:
+                    client.refuse(request_id, "only a performer invites others")
+                else:
+                    client.send({"type": "invited", "id": request_id, **self.invitation})
             case "ping":
                 client.send({"type": "pong", "id": request_id, **self._clock_message()})
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from riffengine.control.surface import EngineEvent, LandingMoved, ParameterLanded
 from riffengine.performance.command import Command, Landing, Reply, Value
+from riffengine.performance.parameter_tree import Parameter
 from riffengine.processes.web_figures import WebFigures
 from riffengine.transport.beat_grid import BeatGrid
 
@@ -22,6 +23,13 @@ class WholeState:
     """The value of every parameter, after a start of the web server or when it had not read for a while."""
 
     values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All parameters, after those of a plugin have joined the tree or left it; their values follow."""
+
+    parameters: tuple[Parameter, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Figures:
     facts: Mapping[str, Value]
 
 
-ToWeb = WholeState | Changes | Answered | Promised | Figures | LandingMoved | ParameterLanded | EngineEvent
+ToWeb = WholeState | Parameters | Changes | Answered | Promised | Figures | LandingMoved | ParameterLanded | EngineEvent
 
 # --- web → engine ---------------------------------------------------------------------------------------------------
 

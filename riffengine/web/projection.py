@@ -12,7 +12,7 @@ from riffengine import __version__
 from riffengine.control.surface import EngineEvent, LandingMoved, ParameterLanded
 from riffengine.performance.command import Accepted, Landing, Reply, Value
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.web.messages import Changes, Figures, Promised, ToWeb, WholeState
+from riffengine.web.messages import Changes, Figures, Parameters, Promised, ToWeb, WholeState
 from riffengine.web.process import WebStart
 from riffengine.web.schema import finite, schema_of
 
@@ -39,6 +39,11 @@ class Projection:
             case WholeState(values):
                 self.values, self.ready = dict(values), True
                 return {"type": "changes", "values": self.values}
+            case Parameters(parameters):
+                self._schema = schema_of(parameters)
+                known = {parameter.path for parameter in parameters}
+                self.values = {path: value for path, value in self.values.items() if path in known}
+                return {"type": "schema", "schema": self._schema}
             case Changes(values):
                 self.values.update(values)
                 return {"type": "changes", "values": dict(values)}

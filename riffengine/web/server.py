@@ -35,6 +35,7 @@ from riffengine.web.controls import Controls
 from riffengine.web.engine_pipe import EnginePipe
 from riffengine.web.history import History, file_name, flac_file
 from riffengine.web.icecast import IcecastSource
+from riffengine.web.invitation import invitation
 from riffengine.web.messages import Alive, Answered, Opened, Told, ToWeb, WholeState
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
@@ -95,6 +96,7 @@ class WebServer:
             start.limits,
         )
         self._controls.guest = frozenset(start.options.guest)
+        self._controls.invitation = invitation(start.options)
         self._renditions = Renditions(start.model, self._longest_loop_frames(), self._clock)
         api = RiffusionApi(start.model, start.loop_beats, tap, self._values, self._renditions)
         vst = VstApi(start.model, start.loop_beats, tap.sample_rate, self._values, self._renditions)

@@ -37,6 +37,7 @@ from riffengine.web.messages import (
     Figures,
     FromWeb,
     Opened,
+    Parameters,
     Promised,
     Refused,
     Submit,
@@ -150,6 +151,14 @@ class WebSurface(Surface):
         """``path`` became ``value``; sent with the next message, the newest value alone."""
         self._changed[path] = value
 
+    def parameters_changed(self) -> None:
+        """The parameters of a plugin have come or gone: pages get their controls, as does a new process."""
+        parameters = tuple(self._context.tree.parameters.values())
+        self._started = replace(self._started, parameters=parameters)
+        self._process.options = replace(self._process.options, parameters=parameters)
+        self._send(Parameters(parameters))
+        self._send(Changes(dict(self._context.state().values)))
+
     def replied(self, event: CommandReplied) -> None:
         """Pages show every landing, whoever asked for the change."""
         reply = event.reply
@@ -197,6 +206,7 @@ class WebSurface(Surface):
     def _send_whole_state(self) -> None:
         self._reads = True
         self._changed.clear()
+        self._process.send(Parameters(self._started.parameters))
         self._process.send(WholeState(dict(self._context.state().values)))
         self._process.send(self._figures())
 

@@ -1,113 +1,138 @@
 // @ts-check
 /**
- * Decks: for each deck the prompt, the target prompt with the way to it (alpha), and what is heard.
+ * Decks: for each deck what is heard, the prompt and its target with the way between them (alpha), what shapes its loops,
+ * its stems, and everything else that the tree has for it.
  *
  * @typedef {import("./protocol.js").Value} Value
- * @typedef {{heard: HTMLElement, inputs: Map<string, HTMLInputElement>}} DeckView
+ * @typedef {import("./protocol.js").Parameter} Parameter
+ * @typedef {{heard: HTMLElement, phase: HTMLElement, prompt: PromptField, to: PromptField}} DeckView
  */
-const SUGGEST_AFTER_MS = 150;
+import { make } from "./dom.js";
+import { held } from "./fields.js";
+import { PromptField } from "./prompt_field.js";
+
+const SHAPE = ["density", "brightness", "energy", "transpose", "gain", "filter"];
+/** What a performer needs seldom; a control that is in neither list is one of a new model, and is shown at once. */
+const SELDOM = ["seed", "to_seed", "negative", "guidance", "strength", "init", "drift", "memory", "tension", "walk", "side",
+  "chords", "takes"];
+const PLACED = ["prompt", "to", "alpha", "mute", "again"];
+const STEM_BUTTONS = [["mute", "M"], ["solo", "S"], ["freeze", "Freeze"], ["again", "Again"]];
 
 export class Decks {
-  /** @param {HTMLElement} root @param {import("./protocol.js").Control} control @param {import("./stage_clock.js").StageClock} clock */
-  constructor(root, control, clock) {
+  /** @param {HTMLElement} root @param {import("./session.js").Session} session @param {import("./fields.js").Fields} fields */
+  constructor(root, session, fields) {
     this.root = root;
-    this.control = control;
-    this.clock = clock;
+    this.session = session;
+    this.fields = fields;
     /** @type {Map<string, DeckView>} */
     this.views = new Map();
+    session.on("figures", (figures) => this.showFigures(figures));
   }
 
-  /** @param {import("./protocol.js").Welcome} welcome */
-  build(welcome) {
+  /** @param {Parameter[]} schema */
+  build(schema) {
     this.root.replaceChildren();
     this.views.clear();
-    const names = new Set(welcome.schema.filter((p) => p.deck && p.control === "prompt").map((p) => p.deck));
-    for (const name of names) this.views.set(name, this.buildDeck(name, names.size));
+    const names = new Set(schema.filter((p) => p.deck && p.control === "prompt").map((p) => p.deck));
+    this.root.dataset.decks = String(names.size);
+    for (const name of names) this.buildDeck(name, schema.filter((p) => p.deck === name));
   }
 
-  /** @param {string} name @param {number} count @returns {DeckView} */
-  buildDeck(name, count) {
-    const section = document.createElement("section");
-    section.className = "deck";
-    const title = document.createElement("h2");
-    title.textContent = count > 1 ? `Deck ${name}` : "Prompt";
-    const heard = document.createElement("p");
-    /** @type {Map<string, HTMLInputElement>} */
-    const inputs = new Map();
-    section.append(title, heard);
-    for (const [control, words] of [["prompt", "Prompt"], ["to", "Towards"]]) {
-      section.append(...this.promptField(`deck/${name}/${control}`, words, inputs));
-    }
-    const alpha = document.createElement("input");
-    alpha.type = "range";
-    alpha.min = "0";
-    alpha.max = "1";
-    alpha.step = "0.001";
-    const path = `deck/${name}/alpha`;
-    alpha.addEventListener("input", () => {
-      alpha.ariaValueText = this.alphaText(name, alpha.valueAsNumber);
-      this.control.move(path, alpha.valueAsNumber);
-    });
-    inputs.set(path, alpha);
-    section.append(labelled("Alpha: from the prompt to the target", alpha));
-    this.root.append(section);
-    return { heard, inputs };
-  }
-
-  /** @param {string} path @param {string} words @param {Map<string, HTMLInputElement>} inputs @returns {HTMLElement[]} */
-  promptField(path, words, inputs) {
-    const input = document.createElement("input");
-    input.type = "text";
-    input.maxLength = 400;
-    input.autocomplete = "off";
-    input.spellcheck = false;
-    inputs.set(path, input);
-    const suggestions = document.createElement("div");
-    suggestions.className = "suggestions";
-    let timer = 0;
-    input.addEventListener("change", () => this.control.set(path, input.value));
-    input.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => this.suggest(input, suggestions), SUGGEST_AFTER_MS);
-    });
-    return [labelled(words, input), suggestions];
-  }
-
-  /** @param {HTMLInputElement} input @param {HTMLElement} suggestions */
-  async suggest(input, suggestions) {
-    const answer = await this.control.ask({ type: "suggest", text: input.value });
-    if (answer.type !== "suggestions") return;
-    const near = answer.unknown.flatMap((unknown) => unknown.close);
-    const words = [...new Set([...answer.words, ...near])].slice(0, 8);
-    suggestions.replaceChildren(
-      ...words.map((word) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = word;
-        button.addEventListener("click", () => {
-          input.value = input.value.replace(/[^\s,]*$/, word);
-          suggestions.replaceChildren();
-          input.focus();
-        });
-        return button;
-      }),
+  /** @param {string} name @param {Parameter[]} own */
+  buildDeck(name, own) {
+    const phase = make("span", { class: "phase" });
+    const heard = make("p", { class: "now" });
+    const section = make("section", { class: "deck panel", "data-deck": name, "aria-label": `Deck ${name.toUpperCase()}` });
+    const buttons = make("div", { class: "buttons" });
+    for (const [control, words] of [["again", "Again"], ["mute", "Mute"]]) this.append(buttons, `deck/${name}/${control}`, words, true);
+    section.append(
+      make("header", {}, make("h2", {}, name.toUpperCase()), make("div", { class: "hearing" }, heard, phase), buttons),
     );
+    const prompt = this.promptField(section, `deck/${name}/prompt`, "Prompt");
+    const to = this.promptField(section, `deck/${name}/to`, "Towards");
+    if (prompt && to) this.views.set(name, { heard, phase, prompt, to });
+    this.alpha(section, name);
+    this.shape(section, name, own);
+    this.stems(section, name, own);
+    this.rest(section, name, own);
+    this.root.append(section);
   }
 
-  /** @param {string} name @param {number} alpha */
-  alphaText(name, alpha) {
-    const to = this.views.get(name)?.inputs.get(`deck/${name}/to`)?.value;
-    return to ? `${alpha.toFixed(2)}, towards ${to}` : alpha.toFixed(2);
+  /** @param {HTMLElement} parent @param {string} path @param {string} [words] @param {boolean} [compact] */
+  append(parent, path, words, compact) {
+    const field = this.fields.make(path, { words, compact });
+    if (field) parent.append(field);
   }
 
-  /** @param {Record<string, Value>} values */
-  show(values) {
-    for (const [name, view] of this.views) {
-      for (const [path, input] of view.inputs) {
-        if (!(path in values) || document.activeElement === input) continue;
-        input.value = String(values[path]);
-        if (input.type === "range") input.ariaValueText = this.alphaText(name, input.valueAsNumber);
-      }
+  /** @param {HTMLElement} section @param {string} path @param {string} words */
+  promptField(section, path, words) {
+    const deck = path.split("/")[1].toUpperCase();
+    const field = new PromptField(this.session, `${words} of deck ${deck}`, (text) => void this.session.control.set(path, text));
+    if (!this.session.may(path)) field.input.disabled = true;
+    const holder = make("div", { class: "field prompt-line", "data-path": path }, make("span", { class: "label", "aria-hidden": "true" }, words), field.node);
+    this.fields.add(path, holder, (value) => field.show(String(value)));
+    section.append(holder);
+    return field;
+  }
+
+  /** The way from the prompt to its target. @param {HTMLElement} section @param {string} name */
+  alpha(section, name) {
+    const path = `deck/${name}/alpha`;
+    if (!this.session.parameter(path) || !this.session.may(path)) return;
+    const output = make("output");
+    const input = make("input", { type: "range", min: 0, max: 1, step: 0.001, "aria-label": `${name.toUpperCase()} alpha, from the prompt to its target` });
+    const tell = (/** @type {number} */ value) => {
+      const target = this.session.values[`deck/${name}/to`];
+      output.textContent = value.toFixed(2);
+      input.ariaValueText = target ? `${value.toFixed(2)}, towards ${target}` : value.toFixed(2);
+    };
+    input.addEventListener("input", () => {
+      tell(input.valueAsNumber);
+      this.session.control.move(path, input.valueAsNumber);
+    });
+    const ends = make("div", { class: "ends", "aria-hidden": "true" }, make("span", {}, "prompt"), output, make("span", {}, "target"));
+    const holder = make("div", { class: "field alpha", "data-path": path }, ends, input);
+    this.fields.add(path, holder, (value) => {
+      if (held(input)) return;
+      input.value = String(value);
+      tell(Number(value));
+    });
+    section.append(holder);
+  }
+
+  /** @param {HTMLElement} section @param {string} name @param {Parameter[]} own */
+  shape(section, name, own) {
+    const grid = make("div", { class: "shape" });
+    for (const control of SHAPE) this.append(grid, `deck/${name}/${control}`);
+    const placed = [...PLACED, ...SHAPE, ...SELDOM];
+    for (const parameter of own) {
+      if (!parameter.stem && !parameter.group && !placed.includes(parameter.control)) this.append(grid, parameter.path);
+    }
+    if (grid.children.length) section.append(grid);
+  }
+
+  /** @param {HTMLElement} section @param {string} name @param {Parameter[]} own */
+  stems(section, name, own) {
+    const names = new Set(own.filter((p) => p.stem).map((p) => p.stem));
+    const list = make("div", { class: "stems", role: "group", "aria-label": `Stems of deck ${name.toUpperCase()}` });
+    for (const stem of names) {
+      const path = `deck/${name}/stem/${stem}`;
+      const row = make("div", { class: "stem" });
+      this.append(row, `${path}/gain`, names.size > 1 ? stem : "all stems");
+      for (const [control, words] of STEM_BUTTONS) this.append(row, `${path}/${control}`, words, true);
+      if (row.children.length) list.append(row);
+    }
+    if (list.children.length) section.append(list);
+  }
+
+  /** What is left, folded away. @param {HTMLElement} section @param {string} name @param {Parameter[]} own */
+  rest(section, name, own) {
+    const effects = own.filter((p) => /(^|\/)fx\//.test(`${p.group}/`));
+    const seldom = own.filter((p) => !effects.includes(p) && !this.fields.byPath.has(p.path));
+    for (const [title, parameters] of /** @type {[string, Parameter[]][]} */ ([["More of this deck", seldom], ["Effects and plugins", effects]])) {
+      const grid = make("div", { class: "shape" });
+      for (const parameter of parameters) this.append(grid, parameter.path, parameter.group ? wordsOf(parameter) : undefined);
+      if (grid.children.length) section.append(make("details", {}, make("summary", {}, title), grid));
     }
   }
 
@@ -117,25 +142,27 @@ export class Decks {
       const view = this.views.get(name);
       if (!view) continue;
       const { prompt, to } = deck.sounding;
-      const heard = !prompt ? "nothing is heard yet" : to && to !== prompt ? `heard: ${prompt} → ${to}` : `heard: ${prompt}`;
-      view.heard.textContent = deck.phase === "playing" ? heard : `${heard} (the next one is ${deck.phase})`;
+      setText(view.heard, !prompt ? "the first loop is on its way" : to && to !== prompt ? `${prompt} → ${to}` : prompt);
+      setText(view.phase, deck.phase === "playing" ? "" : `next: ${deck.phase}`);
     }
   }
 
+  /** Put the cursor into the first prompt. */
   focus() {
-    for (const view of this.views.values()) {
-      for (const input of view.inputs.values()) {
-        input.focus();
-        input.select();
-        return;
-      }
+    for (const { prompt } of this.views.values()) {
+      prompt.input.focus();
+      prompt.input.select();
+      return;
     }
   }
 }
 
-/** @param {string} words @param {HTMLElement} input */
-function labelled(words, input) {
-  const label = document.createElement("label");
-  label.append(words, input);
-  return label;
+/** @param {Parameter} parameter */
+function wordsOf(parameter) {
+  return [parameter.stem, parameter.group.replaceAll("/", " "), parameter.control.replaceAll("_", " ")].filter((word) => word).join(" ");
+}
+
+/** @param {HTMLElement} node @param {string} text */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }

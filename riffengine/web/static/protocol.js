@@ -27,8 +27,10 @@
  *   schema: Parameter[], values: Record<string, Value>, landings: Promised[], figures: Figures, grid: Grid}} Welcome
  * @typedef {{type: "shared", id: number, text: string, notes: string[]}} Shared
  * @typedef {{type: "opened", id: number, ok: true, set: number, same: boolean, notes: string[]}} Opened
- * @typedef {Accepted|Rejected|Suggestions|Pong|Shared|Opened} Answer
- * @typedef {Shared|Opened|Welcome|Figures|Promised|Landed|EngineEvent|Changes|Accepted|Rejected|VotesMessage|Suggestions|Pong} Message
+ * @typedef {{type: "schema", schema: Parameter[]}} Schema
+ * @typedef {{type: "invited", id: number, tokens: Record<string, string>, address: string}} Invited
+ * @typedef {Accepted|Rejected|Suggestions|Pong|Shared|Opened|Invited} Answer
+ * @typedef {Schema|Invited|Shared|Opened|Welcome|Figures|Promised|Landed|EngineEvent|Changes|Accepted|Rejected|VotesMessage|Suggestions|Pong} Message
  *
  * @typedef {{type: "format", codec: "opus"|"pcm", rate: number, channels: number, packet_frames: number,
  *   target_frames: number, ratio: number}} Format
@@ -63,6 +65,11 @@ export class Backoff {
   }
 }
 
+/** The answer where nobody can answer. @param {number} id @returns {Rejected} */
+function away(id) {
+  return { type: "answer", id, path: "", ok: false, error: "the server is not there; the page connects again by itself" };
+}
+
 /**
  * The control socket. It connects again by itself. Events: every message of the server by its type (the message is the
  * event's `detail`), `connected` and `disconnected`.
@@ -86,6 +93,7 @@ export class Control extends EventTarget {
     socket.addEventListener("message", (event) => this.receive(JSON.parse(event.data)));
     socket.addEventListener("close", () => {
       this.socket = null;
+      for (const [id, told] of this.waiting) told(away(id));
       this.waiting.clear();
       this.dispatchEvent(new CustomEvent("disconnected"));
       setTimeout(() => this.connect(), this.backoff.next());
@@ -99,7 +107,7 @@ export class Control extends EventTarget {
       this.dispatchEvent(new CustomEvent("connected", { detail: message }));
     }
     if (message.type === "answer" || message.type === "suggestions" || message.type === "pong" ||
-      message.type === "shared" || message.type === "opened") {
+      message.type === "shared" || message.type === "opened" || message.type === "invited") {
       const told = this.waiting.get(Number(message.id));
       this.waiting.delete(Number(message.id));
       if (told) told(message);
@@ -116,12 +124,17 @@ export class Control extends EventTarget {
     const id = ++this.number;
     return new Promise((resolve) => {
       if (!this.socket || this.socket.readyState !== WebSocket.OPEN) {
-        resolve({ type: "answer", id, path: "", ok: false, error: "the server is not there; the page connects again by itself" });
+        resolve(away(id));
         return;
       }
       this.waiting.set(id, resolve);
       this.socket.send(JSON.stringify({ ...message, id }));
     });
+  }
+
+  /** Send a message that is answered to all pages. @param {Record<string, unknown>} message */
+  tell(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ ...message, id: ++this.number }));
   }
 
   /** Set a parameter. @param {string} path @param {Value} value */

@@ -23,13 +23,38 @@ export class Session {
     this.welcome = null;
     /** @type {Record<string, Value>} the newest value of every parameter, by path */
     this.values = {};
+    /** @type {Map<string, import("./protocol.js").Parameter>} */
+    this.parameters = new Map();
     this.on("connected", (/** @type {Welcome} */ welcome) => {
       this.welcome = welcome;
       this.values = { ...welcome.values };
+      this.take(welcome.schema);
       this.clock.take(welcome.sample_rate, welcome.grid, welcome.figures.frame ?? 0);
     });
+    this.on("schema", (message) => this.take(message.schema));
     this.on("changes", (changes) => Object.assign(this.values, changes.values));
     this.on("figures", (figures) => this.clock.take(this.clock.rate, figures.grid, figures.frame));
+  }
+
+  /** @param {import("./protocol.js").Parameter[]} schema */
+  take(schema) {
+    this.parameters = new Map(schema.map((parameter) => [parameter.path, parameter]));
+  }
+
+  /** Every parameter, in the order of the tree. */
+  get schema() {
+    return [...this.parameters.values()];
+  }
+
+  /** @param {string} path */
+  parameter(path) {
+    return this.parameters.get(path);
+  }
+
+  /** Whether this page may set the parameter at `path`. @param {string} path */
+  may(path) {
+    const { role, guest } = this.welcome ?? { role: "listener", guest: [] };
+    return role === "performer" || (role === "guest" && guest.includes(path));
   }
 
   /** Call `act` with every message of `type`. @param {string} type @param {(message: any) => void} act */

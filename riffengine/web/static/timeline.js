@@ -1,95 +1,128 @@
 // @ts-check
 /**
- * Timeline: beats and bars that move towards the playhead, and a marker for each change that is still to be heard. A marker
- * that reaches the playhead lights up and leaves.
+ * Timeline: beats and bars that move towards the playhead, and a flag on each beat on which something will be heard. A flag
+ * that reaches the playhead lights up and leaves. Events: `heard`, with the path (`detail`) of a change that is heard now.
  *
  * @typedef {import("./protocol.js").Promised} Promised
- * @typedef {{node: HTMLElement, beat: number, text: string, heardAt: number}} Marker
+ * @typedef {{beat: number, text: string, heardAt: number|null}} Change
+ * @typedef {{node: HTMLElement, beat: number}} Flag
  */
+import { make, nameOf } from "./dom.js";
+
 const BEATS_SHOWN = 24;
 const PLAYHEAD = 0.12; // of the width
-const HEARD_BEATS = 3; // that a marker stays lit
-const ROWS = 3; // of markers, so that those of one beat can be read
+const HEARD_BEATS = 3; // that a flag stays lit
+const LINES = 3; // of a flag; what is more is counted
 const SPOKEN_EVERY_MS = 2000; // a screen reader is told of one landing a bar at most
+const AT_ONCE_SECONDS = 0.1; // a landing this near is heard before a flag could be read
+const GAP_PIXELS = 6;
 
-export class Timeline {
-  /** @param {HTMLElement} lane @param {HTMLElement} spoken @param {import("./stage_clock.js").StageClock} clock */
-  constructor(lane, spoken, clock) {
+export class Timeline extends EventTarget {
+  /** @param {HTMLElement} lane @param {HTMLElement} spoken @param {import("./session.js").Session} session */
+  constructor(lane, spoken, session) {
+    super();
     this.lane = lane;
     this.spoken = spoken;
-    this.clock = clock;
-    /** @type {Map<string, Marker>} */
-    this.markers = new Map();
-    /** @type {HTMLElement[]} */
-    this.lines = [];
-    this.rows = 0;
+    this.session = session;
+    /** @type {Map<string, Change>} by path */
+    this.changes = new Map();
+    /** @type {Flag[]} by beat */
+    this.flags = [];
     this.spokenAt = -Infinity;
-    for (let i = 0; i < BEATS_SHOWN + 4; i++) {
-      const line = document.createElement("div");
-      lane.append(line);
-      this.lines.push(line);
-    }
+    /** @type {HTMLElement[]} */
+    this.lines = Array.from({ length: BEATS_SHOWN + 4 }, () => make("div"));
+    lane.append(...this.lines);
+    session.on("landing", (landing) => this.promise(landing));
+    session.on("landed", (landed) => this.land(landed));
   }
 
   /** @param {Promised[]} landings */
   reset(landings) {
-    for (const marker of this.markers.values()) marker.node.remove();
-    this.markers.clear();
+    this.changes.clear();
     for (const landing of landings) this.promise(landing);
+    this.arrange();
   }
 
   /** A change will be heard. @param {Promised} landing */
   promise(landing) {
-    if (landing.seconds < 0.1) return;
-    let marker = this.markers.get(landing.path);
-    if (!marker || marker.heardAt) {
-      marker?.node.remove();
-      marker = { node: document.createElement("div"), beat: 0, text: "", heardAt: 0 };
-      marker.node.className = "marker";
-      marker.node.style.paddingTop = `${0.2 + 1.35 * (this.rows++ % ROWS)}rem`;
-      this.lane.append(marker.node);
-      this.markers.set(landing.path, marker);
+    if (landing.seconds < AT_ONCE_SECONDS) {
+      this.dispatchEvent(new CustomEvent("heard", { detail: landing.path }));
+      return;
     }
-    marker.beat = landing.beat;
-    marker.text = `${landing.path.split("/").slice(1).join(" ") || landing.path}: ${landing.value}`;
-    marker.node.textContent = marker.text;
+    const name = nameOf(this.session.parameter(landing.path), landing.path);
+    const value = typeof landing.value === "number" ? Math.round(landing.value * 1000) / 1000 : landing.value;
+    const text = value === true || value === null || value === "" ? name : `${name}: ${value}`;
+    this.changes.set(landing.path, { beat: landing.beat, text, heardAt: null });
+    this.arrange();
     const now = performance.now();
     if (now - this.spokenAt > SPOKEN_EVERY_MS) {
       this.spokenAt = now;
-      const beat = landing.beat.toFixed(landing.beat % 1 ? 1 : 0);
-      this.spoken.textContent = `${marker.text} lands on beat ${beat}, in ${landing.seconds.toFixed(1)} s`;
+      this.spoken.textContent = `${text} lands on beat ${beatText(landing.beat)}, in ${landing.seconds.toFixed(1)} s`;
     }
   }
 
   /** A change is heard from its beat on. @param {import("./protocol.js").Landed} landed */
   land(landed) {
-    const marker = this.markers.get(landed.path);
-    if (marker) marker.beat = landed.beat;
+    const change = this.changes.get(landed.path);
+    if (!change || change.beat === landed.beat) return;
+    change.beat = landed.beat;
+    this.arrange();
+  }
+
+  /** Make the flags anew: one for each beat, with the changes that land on it. */
+  arrange() {
+    for (const flag of this.flags) flag.node.remove();
+    /** @type {Map<number, Change[]>} */
+    const beats = new Map();
+    for (const change of this.changes.values()) beats.set(change.beat, [...(beats.get(change.beat) ?? []), change]);
+    this.flags = [...beats].sort(([a], [b]) => a - b).map(([beat, changes]) => {
+      const shown = changes.slice(0, changes.length > LINES ? LINES - 1 : LINES);
+      const lines = shown.map(({ text }) => make("span", {}, text));
+      if (changes.length > LINES) lines.push(make("span", {}, `and ${changes.length - shown.length} more`));
+      const heard = changes.every(({ heardAt }) => heardAt !== null);
+      const node = make("div", { class: heard ? "marker heard" : "marker" }, make("b", {}, beatText(beat)), ...lines);
+      this.lane.append(node);
+      return { node, beat };
+    });
   }
 
   draw() {
-    const beat = this.clock.beat();
+    const beat = this.session.clock.beat();
     if (beat === null) return;
     const width = this.lane.clientWidth;
     const perBeat = width / BEATS_SHOWN;
+    const x = (/** @type {number} */ at) => PLAYHEAD * width + Math.min(at - beat, BEATS_SHOWN) * perBeat;
     const first = Math.ceil(beat - PLAYHEAD * BEATS_SHOWN);
     this.lines.forEach((line, i) => {
-      const at = first + i;
-      line.className = at % 4 === 0 ? "bar" : "beat";
-      line.style.transform = `translateX(${PLAYHEAD * width + (at - beat) * perBeat}px)`;
+      line.className = (first + i) % 4 === 0 ? "bar" : "beat";
+      line.style.transform = `translateX(${x(first + i)}px)`;
     });
-    for (const [path, marker] of this.markers) {
-      const ahead = marker.beat - beat;
-      if (ahead <= 0 && !marker.heardAt) {
-        marker.heardAt = beat;
-        marker.node.classList.add("heard");
-      }
-      if (ahead < -HEARD_BEATS) {
-        marker.node.remove();
-        this.markers.delete(path);
-        continue;
-      }
-      marker.node.style.transform = `translateX(${PLAYHEAD * width + Math.min(ahead, BEATS_SHOWN) * perBeat}px)`;
-    }
+    this.pass(beat);
+    this.flags.forEach(({ node, beat: at }, i) => {
+      const next = this.flags[i + 1];
+      node.style.transform = `translateX(${x(at)}px)`;
+      node.style.maxWidth = `${Math.max(0, (next ? x(next.beat) : Math.max(width, x(at) + 1)) - x(at) - GAP_PIXELS)}px`;
+    });
   }
+
+  /** What has reached the playhead is heard; what has left it is forgotten. @param {number} beat */
+  pass(beat) {
+    let changed = false;
+    for (const [path, change] of this.changes) {
+      if (change.heardAt === null && change.beat <= beat) {
+        change.heardAt = beat;
+        changed = true;
+        this.dispatchEvent(new CustomEvent("heard", { detail: path }));
+      } else if (change.beat < beat - HEARD_BEATS) {
+        this.changes.delete(path);
+        changed = true;
+      }
+    }
+    if (changed) this.arrange();
+  }
+}
+
+/** @param {number} beat */
+function beatText(beat) {
+  return beat.toFixed(beat % 1 ? 1 : 0);
 }
