@@ -78,9 +78,7 @@ def find_client(name: str) -> Path:
 def preset_text(path: Path) -> str:
     """The content of the preset ``path``; ``PresetError`` where it is no regular file, too large or no text."""
     try:
-        return read_regular(path, _MOST_BYTES).decode()
-    except OSError as error:
-        raise PresetError(str(path), "", f"cannot be read: {error.strerror}; name a YAML preset") from None
+        return _content(path).decode()
     except UnicodeDecodeError:
         raise PresetError(str(path), "", "is not UTF-8 text; save it as UTF-8") from None
 
@@ -91,15 +89,22 @@ def copy_to(source: Path, target: Path) -> Path:
     ``PresetError`` where a file exists already or cannot be written.
     """
     target = target / source.name if target.is_dir() else target
+    content = _content(source)
     try:
-        content = preset_text(source)
-        with target.open("x", encoding="utf-8", newline="") as file:
+        with target.open("xb") as file:
             file.write(content)
     except FileExistsError:
         raise PresetError(str(target), "", "exists already; name another file") from None
     except OSError as error:
         raise PresetError(str(target), "", f"cannot be written: {error.strerror}; name another file") from None
     return target
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path, _MOST_BYTES)
+    except OSError as error:
+        raise PresetError(str(path), "", f"cannot be read: {error.strerror}; name a YAML preset") from None
 
 
 def config_folder(environment: Mapping[str, str]) -> Path:
