@@ -16,6 +16,7 @@ from riffengine.performance.command import Command, Landing, Reply, Value
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.state import PerformanceState
+from riffengine.processes.loop_store import StoreName
 from riffengine.processes.player_messages import ToHost
 from riffengine.transport.beat_grid import BeatGrid, Moment
 
@@ -45,6 +46,7 @@ class SurfaceContext:
     schedule: Schedule | None = None  # keeps a command until a time; without it every command acts at once
     now: Callable[[], tuple[int, BeatGrid]] | None = None  # the present frame, and the grid that rules
     tap: str = ""  # the shared memory in which the player leaves its output; "" where there is none
+    loops: StoreName | None = None  # the shared memory that holds the loops
     say: Callable[[str], None] = lambda text: None  # shows a message on the performer's screen
     to_host: Callable[[ToHost], None] = lambda message: None  # tells the player of the instances of a DAW's plugin
     report: Callable[[str, str], None] = lambda path, text: None  # the same, and an event of ``path`` for all surfaces

@@ -48,6 +48,7 @@ from riffengine.scheduler.actions import (
 from riffengine.session.session import Session
 from riffengine.telemetry.observers import Observers
 from riffengine.transport.beat_grid import Moment
+from riffengine.web.drawings import drawings_folder
 
 TICK_SECONDS = 0.02
 _PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a busy program is interrupted
@@ -83,7 +84,7 @@ class Engine:
             Handler.PLUGIN: lambda command, frame: (
                 answer_to_plugin(command, frame) or self.plugins.answer(command, frame)
             ),
-            Handler.INIT: MediaFolder(session.folder).answer,
+            Handler.INIT: MediaFolder(session.folder, drawings_folder()).answer,
         }
         self._hands = HandsFirst()
         self._faults = 0
@@ -367,6 +368,7 @@ class Engine:
             schedule=context.schedule.add,
             now=lambda: (self.frame(), context.conductor.grid),
             tap=context.tap.name if context.tap is not None else "",
+            loops=context.store.reference,
             say=self.say,
             to_host=context.host.send,
             report=self._report,

@@ -37,10 +37,13 @@ def _is_shipped(name: str) -> bool:
 
 
 class MediaFolder:
-    """The files in ``folder`` and below it; ``None``: there is no preset, and other machines can name no file."""
+    """The files in ``folder`` and below it; ``None``: there is no preset, and other machines can name no file.
 
-    def __init__(self, folder: str | None) -> None:
-        self._folder = None if folder is None else os.path.normpath(folder)
+    ``drawings`` is the folder of what pages have drawn, which they may name too.
+    """
+
+    def __init__(self, folder: str | None, drawings: Path | None = None) -> None:
+        self._folders = [os.path.normpath(each) for each in (folder, drawings) if each is not None]
 
     def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
         """The refusal of a file outside the folder that another machine names; ``None`` for every other command."""
@@ -55,10 +58,10 @@ class MediaFolder:
     def _holds(self, name: str) -> bool:
         if name.replace("-", "_").isidentifier() and _is_shipped(name):
             return True
-        if self._folder is None or "\0" in name or "\\" in name or name.startswith("~"):
+        if "\0" in name or "\\" in name or name.startswith("~"):
             return False
         whole = os.path.normpath(os.path.join(os.getcwd(), name))  # noqa: PTH109, PTH118 (Path would look at files)
-        return whole.startswith(self._folder.rstrip(os.sep) + os.sep)
+        return any(whole.startswith(folder.rstrip(os.sep) + os.sep) for folder in self._folders)
 
 
 def answer_to_plugin(command: Command, frame: int) -> tuple[Reply, list[Action]] | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from riffengine.processes.player_messages import LoopRef
+
 
 class Phase(StrEnum):
     """How far a deck is with the requested change."""
@@ -21,10 +23,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class DeckProgress:
-    """One deck. ``sounding`` has ``prompt`` and ``to`` as heard now; they may lag behind the requested values."""
+    """One deck. ``sounding`` has ``prompt`` and ``to`` as heard now; they may lag behind the requested values.
+
+    ``loop`` is the loop that is nearest to what is heard; from ``coming_frame`` on it will be ``coming``.
+    """
 
     phase: Phase = Phase.EMPTY
     sounding: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    loop: LoopRef | None = None
+    coming: LoopRef | None = None
+    coming_frame: int = 0
 
 
 @dataclass(frozen=True)

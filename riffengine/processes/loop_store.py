@@ -12,6 +12,7 @@ import re
 import secrets
 import sys
 import warnings
+from dataclasses import dataclass
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 
@@ -36,6 +37,15 @@ class Segment(shared_memory.SharedMemory):
     def __del__(self) -> None:
         with contextlib.suppress(BufferError, OSError):
             self.close()
+
+
+@dataclass(frozen=True)
+class StoreName:
+    """What another process needs to read a loop store."""
+
+    name: str
+    slots: int
+    slot_floats: int
 
 
 class LoopStore:
@@ -98,6 +108,11 @@ class LoopStore:
     def name(self) -> str:
         """What ``attach`` needs."""
         return self._memory.name
+
+    @property
+    def reference(self) -> StoreName:
+        """The store as it is named in messages."""
+        return StoreName(self.name, self.slots, self.slot_floats)
 
     def write(self, slot: int, samples: Samples) -> None:
         """Copy ``(stems, frames, channels) float32`` into ``slot``."""

@@ -12,6 +12,7 @@ from riffengine.performance.command import Value
 from riffengine.performance.state import DeckIntent, PerformanceState
 from riffengine.performance.takes import LONGEST_BEATS, parse_takes
 from riffengine.performance.walk_form import OFF, WalkForm
+from riffengine.processes.player_messages import LoopRef
 from riffengine.processes.render_request import MorphEnd, RenderRequest, is_heard
 from riffengine.scheduler.loop_pool import FinishedLoop
 
@@ -211,6 +212,12 @@ class MorphBank:
         if right < len(points) and points[right] == alpha:
             return (self.placed[alpha],)
         return tuple(self.placed[p] for p in points[max(0, right - 1) : right + 1])
+
+    def nearest_loop(self, alpha: float) -> LoopRef | None:
+        """The loop that is heard most with the knob at ``alpha``, ``None`` while none is placed."""
+        if not self.placed:
+            return None
+        return self.placed[min(self.placed, key=lambda point: abs(point - alpha))].ref
 
     @property
     def reach(self) -> float:

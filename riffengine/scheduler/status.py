@@ -104,7 +104,10 @@ def performance_progress(scheduler: SchedulerState, book: SceneBook) -> Performa
 def _deck_progress(scheduler: SchedulerState, deck: DeckState) -> DeckProgress:
     heard = deck.sounding
     sounding = {} if heard is None else {"prompt": heard.key.start.prompt, "to": heard.key.end.prompt}
-    return DeckProgress(_phase(scheduler, deck), MappingProxyType(sounding))
+    alpha = scheduler.state.number(f"deck/{deck.name}/alpha")
+    loop, coming = (None if bank is None else bank.nearest_loop(alpha) for bank in (heard, deck.launching))
+    coming_frame = deck.launching.frame if deck.launching is not None else 0
+    return DeckProgress(_phase(scheduler, deck), MappingProxyType(sounding), loop, coming, coming_frame)
 
 
 def _phase(scheduler: SchedulerState, deck: DeckState) -> Phase:

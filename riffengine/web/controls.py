@@ -53,6 +53,7 @@ class Controls:
         self._sharing = sharing
         self._clients: set[_Client] = set()
         self._waiting: dict[int, tuple[_Client, Any]] = {}  # who is to be told about which command
+        self._asked: dict[int, asyncio.Future[Reply]] = {}  # commands of the server itself
         self._number = 0
         self._clients_so_far = 0
         self._votes = Votes()
@@ -70,6 +71,9 @@ class Controls:
 
     def answered(self, number: int, reply: Reply) -> None:
         """The engine has answered a command: its sender is told."""
+        asked = self._asked.pop(number, None)
+        if asked is not None and not asked.done():
+            asked.set_result(reply)
         client, request_id = self._waiting.pop(number, (None, None))
         if client is not None:
             client.send(self._projection.answer(request_id, reply))
@@ -77,6 +81,23 @@ class Controls:
     def forget_commands(self) -> None:
         """The engine will not answer what was asked before."""
         self._waiting.clear()
+        for asked in self._asked.values():
+            asked.cancel()
+        self._asked.clear()
+
+    async def ask(self, path: str, value: Value, source: str, seconds: float) -> Reply:
+        """Set ``path`` in the name of ``source``; ``ControlError`` where the engine does not answer in ``seconds``."""
+        self._number += 1
+        number = self._number
+        self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            if not self._submit(Submit(number, Command(path, value, source, self._clock.now_ns()))):
+                raise ControlError("the engine is busy; nothing was changed; try again")
+            return await asyncio.wait_for(self._asked[number], seconds)
+        except (TimeoutError, asyncio.CancelledError):
+            raise ControlError("the engine did not answer; look at what is heard, and try again") from None
+        finally:
+            self._asked.pop(number, None)
 
     async def serve(self, wire: web.WebSocketResponse, role: Role, codecs: tuple[str, ...], agent: str = "") -> None:
         """Talk to one page, or to the agent of that name, until it ends; ``wire`` is prepared."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from riffengine.control.surface import EngineEvent, LandingMoved, ParameterLanded
 from riffengine.performance.command import Command, Landing, Reply, Value
 from riffengine.performance.parameter_tree import Parameter
+from riffengine.processes.player_messages import LoopRef
 from riffengine.processes.web_figures import WebFigures
 from riffengine.transport.beat_grid import BeatGrid
 
@@ -58,10 +59,16 @@ class Promised:
 
 @dataclass(frozen=True)
 class DeckFigures:
-    """How far a deck is with what is wanted of it (``performance.progress.Phase``), and which prompts are heard."""
+    """How far a deck is with what is wanted of it (``performance.progress.Phase``), and which prompts are heard.
+
+    ``loop`` is the loop that is heard most; from ``coming_frame`` on it is ``coming``.
+    """
 
     phase: str
     sounding: Mapping[str, str]
+    loop: LoopRef | None = None
+    coming: LoopRef | None = None
+    coming_frame: int = 0
 
 
 @dataclass(frozen=True)

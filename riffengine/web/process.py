@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from riffengine.errors import ControlError, RiffError, ServiceError
 from riffengine.performance.parameter_tree import Parameter
 from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.loop_store import StoreName
 from riffengine.web.messages import FromWeb, Refused, ToWeb
 from riffengine.web.options import WebLimits, WebOptions
 
@@ -36,6 +37,7 @@ class WebStart:
     loop_beats: int
     parameters: tuple[Parameter, ...]
     limits: WebLimits = WebLimits()  # noqa: RUF009 (frozen)
+    loops: StoreName | None = None  # the memory that holds the loops, where there is one
 
 
 def web_main(start: WebStart, connection: Connection) -> None:

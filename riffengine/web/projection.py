@@ -129,7 +129,14 @@ class Projection:
         for path in past:
             del self._landings[path]
         decks: Mapping[str, Message] = {
-            name: {"phase": deck.phase, "sounding": dict(deck.sounding)} for name, deck in message.decks.items()
+            name: {
+                "phase": deck.phase,
+                "sounding": dict(deck.sounding),
+                "loop": deck.loop.loop if deck.loop is not None else None,
+                "coming": deck.coming.loop if deck.coming is not None else None,
+                "coming_frame": deck.coming_frame,
+            }
+            for name, deck in message.decks.items()
         }
         self._figures = {
             "type": "figures",

@@ -19,6 +19,17 @@ def plain(status: HTTPStatus, text: str) -> web.Response:
     return web.Response(status=status, text=f"{text}\n", headers={"Cache-Control": "no-store"})
 
 
+async def body_of(request: web.BaseRequest, most_bytes: int) -> bytes | web.Response:
+    """The body of a POST, or the answer that refuses one of more than ``most_bytes``."""
+    too_long = plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most_bytes} bytes")
+    if (request.content_length or 0) > most_bytes:
+        return too_long
+    body = bytearray()
+    while len(body) <= most_bytes and (piece := await request.content.read(1 << 16)):
+        body += piece
+    return too_long if len(body) > most_bytes else bytes(body)
+
+
 async def json_body(request: web.BaseRequest, most_bytes: int) -> dict[str, Any] | web.Response:
     """The JSON object of a POST, or the answer that refuses it: another content type, too long, or no object.
 
@@ -26,13 +37,9 @@ async def json_body(request: web.BaseRequest, most_bytes: int) -> dict[str, Any]
     """
     if request.content_type != "application/json":
         return plain(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
-    if (request.content_length or 0) > most_bytes:
-        return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most_bytes} bytes")
-    body = bytearray()
-    while len(body) <= most_bytes and (piece := await request.content.read(most_bytes + 1)):
-        body += piece
-    if len(body) > most_bytes:
-        return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most_bytes} bytes")
+    body = await body_of(request, most_bytes)
+    if isinstance(body, web.Response):
+        return body
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):

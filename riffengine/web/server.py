@@ -36,7 +36,7 @@ from riffengine.web.engine_pipe import EnginePipe
 from riffengine.web.history import History, file_name, flac_file
 from riffengine.web.icecast import IcecastSource
 from riffengine.web.invitation import invitation
-from riffengine.web.messages import Alive, Answered, Opened, Told, ToWeb, WholeState
+from riffengine.web.messages import Alive, Answered, Figures, Opened, Told, ToWeb, WholeState
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Message, Projection
@@ -45,6 +45,7 @@ from riffengine.web.responses import json_body, json_response, plain
 from riffengine.web.riffusion_api import RiffusionApi
 from riffengine.web.riffusion_routes import Handler, RiffusionRoutes
 from riffengine.web.sharing import Sharing
+from riffengine.web.stage_routes import StageRoutes
 from riffengine.web.static_files import StaticFiles
 from riffengine.web.suggestions import Suggestions
 from riffengine.web.vitals import LoopLag
@@ -102,6 +103,7 @@ class WebServer:
         vst = VstApi(start.model, start.loop_beats, tap.sample_rate, self._values, self._renditions)
         self._riffusion = RiffusionRoutes(api, vst, options.origins, start.limits)
         self._icecast = self._icecast_source()
+        self._stage = StageRoutes(start, tap, self._projection, self._controls, self._http)
         self._static = StaticFiles(app=Path(options.app) if options.app else None)
         self._lag = LoopLag()
         self._saving = 0
@@ -119,7 +121,7 @@ class WebServer:
         """Listen, and serve until the engine has gone."""
         options = self._start.options
         loop = asyncio.get_running_loop()
-        parts = [self._audio.feeds.run(), self._history.run(), self._lag.run()]
+        parts = [self._audio.feeds.run(), self._history.run(), self._lag.run(), self._stage.run()]
         if self._icecast is not None:
             parts.append(self._icecast.run())
         tasks = [loop.create_task(part) for part in parts]
@@ -202,6 +204,8 @@ class WebServer:
         if isinstance(message, Answered):
             self._controls.answered(message.number, message.reply)
             return
+        if isinstance(message, Figures):
+            self._stage.figures(message)
         if isinstance(message, WholeState):
             self._controls.forget_commands()
         before = self._projection.grid
@@ -233,7 +237,7 @@ class WebServer:
         role = self._access.role(request.cookies.get(TOKEN_COOKIE, ""), headers.get("Authorization", ""))
         if role is None:
             return self._finished(plain(HTTPStatus.UNAUTHORIZED, "a token is needed; open the link with #token="))
-        handler = self._routes.get((request.method, request.path))
+        handler = self._routes.get((request.method, request.path)) or self._stage.find(request.method, request.path)
         if handler is None:
             known = {method for method, path in self._routes if path == request.path}
             status = HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND

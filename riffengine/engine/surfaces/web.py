@@ -96,6 +96,7 @@ class WebSurface(Surface):
         self._started = WebStart(
             options=options,
             tap=context.tap,
+            loops=context.loops,
             name=session.name,
             model=session.model,
             loop_beats=session.loop_beats,
@@ -199,7 +200,10 @@ class WebSurface(Surface):
         assert context.now is not None
         frame, grid = context.now()
         progress = context.progress()
-        decks = {name: DeckFigures(str(deck.phase), dict(deck.sounding)) for name, deck in progress.decks.items()}
+        decks = {
+            name: DeckFigures(str(deck.phase), dict(deck.sounding), deck.loop, deck.coming, deck.coming_frame)
+            for name, deck in progress.decks.items()
+        }
         facts = dict(context.status())
         return Figures(frame, grid, decks, progress.scenes, progress.scene, progress.panicked, facts)
 
