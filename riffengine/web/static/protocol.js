@@ -9,7 +9,8 @@
  *   high?: number|null, unit?: string, choices?: string[], longest?: number}} Parameter
  * @typedef {{beat: number, frame: number, seconds: number}} Landing
  * @typedef {{frame: number, beat: number, bpm: number, loop_frames: number}} Grid
- * @typedef {{phase: string, sounding: Record<string, string>}} DeckFigures
+ * @typedef {{phase: string, sounding: Record<string, string>, loop?: number|null, coming?: number|null,
+ *   coming_frame?: number}} DeckFigures
  * @typedef {{type: "figures", frame: number, grid: Grid, decks: Record<string, DeckFigures>, scenes: string[],
  *   scene: string, panicked: boolean, facts: Record<string, Value|null>}} Figures
  * @typedef {Landing & {type: "landing", path: string, value: Value|null, moved: boolean, source: string}} Promised
