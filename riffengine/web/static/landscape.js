@@ -88,12 +88,12 @@ export class Landscape {
     hills.frustumCulled = false;
     this.playhead = new three.Mesh(
       new three.BoxGeometry(WIDTH, HEIGHT * 0.95, 0.03),
-      new three.MeshBasicMaterial({ color: 0x7fd1b9, transparent: true, opacity: 0.16, depthWrite: false }),
+      new three.MeshBasicMaterial({ color: 0x7fd1b9, transparent: true, opacity: 0.08, depthWrite: false }),
     );
     this.playhead.position.y = HEIGHT * 0.47;
     this.gates = new three.InstancedMesh(
       new three.PlaneGeometry(WIDTH, HEIGHT * 0.95),
-      new three.MeshBasicMaterial({ color: 0xf2c14e, transparent: true, opacity: 0.2, depthWrite: false, side: three.DoubleSide }),
+      new three.MeshBasicMaterial({ color: 0xf2c14e, transparent: true, opacity: 0.13, depthWrite: false, side: three.DoubleSide }),
       MOST_GATES,
     );
     this.gates.frustumCulled = false;

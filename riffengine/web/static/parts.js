@@ -7,9 +7,7 @@
 
 /** @type {Record<string, () => Promise<{mount: (element: HTMLElement, session: import("./session.js").Session) => Part|void}>>} */
 const MODULES = {
-  // @ts-ignore the module comes with the part
   watch: () => import("./watch.js"),
-  // @ts-ignore the module comes with the part
   draw: () => import("./draw.js"),
 };
 
