@@ -12,7 +12,7 @@ riffengine_say() { printf '%s\n' "$*" >&2; }
 # --- system packages ------------------------------------------------------------------------------------------------
 
 riffengine_play_packages="libportaudio2 libopus0"
-riffengine_test_packages="libportaudio2 libopus0 chromium fonts-dejavu-core jackd2 libjack-jackd2-dev gcc g++ libc6-dev liblo-tools puredata-core supercollider-language libfluidsynth3 musescore-general-soundfont-small systemd liblilv-0-0 lv2-dev calf-plugins dragonfly-reverb-lv2 lsp-plugins-lv2 mda-lv2 swh-lv2 x42-plugins zam-plugins zynaddsubfx-lv2 dpf-source ardour jalv lilv-utils sordi icecast2 ffmpeg mpv"
+riffengine_test_packages="libportaudio2 libopus0 chromium zbar-tools fonts-dejavu-core jackd2 libjack-jackd2-dev gcc g++ libc6-dev liblo-tools puredata-core supercollider-language libfluidsynth3 musescore-general-soundfont-small systemd liblilv-0-0 lv2-dev calf-plugins dragonfly-reverb-lv2 lsp-plugins-lv2 mda-lv2 swh-lv2 x42-plugins zam-plugins zynaddsubfx-lv2 dpf-source ardour jalv lilv-utils sordi icecast2 ffmpeg mpv"
 
 # Debian packages of the given ones that are not installed; empty where there is no dpkg.
 riffengine_missing_packages() {

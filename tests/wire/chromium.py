@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Page:
     wire: aiohttp.ClientWebSocketResponse
     session: str
     problems: list[str] = field(default_factory=list)
+    another: Callable[[], Awaitable[Page]] | None = None
     _number: int = 0
     _waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
 
@@ -91,6 +92,25 @@ class Page:
             case "Log.entryAdded" if parameters["entry"]["level"] == "error":
                 entry = parameters["entry"]
                 self.problems.append(f"{entry['source']}: {entry['text']} {entry.get('url', '')}")
+
+    async def tab(self) -> Page:
+        """Another tab of the same browser."""
+        assert self.another is not None
+        return await self.another()
+
+    async def press(self, key: str) -> None:
+        """Press and release ``key``, such as ``Enter`` or ``/``."""
+        code = {"Enter": 13, "Tab": 9, "ArrowDown": 40, "ArrowRight": 39}.get(key, 0)
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        for kind in ("keyDown", "keyUp"):
+            await self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code,
+                **({"text": text} if text and kind == "keyDown" else {}),
+            )  # fmt: skip
+
+    async def type(self, text: str) -> None:
+        """Write ``text`` into the field that has the focus."""
+        await self.call("Input.insertText", text=text)
 
     async def evaluate(self, expression: str) -> Any:
         """The value of ``expression``, awaited if it is a promise, as if a person had clicked."""
@@ -170,15 +190,20 @@ async def _tab(wire: aiohttp.ClientWebSocketResponse) -> AsyncIterator[Page]:
                     page.take(found)
 
     reading = asyncio.get_running_loop().create_task(read())
-    try:
+
+    async def open_tab() -> Page:
         target = await browser.call("Target.createTarget", url="about:blank")
         session = await browser.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        page = Page(wire, session["sessionId"])
-        page._number = 1000  # numbers are of the whole socket
+        page = Page(wire, session["sessionId"], another=open_tab)
+        page._number = 100_000 * len(pages)  # numbers are of the whole socket
         pages.append(page)
         for domain in ("Page", "Runtime", "Log", "Network"):
             await page.call(f"{domain}.enable")
-        yield page
+        await page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # a tab behind another one plays on
+        return page
+
+    try:
+        yield await open_tab()
     finally:
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):

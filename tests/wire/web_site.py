@@ -7,15 +7,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from riffengine.performance.command import Accepted
+from riffengine.performance.parameter_tree import Parameter
 from riffengine.performance.parameters import standard_tree
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.web.messages import Answered, Figures, FromWeb, Opened, Submit, Told, WholeState
+from riffengine.web.messages import Answered, Changes, Figures, FromWeb, Opened, Submit, Told, ToWeb, WholeState
 from riffengine.web.options import WebLimits, WebOptions
 from riffengine.web.process import WebProcess, WebStart
 from tests.control.engine_stub import EngineStub
@@ -38,12 +41,17 @@ def click_loop() -> np.ndarray:  # type: ignore[type-arg]
 class WebSite:
     """A running server. ``url`` is that of the page; ``process`` may be stopped, killed and started again."""
 
-    def __init__(self, options: WebOptions, limits: WebLimits | None = None) -> None:
+    def __init__(
+        self, options: WebOptions, limits: WebLimits | None = None, parameters: Sequence[Parameter] = ()
+    ) -> None:
         self._options = options
         self.tap = AudioTap.create(RATE, 2)
         self.engine = EngineStub(standard_tree(("a", "b")))
-        parameters = tuple(self.engine.tree.parameters.values())
-        start = WebStart(options, self.tap.name, "test", "bundled", 8, parameters, limits or WebLimits())
+        self.engine.tree.join(parameters)
+        self.engine.state = self.engine.tree.initial_state()
+        self._outbox: deque[ToWeb] = deque()
+        known = tuple(self.engine.tree.parameters.values())
+        start = WebStart(options, self.tap.name, "test", "bundled", 8, known, limits or WebLimits())
         self.process = WebProcess(start)
         self.url = ""
         self.all_told: list[str] = []
@@ -85,6 +93,10 @@ class WebSite:
             time.sleep(0.02)
         raise AssertionError(f"{text!r} was not told: {self.all_told[self._told_before :]}")
 
+    def tell(self, message: ToWeb) -> None:
+        """Send ``message`` to the server, as an engine does."""
+        self._outbox.append(message)
+
     def close(self) -> None:
         self._ended.set()
         for thread in self._threads:
@@ -106,6 +118,8 @@ class WebSite:
         while not self._ended.is_set():
             for message in self.process.receive()[0]:
                 self._handle(message)
+            while self._outbox:
+                self.process.send(self._outbox.popleft())
             figures += 1
             if figures % 20 == 0 and not self.process.unsent:
                 self._send_figures()
@@ -121,16 +135,21 @@ class WebSite:
             case Told(text):
                 self.all_told.append(text)
             case Submit(number, command):
-                self.process.send(Answered(number, self.engine.submit(command)))
+                reply = self.engine.submit(command)
+                self.process.send(Answered(number, reply))
+                if isinstance(reply, Accepted):
+                    self.process.send(Changes({command.path: reply.value}))
 
     def _send_figures(self) -> None:
         self.process.send(Figures(self.tap.end, BeatGrid(RATE, BPM), {}, (), "", False, {}))
 
 
 @contextlib.contextmanager
-def web_site(options: WebOptions | None = None, limits: WebLimits | None = None) -> Iterator[WebSite]:
-    """A running server on a free port."""
-    site = WebSite(options or WebOptions(port=0), limits)
+def web_site(
+    options: WebOptions | None = None, limits: WebLimits | None = None, parameters: Sequence[Parameter] = ()
+) -> Iterator[WebSite]:
+    """A running server on a free port, with ``parameters`` beside those of every set."""
+    site = WebSite(options or WebOptions(port=0), limits, parameters)
     site.start()
     try:
         yield site

@@ -43,7 +43,8 @@ export class Fields {
     const words = how.words ?? capitalised(parameter.control.replaceAll("_", " "));
     const title = `${parameter.help} (${parameter.allowed})`;
     const holder = make("div", { class: `field ${parameter.kind}`, "data-path": path, title });
-    const name = nameOf(parameter, path);
+    const full = nameOf(parameter, path);
+    const name = full.toLowerCase().includes(words.toLowerCase()) ? full : `${words}: ${full}`; // for speech control too
     const show = this.fill(holder, parameter, words, name);
     this.add(path, holder, show, how.compact);
     return holder;
