@@ -87,7 +87,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         ours, theirs = context.Pipe()
         process = context.Process(target=target, args=(*arguments, theirs), name=self._name, daemon=self._daemon)
         try:
-            with _sigint_blocked():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
+            with _terminal_signals_blocked():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
                 process.start()
         except BaseException:
             ours.close()
@@ -215,7 +215,7 @@ def writable(connection: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
+def _terminal_signals_blocked() -> Iterator[None]:
     """Keep SIGINT and SIGHUP from this thread and from the processes that it starts; other threads still receive them.
 
     A terminal sends them to every process of its group: Ctrl-C while a child imports would end it with a traceback, and
