@@ -87,7 +87,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         ours, theirs = context.Pipe()
         process = context.Process(target=target, args=(*arguments, theirs), name=self._name, daemon=self._daemon)
         try:
-            with _terminal_signals_blocked():  # the child inherits it: Ctrl-C while it imports would end it with a traceback
+            with _terminal_signals_blocked():  # the child inherits it
                 process.start()
         except BaseException:
             ours.close()
