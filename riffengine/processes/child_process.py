@@ -85,7 +85,8 @@ class ChildProcess(Generic[Options, Sent, Received]):
     def _spawn(self, target: Callable[..., None], arguments: tuple[object, ...]) -> tuple[SpawnProcess, Connection]:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=target, args=(*arguments, theirs), name=self._name, daemon=self._daemon)
+        body = (target, *arguments, theirs)
+        process = context.Process(target=until_hung_up, args=body, name=self._name, daemon=self._daemon)
         try:
             with _terminal_signals_blocked():  # the child inherits it
                 process.start()
@@ -184,6 +185,12 @@ class ChildProcess(Generic[Options, Sent, Received]):
                 self._unsent.clear()
                 return
             self._unsent.popleft()
+
+
+def until_hung_up(target: Callable[..., None], *arguments: object) -> None:
+    """The body of every child: run ``target``; where the engine has ended meanwhile, nobody is left to be told so."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        target(*arguments)
 
 
 def _wait_for_options(

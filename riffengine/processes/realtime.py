@@ -29,6 +29,12 @@ def raise_own_priority(priority: int) -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
 
 
+def raise_priority_of(pid: int, priority: int) -> None:
+    """Ask for real-time scheduling (FIFO at ``priority``) for process ``pid``; do nothing where that is not allowed."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
+
+
 @contextlib.contextmanager
 def own_priority(priority: int) -> Iterator[None]:
     """Real-time scheduling (FIFO at ``priority``) for this thread only: threads it starts meanwhile get none.

@@ -93,3 +93,35 @@ def test_a_prepared_process_that_has_died_is_replaced() -> None:
     child.prepare()
     child.dismiss()
     assert not child.prepared
+
+
+def tell_too_late(options: str, connection: Connection) -> None:
+    connection.poll(None)  # until the engine hangs up
+    connection.send("ready")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes")
+def test_a_child_whose_engine_has_ended_ends_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    child: ChildProcess[str, str, str] = ChildProcess("test", tell_too_late, "")
+    child.start()
+    assert child._connection is not None
+    child._connection.close()
+    assert child.join(60.0)
+    code = child.exit_code
+    child.close()
+    assert code == 0 and "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no terminals that hang up")
+def test_a_terminal_that_is_closed_ends_no_child() -> None:
+    child: ChildProcess[str, str, str] = ChildProcess("test", wait_for_the_word, "")
+    child.start()
+    assert child.pid is not None
+    for _ in range(50):  # in every moment of its start
+        os.kill(child.pid, signal.SIGHUP)
+        time.sleep(0.01)
+    alive = child.alive
+    child.send("end")
+    assert child.join(60.0)
+    child.close()
+    assert alive

@@ -243,7 +243,7 @@ def kind(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return "gone"
-    return "tracker" if "resource_tracker" in words else "web or sender"
+    return "tracker" if "resource_tracker import main" in words else "web, sender or prepared player"
 
 
 def alive(pid: int) -> bool:

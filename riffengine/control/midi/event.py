@@ -66,24 +66,54 @@ def decode(message: Sequence[int]) -> MidiEvent | None:
     return MidiEvent(kind, channel, data[0], data[1])
 
 
+@dataclass
+class _Halves:
+    """The halves of one control. ``add`` returns the value that a half completes, ``None`` while the other follows."""
+
+    upper: int | None = None
+    lower: int | None = None
+    lower_first: bool | None = None  # as far as it is known
+    waiting: bool | None = None  # a first half came, its second is due: whether the one that came is the lower
+
+    def add(self, lower: bool, data: int) -> int | None:
+        again = self.waiting is lower  # the same half twice: the other one is left out
+        if self.lower_first is None and self.upper is None and self.lower is None and lower:
+            self.lower_first = True  # what begins with the lower half sends it first
+        elif self.lower_first is None and lower:
+            self.lower_first = False
+        if lower:
+            self.lower = data
+        else:
+            self.upper = data
+        first = self.lower_first is not None and lower is self.lower_first
+        if first and not again:
+            self.waiting = lower
+            return None
+        self.waiting = lower if first else None
+        if self.upper is None:
+            return None  # a lower half says nothing alone
+        if self.lower is None:
+            return self.upper << 7 | self.upper  # 127 alone is the largest value
+        return self.upper << 7 | self.lower
+
+
 class WideValues:
     """Joins the two halves of 14-bit controllers and NRPNs, for one port. Not thread-safe.
 
+    Controllers send the upper half first or the lower one, and some leave out the half that has not changed. Which is
+    first is learnt from how a control's halves alternate; the half that is sent second completes a value. A half that
+    comes alone is joined with the other one as it was last.
     Source: MIDI 1.0 Detailed Specification: controllers 0..31 carry the upper seven bits and 32..63 the lower ones;
     99 and 98 choose an NRPN, 6 and 38 enter its value, 96 and 97 step it, 101 and 100 choose an RPN instead.
     """
 
     def __init__(self) -> None:
-        self._upper: dict[tuple[int, int], int] = {}  # (channel, controller 0..31 or an NRPN + 32) → upper seven bits
-        self._fine: set[tuple[int, int]] = set()  # controls that have sent lower bits too
+        self._halves: dict[tuple[int, int], _Halves] = {}  # by (channel, controller 0..31 or an NRPN + 32)
         self._selected: dict[int, list[int]] = {}  # channel → the NRPN chosen, upper and lower bits; -1 unknown
         self._entered: dict[int, tuple[int, int]] = {}  # channel → NRPN and value entered last
 
     def add(self, event: MidiEvent) -> list[MidiEvent]:
-        """The events that ``event`` completes: at most a ``cc14`` and an ``nrpn``.
-
-        Upper bits alone are an event until the control has sent lower bits once; from then on both halves are needed.
-        """
+        """The events that ``event`` completes: at most a ``cc14`` and an ``nrpn``."""
         if event.kind != "cc" or event.number > 101:
             return []
         found = []
@@ -96,16 +126,9 @@ class WideValues:
         return found
 
     def _joined(self, control: tuple[int, int], lower: bool, data: int) -> int | None:
-        if not lower:
-            if len(self._upper) >= _MAX_CONTROLS:  # garbage, or thousands of NRPNs: start again
-                self._upper.clear()
-                self._fine.clear()
-            self._upper[control] = data
-            return None if control in self._fine else data << 7 | data  # 127 alone is the largest value
-        if control not in self._upper:
-            return None
-        self._fine.add(control)
-        return self._upper[control] << 7 | data
+        if control not in self._halves and len(self._halves) >= _MAX_CONTROLS:  # garbage, or thousands of NRPNs
+            self._halves.clear()
+        return self._halves.setdefault(control, _Halves()).add(lower, data)
 
     def _nrpn(self, event: MidiEvent) -> MidiEvent | None:
         channel, number = event.channel, event.number

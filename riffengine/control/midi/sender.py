@@ -22,6 +22,7 @@ from typing import Any
 from riffengine.clock import Clock, SystemClock
 from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
 from riffengine.errors import ControlError
+from riffengine.processes.child_process import until_hung_up
 from riffengine.processes.realtime import raise_priority
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS
 from riffengine.transport.sync.clock_out import BeatLine, ClockOut
@@ -132,6 +133,8 @@ def sender_main(wanted: str, client: str, connection: Connection, loop_beats: in
     """The body of the sender process, until the engine closes the pipe; then it stops the receivers. For ``spawn``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # so does the end of the terminal
     try:
         port, note = _open(wanted, client)
     except ControlError as error:
@@ -213,7 +216,10 @@ class MidiSender:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=sender_main, args=(wanted, client, theirs, loop_beats), name="riffengine-midi-out", daemon=True
+            target=until_hung_up,
+            args=(sender_main, wanted, client, theirs, loop_beats),
+            name="riffengine-midi-out",
+            daemon=True,
         )
         try:
             self._process.start()

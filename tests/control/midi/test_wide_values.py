@@ -23,6 +23,27 @@ def test_lower_bits_without_upper_ones_give_no_value() -> None:
     assert heard((39, 5)) == []
 
 
+def test_a_fader_that_sends_its_lower_half_first_is_read_in_whole_values() -> None:
+    full_down_up = [(39, 0), (7, 0), (39, 127), (7, 127), (39, 0), (7, 1)]
+    assert heard(*full_down_up) == [("cc14", 7, 0), ("cc14", 7, 16383), ("cc14", 7, 128)]
+
+
+def test_upper_halves_alone_are_heard_after_lower_ones_were_sent_once() -> None:
+    found = heard((7, 10), (39, 5), (7, 20), (7, 30), (7, 40))
+    assert [value for _, _, value in found] == [10 << 7 | 10, 10 << 7 | 5, 30 << 7 | 5, 40 << 7 | 5]
+
+
+def test_lower_halves_alone_are_heard_at_once() -> None:
+    assert [value for _, _, value in heard((7, 10), (39, 5), (39, 6))] == [10 << 7 | 10, 10 << 7 | 5, 10 << 7 | 6]
+
+
+def test_nrpns_whose_lower_half_is_entered_first() -> None:
+    found = [
+        value for kind, _, value in heard((99, 2), (98, 3), (38, 127), (6, 127), (38, 0), (6, 64)) if kind == "nrpn"
+    ]
+    assert found == [16383, 64 << 7]
+
+
 def test_a_7_bit_fader_reaches_both_ends_of_a_14_bit_value() -> None:
     assert heard((7, 0), (7, 127)) == [("cc14", 7, 0), ("cc14", 7, 16383)]
 
@@ -47,4 +68,4 @@ def test_values_stay_in_range_and_memory_stays_small(
     for channel, number, data in messages:
         for event in wide.add(MidiEvent("cc", channel, number, data)):
             assert 0 <= event.data <= 16383 and event.channel == channel
-    assert len(wide._upper) <= 2048 and len(wide._entered) <= 16
+    assert len(wide._halves) <= 2048 and len(wide._entered) <= 16
