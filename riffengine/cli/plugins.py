@@ -64,8 +64,10 @@ def _plugins(arguments: argparse.Namespace) -> int:
 
 def _scan(arguments: argparse.Namespace) -> int:
     from riffengine.clock import SystemClock
+    from riffengine.errors import PluginError
     from riffengine.plugins.blacklist import Blacklist
     from riffengine.plugins.catalogue import Catalogue
+    from riffengine.plugins.native_server import build
     from riffengine.plugins.registry import FORMATS, plugin_files
     from riffengine.plugins.scan import scan
 
@@ -88,6 +90,10 @@ def _scan(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
 
+    try:
+        build()
+    except PluginError as error:  # everything works without it
+        print(f"plugins will cost about three times as much: {error}", file=sys.stderr)
     start_ns = clock.now_ns()
     count = scan(files, catalogue, blacklist, clock.unix_seconds(), report, formats=formats)
     seconds = (clock.now_ns() - start_ns) / 1e9

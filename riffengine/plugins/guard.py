@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from riffengine.plugins.native_plugin import NativePlugin, RunsNative
 from riffengine.plugins.plugin import MidiEvent, Plugin, PluginInfo, Position
 from riffengine.processes.audio import Block
 
@@ -60,6 +61,30 @@ class Guarded:
             np.nan_to_num(sound, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
             self.cleaned_blocks += 1
         self._plugin.run(sound, position, events)
+        self.judge(sound, position.frame)
+
+    @property
+    def calm(self) -> bool:
+        """Whether its last block was neither too loud nor no sound."""
+        return self.fault is None and self._loud_frames == 0
+
+    @property
+    def native(self) -> NativePlugin | None:
+        """What ``plugins.native_server`` runs the plugin by, if it can."""
+        return self._plugin.native if isinstance(self._plugin, RunsNative) else None
+
+    def before_native(self) -> None:
+        """Have the plugin ready to be run by ``native``, after it was run by ``run``."""
+        if isinstance(self._plugin, RunsNative):
+            self._plugin.clear_events()
+
+    def attend(self) -> None:
+        """Do the work that the plugin has asked for while it was run by ``native``."""
+        if isinstance(self._plugin, RunsNative):
+            self._plugin.attend()
+
+    def judge(self, sound: Block, frame: int) -> None:
+        """Check what has come out, in the block that begins at ``frame``, and make it fit to be heard."""
         peak = _peak(sound)
         if peak <= LOUDEST:
             self._loud_frames = 0
@@ -74,7 +99,7 @@ class Guarded:
         self.faulty_blocks += 1
         kind: Literal["not finite", "runaway"] = "runaway" if finite else "not finite"
         if self.fault is None or self.fault.kind != kind:
-            self.fault = Fault(kind, position.frame)
+            self.fault = Fault(kind, frame)
 
     def state(self) -> bytes:
         """The plugin's state."""

@@ -30,7 +30,9 @@ from riffengine.plugins.host_messages import (
     ToHost,
 )
 from riffengine.plugins.hosted_chain import HostedChain, Open, PositionError
-from riffengine.processes.audio import CHANNELS
+from riffengine.plugins.native_server import Ended, NativeServer, library_file
+from riffengine.plugins.plugin import Position
+from riffengine.processes.audio import CHANNELS, Block
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, SLOTS, PluginBlocks
 from riffengine.processes.realtime import raise_own_priority
@@ -38,7 +40,10 @@ from riffengine.processes.realtime import raise_own_priority
 _PRIORITY = 8  # SCHED_FIFO, below the player's 10
 _IDLE_SECONDS = 0.02
 _BLOCKS_BETWEEN_MESSAGES = 8
+_BLOCKS_IN_A_CALL = 32  # answered without Python before it looks at the pipe: 93 ms
 _MOST_BEHIND = SLOTS // 2  # a host that was further behind goes on with the newest block
+
+_Fault = tuple[int, str] | None  # the position of a plugin, and what is wrong with its sound
 
 
 def host_main(options: HostOptions | None, connection: Connection) -> None:
@@ -85,7 +90,27 @@ class _Host:
         sound = np.zeros((BLOCK_FRAMES, CHANNELS), dtype=np.float32)
         latency, fault, done = chain.latency, None, 0
         number = self._first_block()
+        native, by_python = self._native(sound), True
         while True:
+            if native is not None and chain.rests:
+                if by_python:
+                    chain.before_native()
+                by_python = False
+                served = native.serve(number, _BLOCKS_IN_A_CALL, chain.latency, chain.rest)
+                number = served.number
+                chain.attend()
+                if served.ended in (Ended.IDLE, Ended.DUE, Ended.WORK):
+                    self._receive()
+                    continue
+                if served.ended is not Ended.TO_BEGIN:
+                    at = Position(number * BLOCK_FRAMES, served.beat, served.bpm)
+                    found = (
+                        chain.go_on(sound, native.dry, at, served.position) if served.ended is Ended.TO_JUDGE else None
+                    )
+                    latency, fault = self._answer(number, sound, found, latency, fault)
+                    number, by_python = number + 1, True
+                    continue
+            by_python = True
             if not blocks.wait(number, _IDLE_SECONDS):
                 self._receive()
                 continue
@@ -95,19 +120,32 @@ class _Host:
             if asked is None:
                 number += 1
                 continue
-            found = chain.run(sound, asked)
-            if found is None:
-                if float(np.abs(sound).max()) < LOUDEST:  # what the guard had to cut is not music
-                    blocks.give(number, sound, chain.latency)
-            elif found != fault:
-                self._say(PluginFault(*found))
-            fault = found
-            if chain.latency != latency:
-                latency = chain.latency
-                self._say(LatencyChanged(latency))
+            latency, fault = self._answer(number, sound, chain.run(sound, asked), latency, fault)
             number, done = number + 1, done + 1
             if done % _BLOCKS_BETWEEN_MESSAGES == 0:
                 self._receive()
+
+    def _answer(self, number: int, sound: Block, found: _Fault, latency: int, fault: _Fault) -> tuple[int, _Fault]:
+        """Give a block, or say what is wrong with it; returns the latency and the fault that are known now."""
+        chain = self.chain
+        if found is None:
+            if float(np.abs(sound).max()) < LOUDEST:  # what the guard had to cut is not music
+                self.blocks.give(number, sound, chain.latency)
+        elif found != fault:
+            self._say(PluginFault(*found))
+        if chain.latency != latency:
+            self._say(LatencyChanged(chain.latency))
+        return chain.latency, found
+
+    def _native(self, sound: Block) -> NativeServer | None:
+        """What answers without Python, where it has been built and every plugin of the chain can be run so."""
+        library, plugins = library_file(), self.chain.native
+        if not plugins or not library.exists():
+            return None
+        try:
+            return NativeServer(library, self.blocks, plugins, sound, _MOST_BEHIND, _IDLE_SECONDS)
+        except OSError:  # built for another system, or on one that lets no code be loaded from there
+            return None
 
     def _first_block(self) -> int:
         """The oldest block that waits; where a host was there before, the next one: it may have died of the newest."""

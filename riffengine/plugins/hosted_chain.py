@@ -19,6 +19,7 @@ from riffengine.plugins.chain import (
     symbol_of,
 )
 from riffengine.plugins.guard import Guarded
+from riffengine.plugins.native_plugin import NativePlugin
 from riffengine.plugins.plugin import MidiEvent, Plugin, PluginInfo, PluginParameter, Position
 from riffengine.processes.audio import CHANNELS, Block
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, Asked
@@ -48,6 +49,13 @@ class _Delay:
     def __init__(self) -> None:
         self._kept = np.zeros((0, CHANNELS), dtype=np.float32)
 
+    def kept(self, frames: int) -> Block:
+        """The last ``frames`` that went in, to be moved on by others; ``run`` goes on with them."""
+        if len(self._kept) != frames:
+            self.run(np.zeros((0, CHANNELS), dtype=np.float32), frames)
+        self._kept = np.ascontiguousarray(self._kept)
+        return self._kept
+
     def run(self, sound: Block, frames: int) -> Block:
         kept = self._kept
         if len(kept) > frames:
@@ -73,6 +81,16 @@ class _Position:
         self._count = np.arange(1, BLOCK_FRAMES + 1, dtype=np.float32)
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing is on its way from one value to another."""
+        return not self._glides and self._share == self._wanted_share and self.plugin.calm
+
+    @property
+    def rest(self) -> tuple[float, Block]:
+        """How much is heard of the plugin, and as much of the sound before it as it is late."""
+        return self._share, self._delay.kept(self.plugin.latency)
+
+    @property
     def _wanted_share(self) -> float:
         return self.mix if self.on else 0.0
 
@@ -93,6 +111,10 @@ class _Position:
             self._glide()
         dry = self._delay.run(sound, self.plugin.latency)
         self.plugin.run(sound, position, events if self.plugin.info.midi_in else ())
+        self.blend(sound, dry)
+
+    def blend(self, sound: Block, dry: Block) -> None:
+        """Mix what came out with what went in, ``dry``."""
         share, wanted = self._share, self._wanted_share
         if share == wanted == 1.0:
             return
@@ -173,6 +195,40 @@ class HostedChain:
         events = tuple(MidiEvent(note.frame, bytes(note.data)) for note in asked.notes)
         return self._run(sound, Position(asked.block * BLOCK_FRAMES, asked.beat, asked.bpm), events)
 
+    @property
+    def native(self) -> list[NativePlugin]:
+        """What ``plugins.native_server`` runs the plugins by; none where one of them needs Python."""
+        found = [position.plugin.native for position in self._positions]
+        known = [plugin for plugin in found if plugin is not None]
+        return known if len(known) == len(found) else []
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is on its way: blocks without changes and notes may be answered by ``native``."""
+        return all(position.rests for position in self._positions)
+
+    @property
+    def rest(self) -> list[tuple[float, Block]]:
+        """What ``native`` goes by: see ``NativeServer.serve``."""
+        return [position.rest for position in self._positions]
+
+    def before_native(self) -> None:
+        """Have all plugins ready to be run by ``native``, after ``run``."""
+        for position in self._positions:
+            position.plugin.before_native()
+
+    def attend(self) -> None:
+        """Do the work that plugins have asked for while they were run by ``native``."""
+        for position in self._positions:
+            position.plugin.attend()
+
+    def go_on(self, sound: Block, dry: Block, at: Position, number: int) -> tuple[int, str] | None:
+        """As ``run``, from where the plugin at position ``number`` has made ``sound`` of ``dry``, not judged yet."""
+        plugin = self._positions[number].plugin
+        plugin.judge(sound, at.frame)
+        self._positions[number].blend(sound, dry)
+        return (number, plugin.fault.kind) if plugin.fault is not None else self._run(sound, at, (), number + 1)
+
     def states(self) -> tuple[bytes, ...]:
         """The state of every plugin; b"" where it gives none."""
         found = []
@@ -187,8 +243,8 @@ class HostedChain:
             position.plugin.close()
         self._positions.clear()
 
-    def _run(self, sound: Block, at: Position, events: tuple[MidiEvent, ...]) -> tuple[int, str] | None:
-        for number, position in enumerate(self._positions):
+    def _run(self, sound: Block, at: Position, events: tuple[MidiEvent, ...], begin: int = 0) -> tuple[int, str] | None:
+        for number, position in enumerate(self._positions[begin:], begin):
             self._mark(number)
             position.run(sound, at, events)
             if position.plugin.fault is not None:

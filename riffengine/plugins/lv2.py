@@ -16,6 +16,7 @@ from riffengine.plugins.channels import Channels
 from riffengine.plugins.lilv import ATOM, CORE, TIME, PluginText, Port, World
 from riffengine.plugins.lv2_atoms import EventPort
 from riffengine.plugins.lv2_features import SUPPORTED, WORKER_INTERFACE, Features, Instance, Urids, Worker
+from riffengine.plugins.native_plugin import MOST_CONTROLS, MOST_PORTS, NativePlugin
 from riffengine.plugins.plugin import MidiEvent, PluginInfo, PluginParameter, Position
 from riffengine.plugins.symbols import unique_symbols
 from riffengine.processes.audio import Block
@@ -38,6 +39,7 @@ _FROM_POSITION: dict[str, Callable[[Position], float]] = {
     TIME + "frame": lambda position: position.frame,
     TIME + "speed": lambda position: 1.0 if position.playing else 0.0,
 }
+TOLD = tuple(_FROM_POSITION.values())  # by the numbers of native/serve.c
 _FIXED = {CORE + "enabled": 1.0, CORE + "freeWheeling": 0.0}
 
 
@@ -154,6 +156,48 @@ class Lv2Plugin:
         self._channels.take(sound)
         if self._work:
             for worker in self._workers:
+                worker.after_block()
+
+    @property
+    def native(self) -> NativePlugin | None:
+        """What ``plugins.native_server`` runs it by; ``None`` where only ``run`` knows how."""
+        inputs, outputs = self._channels.inputs, self._channels.outputs
+        twice = self._channels.instances > 1
+        positions = tuple(port.address for port in self._event_inputs if port.takes_position)
+        told = tuple(
+            (row.ctypes.data + index * row.itemsize, TOLD.index(value))
+            for index, value in self._from_position
+            for row in self._controls
+        )
+        fits = max(len(positions), len(self._event_outputs)) <= MOST_PORTS and len(told) <= MOST_CONTROLS
+        if not fits or not outputs[0] or (len(inputs[0]) == 1 and not twice):
+            return None
+        ins = [buffers[0] for buffers in inputs] if twice else inputs[0][:2]
+        outs = [buffers[0] for buffers in outputs] if twice else [outputs[0][0], outputs[0][:2][-1]]
+        work = [worker.native for worker in self._workers]
+        latency = self._latency_port
+        return NativePlugin(
+            run=tuple(_address(instance.descriptor.contents.run) for instance in self._instances),
+            handles=tuple(instance.handle for instance in self._instances),
+            end_run=tuple(end_run for _, end_run in work),
+            work=tuple(waits for waits, _ in work),
+            inputs=tuple(int(channel.ctypes.data) for channel in ins),
+            outputs=tuple(int(channel.ctypes.data) for channel in outs),
+            latency=self._controls.ctypes.data + latency * self._controls.itemsize if latency is not None else 0,
+            positions=positions,
+            event_outputs=tuple((port.address, port.emptied) for port in self._event_outputs),
+            controls=told,
+        )
+
+    def clear_events(self) -> None:
+        """Leave nothing but the transport in the event inputs, as ``native`` expects it."""
+        for port in self._event_inputs:
+            port.write(Position(0, 0.0, 120.0), ())
+
+    def attend(self) -> None:
+        """Do the work that it has asked for while it was run by ``native``."""
+        for worker in self._workers:
+            if worker.waits:
                 worker.after_block()
 
     def state(self) -> bytes:
@@ -293,6 +337,10 @@ def open_lv2(
     except BaseException:
         world.close()
         raise
+
+
+def _address(function: object) -> int:
+    return ctypes.cast(function, c_void_p).value or 0  # type: ignore[arg-type]  # a ctypes function
 
 
 def _check(text: PluginText) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
 
 from riffengine.plugins.lilv import ATOM, MIDI_EVENT, TIME
 from riffengine.plugins.lv2_features import Urids
@@ -28,7 +29,8 @@ class EventPort:
         self._buffer = (ctypes.c_uint64 * (max(DEFAULT_BYTES, minimum_bytes) // 8))()
         self._bytes = memoryview(self._buffer).cast("B")
         self.address = ctypes.addressof(self._buffer)
-        self._takes_midi, self._takes_position = midi, position
+        self.takes_position = position
+        self._takes_midi = midi
         self._sequence = urids.number(ATOM + "Sequence")
         self._chunk = urids.number(ATOM + "Chunk")
         self._midi = urids.number(MIDI_EVENT)
@@ -38,6 +40,12 @@ class EventPort:
     def empty(self) -> None:
         """Offer the whole buffer to the plugin as an output."""
         _HEADER.pack_into(self._buffer, 0, len(self._bytes) - _HEADER.size, self._chunk)
+
+    @property
+    def emptied(self) -> int:
+        """The first eight bytes of an output that was emptied."""
+        header = _HEADER.pack(len(self._bytes) - _HEADER.size, self._chunk)
+        return int.from_bytes(header, sys.byteorder)
 
     def write(self, position: Position | None, events: tuple[MidiEvent, ...]) -> None:
         """Write the transport at frame 0 and the MIDI events, as far as the port takes them and they fit."""

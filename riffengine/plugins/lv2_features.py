@@ -120,6 +120,7 @@ class Worker:
         self._interface: _WorkerInterface | None = None
         self._requests: deque[bytes] = deque()
         self._answers: deque[bytes] = deque()
+        self._waits = c_int32(0)  # not 0: after_block has something to do
         self._asked_bytes = 0  # each is written by one thread only
         self._done_bytes = 0
         self._queue: SimpleQueue[bytes | None] | None = SimpleQueue() if thread else None
@@ -137,11 +138,25 @@ class Worker:
             self._thread = threading.Thread(target=self._serve, args=(self._queue,), name="lv2 worker", daemon=True)
             self._thread.start()
 
+    @property
+    def waits(self) -> bool:
+        """Whether work was asked for that nobody does, or answers have not been handed to the plugin."""
+        return bool(self._waits.value)
+
+    @property
+    def native(self) -> tuple[int, int]:
+        """The addresses of the number behind ``waits`` and of the plugin's ``end_run``; 0 where there is none."""
+        if self._interface is None:
+            return 0, 0
+        end_run = ctypes.cast(self._interface.end_run, c_void_p).value if self._interface.end_run else None
+        return ctypes.addressof(self._waits), end_run or 0
+
     def after_block(self) -> None:
         """Do the work that was asked for, if there is no thread for it; then hand the answers to the plugin."""
         interface = self._interface
         if interface is None:
             return
+        self._waits.value = 0
         while self._requests:
             self._work(interface, self._requests.popleft())
         while self._answers:
@@ -175,6 +190,7 @@ class Worker:
         self._asked_bytes += size
         if self._queue is None:
             self._requests.append(request)
+            self._waits.value = 1
         else:
             self._queue.put(request)
         return 0
@@ -183,6 +199,7 @@ class Worker:
         if len(self._answers) >= 4096:
             return 2
         self._answers.append(ctypes.string_at(data, size) if data else b"")
+        self._waits.value = 1
         return 0
 
 

@@ -66,6 +66,20 @@ class Asked:
     notes: tuple[BlockNote, ...]
 
 
+@dataclass(frozen=True)
+class BlockAddresses:
+    """Where the parts of a segment are in this process, for a host that answers in C."""
+
+    header: int
+    records: int
+    record_bytes: int
+    slots: int
+    sound_in: int
+    sound_out: int
+    asked_word: int
+    answered_word: int
+
+
 class PluginBlocks:
     """One insert's shared memory. ``create`` in the engine, ``attach`` in the player and in the host process.
 
@@ -218,6 +232,13 @@ class PluginBlocks:
         self._blocks_answered[slot] = block
         self._header[4] = block + 1
         self._answer_word.wake()
+
+    def addresses(self) -> BlockAddresses:
+        """Where everything is; good until ``close``."""
+        header = self._header.ctypes.data
+        records, sound_in, sound_out = (part.ctypes.data for part in (self._records, self._in, self._out))
+        words = (header + _ASKED_WORD, header + _ANSWERED_WORD)
+        return BlockAddresses(header, records, _SLOT.itemsize, SLOTS, sound_in, sound_out, *words)
 
     def close(self) -> None:
         """Detach; the engine also removes the segment."""
