@@ -14,7 +14,7 @@ from riffengine.daw.names import names_header
 from riffengine.errors import DawError, printable
 
 NATIVE = Path(__file__).parent / "native"
-CORE = ("clock.c", "reader.c", "link.c", "core.c")
+CORE = ("clock.c", "reader.c", "engine_socket.c", "start_engine.c", "link.c", "core.c")
 FLAGS = ("-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra", "-Werror")
 CPP_FLAGS = ("-std=gnu++14", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread")
 COMPILER_SECONDS = 300

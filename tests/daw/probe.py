@@ -73,7 +73,24 @@ class Heard:
         return float(np.nanmax(np.abs(self.beats - told)))
 
 
+@dataclass(frozen=True)
+class Sounded:
+    """A part of a block: the host's time at its first frame, and what was heard, ``(frames, 2) float32``."""
+
+    beat: float
+    bpm: float
+    speed: float
+    song: int
+    sound: np.ndarray
+
+
 def read_probe(path: Path) -> Iterator[Heard]:
+    for part in read_sound(path):
+        beats = beats_of(part.sound[:, 0], part.sound[:, 1])
+        yield Heard(part.beat, part.bpm, part.speed, part.song, beats)
+
+
+def read_sound(path: Path) -> Iterator[Sounded]:
     data = path.read_bytes()
     at = 0
     while at + 40 <= len(data):
@@ -83,4 +100,4 @@ def read_probe(path: Path) -> Iterator[Heard]:
             return
         sound = np.frombuffer(data, np.float32, frames * 2, at).reshape(frames, 2)
         at += frames * 8
-        yield Heard(beat, bpm, speed, song, beats_of(sound[:, 0], sound[:, 1]))
+        yield Sounded(beat, bpm, speed, song, sound)

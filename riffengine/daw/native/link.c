@@ -5,17 +5,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "engine_socket.h"
+#include "start_engine.h"
 
 #define AGAIN_MS 100        /* between two tries to find the engine */
 #define REFUSED_MS 1000     /* after it has refused */
@@ -23,7 +24,6 @@
 #define START_NS 30000000000 /* between two starts of the engine */
 #define ANSWER_MS 5000
 #define LEAVE_MS 1000
-#define LINE 65536
 
 static int64_t now_ns(void) {
     struct timespec now;
@@ -118,33 +118,6 @@ static link_ring *map_ring(const char *name, uint32_t rate, uint32_t channels, c
 
 /* --- the socket ------------------------------------------------------------------------------------------------- */
 
-/* The rule of daw_handshake.socket_path. */
-static bool socket_address(struct sockaddr_un *address) {
-    const char *named = getenv("RIFFENGINE_DAW_SOCKET"), *runtime = getenv("XDG_RUNTIME_DIR");
-    int length;
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (named != NULL && named[0] != 0)
-        length = snprintf(address->sun_path, sizeof address->sun_path, "%s", named);
-    else if (runtime != NULL && runtime[0] != 0)
-        length = snprintf(address->sun_path, sizeof address->sun_path, "%s/riffengine/daw.sock", runtime);
-    else
-        length = snprintf(address->sun_path, sizeof address->sun_path, "/tmp/riffengine-%u/daw.sock", getuid());
-    return length > 0 && (size_t)length < sizeof address->sun_path;
-}
-
-static int connect_to_engine(void) {
-    struct sockaddr_un address;
-    if (!socket_address(&address)) return -1;
-    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (file < 0) return -1;
-    if (connect(file, (struct sockaddr *)&address, sizeof address) == 0) {
-        fcntl(file, F_SETFL, O_NONBLOCK);
-        return file;
-    }
-    close(file);
-    return -1;
-}
-
 static bool ending(link_to_engine *link, bool *again) {
     pthread_mutex_lock(&link->lock);
     bool end = link->ending;
@@ -178,48 +151,6 @@ static bool send_all(link_to_engine *link, int file, const char *text, size_t le
         }
     }
     return true;
-}
-
-/* The text of "key":"..." in a line; false where there is none or it does not fit. */
-static bool text_of(const char *line, const char *key, char *to, size_t room) {
-    char pattern[32];
-    snprintf(pattern, sizeof pattern, "\"%s\":\"", key);
-    const char *start = strstr(line, pattern);
-    if (start == NULL) return false;
-    start += strlen(pattern);
-    const char *end = strchr(start, '"');
-    if (end == NULL || (size_t)(end - start) >= room) return false;
-    memcpy(to, start, (size_t)(end - start));
-    to[end - start] = 0;
-    return true;
-}
-
-typedef struct {
-    char text[LINE + 1];
-    size_t filled;
-} line_buffer;
-
-/* Reads what there is; 1: a line is in line (without its newline), 0: not yet, -1: the engine has gone. */
-static int next_line(int file, line_buffer *buffer, char *line) {
-    for (;;) {
-        char *end = memchr(buffer->text, '\n', buffer->filled);
-        if (end != NULL) {
-            size_t length = (size_t)(end - buffer->text);
-            memcpy(line, buffer->text, length);
-            line[length] = 0;
-            buffer->filled -= length + 1;
-            memmove(buffer->text, end + 1, buffer->filled);
-            return 1;
-        }
-        if (buffer->filled >= LINE) return -1;
-        ssize_t got = recv(file, buffer->text + buffer->filled, LINE - buffer->filled, 0);
-        if (got > 0)
-            buffer->filled += (size_t)got;
-        else if (got < 0 && (errno == EAGAIN || errno == EINTR))
-            return 0;
-        else
-            return -1;
-    }
 }
 
 /* --- the thread ------------------------------------------------------------------------------------------------- */
@@ -296,52 +227,6 @@ static void take_leave(link_to_engine *link, int file) {
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
         if (got < 0) wait_for(link, file, POLLIN, 50);
     }
-}
-
-/* The engine's command, one argument a line, in a file that "riffengine plugin install --engine" writes. */
-static bool read_command(char *text, size_t room, char **arguments, int most) {
-    const char *named = getenv("RIFFENGINE_DAW_ENGINE"), *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    char path[512];
-    if (named != NULL && named[0] != 0)
-        snprintf(path, sizeof path, "%s", named);
-    else if (config != NULL && config[0] != 0)
-        snprintf(path, sizeof path, "%s/riffengine/daw-engine", config);
-    else
-        snprintf(path, sizeof path, "%s/.config/riffengine/daw-engine", home != NULL ? home : "");
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return false;
-    size_t length = fread(text, 1, room - 1, file);
-    fclose(file);
-    text[length] = 0;
-    int count = 0;
-    for (char *at = strtok_r(text, "\n", &text); at != NULL && count < most - 1; at = strtok_r(NULL, "\n", &text))
-        arguments[count++] = at;
-    arguments[count] = NULL;
-    return count > 0;
-}
-
-static pid_t start_engine(void) {
-    extern char **environ;
-    char text[4096], *arguments[64];
-    pid_t child = -1;
-    if (!read_command(text, sizeof text, arguments, 64)) return -1;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_t files;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-    if (posix_spawnp(&child, arguments[0], &files, &attributes, arguments, environ) != 0) child = -1;
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-    return child;
 }
 
 typedef struct {

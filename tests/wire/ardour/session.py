@@ -12,7 +12,7 @@ from typing import Any
 
 from riffengine.daw.build import build_lv2
 from tests.daw import run_ramp_engine
-from tests.daw.probe import Heard, build_probe, read_probe
+from tests.daw.probe import Heard, Sounded, build_probe, read_probe, read_sound
 
 PROGRAMS = ("ardour7-lua", "ardour7-export", "cc")
 AHEAD_FRAMES = 8192
@@ -27,9 +27,13 @@ def missing_programs() -> list[str]:
 
 
 class ArdourSession:
-    """One session, ``set``, with our plugins and a probe behind each; ``folder`` holds everything."""
+    """One session, ``set``, with our plugins and a probe behind each; ``folder`` holds everything.
 
-    def __init__(self, folder: Path) -> None:
+    A program of Ardour that runs for more than ``seconds`` is ended.
+    """
+
+    def __init__(self, folder: Path, seconds: int = _SECONDS) -> None:
+        self._seconds = seconds
         self.folder = folder
         self.session = folder / "session"
         self.plugins = folder / "lv2"
@@ -70,7 +74,7 @@ class ArdourSession:
         (self.folder / probes).mkdir()
         environment = {**self.environment, "RIFFENGINE_PROBE": str(self.folder / probes)}
         return subprocess.Popen(
-            ["timeout", str(_SECONDS), program, *arguments],
+            ["timeout", str(self._seconds), program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -79,8 +83,14 @@ class ArdourSession:
 
     def heard(self, probes: str) -> list[list[Heard]]:
         """What each track has heard while it rolled, in the order of the tracks."""
-        files = sorted((self.folder / probes).glob("*.bin"), key=lambda path: int(path.stem))
-        return [list(read_probe(path)) for path in files]
+        return [list(read_probe(path)) for path in self._files(probes)]
+
+    def sounded(self, probes: str) -> list[list[Sounded]]:
+        """The same as it sounded."""
+        return [list(read_sound(path)) for path in self._files(probes)]
+
+    def _files(self, probes: str) -> list[Path]:
+        return sorted((self.folder / probes).glob("*.bin"), key=lambda path: int(path.stem))
 
     def said(self, log: str) -> list[dict[str, Any]]:
         """The last line of each instance in an engine's log."""
