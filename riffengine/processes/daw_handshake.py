@@ -39,7 +39,7 @@ _STATE = re.compile(r"[A-Za-z0-9+/=_-]*")
 def socket_path() -> Path:
     """Where engine and plugin meet: ``$RIFFENGINE_DAW_SOCKET``, else ``riffengine/daw.sock`` in ``$XDG_RUNTIME_DIR``.
 
-    Without ``$XDG_RUNTIME_DIR`` it is ``/tmp/riffengine-<uid>/daw.sock``. ``daw/native/engine_socket.c`` has this rule too.
+    Without ``$XDG_RUNTIME_DIR`` it is ``/tmp/riffengine-<uid>/daw.sock``. ``native/engine_socket.c`` has the rule too.
     """
     named = os.environ.get(SOCKET_VARIABLE)
     if named:

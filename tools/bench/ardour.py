@@ -77,13 +77,19 @@ def near_silence(silent: np.ndarray) -> np.ndarray:
 def recorded_pieces(run: Run, recorded: Block) -> tuple[int, int]:
     """How many pieces without silence ``run`` has, and how many of them are in ``recorded`` to the bit."""
     pieces = found = 0
+    place = -1  # of the next piece in the recording, if it follows the last one
     for begin in range(FADE, len(run.sound) - PIECE - FADE, PIECE):
         if run.silent[max(0, begin - FADE) : begin + PIECE + FADE].any():
+            place = -1
             continue
         piece = run.sound[begin : begin + PIECE]
-        starts = np.flatnonzero((recorded[: len(recorded) - PIECE] == piece[0]).all(axis=1))
         pieces += 1
-        found += any(np.array_equal(recorded[start : start + PIECE], piece) for start in starts)
+        if place < 0 or not np.array_equal(recorded[place : place + PIECE], piece):
+            starts = np.flatnonzero(recorded[: len(recorded) - PIECE, 0] == piece[0, 0])
+            place = next((int(at) for at in starts if np.array_equal(recorded[at : at + PIECE], piece)), -1)
+        if place >= 0:
+            found += 1
+            place += PIECE
     return pieces, found
 
 
