@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import pytest
+from tests.needed import lacks
 
 PASSWORD = "a password & more"
 _CONFIG = """\
@@ -35,10 +35,7 @@ def need(program: str) -> str:
     """The path of ``program``; the test is skipped without it, except in CI."""
     found = shutil.which(program)
     if found is None:
-        reason = f"not installed: {program}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacks(f"not installed: {program}")
     return found
 
 
