@@ -24,18 +24,20 @@ from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.registry import family_of
 from riffengine.web.inference import InferenceError, InferenceRequest, parse_inference, render_request
-from riffengine.web.loop_files import FORMATS, loop_answer
+from riffengine.web.loop_files import FORMATS, LoopAnswer, loop_answer
 from riffengine.web.renditions import Renditions
 
 PATH = "/run_inference/"
 SUBSTITUTE = "X-Riffengine-Substitute"
 ANSWER_SECONDS = 45.0  # the app's proxy waits for 60
+_CLIPS = 1.5  # the app asks for a clip two clips before it begins, so it may wait that many clips for one answer,
+_CLIPS_IN_A_ROW = 0.8  # but no longer than a clip for each of several
 
 
 class RiffusionApi:
     """Answers requests. ``values`` are those of the performance; tempo and length of the first request are kept.
 
-    The app lays its clips one after the other and needs one length for all of them.
+    The app lays its clips one after the other and needs one length for all of them. ``encode`` makes a loop's answer.
     """
 
     def __init__(
@@ -46,16 +48,23 @@ class RiffusionApi:
         values: Callable[[], Mapping[str, Value]],
         renditions: Renditions,
         answer_seconds: float = ANSWER_SECONDS,
+        encode: Callable[[Samples, int, str], LoopAnswer] = loop_answer,
     ) -> None:
         self.substitutes = 0
+        self._encode = encode
+        self._substituted = False  # the last answer that was needed in time
         self._model, self._loop_beats, self._tap = model, loop_beats, tap
         self._values, self._renditions, self._seconds = values, renditions, answer_seconds
         self._bpm = 0.0
         self._pictures = family_of(model).name == "riffusion"
         self._seeds, self._masks = (picture_names(kind) for kind in ("seed", "mask"))
 
-    async def answer(self, asked: Mapping[str, Any], format_: str) -> web.Response:
-        """The answer to the JSON object ``asked``, plain or wrapped as a worklet's input."""
+    async def answer(self, asked: Mapping[str, Any], format_: str, plays: bool = False) -> web.Response:
+        """The answer to the JSON object ``asked``, plain or wrapped as a worklet's input.
+
+        ``plays``: the client plays one clip after the other, so another loop of the same prompt in time is worth more
+        to it than the right one too late; others get what they have asked for unless it takes too long.
+        """
         wrapped = asked.get("worklet_input")
         try:
             found = parse_inference(wrapped if isinstance(wrapped, dict) else asked, self._seeds, self._masks)
@@ -64,13 +73,15 @@ class RiffusionApi:
         request = self._render_request(found)
         headers = {"Cache-Control": "no-store"}
         try:
-            samples = await self._renditions.render(request, self._seconds)
+            samples = await self._renditions.render(request, self._patience(request) if plays else self._seconds)
+            self._substituted = False
         except (TimeoutError, RendererError) as error:
             self.substitutes += 1
+            self._substituted = True
             headers[SUBSTITUTE] = "late" if isinstance(error, TimeoutError) else "failed"
             samples = self._substitute(request)
         self._renditions.render_ahead(tuple(self._render_request(after) for after in found.following()))
-        result = asdict(await asyncio.to_thread(loop_answer, samples, request.sample_rate, format_))
+        result = asdict(await asyncio.to_thread(self._encode, samples, request.sample_rate, format_))
         return web.json_response({"output": result} if isinstance(wrapped, dict) else result, headers=headers)
 
     def _render_request(self, asked: InferenceRequest) -> RenderRequest:
@@ -82,6 +93,13 @@ class RiffusionApi:
             sample_rate=self._tap.sample_rate, key=str(values.get("key", "")), model=self._model,
         )  # fmt: skip
         return render_request(asked, base, self._pictures)
+
+    def _patience(self, request: RenderRequest) -> float:
+        """How long a client that plays can wait for ``request``: as long as it takes where there is nothing else."""
+        if self._renditions.nearest(request) is None:
+            return self._seconds
+        clip_seconds = request.beats * 60.0 / request.bpm
+        return min(self._seconds, clip_seconds * (_CLIPS_IN_A_ROW if self._substituted else _CLIPS))
 
     def _substitute(self, request: RenderRequest) -> Samples:
         """A loop of the same prompt or length; without any, the last seconds of the music itself."""

@@ -57,7 +57,8 @@ class RiffusionRoutes:
             answer = asked
         else:
             format_ = wanted_format(request.query, request.headers.get("Accept", ""))
-            answer = await self.riffusion.answer(asked, format_)
+            # A browser and node's fetch say so: the app is one of them, a script is not.
+            answer = await self.riffusion.answer(asked, format_, plays="Sec-Fetch-Mode" in request.headers)
         answer.headers.update(self._cors(request))
         return answer
 

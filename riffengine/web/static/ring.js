@@ -128,9 +128,13 @@ export class PhaseTrueRing {
     this.skips++;
   }
 
-  /** How many frames should be there right after the arrival of a packet. */
+  /**
+   * How many frames should be there right after the arrival of a packet: what there was at first, within bounds. The first
+   * packets may have come late, or all those that followed them.
+   */
   wantedFullest() {
-    return Math.min(this.reference, this.target + this.packetFrames + START_SLACK_SECONDS * this.rate);
+    const most = this.target + this.packetFrames + START_SLACK_SECONDS * this.rate;
+    return Math.max(this.target, Math.min(this.reference, most));
   }
 
   /**
