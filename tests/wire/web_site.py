@@ -17,8 +17,11 @@ from riffengine.performance.command import Accepted
 from riffengine.performance.parameter_tree import Parameter
 from riffengine.performance.parameters import standard_tree
 from riffengine.processes.audio_tap import AudioTap
+from riffengine.processes.web_figures import WebFigures
 from riffengine.transport.beat_grid import BeatGrid
-from riffengine.web.messages import Answered, Changes, Figures, FromWeb, Opened, Submit, Told, ToWeb, WholeState
+from riffengine.web.messages import (
+    Alive, Answered, Changes, Figures, FromWeb, Opened, Submit, Told, ToWeb, WholeState,
+)
 from riffengine.web.options import WebLimits, WebOptions
 from riffengine.web.process import WebProcess, WebStart
 from tests.control.engine_stub import EngineStub
@@ -55,6 +58,7 @@ class WebSite:
         self.process = WebProcess(start)
         self.url = ""
         self.all_told: list[str] = []
+        self.figures = WebFigures()  # as the server said last
         self._told_before = 0
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=target) for target in (self._play, self._serve)]
@@ -132,6 +136,8 @@ class WebSite:
                 self.process.options = replace(self.process.options, options=replace(self._options, port=message.port))
                 self.process.send(WholeState(dict(self.engine.state.values)))
                 self._send_figures()
+            case Alive(figures):
+                self.figures = figures
             case Told(text):
                 self.all_told.append(text)
             case Submit(number, command):
