@@ -13,10 +13,15 @@ _ANYWHERE = "192.0.2.1"  # of RFC 5737: no packet is sent to it, but the system 
 
 def invitation(options: WebOptions) -> dict[str, Any]:
     """The token of each role, and the ``address`` of this machine for others; "" where it serves itself alone."""
-    return {"tokens": dict(options.tokens), "address": "" if is_loopback(options.host) else _address_of(options.host)}
+    return {"tokens": dict(options.tokens), "address": _address_of(options)}
 
 
-def _address_of(host: str) -> str:
+def _address_of(options: WebOptions) -> str:
+    host = options.host
+    if is_loopback(host):
+        return ""
+    if options.names:
+        return options.names[0]
     if host not in ("0.0.0.0", "::"):
         return host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:

@@ -20,7 +20,17 @@ from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.web_figures import WebFigures
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.web.messages import (
-    Alive, Answered, Changes, Figures, FromWeb, Opened, Submit, Told, ToWeb, WholeState,
+    Alive,
+    Answered,
+    Changes,
+    Figures,
+    FromWeb,
+    Opened,
+    Promised,
+    Submit,
+    Told,
+    ToWeb,
+    WholeState,
 )
 from riffengine.web.options import WebLimits, WebOptions
 from riffengine.web.process import WebProcess, WebStart
@@ -143,6 +153,8 @@ class WebSite:
             case Submit(number, command):
                 reply = self.engine.submit(command)
                 self.process.send(Answered(number, reply))
+                if isinstance(reply, Accepted) and reply.landing is not None:
+                    self.process.send(Promised(reply.landing, reply.value, command.source))
                 if isinstance(reply, Accepted):
                     self.process.send(Changes({command.path: reply.value}))
 

@@ -19,7 +19,7 @@ export class Sharing {
   async share() {
     const answer = await this.session.control.ask({ type: "share" });
     if (answer.type !== "shared") return;
-    const link = `${location.origin}/#moment=${encodeURIComponent(answer.text)}`;
+    const link = `${location.origin}${location.pathname}#moment=${encodeURIComponent(answer.text)}`;
     const canvas = make("canvas", { role: "img", "aria-label": "QR code of the link" });
     const drawn = drawQr(canvas, link, CODE_PIXELS);
     const field = make("input", { type: "text", readonly: true, value: link, "aria-label": "Link of this moment" });

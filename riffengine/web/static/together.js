@@ -83,7 +83,7 @@ export class Together {
     const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
     const host = local ? answer.address : location.hostname;
     const shown = ["guest", "performer", "listener"].filter((role) => role in answer.tokens).map((role) => {
-      const link = `${location.protocol}//${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${location.port}/#token=${answer.tokens[role]}`;
+      const link = `${location.protocol}//${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}${location.port && `:${location.port}`}${location.pathname}#token=${answer.tokens[role]}`;
       const canvas = make("canvas", { role: "img", "aria-label": `QR code of the ${role}'s link` });
       drawQr(canvas, link, CODE_PIXELS);
       const name = make("strong", {}, role);
