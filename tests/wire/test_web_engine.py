@@ -71,7 +71,7 @@ async def stage() -> AsyncIterator[Stage]:
         tap.close()
 
 
-async def until(condition: Any, seconds: float = 60.0) -> None:
+async def until(condition: Any, seconds: float = 180.0) -> None:
     async with asyncio.timeout(seconds):
         while not (await condition() if asyncio.iscoroutinefunction(condition) else condition()):
             await asyncio.sleep(0.05)
