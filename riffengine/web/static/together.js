@@ -17,6 +17,7 @@ export class Together {
     this.say = say;
     this.wish = new PromptField(session, "Prompt that you would like to hear", (text) => this.vote(text));
     this.wish.input.id = "wish";
+    this.wish.input.placeholder = "What would you like to hear?";
     this.ask = make("div", { class: "field wish" }, this.wish.node, button("Vote", () => this.vote(this.wish.input.value), { id: "vote" }));
     this.wishes = make("ul", { class: "wishes", "aria-label": "Prompts that guests vote for" });
     this.voters = make("p", { class: "soft" });
@@ -33,7 +34,7 @@ export class Together {
 
   build() {
     const role = this.session.welcome?.role;
-    this.ask.hidden = role === "listener";
+    this.ask.hidden = role !== "guest"; // a performer plays what they wish
     this.invite.hidden = role !== "performer";
     this.codes.replaceChildren();
     this.show();
