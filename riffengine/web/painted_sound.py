@@ -18,7 +18,6 @@ _ALONE_RMS = 0.1  # of a picture that was painted on nothing
 _CEILING = 0.97
 
 Complex = NDArray[np.complex64]
-Frequencies = NDArray[np.float64]
 
 
 def painted_sound(
@@ -29,10 +28,10 @@ def painted_sound(
     Takes about a second: not on an event loop.
     """
     rng = np.random.default_rng(0)  # the same picture is the same sound
-    hz: Frequencies = np.fft.rfftfreq(_WINDOW, 1.0 / sample_rate).astype(np.float64)
+    weights = _weights(sample_rate)
     wanted = ((255.0 - levels[::-1].astype(np.float32)) / 255.0) ** (1.0 / LEVEL_POWER)  # lowest band first
     if base is None or not np.abs(base).max(initial=0.0) > 0.0:
-        magnitudes = _per_bin(wanted, hz, sample_rate)
+        magnitudes = _per_bin(wanted, weights, sample_rate)
         sound = _consistent(magnitudes, _noise(magnitudes.shape, rng), frames)
         return sound * (_ALONE_RMS / max(1e-9, float(np.sqrt(np.mean(sound**2)))))
     base = np.interp(np.arange(frames) * (len(base) / frames), np.arange(len(base) + 1), np.append(base, base[0]))
@@ -40,27 +39,34 @@ def painted_sound(
     spectrum = _stft(base.astype(np.float32))
     present = np.abs(spectrum)
     largest = float(mel.max())
-    scale = float(present.sum() / max(1e-9, _per_bin(mel, hz, sample_rate).sum()))
+    scale = float(present.sum() / max(1e-9, _per_bin(mel, weights, sample_rate).sum()))
     painted = np.abs(levels.astype(np.int16) - mel_levels(mel).astype(np.int16))[::-1] > _TOLERANCE
-    share = _per_bin(painted.astype(np.float32), hz, sample_rate, density=False)
-    goal = scale * _per_bin(wanted * largest, hz, sample_rate)
+    share = np.minimum(1.0, 4.0 * (weights @ painted.astype(np.float32)).T)  # a thin line fills its bin
+    share[:, weights.sum(axis=1) == 0.0] = share[:, [np.flatnonzero(weights.sum(axis=1))[-1]]]  # above the picture
+    goal = scale * _per_bin(wanted * largest, weights, sample_rate)
     magnitudes = present * (1.0 - share) + goal * share
-    phases = np.where(present > 1e-4 * present.max(), spectrum, _noise(spectrum.shape, rng))
+    kept = (share == 0.0) | (present > 1e-4 * present.max())
+    phases = np.where(kept, spectrum, _noise(spectrum.shape, rng))
     return _consistent(magnitudes, phases, frames)
 
 
-def _per_bin(mel: NDArray[np.float32], hz: Frequencies, sample_rate: int, density: bool = True) -> NDArray[np.float32]:
-    """``(bands, columns)`` as ``(columns, bins)``, between the centres of the bands; ``density``: per bin of a band."""
-    centres = band_hz()
-    rows = np.interp(hz, centres, np.arange(SIZE), left=0.0, right=SIZE - 1)
-    low = np.floor(rows).astype(np.int64)
-    high = np.minimum(low + 1, SIZE - 1)
-    weight = (rows - low)[:, None]
-    values = mel / band_widths(sample_rate)[:, None] if density else mel
-    found = values[low] * (1.0 - weight) + values[high] * weight
-    if density:
-        found[hz > centres[-1]] = 0.0  # above the picture there is nothing, and where it is erased nothing is kept
-    return np.ascontiguousarray(found.T, np.float32)
+def _per_bin(mel: NDArray[np.float32], weights: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """Magnitudes ``(bands, columns)`` as ``(columns, bins)``: what one bin of each band has, on the mean."""
+    found: NDArray[np.float32] = (weights @ (mel / band_widths(sample_rate)[:, None])).T
+    return np.ascontiguousarray(found)
+
+
+def _weights(sample_rate: int) -> NDArray[np.float32]:
+    """``(bins, bands)``: which bands lie around each bin; rows add up to 1, or to 0 above the picture.
+
+    Low bands are narrower than a bin, so that one of them lies between two bins; high ones are wider.
+    """
+    hz, centres = np.fft.rfftfreq(_WINDOW, 1.0 / sample_rate), band_hz()
+    width = np.maximum(hz[1], np.gradient(centres))
+    near = np.maximum(0.0, 1.0 - np.abs(hz[:, None] - centres[None]) / width[None])
+    whole = near.sum(axis=1, keepdims=True)
+    weights: NDArray[np.float32] = (near / np.maximum(whole, 1e-9)).astype(np.float32)
+    return weights
 
 
 def _consistent(magnitudes: NDArray[np.float32], phases: Complex, frames: int) -> NDArray[np.float32]:
