@@ -9,6 +9,7 @@ import io
 import json
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from riffengine.errors import (
     PictureError,
     PresetError,
     RiffError,
-    plain,
+    printable,
 )
 from riffengine.output.flac_repair import repair_flac
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
@@ -186,11 +187,17 @@ def read_learned(path: Path) -> None:
 def read_pickle(path: Path) -> None:
     """As ``unpickle.py`` does in its own process; there, too, only these errors are answered in words."""
     try:
-        tensors_in(torch.load(path, map_location="cpu", weights_only=True), torch)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, on the captured stderr of that process
+            tensors_in(torch.load(path, map_location="cpu", weights_only=True), torch)
     except pickle.UnpicklingError as error:
-        raise ModelError(plain(str(error))) from error
+        raise ModelError(_first_line(error)) from error
     except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
-        raise ModelError(plain(str(error)) or type(error).__name__) from error
+        raise ModelError(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return printable((str(error) or type(error).__name__).splitlines()[0])
 
 
 def pickles() -> list[bytes]:

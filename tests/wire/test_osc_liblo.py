@@ -58,10 +58,10 @@ def test_wrong_messages_of_oscsend_change_nothing(osc: LibloServer) -> None:
     before = osc.engine.state
     for words in (
         ("/riff/deck/a/alpha", "s", "much"),
-        ("/riff/deck/a/alpha", "s", "1.5"),
-        ("/riff/deck/a/seed", "f", "1.5"),
-        ("/riff/deck/a/prompt", "i", "3"),
-        ("/riff/deck/a/prompt", "si", "two", "2"),
+        ("/riff/deck/a/alpha", "s", "1.5x"),
+        ("/riff/deck/a/seed", "s", "many"),
+        ("/riff/deck/a/prompt", "T"),
+        ("/riff/deck/a/prompt", "sT", "two"),
         ("/riff/deck/z/alpha", "f", "0.5"),
         ("/riff/deck/a/alpha", "N"),
     ):
