@@ -250,7 +250,7 @@ def corpus_of(kind: str, folder: Path) -> tuple[Read, Sequence[bytes], tuple[typ
 
 KINDS = (
     "presets", "maps", "journals", "states", "pictures", "sounds", "loops", "safetensors", "LoRAs", "weights",
-    "configurations", "checkpoints", "recordings", "learned maps", "pickles",
+    "configurations", "checkpoints", "recordings", "learned maps",
 )  # fmt: skip
 
 
