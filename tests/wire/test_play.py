@@ -57,7 +57,7 @@ def test_a_set_with_osc_garbage_and_a_renderer_killed_three_times(
     steady = surface.wait_until(lambda s: s["revision"] != before)["revision"]
     surface.send_raw(b"\xff\x00 this is not OSC")
     surface.wait_for("/riff/error", lambda v: v[0] == "")
-    for address, value in (("alpha", "loud"), ("seed", 1.5), ("prompt", 3), ("volume", 1.0)):
+    for address, value in (("alpha", "loud"), ("seed", "many"), ("prompt", True), ("volume", 1.0)):
         surface.send(f"/riff/deck/a/{address}", value)
         surface.received = [item for item in surface.received if item[0] != "/riff/error"]
         surface.wait_for("/riff/error", lambda v, a=address: v[0] == f"/riff/deck/a/{a}")
