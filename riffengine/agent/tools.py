@@ -54,14 +54,11 @@ class AgentTools:
         quantised (on a beat) or structural. Without a prefix only the groups and their sizes are listed.
         """
         await self._client.connect()
-        found = [
-            entry
-            for path, entry in self._client.schema.items()
-            if (path + "/").startswith(prefix.rstrip("/") + "/" if prefix else "")
-            and search.lower() in f"{path} {entry['help']}".lower()
-        ]
-        if prefix and not any((path + "/").startswith(prefix.rstrip("/") + "/") for path in self._client.schema):
+        below = prefix.rstrip("/") + "/" if prefix else ""
+        within = [entry for path, entry in self._client.schema.items() if f"{path}/".startswith(below)]
+        if not within:
             raise AgentError(self._unknown(prefix))
+        found = [entry for entry in within if search.lower() in f"{entry['path']} {entry['help']}".lower()]
         groups: dict[str, int] = {}
         for entry in found:
             head = "/".join(entry["path"].split("/")[: 2 if entry["deck"] else 1])
@@ -121,9 +118,10 @@ class AgentTools:
         client = self._client
         begin, start = client.beat, float(client.values[path])
         beats = bars * BEATS_PER_BAR
+        steps = max(1, round(beats * _RAMP_STEPS_A_BEAT))
         answer: Message = {}
-        for step in range(1, max(1, round(beats * _RAMP_STEPS_A_BEAT)) + 1):
-            share = step / max(1, round(beats * _RAMP_STEPS_A_BEAT))
+        for step in range(1, steps + 1):
+            share = step / steps
             await client.wait_for_beat(begin + share * beats)
             value = start + (target - start) * share
             answer = await client.set(path, round(value) if entry["kind"] == "int" else value)

@@ -20,9 +20,9 @@ from riffengine.web.feeds import EncoderMaker, Feeds
 from riffengine.web.ogg import OggOpusEncoder
 from riffengine.web.options import Role, WebLimits
 from riffengine.web.responses import plain
+from riffengine.web.sockets import open_socket
 from riffengine.web.stream_encoders import FileStreamEncoder
 
-_HEARTBEAT_SECONDS = 20.0
 _BUFFER_BYTES = 1 << 16  # of one listener, in the program and in the system each: 0.4 s of PCM, 0.6 s of FLAC
 STREAMS = {
     "/stream.flac": ("flac", "audio/flac"),
@@ -83,14 +83,10 @@ class AudioRoutes:
             codec = "pcm"
         if len(self.feeds) >= self._limits.most_listeners:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._limits.most_listeners} listen already")
-        wire = web.WebSocketResponse(max_msg_size=256, heartbeat=_HEARTBEAT_SECONDS, compress=False, timeout=1.0)
-        if not wire.can_prepare(request):
-            return plain(HTTPStatus.UPGRADE_REQUIRED, "this path is a WebSocket")
-        if not self._http.make_lasting(request):
-            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
-        wire.headers.update(SECURITY_HEADERS)
         _bound_buffers(request)
-        await wire.prepare(request)
+        wire = await open_socket(request, self._http)
+        if isinstance(wire, web.Response):
+            return wire
 
         async def send(data: bytes | str) -> None:
             await (wire.send_bytes(data) if isinstance(data, bytes) else wire.send_str(data))

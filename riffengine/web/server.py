@@ -45,6 +45,7 @@ from riffengine.web.responses import json_body, json_response, plain
 from riffengine.web.riffusion_api import RiffusionApi
 from riffengine.web.riffusion_routes import Handler, RiffusionRoutes
 from riffengine.web.sharing import Sharing
+from riffengine.web.sockets import open_socket
 from riffengine.web.stage_routes import StageRoutes
 from riffengine.web.static_files import StaticFiles
 from riffengine.web.suggestions import Suggestions
@@ -52,7 +53,6 @@ from riffengine.web.vitals import LoopLag
 from riffengine.web.vst_api import VstApi
 
 _ALIVE_SECONDS = 1.0
-_HEARTBEAT_SECONDS = 20.0
 _MOST_BARS = 64
 _MOST_SAVES = 2  # at a time
 _NOT_A_NAME = re.compile(r"[^a-z0-9-]+")
@@ -296,15 +296,9 @@ class WebServer:
     async def _control_socket(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
         if len(self._controls) >= self._limits.most_controls:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._limits.most_controls} pages are open already")
-        wire = web.WebSocketResponse(
-            max_msg_size=self._limits.message_bytes, heartbeat=_HEARTBEAT_SECONDS, compress=False, timeout=1.0
-        )
-        if not wire.can_prepare(request):
-            return plain(HTTPStatus.UPGRADE_REQUIRED, "this path is a WebSocket")
-        if not self._http.make_lasting(request):
-            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
-        wire.headers.update(SECURITY_HEADERS)
-        await wire.prepare(request)
+        wire = await open_socket(request, self._http, self._limits.message_bytes)
+        if isinstance(wire, web.Response):
+            return wire
         agent = _NOT_A_NAME.sub("-", request.query.get("agent", "")[:_LONGEST_AGENT])
         await self._controls.serve(wire, role, self._audio.socket_codecs, agent)
         return wire

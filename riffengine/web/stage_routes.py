@@ -15,7 +15,6 @@ from riffengine.http_server.server import BoundedServer
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.loop_store import LoopStore
 from riffengine.renderer.registry import family_of
-from riffengine.web.access import SECURITY_HEADERS
 from riffengine.web.controls import Controls
 from riffengine.web.draw_route import DrawRoute
 from riffengine.web.drawings import Drawings, drawings_folder, png_file
@@ -27,9 +26,9 @@ from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Projection
 from riffengine.web.responses import plain
+from riffengine.web.sockets import open_socket
 from riffengine.web.spectrum_feed import SpectrumFeed
 
-_HEARTBEAT_SECONDS = 20.0
 _MOST_WATCHERS = 64
 _LOOPS, _SEEDS = "/loops/", "/seeds/"
 Handler = Callable[[web.BaseRequest, Role], Awaitable[web.StreamResponse]]
@@ -84,13 +83,9 @@ class StageRoutes:
         """``/ws/spectrum``: columns of the spectrogram of what is played."""
         if len(self._spectrum) >= _MOST_WATCHERS:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_WATCHERS} watch already")
-        wire = web.WebSocketResponse(max_msg_size=256, heartbeat=_HEARTBEAT_SECONDS, compress=False, timeout=1.0)
-        if not wire.can_prepare(request):
-            return plain(HTTPStatus.UPGRADE_REQUIRED, "this path is a WebSocket")
-        if not self._http.make_lasting(request):
-            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections; try again later")
-        wire.headers.update(SECURITY_HEADERS)
-        await wire.prepare(request)
+        wire = await open_socket(request, self._http)
+        if isinstance(wire, web.Response):
+            return wire
 
         async def send(data: bytes | str) -> None:
             assert isinstance(data, bytes)
