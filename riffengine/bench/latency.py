@@ -33,6 +33,7 @@ LOOP_SECONDS = 8 * 60.0 / BPM
 _CLOCK = SystemClock()  # the same in this process, in the engine and in the capture
 CLASSES = ("gain", "mute", "crossfader", "alpha", "stem", "prompt", "landing", "seed")
 _QUIET_SECONDS = 0.3  # length of the no-change run before each gesture
+_REFERENCE_LOOPS = 4  # one of them without a lost block is enough to compare with
 _HOLD_SECONDS = 0.4  # how long a gesture is kept before it is undone
 _LANDING_SECONDS = 30.0  # the longest wait for a prompt
 _LANDING_ANSWERS = 200  # enough for a 99th percentile
@@ -69,9 +70,10 @@ class LatencyPlan:
 
 @dataclass(frozen=True)
 class _GestureTimes:
-    """One gesture in nanoseconds of the monotonic clock; the loop before it starts at ``reference_ns``."""
+    """One gesture in nanoseconds of the monotonic clock; loops without a change fill ``[reference_ns, changed_ns)``."""
 
     reference_ns: int
+    changed_ns: int
     sent_ns: int
     until_ns: int
 
@@ -196,13 +198,14 @@ def _toggled(
         client.wait_for(bank_complete)
         time.sleep(0.5)
         reference_ns = _CLOCK.now_ns()
-        time.sleep(LOOP_SECONDS + 0.5)
+        time.sleep(_REFERENCE_LOOPS * LOOP_SECONDS + 0.5)
+        first_ns = _CLOCK.now_ns()
         sent = []
         for _ in range(plan.changes):
             sent_ns = client.set(path, value)
             time.sleep(_HOLD_SECONDS)
             until_ns = client.set(path, rest)
-            sent.append(_GestureTimes(reference_ns, sent_ns, until_ns))
+            sent.append(_GestureTimes(reference_ns, first_ns, sent_ns, until_ns))
             time.sleep(_QUIET_SECONDS + 0.2 + rng.uniform(0.0, 0.1))
         return sent
 
@@ -228,7 +231,7 @@ def _rendered_each_time(
             client.wait_for(_has_landed, _LANDING_SECONDS)
             time.sleep(0.3)  # a launch is sent at most 0.1 s ahead
             before = LOOP_SECONDS + 1.5 * _QUIET_SECONDS
-            sent.append(_GestureTimes(sent_ns - round(before * 1e9), sent_ns, _CLOCK.now_ns()))
+            sent.append(_GestureTimes(sent_ns - round(before * 1e9), sent_ns, sent_ns, _CLOCK.now_ns()))
         return sent
 
     return gestures
@@ -287,6 +290,7 @@ def _figures(
     usable, in_frames = [], []
     for gesture in gestures:
         reference, sent, until = map(clock.frame_at, (gesture.reference_ns, gesture.sent_ns, gesture.until_ns))
+        reference = clock.unbroken(reference, loop_frames, clock.frame_at(gesture.changed_ns))
         if 0 <= reference <= sent - quiet_frames and max(reference + loop_frames, sent) < len(heard):
             usable.append(gesture)
             in_frames.append(GestureFrames(reference, sent - quiet_frames, sent, until))

@@ -37,6 +37,21 @@ class BlockTimes:
         block = max(0, int(np.searchsorted(self._begins, frame, "right")) - 1)
         return int(self._out_ns[block]) + (frame - int(self._begins[block])) * 1_000_000_000 // self._rate
 
+    def unbroken(self, begin: int, frames: int, end: int) -> int:
+        """The first frame from ``begin`` on where ``frames`` frames without a lost block lie before ``end``.
+
+        ``begin`` itself where there are none.
+        """
+        took = np.diff(self._out_ns) * self._rate
+        lost = np.flatnonzero(took > 1_500_000_000 * np.diff(self._begins)) + 1  # blocks that came too late
+        breaks = self._begins[lost]
+        for start in (begin, *(int(frame) for frame in breaks if frame > begin)):
+            if start + frames > end:
+                break
+            if not np.any((breaks > start) & (breaks < start + frames)):
+                return start
+        return begin
+
     def frame_at(self, ns: int) -> int:
         """The frame that is heard at ``ns``; negative before the capture started."""
         block = max(0, int(np.searchsorted(self._out_ns, ns, "right")) - 1)

@@ -77,3 +77,14 @@ def test_frames_and_times_are_each_others_inverse_and_a_lost_block_is_a_gap_in_t
     for frame in (0, 47, 480, 961, 1919):
         assert abs(clock.frame_at(clock.ns_of(frame)) - frame) <= 1
     assert clock.frame_at(4_000_000) < 0
+
+
+def test_a_loop_to_compare_with_is_looked_for_where_no_block_was_lost() -> None:
+    begins = np.arange(0, 40_000, 128)
+    out_ns = begins * 1_000_000_000 // RATE
+    out_ns[begins >= 12_800] += 10_000_000
+    out_ns[begins >= 19_200] += 10_000_000
+    clock = BlockTimes(begins, out_ns, RATE)
+    assert clock.unbroken(5_000, 7_000, 40_000) == 5_000  # ends before the first lost block
+    assert clock.unbroken(5_000, LOOP, 40_000) == 19_200  # between the two there are only 6400 frames
+    assert clock.unbroken(5_000, LOOP, 30_000) == 5_000  # nowhere: as asked
