@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from riffengine.clock import SystemClock
 
 NEEDED = ("jackd", "jack_lsp", "gcc")
 SOURCE = Path(__file__).with_name("jcap.c")
+_STARTS = 3
 
 
 def missing_programs() -> list[str]:
@@ -25,6 +27,10 @@ def missing_programs() -> list[str]:
     if not Path("/usr/include/jack/jack.h").exists():
         found.append("libjack-jackd2-dev")
     return found
+
+
+class _Ended(TimeoutError):
+    """The server has ended, so no port will come."""
 
 
 @dataclass
@@ -41,7 +47,19 @@ class JackServer:
     def start(
         cls, rate: int, period_frames: int, synchronous: bool = True, realtime: bool = False, outputs: int = 2
     ) -> JackServer:
-        """Start it and wait until it answers. Synchronous: a late client delays the cycle, so no audio is lost."""
+        """Start it and wait until it answers. Synchronous: a late client delays the cycle, so no audio is lost.
+
+        ``TimeoutError`` when it does not answer. Servers that start at the same time may disturb each other: one that
+        ends at once is started again.
+        """
+        for _ in range(_STARTS - 1):
+            with contextlib.suppress(_Ended):
+                return cls._start(rate, period_frames, synchronous, realtime, outputs)
+            time.sleep(1.0)
+        return cls._start(rate, period_frames, synchronous, realtime, outputs)
+
+    @classmethod
+    def _start(cls, rate: int, period_frames: int, synchronous: bool, realtime: bool, outputs: int) -> JackServer:
         name = f"riff{os.getpid()}{secrets.token_hex(2)}"
         command = [
             "jackd",
@@ -66,8 +84,10 @@ class JackServer:
         """Wait for a port of this name; ``TimeoutError`` names the ports that exist."""
         deadline_ns = SystemClock().now_ns() + round(seconds * 1e9)
         while name not in (ports := self.ports()):
-            if SystemClock().now_ns() > deadline_ns or self.process.poll() is not None:
-                raise TimeoutError(f"no port {name}; there are {ports}; jackd has ended: {self.process.poll()}")
+            if self.process.poll() is not None:
+                raise _Ended(f"no port {name}; jackd has ended: {self.process.poll()}")
+            if SystemClock().now_ns() > deadline_ns:
+                raise TimeoutError(f"no port {name}; there are {ports}")
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -138,8 +138,7 @@ def test_a_player_and_an_engine_that_are_killed_come_back_in_place(set_up: tuple
         print(f"player killed: {quiet.sum() / RATE:.2f} s of silence")
         expected = music.at(beat, len(heard))
         wrong = np.flatnonzero(np.abs(heard - expected).max(axis=1) > 1e-6)
-        assert wrong[0] >= 512
-        assert wrong[-1] < len(heard) - RATE
+        assert len(wrong) and wrong[-1] < len(heard) - RATE
         assert (np.abs(heard) <= np.abs(expected) + 1e-6).all()  # silence and a fade, nothing of another place
 
         engine.kill()

@@ -16,7 +16,7 @@ from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Voc
 NAME = DEFAULT_MODEL
 CHANNELS = 2  # the networks generate mono stems, which the family widens
 _LONGEST_HEADER = 16 << 20  # bytes; a header is a few kilobytes, and a damaged length must not fill the memory
-_SAMPLING = 3  # counts the ways in which the same weights were made to sound; a journal names it with the weights
+_SAMPLING = 4  # counts the ways in which the same weights were made to sound; a journal names it with the weights
 
 
 class BundledDescriptor(FamilyDescriptor):

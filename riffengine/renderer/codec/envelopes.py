@@ -2,7 +2,8 @@
 
 A window of 70 ms blurs a stroke of the drums: after phase reconstruction it rises too slowly and sounds before its
 time. A small network reads the temporal envelopes of four frequency zones from the mel image, several values a frame.
-The noise that phases start from gets these envelopes, and the reconstructed loop is lowered where it exceeds them.
+The noise that phases start from gets these envelopes, and the reconstructed loop is lowered where it exceeds them; its
+strokes become steep by ``strokes``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch.nn import functional
 from riffengine.errors import ModelError
 from riffengine.renderer.codec.noise import noise_signal, zone_weights
 from riffengine.renderer.codec.params import CodecParams
+from riffengine.renderer.codec.strokes import stroke_gains
 
 ZONE_EDGES_HZ = (600.0, 1800.0, 5000.0, 10000.0)
 ZONES = len(ZONE_EDGES_HZ)  # the lowest zone, below the first edge, keeps its predicted phases and its envelope
@@ -121,7 +123,7 @@ class LoopEnvelopes:
 
     def __init__(self, levels_db: Tensor, length: int, params: CodecParams) -> None:
         """``levels_db`` ``(T * VALUES_PER_FRAME, ZONES)`` as ``EnvelopeNet`` gives them."""
-        self._constants, self._length = _constants(length, params), length
+        self._constants, self._length, self._sample_rate = _constants(length, params), length, params.sample_rate
         levels = _without_frame_rate(levels_db.T, params.frames).roll(-(VALUES_PER_FRAME // 2), 1)
         self._levels = torch.exp(levels * _DB)  # (ZONES, values)
 
@@ -131,17 +133,21 @@ class LoopEnvelopes:
         return noise[0] * levels.mean(dim=0) + (noise[1:] * levels).sum(dim=0)
 
     def sharpen(self, audio: Tensor) -> Tensor:
-        """``audio`` ``(L,)``, lowered in each zone where it exceeds the zone's envelope.
+        """``audio`` ``(L,)``, lowered in each zone where it exceeds the zone's envelope, and with steep strokes.
 
         Both are compared relative to their own power over the codec's window, so the level that the mel image asks for
         stays.
         """
         cells = self._constants.cells
         parts = torch.fft.irfft(torch.fft.rfft(audio) * self._constants.zones, n=self._length)
-        found = self._relative(functional.adaptive_avg_pool1d(parts[None, 1:].square(), cells)[0])
-        wanted = self._relative(resampled(self._levels, cells).square())
-        gains = resampled((wanted / found).sqrt_().clamp_(_LEAST_GAIN, 1.0), self._length)
-        return parts[0] + (parts[1:] * gains).sum(dim=0)
+        power = functional.adaptive_avg_pool1d(parts[None, 1:].square(), cells)[0]
+        envelopes = resampled(self._levels, cells)
+        gains = (self._relative(envelopes.square()) / self._relative(power)).sqrt_().clamp_(_LEAST_GAIN, 1.0)
+        power *= gains.square()
+        levels = (0.25 * power.roll(1, 1) + 0.5 * power + 0.25 * power.roll(-1, 1)).sqrt_()
+        cell_seconds = self._length / cells / self._sample_rate
+        gains *= torch.from_numpy(stroke_gains((envelopes.log() / _DB).numpy(), levels.numpy(), cell_seconds))
+        return parts[0] + (parts[1:] * resampled(gains, self._length)).sum(dim=0)
 
     def _relative(self, power: Tensor) -> Tensor:
         short, long = self._constants.short, self._constants.long
