@@ -70,8 +70,8 @@ def _models(arguments: argparse.Namespace) -> int:
 
 def _convert(arguments: argparse.Namespace) -> int:
     """Convert pickles, or a single file."""
+    from riffengine.renderer.checkpoints.model_library import Library
     from riffengine.renderer.riffusion.convert import convert as convert_source
-    from riffengine.renderer.riffusion.model_library import Library
 
     place = convert_source(arguments.source, arguments.out, arguments.like, Library.standard(), _print_progress)
     show(f"{place}: safetensors, ready; --model {place}" if place.is_dir() else f"{place}: safetensors, ready")
@@ -104,7 +104,7 @@ def check_model(model: str) -> None:
 
 def _list(as_json: bool) -> int:
     from riffengine.renderer.bundled.descriptor import NAME, packaged_weights
-    from riffengine.renderer.riffusion.model_library import RIFFUSION, Library, LibraryEntry
+    from riffengine.renderer.checkpoints.model_library import RIFFUSION, Library, LibraryEntry
 
     library, weights = Library.standard(), packaged_weights()
     size = weights.stat().st_size if weights.is_file() else 0
@@ -126,8 +126,8 @@ def _list(as_json: bool) -> int:
 
 
 def _get(name: str) -> int:
-    from riffengine.renderer.riffusion.download import download_checkpoint
-    from riffengine.renderer.riffusion.model_library import Library, holding
+    from riffengine.renderer.checkpoints.download import download_checkpoint
+    from riffengine.renderer.checkpoints.model_library import Library, holding
 
     library = Library.standard()
     folder = download_checkpoint(name, library)
@@ -142,16 +142,25 @@ def _get(name: str) -> int:
 
 
 def _check(name: str, as_json: bool) -> int:
+    from riffengine.renderer.checkpoints.model_library import Library, holding, kind_of
+    from riffengine.renderer.registry import family_of
     from riffengine.renderer.riffusion.checkpoint import read_checkpoint
     from riffengine.renderer.riffusion.convert import facts_of
-    from riffengine.renderer.riffusion.model_library import holding
     from riffengine.renderer.riffusion.model_spec import ModelSpec
 
-    spec = ModelSpec.parse(name)
-    checkpoint = read_checkpoint(spec)
-    found = holding(spec.source, checkpoint.folder)
-    facts = {"folder": str(checkpoint.folder), "size_mib": found.size_bytes / 2**20, "licence": found.licence}
-    facts |= facts_of(checkpoint)
+    family = family_of(name)
+    if family.name == "waveform":
+        source = name.partition("?")[0]
+        family.check(name)
+        loaded = family.load(name)
+        folder = Library.standard().locate(source)
+        facts: dict[str, object] = {"kind": kind_of(folder), "channels": loaded.channels}
+    else:
+        spec = ModelSpec.parse(name)
+        checkpoint = read_checkpoint(spec)
+        source, folder, facts = spec.source, checkpoint.folder, facts_of(checkpoint)
+    found = holding(source, folder)
+    facts = {"folder": str(folder), "size_mib": found.size_bytes / 2**20, "licence": found.licence} | facts
     if as_json:
         show(json.dumps(facts, indent=2))
         return 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from riffengine.renderer.bundled.descriptor import BundledDescriptor
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape
 from riffengine.renderer.riffusion.descriptor import RiffusionDescriptor
+from riffengine.renderer.waveform.descriptor import WaveformDescriptor
 
-FAMILIES: tuple[FamilyDescriptor, ...] = (BundledDescriptor(), RiffusionDescriptor())
+FAMILIES: tuple[FamilyDescriptor, ...] = (BundledDescriptor(), WaveformDescriptor(), RiffusionDescriptor())
 """A new family is a line here. The first that owns a model has it; the last owns whatever no other does."""
 
 

@@ -149,7 +149,7 @@ def test_a_network_of_a_million_layers_is_not_built(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     from riffengine.errors import ModelError
-    from riffengine.renderer.riffusion.checkpoint import _part
+    from riffengine.renderer.checkpoints.part import read_part
 
     (tmp_path / "unet").mkdir()
     save_file({"a": torch.ones(1)}, tmp_path / "unet" / "diffusion_pytorch_model.safetensors")
@@ -163,7 +163,10 @@ def test_a_network_of_a_million_layers_is_not_built(tmp_path: Path) -> None:
         ("num_hidden_layers", 10**6),
         ("block_out_channels", [32] * 1000),
         ("cross_attention_dim", 1e300),
+        ("num_layers", 10**6),
+        ("encoder_transformer_depths", [1, 10**6]),
+        ("num_hidden_layers", {"num_hidden_layers": 10**6}),
     ]:
         (tmp_path / "unet" / "config.json").write_text(json.dumps({key: value}))
         with pytest.raises(ModelError, match=key):
-            _part(tmp_path / "unet", "UNet", build, [])
+            read_part(tmp_path / "unet", "UNet", build, [])

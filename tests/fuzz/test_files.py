@@ -40,12 +40,12 @@ from riffengine.recovery.saved_state import load_saved_state
 from riffengine.renderer.audio_file import read_audio
 from riffengine.renderer.bundled.descriptor import BundledDescriptor
 from riffengine.renderer.bundled.weights import read_weights
+from riffengine.renderer.checkpoints.part import read_part
+from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
 from riffengine.renderer.loop_audio import read_loop
-from riffengine.renderer.riffusion import checkpoint
 from riffengine.renderer.riffusion.codec import RiffusionParams
 from riffengine.renderer.riffusion.lora import _read as read_lora
 from riffengine.renderer.riffusion.spectrogram_image import read_picture, write_picture
-from riffengine.renderer.riffusion.state_dict import read_config, read_tensors
 from riffengine.renderer.riffusion.unpickle import tensors_in
 from riffengine.replay.player_log import read_player_log
 from riffengine.session.controller_map import read_map
@@ -129,7 +129,7 @@ def read_unet_config(path: Path) -> None:
     prepare_for_transformers()
     from diffusers import UNet2DConditionModel
 
-    checkpoint._part(path.parent, "UNet", UNet2DConditionModel.from_config, [])
+    read_part(path.parent, "UNet", UNet2DConditionModel.from_config, [])
 
 
 def read_any_journal(path: Path) -> None:

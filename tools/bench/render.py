@@ -30,13 +30,13 @@ import numpy as np
 import torch
 
 from riffengine.processes.render_request import MorphEnd, RenderRequest
+from riffengine.renderer.checkpoints.noise_schedulers import first_step_index, make_scheduler
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.init_image import InitSource
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.noise_schedulers import first_step_index, make_scheduler
 from tools.random_checkpoint import SIZES, write_checkpoint
 
 TINY_BANDS = 64  # of the toy: an eighth of the picture, a 64th of its attention
@@ -280,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory(prefix="riffengine-bench-") as scratch:
-        from riffengine.renderer.riffusion.model_library import Library
+        from riffengine.renderer.checkpoints.model_library import Library
 
         folder = (
             write_checkpoint(Path(scratch) / options.random, options.random, half=options.random == "sd15")

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from riffengine.errors import AudioFileError, RiffError
+from riffengine.renderer.checkpoints.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.prompt_weights import Prompt
 from riffengine.renderer.riffusion.text_encoder import TextEncoder
 from riffengine.renderer.song import Song

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from riffengine.errors import ModelError, printable
+from riffengine.renderer.checkpoints.layout import SMALL_BYTES, TOKENIZER_FILES
+from riffengine.renderer.checkpoints.model_library import Library
+from riffengine.renderer.checkpoints.part import read_part
+from riffengine.renderer.checkpoints.state_dict import digest_of, read_config
 from riffengine.renderer.riffusion.circular_conv import make_circular
 from riffengine.renderer.riffusion.codec import RiffusionParams
-from riffengine.renderer.riffusion.layout import SMALL_BYTES, TOKENIZER_FILES
-from riffengine.renderer.riffusion.model_library import Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.state_dict import digest_of, fit, read_config, read_tensors, weights_file
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
 CODEC_FILE = "codec.json"
 """An optional file in the checkpoint's folder with the fields of ``RiffusionParams`` that differ from Riffusion's."""
 _OWN_FILES = ("vocab_file", "merges_file", "gguf_file")
 """Keys of tokenizer_config.json by which transformers opens another file than the folder's own."""
-_CODE_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal", "experts_implementation")
-"""Keys of a config.json that may name code on the hub (``kernels``); no checkpoint needs them."""
-_MOST_LAYERS = {"layers_per_block": 8, "transformer_layers_per_block": 16, "num_hidden_layers": 64}
-"""More than any checkpoint has. A network is built before its weights are read, however many layers are stated."""
-_LARGEST = 1 << 20  # number of a configuration: widths, heads, words
-_LONGEST = 16  # list: one item for each level of a network
 _LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"
 
 
@@ -68,9 +60,11 @@ def read_checkpoint(spec: ModelSpec) -> Checkpoint:
             f"spectrogram checkpoints need transformers and diffusers ({error}): pip install 'riffengine[riffusion]'"
         ) from error
     files: list[Path] = []
-    unet = _part(folder / "unet", "UNet", UNet2DConditionModel.from_config, files)
-    vae = _part(folder / "vae", "autoencoder", AutoencoderKL.from_config, files)
-    text = _part(folder / "text_encoder", "text encoder", lambda c: CLIPTextModel(CLIPTextConfig.from_dict(c)), files)
+    unet = read_part(folder / "unet", "UNet", UNet2DConditionModel.from_config, files)
+    vae = read_part(folder / "vae", "autoencoder", AutoencoderKL.from_config, files)
+    text = read_part(
+        folder / "text_encoder", "text encoder", lambda c: CLIPTextModel(CLIPTextConfig.from_dict(c)), files
+    )
     tiny = _tiny(Path(spec.decoder).expanduser(), files) if spec.decoder else None
     params = _params(folder, spec.stereo)
     _agree(folder, unet, vae, text, tiny, params)
@@ -114,44 +108,6 @@ def _check_index(folder: Path) -> None:
         )
 
 
-def _part(folder: Path, what: str, build: Any, files: list[Path]) -> Any:
-    config = read_config(folder / "config.json", what)
-    _check_numbers(folder / "config.json", config)
-    path = weights_file(folder, what)
-    try:
-        # Of a layer without a width torch warns; the weights will not fit it.
-        with (
-            warnings.catch_warnings(action="ignore"),
-            torch.device("meta"),
-        ):  # avoids seconds of drawing 860 million random numbers
-            model = build({key: value for key, value in config.items() if key not in ("torch_dtype", *_CODE_KEYS)})
-    except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError, AttributeError) as error:
-        raise ModelError(
-            f"{folder / 'config.json'} does not describe a {what}: {printable(error)}; it belongs to another kind of "
-            "model"
-        ) from error
-    fit(model, read_tensors(path), path, what)
-    files.append(path)
-    return model.eval().requires_grad_(False)
-
-
-def _check_numbers(path: Path, config: dict[str, Any]) -> None:
-    """Raise ``ModelError`` if ``config`` describes a network of more layers, or wider ones, than can be meant."""
-    for key, value in config.items():
-        most = _MOST_LAYERS.get(key, _LARGEST)
-        waiting, items = [value], 0
-        while waiting:
-            item = waiting.pop()
-            items += 1
-            if isinstance(item, list) and items + len(item) <= _LONGEST * _LONGEST and len(item) <= _LONGEST:
-                waiting += item
-            elif isinstance(item, list) or (isinstance(item, int | float) and not abs(item) <= most):
-                raise ModelError(
-                    f"{path}: {printable(key, 60)} is {printable(value, 60)}; at most {most:,} and lists of {_LONGEST} "
-                    "are possible: it belongs to another kind of model, or is damaged"
-                )
-
-
 def _tiny(folder: Path, files: list[Path]) -> Any:
     from diffusers import AutoencoderTiny
 
@@ -159,7 +115,7 @@ def _tiny(folder: Path, files: list[Path]) -> Any:
         raise ModelError(
             f"there is no folder {folder} with a tiny decoder in it; give the folder of an AutoencoderTiny"
         )
-    return _part(folder, "tiny decoder", AutoencoderTiny.from_config, files)
+    return read_part(folder, "tiny decoder", AutoencoderTiny.from_config, files)
 
 
 def _tokenizer(folder: Path, words: int) -> Any:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.cache import LruCache
+from riffengine.renderer.checkpoints.lap_timer import LapTimer
 from riffengine.renderer.interpolation import lerp
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.init_image import InitReader, InitSource
-from riffengine.renderer.riffusion.lap_timer import LapTimer
 from riffengine.renderer.riffusion.lora import Loras
 from riffengine.renderer.riffusion.masks import latent_mask
 from riffengine.renderer.riffusion.networks import Networks

@@ -19,11 +19,11 @@ from typing import Any
 from torch import Tensor
 
 from riffengine.errors import ModelError, printable
+from riffengine.renderer.checkpoints.layout import CONFIG_FILES, LICENCE_FILES, inside
+from riffengine.renderer.checkpoints.model_library import PARTS, PARTS_OF, PICKLES, Library, kind_of, parts_of
+from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-from riffengine.renderer.riffusion.layout import CONFIG_FILES, LICENCE_FILES, inside
-from riffengine.renderer.riffusion.model_library import PARTS, PICKLES, Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
-from riffengine.renderer.riffusion.state_dict import read_config, read_tensors
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
 _SINGLE = "model.diffusion_model."  # how the names of the UNet begin in a single file
@@ -62,7 +62,7 @@ def convert(source: Path, out: Path | None, like: str, library: Library, say: No
 
 
 def _convert_folder(source: Path, out: Path | None, say: Notify) -> Path:
-    pickles = {part: path for part in PARTS if (path := _pickle_in(source / part)) is not None}
+    pickles = {part: path for part in parts_of(source) if (path := _pickle_in(source / part)) is not None}
     if not pickles:
         raise ModelError(
             f"{source} holds no pickles to convert; `riffengine models check {source}` says what is missing"
@@ -72,7 +72,7 @@ def _convert_folder(source: Path, out: Path | None, say: Notify) -> Path:
         return source
     with _building(out) as partial:
         _copy(source, partial, (*CONFIG_FILES, *LICENCE_FILES))
-        for part in (part for part in PARTS if part not in pickles):
+        for part in (part for part in parts_of(source) if part not in pickles):
             _copy(source, partial, tuple(f"{part}/{path.name}" for path in (source / part).glob("*.safetensors")))
         _unpickle_parts(source, partial, pickles, say)
     return out
@@ -92,7 +92,8 @@ def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: N
         say(f"{printable(path.relative_to(source))} → safetensors")
         inside(target, f"{part}/{_weights_name(part)}").parent.mkdir(exist_ok=True)
     _unpickle({path: target / part / _weights_name(part) for part, path in pickles.items()})
-    read_checkpoint(ModelSpec(str(target)))
+    if kind_of(target) not in PARTS_OF:  # the loaders of other families are not known here
+        read_checkpoint(ModelSpec(str(target)))
 
 
 def _weights_name(part: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from riffengine.renderer.checkpoints.model_library import Library
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape
 from riffengine.renderer.riffusion.bands import BANDS
-from riffengine.renderer.riffusion.model_library import Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 
 

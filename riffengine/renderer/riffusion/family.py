@@ -12,6 +12,8 @@ from torch import Tensor
 from riffengine.errors import RendererError
 from riffengine.processes.render_messages import RenderCost
 from riffengine.processes.render_request import MorphEnd, RenderRequest
+from riffengine.renderer.checkpoints.lap_timer import LapTimer
+from riffengine.renderer.checkpoints.noise_schedulers import make_scheduler
 from riffengine.renderer.family import Check, Rendition
 from riffengine.renderer.levelling import LOUDNESS_LUFS
 from riffengine.renderer.riffusion.bands import BANDS
@@ -20,12 +22,10 @@ from riffengine.renderer.riffusion.codec import RiffusionCodec
 from riffengine.renderer.riffusion.conditioning import Conditioning
 from riffengine.renderer.riffusion.device_policy import DevicePolicy, plan_memory
 from riffengine.renderer.riffusion.init_image import InitReader
-from riffengine.renderer.riffusion.lap_timer import LapTimer
 from riffengine.renderer.riffusion.lora import Loras
 from riffengine.renderer.riffusion.memory_fallback import MemoryFallback, Notices
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.networks import Networks
-from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.picture_sampler import PictureSampler
 from riffengine.renderer.riffusion.postprocess import Postprocessor
 from riffengine.renderer.riffusion.text_encoder import TextEncoder

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import parse_json
+from riffengine.renderer.checkpoints.state_dict import read_tensors
 from riffengine.renderer.riffusion.model_spec import LoraSpec
-from riffengine.renderer.riffusion.state_dict import read_tensors
 
 # peft, old diffusers and kohya's trainers use different names for the two factors.
 _DOWN = re.compile(r"^(.*?)[._](?:lora_A(?:\.\w+)?|lora\.down|lora_down|lora_linear_layer\.down)\.weight$")

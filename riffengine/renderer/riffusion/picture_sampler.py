@@ -11,13 +11,13 @@ from torch import Tensor
 from riffengine.errors import RendererError
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.cache import LruCache
+from riffengine.renderer.checkpoints.lap_timer import LapTimer
 from riffengine.renderer.family import Check
 from riffengine.renderer.riffusion.batching import bank_of, picture_of
 from riffengine.renderer.riffusion.checkpoint import Checkpoint
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT
 from riffengine.renderer.riffusion.conditioning import Conditioning
 from riffengine.renderer.riffusion.init_image import InitSource
-from riffengine.renderer.riffusion.lap_timer import LapTimer
 from riffengine.renderer.riffusion.masks import latent_mask, retake_mask
 from riffengine.renderer.riffusion.memory_fallback import MemoryFallback
 from riffengine.renderer.riffusion.networks import Networks

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from riffengine.renderer.checkpoints.noise_schedulers import first_step_index, step_noise
 from riffengine.renderer.family import Check
 from riffengine.renderer.interpolation import slerp
 from riffengine.renderer.riffusion.networks import Networks
-from riffengine.renderer.riffusion.noise_schedulers import first_step_index, step_noise
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def sample(batch: SampleBatch, networks: Networks, scheduler: Any, check: Check,
     guidance = to_device(batch.guidance)[:, None, None, None] if guided else None
     device_times = to_device(times)
     queue_limit = _QueueLimit(networks)
+    if hasattr(scheduler, "noise_sampler"):  # a Brownian tree of one seed otherwise, another one each time
+        scheduler.noise_sampler = lambda *levels: to_device(later_noise.draw((len(batch.text), *shape)))
     with step_noise(scheduler, lambda wanted: to_device(later_noise.draw(wanted))):
         for index, time in enumerate(times):
             queue_limit.wait()

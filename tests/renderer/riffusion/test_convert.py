@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from riffengine.errors import ModelError
+from riffengine.renderer.checkpoints.model_library import Library, holding
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.convert import convert
-from riffengine.renderer.riffusion.model_library import Library, holding
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.unpickle import tensors_in
 from tests.renderer.riffusion.checkpoints import toy_checkpoints

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from riffengine.renderer.checkpoints.noise_schedulers import make_scheduler, scheduler_names
 from riffengine.renderer.riffusion.async_copy import AsyncCopy
 from riffengine.renderer.riffusion.checkpoint import Checkpoint, read_checkpoint
 from riffengine.renderer.riffusion.circular_conv import make_circular
@@ -23,7 +24,6 @@ from riffengine.renderer.riffusion.device_policy import DevicePolicy
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.networks import AcceleratedFunction, Networks
-from riffengine.renderer.riffusion.noise_schedulers import make_scheduler, scheduler_names
 from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
 from tests.renderer.riffusion.checkpoints import REQUEST, family, never_cancel, toy_checkpoints
 

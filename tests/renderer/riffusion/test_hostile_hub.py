@@ -14,9 +14,9 @@ import pytest
 
 from riffengine.cli import main
 from riffengine.errors import ModelError, printable
-from riffengine.renderer.riffusion import download, layout
-from riffengine.renderer.riffusion.download import download_checkpoint
-from riffengine.renderer.riffusion.model_library import Library
+from riffengine.renderer.checkpoints import download, layout
+from riffengine.renderer.checkpoints.download import download_checkpoint
+from riffengine.renderer.checkpoints.model_library import Library
 from tests.renderer.riffusion.hub import Hub
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"

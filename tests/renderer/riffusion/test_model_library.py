@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from riffengine.errors import ModelError
+from riffengine.renderer.checkpoints.download import download_checkpoint
+from riffengine.renderer.checkpoints.model_library import RIFFUSION, Library
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-from riffengine.renderer.riffusion.download import download_checkpoint
-from riffengine.renderer.riffusion.model_library import RIFFUSION, Library
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from tests.renderer.riffusion.checkpoints import toy_checkpoints
 

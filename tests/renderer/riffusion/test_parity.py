@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from riffengine.renderer.checkpoints.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.circular_conv import make_circular
-from riffengine.renderer.riffusion.noise_schedulers import make_scheduler
 from riffengine.renderer.riffusion.prompt_weights import Prompt
 from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
 from riffengine.renderer.torchaudio_import import prepare_for_transformers

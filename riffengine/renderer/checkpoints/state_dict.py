@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import read_json
 from riffengine.files.regular import open_regular
-from riffengine.renderer.riffusion.model_library import PICKLES
+from riffengine.renderer.checkpoints.model_library import PICKLES
 
 # Names of the projections of the autoencoder's attention in the first diffusers releases.
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -136,6 +136,8 @@ def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> 
 
 
 def _present_name(name: str, wanted: dict[str, Tensor]) -> str:
+    if name in wanted:
+        return name
     name = _OLD.sub(lambda match: match[1] + _OLD_NAMES[match[2]] + match[3], name)
     if name in wanted:
         return name

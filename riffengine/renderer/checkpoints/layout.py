@@ -9,7 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from riffengine.errors import ModelError, printable
-from riffengine.renderer.riffusion.model_library import PARTS
+from riffengine.renderer.checkpoints.model_library import ALL_PARTS
 
 LICENCE_FILES = ("README.md", "LICENSE", "LICENSE.md", "LICENSE.txt")
 TOKENIZER_FILES = (
@@ -18,19 +18,20 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 CONFIG_FILES = (
     "model_index.json", "codec.json", "scheduler/scheduler_config.json",
-    *(f"{part}/config.json" for part in PARTS), *(f"tokenizer/{name}" for name in TOKENIZER_FILES),
+    *(f"{part}/config.json" for part in ALL_PARTS), *(f"tokenizer/{name}" for name in TOKENIZER_FILES),
 )  # fmt: skip
 """All small files that are read, beside those that tell the licence."""
 
-_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-_PICKLED = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "pytorch_model"}
+_STEMS = {part: "model" if part == "text_encoder" else "diffusion_pytorch_model" for part in ALL_PARTS}
+_PICKLED = {part: "pytorch_model" if part == "text_encoder" else "diffusion_pytorch_model" for part in ALL_PARTS}
 WEIGHT_FILES = {
     part: (f"{part}/{stem}.safetensors", f"{part}/{stem}.fp16.safetensors", f"{part}/{_PICKLED[part]}.bin")
     for part, stem in _STEMS.items()
 }
 """For each part the files of which one is needed, the best first: full precision, half precision, a pickle."""
 
-SMALL_BYTES = 16 << 20  # CLIP's tokenizer.json, the largest of them, holds 2 to 4 MB
+SMALL_BYTES = 16 << 20  # CLIP's tokenizer.json holds 2 to 4 MB
+TOKENIZER_BYTES = 64 << 20  # that of Gemma, with 256,000 words, holds 34 MB
 WEIGHTS_BYTES = 16 << 30  # Stable Diffusion 1.5's UNet holds 3.4 GB in full precision
 _MOST_NAME = 1024  # characters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -76,6 +77,8 @@ def _problem(name: object) -> str:
 
 def most_bytes(name: str) -> int:
     """The size in bytes that the file ``name`` may have: gigabytes for weights, megabytes for everything else."""
+    if name == "tokenizer/tokenizer.json":
+        return TOKENIZER_BYTES
     return WEIGHTS_BYTES if any(name in choices for choices in WEIGHT_FILES.values()) else SMALL_BYTES
 
 

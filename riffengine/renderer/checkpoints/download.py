@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.errors import ModelError, printable
-from riffengine.renderer.riffusion.layout import SMALL_BYTES, inside, most_bytes, wanted
-from riffengine.renderer.riffusion.model_library import PARTS, Library
+from riffengine.renderer.checkpoints.layout import SMALL_BYTES, inside, most_bytes, wanted
+from riffengine.renderer.checkpoints.model_library import Library, parts_of
 
 _PARTIAL = ".partial"
 _LIST_BYTES = SMALL_BYTES  # of the hub's answer about a model; 100,000 names need about 6 MB
@@ -53,11 +53,14 @@ def download_checkpoint(name: str, library: Library) -> Path:
 
 def _lacking(folder: Path) -> list[str]:
     """What a checkpoint needs and ``folder`` has not."""
-    files = ["model_index.json", "scheduler/scheduler_config.json", *(f"{part}/config.json" for part in PARTS)]
+    parts = parts_of(folder)
+    files = ["model_index.json", "scheduler/scheduler_config.json", *(f"{part}/config.json" for part in parts)]
     lacking = [name for name in files if not (folder / name).is_file()]
-    if not any((folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+    if "text_encoder" in parts and not any(
+        (folder / "tokenizer" / name).is_file() for name in ("tokenizer.json", "vocab.json")
+    ):
         lacking.append("tokenizer")
-    return lacking + [f"weights in {part}" for part in PARTS if not _has_weights(folder, part)]
+    return lacking + [f"weights in {part}" for part in parts if not _has_weights(folder, part)]
 
 
 def _has_weights(folder: Path, part: str) -> bool:

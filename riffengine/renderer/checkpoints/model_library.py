@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from riffengine.errors import ModelError
+from riffengine.files.json_text import read_json
 
 PARTS = ("unet", "vae", "text_encoder")
+"""The networks of a checkpoint in the shape of Stable Diffusion."""
+
+PARTS_OF: Mapping[str, tuple[str, ...]] = {
+    "StableAudioPipeline": ("transformer", "vae", "text_encoder", "projection_model"),
+    "StableAudio3Pipeline": ("transformer", "vae", "text_encoder", "duration_embedder"),
+    "DanceDiffusionPipeline": ("unet",),
+}
+"""The networks of every other kind of checkpoint, by the ``_class_name`` of its ``model_index.json``."""
+
+ALL_PARTS = tuple(dict.fromkeys((*PARTS, *(part for parts in PARTS_OF.values() for part in parts))))
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 RIFFUSION = "riffusion/riffusion-model-v1"
 LICENCES = {RIFFUSION: "creativeml-openrail-m"}
@@ -19,6 +30,7 @@ LICENCES = {RIFFUSION: "creativeml-openrail-m"}
 _LICENCE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
 _NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")  # as the hub
 _HEAD_BYTES = 4096
+_INDEX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ class Library:
         for folder in cached:
             name = folder.name.removeprefix("models--").replace("--", "/", 1)
             for snapshot in self._snapshots(name):
-                if (snapshot / "unet").is_dir():
+                if any((snapshot / part).is_dir() for part in parts_of(snapshot)):
                     found[name] = holding(name, snapshot)
                     break
         if self.home.is_dir():
@@ -124,6 +136,21 @@ class Library:
             return []
         folder = self._cache / f"models--{name.replace('/', '--')}" / "snapshots"
         return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+
+
+def kind_of(folder: Path) -> str:
+    """The class of diffusers that the index in ``folder`` names; ``""`` where there is none to be read."""
+    try:
+        index = read_json(folder / "model_index.json", _INDEX_BYTES)
+    except (OSError, ValueError):
+        return ""
+    name = index.get("_class_name") if isinstance(index, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def parts_of(folder: Path) -> tuple[str, ...]:
+    """The networks that the checkpoint in ``folder`` has: those of its kind, of Stable Diffusion if it is unknown."""
+    return PARTS_OF.get(kind_of(folder), PARTS)
 
 
 def holding(name: str, folder: Path) -> LibraryEntry:
@@ -146,7 +173,7 @@ def _state(folder: Path) -> str:
     if not (folder / "model_index.json").is_file():
         return "incomplete: model_index.json is missing"
     pickled = False
-    for part in PARTS:
+    for part in parts_of(folder):
         if any((folder / part).glob("*.safetensors")):
             continue
         if not any(found for pattern in PICKLES for found in (folder / part).glob(pattern)):
