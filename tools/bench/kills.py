@@ -35,7 +35,7 @@ import soundfile
 from riffengine.bench.jack_server import JackServer, missing_programs
 from riffengine.bench.osc_client import free_port
 from riffengine.clock import SystemClock
-from tools.bench.hands import Asker, children, gaps
+from tools.bench.looks import Asker, children, gaps
 
 PER_SET = 10
 PATIENCE_SECONDS = 120.0
