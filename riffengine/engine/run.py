@@ -12,6 +12,7 @@ from riffengine.engine.options import PlayOptions
 from riffengine.output.device import playable_rate
 from riffengine.output.registry import on_sound_device
 from riffengine.processes.audio import CHANNELS
+from riffengine.processes.heap import keep_heap_small
 from riffengine.processes.loop_store import sweep_stale_segments
 from riffengine.session.session import Session
 from riffengine.telemetry.observers import Observers
@@ -24,6 +25,7 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
     Messages for the performer go to ``observers``, by default a status line on stdout.
     """
     observers = observers or Observers(StatusLine(sys.stdout))
+    keep_heap_small()
     for name in sweep_stale_segments():
         observers.say(f"removed {name}, left behind by a session that was killed")
 

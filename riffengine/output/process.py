@@ -30,6 +30,7 @@ from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.child_process import ChildProcess, writable
+from riffengine.processes.heap import keep_heap_small
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
     FADE,
@@ -106,6 +107,7 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
     """The body of the player process (target of ``spawn``): play until asked to stop or until the engine has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which asks for a fade
     sys.setswitchinterval(_SWITCH_SECONDS)
+    keep_heap_small()
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
     raise_priority(_PRIORITY)

@@ -16,6 +16,9 @@ from riffengine.processes.player_messages import LoopRef
 from riffengine.processes.render_request import MorphEnd, RenderRequest, is_heard
 from riffengine.scheduler.loop_pool import FinishedLoop
 
+IDS_KEPT = 512
+"""Names of loops and mels. Each keeps its request, 1.5 kB: what is wanted in these minutes, and not in these hours."""
+
 
 @dataclass(frozen=True)
 class BankKey:
@@ -145,7 +148,7 @@ def bank_key(intent: DeckIntent, state: PerformanceState, session: SessionFacts)
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=IDS_KEPT)
 def loop_id(key: BankKey, alpha: float) -> str:
     """A name for what sounds at ``alpha``, whatever the number of denoising steps.
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from riffengine.processes.render_request import MorphEnd, RenderRequest
-from riffengine.scheduler.morph_bank import BankKey
+from riffengine.scheduler.morph_bank import IDS_KEPT, BankKey
 
 _POINTS_KEPT = 256
 _MELS_KEPT = 64
@@ -41,7 +41,7 @@ class SourceTempos:
             self._bpm.popitem(last=False)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=IDS_KEPT)
 def mel_id(key: BankKey, alpha: float) -> str:
     """A name for the mel at ``alpha``, whatever the tempo and the number of steps."""
     return BankKey(replace(key.base, bpm=key.source_tempo, source_bpm=0.0, sample_rate=0)).request(alpha, 0).digest()

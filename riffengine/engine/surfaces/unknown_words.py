@@ -9,6 +9,7 @@ from riffengine.processes.parameter_path import parse_path
 from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.registry import family_of
 
+MOST_SAID = 1000  # words that are remembered as shown
 MAX_WORDS = 3  # reported of one prompt: a suggestion costs up to a millisecond of the event loop
 
 
@@ -36,6 +37,8 @@ class UnknownWords:
             )
             notes.append(f"the model does not know {word!r}; {hint}")
             if word not in self._said:
+                if len(self._said) >= MOST_SAID:
+                    self._said.clear()
                 self._said.add(word)
                 self._say(notes[-1])
         return "; ".join(notes)
