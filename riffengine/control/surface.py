@@ -33,6 +33,14 @@ class Schedule(Protocol):
         """
 
 
+Prepare = Callable[[Command, Callable[[], object]], bool]
+"""Whether a command can be submitted now; if not, the function is called once when it can: a file is being opened."""
+
+
+def _always_ready(command: Command, ready: Callable[[], object]) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class SurfaceContext:
     """What the engine offers a surface."""
@@ -43,6 +51,7 @@ class SurfaceContext:
     state: Callable[[], PerformanceState]  # the present value of every parameter
     progress: Callable[[], PerformanceProgress] = PerformanceProgress  # what is queued, rendered and playing
     status: Callable[[], Mapping[str, Value]] = dict  # figures for a display, by name
+    prepare: Prepare = _always_ready  # has the file that a command names opened, without waiting for it
     schedule: Schedule | None = None  # keeps a command until a time; without it every command acts at once
     now: Callable[[], tuple[int, BeatGrid]] | None = None  # the present frame, and the grid that rules
     tap: str = ""  # the shared memory in which the player leaves its output; "" where there is none

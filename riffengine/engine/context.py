@@ -60,6 +60,7 @@ class EngineContext:
     clock: Clock
     store: LoopStore
     conductor: Conductor
+    file_hashes: DiskFileHashes
     scene_player: ScenePlayer
     sync: TempoSync
     midi_clock_out: MidiClockOut
@@ -169,7 +170,8 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         raise
     grid = BeatGrid(rate, state.number("transport/tempo"))
     policy = Policy(fade_in_seconds=audio.fade_in_seconds, loop_beats=session.loop_beats)
-    conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, DiskFileHashes())
+    hashes = DiskFileHashes()
+    conductor = Conductor(tree, state, grid, decks, store.slots, policy, session.model, hashes)
     surfaces = Surfaces(session, say, journal)
     recording = RecordingController(
         session.name, session.recording, rate, SystemClock().unix_seconds, say, audio.record
@@ -193,6 +195,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         clock=clock,
         store=store,
         conductor=conductor,
+        file_hashes=hashes,
         scene_player=ScenePlayer(conductor, scenes, PromptPicker(session.prompt_lists, Random())),
         sync=sync,
         midi_clock_out=midi_clock_out,

@@ -7,6 +7,7 @@ journal. It reports what happens to the Conductor and carries out what the Condu
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import signal
 import threading
@@ -15,7 +16,8 @@ from dataclasses import replace
 
 from riffengine.clock import Clock, SystemClock
 from riffengine.control.surface import SurfaceContext
-from riffengine.engine.command_schedule import on_time, pinned
+from riffengine.engine.chosen_files import ChosenFiles
+from riffengine.engine.command_schedule import DueCommand, on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.hands_first import HandsFirst
 from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
@@ -75,6 +77,7 @@ class Engine:
         )
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
+        media = MediaFolder(session.folder, drawings_folder())
         # Commands that are answered before the scheduler sees them, which need not know them.
         self._first_handlers: Mapping[Handler, Callable[[Command, int], tuple[Reply, list[Action]] | None]] = {
             Handler.START_RECORDING: context.recording.answer,
@@ -84,8 +87,11 @@ class Engine:
             Handler.PLUGIN: lambda command, frame: (
                 answer_to_plugin(command, frame) or self.plugins.answer(command, frame)
             ),
-            Handler.INIT: MediaFolder(session.folder, drawings_folder()).answer,
+            Handler.INIT: media.answer,
         }
+        self._files = ChosenFiles(
+            context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
+        )
         self._hands = HandsFirst()
         self._faults = 0
         self._stopping = asyncio.Event()
@@ -269,7 +275,8 @@ class Engine:
 
     def _tick(self) -> None:
         for due in self._context.schedule.due(self.frame()):
-            due.on_reply(self.submit(due.command, due.at_frame))
+            if self._files.prepare(due.command, functools.partial(self._submit_due, due)):
+                self._submit_due(due)
         self.carry_out(self._context.scene_player.tick(self.frame()))
         self.carry_out(self._context.sync.tick(self.frame()))
         for outward in (self._context.midi_clock_out, self._context.midi_notes_out):
@@ -277,6 +284,9 @@ class Engine:
         self._context.recording.tick(self.now())
         self.plugins.tick()
         self.instruments.tick(self.frame(), self.plugins.lead)
+
+    def _submit_due(self, due: DueCommand) -> None:
+        due.on_reply(self.submit(due.command, due.at_frame))
 
     def _time_is_up(self) -> bool:
         """Whether ``--seconds`` of music have been heard."""
@@ -365,6 +375,7 @@ class Engine:
             state=lambda: self.state,
             progress=context.progress,
             status=self._status.facts,
+            prepare=self._files.prepare,
             schedule=context.schedule.add,
             now=lambda: (self.frame(), context.conductor.grid),
             tap=context.tap.name if context.tap is not None else "",
@@ -388,6 +399,7 @@ class Engine:
         self._stopping.set()
         for step in (
             self._observers.ending,
+            self._files.close,
             self._context.surfaces.close_inputs,
             self._renderer.stop,
             self._context.midi_clock_out.close,

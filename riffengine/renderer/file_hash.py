@@ -6,51 +6,103 @@ was exported again under the same name gives another loop. Engine thread only.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from riffengine.errors import AudioFileError
 from riffengine.files.regular import open_regular
 
 MOST_SECONDS = 0.25  # that the engine waits for a file; hashing takes about 10 ms
 _WHOLE_BYTES = 8 << 20  # files up to this size are hashed completely, in 10 ms
+MOST_BEGUN = 8  # files that are asked for at the same time
 _PIECES, _PIECE_BYTES = 64, 64 << 10  # of larger files this many pieces are hashed, evenly spread
+
+_Answer: TypeAlias = "queue.SimpleQueue[str | AudioFileError]"
+
+
+@dataclass(frozen=True)
+class BegunFile:
+    """A file that is being opened; ``answer`` gets its hash, or why there is none."""
+
+    path: str
+    answer: _Answer
 
 
 class DiskFileHashes:
     """Hashes by path, each computed when the file was chosen.
 
     Files are opened in a thread of their own, ``hash_file`` after ``hash_file``, and the engine waits for one no longer
-    than ``most_seconds``: a file on a network share that has gone would keep it for ever.
+    than ``most_seconds``: a file on a network share that has gone would keep it for ever. Between ``begin`` and
+    ``answered`` it does not wait at all.
     """
 
     def __init__(self, hash_file: Callable[[str], str] | None = None, most_seconds: float = MOST_SECONDS) -> None:
         self._hash_file, self._most_seconds = hash_file or file_hash, most_seconds
         self._hashes: dict[str, str] = {}
-        self._asked: queue.SimpleQueue[tuple[str, queue.SimpleQueue[str | AudioFileError]]] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[str, _Answer, Callable[[], None]]] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
-        self._waiting: queue.SimpleQueue[str | AudioFileError] | None = None  # for a file that took too long
+        self._begun = 0  # files that ``begin`` asked for
+        self._answered: BegunFile | None = None
+        self._waiting: _Answer | None = None  # for a file that took too long
+
+    @property
+    def most_seconds(self) -> float:
+        """How long a file may take."""
+        return self._most_seconds
+
+    def begin(self, path: str, done: Callable[[], None]) -> BegunFile | None:
+        """Have the file at ``path`` opened; ``None`` where ``look`` would refuse it at once.
+
+        ``done`` is called in the reader's thread. Enter ``answered`` after it, or after ``most_seconds``.
+        """
+        if self._is_busy():
+            return None
+        self._begun += 1
+        return BegunFile(path, self._ask(path, done))
+
+    @contextlib.contextmanager
+    def answered(self, file: BegunFile) -> Iterator[None]:
+        """Within it, ``look`` takes what became of ``file``, without waiting: its hash, or that it took too long."""
+        self._begun -= 1
+        self._answered = file
+        try:
+            yield
+        finally:
+            self._answered = None
 
     def look(self, path: str) -> None:
         """Hash the file at ``path`` as it is now. Raises ``AudioFileError`` when it cannot be read, or not in time."""
         self._hashes[path] = self._in_time(path)
 
-    def _in_time(self, path: str) -> str:
-        if self._waiting is not None and self._waiting.empty():
-            raise AudioFileError(f"{path} cannot be read now: another file is still being opened; try again later")
-        self._waiting = None
+    def _is_busy(self) -> bool:
+        """Whether a file that took too long is still being opened, or many are."""
+        if self._waiting is not None and not self._waiting.empty():
+            self._waiting = None
+        return self._waiting is not None or self._begun >= MOST_BEGUN
+
+    def _ask(self, path: str, done: Callable[[], None]) -> _Answer:
         if self._reader is None:
             self._reader = threading.Thread(target=self._read_files, name="file-hashes", daemon=True)
             self._reader.start()
-        answer: queue.SimpleQueue[str | AudioFileError] = queue.SimpleQueue()
-        self._asked.put((path, answer))
+        answer: _Answer = queue.SimpleQueue()
+        self._asked.put((path, answer, done))
+        return answer
+
+    def _in_time(self, path: str) -> str:
+        begun = self._answered if self._answered is not None and self._answered.path == path else None
+        if begun is None and self._is_busy():
+            raise AudioFileError(f"{path} cannot be read now: another file is still being opened; try again later")
+        answer = self._ask(path, lambda: None) if begun is None else begun.answer
         try:
-            found = answer.get(timeout=self._most_seconds)
+            found = answer.get(timeout=self._most_seconds if begun is None else 0.0)
         except queue.Empty:
             self._waiting = answer
             raise AudioFileError(
@@ -62,13 +114,14 @@ class DiskFileHashes:
 
     def _read_files(self) -> None:
         while True:
-            path, answer = self._asked.get()
+            path, answer, done = self._asked.get()
             try:
                 answer.put(self._hash_file(path))
             except AudioFileError as error:
                 answer.put(error)
             except (OSError, ValueError) as error:
                 answer.put(AudioFileError(f"{path} cannot be read: {error}"))
+            done()
 
     def of(self, path: str) -> str:
         """The hash from the last ``look``. "" for a file that cannot be read; the renderer reports that error."""

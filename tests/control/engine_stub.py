@@ -16,6 +16,7 @@ class EngineStub:
         self.tree = tree or standard_tree(("a", "b"))
         self.state = self.tree.initial_state()
         self.commands: list[Command] = []
+        self.waiting: list[Callable[[], object]] | None = None  # what waits for files; None: nothing waits
 
     def submit(self, command: Command) -> Reply:
         self.commands.append(command)
@@ -23,6 +24,12 @@ class EngineStub:
         if isinstance(reply, Accepted) and self.tree[command.path].control is ControlClass.QUANTISED:
             return Accepted(command, reply.value, Landing(command.path, 16.0, 1.25), reply.clipped, reply.note)
         return reply
+
+    def prepare(self, command: Command, ready: Callable[[], object]) -> bool:
+        if self.waiting is None or not command.path.endswith("/init"):
+            return True
+        self.waiting.append(ready)
+        return False
 
     def context(
         self,
@@ -32,5 +39,11 @@ class EngineStub:
     ) -> SurfaceContext:
         """What a surface is opened with; time stands still without a ``clock``."""
         return SurfaceContext(
-            self.tree, clock or VirtualClock(), self.submit, lambda: self.state, schedule=schedule, say=say
+            self.tree,
+            clock or VirtualClock(),
+            self.submit,
+            lambda: self.state,
+            prepare=self.prepare,
+            schedule=schedule,
+            say=say,
         )

@@ -80,23 +80,28 @@ class MidiInput:
         bound = controller.bound(events)
         if not bound:
             self._counters.unbound += 1
-        replies = []
+        replies: list[Reply] = []
         for binding, gesture in bound:
             value = controller.value(binding, gesture, self._context.tree, self._context.state(), stamp_ns)
             if value is not None:
-                replies.append(self._submit(Command(binding.path, value, f"midi:{label}", stamp_ns)))
+                replies += self._submit(Command(binding.path, value, f"midi:{label}", stamp_ns))
         controller.on_events(events, self._context.clock.now_ns())
         return replies
 
     def submit_chords(self, now_ns: int) -> list[Reply]:
         """Submit the chords whose keys have all been pressed."""
         return [
-            self._submit(Command(binding.path, chord, f"midi:{controller.label}", now_ns))
+            reply
             for controller in self._controllers
             for binding, chord in controller.chords(now_ns)
+            for reply in self._submit(Command(binding.path, chord, f"midi:{controller.label}", now_ns))
         ]
 
-    def _submit(self, command: Command) -> Reply:
+    def _submit(self, command: Command) -> list[Reply]:
+        """The reply to ``command``; none yet where a file is opened for it first."""
+        return [self._reply_to(command)] if self._context.prepare(command, lambda: self._reply_to(command)) else []
+
+    def _reply_to(self, command: Command) -> Reply:
         reply = self._context.submit(command)
         if isinstance(reply, Accepted):
             self._counters.accepted += 1

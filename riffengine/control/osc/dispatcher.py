@@ -26,9 +26,16 @@ _MOST_TOLD = 1000
 
 
 class OscDispatcher:
-    """Handles the queues of all senders. The event loop's thread."""
+    """Handles the queues of all senders; ``release`` lets one go on that was held. The event loop's thread."""
 
-    def __init__(self, context: SurfaceContext, replies: OscReplies, counters: OscCounters) -> None:
+    def __init__(
+        self,
+        context: SurfaceContext,
+        replies: OscReplies,
+        counters: OscCounters,
+        release: Callable[[Sender], None] = lambda sender: None,
+    ) -> None:
+        self._release = release
         self._context, self._replies, self._counters = context, replies, counters
         self._meta = MetaAddresses(context, replies, counters).handlers
         self._told: set[Sender] = set()  # that their bundles' times are unreasonable
@@ -121,8 +128,17 @@ class OscDispatcher:
         pending = queue.pending.pop(path) if path is not None else None
         if not queue.pending:
             queue.unapplied = 0
-        if pending is not None:
+        if pending is None:
+            return
+
+        def go_on() -> None:
+            self._release(sender)
             self._apply(sender, pending)
+
+        if self._context.prepare(pending.command, go_on):
+            self._apply(sender, pending)
+        else:
+            queue.held = True
 
     def _apply(self, sender: Sender, pending: PendingCommand) -> None:
         reply = self._context.submit(pending.command)

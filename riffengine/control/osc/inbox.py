@@ -42,6 +42,7 @@ class SenderQueue:
     stamp_ns: int = 0  # when that datagram arrived
     pending: dict[str, PendingCommand] = field(default_factory=dict)  # the newest for each path
     unapplied: int = 0  # datagrams read since all pending commands were applied
+    held: bool = False  # its next command waits for a file, and everything after it for the command
 
     @property
     def done(self) -> bool:
@@ -55,6 +56,7 @@ class Inbox:
     def __init__(self) -> None:
         self.dropped = 0
         self._queues: dict[Sender, SenderQueue] = {}
+        self._held: dict[Sender, SenderQueue] = {}  # no longer than a file may take
         self._of_host: Counter[str] = Counter()  # queues
         self.places = Places()
         self._rates = SendingRates()
@@ -66,7 +68,7 @@ class Inbox:
         """Queue ``datagram``, which came at ``now_ns``."""
         has_place = self.places.keep(sender, now_ns)
         sent = self._rates.count(sender, now_ns)
-        queue = self._queues.get(sender)
+        queue = self._queues.get(sender) or self._held.get(sender)
         if queue is None:
             if not has_place and not self._has_room(sender[0], sent):
                 self.dropped += 1
@@ -78,18 +80,29 @@ class Inbox:
         queue.datagrams.append((datagram, now_ns))
 
     def turns(self) -> Iterator[tuple[Sender, SenderQueue]]:
-        """The senders in turn, again and again, until all queues are done or the caller stops."""
+        """The senders in turn, again and again, until all queues are done or held, or the caller stops."""
         while self._queues:
             sender = next(iter(self._queues))
             queue = self._queues.pop(sender)
             self._queues[sender] = queue  # moved to the back before its turn: a step may raise
             yield sender, queue
-            if queue.done:
+            if queue.held:
+                self._held[sender] = queue
+                self._queues.pop(sender, None)
+            elif queue.done:
                 self._remove(sender)
+
+    def release(self, sender: Sender) -> None:
+        """Let a queue that was held go on."""
+        queue = self._held.pop(sender, None) or self._queues.get(sender)
+        if queue is not None:
+            queue.held = False
+            self._queues[sender] = queue
 
     def clear(self) -> None:
         """Drop everything that waits."""
         self._queues.clear()
+        self._held.clear()
         self._of_host.clear()
 
     def _remove(self, sender: Sender) -> SenderQueue | None:

@@ -140,7 +140,7 @@ class OscServer(Surface):
         self.replies = OscReplies(self.counters, context.clock, budget)
         self._inbox = Inbox()
         self.replies.subscribers.has_place = self._inbox.places.__contains__
-        self._dispatcher = OscDispatcher(context, self.replies, self.counters)
+        self._dispatcher = OscDispatcher(context, self.replies, self.counters, self._release)
         self._socket: OscSocket | None = None
         self._next_drain: asyncio.Handle | None = None
         self._rest_until_ns = 0
@@ -196,6 +196,13 @@ class OscServer(Surface):
         self.replies.heard(sender, len(datagram), now_ns)
         self._inbox.put(sender, datagram, now_ns)
         self.counters.dropped = self._inbox.dropped
+        self._drain_soon(now_ns)
+
+    def _release(self, sender: Sender) -> None:
+        self._inbox.release(sender)
+        self._drain_soon(self._clock.now_ns())
+
+    def _drain_soon(self, now_ns: int) -> None:
         if self._next_drain is None and self._socket is not None:
             rest_seconds = max(0, self._rest_until_ns - now_ns) / 1e9
             self._next_drain = asyncio.get_running_loop().call_later(min(rest_seconds, REST_SECONDS), self._drain)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import socket
@@ -269,7 +270,9 @@ class DawSurface(Surface):
         self._slots = self._slot_map(saved.map or self._session.daw.map)
         commands, unknown = saved.commands(self._context.tree, self._context.state().values)
         for command in commands:
-            self._context.submit(command)
+            submit = functools.partial(self._context.submit, command)
+            if self._context.prepare(command, submit):
+                submit()
         missing = f"; not here: {', '.join(unknown)}" if unknown else ""
         self._context.say(f"DAW: {len(commands)} values of the project are restored{missing}")
 

@@ -244,7 +244,8 @@ class WebSurface(Surface):
                     self._refusal = reason
             case Submit(number, command):
                 self._received += 1
-                self._submit(number, command)
+                if self._context.prepare(command, lambda: self._submit(number, command)):
+                    self._submit(number, command)
             case Told(text):
                 self._context.report("web", text)
             case Alive(figures):

@@ -360,3 +360,31 @@ def test_a_bundle_from_a_sender_without_a_clock_is_done_at_once_with_one_note() 
         answers = osc.send_bytes(datagram + struct.pack(">i", len(message)) + message)
         assert answers[0] == ("/riff/ok", "deck/a/alpha", alpha)
         assert [a[0] for a in answers].count("/riff/note") == (alpha == 0.25)
+
+
+def test_what_follows_a_file_waits_for_it_and_other_senders_do_not(osc: OscHarness) -> None:
+    osc.engine.waiting = waiting = []
+    for address, value in (("/riff/deck/a/init", "a.wav"), ("/riff/deck/a/alpha", 0.5), ("/riff/sync", 1)):
+        osc.server.receive(encode(address, value), ALICE)
+    assert osc.send("/riff/deck/b/alpha", 0.25, who=BOB) == [("/riff/ok", "deck/b/alpha", 0.25)]
+    for _ in range(3):
+        osc.handle_waiting()
+    assert osc.replies() == [] and len(waiting) == 1
+    assert osc.send("/riff/sync", 2) == []  # a later datagram of the sender that waits
+    waiting.pop()()
+    osc.handle_waiting()
+    assert [(a, *rest) for a, *rest in osc.replies() if a != "/riff/landing"] == [
+        ("/riff/ok", "deck/a/init", "a.wav"),
+        ("/riff/ok", "deck/a/alpha", 0.5),
+        ("/riff/synced", 1),
+        ("/riff/synced", 2),
+    ]
+    assert not osc.server.waiting
+
+
+def test_nothing_is_left_of_a_file_that_is_opened_after_the_end(osc: OscHarness) -> None:
+    osc.engine.waiting = waiting = []
+    osc.send("/riff/deck/a/init", "a.wav")
+    osc.server.close()
+    waiting.pop()()
+    assert not osc.server.waiting

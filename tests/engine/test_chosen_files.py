@@ -1,0 +1,140 @@
+"""Files that commands choose are opened in a thread: the event loop goes on, and each is refused after its deadline."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from riffengine.engine.chosen_files import ChosenFiles
+from riffengine.errors import AudioFileError
+from riffengine.performance.command import Command
+from riffengine.performance.parameters import standard_tree
+from riffengine.renderer.file_hash import MOST_BEGUN, DiskFileHashes
+
+INIT = "deck/a/init"
+
+
+class _Disk:
+    """Files that are read when ``spun`` is set; those called dead never are."""
+
+    def __init__(self, most_seconds: float = 30.0) -> None:
+        self.spun, self.back = threading.Event(), threading.Event()
+        self.hashes = DiskFileHashes(self._hash, most_seconds)
+        self.outcomes: list[str] = []
+
+    def _hash(self, path: str) -> str:
+        (self.back if "dead" in path else self.spun).wait()
+        return f"hash of {path}"
+
+    def files(self, may_open: Callable[[Command], bool] = lambda command: True) -> ChosenFiles:
+        return ChosenFiles(standard_tree(("a",)), self.hashes, may_open)
+
+    def look(self, path: str) -> None:
+        try:
+            self.hashes.look(path)
+            self.outcomes.append(self.hashes.of(path))
+        except AudioFileError as error:
+            self.outcomes.append(str(error))
+
+    async def until(self, outcomes: int) -> list[str]:
+        async with asyncio.timeout(60):
+            while len(self.outcomes) < outcomes:
+                await asyncio.sleep(0.001)
+        return self.outcomes
+
+
+def test_the_event_loop_goes_on_while_a_file_is_opened() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        assert not disk.files().prepare(Command(INIT, "a.wav"), lambda: disk.look("a.wav"))
+        turns = 0
+        while turns < 100:  # nothing is answered before the disk is, and nobody waits for it
+            await asyncio.sleep(0)
+            turns += 1
+        assert disk.outcomes == []
+        disk.spun.set()
+        return await disk.until(1)
+
+    assert asyncio.run(choose()) == ["hash of a.wav"]
+
+
+def test_a_file_that_takes_too_long_is_refused_and_the_next_one_at_once() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk(0.05)
+        files = disk.files()
+        assert not files.prepare(Command(INIT, "dead.wav"), lambda: disk.look("dead.wav"))
+        assert not files.prepare(Command(INIT, "behind.wav"), lambda: disk.look("behind.wav"))
+        await disk.until(2)
+        assert files.prepare(Command(INIT, "later.wav"), lambda: None)
+        disk.look("later.wav")
+        disk.back.set()
+        disk.spun.set()
+        return disk.outcomes
+
+    dead, behind, later = asyncio.run(choose())
+    assert "dead.wav could not be read within 0.05 s" in dead
+    assert "behind.wav could not be read within 0.05 s" in behind
+    assert "later.wav cannot be read now: another file is still being opened" in later
+
+
+def test_the_same_file_may_be_chosen_twice_at_once() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files = disk.files()
+        for _ in range(2):
+            assert not files.prepare(Command(INIT, "a.wav"), lambda: disk.look("a.wav"))
+        disk.spun.set()
+        return await disk.until(2)
+
+    assert asyncio.run(choose()) == ["hash of a.wav"] * 2
+
+
+def test_more_files_than_some_are_refused_at_once() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files = disk.files()
+        for number in range(MOST_BEGUN):
+            assert not files.prepare(Command(INIT, f"{number}.wav"), lambda: None)
+        assert files.prepare(Command(INIT, "more.wav"), lambda: None)
+        disk.look("more.wav")
+        disk.spun.set()
+        files.close()
+        return disk.outcomes
+
+    assert "another file is still being opened" in asyncio.run(choose())[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("deck/a/prompt", "a.wav"), (INIT, ""), ("deck/z/init", "a.wav"), (INIT, 1)]
+)
+def test_what_names_no_file_is_submitted_at_once(path: str, value: str | int) -> None:
+    async def choose() -> bool:
+        return _Disk().files().prepare(Command(path, value), lambda: None)
+
+    assert asyncio.run(choose())
+
+
+def test_a_file_that_its_sender_may_not_name_is_not_opened() -> None:
+    async def choose() -> bool:
+        disk = _Disk()
+        return disk.files(lambda command: False).prepare(Command(INIT, "/etc/shadow"), lambda: None)
+
+    assert asyncio.run(choose())
+
+
+def test_nothing_is_submitted_after_the_end_of_the_set() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files = disk.files()
+        assert not files.prepare(Command(INIT, "a.wav"), lambda: disk.look("a.wav"))
+        files.close()
+        done = threading.Event()
+        disk.spun.set()
+        disk.hashes.begin("b.wav", done.set)  # read after a.wav, in the same thread
+        while not done.is_set():
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        return disk.outcomes
+
+    assert asyncio.run(choose()) == []
