@@ -176,7 +176,7 @@ class PluginHost(ChildProcess[HostOptions | None, ToHost, FromHost]):
     """
 
     def __init__(self, options: HostOptions | None = None) -> None:
-        super().__init__("riffengine-plugins", host_main, options)
+        super().__init__("riffengine-plugins", host_main, options, finishes=False)
 
     @classmethod
     def spare(cls) -> PluginHost:

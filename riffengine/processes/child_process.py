@@ -7,9 +7,12 @@ other process but ``join``; one thread only.
 from __future__ import annotations
 
 import contextlib
+import os
+import pickle
 import select
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -20,6 +23,7 @@ from typing import Generic, TypeVar
 
 from riffengine.errors import RiffError
 from riffengine.processes.loop_store import start_resource_tracker
+from riffengine.processes.orphan import end_with_parent, outlive_parent
 
 _KILL_SECONDS = 0.5  # a killed process is gone in milliseconds
 
@@ -32,15 +36,22 @@ class ChildProcess(Generic[Options, Sent, Received]):
     """A process that runs ``target(options, connection)``. ``start`` may be called again after it has ended.
 
     ``name`` is what the operating system and error messages call it. ``parent``: it may start processes of its own, and
-    ends by itself when its pipe does. ``prepare`` starts a process ahead, which the next ``start`` uses: what takes
-    most of the time of a start, a quarter of a second of imports and seconds on a busy machine, is then done.
+    ends by itself when its pipe does. ``finishes``: it has something to finish when we have been killed, as a file has;
+    one that has nothing is killed by the system then, whatever it does. ``prepare`` starts a process ahead, which the
+    next ``start`` uses: what takes most of the time of a start, a quarter of a second of imports and seconds on a busy
+    machine, is then done.
     """
 
     def __init__(
-        self, name: str, target: Callable[[Options, Connection], None], options: Options, parent: bool = False
+        self,
+        name: str,
+        target: Callable[[Options, Connection], None],
+        options: Options,
+        parent: bool = False,
+        finishes: bool = True,
     ) -> None:
         self.options = options
-        self._daemon = not parent
+        self._daemon, self._finishes = not parent, finishes
         self._name, self._target = name, target
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -64,7 +75,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
             else:
                 self._process, self._connection = process, connection
                 return
-        self._process, self._connection = self._spawn(self._target, (self.options,))
+        self._process, self._connection = self._spawn(self._target, self.options)
 
     def prepare(self, modules: tuple[str, ...] = ()) -> None:
         """Have a process wait for the next ``start``, with ``modules`` imported; one that has died is replaced.
@@ -74,7 +85,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         if self._spare is not None and not self._spare[0].is_alive():
             self.dismiss()
         if self._spare is None:
-            self._spare = self._spawn(_wait_for_options, (modules, self._target))
+            self._spare = self._spawn(_wait_for_options, modules, self._target)
 
     def dismiss(self) -> None:
         """End the process that was prepared, if there is one."""
@@ -82,11 +93,11 @@ class ChildProcess(Generic[Options, Sent, Received]):
         if spare is not None:
             _end(*spare)
 
-    def _spawn(self, target: Callable[..., None], arguments: tuple[object, ...]) -> tuple[SpawnProcess, Connection]:
+    def _spawn(self, target: Callable[..., None], *arguments: object) -> tuple[SpawnProcess, Connection]:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        body = (target, *arguments, theirs)
-        process = context.Process(target=until_hung_up, args=body, name=self._name, daemon=self._daemon)
+        body = (pickle.dumps((target, arguments)), _guard(), self._finishes, theirs)
+        process = context.Process(target=_run_child, args=body, name=self._name, daemon=self._daemon)
         try:
             with _terminal_signals_blocked():  # the child inherits it
                 process.start()
@@ -187,18 +198,37 @@ class ChildProcess(Generic[Options, Sent, Received]):
             self._unsent.popleft()
 
 
+def _guard() -> int:
+    """The process with which a child ends while it imports; 0 where the thread that starts it may end before."""
+    return os.getpid() if threading.current_thread() is threading.main_thread() else 0
+
+
+def _run_child(body: bytes, parent: int, finishes: bool, connection: Connection) -> None:
+    """The body of every child: import what ``body`` needs, and run it. For ``spawn``."""
+    if parent:
+        end_with_parent(parent)
+    target, arguments = pickle.loads(body)  # imports the modules of both
+    if target is _wait_for_options:
+        arguments = (finishes, *arguments)
+    elif finishes:
+        outlive_parent()
+    until_hung_up(target, *arguments, connection)
+
+
 def until_hung_up(target: Callable[..., None], *arguments: object) -> None:
-    """The body of every child: run ``target``; where the engine has ended meanwhile, nobody is left to be told so."""
+    """Run ``target``; where the engine has ended meanwhile, nobody is left to be told so."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         target(*arguments)
 
 
 def _wait_for_options(
-    modules: tuple[str, ...], target: Callable[[Options, Connection], None], connection: Connection
+    finishes: bool, modules: tuple[str, ...], target: Callable[[Options, Connection], None], connection: Connection
 ) -> None:
     """The body of a process that was prepared: the modules of ``target`` are there, its options follow by the pipe."""
     for module in modules:
         import_module(module)
+    if finishes:
+        outlive_parent()
     try:
         options: Options = connection.recv()
     except (EOFError, OSError):  # it was not needed

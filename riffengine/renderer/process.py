@@ -230,7 +230,7 @@ class RendererProcess(ChildProcess[RendererOptions, ToRenderer, FromRenderer]):
     """The engine's handle on a renderer process; ``Ready`` follows ``start``."""
 
     def __init__(self, options: RendererOptions) -> None:
-        super().__init__("riffengine-renderer", renderer_main, options)
+        super().__init__("riffengine-renderer", renderer_main, options, finishes=False)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ask it to end, then make it."""

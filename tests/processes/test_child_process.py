@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +127,69 @@ def test_a_terminal_that_is_closed_ends_no_child() -> None:
     assert child.join(60.0)
     child.close()
     assert alive
+
+
+def import_for_ever(options: str, connection: Connection) -> None:
+    """Never reads its pipe, as a process whose interpreter is held by an import."""
+    connection.send(os.getpid())
+    while True:
+        time.sleep(60.0)
+
+
+_ENGINE = """
+import os, signal, sys, time
+from tests.processes.test_child_process import ChildProcess, import_for_ever
+if __name__ == "__main__":
+    child = ChildProcess("test", import_for_ever, "", finishes=sys.argv[1] == "finishes")
+    if sys.argv[2] == "prepared":
+        child.prepare()
+    child.start()
+    while not (said := child.receive()[0]):
+        time.sleep(0.01)
+    print(said[0], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def ends(pid: int, seconds: float) -> bool:
+    """Whether the process is gone within ``seconds``; a zombie that nobody has reaped is gone."""
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def child_of_a_killed_engine(folder: Path, *words: str) -> int:
+    """The process id of a child whose engine has been killed."""
+    program, said = folder / "engine.py", folder / "said"
+    program.write_text(_ENGINE)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+    with said.open("wb") as output:  # no pipe: the child would hold it open
+        engine = subprocess.run(
+            [sys.executable, program, *words], stdout=output, timeout=120, env=environment, check=False
+        )
+    assert engine.returncode == -signal.SIGKILL
+    return int(said.read_text())
+
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of a parent's death")
+
+
+@LINUX
+@pytest.mark.parametrize("start", ["started", "prepared"])
+def test_a_child_that_does_not_read_its_pipe_ends_with_an_engine_that_was_killed(tmp_path: Path, start: str) -> None:
+    assert ends(child_of_a_killed_engine(tmp_path, "has nothing to finish", start), 60.0)
+
+
+@LINUX
+def test_a_child_that_has_something_to_finish_outlives_an_engine_that_was_killed(tmp_path: Path) -> None:
+    pid = child_of_a_killed_engine(tmp_path, "finishes", "started")
+    try:
+        assert not ends(pid, 0.5)
+    finally:
+        os.kill(pid, signal.SIGKILL)

@@ -4,9 +4,9 @@
 
 Starts ``riffengine serve`` on two decks (paced output, a FLAC recording, the web page). Three hands play at random: OSC
 datagrams, the page's WebSocket together with all its other routes, and MIDI from a JACK server where there is one. They
-change prompts, steps and tempo, but leave alone what silences the set on purpose (panic, mute, solo, closed filters),
-so every silence in the recording is a fault. ``looks.csv`` gets a line for each process and look. ``--report FOLDER``
-prints the table of a run, also while it goes on.
+change prompts, steps and tempo, but leave alone what silences the set on purpose (panic, mute, solo, closed filters, a
+crossfader all the way to one deck), so every silence in the recording is a fault. ``looks.csv`` gets a line for each
+process and look. ``--report FOLDER`` prints the table of a run, also while it goes on.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ midi:
     - {cc: 2, set: deck/a/alpha}
     - {cc: 3, set: deck/a/density}
     - {cc: 4, set: deck/b/brightness}
-    - {cc: 5, set: crossfader}
+    - {cc: 5, set: crossfader, low: 0.2, high: 0.8}
     - {cc: 6, set: transport/tempo, low: 80, high: 160}
     - {note: 36, set: next}
     - {note: 37, set: undo}

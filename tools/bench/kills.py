@@ -40,6 +40,7 @@ from tools.bench.looks import Asker, children, gaps
 PER_SET = 10
 PATIENCE_SECONDS = 120.0
 ORPHAN_SECONDS = 20.0  # how long an orphan is waited for
+MOST_SECONDS = 2.0  # that a dead player may be silent, or a process outlive the engine
 PRESET = """\
 name: kills
 tempo: 120
@@ -67,6 +68,7 @@ class Findings:
     orphans: int = 0
     segments: int = 0
     tracebacks: int = 0
+    late: int = 0
     wrong_ends: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -127,7 +129,11 @@ class KilledSet:
             self.found.back_seconds.append(time.perf_counter() - began)
         if name == "player" and parts:
             if self.wait_for(lambda _: len(self.begun()) > parts):
-                self.found.player_silent_seconds.append(self.begun()[parts] - killed_at)
+                silent = self.begun()[parts] - killed_at
+                self.found.player_silent_seconds.append(silent)
+                if silent > MOST_SECONDS:
+                    self.found.late += 1
+                    self.found.note(f"{self.folder.name}: silent for {silent:.2f} s after the player's death")
             else:
                 self.found.note(f"{self.folder.name}: no new part of the recording after the player's death")
 
@@ -189,6 +195,9 @@ class KilledSet:
             time.sleep(0.02)
         self.found.last_orphans[last] += 1
         self.found.orphan_seconds.append(time.perf_counter() - ended)
+        if (seconds := self.found.orphan_seconds[-1]) > MOST_SECONDS:
+            self.found.late += 1
+            self.found.note(f"{self.folder.name}: the {last} outlived the engine by {seconds:.2f} s")
         if left:
             self.found.orphans += len(left)
             self.found.note(f"{self.folder.name}: {len(left)} processes outlived the engine by {ORPHAN_SECONDS:g} s")
@@ -239,11 +248,21 @@ def unreadable(file: Path) -> dict[str, str]:
 
 
 def kind(pid: int) -> str:
+    """What a child is that the engine's status does not name, by the module that it has loaded."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        loaded = Path(f"/proc/{pid}/maps").read_text()
     except OSError:
         return "gone"
-    return "tracker" if "resource_tracker import main" in words else "web, sender or prepared player"
+    if "resource_tracker import main" in words:
+        return "tracker"
+    libraries = {
+        "torch": "loading renderer",
+        "aiohttp": "web server",
+        "rtmidi": "MIDI sender",
+        "soundfile": "waiting player",
+    }
+    return next((name for library, name in libraries.items() if library in loaded), "starting child")
 
 
 def alive(pid: int) -> bool:
@@ -300,7 +319,7 @@ def report(found: Findings) -> None:
         values = np.array(getattr(found, name) or [0.0])
         print(f"{name:24} median {np.median(values):.2f}  most {values.max():.2f}  ({len(values)})")
     print("last to end after the engine:", dict(found.last_orphans))
-    for name in ("recordings", "gaps", "unreadable", "orphans", "segments", "tracebacks", "wrong_ends"):
+    for name in ("recordings", "gaps", "unreadable", "orphans", "late", "segments", "tracebacks", "wrong_ends"):
         print(f"{name:24} {getattr(found, name)}")
 
 

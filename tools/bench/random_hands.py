@@ -46,7 +46,7 @@ def gesture(rng: random.Random) -> tuple[str, float | int | str]:
             (f"deck/{deck}/negative", rng.choice(WORDS)), (f"deck/{deck}/density", rng.uniform(-0.5, 1)),
             (f"deck/{deck}/transpose", rng.randrange(-6, 7)), (f"deck/{deck}/chords", rng.choice(CHORDS)),
             (f"deck/{deck}/filter", rng.uniform(-0.4, 0.4)), (f"deck/{deck}/again", 1),
-            (f"deck/{deck}/gain", rng.uniform(-12, 0)), ("crossfader", rng.random()), ("next", 1), ("undo", 1),
+            (f"deck/{deck}/gain", rng.uniform(-12, 0)), ("crossfader", rng.uniform(0.2, 0.8)), ("next", 1), ("undo", 1),
             ("steps", rng.choice((4, 8, 8, 20, 50))), ("draft_steps", rng.choice((2, 4, 8))),
             ("transport/tempo", rng.choice((96.0, 120.0, 128.0, 140.0))),
             ("transport/quantum", rng.choice(("beat", "bar", "2bars"))), ("scene/store", f"scene {rng.randrange(20)}"),
