@@ -11,7 +11,9 @@ import os
 import re
 import secrets
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
@@ -27,16 +29,38 @@ if sys.platform != "win32":
 SHM_FOLDER = Path("/dev/shm")
 """Where Linux lists the segments of shared memory by name; other systems have no such folder."""
 
+_ATTACHING = threading.Lock()
 _TRIES = 8
 _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
 
 class Segment(shared_memory.SharedMemory):
-    """A segment that writes nothing to stderr when its process ends while a view of it is still alive."""
+    """A segment that writes nothing to stderr when its process ends while a view of it is still alive.
+
+    Its creator alone has it removed by its resource tracker. A process that attaches would do so too: one whose tracker
+    was killed starts another of its own, which removed the memory of a set that played on.
+    """
+
+    def __init__(self, name: str, create: bool = False, size: int = 0) -> None:
+        with contextlib.nullcontext() if create else _untracked():
+            super().__init__(name, create, size)
 
     def __del__(self) -> None:
         with contextlib.suppress(BufferError, OSError):
             self.close()
+
+
+@contextlib.contextmanager
+def _untracked() -> Iterator[None]:
+    """Within it no segment is registered with the resource tracker; Python has an option for it from 3.13 on."""
+    names = vars(resource_tracker)
+    with _ATTACHING:
+        register = names["register"]
+        names["register"] = lambda name, kind: None
+        try:
+            yield
+        finally:
+            names["register"] = register
 
 
 @dataclass(frozen=True)

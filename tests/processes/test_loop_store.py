@@ -147,3 +147,47 @@ def test_a_tracker_that_was_killed_brings_no_traceback_and_no_warning(tmp_path: 
         time.sleep(0.02)
     assert ended.stdout and not (SHM / ended.stdout).exists()
     assert errors.read_text() == ""
+
+
+ORPHANED_TRACKER = """
+import os, signal, sys, time
+from multiprocessing import resource_tracker
+from pathlib import Path
+from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.loop_store import LoopStore
+
+def attach(name, connection):
+    store = LoopStore.attach(name, 2, 1024)
+    connection.send(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
+    connection.recv()
+
+if __name__ == "__main__":
+    store = LoopStore.create(2, 1024)
+    child = ChildProcess("test", attach, store.name)
+    child.prepare()  # with the tracker of this moment
+    tracker = resource_tracker._resource_tracker._pid
+    os.kill(tracker, signal.SIGKILL)
+    os.waitid(os.P_PID, tracker, os.WEXITED | os.WNOWAIT)
+    child.start()
+    while not (said := child.receive()[0]):
+        time.sleep(0.01)
+    child.kill()
+    child.join(20.0)
+    deadline = time.perf_counter() + 60.0
+    for other in said[0]:  # a tracker of its own ends after it, and removes what it knows
+        while Path(f"/proc/{other}").exists() and time.perf_counter() < deadline:
+            time.sleep(0.01)
+    print(Path("/dev/shm", store.name).exists())
+    store.close()
+"""
+
+
+@on_linux
+def test_a_reader_that_dies_after_the_tracker_leaves_the_memory_to_the_others(tmp_path: Path) -> None:
+    program = tmp_path / "engine.py"
+    program.write_text(ORPHANED_TRACKER)
+    environment = os.environ | {"PYTHONPATH": str(Path(riffengine.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, timeout=240, env=environment, check=False
+    )
+    assert done.stdout == "True\n", done.stderr
