@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -46,7 +45,8 @@ from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.riffusion.codec import RiffusionParams
 from riffengine.renderer.riffusion.lora import _read as read_lora
 from riffengine.renderer.riffusion.spectrogram_image import read_picture, write_picture
-from riffengine.renderer.riffusion.unpickle import tensors_in
+from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
+from riffengine.renderer.riffusion.unpickle import reason, tensors_in
 from riffengine.replay.player_log import read_player_log
 from riffengine.session.controller_map import read_map
 from riffengine.session.learned_map import LearnedMap
@@ -185,19 +185,13 @@ def read_learned(path: Path) -> None:
 
 
 def read_pickle(path: Path) -> None:
-    """As ``unpickle.py`` does in its own process; there, too, only these errors are answered in words."""
+    """As ``unpickle.py`` does in its own process, where every error is answered in a line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, on the captured stderr of that process
             tensors_in(torch.load(path, map_location="cpu", weights_only=True), torch)
-    except pickle.UnpicklingError as error:
-        raise ModelError(_first_line(error)) from error
-    except (OSError, RuntimeError, TypeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
-        raise ModelError(_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return printable((str(error) or type(error).__name__).splitlines()[0])
+    except Exception as error:
+        raise ModelError(printable(reason(error))) from error
 
 
 def pickles() -> list[bytes]:

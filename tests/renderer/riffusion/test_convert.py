@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from riffengine.errors import ModelError
 from riffengine.renderer.checkpoints.model_library import Library, holding
+from riffengine.renderer.riffusion import unpickle
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.convert import convert
 from riffengine.renderer.riffusion.model_spec import ModelSpec
@@ -155,3 +160,16 @@ def test_a_single_file_wants_a_checkpoint_like_it_and_says_when_it_does_not_fit(
     assert not (library.home / "one").exists() and not list(tmp_path.rglob("*.partial"))
     with pytest.raises(ModelError, match="there is no"):
         convert(tmp_path / "nothing.ckpt", None, "", library, silent)
+
+
+def test_a_damaged_pickle_is_refused_in_one_line_and_without_a_traceback(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    torch.save({"a.weight": torch.ones(3, 2)}, whole, _use_new_zipfile_serialization=False)
+    damaged = tmp_path / "lora.pt"
+    damaged.write_bytes(whole.getvalue()[:28])  # torch raises struct.error
+    done = subprocess.run(
+        [sys.executable, "-I", unpickle.__file__, damaged, tmp_path / "out"], capture_output=True, text=True, check=True
+    )
+    assert not done.stderr and "requires a buffer" in json.loads(done.stdout)["error"]
+    with pytest.raises(ModelError, match="is not converted: unpack requires a buffer"):
+        convert(damaged, tmp_path / "out", "", Library(tmp_path), silent)
