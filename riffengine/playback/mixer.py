@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riffengine.errors import PluginError
 from riffengine.playback import limiter
 from riffengine.playback.bus import PIECE_FRAMES, Bus
 from riffengine.playback.controls import Controls
@@ -20,14 +19,15 @@ from riffengine.playback.crossfader import Crossfader
 from riffengine.playback.cue_bus import CueBus
 from riffengine.playback.deck import BankLaunch, Deck
 from riffengine.playback.effects.registry import deck_effects
-from riffengine.playback.inserts.return_path import ReturnPath
+from riffengine.playback.inserts.attached import AttachedInserts
 from riffengine.playback.inserts.staged_mix import MixParts, StagedMix
 from riffengine.playback.limiter import Limiter
 from riffengine.playback.loop import LoopTable
+from riffengine.playback.loop_returns import LoopReturns
 from riffengine.playback.message_queue import MessageQueue, Stage
 from riffengine.playback.playhead import STRETCH_FRAMES, Playheads
 from riffengine.playback.taps import Taps
-from riffengine.processes.audio import CHANNELS, Block, Samples
+from riffengine.processes.audio import Block, Samples
 from riffengine.processes.player_messages import (
     AttachInsert,
     Audible,
@@ -35,7 +35,6 @@ from riffengine.processes.player_messages import (
     FreeLoop,
     FromPlayer,
     LaunchBank,
-    LoopFreed,
     LoopRef,
     PlaceLoop,
     RemoveLoop,
@@ -71,7 +70,7 @@ class Mixer:
     loops are played in all channels. The control ``FADE`` starts at 0: the mixer is silent until it is raised. With
     ``cue`` blocks have ``channels`` more for the headphones, after those of the master. Without ``compare_ahead`` two
     loops are compared when they first meet: less work in all, but not for a thread that must be in time. With
-    ``report_scheduled`` every message is answered with the frame on which it acts. Set ``waits_for_plugins`` where the
+    ``report_scheduled`` every message is answered with the frame on which it acts. Set ``inserts.waits`` where the
     answers of plugins are to be waited for: right for a file, wrong for a device.
 
     ``admit``, ``schedule`` and ``fade_ended`` may be called in another thread (the player's control thread); all else
@@ -91,6 +90,7 @@ class Mixer:
     ) -> None:
         self.sample_rate = sample_rate
         self.channels = channels
+        self._width = 2 * channels if cue else channels
         self._playheads = Playheads(grid)
         self._loops = LoopTable(samples, channels, compare_ahead)
         self._decks = {name: Deck(name, self._playheads, deck_effects(sample_rate, channels)) for name in decks}
@@ -100,17 +100,14 @@ class Mixer:
         self._bus = Bus(channels, self._cue, self.taps)
         self._limiter = Limiter(sample_rate, channels)
         self._messages = MessageQueue()
-        self._freeing: dict[int, int] = {}  # loops to be given back once nothing reads them: number and slot
+        self._returns = LoopReturns(self._loops, self._decks, self._messages)
         self._reports: list[FromPlayer] = []
         self._counters = MixerCounters()
         self._mixed = 0
         self._frame = 0
         self._begun = False
         self._report_scheduled = report_scheduled
-        self.waits_for_plugins = False
-        self._past_gaps = 0
-        self._staged: StagedMix | None = None  # only while there are inserts
-        self._paths: dict[str, ReturnPath] = {}  # admitted, not yet attached, by segment
+        self.inserts = AttachedInserts(sample_rate, channels, self._stages)
         self._placed_by_host = False
         self.changes = 0  # messages that were carried out so far
 
@@ -135,7 +132,7 @@ class Mixer:
         self._counters.late_messages = self._messages.late_messages
         self._counters.unusable_loops = self._loops.unusable
         self._counters.damaged_frames = self._limiter.damaged_frames
-        self._counters.plugin_gaps = self._past_gaps + (self._staged.gaps if self._staged else 0)
+        self._counters.plugin_gaps = self.inserts.gaps
         return self._counters
 
     def sounding(self, deck: str) -> int | None:
@@ -164,10 +161,7 @@ class Mixer:
         ``False`` when it cannot be played (not finite, wrong shape, gone); ``schedule`` then refuses the message.
         """
         if isinstance(message, AttachInsert):
-            path = self._open_path(message)
-            if path is not None:
-                self._paths[message.segment] = path
-            return path is not None
+            return self.inserts.admit(message)
         return not isinstance(message, PlaceLoop) or self._loops.admit(message.loop) is not None
 
     def schedule(self, message: ToPlayer) -> None:
@@ -180,9 +174,7 @@ class Mixer:
 
     def pull(self, frames: int) -> Block:
         """The next ``frames`` of sound, ``(frames, channels or twice as many) float32``, never above −0.3 dBFS."""
-        scheduled = self._messages.sort(self._mixed, self._place)
-        if self._report_scheduled:
-            self._reports += scheduled
+        self._sort_messages()
         if not self._begun and frames > 0:
             self._begun = True
             self._mix(MIX_AHEAD_FRAMES)
@@ -199,8 +191,8 @@ class Mixer:
         self._begun = True
         self._frame = max(frame, self._frame)
         missing = self._frame + MIX_AHEAD_FRAMES - self._mixed
-        if self._staged is not None:
-            self._staged.continue_at(self._frame + MIX_AHEAD_FRAMES)
+        if self.inserts.staged is not None:
+            self.inserts.staged.continue_at(self._frame + MIX_AHEAD_FRAMES)
         if missing > 0:
             self._limit(np.zeros((missing, self._width), dtype=np.float32))
             self._mixed += missing
@@ -222,10 +214,8 @@ class Mixer:
 
         The limiter's look-ahead holds sound from before; ``pull`` fills it anew.
         """
-        self._end_inserts()
-        scheduled = self._messages.sort(self._mixed, self._place)
-        if self._report_scheduled:
-            self._reports += scheduled
+        self.inserts.end()
+        self._sort_messages()
         while self._mixed < frame:
             self._begin_piece(self._mixed)
             self._mixed = self._piece_end(self._mixed, frame)
@@ -249,45 +239,37 @@ class Mixer:
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
+    def _sort_messages(self) -> None:
+        scheduled = self._messages.sort(self._mixed, self._place)
+        if self._report_scheduled:
+            self._reports += scheduled
+
     def _place(self, message: ToPlayer) -> tuple[Stage, int] | int:
         """The stage that ``message`` is for and its horizon, or the frame on which it acts, where that is known now."""
         if isinstance(message, ToInsert):
             self._counters.refused_messages += not self._change_insert(message)
             return self._mixed
+        staged = self.inserts.staged
         if isinstance(message, ToInstrument):
-            frame = None if self._staged is None else self._staged.play_notes(message)
+            frame = None if staged is None else staged.play_notes(message)
             self._counters.refused_messages += frame is None
             return self._mixed if frame is None else frame
         stage = self._controls.stage_of(message.target) if isinstance(message, SetControl) else Stage.VOICES
-        if self._staged is None:
+        if staged is None:
             return stage, self._mixed
-        if isinstance(message, SetControl) and (frame := self._staged.set_parameter(message)) is not None:
+        if isinstance(message, SetControl) and (frame := staged.set_parameter(message)) is not None:
             if message.stamp_ns:
                 self._reports.append(Audible(message.target, message.stamp_ns, frame, 0))
             return frame
-        return stage, self._staged.horizon(stage)
+        return stage, staged.horizon(stage)
 
     def _change_insert(self, message: ToInsert) -> bool:
         """Act on the plugins of a place, at once."""
+        if isinstance(message, AttachInsert) and self._placed_by_host:
+            self.inserts.refuse(message)  # stages of the mix lie at other places than the host's, and have no taps
+            return False
         frame = self._mixed if self._begun else self._mixed + MIX_AHEAD_FRAMES  # where the pulls begin
-        path = None
-        if isinstance(message, AttachInsert):
-            if self._placed_by_host:  # stages of the mix lie at other places than the host's, and have no taps
-                self._paths.pop(message.segment, None)
-                return False
-            path = self._paths.pop(message.segment, None) or self._open_path(message)
-            if path is None:
-                return False
-            self._staged = self._staged or self._stages()
-        return self._staged is not None and self._staged.change(message, path, frame)
-
-    def _open_path(self, message: AttachInsert) -> ReturnPath | None:
-        if self.channels != CHANNELS:  # plugins are stereo
-            return None
-        try:
-            return ReturnPath(message, self.sample_rate, self.waits_for_plugins)
-        except PluginError:
-            return None
+        return self.inserts.change(message, frame)
 
     def _stages(self) -> StagedMix:
         parts = MixParts(self._decks, self._controls, self._bus, self._cue, self._messages)
@@ -301,7 +283,7 @@ class Mixer:
         elif isinstance(message, SetGrid):
             done = self._set_grid(message.grid, frame)
         elif isinstance(message, FreeLoop):
-            done = self._free_loop(message.loop)
+            done = self._returns.want(message.loop)
         elif isinstance(message, PlaceLoop | RemoveLoop | LaunchBank):
             deck_or_none = self._decks.get(message.deck)
             done = deck_or_none is not None and self._change_deck(deck_or_none, message, frame)
@@ -317,8 +299,8 @@ class Mixer:
         if self._placed_by_host:
             return True
         self._playheads = Playheads(grid)
-        if self._staged is not None:
-            self._staged.set_grid(grid, frame)
+        if self.inserts.staged is not None:
+            self.inserts.staged.set_grid(grid, frame)
         for deck in self._decks.values():
             deck.follow(self._playheads, frame, _GRID_FADE_FRAMES)
         return True
@@ -332,23 +314,9 @@ class Mixer:
             return deck.remove(message.bank, message.alpha, frame, message.fade_frames)
         loop = self._loops.admit(message.loop)
         # A loop that is being given back may be overwritten soon: it cannot be placed again.
-        if loop is None or message.loop.loop in self._freeing:
+        if loop is None or message.loop.loop in self._returns:
             return False
         deck.place(message.bank, message.alpha, loop, frame, message.fade_frames)
-        return True
-
-    def _free_loop(self, number: int) -> bool:
-        loop = self._loops.get(number)
-        if loop is None:
-            slot = self._loops.refused_slot(number)
-            if slot is not None:
-                self._reports.append(LoopFreed(number, slot))
-            return slot is not None
-        self._freeing[number] = loop.ref.slot
-        self._messages.drop_placements(number)
-        for deck in self._decks.values():
-            deck.forget(number)
-            deck.changed = True
         return True
 
     def _start_early(self, message: ToPlayer, frame: int) -> bool:
@@ -362,16 +330,13 @@ class Mixer:
         bus = np.zeros((frames, self._width), dtype=np.float32)
         end = self._mixed + frames
         try:
-            done = 0 if self._staged is None else self._mix_staged(self._staged, bus)
+            done = self.inserts.mix_into(bus, self._mixed)
+            self._mixed += done
             self._mix_into(bus[done:])
         finally:
             self._mixed = end
             limited = self._limit(bus)
         return limited
-
-    @property
-    def _width(self) -> int:
-        return self.channels if self._cue is None else 2 * self.channels
 
     def _limit(self, bus: Block) -> Block:
         if self._cue is None:
@@ -379,24 +344,14 @@ class Mixer:
         master, cued = bus[:, : self.channels], bus[:, self.channels :]
         return np.concatenate((self._limiter.process(master), self._cue.limiter.process(cued)), axis=1)
 
-    def _mix_staged(self, staged: StagedMix, bus: Block) -> int:
-        """Fill ``bus`` through the inserts; the frames that were done, fewer where the inserts have ended."""
-        ends_at = staged.ends_at
-        part = bus if ends_at is None else bus[: max(0, ends_at - self._mixed)]
-        until = self._mixed + len(part)
-        try:
-            staged.mix_into(part)
-        finally:
-            staged.continue_at(until)
-        if ends_at is not None and until >= ends_at:
-            self._end_inserts()
-        self._mixed = until
-        return len(part)
-
     def _after_voices(self) -> None:
-        self._report_launches()
-        if self._freeing:
-            self._report_freed_loops()
+        for deck in self._decks.values():
+            if deck.launched:
+                for launch, frame in deck.launched:
+                    self._reports.append(BankLanded(deck.name, launch.bank, frame, launch.asked_frame))
+                deck.launched.clear()
+        if self._returns:
+            self._reports += self._returns.given_back()
 
     def _mix_into(self, bus: Block) -> None:
         """Fill ``bus`` piece by piece: first everything that acts on a piece's first frame, then its sound."""
@@ -428,31 +383,6 @@ class Mixer:
             self._handle(message, start)
         self._messages.pop_while(start + PIECE_FRAMES, self._start_early)
         self._after_voices()
-
-    def _end_inserts(self) -> None:
-        """Mix without plugins from now on."""
-        if self._staged is not None:
-            self._past_gaps += self._staged.gaps
-            self._staged.close()
-            self._staged = None
-
-    def _report_launches(self) -> None:
-        for deck in self._decks.values():
-            if deck.launched:
-                for launch, frame in deck.launched:
-                    self._reports.append(BankLanded(deck.name, launch.bank, frame, launch.asked_frame))
-                deck.launched.clear()
-
-    def _report_freed_loops(self) -> None:
-        if not any(deck.changed for deck in self._decks.values()):
-            return
-        for deck in self._decks.values():
-            deck.changed = False
-        for number, slot in list(self._freeing.items()):
-            if not any(deck.holds(number) for deck in self._decks.values()):
-                del self._freeing[number]
-                self._loops.drop(number)
-                self._reports.append(LoopFreed(number, slot))
 
     def _piece_end(self, start: int, end: int) -> int:
         """The first frame after ``start`` on which anything begins or ends, at most ``end``."""

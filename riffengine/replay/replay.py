@@ -88,7 +88,7 @@ class Replay:
         grids = [entry.message.grid for entry in self._entries if isinstance(entry.message, SetGrid)]
         grid = grids[0] if grids else BeatGrid(self.sample_rate, 120.0)
         self._mixer = Mixer(self.sample_rate, grid, self._samples, decks, CHANNELS)
-        self._mixer.waits_for_plugins = True
+        self._mixer.inserts.waits = True
         self._hosts = ReplayHosts(self.sample_rate, opener)
         self.plugin_failures = plugin_failures(recording)
 

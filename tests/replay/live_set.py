@@ -86,7 +86,7 @@ class LiveSet:
         self._mixer = Mixer(
             RATE, self.grid, lambda ref: self._slots[ref.slot], ("a", "b"), 2, report_scheduled=journal is not None
         )
-        self._mixer.waits_for_plugins = plugins
+        self._mixer.inserts.waits = plugins
         self._callback = AudioCallback(self._mixer, None, VirtualClock())
         self._journal = None
         if journal is not None:
