@@ -206,6 +206,22 @@ def test_a_loop_range_that_the_host_does_not_tell_is_seen_the_second_time(rig: R
     assert rig.instance.ring.silent_frames - before == 500
 
 
+def test_a_loop_range_that_was_seen_is_forgotten_when_the_host_stops(rig: Rig) -> None:
+    host = rig.host()
+    for _turn in range(4):
+        rig.beat = 4.0
+        for _ in range(48):  # of 500 frames: one beat at 120 bpm
+            rig.play(host, 500)
+    assert rig.engine is not None
+    for _ in range(2):
+        host.run(500, Transport(4.0, playing=False))
+        rig.engine.fill()
+    rig.beat = 4.0
+    for _ in range(96):  # the host plays on beyond the end of the range
+        beat = rig.beat
+        assert right(rig.play(host, 500), beat)
+
+
 def test_a_step_of_the_tempo_is_crossfaded_and_never_far_from_the_beat(rig: Rig) -> None:
     host = rig.host()
     for bpm in (120.0, 174.0, 90.0, 91.0):

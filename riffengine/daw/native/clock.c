@@ -13,6 +13,7 @@
 #define QUIET_SHARE 2e-4
 #define TURN_BEATS 2e-3 /* two turns back at the same place are a loop range */
 #define NO_TURN -1e18
+#define SMOOTH 0.1 /* a host whose beats go on at our tempo to within this share has not jumped: we were wrong */
 
 void clock_reset(riff_clock *clock, double rate) {
     *clock = (riff_clock){.rate = rate, .bpm = 120.0, .told_bpm = 120.0, .turn_from = NO_TURN, .guess_bpm = 120.0};
@@ -27,6 +28,12 @@ static void learn(riff_clock *clock, double from, double to) {
     }
     clock->turn_from = to < from ? from : NO_TURN;
     clock->turn_to = to;
+}
+
+/* The loop range that was seen; the host may go anywhere from where it stands. */
+static void forget_turns(riff_clock *clock) {
+    if (clock->learnt) clock->loop = clock->learnt = false;
+    clock->turn_from = NO_TURN;
 }
 
 static void track(riff_clock *clock, double error, double since) {
@@ -60,8 +67,11 @@ bool clock_follow(riff_clock *clock, const riff_host *host, bool play_on) {
     }
     double bpm = guided && host->bpm > 0.0 ? host->bpm : clock->guess_bpm;
     bool ramp = fabs(bpm - clock->told_bpm) > 1e-9 * bpm;
-    double error = host->beat - clock->beat;
-    if (ramp || !rolled || !clock->rolling || fabs(error) > JUMP_BEATS) {
+    double error = host->beat - clock->beat, went = host->beat - clock->told_beat;
+    double expected = since * clock->bpm / 60.0 / clock->rate;
+    bool smooth = clock->tracks && fabs(went - expected) < SMOOTH * expected;
+    clock->told_beat = host->beat;
+    if (ramp || !rolled || !clock->rolling || (fabs(error) > JUMP_BEATS && !smooth)) {
         clock->tracks = false;
         clock->trim_bpm = clock->quiet = 0.0;
     }
@@ -69,6 +79,7 @@ bool clock_follow(riff_clock *clock, const riff_host *host, bool play_on) {
     clock->bpm = bpm + clock->trim_bpm;
     if (!guided || (play_on && !host->playing && !first)) return jumped; /* nobody says where we are: count on */
     if (!rolled || !clock->rolling) {
+        forget_turns(clock);
         clock->beat = host->beat;
         return jumped || fabs(error) > 1e-9;
     }

@@ -26,7 +26,7 @@ typedef struct {
     double rate;
     bool started, rolling;
     double beat, bpm;    /* of the next frame; bpm is told_bpm and trim_bpm */
-    double told_bpm;
+    double told_bpm, told_beat;
     double trim_bpm;     /* what the beats say beyond it: in a ramp Ardour tells the tempo at which the ramp began */
     bool tracks;         /* trim_bpm is in use */
     double since, quiet; /* frames since the host was followed, and since it has needed no trim */

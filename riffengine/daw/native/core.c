@@ -27,6 +27,7 @@ struct riff {
     riff_clock clock;
     riff_reader reader;
     const link_ring *ring; /* entered, for this block */
+    uint64_t ring_number;  /* of the ring that is read, 0: none */
     uint32_t whole, longest;
     int64_t frames, jumps;
     bool awaits_jump, stalled;
@@ -205,8 +206,10 @@ static void tell_midi(riff *self, ring_memory *ring, const riff_event *events, u
 
 static ring_memory *enter(riff *self) {
     const link_ring *ring = link_enter(&self->link);
-    if (ring != self->ring) {
-        self->ring = ring;
+    uint64_t number = ring == NULL ? 0 : ring->number;
+    self->ring = ring;
+    if (number != self->ring_number) {
+        self->ring_number = number;
         reader_reset(&self->reader, ring == NULL ? NULL : ring->memory, self->clock.rolling);
         self->awaits_jump = true;
         memset(self->heard, 0, sizeof self->heard);
@@ -335,6 +338,7 @@ void riff_activate(riff *self, double rate) {
     clock_reset(&self->clock, rate);
     reader_reset(&self->reader, NULL, false);
     self->ring = NULL;
+    self->ring_number = 0;
     self->longest = 0;
     link_choose(&self->link, (int)riff_get(self, RIFF_SOURCE), riff_get(self, RIFF_START) >= 0.5f);
     link_want(&self->link, (uint32_t)lround(rate), self->channels, self->kind == RIFF_STEMS ? name_stems : name_source);

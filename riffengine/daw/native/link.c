@@ -60,6 +60,7 @@ void link_choose(link_to_engine *link, int source, bool may_start) {
 /* --- rings ------------------------------------------------------------------------------------------------------ */
 
 static void use(link_to_engine *link, link_ring *ring) {
+    if (ring != NULL) ring->number = ++link->made;
     link_ring *before = atomic_exchange(&link->current, ring);
     if (before == NULL) return;
     before->retired_ns = now_ns();

@@ -14,8 +14,10 @@
 
 enum { LINK_INSTANCE = 64, LINK_WANTS = 256, LINK_STATE = 60001 };
 
-/* A mapped ring. Its address is not used for another one while the audio thread may still know it. */
+/* A mapped ring. Rings are told apart by their number: a host may call no block for so long that an address is used
+ * again. */
 typedef struct link_ring {
+    uint64_t number; /* from 1 on */
     ring_memory *memory;
     size_t bytes;
     int64_t retired_ns; /* 0: in use */
@@ -31,6 +33,7 @@ typedef struct {
     _Atomic(link_ring *) current; /* what the audio thread uses from its next block on */
     _Atomic(link_ring *) entered; /* what it uses now */
     link_ring *old;               /* mapped still, for a second at least */
+    uint64_t made;                /* rings so far */
     pthread_t thread;
     bool runs;
     int wake[2];
