@@ -1,14 +1,16 @@
 /* probe: an LV2 effect for tests, to stand behind ours on a track: it writes what it hears, and what the host says of
  * the time of just that block, to a file in the folder $RIFFENGINE_PROBE: 0.bin, 1.bin, … in the order of creation.
  *
- * A record is {f64 beat, f64 bpm, f64 speed, i64 song frame, i64 frames} and frames x 2 float32. beat is -1e9 where the
- * host has told none since the start.
+ * A record is {f64 beat, f64 bpm, f64 speed, i64 song frame, i64 frames, i64 ns of CLOCK_MONOTONIC} and frames x 2
+ * float32. beat is -1e9 where the host has told none since the start.
  */
+#define _GNU_SOURCE
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lv2/atom/atom.h"
 #include "lv2/atom/util.h"
@@ -108,7 +110,9 @@ static void take(probe *self, const LV2_Atom_Object *object) {
 
 static void hear(probe *self, uint32_t start, uint32_t end) {
     double head[3] = {self->known ? self->beat : -1e9, self->bpm, self->speed};
-    int64_t places[2] = {self->song, end - start};
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t places[3] = {self->song, end - start, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec};
     fwrite(head, sizeof head, 1, self->file);
     fwrite(places, sizeof places, 1, self->file);
     for (uint32_t i = start; i < end; i++) {

@@ -14,6 +14,7 @@ from riffengine.daw.build import NATIVE
 from riffengine.daw.ramp_engine import beats_of
 
 URI = "urn:riffengine:probe"
+_HEAD = struct.Struct("<dddqqq")
 
 _MANIFEST = f"""\
 @prefix lv2: <http://lv2plug.in/ns/lv2core#> .
@@ -81,6 +82,7 @@ class Sounded:
     bpm: float
     speed: float
     song: int
+    ns: int  # of the monotonic clock
     sound: np.ndarray
 
 
@@ -93,11 +95,11 @@ def read_probe(path: Path) -> Iterator[Heard]:
 def read_sound(path: Path) -> Iterator[Sounded]:
     data = path.read_bytes()
     at = 0
-    while at + 40 <= len(data):
-        beat, bpm, speed, song, frames = struct.unpack_from("<dddqq", data, at)
-        at += 40
+    while at + _HEAD.size <= len(data):
+        beat, bpm, speed, song, frames, ns = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
         if at + frames * 8 > len(data):
             return
         sound = np.frombuffer(data, np.float32, frames * 2, at).reshape(frames, 2)
         at += frames * 8
-        yield Sounded(beat, bpm, speed, song, sound)
+        yield Sounded(beat, bpm, speed, song, ns, sound)

@@ -41,6 +41,7 @@ def ardour(tmp_path_factory: pytest.TempPathFactory) -> ArdourSession:
             if line == "kill\n":
                 session.kill_engine()
                 session.start_engine("again.log")
+                session.answer("kill")
         assert running.wait() == 0, "".join(output)
         assert "saved\n" in output, "".join(output)
     finally:
@@ -108,6 +109,7 @@ def test_automation_reaches_the_engine_and_each_track_has_its_source(ardour: Ard
 def test_the_saved_session_asks_for_its_instances_and_plays_its_loop_range_and_a_ramp(ardour: ArdourSession) -> None:
     ardour.add_ranges(loop_seconds=(1, 2), end_seconds=6)
     ardour.start_engine("reopened.log")
+    ardour.answer("settle-reopened")
     running = ardour.run("ardour7-lua", str(SCRIPTS / "again.lua"), probes="reopened")
     output = running.communicate()[0]
     ardour.kill_engine()

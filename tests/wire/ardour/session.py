@@ -43,6 +43,7 @@ class ArdourSession:
         for bundle in _SPECIFICATIONS.glob("*.lv2"):  # Ardour takes every bundle of LV2_PATH; others take minutes
             if "lv2:Specification" in (bundle / "manifest.ttl").read_text(errors="replace"):
                 (self.plugins / bundle.name).symlink_to(bundle)
+        (folder / "answers").mkdir()
         home = folder / "home"
         home.mkdir()
         self.environment = {
@@ -51,6 +52,8 @@ class ArdourSession:
             "XDG_CONFIG_HOME": str(home / ".config"),
             "LV2_PATH": str(self.plugins),
             "SESSION_FOLDER": str(self.session),
+            "SCRIPTS": str(Path(__file__).parent),
+            "ANSWERS": str(folder / "answers"),
             "RIFFENGINE_DAW_SOCKET": str(folder / "daw.sock"),
         }
         self.engine: subprocess.Popen[str] | None = None
@@ -80,6 +83,10 @@ class ArdourSession:
             text=True,
             env=environment,
         )
+
+    def answer(self, word: str) -> None:
+        """Let the script go on, which has said ``word`` and waits."""
+        (self.folder / "answers" / word).touch()
 
     def heard(self, probes: str) -> list[list[Heard]]:
         """What each track has heard while it rolled, in the order of the tracks."""
