@@ -283,10 +283,7 @@ def main() -> None:
         killed = play(session, engine, "music.lua", "live", options.settle)
         session.add_ranges(loop_seconds=(1, 2), end_seconds=6)
         play(session, engine, "again.lua", "reopened", options.settle)
-        words = ("-b", "float", "-o", str(folder / "export.wav"), str(session.session), "set")
-        exporting = session.run("ardour7-export", *words, probes="export")
-        output = exporting.communicate()[0]
-        assert exporting.returncode == 0, output
+        session.export(folder / "export.wav", "export")
     finally:
         print(engine.stop()[-500:])
     files = [soundfile.read(folder / name, dtype="float32")[0] for name in ("set.wav", "after.wav")]

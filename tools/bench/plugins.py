@@ -1,5 +1,7 @@
 """What hosted plugins cost, and how soon they obey: ``python -m tools.bench.plugins [--block 128] [--seconds 20]``.
 
+With ``--ten`` a set plays through ten effects in a row, on deck a, at 128 and at 512 frames.
+
 Two decks and the master each go through reverb, compressor and equaliser (or ``--chain``) in real host processes, while
 a paced output pulls blocks in real time, as in the player. Printed are, in the same run with and without the plugins:
 
@@ -42,19 +44,27 @@ CHAIN = (
     "lv2:http://gareus.org/oss/lv2/fil4#stereo",
 )
 PLACES = ("deck/a", "deck/b", "master")
+CALF = "lv2:http://calf.sourceforge.net/plugins/"
+TEN = (
+    *(CALF + name for name in ("Filter", "Flanger", "Phaser", "MultiChorus", "VintageDelay", "Compressor")),
+    "lv2:http://gareus.org/oss/lv2/fil4#stereo",
+    "lv2:urn:dragonfly:plate",
+    "lv2:http://gareus.org/oss/lv2/darc#stereo",
+    "lv2:http://gareus.org/oss/lv2/dpl#stereo",
+)
 
 
 class Hosted:
     """One host process and its shared memory."""
 
-    def __init__(self, place: str, references: Sequence[str]) -> None:
-        self.place = place
+    def __init__(self, place: str, references: Sequence[str], log: str = "") -> None:
+        self.place, self.log = place, log
         self.blocks = PluginBlocks.create()
         self.chain = PluginChain(tuple(HostedPlugin(reference) for reference in references))
         self.ready = self.start(False)
 
     def start(self, takes_over: bool, spare: PluginHost | None = None) -> HostReady:
-        options = HostOptions(self.blocks.name, RATE, self.chain, takes_over=takes_over)
+        options = HostOptions(self.blocks.name, RATE, self.chain, takes_over=takes_over, log=self.log)
         self.host = spare or PluginHost()
         self.host.options = options
         self.host.start()
@@ -130,12 +140,28 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--chain", nargs="*", default=list(CHAIN))
+    parser.add_argument("--ten", action="store_true", help="ten effects in a row on one deck, at 128 and 512 frames")
     options = parser.parse_args()
     load, python = os.getloadavg()[0], platform.python_version()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, Python {python}")
-    block, seconds = options.block, options.seconds
-    hosts = [Hosted(place, options.chain) for place in PLACES]
+    places, chain = (PLACES[:1], TEN) if options.ten else (PLACES, tuple(options.chain))
+    hosts = [Hosted(place, chain) for place in places]
     raise_priority(10)  # as the player has; before the thread of the output is made
+    for block in (128, 512) if options.ten else (options.block,):
+        measure(hosts, block, options.seconds)
+    spare = PluginHost.spare()
+    time.sleep(3.0)
+    hosts[0].host.kill()
+    began = time.perf_counter()
+    hosts[0].start(True, spare)
+    print(f"a killed host is ready again after {1000 * (time.perf_counter() - began):.0f} ms")
+    for hosted in hosts:
+        hosted.host.close()
+        hosted.blocks.close()
+
+
+def measure(hosts: Sequence[Hosted], block: int, seconds: float) -> None:
+    """Play without plugins, then with those of ``hosts``, and print both."""
     print(f"{block} frames at {RATE} Hz: a block every {1e6 * block / RATE:.0f} us")
     plain, late, _ = play(playing([]), block, seconds, 0.05, [])
     print(f"player without plugins: {_shown(plain)}, {late} late")
@@ -149,22 +175,13 @@ def main() -> None:
     taken, late, ears = play(mixer, block, seconds, 0.05, knob)
     share = (sum(hosted.processor_seconds() for hosted in hosts) - before) / seconds
     latencies = ", ".join(str(hosted.ready.latency) for hosted in hosts)
-    plugins = f"{len(options.chain)} plugins on {len(PLACES)} places (latency {latencies})"
+    plugins = f"{len(hosts[0].chain.plugins)} plugins on {len(hosts)} places (latency {latencies})"
     print(f"player with {plugins}: {_shown(taken)}, {late} late")
     print(f"gaps: {mixer.counters.plugin_gaps}; hosts: {100 * share:.1f} % of a core")
     ears = [ms + 1000 * block / RATE for ms in ears]
     if ears:
         p50, p95 = np.percentile(ears, [50, 95])
         print(f"knob to ear, with one block for the device: p50 {p50:.1f} ms, p95 {p95:.1f} ms, of {len(ears)} moves")
-    spare = PluginHost.spare()
-    time.sleep(3.0)
-    hosts[0].host.kill()
-    began = time.perf_counter()
-    hosts[0].start(True, spare)
-    print(f"a killed host is ready again after {1000 * (time.perf_counter() - began):.0f} ms")
-    for hosted in hosts:
-        hosted.host.close()
-        hosted.blocks.close()
 
 
 def _shown(taken: np.ndarray) -> str:
