@@ -26,16 +26,16 @@ def stem_source(deck: int, stem: int) -> int:
 
 
 class Engine:
-    """``riffengine play`` in ``folder``; it writes ``set.wav`` there."""
+    """``riffengine play`` in ``folder``; it writes ``set.wav`` there. ``before``: a command that starts a command."""
 
-    def __init__(self, folder: Path, preset: str, *words: str) -> None:
-        self.folder, self.words = folder, words
+    def __init__(self, folder: Path, preset: str, *words: str, before: tuple[str, ...] = ()) -> None:
+        self.folder, self.words, self.before = folder, words, before
         (folder / "set.yaml").write_text(preset)
         self.log = (folder / "log.txt").open("ab")
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "riffengine", "play", "set.yaml", "--no-osc", "--no-midi", *self.words]
+        command = [*self.before, sys.executable, "-m", "riffengine", "play", "set.yaml", "--no-osc", "--no-midi", *self.words]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=self.log, stderr=self.log)
 
     def wait_for_music(self, times: int = 1) -> None:

@@ -22,7 +22,7 @@ name: daw test
 tempo: 120
 steps: 4
 draft_steps: 4
-deck: {a: {prompt: "techno, driving", seed: 3}}
+deck: {a: {prompt: "techno, driving", seed: 3, fx: ["lv2:urn:dragonfly:plate"]}}
 output: {to: daw, fade_in: 0.02, fade_out: 0.3}
 """
 
@@ -105,7 +105,8 @@ def test_every_frame_is_the_music_of_its_beat_and_is_recorded_as_heard(set_up: t
         np.testing.assert_allclose(daw.render(4.0)[0], music.at(0.0, round(4.0 * RATE / BLOCK) * BLOCK), atol=1e-6)
     finally:
         daw.close()
-    engine.stop()
+    said = engine.stop()
+    assert said.count("lv2:urn:dragonfly:plate is not loaded: a set on the tracks of a DAW has its effects there") == 1
     recorded = soundfile.read(engine.folder / "set.wav", dtype="float32")[0]
     place = 0
     for part in parts:  # in the order in which they were heard
