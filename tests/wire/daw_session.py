@@ -35,7 +35,8 @@ class Engine:
         self.start()
 
     def start(self) -> None:
-        command = [*self.before, sys.executable, "-m", "riffengine", "play", "set.yaml", "--no-osc", "--no-midi", *self.words]
+        engine = (sys.executable, "-m", "riffengine", "play", "set.yaml", "--no-osc", "--no-midi")
+        command = [*self.before, *engine, *self.words]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=self.log, stderr=self.log)
 
     def wait_for_music(self, times: int = 1) -> None:
