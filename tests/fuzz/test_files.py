@@ -45,7 +45,6 @@ from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.riffusion.codec import RiffusionParams
 from riffengine.renderer.riffusion.lora import _read as read_lora
 from riffengine.renderer.riffusion.spectrogram_image import read_picture, write_picture
-from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
 from riffengine.renderer.riffusion.unpickle import reason, tensors_in
 from riffengine.replay.player_log import read_player_log
 from riffengine.session.controller_map import read_map
