@@ -13,6 +13,7 @@ def _requests() -> int:
 
 
 def test_changes_of_the_prompt_leave_a_bounded_number_of_requests() -> None:
+    others = _requests()  # of tests that ran before in this process
     sim = SchedulerSimulation().run_to(10 * 48000)
     counts = []
     for number in range(3000):
@@ -23,4 +24,4 @@ def test_changes_of_the_prompt_leave_a_bounded_number_of_requests() -> None:
         if number % 1000 == 999:
             counts.append(_requests())
     assert counts[2] < counts[0] + 200
-    assert counts[2] < 4 * IDS_KEPT
+    assert counts[2] - others < 4 * IDS_KEPT
