@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -20,7 +19,7 @@ from riffengine.web.feeds import EncoderMaker, Feeds
 from riffengine.web.ogg import OggOpusEncoder
 from riffengine.web.options import Role, WebLimits
 from riffengine.web.responses import plain
-from riffengine.web.sockets import open_socket
+from riffengine.web.sockets import bound_buffers, hang_up, open_socket, send_frame
 from riffengine.web.stream_encoders import FileStreamEncoder
 
 _BUFFER_BYTES = 1 << 16  # of one listener, in the program and in the system each: 0.4 s of PCM, 0.6 s of FLAC
@@ -29,22 +28,6 @@ STREAMS = {
     "/stream.ogg": ("ogg", "audio/ogg"),
     "/stream.mp3": ("mp3", "audio/mpeg"),
 }
-
-
-def _bound_buffers(request: web.BaseRequest) -> None:
-    """Let the system keep little for one listener: else it takes megabytes before anybody notices that none is read."""
-    transport = request.transport
-    if transport is None:
-        return
-    transport.set_write_buffer_limits(high=_BUFFER_BYTES)
-    with contextlib.suppress(OSError):
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-
-
-def _hang_up(request: web.BaseRequest) -> None:
-    """End the connection at once: to one who does not read nothing can be said, not even that it ends."""
-    if request.transport is not None:
-        request.transport.abort()
 
 
 def audio_makers() -> Mapping[str, EncoderMaker]:
@@ -83,30 +66,27 @@ class AudioRoutes:
             codec = "pcm"
         if len(self.feeds) >= self._limits.most_listeners:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{self._limits.most_listeners} listen already")
-        _bound_buffers(request)
+        bound_buffers(request, _BUFFER_BYTES)
         wire = await open_socket(request, self._http)
         if isinstance(wire, web.Response):
             return wire
 
         async def send(data: bytes | str) -> None:
-            await (wire.send_bytes(data) if isinstance(data, bytes) else wire.send_str(data))
+            await send_frame(request, data, _BUFFER_BYTES)
 
         async with self.feeds.listener(codec) as (encoder, listener):
             await wire.send_str(format_text(codec, encoder, self._tap.channels, self._tap.sample_rate))
             await wire.send_str(grid_text(encoder, self._grid(), self._loop_beats, reset=True))
             sending = asyncio.get_running_loop().create_task(listener.run(send))
-            sending.add_done_callback(lambda done: _hang_up(request))
+            sending.add_done_callback(lambda done: hang_up(request))
             try:
                 async for _ in wire:  # a listener says nothing; the loop ends when it goes
                     pass
             finally:
-                await self._end_sending(sending, request)
+                sending.cancel()
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
+                    await sending
         return wire
-
-    async def _end_sending(self, sending: asyncio.Task[None], request: web.BaseRequest) -> None:
-        sending.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
-            await sending
 
     async def stream(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
         """``/stream.…``: an endless file."""
@@ -125,7 +105,7 @@ class AudioRoutes:
                 **SECURITY_HEADERS,
             }
         )
-        _bound_buffers(request)
+        bound_buffers(request, _BUFFER_BYTES)
         await response.prepare(request)
 
         async def send(data: bytes | str) -> None:
@@ -137,5 +117,5 @@ class AudioRoutes:
                 if encoder.head:
                     await response.write(encoder.head)
                 await listener.run(send)
-        _hang_up(request)  # it has read too slowly, or has gone
+        hang_up(request)  # it has read too slowly, or has gone
         return response

@@ -7,8 +7,11 @@ import json
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.web.packets import Encoder
 
-TARGET_SECONDS = {"pcm": 0.060, "opus": 0.080}
-"""How far behind the newest packet a page should play: on loopback gaps between packets reach 50 ms (p99)."""
+TARGET_SECONDS = {"pcm": 0.060, "opus": 0.060}
+"""How far behind the newest packet a page should play: on loopback gaps between packets reach 50 ms (p99).
+
+Opus has some 5 ms of delay besides: its look-ahead, the resampler and the browser's decoder.
+"""
 
 
 def format_text(codec: str, encoder: Encoder, channels: int, source_rate: int) -> str:

@@ -55,10 +55,10 @@ class OggOpusEncoder:
     """An endless Ogg Opus stream; a client that comes later gets ``head`` and then pages from the present one on."""
 
     rate = OPUS_RATE
-    packet_frames = OpusEncoder.packet_frames
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._opus = OpusEncoder(sample_rate, channels, plain=True)
+        self.packet_frames = self._opus.packet_frames
         self._granule = 0
         self.head = opus_head(channels, self._opus.look_ahead, sample_rate)
 

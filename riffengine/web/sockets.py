@@ -1,7 +1,11 @@
-"""How every WebSocket of the server begins: bounded messages, a heartbeat, a lasting connection, our headers."""
+"""Long connections: how a WebSocket begins, how little the system keeps for one client, and how one is hung up."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+import struct
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,6 +15,8 @@ from riffengine.web.access import SECURITY_HEADERS
 from riffengine.web.responses import plain
 
 _HEARTBEAT_SECONDS = 20.0
+_LOOK_SECONDS = 0.02  # at a client that reads slowly
+_SHORT, _LONG = struct.Struct("!BB"), struct.Struct("!BBH")  # heads of a frame; the longest has 64 kB
 _SILENT_BYTES = 256  # of a message from a client that only receives
 
 
@@ -26,3 +32,39 @@ async def open_socket(
     wire.headers.update(SECURITY_HEADERS)
     await wire.prepare(request)
     return wire
+
+
+def bound_buffers(request: web.BaseRequest, most_bytes: int) -> None:
+    """Let program and system keep ``most_bytes`` each for one client.
+
+    Else they take megabytes before anybody notices that none is read.
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    transport.set_write_buffer_limits(high=most_bytes)
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, most_bytes)
+
+
+async def send_frame(request: web.BaseRequest, data: bytes | str, most_waiting: int) -> None:
+    """Send one message on the open socket of ``request``, and wait while more than ``most_waiting`` bytes are untaken.
+
+    The frame (RFC 6455, unmasked and whole) goes straight to the transport: with a hundred listeners, the general
+    path of the library took most of the server's time. ``ConnectionError`` when the client has gone.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client has gone")
+    payload = data.encode() if isinstance(data, str) else data
+    kind, length = 0x81 if isinstance(data, str) else 0x82, len(payload)
+    head = _SHORT.pack(kind, length) if length < 126 else _LONG.pack(kind, 126, length)
+    transport.write(head + payload)
+    while transport.get_write_buffer_size() > most_waiting and not transport.is_closing():
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def hang_up(request: web.BaseRequest) -> None:
+    """End the connection at once: to one who does not read nothing can be said, not even that it ends."""
+    if request.transport is not None:
+        request.transport.abort()

@@ -26,10 +26,11 @@ from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Projection
 from riffengine.web.responses import plain
-from riffengine.web.sockets import open_socket
+from riffengine.web.sockets import bound_buffers, hang_up, open_socket, send_frame
 from riffengine.web.spectrum_feed import SpectrumFeed
 
 _MOST_WATCHERS = 64
+_BUFFER_BYTES = 1 << 14  # of one watcher, in the program and in the system each: 2 s at 120 bpm
 _LOOPS, _SEEDS = "/loops/", "/seeds/"
 Handler = Callable[[web.BaseRequest, Role], Awaitable[web.StreamResponse]]
 
@@ -83,20 +84,20 @@ class StageRoutes:
         """``/ws/spectrum``: columns of the spectrogram of what is played."""
         if len(self._spectrum) >= _MOST_WATCHERS:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_WATCHERS} watch already")
+        bound_buffers(request, _BUFFER_BYTES)
         wire = await open_socket(request, self._http)
         if isinstance(wire, web.Response):
             return wire
 
         async def send(data: bytes | str) -> None:
-            assert isinstance(data, bytes)
-            await wire.send_bytes(data)
+            await send_frame(request, data, _BUFFER_BYTES)
 
         async with self._spectrum.watcher() as watcher:
             sending = asyncio.get_running_loop().create_task(watcher.run(send))
+            sending.add_done_callback(lambda done: hang_up(request))
             try:
                 async for _ in wire:  # a watcher says nothing; the loop ends when it goes
-                    if sending.done():
-                        break
+                    pass
             finally:
                 sending.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):

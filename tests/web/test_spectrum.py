@@ -11,6 +11,7 @@ from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import LoopRef
 from riffengine.transport.beat_grid import BeatGrid
 from riffengine.web.loop_pictures import LoopPictures
+from riffengine.web.options import WebLimits
 from riffengine.web.spectrum import BANDS, COLUMNS_PER_BEAT, columns_at, loop_columns
 from tests.web.site import RATE, run, site
 
@@ -84,5 +85,29 @@ def test_seed_pictures_have_the_names_of_riffusion_and_no_name_is_a_path() -> No
                 assert answer.status == status, name
             for path in ("/loops/1", "/loops/1.png", "/loops/x", "/loops/1/../2"):
                 assert (await on.client.get(f"{on.url}{path}")).status == 404
+
+    run(body)
+
+
+def test_a_watcher_who_never_reads_is_hung_up() -> None:
+    async def body() -> None:
+        async with site(limits=WebLimits(stalled_seconds=0.2)) as on:
+            on.show(BeatGrid(RATE, 120.0))
+            watchers = on.server._stage._spectrum
+            asleep = await on.client.ws_connect(f"{on.url}/ws/spectrum")
+            asleep._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+            awake = await on.client.ws_connect(f"{on.url}/ws/spectrum")
+            reading = asyncio.create_task(awake.receive_bytes())
+            second = np.random.default_rng(1).uniform(-0.5, 0.5, (RATE, 2))
+            async with asyncio.timeout(60):
+                while len(watchers) > 1:
+                    on.play(second)  # the system keeps some 100 kB for it, which are 12 s of columns
+                    await asyncio.sleep(0.02)
+                    if reading.done():
+                        assert len(reading.result()) > 0
+                        reading = asyncio.create_task(awake.receive_bytes())
+            on.play(second)
+            assert len(await reading) > 0
+            await awake.close()
 
     run(body)

@@ -1,6 +1,7 @@
 """How far the sound in a page is behind the engine: a real set, real Chromium, every tenth of a second.
 
-    .venv/bin/python -m tools.bench.web_latency --codec pcm --seconds 600
+    .venv/bin/python -m tools.bench.web_latency --seconds 540                  # PCM and Opus, two tabs at once
+    .venv/bin/python -m tools.bench.web_latency --codec pcm --seconds 60
 
 From the moment at which the player hands over a block (its last sample) to the moment at which the page's AudioWorklet
 is asked for that sample; the sound device comes after that. The clock of both is the machine's: the worklet notes the
@@ -95,14 +96,18 @@ async def measure(page: Page, running: WebSet, codec: str, seconds: float) -> No
 
 
 async def run(arguments: argparse.Namespace) -> None:
+    codecs = arguments.codec or ["pcm", "opus"]
     with web_set(arguments.port, *arguments.option) as running:
         async with chromium() as page:
-            await measure(page, running, arguments.codec, arguments.seconds)
+            pages = [page, *[await page.tab() for _ in codecs[1:]]]
+            async with asyncio.TaskGroup() as group:
+                for tab, codec in zip(pages, codecs, strict=True):
+                    group.create_task(measure(tab, running, codec, arguments.seconds))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--codec", default="pcm", choices=("pcm", "opus"))
+    parser.add_argument("--codec", action="append", choices=("pcm", "opus"), help="may be repeated; default: both")
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--port", type=int, default=9488)
     parser.add_argument("--option", action="append", default=[], help="of `riffengine play`; may be repeated")

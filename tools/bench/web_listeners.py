@@ -11,14 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import platform
-import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import aiohttp
+
+from tools.bench.web_set import WebSet, machine_text, web_set
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -31,20 +29,6 @@ def cpu_seconds(pid: int) -> float:
 def resident_mb(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def web_pid(engine: int, port: int) -> int:
-    """The child of ``engine`` that listens on ``port``."""
-    inodes = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-              if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"}  # fmt: skip
-    for path in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            held = {str(link.readlink()) for link in path.iterdir()}
-        except OSError:
-            continue
-        if any(f"socket:[{inode}]" in held for inode in inodes):
-            return int(path.parent.name)
-    raise SystemExit("the web server was not found")
 
 
 async def welcome(client: aiohttp.ClientSession, url: str) -> dict[str, float]:
@@ -63,6 +47,7 @@ async def measure(client: aiohttp.ClientSession, url: str, pid: int, seconds: fl
 
 
 async def listen(client: aiohttp.ClientSession, url: str, codec: str, reads: bool, counts: list[int]) -> None:
+    """Listen for ever; one who does not read is hung up after a while."""
     async with client.ws_connect(f"{url}/ws/audio?codec={codec}", max_msg_size=0) as wire:
         if not reads:
             wire._response.connection.transport.pause_reading()  # type: ignore[union-attr]
@@ -71,12 +56,12 @@ async def listen(client: aiohttp.ClientSession, url: str, codec: str, reads: boo
             counts[0] += message.type is aiohttp.WSMsgType.BINARY
 
 
-async def run(arguments: argparse.Namespace, engine: subprocess.Popen[str], url: str) -> None:
-    pid = web_pid(engine.pid, int(url.rsplit(":", 1)[1]))
+async def run(arguments: argparse.Namespace, running: WebSet) -> None:
+    url, pid, seconds = running.url, running.web_pid, arguments.seconds
     counts = [0]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
         await asyncio.sleep(5.0)
-        rows = [("no listeners", await measure(client, url, pid, arguments.seconds))]
+        rows = [("no listeners", await measure(client, url, pid, seconds))]
         tasks = [
             asyncio.create_task(listen(client, url, arguments.codec, number >= arguments.dead, counts))
             for number in range(arguments.listeners)
@@ -85,17 +70,17 @@ async def run(arguments: argparse.Namespace, engine: subprocess.Popen[str], url:
         name = f"{arguments.listeners} of {arguments.codec}, {arguments.dead} never read"
         began = time.perf_counter()
         counts[0] = 0
-        rows.append((name, await measure(client, url, pid, arguments.seconds)))
+        rows.append((name, await measure(client, url, pid, seconds)))
         heard = counts[0] / (time.perf_counter() - began) / max(1, arguments.listeners - arguments.dead)
-        rows.append((f"{name}, again", await measure(client, url, pid, arguments.seconds)))
+        rows.append((f"{name}, again", await measure(client, url, pid, seconds)))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(2.0)
-        rows.append(("no listeners again", await measure(client, url, pid, arguments.seconds)))
-    print(f"{'':34} {'of a core':>10} {'resident':>10} {'underruns':>10}")
+        rows.append(("no listeners again", await measure(client, url, pid, seconds)))
+    print(f"{'':36} {'of a core':>10} {'resident':>10} {'underruns':>10}")
     for name, (share, megabytes, underruns) in rows:
-        print(f"{name:34} {100 * share:9.1f}% {megabytes:7.0f} MB {underruns:10}")
+        print(f"{name:36} {100 * share:9.1f}% {megabytes:7.0f} MB {underruns:10}")
     print(f"a reading listener got {heard:.1f} packets a second")
 
 
@@ -107,25 +92,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--port", type=int, default=9489)
     arguments = parser.parse_args()
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {load}")
-    print(f"aiohttp {aiohttp.__version__}, Python {platform.python_version()}")
-    command = [sys.executable, "-m", "riffengine", "play", "--web", str(arguments.port), "--output", "paced"]
-    engine = subprocess.Popen(
-        [*command, "--no-osc", "--no-midi"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert engine.stdout is not None
-    url = ""
-    for line in engine.stdout:
-        if found := re.search(r"web: (http\S+?)/?\s", line):
-            url = found[1]
-        if " deck a: " in line:
-            break
-    try:
-        asyncio.run(run(arguments, engine, url))
-    finally:
-        engine.terminate()
-        engine.wait(20)
+    print(machine_text())
+    with web_set(arguments.port) as running:
+        asyncio.run(run(arguments, running))
 
 
 if __name__ == "__main__":
