@@ -196,7 +196,7 @@ class Controls:
             client.refuse(request_id, "only a performer opens a link")
             return
         try:
-            wanted, differences, notes = self._sharing.opened(text, self._projection.values)
+            wanted, differences = self._sharing.opened(text, self._projection.values)
         except ControlError as error:
             client.refuse(request_id, str(error))
             return
@@ -204,8 +204,14 @@ class Controls:
             self._set(client, None, path, value, client.name)
         client.send(
             {"type": "opened", "id": request_id, "ok": True, "set": len(wanted), "same": not differences,
-             "notes": [*differences, *notes]}
+             "notes": list(differences)}
         )  # fmt: skip
+
+    def plugins_changed(self) -> None:
+        """Parameters have come or gone, or have new values: set those of the plugins of an opened link."""
+        for path, value in self._sharing.changes(self._projection.values).items():
+            self._number += 1  # nobody waits for the answer
+            self._submit(Submit(self._number, Command(path, value, "web:link", self._clock.now_ns())))
 
     def _vote(self, client: _Client, request_id: Any, text: str) -> None:
         if client.role is Role.LISTENER:

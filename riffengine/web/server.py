@@ -36,7 +36,7 @@ from riffengine.web.engine_pipe import EnginePipe
 from riffengine.web.history import History, file_name, flac_file
 from riffengine.web.icecast import IcecastSource
 from riffengine.web.invitation import invitation
-from riffengine.web.messages import Alive, Answered, Figures, Opened, Told, ToWeb, WholeState
+from riffengine.web.messages import Alive, Answered, Changes, Figures, Opened, Parameters, Told, ToWeb, WholeState
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Message, Projection
@@ -87,13 +87,14 @@ class WebServer:
         self._pipe = EnginePipe(connection, self._on_message, self._engine_ended)
         self._projection = Projection(start, tap.sample_rate)
         self._audio = AudioRoutes(tap, lambda: self._projection.grid, start.loop_beats, self._http, start.limits)
+        self._sharing = Sharing(start.model, start.loop_beats, tap.sample_rate, start.parameters)
         self._controls = Controls(
             self._projection,
             self._pipe.send,
             self._clock,
             self._clock_message,
             Suggestions(family_of(start.model).vocabulary(start.model)),
-            Sharing(start.model, start.loop_beats, start.parameters),
+            self._sharing,
             start.limits,
         )
         self._controls.guest = frozenset(start.options.guest)
@@ -208,10 +209,14 @@ class WebServer:
             self._stage.figures(message)
         if isinstance(message, WholeState):
             self._controls.forget_commands()
+        if isinstance(message, Parameters):
+            self._sharing.parameters = message.parameters
         before = self._projection.grid
         for_all = self._projection.handle(message)
         if for_all is not None:
             self._controls.broadcast(for_all)
+        if isinstance(message, Parameters | Changes | WholeState):
+            self._controls.plugins_changed()
         if self._projection.grid != before:
             self._audio.tell_grid(self._projection.grid, reset=self._projection.grid.bpm != before.bpm)
 
