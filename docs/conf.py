@@ -39,7 +39,8 @@ autodoc_default_options = {"members": True, "imported-members": True}
 
 CHAPTERS: dict[str, list[str]] = {
     "Play": ["docs/install", "docs/play", "docs/presets", "docs/parameters", "docs/midi", "docs/controllers",
-             "docs/osc", "docs/web", "docs/riffusion-app", "docs/daw", "docs/agents", "docs/plugins", "docs/headless"],
+             "docs/osc", "docs/web", "docs/riffusion-app", "docs/daw", "docs/agents", "docs/plugins", "docs/headless",
+             "docs/scale"],
     "Models": ["docs/models", "riffengine/weights/MODEL_CARD", "tools/train/README", "tools/train/tried"],
     "Listen and look": ["docs/examples", "docs/pictures"],
     "Measured": ["docs/measured", "tools/bench/results/README"],

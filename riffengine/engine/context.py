@@ -28,6 +28,7 @@ from riffengine.performance.latency import LatencyCsv
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
+from riffengine.pool.options import PoolOptions
 from riffengine.processes.audio import CHANNELS
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.loop_store import LoopStore
@@ -109,6 +110,13 @@ class EngineContext:
             warm, warm, steps=1, bpm=bpm, beats=session.loop_beats, sample_rate=session.audio.sample_rate
         )
         return RendererOptions(store.name, store.slots, slot_floats(session), session.model, warm=request)
+
+    def pool_options(self) -> PoolOptions | None:
+        """What the pool process is started with in place of a renderer process; ``None`` where the set has no pool."""
+        pool = self.session.pool
+        if not pool.used:
+            return None
+        return PoolOptions(self.renderer_options(), pool.renderers, (), pool.memory_mb, pool.cache, pool.cache_mb)
 
     def player_options(self) -> PlayerOptions:
         """What the player process is started with."""

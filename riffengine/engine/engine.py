@@ -68,7 +68,7 @@ class Engine:
         self._observers = observers
         self._context = context = build_context(session, options, clock, observers.say)
         self._recovery = context.recovery
-        self._renderer = RendererLink(context.renderer_options(), self, context)
+        self._renderer = RendererLink(context.pool_options() or context.renderer_options(), self, context)
         self._player = PlayerLink(context.player_options(), self, context)
         self.plugins = self._plugin_rack()
         context.surfaces.join(self.plugins)

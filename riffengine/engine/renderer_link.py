@@ -1,4 +1,4 @@
-"""RendererLink: the renderer process as the engine sees it: sent to, received from, started again when it dies."""
+"""RendererLink: the renderer process, or a pool in its place, as the engine sees it; started again when it dies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 from riffengine.engine.context import EngineContext
 from riffengine.engine.process_link import ProcessLink
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
-from riffengine.processes.render_messages import Alive, Cancel, Cancelled, Delivery, Failed, FromRenderer, Ready, Render
+from riffengine.pool.options import PoolOptions
+from riffengine.pool.process import PoolProcess
+from riffengine.processes.render_messages import (
+    Alive,
+    Cancel,
+    Cancelled,
+    Delivery,
+    Failed,
+    FromRenderer,
+    PoolReport,
+    Ready,
+    Render,
+    SeatsChanged,
+)
 from riffengine.renderer.process import RendererOptions, RendererProcess
 
 if TYPE_CHECKING:
@@ -18,12 +31,13 @@ _FIRST_TRIES = len(_POLICY.pauses_seconds)  # a renderer that never was ready is
 _STOP_SECONDS = 0.1
 
 
-class RendererLink(ProcessLink[RendererProcess]):
+class RendererLink(ProcessLink[RendererProcess | PoolProcess]):
     """Keeps a renderer running and tells the Conductor what it says. Belongs to the event loop's thread."""
 
-    def __init__(self, options: RendererOptions, engine: Engine, context: EngineContext) -> None:
+    def __init__(self, options: RendererOptions | PoolOptions, engine: Engine, context: EngineContext) -> None:
         self._engine, self._context = engine, context
-        process = RendererProcess(options)
+        self.pool: PoolReport | None = None  # the last that a pool has said of itself
+        process = PoolProcess(options) if isinstance(options, PoolOptions) else RendererProcess(options)
         supervisor = Supervisor(
             process, _POLICY, context.clock, self._on_message, lambda: None, self._on_lost, engine.fail
         )
@@ -49,6 +63,10 @@ class RendererLink(ProcessLink[RendererProcess]):
             case Ready():
                 self._was_ready = True
                 engine.carry_out(conductor.renderer_ready(frame, message))
+            case SeatsChanged():
+                engine.carry_out(conductor.seats_changed(frame, message))
+            case PoolReport():
+                self.pool = message
             case Delivery():
                 for remark in message.remarks:
                     engine.say(remark)

@@ -35,6 +35,8 @@ class Render:
     job: int
     request: RenderRequest
     slot: int
+    seconds_left: float | None = None  # until it is needed, counted from now; ``None``: by no certain time
+    bank: str = ""  # renditions of one bank are made by renderers of one numeric kind
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,11 @@ class Shutdown:
 
 @dataclass(frozen=True)
 class Ready:
-    """The model is loaded and warm. ``stems`` and ``vocabulary`` are what this family declares."""
+    """The model is loaded and warm. ``stems`` and ``vocabulary`` are what this family declares.
+
+    ``seats`` jobs are rendered at the same time. ``kind`` is the numeric kind: renderers of one kind and one
+    ``weights_digest`` give equal samples for equal requests; "" is not known.
+    """
 
     model: str
     stems: tuple[str, ...]
@@ -62,6 +68,38 @@ class Ready:
     vocabulary: tuple[str, ...]
     load_seconds: float
     weights_digest: str
+    seats: int = 1
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class SeatsChanged:
+    """The renderer now renders ``seats`` jobs at the same time; ``reason`` is for a person, "" where it is no news."""
+
+    seats: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PoolReport:
+    """What a pool of renderers has, and what it has done since it began; about once a second while anything changes.
+
+    ``wasted_seconds`` of ``worked_seconds`` (of seats) made results that nobody took.
+    """
+
+    members: int
+    seats: int
+    busy: int
+    waiting: int
+    delivered: int
+    hits: int
+    hedges: int
+    retries: int
+    lost: int
+    silences: int
+    disagreements: int
+    worked_seconds: float
+    wasted_seconds: float
 
 
 @dataclass(frozen=True)
@@ -112,4 +150,4 @@ class Alive:
 
 
 ToRenderer = Render | Cancel | Shutdown
-FromRenderer = Ready | Delivery | Cancelled | Failed | Alive
+FromRenderer = Ready | SeatsChanged | PoolReport | Delivery | Cancelled | Failed | Alive

@@ -133,7 +133,7 @@ class DiskFileHashes:
         return self._hashes[path]
 
 
-def _file_of(path: str) -> str:
+def named_file(path: str) -> str:
     """The file that ``path`` names: options after ``?`` are removed, and the name of a seed image is looked up."""
     plain = path if Path(path).is_file() else path.partition("?")[0]
     shipped = Path(__file__).parents[1] / "pictures" / "seed" / f"{plain}.png"
@@ -142,7 +142,7 @@ def _file_of(path: str) -> str:
 
 def file_hash(path: str) -> str:
     """Twelve hex digits that identify the content of the file. Raises ``AudioFileError`` when it cannot be read."""
-    path = _file_of(path)
+    path = named_file(path)
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size

@@ -36,6 +36,7 @@ from riffengine.processes.render_messages import (
 from riffengine.processes.render_request import DEFAULT_MODEL, RenderRequest
 from riffengine.renderer.family import Family
 from riffengine.renderer.heartbeat import Heartbeat
+from riffengine.renderer.numeric_kind import numeric_kind
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def renderer_main(options: RendererOptions, connection: Connection) -> None:
             vocabulary=family.vocabulary,
             load_seconds=time.perf_counter() - began,
             weights_digest=family.weights_digest,
+            kind=numeric_kind(family),
         )
     )
     send_lock = threading.Lock()

@@ -20,7 +20,7 @@ from riffengine.performance.scenes import SceneBook
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.parameter_path import stems_of
 from riffengine.processes.player_messages import BankLanded, FromPlayer, LoopFreed, LoopRef, SetGrid, ToPlayer
-from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready
+from riffengine.processes.render_messages import Alive, Cancelled, Delivery, Failed, Ready, SeatsChanged
 from riffengine.processes.render_request import DEFAULT_MODEL, RenderRequest
 from riffengine.scheduler.actions import (
     Action,
@@ -254,11 +254,18 @@ class Conductor:
 
     def renderer_ready(self, frame: int, ready: Ready) -> list[Action]:
         """A renderer has loaded its model and takes jobs."""
-        self._scheduler.renders.ready = True
+        self._scheduler.renders.ready, self._scheduler.renders.seats = True, max(1, ready.seats)
         self._landings.estimate_again(frame)  # landings were estimated with the time that a start takes
         self._queue.reconsider()
         text = f"renderer ready: {ready.model}, loaded in {ready.load_seconds:.1f} s"
         return [Log("renderer ready", text, {"model": ready.model}), *self._advance(frame)]
+
+    def seats_changed(self, frame: int, change: SeatsChanged) -> list[Action]:
+        """The renderer takes more jobs at the same time than before, or fewer."""
+        self._scheduler.renders.seats = max(1, change.seats)
+        self._queue.reconsider()
+        said = [Log("seats changed", change.reason, {"seats": change.seats})] if change.reason else []
+        return [*said, *self._advance(frame)]
 
     def delivered(self, frame: int, delivery: Delivery) -> list[Action]:
         """A rendition is finished and is in its slot."""

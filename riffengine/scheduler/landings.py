@@ -164,7 +164,10 @@ class Landings:
         p95 = scheduler.renders.times(scheduler.quality.urgent, scheduler.quality).p95
         unheard_since = min((p.unheard_since for p in group if p.unheard_since is not None), default=frame)
         starving = frame - unheard_since >= scheduler.frames(p95)
-        return starving or scheduler.renders.remaining_seconds(frame, scheduler.quality) <= p95 / 2
+        running = scheduler.renders.running
+        ours = [job for job in running if job.planned.deck in {deck.name for deck in group}] or running
+        rests = (scheduler.renders.rest_seconds(job, frame, scheduler.quality) for job in ours)
+        return starving or min(rests, default=0.0) <= p95 / 2
 
     def _set_targets(self, group: list[DeckState], frame: int) -> None:
         for deck in group:
@@ -223,18 +226,21 @@ class Landings:
             return 0.0
         p95 = scheduler.renders.launch_times(key, alpha, scheduler.quality).p95
         seconds = 0.0 if scheduler.renders.ready else scheduler.policy.renderer_start_seconds
-        running = scheduler.renders.running
-        launching = running.planned if running is not None and running.planned.purpose is Purpose.LAUNCH else None
-        remaining = scheduler.renders.remaining_seconds(frame, scheduler.quality)
-        seconds += remaining if launching is not None and launching.loop_id == loop_id(key, alpha) else p95
+        running = [job for job in scheduler.renders.running if job.planned.purpose is Purpose.LAUNCH]
+        rests = {job.number: scheduler.renders.rest_seconds(job, frame, scheduler.quality) for job in running}
+        seats = scheduler.renders.seats
+        mine = next((job for job in running if job.planned.loop_id == loop_id(key, alpha)), None)
+        seconds += p95 if mine is None else rests[mine.number]
         for other in scheduler.decks.values():
             if other is deck or other.target is None or other.target.ready:
                 continue
             # The decks before this one are rendered first, and so is one that is being rendered.
-            if launching is not None and launching.deck == other.name:
-                seconds += remaining
+            its = next((job for job in running if job.planned.deck == other.name), None)
+            if its is not None:
+                seconds += rests[its.number] / seats
             elif list(scheduler.decks).index(other.name) < list(scheduler.decks).index(deck.name):
-                seconds += scheduler.renders.launch_times(other.target.key, other.target.alpha, scheduler.quality).p95
+                times = scheduler.renders.launch_times(other.target.key, other.target.alpha, scheduler.quality)
+                seconds += times.p95 / seats
         return seconds
 
     def _due_beat(self, deck: DeckState, key: BankKey, alpha: float, frame: int) -> float:

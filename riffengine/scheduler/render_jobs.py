@@ -1,4 +1,4 @@
-"""RenderJobs: the job the renderer works on, how long such jobs take, and which loops cannot be rendered."""
+"""RenderJobs: the jobs the renderer works on, how long such jobs take, and which loops cannot be rendered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from riffengine.processes.render_messages import Alive, Cancel, Render
 from riffengine.scheduler.actions import Policy
-from riffengine.scheduler.morph_bank import BankKey
+from riffengine.scheduler.morph_bank import BankKey, loop_id
 from riffengine.scheduler.render_plan import PlannedRender, RenderQuality
 from riffengine.scheduler.source_tempo import RenderedMemory
 
@@ -92,7 +92,7 @@ class RenderTimes:
 
 
 class RenderJobs:
-    """One running job, and those that were cancelled and have not answered yet."""
+    """The running jobs, at most one for each seat, and those that were cancelled and have not answered yet."""
 
     def __init__(self, policy: Policy, sample_rate: int) -> None:
         self._policy = policy
@@ -107,13 +107,14 @@ class RenderJobs:
         self._hangs = 0  # since the last delivery
         self.being_ended = False  # the renderer hangs and is about to be ended
         self.ready = False
+        self.seats = 1  # jobs that the renderer takes at the same time
         self.jobs: dict[int, Job] = {}
         self.counts = JobCounts()
 
     @property
-    def running(self) -> Job | None:
-        """The job that is wanted, if one is running."""
-        return next((job for job in self.jobs.values() if not job.cancelled), None)
+    def running(self) -> list[Job]:
+        """The jobs that run and are wanted, the oldest first."""
+        return [job for job in self.jobs.values() if not job.cancelled]
 
     def times(self, steps: int, quality: RenderQuality) -> RenderTimes:
         """The measured render times of jobs with ``steps`` steps."""
@@ -125,10 +126,14 @@ class RenderJobs:
         return self._times[steps]
 
     def remaining_seconds(self, frame: int, quality: RenderQuality) -> float:
-        """What the running job still needs by the 95th percentile; at least 50 ms while there is one."""
-        job = self.running
-        if job is None:
+        """Until a seat is free, by the 95th percentile; at least 50 ms while there is none."""
+        running = self.running
+        if len(running) < self.seats:
             return 0.0
+        return min(self.rest_seconds(job, frame, quality) for job in running)
+
+    def rest_seconds(self, job: Job, frame: int, quality: RenderQuality) -> float:
+        """What ``job`` still needs by the 95th percentile; at least 50 ms."""
         elapsed = (frame - job.sent_frame) / self._sample_rate
         return max(0.05, self._times_of(job, quality).p95 - elapsed)
 
@@ -182,15 +187,18 @@ class RenderJobs:
         spent = job.worked_seconds - job.step_worked_seconds >= seconds
         return (job.step_frame if spent else job.works_frame) + round(seconds * self._sample_rate)
 
-    def send(self, planned: PlannedRender, slot: int, frame: int, quality: RenderQuality) -> Render:
-        """Begin ``planned``. A draft is urgent: its phases do not wait for the ends of its bank."""
+    def send(
+        self, planned: PlannedRender, slot: int, frame: int, quality: RenderQuality, seconds_left: float | None = None
+    ) -> Render:
+        """Begin ``planned``, needed in ``seconds_left``. A draft is urgent: its phases wait for no others."""
         retimed = self._rendered.steps(planned.key, planned.alpha) == planned.steps
         job = Job(self._next_job, planned, slot, frame, retimed, step_frame=frame, works_frame=frame)
         self._next_job += 1
         self.jobs[job.number] = job
         self.counts.started += 1
         finished = planned.steps >= quality.full_steps
-        return Render(job.number, planned.key.request(planned.alpha, planned.steps, finished), slot)
+        request = planned.key.request(planned.alpha, planned.steps, finished)
+        return Render(job.number, request, slot, seconds_left, loop_id(planned.key, 0.0))
 
     def cancel(self, job: Job) -> Cancel:
         """Ask the renderer to stop; its slot stays taken until it answers."""

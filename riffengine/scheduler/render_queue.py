@@ -1,6 +1,8 @@
-"""RenderQueue: the next job for the renderer, a free slot for it, and whether the running job is still needed."""
+"""RenderQueue: the next jobs for the renderer, a free slot for each, and whether the running jobs are still needed."""
 
 from __future__ import annotations
+
+import math
 
 from riffengine.processes.player_messages import RemoveLoop
 from riffengine.scheduler.actions import Action, ToPlayerMessage, ToRendererMessage
@@ -12,12 +14,13 @@ from riffengine.scheduler.morph_bank import loop_id
 from riffengine.scheduler.render_jobs import Job
 from riffengine.scheduler.render_plan import KNOB_STEPS, DeckNeeds, PlannedRender, Purpose, RenderQuality, make_plan
 from riffengine.scheduler.state import SchedulerState
+from riffengine.scheduler.status import runway_seconds
 
 _SPARE_SLOTS = 2  # kept free so that an urgent render never waits until the player frees one
 
 
 class RenderQueue:
-    """Gives the renderer the most urgent job. Only one is sent at a time: a queued job could only become stale."""
+    """Gives each seat of the renderer the most urgent job. None is sent ahead: a queued job could only become stale."""
 
     def __init__(self, scheduler: SchedulerState, launcher: Launcher, drift: DriftStepper) -> None:
         self._scheduler = scheduler
@@ -29,30 +32,51 @@ class RenderQueue:
         self._met_version = -1  # of the loop pool, when nothing of the plan was missing
 
     def step(self, frame: int) -> list[Action]:
-        """Cancel a stale job, free slots, send the next job."""
+        """Cancel stale jobs, free slots, send the next jobs."""
         scheduler = self._scheduler
+        renders = scheduler.renders
         self._make_plan(frame)
-        running = scheduler.renders.running
-        if running is None and self._met_version == scheduler.loops.version:
+        running = renders.running
+        if not running and self._met_version == scheduler.loops.version:
             return []
-        planned = self._first_unmet(frame)
-        actions: list[Action] = []
-        if running is not None:
-            if not self._is_stale(running, planned, frame):
-                return []
-            actions.append(ToRendererMessage(scheduler.renders.cancel(running)))
-        if planned is None:
-            if running is None and scheduler.renders.next_retry_beat(scheduler.timeline.beat_at(frame)) is None:
-                self._met_version = scheduler.loops.version
+        unmet = self._unmet(frame, len(running) + renders.seats)
+        stale = self._stale(running, unmet, frame)
+        actions: list[Action] = [ToRendererMessage(renders.cancel(job)) for job in stale]
+        if not unmet and not running and renders.next_retry_beat(scheduler.timeline.beat_at(frame)) is None:
+            self._met_version = scheduler.loops.version
+        if not renders.ready or renders.being_ended:
             return actions
-        if not scheduler.renders.ready or scheduler.renders.being_ended:
-            return actions
-        actions += self._make_room()
+        taken = {job.planned.loop_id for job in running if job not in stale}
+        for planned in unmet:
+            if len(taken) >= renders.seats:
+                break
+            if planned.loop_id not in taken:
+                taken.add(planned.loop_id)
+                actions += self._send(planned, frame)
+        return actions
+
+    def _send(self, planned: PlannedRender, frame: int) -> list[Action]:
+        """Send the job of ``planned``, if there is a slot for it."""
+        scheduler = self._scheduler
+        actions = self._make_room()
         slot = scheduler.loops.reserve()
         if slot is not None:
             planned = scheduler.renders.with_known_steps(planned, scheduler.quality)
-            actions.append(ToRendererMessage(scheduler.renders.send(planned, slot, frame, scheduler.quality)))
+            left = self._seconds_left(planned, frame)
+            actions.append(ToRendererMessage(scheduler.renders.send(planned, slot, frame, scheduler.quality, left)))
         return actions
+
+    def _seconds_left(self, planned: PlannedRender, frame: int) -> float | None:
+        """Until ``planned`` is heard as it was announced, or the drift comes to it; ``None`` where nobody waits."""
+        scheduler, deck = self._scheduler, self._scheduler.decks[planned.deck]
+        if planned.purpose is Purpose.RUNWAY:
+            runway = runway_seconds(scheduler, self._drift, deck)
+            return None if math.isinf(runway) else runway
+        target = deck.target
+        if planned.purpose is not Purpose.LAUNCH or target is None:
+            return None
+        due = scheduler.timeline.frame_of(target.due_beat) - scheduler.lead_frames
+        return max(0.0, (due - frame) / scheduler.facts.sample_rate)
 
     def next_wakeup(self, frame: int) -> list[int]:
         """The frame at which a failed job may be tried again."""
@@ -104,36 +128,55 @@ class RenderQueue:
             later=self._drift.later(deck) if drifts and bank is not None else (),
         )
 
-    def _first_unmet(self, frame: int) -> PlannedRender | None:
+    def _unmet(self, frame: int, most: int) -> list[PlannedRender]:
+        """The ``most`` most urgent renders that are wanted and not finished, each loop once."""
         renders, loops = self._scheduler.renders, self._scheduler.loops
         beat = self._scheduler.timeline.beat_at(frame)
+        found: dict[str, PlannedRender] = {}
         for planned in self._plan:
+            if planned.loop_id not in self._kept or planned.loop_id in found:
+                continue
             loop = loops.best(planned.loop_id)
-            if planned.loop_id not in self._kept or (loop is not None and loop.steps >= planned.steps):
+            if loop is not None and loop.steps >= planned.steps:
                 continue
             if not renders.refuses(planned) and not renders.must_wait(planned, beat):
-                return planned
-        return None
+                found[planned.loop_id] = planned
+                if len(found) >= most:
+                    break
+        return list(found.values())
 
-    # --- the running job --------------------------------------------------------------------------------------------
+    # --- the running jobs -------------------------------------------------------------------------------------------
 
-    def _is_stale(self, job: Job, first: PlannedRender | None, frame: int) -> bool:
+    def _stale(self, running: list[Job], unmet: list[PlannedRender], frame: int) -> list[Job]:
+        """The running jobs that nobody wants any more, and those that give way to a change that waits."""
+        renders = self._scheduler.renders
+        wanted = {planned.loop_id for planned in self._plan}
+        stale = [job for job in running if job.planned.loop_id not in wanted]
+        going = [job for job in running if job not in stale]
+        ids = {job.planned.loop_id for job in going}
+        for planned in unmet[: renders.seats]:
+            if planned.purpose is not Purpose.LAUNCH or planned.loop_id in ids or len(going) < renders.seats:
+                continue
+            lower = [job for job in going if job.planned.purpose is not Purpose.LAUNCH]
+            if lower and self._comes_late(planned, frame):
+                gives_way = max(lower, key=lambda job: (job.planned.purpose, job.planned.rank))
+                stale.append(gives_way)
+                going.remove(gives_way)
+        return stale
+
+    def _comes_late(self, planned: PlannedRender, frame: int) -> bool:
+        """Whether the change that waits for ``planned`` misses its beat if no running job gives way."""
         scheduler = self._scheduler
-        if job.planned.loop_id not in {planned.loop_id for planned in self._plan}:
-            return True
-        if first is None or first.purpose is not Purpose.LAUNCH or job.planned.purpose is Purpose.LAUNCH:
+        target = scheduler.decks[planned.deck].target
+        if target is None:
             return False
-        target = scheduler.decks[first.deck].target
-        if target is None or first.loop_id == job.planned.loop_id:
-            return False
-        # It may finish if the change that waits still makes its beat.
         quality = scheduler.quality
         wait_seconds = (
             scheduler.renders.remaining_seconds(frame, quality)
-            + scheduler.renders.launch_times(first.key, first.alpha, quality).p95
+            + scheduler.renders.launch_times(planned.key, planned.alpha, quality).p95
         )
         ready_frame = frame + scheduler.frames(wait_seconds) + scheduler.lead_frames
-        at_once = scheduler.quantum_of(scheduler.decks[first.deck], target.key) <= 0
+        at_once = scheduler.quantum_of(scheduler.decks[planned.deck], target.key) <= 0
         return at_once or ready_frame > scheduler.timeline.frame_of(target.due_beat)
 
     # --- room -------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def _phase(scheduler: SchedulerState, deck: DeckState) -> Phase:
         return Phase.PLAYING
     if deck.target is not None and deck.target.ready:
         return Phase.READY
-    job = scheduler.renders.running
-    if job is not None and job.planned.deck == deck.name and job.planned.purpose is Purpose.LAUNCH:
+    launching = (job for job in scheduler.renders.running if job.planned.purpose is Purpose.LAUNCH)
+    if any(job.planned.deck == deck.name for job in launching):
         return Phase.RENDERING
     return Phase.EMPTY if deck.current is None and deck.target is None else Phase.QUEUED

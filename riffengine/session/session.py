@@ -29,6 +29,7 @@ from riffengine.session.decks import DECKS, DeckReader
 from riffengine.session.fx import PluginReader, PluginSetting
 from riffengine.session.midi import MidiReader, MidiSettings
 from riffengine.session.osc import OscReader, OscSettings
+from riffengine.session.pool import PoolReader, PoolSettings
 from riffengine.session.prompt_lists import PromptListReader
 from riffengine.session.recording import RecordingReader, RecordingSettings
 from riffengine.session.scenes import SceneReader
@@ -51,7 +52,7 @@ _SHORT = {
     "crossfader": "crossfader",
 }
 _SECTIONS = ("name", "description", "model", "loop_beats", "prompts", "record", *_SHORT)
-_SECTIONS += ("deck", "send", "master", "output", "osc", "web", "quanta", "sync", "midi", "daw", "scenes")
+_SECTIONS += ("deck", "send", "master", "output", "osc", "web", "pool", "quanta", "sync", "midi", "daw", "scenes")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Session(Settings):
     plugins: tuple[PluginSetting, ...] = ()
     web: WebSettings = field(default_factory=WebSettings)
     daw: DawSettings = field(default_factory=DawSettings)
+    pool: PoolSettings = field(default_factory=PoolSettings)
 
     def tree(self) -> ParameterTree:
         """The parameter tree of this session, with the stems of its model."""
@@ -171,6 +173,8 @@ class SessionReader(ParameterReader):
                 given["osc"] = OscReader(*source).read(node, key)
             case "web":
                 given["web"] = WebReader(*source).read(node, key)
+            case "pool":
+                given["pool"] = PoolReader(*source).read(node, key)
             case "sync":
                 given["sync"] = SyncReader(*source, tree, parameters).read(node, key)
             case "record":

@@ -1,0 +1,381 @@
+"""Dispatcher: which member of a pool renders which loop, and when a second one tries. Pure; time is passed in.
+
+A loop is determined by its request, so it may be rendered twice and anywhere: a lost attempt is repeated, a slow one is
+overtaken by a second (a hedge), and the loser is stopped. What is needed first is rendered first; drafts come before
+finished loops; of what nobody waits for, the client that has used least is served first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from riffengine.pool.figures import PoolCounts, RenderSeconds
+from riffengine.pool.jobs import (
+    Attempt,
+    Begin,
+    Dropped,
+    EndMember,
+    HandOver,
+    Member,
+    Order,
+    PoolAction,
+    Progress,
+    Refused,
+    Stop,
+    Work,
+)
+
+_DONE_KEPT = 256  # finished works whose second answers are compared with the first
+_OVER_SHARE = 1.2  # of the mean use of those who wait: whoever has used more comes after them
+
+
+@dataclass(frozen=True)
+class PoolPolicy:
+    """The figures the dispatcher works by. Seconds are the pool's time."""
+
+    silent_seconds: float = 4.0  # a member at work reports every second; this long without a word, it gets no more
+    end_seconds: float = 20.0  # this long without a word or an answer to a stop, it is ended
+    tries: int = 3  # members that may fail with one loop before the client is told
+    losses: int = 3  # members that may die with one loop before the client is told
+    least_hedge_seconds: float = 0.05
+    patience: float = 2.0  # times p95, before a second attempt at what nobody waits for
+    far: float = 3.0  # times p95: a deadline so far away does not hurry yet
+    use_half_life_seconds: float = 30.0
+
+
+class Dispatcher:
+    """The decisions of one pool. Every call is given the time in seconds, and returns what is to be done, in order."""
+
+    def __init__(self, policy: PoolPolicy | None = None) -> None:
+        self.counts = PoolCounts()
+        self.seconds = RenderSeconds()
+        self._policy = policy or PoolPolicy()
+        self._members: dict[str, Member] = {}
+        self._works: dict[tuple[str, str], Work] = {}
+        self._by_order: dict[tuple[str, int], Work] = {}
+        self._attempts: dict[int, Attempt] = {}
+        self._kinds: dict[str, str] = {}  # numeric kind by client
+        self._use: dict[str, tuple[float, float]] = {}  # seat seconds by client, and when they were counted
+        self._done: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._next_attempt = 1
+        self._next_work = 1
+
+    # --- figures -----------------------------------------------------------------------------------------------------
+
+    @property
+    def seats(self) -> int:
+        """Jobs that can be rendered at the same time by members that answer."""
+        return sum(member.seats for member in self._members.values() if not member.silent and not member.ending)
+
+    @property
+    def busy(self) -> int:
+        """Attempts under way."""
+        return len(self._attempts)
+
+    @property
+    def waiting(self) -> int:
+        """Loops that nobody renders yet."""
+        return sum(1 for work in self._works.values() if not _live(work))
+
+    def seats_of(self, client: str) -> int:
+        """Seats of the numeric kind of ``client``; of the kind it would get where it has none yet."""
+        kind = self._kind_of(client)
+        return sum(m.seats for m in self._members.values() if m.kind == kind and not m.silent and not m.ending)
+
+    def kind_of(self, client: str) -> str:
+        """The numeric kind in which the loops of ``client`` are made."""
+        return self._kind_of(client)
+
+    def use_of(self, client: str, now: float) -> float:
+        """Seat seconds that ``client`` has used of late; halved every half minute."""
+        used, counted = self._use.get(client, (0.0, now))
+        return float(used * 0.5 ** ((now - counted) / self._policy.use_half_life_seconds))
+
+    # --- members -----------------------------------------------------------------------------------------------------
+
+    def member_ready(self, name: str, seats: int, kind: str, local: bool, now: float) -> list[PoolAction]:
+        """``name`` has loaded its model and renders ``seats`` jobs at a time."""
+        self._members[name] = Member(name, seats, kind, local)
+        return self._assign(now)
+
+    def member_lost(self, name: str, now: float) -> list[PoolAction]:
+        """``name`` has ended, and everything it was rendering with it."""
+        member = self._members.pop(name, None)
+        actions: list[PoolAction] = []
+        for attempt in [] if member is None else list(member.attempts.values()):
+            self.counts.lost += 1
+            self._end_attempt(attempt, now, wasted=True)
+            work = attempt.work
+            if attempt.stopped is None:
+                work.losses += 1
+                if work.losses >= self._policy.losses:
+                    actions += self._refuse(work, "the renderer crashed each time it rendered this loop")
+                    actions += self._stop_all(work, now)
+        return [*actions, *self._assign(now)]
+
+    def sign(self, name: str, number: int, worked_seconds: float, steps: int, now: float) -> list[PoolAction]:
+        """A sign of life of an attempt."""
+        attempt = self._attempts.get(number)
+        if attempt is None or attempt.member.name != name:
+            return []
+        attempt.sign, attempt.worked_seconds, attempt.steps = now, worked_seconds, max(attempt.steps, steps)
+        attempt.member.silent = False
+        work = attempt.work
+        worked = sum(each.worked_seconds for each in work.attempts.values())
+        most = max((each.steps for each in work.attempts.values()), default=0)
+        return [Progress(order.client, order.job, worked, most) for order in work.orders.values()]
+
+    # --- orders ------------------------------------------------------------------------------------------------------
+
+    def order(self, order: Order, now: float) -> list[PoolAction]:
+        """A client wants a loop; one that is being rendered for another client is shared."""
+        self._place(order)
+        return self._assign(now)
+
+    def cancel(self, client: str, job: int, now: float) -> list[PoolAction]:
+        """A client wants ``job`` no more; answered at once, whatever its attempts do."""
+        work = self._by_order.pop((client, job), None)
+        if work is None:
+            return []
+        del work.orders[client, job]
+        stops = self._stop_if_unwanted(work, now)
+        return [Dropped(client, job), *stops, *self._assign(now)]
+
+    def client_gone(self, client: str, now: float) -> list[PoolAction]:
+        """A client has ended; nothing is rendered for it any more."""
+        actions: list[PoolAction] = []
+        for name, job in [key for key in self._by_order if key[0] == client]:
+            work = self._by_order.pop((name, job))
+            del work.orders[name, job]
+            actions += self._stop_if_unwanted(work, now)
+        self._kinds.pop(client, None)
+        self._use.pop(client, None)
+        return [*actions, *self._assign(now)]
+
+    def holds(self, client: str, job: int) -> bool:
+        """Whether ``job`` of ``client`` is neither answered nor dropped."""
+        return (client, job) in self._by_order
+
+    # --- results -----------------------------------------------------------------------------------------------------
+
+    def delivered(self, name: str, number: int, fingerprint: str, now: float) -> list[PoolAction]:
+        """An attempt is finished; ``fingerprint`` names its samples. The first answer is handed on, others compared."""
+        attempt = self._attempts.get(number)
+        if attempt is None or attempt.member.name != name:
+            return []
+        work, kind = attempt.work, attempt.member.kind
+        attempt.member.silent = False
+        first = self._works.get(work.key) is work
+        self._end_attempt(attempt, now, wasted=not first)
+        if not first:
+            known = self._done.get((kind, work.key[1]))
+            self.counts.disagreements += known is not None and known != fingerprint
+            return self._assign(now)
+        self.counts.delivered += 1
+        self.seconds.learn(work.request.steps, now - attempt.began)
+        for client in {order.client for order in work.orders.values()}:
+            share = (now - attempt.began) / len(work.orders)
+            self._use[client] = (self.use_of(client, now) + share, now)
+        self._done[work.key] = fingerprint
+        while len(self._done) > _DONE_KEPT:
+            self._done.popitem(last=False)
+        handed: list[PoolAction] = [HandOver(order.client, order.job) for order in work.orders.values()]
+        return [*handed, *self._close(work, now), *self._assign(now)]
+
+    def failed(self, name: str, number: int, reason: str, hopeless: bool, now: float) -> list[PoolAction]:
+        """An attempt could not be finished; another member tries, unless that is hopeless."""
+        attempt = self._attempts.get(number)
+        if attempt is None or attempt.member.name != name:
+            return []
+        work = attempt.work
+        attempt.member.silent = False
+        self._end_attempt(attempt, now, wasted=True)
+        actions: list[PoolAction] = []
+        if attempt.stopped is None and self._works.get(work.key) is work:
+            work.failed_at.add(name)
+            work.failure = reason
+            others = [m for m in self._able(work) if m.name not in work.failed_at]
+            if hopeless or not others or len(work.failed_at) >= self._policy.tries:
+                actions += [*self._refuse(work, reason, hopeless), *self._stop_all(work, now)]
+        return [*actions, *self._assign(now)]
+
+    def stopped(self, name: str, number: int, now: float) -> list[PoolAction]:
+        """An attempt was dropped, as it was asked to be."""
+        attempt = self._attempts.get(number)
+        if attempt is None or attempt.member.name != name:
+            return []
+        attempt.member.silent = False
+        self._end_attempt(attempt, now, wasted=True)
+        return self._assign(now)
+
+    def tick(self, now: float) -> list[PoolAction]:
+        """Time has passed: notice silent members, begin second attempts. Call it ten times a second."""
+        policy, actions = self._policy, list[PoolAction]()
+        for member in self._members.values():
+            quiet = max((now - attempt.sign for attempt in member.attempts.values()), default=0.0)
+            unanswered = max((now - a.stopped for a in member.attempts.values() if a.stopped is not None), default=0.0)
+            if quiet > policy.silent_seconds and not member.silent:
+                member.silent = True
+                self.counts.silences += 1
+            if max(quiet, unanswered) > policy.end_seconds and not member.ending:
+                member.ending = True
+                actions.append(EndMember(member.name, f"has not answered for {max(quiet, unanswered):.0f} s"))
+        return [*actions, *self._assign(now)]
+
+    # --- assigning ---------------------------------------------------------------------------------------------------
+
+    def _assign(self, now: float) -> list[PoolAction]:
+        """Begin what waits, the most urgent first; then second attempts, on the seats that are left."""
+        self._rebind_clients()
+        if not any(member.free for member in self._members.values()):
+            return []
+        actions: list[PoolAction] = []
+        open_works = [work for work in self._works.values() if work.orders]
+        waiting = [work for work in open_works if not _live(work)]
+        for work in self._in_order(waiting, now):
+            member = self._choose(work)
+            if member is not None:
+                self.counts.retries += bool(work.attempts or work.losses or work.failed_at)
+                actions.append(self._begin(work, member, now))
+        for work in self._in_order((w for w in open_works if self._is_slow(w, now)), now):
+            member = self._choose(work)
+            if member is not None:
+                self.counts.hedges += 1
+                actions.append(self._begin(work, member, now, hedge=True))
+        return actions
+
+    def _in_order(self, works: Iterable[Work], now: float) -> list[Work]:
+        works = list(works)
+        if len(works) < 2:
+            return works
+        uses = {client: self.use_of(client, now) for work in works for client, _ in work.orders}
+        mean = sum(uses.values()) / len(uses)
+
+        def urgency(work: Work) -> tuple[float, ...]:
+            use = min(uses[client] for client, _ in work.orders)
+            deadline, steps = work.deadline, float(work.request.steps)
+            if deadline is not None:
+                return (0.0, float(use > _OVER_SHARE * mean), deadline, steps, use, work.number)
+            return (1.0, steps, use, work.number)
+
+        return sorted(works, key=urgency)
+
+    def _able(self, work: Work) -> list[Member]:
+        """The members that may render ``work`` and do not yet."""
+        at_it = {attempt.member.name for attempt in work.attempts.values()}
+        return [
+            member
+            for member in self._members.values()
+            if member.kind == work.key[0] and member.name not in at_it and (member.local or not work.local)
+        ]
+
+    def _choose(self, work: Work) -> Member | None:
+        free = [member for member in self._able(work) if member.free and member.name not in work.failed_at]
+        # One that has worked on the bank holds the ends of it; else the one with the most room.
+        return max(free, key=lambda member: (work.bank in member.banks, member.free / member.seats), default=None)
+
+    def _is_slow(self, work: Work, now: float) -> bool:
+        """Whether a second attempt shall begin beside the only one."""
+        live = [attempt for attempt in work.attempts.values() if attempt.live]
+        if len(live) != 1:
+            return False
+        p95 = max(self._policy.least_hedge_seconds, self.seconds.quantile(work.request.steps, 0.95))
+        elapsed, deadline = now - live[0].began, work.deadline
+        if deadline is None or deadline - now > self._policy.far * p95:
+            return elapsed > self._policy.patience * p95
+        return elapsed > p95
+
+    def _begin(self, work: Work, member: Member, now: float, hedge: bool = False) -> Begin:
+        attempt = Attempt(self._next_attempt, work, member, now, now, hedge)
+        self._next_attempt += 1
+        self._attempts[attempt.number] = work.attempts[attempt.number] = member.attempts[attempt.number] = attempt
+        self.counts.begun += 1
+        member.remember(work.bank)
+        deadline = work.deadline
+        left = None if deadline is None else max(0.0, deadline - now)
+        return Begin(member.name, attempt.number, work.request, left, work.bank)
+
+    # --- ending ------------------------------------------------------------------------------------------------------
+
+    def _end_attempt(self, attempt: Attempt, now: float, wasted: bool) -> None:
+        del self._attempts[attempt.number]
+        attempt.work.attempts.pop(attempt.number, None)
+        attempt.member.attempts.pop(attempt.number, None)
+        self.counts.worked_seconds += now - attempt.began
+        self.counts.wasted_seconds += (now - attempt.began) * wasted
+
+    def _stop_all(self, work: Work, now: float) -> list[PoolAction]:
+        stops: list[PoolAction] = []
+        for attempt in work.attempts.values():
+            if attempt.stopped is None:
+                attempt.stopped = now
+                stops.append(Stop(attempt.member.name, attempt.number))
+        return stops
+
+    def _stop_if_unwanted(self, work: Work, now: float) -> list[PoolAction]:
+        return [] if work.orders else self._close(work, now)
+
+    def _close(self, work: Work, now: float) -> list[PoolAction]:
+        """Forget ``work``; what still renders it is stopped."""
+        if self._works.get(work.key) is work:
+            del self._works[work.key]
+        for order in work.orders:
+            self._by_order.pop(order, None)
+        work.orders.clear()
+        return self._stop_all(work, now)
+
+    def _refuse(self, work: Work, reason: str, hopeless: bool = False) -> list[PoolAction]:
+        refused: list[PoolAction] = [Refused(o.client, o.job, reason, hopeless) for o in work.orders.values()]
+        for order in work.orders:
+            self._by_order.pop(order, None)
+        work.orders.clear()
+        if self._works.get(work.key) is work:
+            del self._works[work.key]
+        return refused
+
+    # --- numeric kinds -----------------------------------------------------------------------------------------------
+
+    def _place(self, order: Order) -> None:
+        canonical = order.request.canonical()
+        key = (self._kind_of(order.client), repr(canonical))
+        self._kinds[order.client] = key[0]
+        work = self._works.get(key)
+        if work is None:
+            work = self._works[key] = Work(key, order.request, self._next_work)
+            self._next_work += 1
+        else:
+            self.counts.shared += 1
+        work.orders[order.client, order.job] = order
+        self._by_order[order.client, order.job] = work
+
+    def _kind_of(self, client: str) -> str:
+        """The kind of ``client``, or the one with the most room: it keeps it as long as there is a member of it."""
+        known = self._kinds.get(client)
+        if known is not None:
+            return known
+        room: dict[str, float] = {}
+        for member in self._members.values():
+            room[member.kind] = room.get(member.kind, 0.0) + member.free + member.seats / 1024
+        return max(sorted(room), key=lambda kind: room[kind], default="")
+
+    def _rebind_clients(self) -> None:
+        """Give clients another kind where no member of theirs is left."""
+        there = {member.kind for member in self._members.values()}
+        for client, kind in list(self._kinds.items()):
+            if kind in there or not there:
+                continue
+            del self._kinds[client]
+            self.counts.kind_changes += 1
+            moved = [work.orders.pop(key) for key, work in list(self._by_order.items()) if key[0] == client]
+            for order in moved:
+                work = self._by_order.pop((order.client, order.job))
+                if not work.orders:
+                    self._works.pop(work.key, None)
+                self._place(order)
+            self._kinds.setdefault(client, self._kind_of(client))
+
+
+def _live(work: Work) -> bool:
+    return any(attempt.live for attempt in work.attempts.values())

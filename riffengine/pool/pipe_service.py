@@ -1,0 +1,128 @@
+"""The body of the pool process: the engine is its client by a pipe, renderer processes of this machine its members."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from multiprocessing.connection import Connection
+
+from riffengine.clock import SystemClock
+from riffengine.errors import LoopStoreError, RiffError
+from riffengine.pool.caches import LoopCaches
+from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.local_member import LocalMember
+from riffengine.pool.options import PoolOptions
+from riffengine.pool.renderer_pool import RendererPool
+from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.render_messages import (
+    Alive,
+    Cancel,
+    Cancelled,
+    Failed,
+    FromRenderer,
+    PoolReport,
+    Ready,
+    Render,
+    SeatsChanged,
+    Shutdown,
+    ToRenderer,
+)
+
+_ENGINE = "engine"
+_MB = 1_000_000
+
+
+class PipeClient:
+    """The engine as a client of the pool: messages by the pipe, samples by its loop store."""
+
+    name = _ENGINE
+
+    def __init__(self, connection: Connection, store: LoopStore) -> None:
+        self._connection, self._store = connection, store
+
+    def ready(self, ready: Ready) -> None:
+        """The first member is ready."""
+        self._send(ready)
+
+    def seats(self, seats: int, reason: str) -> None:
+        """Members came or went."""
+        self._send(SeatsChanged(seats, reason))
+
+    def finished(self, render: Render, loop: FinishedLoop) -> None:
+        """Write the loop into the engine's slot, and say so."""
+        try:
+            self._store.write(render.slot, loop.samples)
+        except LoopStoreError as error:
+            self._send(Failed(render.job, str(error)))
+            return
+        self._send(loop.as_answer(render.job, render.slot, render.request))
+
+    def failed(self, job: int, reason: str, hopeless: bool) -> None:
+        """No member could render it."""
+        self._send(Failed(job, reason, hopeless))
+
+    def dropped(self, job: int) -> None:
+        """Its slot is not written any more."""
+        self._send(Cancelled(job))
+
+    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
+        """A member works on it."""
+        self._send(Alive(job, worked_seconds, steps))
+
+    def report(self, report: PoolReport) -> None:
+        """The figures of the pool."""
+        self._send(report)
+
+    def _send(self, message: FromRenderer) -> None:
+        with contextlib.suppress(OSError):  # the engine has gone, which the reader of the pipe sees too
+            self._connection.send(message)
+
+
+async def serve_pipe(options: PoolOptions, connection: Connection) -> None:
+    """Serve the engine until ``Shutdown``, or until its end of the pipe closes."""
+    ended = asyncio.Event()
+    renderer = options.renderer
+    try:
+        store = LoopStore.attach(renderer.store, renderer.slots, renderer.slot_floats)
+        pool = RendererPool(open_caches(options), SystemClock())
+        add_local_members(pool, options)
+    except RiffError as error:
+        connection.send(Failed(-1, str(error)))
+        return
+    pool.join(PipeClient(connection, store))
+
+    def read() -> None:
+        try:
+            while connection.poll():
+                _take(connection.recv(), pool, ended)
+        except (EOFError, OSError):  # the engine has ended
+            loop.remove_reader(connection.fileno())
+            ended.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(connection.fileno(), read)
+    pool.start()
+    await ended.wait()
+    await pool.close()
+    store.close()
+
+
+def _take(message: ToRenderer, pool: RendererPool, ended: asyncio.Event) -> None:
+    match message:
+        case Render():
+            pool.order(_ENGINE, message)
+        case Cancel():
+            pool.cancel(_ENGINE, message.job)
+        case Shutdown():
+            ended.set()
+
+
+def open_caches(options: PoolOptions) -> LoopCaches:
+    """The caches that ``options`` ask for; ``ServiceError`` where the folder cannot be used."""
+    return LoopCaches(round(options.memory_mb * _MB), options.disk, round(options.disk_mb * _MB))
+
+
+def add_local_members(pool: RendererPool, options: PoolOptions) -> None:
+    """The renderer processes that ``options`` ask for; ``LoopStoreError`` where there is no memory for their loops."""
+    for number in range(1, options.renderers + 1):
+        pool.add(LocalMember(f"renderer-{number}", options.renderer, options.main, pool))

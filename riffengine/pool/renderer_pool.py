@@ -1,0 +1,315 @@
+"""RendererPool: the members, the dispatcher and the caches put together, and the clients that they work for.
+
+A client is an engine at the other end of a pipe, or of a connection from another machine. Event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from riffengine.clock import Clock
+from riffengine.errors import AudioFileError
+from riffengine.pool.caches import LoopCaches
+from riffengine.pool.content_key import content_key
+from riffengine.pool.dispatcher import Dispatcher, PoolPolicy
+from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.jobs import (
+    Begin,
+    Dropped,
+    EndMember,
+    HandOver,
+    Order,
+    PoolAction,
+    Progress,
+    Refused,
+    Stop,
+)
+from riffengine.pool.member_link import MemberLink
+from riffengine.processes.render_messages import PoolReport, Ready, Render
+
+TICK_SECONDS = 0.1
+_REPORT_SECONDS = 1.0
+
+
+class PoolClient(Protocol):
+    """Whoever has loops rendered. No call waits."""
+
+    name: str
+
+    def ready(self, ready: Ready) -> None:
+        """The pool takes jobs; also again when it does after a while without any member."""
+
+    def seats(self, seats: int, reason: str) -> None:
+        """It renders another number of jobs at the same time."""
+
+    def finished(self, render: Render, loop: FinishedLoop) -> None:
+        """The loop of ``render`` is there."""
+
+    def failed(self, job: int, reason: str, hopeless: bool) -> None:
+        """``job`` could not be rendered; -1: no member could load its model."""
+
+    def dropped(self, job: int) -> None:
+        """``job`` ended as it was asked to."""
+
+    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
+        """``job`` is being rendered."""
+
+    def report(self, report: PoolReport) -> None:
+        """How the pool stands."""
+
+
+@dataclass
+class _Waiting:
+    """A job of a client that is not answered yet; ``contents`` of the file that it starts from."""
+
+    render: Render
+    contents: str = ""
+
+
+class RendererPool:
+    """One pool. ``links`` are added by ``add`` before ``start``; ``clock`` tells the pool's time."""
+
+    def __init__(self, caches: LoopCaches, clock: Clock, policy: PoolPolicy | None = None) -> None:
+        self.dispatcher = Dispatcher(policy)
+        self._caches, self._clock = caches, clock
+        self._links: dict[str, MemberLink] = {}
+        self._kinds: dict[str, str] = {}  # of members that are ready
+        self._face: Ready | None = None  # what the first member said of its model
+        self._clients: dict[str, PoolClient] = {}
+        self._told_seats: dict[str, int] = {}
+        self._waiting: dict[tuple[str, int], _Waiting] = {}
+        self._looking: set[asyncio.Task[None]] = set()
+        self._tick: asyncio.TimerHandle | None = None
+        self._report: PoolReport | None = None
+        self._next_report = 0.0
+
+    def add(self, link: MemberLink) -> None:
+        """A member more."""
+        self._links[link.name] = link
+
+    def start(self) -> None:
+        """Start all members."""
+        for link in self._links.values():
+            link.start()
+        self._tick = asyncio.get_running_loop().call_later(TICK_SECONDS, self._on_tick)
+
+    async def close(self) -> None:
+        """End everything."""
+        if self._tick is not None:
+            self._tick.cancel()
+        for task in self._looking:
+            task.cancel()
+        for link in self._links.values():
+            await link.close()
+        self._caches.close()
+
+    def report(self) -> PoolReport:
+        """How the pool stands."""
+        counts, dispatcher = self.dispatcher.counts, self.dispatcher
+        return PoolReport(
+            members=len(self._kinds),
+            seats=dispatcher.seats,
+            busy=dispatcher.busy,
+            waiting=dispatcher.waiting,
+            delivered=counts.delivered,
+            hits=counts.hits,
+            hedges=counts.hedges,
+            retries=counts.retries,
+            lost=counts.lost,
+            silences=counts.silences,
+            disagreements=counts.disagreements,
+            worked_seconds=counts.worked_seconds,
+            wasted_seconds=counts.wasted_seconds,
+        )
+
+    # --- clients -----------------------------------------------------------------------------------------------------
+
+    def join(self, client: PoolClient) -> None:
+        """Work for ``client``; it is told ``ready`` as soon as a member is."""
+        self._clients[client.name] = client
+        if self._face is not None and self._kinds:
+            self._tell_ready(client)
+
+    def leave(self, name: str) -> None:
+        """Work for this client no more."""
+        self._clients.pop(name, None)
+        self._told_seats.pop(name, None)
+        for key in [key for key in self._waiting if key[0] == name]:
+            del self._waiting[key]
+        self._carry_out(self.dispatcher.client_gone(name, self._now()))
+
+    def order(self, client: str, render: Render) -> None:
+        """``client`` wants a loop: from a cache, or rendered."""
+        waiting = self._waiting[client, render.job] = _Waiting(render)
+        request = render.request
+        if not request.init:
+            loop = self._caches.now(self._key(client, waiting))
+            if loop is not None:
+                self._hit(client, render.job, loop)
+                return
+            if self._caches.disk is None:
+                self._dispatch(client, waiting)
+                return
+        task = asyncio.get_running_loop().create_task(self._look(client, waiting))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    def cancel(self, client: str, job: int) -> None:
+        """``client`` wants ``job`` no more."""
+        waiting = self._waiting.pop((client, job), None)
+        if waiting is None:
+            return
+        if self.dispatcher.holds(client, job):
+            self._carry_out(self.dispatcher.cancel(client, job, self._now()))
+        else:  # it is being looked for on the disk
+            self._clients[client].dropped(job)
+
+    async def _look(self, client: str, waiting: _Waiting) -> None:
+        """Read what the request starts from, and look for the loop in the caches."""
+        job = waiting.render.job
+        try:
+            if waiting.render.request.init:
+                waiting.contents = await self._caches.contents(waiting.render.request.init)
+            key = self._key(client, waiting)
+            loop = self._caches.now(key) or await self._caches.later(key)
+        except AudioFileError as error:
+            if self._waiting.pop((client, job), None) is waiting:
+                self._clients[client].failed(job, str(error), hopeless=True)
+            return
+        if self._waiting.get((client, job)) is not waiting:  # cancelled meanwhile
+            return
+        if loop is not None:
+            self._hit(client, job, loop)
+        else:
+            self._dispatch(client, waiting)
+
+    def _dispatch(self, client: str, waiting: _Waiting) -> None:
+        render, now = waiting.render, self._now()
+        deadline = None if render.seconds_left is None else now + render.seconds_left
+        order = Order(client, render.job, render.request, deadline, render.bank, local=bool(render.request.init))
+        self._carry_out(self.dispatcher.order(order, now))
+
+    def _hit(self, client: str, job: int, loop: FinishedLoop) -> None:
+        self.dispatcher.counts.hits += 1
+        self._clients[client].finished(self._waiting.pop((client, job)).render, loop)
+
+    def _key(self, client: str, waiting: _Waiting, kind: str | None = None) -> str:
+        weights = self._face.weights_digest if self._face is not None else ""
+        kind = self.dispatcher.kind_of(client) if kind is None else kind
+        return content_key(waiting.render.request, weights, kind, waiting.contents)
+
+    # --- members -----------------------------------------------------------------------------------------------------
+
+    def ready(self, link: MemberLink, ready: Ready) -> None:
+        """A member takes jobs, if it plays what the others do."""
+        face = self._face
+        if face is None:
+            self._face = face = ready
+        if (ready.weights_digest, ready.stems, ready.channels) != (face.weights_digest, face.stems, face.channels):
+            reason = (
+                f"{link.name} plays {ready.model} with other weights ({ready.weights_digest or 'unknown'}, not "
+                f"{face.weights_digest or 'unknown'}) and is left out; give it the same model"
+            )
+            self._say(reason)
+            return
+        self._kinds[link.name] = ready.kind
+        first = len(self._kinds) == 1
+        self._carry_out(self.dispatcher.member_ready(link.name, ready.seats, ready.kind, link.local, self._now()))
+        for client in self._clients.values():
+            if first or client.name not in self._told_seats:
+                self._tell_ready(client)
+        self._tell_seats(f"{link.name} is ready")
+
+    def lost(self, link: MemberLink, reason: str) -> None:
+        """A member has ended; what it rendered is rendered elsewhere."""
+        was_ready = self._kinds.pop(link.name, None) is not None
+        self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
+        if was_ready:
+            self._tell_seats(f"{link.name} {reason}")
+
+    def unusable(self, link: MemberLink, reason: str) -> None:
+        """A member cannot load its model; where none ever could, the clients are told as of a single renderer."""
+        if self._face is None:
+            for client in self._clients.values():
+                client.failed(-1, reason, hopeless=False)
+        else:
+            self._say(f"{link.name}: {reason}")
+
+    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int) -> None:
+        """A sign of life."""
+        self._carry_out(self.dispatcher.sign(link.name, attempt, worked_seconds, steps, self._now()))
+
+    def finished(self, link: MemberLink, attempt: int, loop: FinishedLoop) -> None:
+        """A loop is there: hand it to everyone who wants it, and keep it."""
+        actions = self.dispatcher.delivered(link.name, attempt, loop.fingerprint(), self._now())
+        for action in actions:
+            if isinstance(action, HandOver):
+                waiting = self._waiting.pop((action.client, action.job), None)
+                if waiting is not None:
+                    self._caches.put(self._key(action.client, waiting, self._kinds.get(link.name, "")), loop)
+                    self._clients[action.client].finished(waiting.render, loop)
+        self._carry_out([action for action in actions if not isinstance(action, HandOver)])
+
+    def failed(self, link: MemberLink, attempt: int, reason: str, hopeless: bool) -> None:
+        """A loop could not be made there."""
+        self._carry_out(self.dispatcher.failed(link.name, attempt, reason, hopeless, self._now()))
+
+    def dropped(self, link: MemberLink, attempt: int) -> None:
+        """An attempt ended as it was asked to."""
+        self._carry_out(self.dispatcher.stopped(link.name, attempt, self._now()))
+
+    # --- actions -----------------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._clock.now_ns() / 1e9
+
+    def _on_tick(self) -> None:
+        self._tick = asyncio.get_running_loop().call_later(TICK_SECONDS, self._on_tick)
+        self._carry_out(self.dispatcher.tick(self._now()))
+        self._tell_seats("")
+        report = self.report()
+        if report != self._report and self._now() >= self._next_report:
+            self._report, self._next_report = report, self._now() + _REPORT_SECONDS
+            for client in self._clients.values():
+                client.report(report)
+
+    def _carry_out(self, actions: Sequence[PoolAction]) -> None:
+        for action in actions:
+            match action:
+                case Begin():
+                    self._links[action.member].begin(action)
+                case Stop():
+                    self._links[action.member].drop(action.attempt)
+                case EndMember():
+                    self._say(f"{action.member} {action.reason}; it is ended and started again")
+                    self._links[action.member].end()
+                case Progress():
+                    self._clients[action.client].alive(action.job, action.worked_seconds, action.steps)
+                case Dropped():
+                    self._waiting.pop((action.client, action.job), None)
+                    self._clients[action.client].dropped(action.job)
+                case Refused():
+                    self._waiting.pop((action.client, action.job), None)
+                    self._clients[action.client].failed(action.job, action.reason, action.hopeless)
+                case HandOver():
+                    raise AssertionError("only a finished loop is handed over")
+
+    def _tell_ready(self, client: PoolClient) -> None:
+        assert self._face is not None
+        seats = max(1, self.dispatcher.seats_of(client.name))
+        self._told_seats[client.name] = seats
+        client.ready(replace(self._face, seats=seats, kind=self.dispatcher.kind_of(client.name)))
+
+    def _tell_seats(self, reason: str) -> None:
+        for name, told in self._told_seats.items():
+            seats = max(1, self.dispatcher.seats_of(name))
+            if seats != told:
+                self._told_seats[name] = seats
+                self._clients[name].seats(seats, f"{reason}: {seats} renders at a time" if reason else "")
+
+    def _say(self, text: str) -> None:
+        for name, client in self._clients.items():
+            client.seats(self._told_seats.get(name, 1), text)

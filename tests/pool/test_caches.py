@@ -1,0 +1,136 @@
+"""Content keys and the two caches: what is the same loop, and what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from riffengine.errors import AudioFileError, ServiceError
+from riffengine.pool.content_key import FileContents, content_key
+from riffengine.pool.disk_cache import DiskCache
+from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.memory_cache import MemoryCache
+from riffengine.processes.render_messages import Delivery, RenderCost
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
+
+END = MorphEnd("techno", 7)
+REQUEST = RenderRequest(
+    END, MorphEnd("dub", 8), alpha=0.25, retakes=(Retake(("drums",), 3, 2),), chords=((57, 60, 64),)
+)
+
+
+def loop(seed: int = 1, frames: int = 400, loudest: float = 0.5) -> FinishedLoop:
+    rng = np.random.default_rng(seed)
+    samples = (rng.uniform(-loudest, loudest, (3, frames, 2))).astype(np.float32)
+    delivery = Delivery(
+        4,
+        2,
+        REQUEST,
+        frames,
+        2,
+        ("drums", "bass", "mix"),
+        -14.5,
+        loudest,
+        RenderCost(denoise=0.2),
+        ("wub",),
+        b"\x01\xff",
+    )
+    return FinishedLoop(delivery, samples)
+
+
+def test_a_key_is_a_whole_sha256_of_everything_that_makes_the_samples() -> None:
+    base = content_key(REQUEST, "weights", "cpu", "contents")
+    assert len(base) == 64
+    others = [
+        content_key(replace(REQUEST, steps=9), "weights", "cpu", "contents"),
+        content_key(replace(REQUEST, end=END), "weights", "cpu", "contents"),
+        content_key(replace(REQUEST, retakes=()), "weights", "cpu", "contents"),
+        content_key(REQUEST, "other", "cpu", "contents"),
+        content_key(REQUEST, "weights", "gpu", "contents"),
+        content_key(REQUEST, "weights", "cpu", "other"),
+    ]
+    assert len({base, *others}) == 7
+
+
+def test_one_loop_written_two_ways_has_one_key() -> None:
+    at_end = replace(REQUEST, alpha=1.0)
+    alone = replace(REQUEST, alpha=0.0, start=REQUEST.end)
+    assert content_key(at_end, "w", "k") == content_key(alone, "w", "k")
+
+
+def test_a_file_counts_by_what_it_holds_and_by_its_options() -> None:
+    point = replace(END, strength=0.5)
+    one, two, other = (
+        replace(REQUEST, start=point, end=point, init=init) for init in ("/a/x.wav?bar=2", "/b/y.wav?bar=2", "/a/x.wav")
+    )
+    assert content_key(one, "w", "k", "c") == content_key(two, "w", "k", "c")
+    assert content_key(one, "w", "k", "c") != content_key(other, "w", "k", "c")
+
+
+def test_contents_are_those_of_the_whole_file_and_read_again_when_it_changes(tmp_path: Path) -> None:
+    path, contents = tmp_path / "sound.wav", FileContents()
+    path.write_bytes(b"a" * 3_000_000)
+    first = contents.of(str(path))
+    assert len(first) == 64 and contents.of(f"{path}?bar=2") == first
+    path.write_bytes(b"a" * 1_500_000 + b"b" + b"a" * 1_500_000)
+    assert contents.of(str(path)) != first
+    with pytest.raises(AudioFileError):
+        contents.of(str(tmp_path / "none.wav"))
+
+
+def test_the_memory_cache_forgets_what_was_used_longest_ago() -> None:
+    one = loop(1)
+    cache = MemoryCache(2 * one.bytes)
+    for key, seed in (("1", 1), ("2", 2)):
+        cache.put(key, loop(seed))
+    assert cache.get("1") is not None
+    cache.put("3", loop(3))
+    assert (cache.get("2"), len(cache), cache.bytes) == (None, 2, 2 * one.bytes)
+    cache.put("big", loop(4, frames=4000))
+    assert cache.get("big") is None and len(cache) == 2
+
+
+@pytest.mark.parametrize("loudest", [0.5, 3.0])
+def test_a_loop_comes_back_from_the_disk_within_half_a_step_of_24_bits(tmp_path: Path, loudest: float) -> None:
+    kept = loop(loudest=loudest)
+    cache = DiskCache(tmp_path / "loops", 10_000_000)
+    cache.put("k" * 64, kept)
+    back = DiskCache(tmp_path / "loops", 10_000_000).get("k" * 64)
+    assert back is not None
+    assert back.delivery == replace(kept.delivery, job=0, slot=0)
+    assert np.abs(back.samples - kept.samples).max() <= 1.2e-7 * max(1.0, loudest)
+
+
+def test_a_broken_pair_is_missing_and_removed(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path, 10_000_000)
+    for key, ending, broken in (
+        ("a", "flac", b"no sound"),
+        ("b", "json", b"{}"),
+        ("c", "json", b"[1"),
+        ("d", "flac", b""),
+    ):
+        cache.put(key, loop())
+        (tmp_path / f"{key}.{ending}").write_bytes(broken)
+        assert cache.get(key) is None
+        assert not list(tmp_path.glob(f"{key}.*"))
+    assert cache.get("e") is None
+    assert cache.broken == 4
+
+
+def test_the_disk_cache_stays_within_its_bytes_and_drops_the_oldest(tmp_path: Path) -> None:
+    size = DiskCache(tmp_path / "one", 1_000_000)
+    size.put("x", loop(frames=4000))
+    cache = DiskCache(tmp_path / "many", 4 * size.bytes)
+    for number in range(12):
+        cache.put(f"k{number}", loop(number, frames=4000))
+        assert sum(path.stat().st_size for path in (tmp_path / "many").iterdir()) <= 4 * size.bytes
+    assert cache.get("k0") is None and cache.get("k11") is not None
+
+
+def test_a_folder_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServiceError, match="name another folder"):
+        DiskCache(tmp_path / "file", 1000)
