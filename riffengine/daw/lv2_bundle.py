@@ -13,6 +13,7 @@ STEMS = 4
 _PREFIXES = """\
 @prefix atom: <http://lv2plug.in/ns/ext/atom#> .
 @prefix doap: <http://usefulinc.com/ns/doap#> .
+@prefix foaf: <http://xmlns.com/foaf/0.1/> .
 @prefix lv2: <http://lv2plug.in/ns/lv2core#> .
 @prefix midi: <http://lv2plug.in/ns/ext/midi#> .
 @prefix pg: <http://lv2plug.in/ns/ext/port-groups#> .
@@ -23,6 +24,14 @@ _PREFIXES = """\
 @prefix state: <http://lv2plug.in/ns/ext/state#> .
 @prefix time: <http://lv2plug.in/ns/ext/time#> .
 @prefix urid: <http://lv2plug.in/ns/ext/urid#> .
+"""
+
+
+_PROJECT = f"""\
+<{URI}#project>
+\ta doap:Project ;
+\tdoap:name "Riffengine" ;
+\tdoap:maintainer [ a foaf:Organization ; foaf:name "Riffengine" ] .
 """
 
 
@@ -92,7 +101,7 @@ def manifest(binary: str) -> str:
 
 def description() -> str:
     """``riffengine.ttl``: the plugins and their ports, in the order of ``lv2.c``."""
-    return "\n".join([_PREFIXES, *map(_groups, PLUGINS), *map(_plugin, PLUGINS)])
+    return "\n".join([_PREFIXES, _PROJECT, *map(_groups, PLUGINS), *map(_plugin, PLUGINS)])
 
 
 def _plugin(plugin: BundlePlugin) -> str:
@@ -104,6 +113,7 @@ def _plugin(plugin: BundlePlugin) -> str:
         f'\tdoap:name "{plugin.name}" ;\n'
         f'\trdfs:comment "{plugin.about}" ;\n'
         "\tdoap:license <https://opensource.org/licenses/MIT> ;\n"
+        f"\tlv2:project <{URI}#project> ;\n"
         "\tlv2:minorVersion 2 ;\n\tlv2:microVersion 0 ;\n"
         "\tlv2:requiredFeature urid:map ;\n"
         "\tlv2:optionalFeature lv2:hardRTCapable ;\n"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from riffengine.daw.build import dpf_folder
 from riffengine.daw.ramp_engine import beats_of
 from tests.daw.probe import Heard
 from tests.needed import lacks
@@ -143,3 +144,25 @@ def test_an_export_is_whole_and_exact_however_fast_it_is(ardour: ArdourSession) 
     expected = np.arange(len(sound)) * 120.0 / 60.0 / RATE
     assert np.abs(beats - expected).max() < 120.0 / 60.0 / RATE / 4  # NaN, silence, is no number below it
     assert np.allclose(sound[:, 1], 6.0), "six tracks, all of them whole"
+
+
+def test_the_vst3_is_on_ardours_beat_too(tmp_path: Path) -> None:
+    missing = missing_programs() if dpf_folder() is not None else ["dpf-source"]
+    if missing:
+        lacks(f"not installed: {', '.join(missing)}")
+    session = ArdourSession(tmp_path)
+    session.install_vst3()
+    session.start_engine("vst3.log")
+    running = session.run("ardour7-lua", str(SCRIPTS / "vst3.lua"), probes="vst3")
+    output = running.communicate()[0]
+    session.kill_engine()
+    assert running.returncode == 0, output
+    assert "played\n" in output, output
+    (heard,) = session.heard("vst3")
+    runs = rolls(heard)
+    assert {(round(run[0].bpm), round(run[0].beat)) for run in runs} >= {
+        (bpm, beat) for bpm in (90, 174) for beat in (0, 32, 48)
+    }
+    for run in runs:
+        assert wrong(run, TICK + 2 * run[0].bpm / 60.0 / RATE) == []
+        assert len([part for part in run if np.isnan(part.beats).any()]) <= JUMP_BLOCKS

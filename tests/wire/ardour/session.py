@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from riffengine.daw.build import build_lv2
+from riffengine.daw.build import build_lv2, build_vst3
 from tests.daw import run_ramp_engine
 from tests.daw.probe import Heard, Sounded, build_probe, read_probe, read_sound
 
@@ -19,6 +19,7 @@ AHEAD_FRAMES = 8192
 RATE = 48000
 _SPECIFICATIONS = Path("/usr/lib/lv2")
 _SECONDS = 150
+_VST3_SCANNER = Path("/usr/lib/ardour7/ardour-vst3-scanner")
 
 
 def missing_programs() -> list[str]:
@@ -50,6 +51,7 @@ class ArdourSession:
             **{name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")},
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_CACHE_HOME": str(home / ".cache"),
             "LV2_PATH": str(self.plugins),
             "SESSION_FOLDER": str(self.session),
             "SCRIPTS": str(Path(__file__).parent),
@@ -57,6 +59,14 @@ class ArdourSession:
             "RIFFENGINE_DAW_SOCKET": str(folder / "daw.sock"),
         }
         self.engine: subprocess.Popen[str] | None = None
+
+    def install_vst3(self) -> None:
+        """Build the VST3 and have Ardour's scanner find it: the Lua shell lists only what is in the scanner's cache."""
+        bundle = build_vst3(self.folder / "home" / ".vst3")
+        for path in (bundle, *bundle.rglob("*")):  # the cache has whole seconds: it is older than what was just built
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 2.0))
+        environment = {**self.environment, "LD_LIBRARY_PATH": str(_VST3_SCANNER.parent)}
+        subprocess.run([_VST3_SCANNER, "-f", bundle], env=environment, check=True, capture_output=True, timeout=60)
 
     def start_engine(self, log: str) -> None:
         command = [sys.executable, run_ramp_engine.__file__, str(self.folder / "daw.sock"), str(AHEAD_FRAMES)]
