@@ -31,16 +31,17 @@ def spin() -> None:
         pass
 
 
-def rings() -> list[tuple[int, int, int]]:
-    """Underruns, silent frames and lead of every ring that there is now."""
+def rings(engine_pid: int) -> list[tuple[int, int, int]]:
+    """Underruns, silent frames and lead of every ring of an engine."""
     found = []
     for path in Path("/dev/shm").iterdir():
+        if not path.is_file():
+            continue
         with path.open("rb") as file:
             head = file.read(layout.SAMPLES)
-        if head.startswith(layout.MAGIC):
-            found.append(
-                tuple(struct.unpack_from("<q", head, at)[0] for at in (layout.UNDERRUNS, layout.SILENT, layout.AHEAD))
-            )
+        if head.startswith(layout.MAGIC) and struct.unpack_from("<6I", head, 8)[5] == engine_pid:
+            numbers = (struct.unpack_from("<q", head, at)[0] for at in (layout.UNDERRUNS, layout.SILENT, layout.AHEAD))
+            found.append((next(numbers), next(numbers), next(numbers)))
     return found
 
 
@@ -67,7 +68,7 @@ def measure(busy: int, seconds: int, before: tuple[str, ...]) -> None:
                     loop.start()
                 session.answer("load")
             elif line == "rolled\n":
-                counted = rings()
+                counted = rings(engine.process.pid)
         assert running.wait() == 0, "".join(output)
     finally:
         for loop in loops:
