@@ -42,9 +42,13 @@ class HeardSound:
         self._last: Progress | None = None
         self._rolled = False  # at that look
         self._fade_in = False
+        self._tail: Block | None = None  # of a host that asks for nothing any more: it may have died, or go on
 
     def leads(self, ring: DawRing | None) -> None:
         """Another ring leads from now on."""
+        if self._tail is not None:
+            self._put(self._tail)
+            self._tail = None
         self._spans.clear()
         self._last, self._rolled = None, False
         if ring is not None:
@@ -57,7 +61,7 @@ class HeardSound:
     def rolls(self, ring: DawRing) -> None:
         """The host rolls: record what it has read since the last look."""
         before, now, rolled = self._last, ring.progress(), self._rolled
-        self._last, self._rolled = now, True
+        self._last, self._rolled, self._tail = now, True, None
         if before is None:
             self._fade_in = True
         elif rolled:
@@ -69,18 +73,20 @@ class HeardSound:
     def stands(self, ring: DawRing, frames: int | None) -> None:
         """The host stands since ``frames``: the plugin lets the sound end softly, and goes on there when it starts.
 
-        ``None``: it has not said so, and asks for nothing any more.
+        ``None``: it has not said so, and asks for nothing any more. If it goes on, nothing was between.
         """
         before, now, rolled = self._last, ring.progress(), self._rolled
-        self._last, self._rolled = now, False
+        self._last, self._rolled = now, rolled and frames is None
         if before is None or not rolled:
             return
         end = now.frames if frames is None else min(frames, now.frames)
         self._passed(before, now, end - before.frames)
-        tail = self._sound(now.read, FADE_FRAMES)
-        tail *= (np.arange(len(tail))[::-1] / max(1, len(tail))).astype(np.float32)[:, None]
-        self._put(tail)
-        self._fade_in = False
+        if self._tail is None or now != before:
+            self._tail = self._sound(now.read, FADE_FRAMES)
+            self._tail *= (np.arange(len(self._tail))[::-1] / max(1, len(self._tail))).astype(np.float32)[:, None]
+        if frames is not None:
+            self._put(self._tail)
+            self._fade_in, self._tail = False, None
 
     def _passed(self, before: Progress, now: Progress, passed: int) -> None:
         """Record ``passed`` frames between two looks: old music, silence where there was none, new music."""

@@ -421,6 +421,33 @@ def test_what_is_recorded_is_what_the_host_has_heard(host: Host) -> None:
     assert {*changes} <= {200, 201, 400, 401}, changes
 
 
+def test_a_host_that_was_kept_waiting_and_goes_on_is_recorded_without_a_seam(host: Host) -> None:
+    kept = Kept()
+    host.mix.recorder = kept  # type: ignore[assignment]  # it is only given blocks
+    host.play(10)
+    host.rolling = True
+    played = [host.play(100)[0]]
+    host.turn(500)  # half a second in which nobody asks for a block
+    played += [host.play(100)[0]]
+    assert np.abs(np.concatenate(played)).max(axis=1).min() > 0.0
+    np.testing.assert_allclose(np.concatenate(kept.sound), np.concatenate(played), atol=1e-7)
+
+
+def test_the_sound_of_a_host_that_has_died_ends_softly_in_the_recording(host: Host) -> None:
+    kept = Kept()
+    host.mix.recorder = kept  # type: ignore[assignment]  # it is only given blocks
+    host.play(10)
+    host.rolling = True
+    played = host.play(100)[0]
+    host.turn(500)
+    host.mix.detach(host.rings[0].name)
+    host.turn(2)
+    recorded = np.concatenate(kept.sound)
+    assert len(recorded) == len(played) + 64
+    assert np.abs(recorded[-64:-1]).max() > 0.0
+    assert np.abs(recorded[-1]).max() == 0.0
+
+
 def test_offline_the_music_waits_for_what_the_engine_decides(host: Host) -> None:
     host.offline = host.rolling = True
     host.mix.proceed_to = host.mixer.frame + 500
