@@ -3,7 +3,7 @@
 Each time another one that waits takes over, as in the engine, and a new one is prepared. Plugin hosts answer the
 blocks of a mixer that is pulled in real time; a player plays a loop to a paced output. Printed are: how they ended (all
 by our SIGKILL, or the bench fails and shows where Python was), how long until they are ready again, and the memory,
-descriptors, shared memory and children of this process at the beginning and at the end.
+descriptors, mapped segments and children of this process at the beginning and at the end.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _PATIENCE_SECONDS = 30.0
 
 
 def held() -> dict[str, int]:
-    """What this process holds: kilobytes, descriptors, segments of shared memory, children."""
-    status = Path("/proc/self/status").read_text()
+    """What this process holds: kilobytes, descriptors, mapped segments of shared memory, children."""
+    status, maps = Path("/proc/self/status").read_text(), Path("/proc/self/maps").read_text()
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     return {
         "resident kB": int(status.partition("VmRSS:")[2].split()[0]),
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
-        "shared memory": sum("riffengine" in path.name for path in Path("/dev/shm").iterdir()),
+        "mapped segments": len({line.split()[-1] for line in maps.splitlines() if "/dev/shm/" in line}),
         "children": len(children),
     }
 
