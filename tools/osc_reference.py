@@ -23,7 +23,7 @@ LONGEST_RANGE = 70
 
 def reference() -> str:
     """The whole page."""
-    tree = standard_tree(("a",), model_shape("bundled").stems, cue=True)
+    tree = standard_tree(("a",), model_shape("bundled").stems, cue=True, sound_input=True)
     shown = [tree[path] for path in ("deck/a/prompt", "deck/a/alpha", "deck/a/seed", "deck/a/mute", "panic")]
     return "\n".join([_head(), *_table(tree), _clients(shown), _answers(), _limits()])
 
@@ -37,7 +37,8 @@ def _head() -> str:
 The engine listens for OSC over UDP on `127.0.0.1:9000`. `--osc-port`, or `osc: {{port: …}}` in the preset, chooses another
 port. The address of a parameter is `/riff/` and its path. A message with a value sets the parameter; a message without one
 asks for the value (a trigger fires). Deck `a` stands for every deck of the session (`a` to `d`). The stems are those of the
-bundled model. The `cue` addresses exist if the preset has `output: {{cue: true}}`.
+bundled model. The `cue` addresses exist if the preset has `output: {{cue: true}}`, `capture` and
+`follow` with `output: {{input: true}}`.
 
 - The column *type* is the type of a reply. True and false are sent as `i` 1 and 0, because not every program reads `T` and `F`. Send what your
   surface has: every type of OSC 1.0 and 1.1 is read. A fader on a whole number is rounded, and `/riff/note` says so; on a

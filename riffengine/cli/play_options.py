@@ -30,6 +30,13 @@ def add_sound_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         help="device: a sound device. paced: no device, in real time. auto: a sound device if there is one",
     )
     sound.add_argument("--device", metavar="NAME", help="number or part of the name, see `riffengine devices`")
+    sound.add_argument(
+        "--input",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="listen to the device's input too, or to this one, for deck/a/capture and follow",
+    )
     sound.add_argument("--record", type=audio_file, metavar="FILE", help="record what is heard: .flac or .wav")
     sound.add_argument("--journal", type=Path, metavar="FILE", help="write every command with its beat to this file")
     return sound
@@ -98,7 +105,12 @@ def session_with(arguments: argparse.Namespace, session: Session) -> Session:
     return session.with_given(
         loop_beats=given("loop_beats"),
         audio=session.audio.with_given(
-            output=given("output"), device=given("device"), block_frames=given("block"), record=given("record")
+            output=given("output"),
+            device=given("device"),
+            block_frames=given("block"),
+            record=given("record"),
+            sound_input=True if given("input") is not None else None,
+            input_device=given("input") or None,
         ),
         osc=session.osc.with_given(
             enabled=False if given("no_osc") else None,

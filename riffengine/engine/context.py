@@ -11,6 +11,7 @@ from riffengine.control.midi.sender import MidiSender
 from riffengine.engine.command_schedule import CommandSchedule
 from riffengine.engine.host_channel import HostChannel
 from riffengine.engine.latency_meter import LatencyMeter
+from riffengine.engine.live_input import RING_FRAMES
 from riffengine.engine.midi_out.clock import MidiClockOut
 from riffengine.engine.midi_out.notes import MidiNotesOut
 from riffengine.engine.options import PlayOptions
@@ -76,6 +77,7 @@ class EngineContext:
     say: Callable[[str], None]
     plugins: tuple[PluginSetting, ...] = ()  # that the set begins with
     tap: AudioTap | None = None  # the output for the web server
+    input_ring: AudioTap | None = None  # the sound input, if there is one
 
     @property
     def state(self) -> PerformanceState:
@@ -97,8 +99,9 @@ class EngineContext:
 
     def close_memory(self) -> None:
         """Remove the memory that the processes shared."""
-        if self.tap is not None:
-            self.tap.close()
+        for ring in (self.tap, self.input_ring):
+            if ring is not None:
+                ring.close()
         self.store.close()
 
     def renderer_options(self) -> RendererOptions:
@@ -138,6 +141,8 @@ class EngineContext:
             part_seconds=60.0 * session.recording.part_minutes,
             keep_seconds=60.0 * session.recording.keep_minutes,
             tap=self.tap.name if self.tap is not None else "",
+            input_ring=self.input_ring.name if self.input_ring is not None else "",
+            input_device=audio.portaudio_input,
         )
 
 
@@ -173,6 +178,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     try:
         journal = open_journal(options.journal, session, state)
         tap = AudioTap.create(rate, CHANNELS) if session.web.enabled else None
+        input_ring = AudioTap.create(rate, CHANNELS, RING_FRAMES) if audio.sound_input else None
     except (JournalError, LoopStoreError):
         store.close()  # of a refused set, shared memory must not stay
         raise
@@ -218,4 +224,5 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
         say=say,
         plugins=wanted_plugins(session, options.recovery),
         tap=tap,
+        input_ring=input_ring,
     )

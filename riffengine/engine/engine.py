@@ -20,6 +20,7 @@ from riffengine.engine.chosen_files import ChosenFiles
 from riffengine.engine.command_schedule import DueCommand, on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.hands_first import HandsFirst
+from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
@@ -75,6 +76,8 @@ class Engine:
         self.instruments = InstrumentNotes(
             context.conductor, context.midi_notes_out.slot_notes, self._player.send, self.plugins.instruments
         )
+        ports = InputPorts(lambda: context.conductor.grid, lambda: self.state, self.submit, self.say)
+        self.live_input = LiveInput(context.input_ring, session, ports)
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
         media = MediaFolder(session.folder, drawings_folder())
@@ -87,6 +90,7 @@ class Engine:
             Handler.PLUGIN: lambda command, frame: (
                 answer_to_plugin(command, frame) or self.plugins.answer(command, frame)
             ),
+            Handler.CAPTURE: self.live_input.answer,
             Handler.INIT: media.answer,
         }
         self._files = ChosenFiles(
@@ -283,6 +287,7 @@ class Engine:
             outward.tick(self.frame(), self._context.clock.now_ns(), self._context.sync.paused)
         self._context.recording.tick(self.now())
         self.plugins.tick()
+        self.live_input.tick()
         self.instruments.tick(self.frame(), self.plugins.lead)
 
     def _submit_due(self, due: DueCommand) -> None:
@@ -412,6 +417,7 @@ class Engine:
             self._context.latency.close,
             self._context.sync.close,
             self._mark_ended,
+            self.live_input.close,
             self._context.close_memory,
         ):
             try:

@@ -163,6 +163,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
                 self.output = message.output
                 context.stream_clock.ready(message)
                 context.sync.player_ready(message)
+                engine.live_input.ready(message)
                 engine.say(
                     f"output: {message.output}, {message.sample_rate} Hz, {message.block_frames} frames "
                     f"a block, {1000 * message.latency_seconds:.0f} ms latency"

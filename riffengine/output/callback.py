@@ -23,6 +23,7 @@ class AudioCallback:
     ``fill`` runs in the audio thread and never waits, logs or raises; ``outbox`` and ``status`` belong to the control
     thread. The deque ``outbox`` passes reports between the two: appending and popping are atomic. ``before`` is called
     before each block, in the audio thread: an output whose host has a timeline of its own places the music there.
+    ``ring`` gets what ``hear`` is given.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class AudioCallback:
         continues: tuple[int, int] | None = None,
         tap: AudioTap | None = None,
         before: Callable[[], None] | None = None,
+        ring: AudioTap | None = None,
     ) -> None:
         self.outbox: deque[tuple[FromPlayer, int]] = deque()
         self.underruns = 0
@@ -46,7 +48,13 @@ class AudioCallback:
         self._load = 0.0
         self._continues = continues
         self._before = before
+        self._ring = ring
         self._last_block = continues or (mixer.frame, clock.now_ns())
+
+    def hear(self, block: Block) -> None:
+        """Leave a block of input ``(frames, 1 or 2) float32`` at the frame that is pulled next. The audio thread."""
+        if self._ring is not None:
+            self._ring.write(self._mixer.frame, block, self._clock.now_ns())
 
     def fill(self, out: Block, starved: bool) -> None:
         """Write the next block to ``out`` ``(frames, channels) float32``; ``starved`` reports an underrun before it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from riffengine.errors import DeviceError
 from riffengine.output.output import OutputSettings
 from riffengine.processes.audio import CHANNELS, SAMPLE_RATES, Block, Fill
+
+Hear = Callable[[Block], None]
 
 _PROBE_SECONDS = 3.0
 _SANE_LATENCY_SECONDS = 10.0  # PipeWire's JACK has been seen to report 88478 s
@@ -105,10 +108,10 @@ class DeviceOutput:
     ``fill(out, underrun)`` writes ``(frames, channels) float32``; ``underrun`` says that the device ran out of samples.
     """
 
-    def __init__(
-        self, fill: Fill, sample_rate: int, block_frames: int, channels: int, device: str | int | None
-    ) -> None:
+    def __init__(self, fill: Fill, settings: OutputSettings, channels: int, hear: Hear | None = None) -> None:
+        """``hear`` makes it a stream in both directions; ``DeviceError`` where the device has no such one."""
         sd = _portaudio()
+        sample_rate, block_frames, device = settings.sample_rate, settings.block_frames, settings.device
         outputs = list_devices()
         if not outputs:
             raise DeviceError("no sound device can play; connect one, start JACK or PipeWire, or use output: paced")
@@ -116,15 +119,22 @@ class DeviceOutput:
         def callback(out: Block, frames: int, when: Any, status: Any) -> None:
             fill(out, bool(status.output_underflow))
 
+        def callback_of_both(heard: Block, out: Block, frames: int, when: Any, status: Any) -> None:
+            assert hear is not None
+            hear(heard)
+            fill(out, bool(status.output_underflow))
+
+        shape = {"samplerate": sample_rate, "blocksize": block_frames, "dtype": "float32"}
         try:
-            self._stream = sd.OutputStream(
-                samplerate=sample_rate,
-                blocksize=block_frames,
-                device=device,
-                channels=channels,
-                dtype="float32",
-                callback=callback,
-            )
+            if hear is None:
+                self._stream = sd.OutputStream(device=device, channels=channels, callback=callback, **shape)
+            else:
+                listened = device if settings.input_device is None else settings.input_device
+                found = sd.query_devices(listened, "input")["max_input_channels"]
+                self._stream = sd.Stream(
+                    device=(listened, device), channels=(min(found, CHANNELS), channels), callback=callback_of_both,
+                    **shape,
+                )  # fmt: skip
         except (sd.PortAudioError, ValueError) as error:
             names = ", ".join(f"{d.index} {d.name!r} ({d.default_sample_rate} Hz)" for d in outputs)
             chosen = "the default device" if device is None else f"device {device!r}"
@@ -132,10 +142,12 @@ class DeviceOutput:
                 f"{chosen} cannot play {channels} channels at {sample_rate} Hz: {error}; choose one of {names}, "
                 "or another sample rate"
             ) from error
-        info = sd.query_devices(self._stream.device)
+        info = sd.query_devices(self._stream.device if hear is None else self._stream.device[1])
         self.name = f"{info['name']} ({sd.query_hostapis(info['hostapi'])['name']})"
-        latency = float(self._stream.latency)
-        self.latency_seconds = latency if 0 <= latency < _SANE_LATENCY_SECONDS else block_frames / sample_rate
+        block = block_frames / sample_rate
+        told = self._stream.latency if hear is not None else (None, self._stream.latency)
+        self.input_latency_seconds = None if told[0] is None else _sane(float(told[0]), block)
+        self.latency_seconds = _sane(float(told[1]), block)
         self._sd = sd
 
     def start(self) -> None:
@@ -168,17 +180,34 @@ def open_output(settings: OutputSettings, fill: Fill, retry: bool) -> DeviceOutp
     """The ``Opener`` of the output ``device``: with a cue bus on four channels, or on two where there are no four."""
     if retry:
         rescan_devices()
-    shape, channels = (settings.sample_rate, settings.block_frames), settings.channels
-    if not settings.cue:
-        return DeviceOutput(fill, *shape, channels, settings.device)
+    if settings.hear is None:
+        return _with_or_without_cue(settings, fill, None)
     try:
-        four = DeviceOutput(fill, *shape, 2 * channels, settings.device)
+        both = _with_or_without_cue(settings, fill, settings.hear)
+        both.name += ", with its input"
+        return both
+    except DeviceError as error:
+        alone = _with_or_without_cue(settings, fill, None)
+        alone.name += f" (no input: {error})"
+        return alone
+
+
+def _with_or_without_cue(settings: OutputSettings, fill: Fill, hear: Hear | None) -> DeviceOutput:
+    channels = settings.channels
+    if not settings.cue:
+        return DeviceOutput(fill, settings, channels, hear)
+    try:
+        four = DeviceOutput(fill, settings, 2 * channels, hear)
         four.name += ", cue on channels 3 and 4"
         return four
     except DeviceError as error:
-        two = DeviceOutput(fill, *shape, channels, settings.device)
+        two = DeviceOutput(fill, settings, channels, hear)
         two.name += f" (no cue: {error})"
         return two
+
+
+def _sane(latency: float, otherwise: float) -> float:
+    return latency if 0 <= latency < _SANE_LATENCY_SECONDS else otherwise
 
 
 def _portaudio() -> Any:

@@ -80,6 +80,12 @@ class OutputFailover:
         return self._current().latency_seconds
 
     @property
+    def input_latency_seconds(self) -> float | None:
+        """As in ``PlayerReady``."""
+        found: float | None = getattr(self._current(), "input_latency_seconds", None)
+        return found
+
+    @property
     def running(self) -> bool:
         """Whether blocks are being asked for."""
         return self._current().running

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from riffengine.output.host_mix import HostMix
-from riffengine.processes.audio import Fill
+from riffengine.processes.audio import Block, Fill
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,9 @@ class OutputSettings:
     """What an output is opened with; it uses what it needs.
 
     ``device`` is a name or index of PortAudio, ``None`` the default. With ``cue`` an output that has the channels asks
-    for ``2 × channels``: the headphones follow the master. ``host`` is there for the output ``daw``.
+    for ``2 × channels``: the headphones follow the master. ``host`` is there for the output ``daw``. ``hear`` takes a
+    block of input ``(frames, 1 or 2) float32`` in the audio thread, before ``fill`` is called for the block of output
+    that is pulled with it; it comes from ``input_device``. An output without an input never calls it.
     """
 
     sample_rate: int
@@ -24,6 +26,8 @@ class OutputSettings:
     device: str | int | None = None
     cue: bool = False
     host: HostMix | None = None
+    hear: Callable[[Block], None] | None = None
+    input_device: str | int | None = None
 
 
 class Output(Protocol):

@@ -98,6 +98,8 @@ class PlayerOptions:
     )
     had_device: bool = False  # the player before this one played on the sound device that was asked for
     tap: str = ""  # the shared memory in which the output is left for the web server; "" for none
+    input_ring: str = ""  # the shared memory in which the sound input is left; "" for no input
+    input_device: str | int | None = None
 
 
 # --- in the player process ------------------------------------------------------------------------------------------
@@ -192,10 +194,12 @@ class _Player:
         self._host = HostMix(self._mixer, self._recorder) if options.output == DAW else None
         # For a host that jumps not all that is mixed is heard: its output gives the recorder what was.
         recorder, before = (self._recorder, None) if self._host is None else (None, self._host.act)
-        self._callback = AudioCallback(self._mixer, recorder, self._clock, options.continues, tap, before)
+        ring = AudioTap.attach(options.input_ring) if options.input_ring else None
+        self._callback = AudioCallback(self._mixer, recorder, self._clock, options.continues, tap, before, ring)
         settings = OutputSettings(
-            options.sample_rate, options.block_frames, options.channels, options.device, options.cue, self._host
-        )
+            options.sample_rate, options.block_frames, options.channels, options.device, options.cue, self._host,
+            self._callback.hear if ring is not None else None, options.input_device,
+        )  # fmt: skip
         self._told: HostTimeline | None = None
         self._asked_at: int | None = None
         self._failover = OutputFailover(
@@ -218,7 +222,8 @@ class _Player:
         self._failover.start()
         options, failover = self._options, self._failover
         self._output_told = failover.name
-        self._pipe.send(PlayerReady(failover.name, options.sample_rate, options.block_frames, failover.latency_seconds))
+        latencies = failover.latency_seconds, failover.input_latency_seconds
+        self._pipe.send(PlayerReady(failover.name, options.sample_rate, options.block_frames, *latencies))
         if options.record is not None and self._record_path != Path(options.record):
             self._notify(f"{options.record} exists already and is kept; this set is recorded to {self._record_path}")
 

@@ -55,6 +55,7 @@ KEY_ALIASES = tuple(
     for ending in endings
 )
 """Keys as musicians write them: Am, Bbm, A# minor, Db major, F#min, D."""
+MOST_BARS = 16  # of the sound input at once
 MAX_SEED = 2**31 - 1  # the largest integer that an OSC `i` carries, so every surface can send every seed
 
 
@@ -63,12 +64,13 @@ def standard_tree(
     stems: Sequence[str] = ("mix",),
     cue: bool = False,
     loop_beats: int = DEFAULT_LOOP_BEATS,
+    sound_input: bool = False,
 ) -> ParameterTree:
-    """The tree of a session with these decks, on a model with these stems, with or without a cue bus."""
+    """The tree of a session with these decks, on a model with these stems, with or without a cue bus and an input."""
     for name in (*decks, *stems):
         if not NAME_PATTERN.fullmatch(name):
             raise ParameterError(f"{name!r} cannot name a deck or a stem; use lower-case letters, digits, - and _")
-    rows = [*_session_rows(), *(_cue_rows(decks) if cue else ())]
+    rows = [*_session_rows(), *(_cue_rows(decks) if cue else ()), *(_input_rows(decks) if sound_input else ())]
     for number, deck in enumerate(decks):
         side = SIDE_CHOICES[min(number, 2) if len(decks) > 1 else 2]
         rows += _deck_rows(f"deck/{deck}", stems, side, loop_beats)
@@ -203,6 +205,15 @@ def _cue_rows(decks: Sequence[str]) -> list[Parameter]:
             for d in decks
         ),
     ]
+
+
+def _input_rows(decks: Sequence[str]) -> list[Parameter]:
+    now = ControlClass.IMMEDIATE
+    rows = (
+        ("capture", "Start from this many of the last bars of the sound input"),
+        ("follow", "Start again and again from this many of the last bars of the sound input; 0 does not"),
+    )
+    return [Parameter(f"deck/{d}/{name}", "int", 0, now, text, 0, MOST_BARS) for d in decks for name, text in rows]
 
 
 def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> list[Parameter]:

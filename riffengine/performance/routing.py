@@ -22,6 +22,7 @@ class Handler(StrEnum):
     TEMPO = "tempo"  # the tempo sync ramps it, or asks whoever sets the tempo
     TAP = "tap"
     NUDGE = "nudge"
+    CAPTURE = "capture"  # bars of the sound input become an init
     PLUGIN = "plugin"  # a plugin is loaded or taken out
     # Made into several commands that belong together (the scene player).
     RECALL_SCENE = "recall scene"
@@ -80,6 +81,7 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     ("deck/*/prompts/*", Handler.PROMPT_LIST),
     ("deck/*/alpha", Handler.ALPHA),
     ("deck/*/init", Handler.INIT),
+    ("deck/*/capture", Handler.CAPTURE),
     ("deck/*/again", Handler.AGAIN),
     ("deck/*/gain", Handler.MIXER),
     ("deck/*/mute", Handler.MIXER),

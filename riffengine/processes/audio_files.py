@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 
 AUDIO_ENDINGS = (".wav", ".flac")
@@ -12,3 +13,20 @@ AUDIO_ENDINGS_TEXT = " or ".join(AUDIO_ENDINGS)
 def is_audio_file(path: PurePath) -> bool:
     """Whether ``path`` has the ending of a format that is written."""
     return path.suffix.lower() in AUDIO_ENDINGS
+
+
+_BEATS = re.compile(r"riffengine beats=(\d{1,4}) frames=(\d{1,9})")
+
+
+def beats_comment(beats: int, frames: int) -> str:
+    """What a file's comment says where its first ``frames`` are exactly ``beats`` beats from a bar line on."""
+    return f"riffengine beats={beats} frames={frames}"
+
+
+def told_beats(comment: str, frames: int) -> tuple[int, int] | None:
+    """Beats and their frames as ``beats_comment`` wrote them into a file of ``frames``; ``None`` for anything else."""
+    match = _BEATS.fullmatch(comment)
+    if match is None:
+        return None
+    beats, own = int(match[1]), int(match[2])
+    return (beats, own) if beats and 0 < own <= frames else None

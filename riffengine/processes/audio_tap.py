@@ -1,4 +1,4 @@
-"""AudioTap: shared memory in which the player leaves the newest seconds of its output for other processes.
+"""AudioTap: shared memory in which the player leaves the newest seconds of its output, or input, for other processes.
 
 The audio thread copies every block into a ring and moves one number on; it never waits for a reader and does not know
 whether there is one. Readers notice by themselves what they have missed.
@@ -87,12 +87,17 @@ class AudioTap:
         return self._memory.name
 
     @property
+    def begin(self) -> int:
+        """The frame from which on nothing is missing, though it may be overwritten by now."""
+        return int(self._header[_BEGIN])
+
+    @property
     def end(self) -> int:
         """The frame after the newest one."""
         return int(self._header[_END])
 
     def write(self, frame: int, block: Block, host_ns: int) -> None:
-        """Leave ``block`` ``(frames, channels) float32``, which begins at output frame ``frame``. The audio thread.
+        """Leave ``block`` ``(frames, channels or 1) float32``, which begins at output frame ``frame``. Audio thread.
 
         ``host_ns`` is when the device asked for it. A block longer than the ring leaves its end.
         """

@@ -223,12 +223,17 @@ class Proceed:
 
 @dataclass(frozen=True)
 class PlayerReady:
-    """The output runs. ``latency_seconds`` is what it adds after the block is handed over."""
+    """The output runs. ``latency_seconds`` is what it adds after the block is handed over.
+
+    ``input_latency_seconds`` is how long ago a block of input began to come in when it is handed over; ``None`` where
+    there is no input.
+    """
 
     output: str
     sample_rate: int
     block_frames: int
     latency_seconds: float
+    input_latency_seconds: float | None = None
 
 
 @dataclass(frozen=True)

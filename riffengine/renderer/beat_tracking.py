@@ -30,7 +30,7 @@ _LOW_BAND_HZ = 160.0  # kick and bass onsets tell beats from off-beats and the f
 _FLOOR = 1e-4  # relative to the loudest band: 40 dB below it, nothing counts as an onset
 _MULTIPLES = (1, 2, 3, 4, 8)  # of the period, at which the onsets must repeat too
 _ATTACK_SECONDS = 0.004  # the cut is this long before the beat, so that the attack is complete
-_SEAM_SECONDS = 0.012
+SEAM_SECONDS = 0.012
 _WHOLE_SHARE = 0.004  # a file whose length differs by less than this share from whole bars counts as a finished loop
 
 
@@ -95,7 +95,7 @@ def beat_loop(samples: Samples, sample_rate: int, beats: int, expected_bpm: floa
     while run > 1 and begin + run * period > seconds + 0.5 * _WINDOW_SECONDS:
         run = run // 2
     frames = round(run * period * sample_rate)
-    cut = _seamless(samples, round(begin * sample_rate), frames, round(_SEAM_SECONDS * sample_rate))
+    cut = seamless(samples, round(begin * sample_rate), frames, round(SEAM_SECONDS * sample_rate))
     return np.tile(cut, (beats // run, *(1 for _ in sides)))[: round(beats * period * sample_rate)], track
 
 
@@ -207,7 +207,7 @@ def _near(seconds: float, period: float) -> float:
     return min(seconds % period, period - seconds % period)
 
 
-def _seamless(samples: Samples, begin: int, frames: int, seam: int) -> Samples:
+def seamless(samples: Samples, begin: int, frames: int, seam: int) -> Samples:
     """``frames`` from ``begin`` on. The audio after the end is crossfaded into the start, so the loop is seamless."""
     cut = np.zeros((frames, *samples.shape[1:]), np.float32)
     available = samples[begin : begin + frames]

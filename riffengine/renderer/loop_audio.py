@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, printable
 from riffengine.files.regular import open_regular
+from riffengine.processes.audio_files import told_beats
 from riffengine.renderer.audio_file import check_shape, read_frames
-from riffengine.renderer.beat_tracking import beat_loop
+from riffengine.renderer.beat_tracking import SEAM_SECONDS, beat_loop, seamless
 
 LONGEST_SECONDS = 60.0  # read from the start of the file; a loop needs at most 10 s
 _SLOWEST_INIT_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
@@ -24,7 +25,8 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     With 2 ``channels`` the result is ``(frames, 2)``: the first two channels of the file, or its only one twice. The
     loop keeps the tempo of the recording, or twice or half that tempo, whichever is nearest to ``bpm``. Encoding brings
     it to the session's tempo without a change of pitch, because a mel image has the same number of frames at any tempo.
-    If no beat is found, the loop is the first ``beats`` beats at ``bpm``. A shorter file repeats. Raises
+    If no beat is found, the loop is the first ``beats`` beats at ``bpm``. A shorter file repeats. Where the
+    comment in a file says how many beats it holds (``processes.audio_files``), none are tracked. Raises
     ``AudioFileError`` when the file cannot be read, is empty or silent, or holds NaN or infinity.
     """
     name = Path(path).name
@@ -33,6 +35,7 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
             rate = file.samplerate
             check_shape(name, rate, file.channels)
             frames = max(0, min(int(LONGEST_SECONDS * rate), file.frames))
+            told = told_beats(file.comment, file.frames)
             mixed = read_frames(file, frames, channels)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
         reason = printable(getattr(error, "strerror", None) or error)
@@ -41,8 +44,20 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
         raise AudioFileError(f"{name} holds no usable sound: it is empty or silent, or samples are not finite")
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
+    if told is not None:
+        return _told_loop(samples, beats, told[0], told[1] * sample_rate / rate, round(SEAM_SECONDS * sample_rate))
     loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_INIT_BPM))
     return loop
+
+
+def _told_loop(
+    samples: NDArray[np.float32], beats: int, own_beats: int, own_frames: float, seam: int
+) -> NDArray[np.float32]:
+    """``beats`` beats of a sound that is known to begin with ``own_beats``; repeated where it has fewer."""
+    run = min(beats, own_beats)
+    loop = seamless(samples, 0, round(own_frames * run / own_beats), seam)
+    whole = np.tile(loop, (-(-beats // run), *(1 for _ in loop.shape[1:])))
+    return whole[: round(own_frames * beats / own_beats)]
 
 
 def resample_loop(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:

@@ -7,6 +7,9 @@ output:
   sample_rate: 48000      # 44100 or 48000
   block_frames: 256       # frames per block, 16 to 8192
   cue: true               # a second pair of channels for headphones
+  input: true             # the device's input, for capture and follow
+  input_device: "USB"     # another one than device, as far as the driver takes two
+  input_latency: 0.021    # seconds from output to input, where the driver tells a wrong one
   record: set.flac        # record the whole set to this file
   fade_in: 1              # seconds
   fade_out: 3.5
@@ -25,15 +28,18 @@ from riffengine.processes.audio import SAMPLE_RATES
 from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
 
-_KEYS = ("to", "device", "sample_rate", "block_frames", "record", "cue", "fade_in", "fade_out")
+_DEVICE_KEYS = ("to", "device", "sample_rate", "block_frames", "record", "cue")
+_KEYS = (*_DEVICE_KEYS, "input", "input_device", "input_latency", "fade_in", "fade_out")
 _LONGEST_FADE_SECONDS = 60.0
+_LONGEST_LATENCY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class AudioSettings(Settings):
     """Where the sound goes. ``record`` is the file that the whole set is recorded to, ``None`` for no recording.
 
-    ``cue``: a second pair of channels for the headphones, where the device has them.
+    ``cue``: a second pair of channels for the headphones, where the device has them. ``sound_input``: the device's
+    input too; ``input_latency_seconds`` is from output to input, ``None`` as the driver tells.
     """
 
     output: str = AUTO
@@ -41,6 +47,9 @@ class AudioSettings(Settings):
     sample_rate: int = 44100
     block_frames: int = 512
     cue: bool = False
+    sound_input: bool = False
+    input_device: str = ""
+    input_latency_seconds: float | None = None
     record: Path | None = None
     fade_in_seconds: float = 0.05
     fade_out_seconds: float = 2.0
@@ -48,7 +57,16 @@ class AudioSettings(Settings):
     @property
     def portaudio_device(self) -> str | int | None:
         """The device as PortAudio names it: a number, a part of a name, or ``None`` for the default device."""
-        return int(self.device) if self.device.isdecimal() else self.device or None
+        return _portaudio_name(self.device)
+
+    @property
+    def portaudio_input(self) -> str | int | None:
+        """The same of the input; ``None`` for that of the output."""
+        return _portaudio_name(self.input_device)
+
+
+def _portaudio_name(device: str) -> str | int | None:
+    return int(device) if device.isdecimal() else device or None
 
 
 class AudioReader(YamlReader):
@@ -68,6 +86,12 @@ class AudioReader(YamlReader):
                     given["sample_rate"] = self._choice(value, full, SAMPLE_RATES)
                 case "block_frames":
                     given["block_frames"] = self._whole(value, full, 16, 8192, "frames")
+                case "input":
+                    given["sound_input"] = self._switch(value, full)
+                case "input_device":
+                    given["input_device"] = self._text(value, full)
+                case "input_latency":
+                    given["input_latency_seconds"] = self._number(value, full, 0, _LONGEST_LATENCY_SECONDS, "seconds")
                 case "record":
                     name = self._text(value, full)
                     given["record"] = Path(name) if name else None

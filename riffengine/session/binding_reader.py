@@ -37,7 +37,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 def full_tree() -> ParameterTree:
     """The tree with everything that a map may name; a session leaves out the lines for what it does not have."""
-    return standard_tree(DECKS, known_stems(), cue=True)
+    return standard_tree(DECKS, known_stems(), cue=True, sound_input=True)
 
 
 class BindingReader(YamlReader):

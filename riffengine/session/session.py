@@ -80,7 +80,9 @@ class Session(Settings):
 
     def tree(self) -> ParameterTree:
         """The parameter tree of this session, with the stems of its model."""
-        return standard_tree(self.decks, model_shape(self.model).stems, self.audio.cue, self.loop_beats)
+        return standard_tree(
+            self.decks, model_shape(self.model).stems, self.audio.cue, self.loop_beats, self.audio.sound_input
+        )
 
     def state(self, tree: ParameterTree) -> PerformanceState:
         """The state at the first beat: the defaults of ``tree`` and what the preset sets, at revision 0."""

@@ -44,6 +44,8 @@ def test_options_of_both_verbs(verb: str) -> None:
     assert found.audio == replace(PRESET.audio, output="paced", device="3", record=Path("b.flac"))
     assert found.osc == replace(PRESET.osc, port=9200, host="::1", allow=("10.0.0.0/8",))
     assert (found.midi, found.sync, found.name) == (PRESET.midi, PRESET.sync, "mine")
+    assert typed(f"{verb} --input").audio == replace(PRESET.audio, sound_input=True)
+    assert typed(f"{verb} --input mic").audio == replace(PRESET.audio, sound_input=True, input_device="mic")
     assert not typed(f"{verb} --no-osc").osc.enabled
     assert not typed(f"{verb} --no-midi").midi.enabled
 

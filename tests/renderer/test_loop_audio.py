@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from riffengine.errors import AudioFileError
+from riffengine.processes.audio_files import beats_comment, told_beats
 from riffengine.renderer.loop_audio import read_loop, resample_loop
 
 
@@ -46,3 +47,27 @@ def test_a_file_without_sound_is_refused(tmp_path: Path, kind: str) -> None:
         os.mkfifo(path)
     with pytest.raises(AudioFileError, match=r"bad\.wav"):
         read_loop(str(path), 8, 120, 44100)
+
+
+@pytest.mark.parametrize(("beats", "channels"), [(8, 1), (8, 2), (4, 2), (16, 1)])
+def test_a_file_that_says_its_beats_is_cut_where_it_says(beats: int, channels: int, tmp_path: Path) -> None:
+    path, own = tmp_path / "taken.flac", 8 * 21000
+    noise = 0.3 * np.random.default_rng(1).normal(size=own + 882).clip(-3, 3).astype(np.float32)
+    noise[own:] = noise[:882]  # what comes after the last bar is its beginning, so the fade changes nothing
+    with soundfile.SoundFile(path, "x", 44100, 1, subtype="PCM_24", format="FLAC") as file:
+        file.comment = beats_comment(8, own)
+        file.write(noise)
+    loop = read_loop(str(path), beats, 120, 44100, channels)
+    left = loop if channels == 1 else loop[:, 0]
+    assert len(left) == own * beats // 8  # its own tempo, 126 bpm
+    if beats == 4:
+        assert np.abs(left[882:] - noise[882 : own // 2]).max() < 2**-20
+    else:
+        assert np.abs(left[:own] - noise[:own]).max() < 2**-20
+        assert np.array_equal(left, np.tile(left[:own], beats // 8))
+
+
+@pytest.mark.parametrize("comment", ["", "riffengine beats=0 frames=10", "riffengine beats=8 frames=99999", "beats=8"])
+def test_a_comment_that_says_nothing_of_use_is_not_followed(comment: str) -> None:
+    assert told_beats(comment, 1000) is None
+    assert told_beats(beats_comment(8, 1000), 1000) == (8, 1000)

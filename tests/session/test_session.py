@@ -230,6 +230,16 @@ def test_a_cue_bus_brings_its_controls_and_only_when_asked_for(tmp_path: Path) -
     assert not any("cue" in path for path in load_session(tmp_path / "none.yaml").tree().parameters)
 
 
+def test_an_input_brings_its_controls_and_only_when_asked_for(tmp_path: Path) -> None:
+    session = load(tmp_path, "output: {input: true, input_device: '2', input_latency: 0.02}\n")
+    assert (session.audio.sound_input, session.audio.portaudio_input) == (True, 2)
+    assert session.audio.input_latency_seconds == 0.02
+    assert {"deck/a/capture", "deck/a/follow"} <= set(session.tree().parameters)
+    plain = load(tmp_path, "output: {input: false}\n")
+    assert not plain.audio.sound_input and plain.audio.portaudio_input is None
+    assert not {"deck/a/capture", "deck/a/follow"} & set(plain.tree().parameters)
+
+
 def test_a_preset_says_who_leads(tmp_path: Path) -> None:
     session = load(tmp_path, "sync: {source: midi, offset: 12.5, ramp: 8, start_stop: true, port: Digitakt}\n")
     assert (session.sync.start_stop, session.sync.port) == (True, "Digitakt")
