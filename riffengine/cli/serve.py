@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from riffengine.cli.arguments import PRESET_HELP, between, port, show, whole
@@ -17,12 +18,13 @@ from riffengine.cli.play_options import (
     session_with,
 )
 from riffengine.cli.verb import Verb
-from riffengine.errors import RiffError
+from riffengine.errors import RiffError, ServiceError
 
 _EXAMPLES = """\
 examples:
   riffengine serve ambient-endless
   riffengine serve ambient-endless --log riffengine.log --record sets/gallery.flac
+  riffengine serve room1.yaml room2.yaml --renderers 2      several sets on one pool of renderers
   riffengine serve my-set.yaml --check                  check the preset and play nothing
   curl http://127.0.0.1:9464/health        curl http://127.0.0.1:9464/metrics
   bash tools/install-service my-set.yaml                print a systemd unit; --install installs it
@@ -36,6 +38,7 @@ _RECORDING_SECONDS = 15.0  # for the rest of a recording on a slow disk
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is not given (``None``) is left to the preset."""
     parser.add_argument("preset", metavar="PRESET", help=PRESET_HELP)
+    parser.add_argument("more", metavar="PRESET", nargs="*", help="more presets, which play on the same renderers")
     parser.add_argument("--check", action="store_true", help="only check the preset")
     parser.add_argument(
         "--fresh", action="store_true", help="start with the preset's values and do not resume the last run"
@@ -50,6 +53,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     watch.add_argument("--http-host", default="127.0.0.1", metavar="HOST", help="for /health and /metrics (127.0.0.1)")
     watch.add_argument("--http-port", type=port, default=9464, metavar="PORT", help="for /health and /metrics (9464)")
     watch.add_argument("--no-http", action="store_true", help="no /health and /metrics")
+    pool = parser.add_argument_group("renderers")
+    pool.add_argument("--renderers", type=_renderers, metavar="N", help="of several sets (default: one for each core)")
+    pool.add_argument("--pool-node", metavar="URL", help="render on this node of this machine alone")
+    pool.add_argument("--pool-token", metavar="FILE", help="the file of its token")
     add_control_arguments(parser)
 
 
@@ -62,11 +69,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     from riffengine.service.service import ServiceObserver
     from riffengine.service.systemd import SystemdNotifier
     from riffengine.session.named_files import find_preset
+    from riffengine.session.pool import PoolSettings
     from riffengine.session.session import load_session
     from riffengine.telemetry.observers import Observers
 
+    if arguments.more:
+        return _serve_many(arguments)
     preset = find_preset(arguments.preset)
     session = load_session(preset)
+    if arguments.pool_node:
+        session = session.with_given(
+            pool=PoolSettings(True, 0, (arguments.pool_node,), arguments.pool_token or "", files=True, memory_mb=0.0)
+        )
     check_recording(preset, session)
     if arguments.check:
         show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
@@ -91,6 +105,57 @@ def _serve(arguments: argparse.Namespace) -> int:
         log.close()
         show(f"riffengine: {error}", file=sys.stderr)
         return 2
+
+
+def _serve_many(arguments: argparse.Namespace) -> int:
+    """Play several presets on one pool of renderers until SIGTERM."""
+    import asyncio
+    import tempfile
+
+    from riffengine.pool.node import NodeOptions
+    from riffengine.pool.node_access import read_token
+    from riffengine.service.many_sets import ManySets, plan_sets
+    from riffengine.session.named_files import find_preset
+    from riffengine.session.session import load_session
+
+    presets = [find_preset(name) for name in (arguments.preset, *arguments.more)]
+    sessions = {preset: session_with(arguments, load_session(preset)) for preset in presets}
+    models = {session.model for session in sessions.values()}
+    if len(models) > 1:
+        raise ServiceError(
+            f"one pool renders one model, and these presets play {', '.join(sorted(models))}; serve them one by one"
+        )
+    if arguments.check:
+        for preset, session in sessions.items():
+            show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
+        return 0
+    check_model(model := models.pop())
+    ports = {
+        preset: {
+            **({"--osc-port": session.osc.port} if session.osc.enabled else {}),
+            **({"--web": session.web.port} if session.web.enabled else {}),
+        }
+        for preset, session in sessions.items()
+    }
+    plans = plan_sets(presets, ports, arguments.http_port)
+    given = [option for option in ("--no-osc", "--no-midi", "--fresh") if vars(arguments)[option[2:].replace("-", "_")]]
+    given += ["--output", arguments.output] if arguments.output else []
+    plans = [replace(plan, options=(*plan.options, *given)) for plan in plans]
+    renderers = arguments.renderers or os.cpu_count() or 1
+    monitor_at = None if arguments.no_http else (arguments.http_host, arguments.http_port)
+    with tempfile.TemporaryDirectory(prefix="riffengine-") as folder:
+        token_file = Path(folder) / "token"
+        token = read_token(token_file, make=True)
+        node = NodeOptions("127.0.0.1", 0, token, model=model, renderers=renderers, files=True)
+
+        async def play() -> int:
+            return await ManySets(plans, node, token_file, show).run(monitor_at)
+
+        return asyncio.run(play())
+
+
+def _renderers(text: str) -> int:
+    return whole(text, 1, 64)
 
 
 def _megabytes(text: str) -> float:

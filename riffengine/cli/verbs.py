@@ -18,6 +18,7 @@ from riffengine.cli.plugins import PLUGINS
 from riffengine.cli.presets import PRESETS
 from riffengine.cli.rehearse import REHEARSE
 from riffengine.cli.render import RENDER
+from riffengine.cli.render_node import RENDER_NODE
 from riffengine.cli.repair import REPAIR
 from riffengine.cli.serve import SERVE
 from riffengine.cli.spectrograms import TO_AUDIO, TO_IMAGE
@@ -28,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "play": PLAY,
     "serve": SERVE,
     "render": RENDER,
+    "render-node": RENDER_NODE,
     "repair": REPAIR,
     "presets": PRESETS,
     "clients": CLIENTS,

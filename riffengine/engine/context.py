@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from riffengine.clock import Clock, SystemClock
@@ -29,7 +30,8 @@ from riffengine.performance.latency import LatencyCsv
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
-from riffengine.pool.options import PoolOptions
+from riffengine.pool.node_access import check_url, read_token
+from riffengine.pool.options import NodeAddress, PoolOptions
 from riffengine.processes.audio import CHANNELS
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.loop_store import LoopStore
@@ -44,6 +46,7 @@ from riffengine.scheduler.actions import Policy
 from riffengine.scheduler.conductor import SLOTS_PER_DECK, Conductor
 from riffengine.scheduler.scene_player import ScenePlayer
 from riffengine.session.fx import PluginSetting
+from riffengine.session.pool import PoolSettings
 from riffengine.session.session import Session
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.sync.source import SLOWEST_BPM
@@ -119,7 +122,8 @@ class EngineContext:
         pool = self.session.pool
         if not pool.used:
             return None
-        return PoolOptions(self.renderer_options(), pool.renderers, (), pool.memory_mb, pool.cache, pool.cache_mb)
+        nodes = pool_nodes(pool)
+        return PoolOptions(self.renderer_options(), pool.renderers, nodes, pool.memory_mb, pool.cache, pool.cache_mb)
 
     def player_options(self) -> PlayerOptions:
         """What the player process is started with."""
@@ -153,6 +157,14 @@ def slot_floats(session: Session) -> int:
     return int(session.loop_beats * 60 / SLOWEST_BPM * session.audio.sample_rate) * channels * len(shape.stems)
 
 
+def pool_nodes(pool: PoolSettings) -> tuple[NodeAddress, ...]:
+    """The render nodes of a set; ``ControlError`` for an address or a token that cannot be used."""
+    token = read_token(Path(pool.token)) if pool.token else ""
+    for url in pool.nodes:
+        check_url(url, token)
+    return tuple(NodeAddress(url, token, pool.certificate, pool.files) for url in pool.nodes)
+
+
 def slots_for(session: Session) -> int:
     """How many loops are kept: as many as the memory is worth, and never too few to play with."""
     least = SLOTS_PER_DECK * len(session.decks)
@@ -163,6 +175,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     """Put all parts together. Raises every error that a file, a preset or the command line can cause."""
     # First, since it may fail: what is made before it would be left behind.
     csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
+    pool_nodes(session.pool)
     tree = session.tree()
     state, scenes = session.state(tree), session.scenes
     if options.recovery is not None:

@@ -38,6 +38,7 @@ class ObservationBuilder:
             renderer_pid=self._renderer.pid,
             player_pid=self._player.pid,
             renderer_deaths=self._renderer.deaths,
+            pool=self._renderer.pool,
             player_deaths=self._player.deaths,
             faults=faults,
             web=context.surfaces.web_figures(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from riffengine.processes.render_messages import Delivery, RenderCost
@@ -23,7 +24,7 @@ def delivery_facts(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def delivery_of(known: dict[str, object], frames: int) -> Delivery:
+def delivery_of(known: Mapping[str, object], frames: int) -> Delivery:
     """The delivery whose facts ``known`` are; ``ValueError``, ``TypeError`` or ``KeyError`` where they are none."""
     request, cost, stems = known["request"], known["cost"], known["stems"]
     words, remarks = known["unknown_words"], known["remarks"]

@@ -56,7 +56,9 @@ class Dispatcher:
         self._works: dict[tuple[str, str], Work] = {}
         self._by_order: dict[tuple[str, int], Work] = {}
         self._attempts: dict[int, Attempt] = {}
-        self._kinds: dict[str, str] = {}  # numeric kind by client
+        self._kinds: dict[
+            tuple[str, bool], str
+        ] = {}  # numeric kind by client, and whether it reads files of this machine
         self._use: dict[str, tuple[float, float]] = {}  # seat seconds by client, and when they were counted
         self._done: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._next_attempt = 1
@@ -84,9 +86,9 @@ class Dispatcher:
         kind = self._kind_of(client)
         return sum(m.seats for m in self._members.values() if m.kind == kind and not m.silent and not m.ending)
 
-    def kind_of(self, client: str) -> str:
-        """The numeric kind in which the loops of ``client`` are made."""
-        return self._kind_of(client)
+    def kind_of(self, client: str, local: bool = False) -> str:
+        """The numeric kind in which the loops of ``client`` are made; ``local``: those that read a file."""
+        return self._kind_of(client, local)
 
     def use_of(self, client: str, now: float) -> float:
         """Seat seconds that ``client`` has used of late; halved every half minute."""
@@ -98,6 +100,14 @@ class Dispatcher:
     def member_ready(self, name: str, seats: int, kind: str, local: bool, now: float) -> list[PoolAction]:
         """``name`` has loaded its model and renders ``seats`` jobs at a time."""
         self._members[name] = Member(name, seats, kind, local)
+        return self._assign(now)
+
+    def member_seats(self, name: str, seats: int, now: float) -> list[PoolAction]:
+        """``name`` renders another number of jobs at a time; what it has begun goes on."""
+        member = self._members.get(name)
+        if member is None:
+            return []
+        member.seats = seats
         return self._assign(now)
 
     def member_lost(self, name: str, now: float) -> list[PoolAction]:
@@ -150,7 +160,8 @@ class Dispatcher:
             work = self._by_order.pop((name, job))
             del work.orders[name, job]
             actions += self._stop_if_unwanted(work, now)
-        self._kinds.pop(client, None)
+        for local in (False, True):
+            self._kinds.pop((client, local), None)
         self._use.pop(client, None)
         return [*actions, *self._assign(now)]
 
@@ -274,7 +285,9 @@ class Dispatcher:
     def _choose(self, work: Work) -> Member | None:
         free = [member for member in self._able(work) if member.free and member.name not in work.failed_at]
         # One that has worked on the bank holds the ends of it; else the one with the most room.
-        return max(free, key=lambda member: (work.bank in member.banks, member.free / member.seats), default=None)
+        return max(
+            free, key=lambda member: (work.bank in member.banks, member.free / max(1, member.seats)), default=None
+        )
 
     def _is_slow(self, work: Work, now: float) -> bool:
         """Whether a second attempt shall begin beside the only one."""
@@ -339,8 +352,8 @@ class Dispatcher:
 
     def _place(self, order: Order) -> None:
         canonical = order.request.canonical()
-        key = (self._kind_of(order.client), repr(canonical))
-        self._kinds[order.client] = key[0]
+        key = (self._kind_of(order.client, order.local), repr(canonical))
+        self._kinds[order.client, order.local] = key[0]
         work = self._works.get(key)
         if work is None:
             work = self._works[key] = Work(key, order.request, self._next_work)
@@ -350,31 +363,36 @@ class Dispatcher:
         work.orders[order.client, order.job] = order
         self._by_order[order.client, order.job] = work
 
-    def _kind_of(self, client: str) -> str:
-        """The kind of ``client``, or the one with the most room: it keeps it as long as there is a member of it."""
-        known = self._kinds.get(client)
+    def _kind_of(self, client: str, local: bool = False) -> str:
+        """The kind of ``client``, or the one with the most room: it keeps it as long as there is a member of it.
+
+        What reads a file of this machine has a kind of its own: all loops of a bank read it, or none.
+        """
+        known = self._kinds.get((client, local))
         if known is not None:
             return known
         room: dict[str, float] = {}
         for member in self._members.values():
-            room[member.kind] = room.get(member.kind, 0.0) + member.free + member.seats / 1024
+            if member.local or not local:
+                room[member.kind] = room.get(member.kind, 0.0) + member.free + member.seats / 1024
         return max(sorted(room), key=lambda kind: room[kind], default="")
 
     def _rebind_clients(self) -> None:
         """Give clients another kind where no member of theirs is left."""
-        there = {member.kind for member in self._members.values()}
-        for client, kind in list(self._kinds.items()):
+        for (client, local), kind in list(self._kinds.items()):
+            there = {member.kind for member in self._members.values() if member.local or not local}
             if kind in there or not there:
                 continue
-            del self._kinds[client]
+            del self._kinds[client, local]
             self.counts.kind_changes += 1
-            moved = [work.orders.pop(key) for key, work in list(self._by_order.items()) if key[0] == client]
-            for order in moved:
-                work = self._by_order.pop((order.client, order.job))
-                if not work.orders:
-                    self._works.pop(work.key, None)
-                self._place(order)
-            self._kinds.setdefault(client, self._kind_of(client))
+            for order in [work.orders[key] for key, work in self._by_order.items() if key[0] == client]:
+                if order.local == local:
+                    work = self._by_order.pop((order.client, order.job))
+                    del work.orders[order.client, order.job]
+                    if not work.orders:
+                        self._works.pop(work.key, None)
+                    self._place(order)
+            self._kinds.setdefault((client, local), self._kind_of(client, local))
 
 
 def _live(work: Work) -> bool:

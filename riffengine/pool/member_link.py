@@ -37,6 +37,9 @@ class MemberEvents(Protocol):
     def ready(self, link: MemberLink, ready: Ready) -> None:
         """It takes jobs."""
 
+    def seats(self, link: MemberLink, seats: int) -> None:
+        """It renders another number of jobs at the same time."""
+
     def lost(self, link: MemberLink, reason: str) -> None:
         """It has ended, or could not be reached; a new attempt to start it follows by itself."""
 

@@ -22,6 +22,7 @@ class NodeAddress:
     url: str
     token: str = ""
     certificate: str = ""
+    files: bool = False  # it is on this machine, and reads its files
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from riffengine.errors import LoopStoreError, RiffError
 from riffengine.pool.caches import LoopCaches
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.local_member import LocalMember
+from riffengine.pool.node_member import NodeMember
 from riffengine.pool.options import PoolOptions
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.processes.loop_store import LoopStore
@@ -86,6 +87,8 @@ async def serve_pipe(options: PoolOptions, connection: Connection) -> None:
         store = LoopStore.attach(renderer.store, renderer.slots, renderer.slot_floats)
         pool = RendererPool(open_caches(options), SystemClock())
         add_local_members(pool, options)
+        for address in options.nodes:
+            pool.add(NodeMember(address, pool))
     except RiffError as error:
         connection.send(Failed(-1, str(error)))
         return

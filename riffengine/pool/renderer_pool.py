@@ -145,6 +145,11 @@ class RendererPool:
         """``client`` wants a loop: from a cache, or rendered."""
         waiting = self._waiting[client, render.job] = _Waiting(render)
         request = render.request
+        if request.init and not any(link.local for link in self._links.values()):
+            del self._waiting[client, render.job]
+            reason = "only a renderer of this machine reads its files; add renderers: 1 to the section pool"
+            self._clients[client].failed(render.job, reason, hopeless=True)
+            return
         if not request.init:
             loop = self._caches.now(self._key(client, waiting))
             if loop is not None:
@@ -198,7 +203,7 @@ class RendererPool:
 
     def _key(self, client: str, waiting: _Waiting, kind: str | None = None) -> str:
         weights = self._face.weights_digest if self._face is not None else ""
-        kind = self.dispatcher.kind_of(client) if kind is None else kind
+        kind = self.dispatcher.kind_of(client, bool(waiting.render.request.init)) if kind is None else kind
         return content_key(waiting.render.request, weights, kind, waiting.contents)
 
     # --- members -----------------------------------------------------------------------------------------------------
@@ -223,9 +228,16 @@ class RendererPool:
                 self._tell_ready(client)
         self._tell_seats(f"{link.name} is ready")
 
+    def seats(self, link: MemberLink, seats: int) -> None:
+        """A node has more renderers than before, or fewer."""
+        self._carry_out(self.dispatcher.member_seats(link.name, seats, self._now()))
+        self._tell_seats(f"{link.name} changes")
+
     def lost(self, link: MemberLink, reason: str) -> None:
         """A member has ended; what it rendered is rendered elsewhere."""
         was_ready = self._kinds.pop(link.name, None) is not None
+        if not was_ready and not link.local:
+            self._say(f"{link.name} {reason}; it is tried again")
         self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
         if was_ready:
             self._tell_seats(f"{link.name} {reason}")

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from riffengine import __version__
 from riffengine.processes.process_stats import read_process_stats, shared_segments
+from riffengine.processes.render_messages import PoolReport
 from riffengine.processes.web_figures import WebFigures
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.service.health import Health, State
@@ -68,8 +69,27 @@ class Metrics(Collector):
             yield from _renders(observation)
             yield from _decks(observation)
             yield from _knob_to_ear(observation)
+            if observation.pool is not None:
+                yield from pool_metrics(observation.pool)
             if observation.web is not None:
                 yield from _web(observation.web)
+
+
+def pool_metrics(pool: PoolReport) -> Iterator[Metric]:
+    """The figures of a pool of renderers."""
+    yield _gauge("pool_members", "Renderers of the pool that are ready", pool.members)
+    yield _gauge("pool_seats", "Loops that the pool renders at a time", pool.seats)
+    yield _gauge("pool_busy", "Loops that it renders now, second attempts included", pool.busy)
+    yield _gauge("pool_waiting", "Loops that wait for a seat", pool.waiting)
+    yield _counter("pool_delivered", "Loops that it rendered", pool.delivered)
+    yield _counter("pool_hits", "Loops that it had rendered before", pool.hits)
+    yield _counter("pool_hedges", "Second attempts beside slow ones", pool.hedges)
+    yield _counter("pool_retries", "Attempts after a failure, a death or a silence", pool.retries)
+    yield _counter("pool_lost", "Attempts that ended with their renderer", pool.lost)
+    yield _counter("pool_silences", "Renderers that said nothing for too long", pool.silences)
+    yield _counter("pool_disagreements", "Second results that differ from the first", pool.disagreements)
+    yield _counter("pool_worked_seconds", "Seconds of seats in all attempts", pool.worked_seconds)
+    yield _counter("pool_wasted_seconds", "Seconds of seats in attempts that nobody took", pool.wasted_seconds)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

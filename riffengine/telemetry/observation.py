@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from riffengine.performance.command import Command, Reply, Value
 from riffengine.processes.player_messages import Status
+from riffengine.processes.render_messages import PoolReport
 from riffengine.processes.web_figures import WebFigures
 from riffengine.scheduler.actions import ConductorStatus
 
@@ -63,6 +64,7 @@ class Observation:
     renderer_deaths: int = 0
     player_deaths: int = 0
     faults: int = 0
+    pool: PoolReport | None = None  # ``None`` where one renderer process is used
     web: WebFigures | None = None  # ``None`` where there is no web server
 
 

@@ -49,7 +49,7 @@ def test_without_a_verb_the_help_names_every_verb(capsys: pytest.CaptureFixture[
     assert main([]) == 0
     text = capsys.readouterr().out
     for verb in VERBS:
-        assert f"\n    {verb} " in text
+        assert f"\n    {verb} " in text or f"\n    {verb}\n" in text
 
 
 @pytest.mark.parametrize("verb", VERBS)

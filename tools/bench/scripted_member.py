@@ -2,7 +2,7 @@
 
 Its samples depend on the request alone, as those of a real model do. ``scripted_main`` is used as ``PoolOptions.main``;
 the model's name says how it behaves: ``scripted?ms=300&fail=7&die=9&differ=1`` takes 300 ms, fails with seed 7, ends
-its process with seed 9, and adds the process id to its samples.
+its process with seed 9, and adds the process id to its samples. With ``as=bundled`` it has the bundled model's stems.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ STEPS = 10  # parts of a render, between which it can be stopped
 class ScriptedFamily:
     """One stem in mono: a tone whose pitch and phase come from the digest of the request."""
 
-    name, stems, channels, vocabulary, weights_digest = "scripted", ("mix",), 1, (), "5c219ded"
+    name, vocabulary, weights_digest = "scripted", (), "5c219ded"
+    stems: tuple[str, ...] = ("mix",)
+    channels = 1
 
     def __init__(self, options: str) -> None:
-        said = {name: int(values[0]) for name, values in parse_qs(options).items()}
+        given = parse_qs(options)
+        if shape := given.pop("as", None):
+            self.stems, self.channels = registry.model_shape(shape[0]).stems, registry.model_shape(shape[0]).channels
+        said = {name: int(values[0]) for name, values in given.items()}
         self._seconds = said.get("ms", 0) / 1000
         self._fails, self._dies = said.get("fail"), said.get("die")
         self._offset = os.getpid() % 1000 / 1e4 if said.get("differ") else 0.0
@@ -49,6 +54,7 @@ class ScriptedFamily:
         frames = round(request.beats * 60 * request.sample_rate / request.bpm)
         turns = (20 + number % 997) * np.arange(frames) / frames + number % 89 / 89
         audio = (0.25 * np.sin(2 * np.pi * turns) + self._offset).astype(np.float32)[None, :, None]
+        audio = np.tile(audio / len(self.stems), (len(self.stems), 1, self.channels))
         return Rendition(request, audio, np.zeros((1, 1), np.float32), None, -15.0, 0.25, RenderCost())
 
 

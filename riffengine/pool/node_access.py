@@ -1,0 +1,96 @@
+"""Who may use a node, and by which certificate it is known: the token file, TLS of both sides, and what is refused."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import ssl
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from riffengine.control.osc.options import is_loopback
+from riffengine.errors import ControlError
+from riffengine.files.regular import read_regular
+
+_SHORTEST_TOKEN = 16  # characters
+_MOST_TOKEN_BYTES = 4096
+_TOKEN_BYTES = 24
+
+
+def read_token(path: Path, make: bool = False) -> str:
+    """The token in ``path``; with ``make``, a new one where there is no such file.
+
+    ``ControlError`` where it cannot be read, others may read it, or it is too short.
+    """
+    try:
+        if make and not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{secrets.token_urlsafe(_TOKEN_BYTES)}\n")
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ControlError(f"others can read the token in {path}; run chmod 600 {path}, and change the token")
+        token = read_regular(path, _MOST_TOKEN_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ControlError(f"the token in {path} cannot be read: {error}; name another file") from None
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise ControlError(f"{path} holds no token: {_SHORTEST_TOKEN} ASCII characters or more in one word are needed")
+    return token
+
+
+def admits(token: str, authorization: str) -> bool:
+    """Whether the header ``authorization`` has ``token``; takes the same time for every wrong one."""
+    scheme, _, given = authorization.partition(" ")
+    right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+    return not token or (right and scheme.lower() == "bearer")
+
+
+def node_tls(host: str, token: str, certificate: str, key: str) -> ssl.SSLContext | None:
+    """What a node at ``host`` speaks; ``None`` is no TLS, on this machine alone.
+
+    ``ControlError`` where it would be open to others without a token or in the clear, or the files cannot be used.
+    """
+    if not is_loopback(host) and not token:
+        raise ControlError(f"everyone who reaches {host} could use this machine; add --token-file FILE")
+    if not certificate:
+        if key:
+            raise ControlError(f"the key {key} has no certificate; add --cert FILE")
+        if not is_loopback(host):
+            raise ControlError(
+                "the token would cross the network in the clear; add --cert FILE, or listen on 127.0.0.1"
+            )
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key or None, password=lambda: "")
+    except (OSError, ValueError) as error:
+        raise ControlError(
+            f"TLS with {certificate}{f' and {key}' if key else ''} is not possible: {error}; give a PEM certificate "
+            "with --cert and its key, without a passphrase, with --key"
+        ) from None
+    return context
+
+
+def check_url(url: str, token: str) -> None:
+    """``ControlError`` where ``url`` is no address of a node, or would carry ``token`` in the clear."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None or parts.scheme not in ("ws", "wss") or parts.path not in ("", "/"):
+        raise ControlError(f"{url[:200]!r} is no address of a node; it is written wss://HOST:PORT")
+    if parts.scheme == "ws" and not is_loopback(host):
+        raise ControlError(f"{url} would be reached in the clear; write wss:// and start the node with --cert")
+    if not token and not is_loopback(host):
+        raise ControlError(f"{url} needs a token; name its file with token: in the section pool")
+
+
+def trusting(certificate: str) -> ssl.SSLContext:
+    """What a client of ``wss://`` trusts: ``certificate`` alone, or the authorities of the system for ""."""
+    try:
+        return ssl.create_default_context(cafile=certificate or None)
+    except (OSError, ValueError) as error:
+        raise ControlError(f"the certificate {certificate} cannot be read: {error}; give a PEM file") from None

@@ -1,0 +1,253 @@
+"""ManySets: several presets at once on one pool of renderers, as an installation with several rooms plays them.
+
+This process has the renderers. Each set is ``riffengine serve`` in a process of its own, with its own player, and uses
+the pool by a socket on loopback, so that the sets get equal shares and cannot disturb one another. A set that ends
+unasked is started again; it resumes where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.core import CollectorRegistry, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from riffengine.errors import ServiceError
+from riffengine.pool.node import NodeOptions, running_node
+from riffengine.pool.node_server import NodeServer
+from riffengine.pool.renderer_pool import RendererPool
+from riffengine.service.http import MonitorServer, Response
+from riffengine.service.metrics import pool_metrics
+from riffengine.service.set_figures import memory_metric, merged
+
+_ASK_SECONDS = 2.0  # between two questions to every set
+_ASK_TIMEOUT_SECONDS = 2.0
+_PAUSES_SECONDS = (0.5, 2.0, 5.0, 10.0)  # before a set is started again
+_END_SECONDS = 20.0  # for a set to fade out and to finish its recording
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_MOST_LINE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """One set: its name (unique), its preset, further options of ``serve``, and the port of its own figures."""
+
+    name: str
+    preset: Path
+    options: tuple[str, ...]
+    http_port: int
+
+
+@dataclass
+class _Running:
+    """A set that runs, and what it said of itself last."""
+
+    plan: SetPlan
+    process: asyncio.subprocess.Process | None = None
+    deaths: int = 0
+    metrics: str = ""
+    health: dict[str, object] = field(default_factory=dict)
+
+
+class ManySets:
+    """Plays ``plans`` on a pool of ``node``; ``write`` gets every line of every log, with the name of its set."""
+
+    def __init__(
+        self, plans: Sequence[SetPlan], node: NodeOptions, token_file: Path, write: Callable[[str], None]
+    ) -> None:
+        self._sets = [_Running(plan) for plan in plans]
+        self._node, self._token_file, self._write = node, token_file, write
+        self._ended = asyncio.Event()
+        self._signals = 0
+        self._pool: RendererPool | None = None
+        self._page = b""
+
+    async def run(self, monitor_at: tuple[str, int] | None) -> int:
+        """Play until SIGTERM or SIGINT: every set fades out, and a second signal ends them at once."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        monitor = self._monitor(monitor_at)
+        async with running_node(self._node) as (pool, server):
+            self._pool = pool
+            self._say(f"{len(self._sets)} sets, {self._node.renderers} renderers of {self._node.model}")
+            playing = [loop.create_task(self._keep(each, server)) for each in self._sets]
+            asking = loop.create_task(self._ask())
+            await self._ended.wait()
+            for each in self._sets:
+                self._signal(each, signal.SIGTERM)
+            await asyncio.wait(playing, timeout=_END_SECONDS)
+            for each in self._sets:
+                self._signal(each, signal.SIGKILL)
+            for task in (*playing, asking):
+                task.cancel()
+            await asyncio.gather(*playing, asking, return_exceptions=True)
+        if monitor is not None:
+            monitor.close()
+        return 0
+
+    # --- sets --------------------------------------------------------------------------------------------------------
+
+    async def _keep(self, each: _Running, server: NodeServer) -> None:
+        """Run one set, and again when it ends unasked."""
+        plan = each.plan
+        command = [
+            *(sys.executable, "-m", "riffengine", "serve", str(plan.preset), *plan.options),
+            *("--http-port", str(plan.http_port)),
+            *("--pool-node", f"ws://127.0.0.1:{server.http.port}", "--pool-token", str(self._token_file)),
+        ]
+        environment = {**os.environ, "XDG_STATE_HOME": str(_state_folder(os.environ, plan.name))}
+        environment.pop("NOTIFY_SOCKET", None)  # systemd is told by nobody here
+        while not self._ended.is_set():
+            each.process = await asyncio.create_subprocess_exec(
+                *command,
+                env=environment,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_MOST_LINE_BYTES,
+                start_new_session=True,
+            )
+            assert each.process.stdout is not None
+            async for line in each.process.stdout:
+                self._log(plan.name, line.decode("utf-8", "replace"))
+            status = await each.process.wait()
+            each.metrics, each.health = "", {}
+            if self._ended.is_set():
+                return
+            each.deaths += 1
+            pause = _PAUSES_SECONDS[min(each.deaths, len(_PAUSES_SECONDS)) - 1]
+            self._say(f"the set {plan.name} ended with status {status}; it is started again in {pause:g} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), pause)
+
+    def _on_signal(self) -> None:
+        self._signals += 1
+        self._ended.set()
+        if self._signals > 1:
+            for each in self._sets:
+                self._signal(each, signal.SIGTERM)
+
+    @staticmethod
+    def _signal(each: _Running, number: int) -> None:
+        if each.process is not None and each.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                each.process.send_signal(number)
+
+    def _log(self, name: str, line: str) -> None:
+        try:
+            facts = json.loads(line)
+        except ValueError:
+            facts = {"text": line.strip()[:2000]}
+        if isinstance(facts, dict):
+            self._write(json.dumps({"set": name, **facts}, ensure_ascii=False))
+
+    def _say(self, text: str) -> None:
+        self._write(json.dumps({"kind": "sets", "text": text}, ensure_ascii=False))
+
+    # --- figures -----------------------------------------------------------------------------------------------------
+
+    def _monitor(self, monitor_at: tuple[str, int] | None) -> MonitorServer | None:
+        if monitor_at is None:
+            return None
+        paths = {"/health": self._health, "/metrics": lambda: Response(self._page, _METRICS_TYPE)}
+        monitor = MonitorServer(paths, *monitor_at)
+        monitor.start()
+        monitor.is_listening()  # ``ServiceError`` where the port cannot be opened
+        return monitor
+
+    def _health(self) -> Response:
+        """Asked in the monitor's thread."""
+        states = {each.plan.name: each.health or {"state": "starting", "ready": False} for each in self._sets}
+        ready = all(facts.get("ready") for facts in states.values())
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        deaths = {each.plan.name: each.deaths for each in self._sets}
+        return Response((json.dumps({"ready": ready, "sets": states, "deaths": deaths}) + "\n").encode(), status=status)
+
+    async def _ask(self) -> None:
+        """Ask every set for its figures, again and again; the pages are made of the last answers."""
+        timeout = aiohttp.ClientTimeout(total=_ASK_TIMEOUT_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                await asyncio.gather(*(self._ask_one(session, each) for each in self._sets))
+                self._page = await asyncio.to_thread(self._metrics)
+                await asyncio.sleep(_ASK_SECONDS)
+
+    @staticmethod
+    async def _ask_one(session: aiohttp.ClientSession, each: _Running) -> None:
+        url = f"http://127.0.0.1:{each.plan.http_port}"
+        try:
+            async with session.get(f"{url}/metrics") as answer:
+                each.metrics = await answer.text()
+            async with session.get(f"{url}/health") as answer:
+                each.health = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError):  # it starts, or is busy: the last answer stays
+            return
+
+    def _metrics(self) -> bytes:
+        registry = CollectorRegistry()
+        registry.register(_Page(self._families()))
+        return bytes(generate_latest(registry))
+
+    def _families(self) -> list[Metric]:
+        texts = {each.plan.name: each.metrics for each in self._sets if each.metrics}
+        trees = {each.plan.name: each.process.pid for each in self._sets if each.process is not None}
+        own = pool_metrics(self._pool.report()) if self._pool is not None else ()
+        families = {family.name: family for family in (*merged(texts), memory_metric(trees))}
+        for family in own:
+            known = families.setdefault(family.name, family)
+            if known is not family:
+                known.samples += [sample._replace(labels={"set": ""}) for sample in family.samples]
+        return list(families.values())
+
+
+class _Page(Collector):
+    """Families that are there already, as a collector."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Sequence[Metric]:
+        """All of them."""
+        return self._families
+
+    def describe(self) -> Sequence[Metric]:
+        """None is known in advance."""
+        return []
+
+
+def plan_sets(presets: Sequence[Path], ports: Mapping[Path, Mapping[str, int]], first_http_port: int) -> list[SetPlan]:
+    """A name and ports for each preset: a port that an earlier set has is replaced by the next free one.
+
+    ``ports`` are those each preset asks for, by the option that sets another. The same preset may be named twice.
+    """
+    plans: list[SetPlan] = []
+    taken: set[int] = set(range(first_http_port, first_http_port + len(presets) + 1))
+    for number, preset in enumerate(presets, 1):
+        options: list[str] = []
+        for option, wanted in ports[preset].items():
+            port = next((port for port in range(wanted, 65536) if port not in taken), None)
+            if port is None:
+                raise ServiceError(f"there is no free port from {wanted} on for {preset}; name another with {option}")
+            taken.add(port)
+            options += [option, str(port)]
+        same = sum(1 for other in presets[: number - 1] if other.stem == preset.stem)
+        name = preset.stem if not same else f"{preset.stem}-{same + 1}"
+        plans.append(SetPlan(name, preset, tuple(options), first_http_port + number))
+    return plans
+
+
+def _state_folder(environment: Mapping[str, str], name: str) -> Path:
+    """Where the set ``name`` keeps what it resumes from."""
+    home = Path(environment.get("HOME") or Path.home())
+    base = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
+    return base / "riffengine-sets" / name

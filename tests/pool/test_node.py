@@ -1,0 +1,257 @@
+"""A render node on loopback: the same loops as at home, bounded, by token and TLS; and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+import pytest
+
+from riffengine.clock import SystemClock
+from riffengine.errors import ControlError
+from riffengine.pool.caches import LoopCaches
+from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.local_member import LocalMember
+from riffengine.pool.node_access import admits, check_url, node_tls, read_token
+from riffengine.pool.node_member import NodeMember
+from riffengine.pool.node_server import MOST_JOBS, NodeServer
+from riffengine.pool.options import NodeAddress
+from riffengine.pool.renderer_pool import RendererPool
+from riffengine.pool.wire import PATH, answer_text, loop_bytes, order_text, parse_answer, parse_loop, parse_order
+from riffengine.processes.render_messages import (
+    Alive,
+    Cancel,
+    Cancelled,
+    Delivery,
+    Failed,
+    PoolReport,
+    Ready,
+    Render,
+    RenderCost,
+    SeatsChanged,
+)
+from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
+from riffengine.renderer.process import RendererOptions
+from tools.bench.scripted_member import scripted_main
+
+TOKEN = "a token of a node".replace(" ", "-")
+FLOATS = 16 * 48000
+PATIENCE_SECONDS = 120.0
+END = MorphEnd("techno", 3)
+
+
+class Listener:
+    """A client of a pool that keeps what it is told."""
+
+    name = "engine"
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.news = asyncio.Event()
+
+    def tell(self, what: object) -> None:
+        self.told.append(what)
+        self.news.set()
+
+    async def until(self, met: Callable[[list[object]], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not met(self.told):
+                self.news.clear()
+                await self.news.wait()
+
+    def ready(self, ready: Ready) -> None:
+        self.tell(ready)
+
+    def seats(self, seats: int, reason: str) -> None:
+        self.tell(SeatsChanged(seats, reason))
+
+    def finished(self, render: Render, loop: FinishedLoop) -> None:
+        self.tell((render.job, loop))
+
+    def failed(self, job: int, reason: str, hopeless: bool) -> None:
+        self.tell(Failed(job, reason, hopeless))
+
+    def dropped(self, job: int) -> None:
+        self.tell(Cancelled(job))
+
+    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
+        return
+
+    def report(self, report: PoolReport) -> None:
+        return
+
+    def loops(self) -> dict[int, FinishedLoop]:
+        return {told[0]: told[1] for told in self.told if isinstance(told, tuple)}
+
+
+def request(seed: int, **more: object) -> RenderRequest:
+    end = MorphEnd("techno", seed)
+    return RenderRequest(end, end, bpm=180.0, **more)  # type: ignore[arg-type]  # of any field
+
+
+def node_with(model: str, renderers: int, token: str = TOKEN) -> tuple[RendererPool, NodeServer]:
+    pool = RendererPool(LoopCaches(10_000_000), SystemClock())
+    for number in range(renderers):
+        pool.add(LocalMember(f"renderer-{number}", RendererOptions("", 0, FLOATS, model), scripted_main, pool))
+    return pool, NodeServer(pool, "127.0.0.1", 0, token, FLOATS)
+
+
+def run(scenario: Callable[[RendererPool, NodeServer, Listener, RendererPool], Awaitable[None]], model: str) -> None:
+    """A node with one renderer, and a pool that has it as its only member."""
+
+    async def body() -> None:
+        theirs, server = node_with(model, 1)
+        await server.start()
+        theirs.start()
+        ours, listener = RendererPool(LoopCaches(0), SystemClock()), Listener()
+        ours.add(NodeMember(NodeAddress(f"ws://127.0.0.1:{server.http.port}", TOKEN), ours))
+        ours.join(listener)
+        ours.start()
+        try:
+            await listener.until(lambda told: any(isinstance(message, Ready) for message in told))
+            await scenario(theirs, server, listener, ours)
+        finally:
+            await ours.close()
+            await server.stop()
+            await theirs.close()
+
+    asyncio.run(body())
+
+
+def test_a_node_renders_what_a_member_here_renders_and_is_connected_again_when_it_has_gone() -> None:
+    async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
+        for job in (1, 2):
+            ours.order("engine", Render(job, request(job), 0, 5.0))
+        await listener.until(lambda told: len(listener.loops()) == 2)
+        here = Listener()
+        here.name = "here"
+        theirs.join(here)
+        for job in (1, 2):
+            theirs.order("here", Render(job, request(job), 0))
+        await here.until(lambda told: len(here.loops()) == 2)
+        assert theirs.report().hits == 2
+        for job in (1, 2):
+            assert np.array_equal(here.loops()[job].samples, listener.loops()[job].samples)
+        ours.order("engine", Render(3, request(3, init="/etc/hostname"), 0))
+        await listener.until(lambda told: any(isinstance(m, Failed) and m.job == 3 and m.hopeless for m in told))
+        port = server.http.port
+        await server.stop()
+        ours.order("engine", Render(4, request(4), 0))
+        server.http.port = port
+        await server.start()
+        await listener.until(lambda told: 4 in listener.loops())
+
+    run(scenario, "scripted?ms=50")
+
+
+def test_a_client_that_sends_nonsense_too_much_or_no_token_is_refused() -> None:
+    async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
+        url = f"http://127.0.0.1:{server.http.port}{PATH}"
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        async with aiohttp.ClientSession() as session:
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
+                async with session.get(url, headers=headers) as answer:
+                    assert answer.status == 401
+            async with session.get(url, headers={**right, "Origin": "http://evil.test"}) as answer:
+                assert answer.status == 403
+            async with session.get(url, headers=right) as answer:
+                assert answer.status == 426
+            for nonsense in ("", "[]", "{}", '{"type": "shutdown", "job": 1}', "[" * 50_000, "x" * 70_000):
+                async with session.ws_connect(url, headers=right) as wire:
+                    await wire.send_str(nonsense)
+                    while (message := await wire.receive(PATIENCE_SECONDS)).type is aiohttp.WSMsgType.TEXT:
+                        assert json.loads(message.data)["type"] == "Ready"
+            async with session.ws_connect(url, headers=right) as wire:
+                wanted = {1: request(1, init="/etc/passwd"), 2: request(2, beats=64)}
+                for job in range(3, MOST_JOBS + 5):
+                    wanted[job] = request(job)
+                for job, each in wanted.items():
+                    await wire.send_str(order_text(Render(job, each, 0)))
+                refused: dict[int, str] = {}
+                while len(refused) < 4:
+                    message = await wire.receive(PATIENCE_SECONDS)
+                    told = parse_answer(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
+                    if isinstance(told, Failed):
+                        refused[told.job] = told.reason
+                assert set(refused) == {1, 2, MOST_JOBS + 3, MOST_JOBS + 4}
+                assert "does not read files" in refused[1] and "longer" in refused[2]
+        ours.order("engine", Render(1, request(1), 0))
+        await listener.until(lambda told: 1 in listener.loops())
+
+    run(scenario, "scripted?ms=300")
+
+
+def test_every_message_comes_back_as_it_was_and_anything_else_is_a_control_error() -> None:
+    rich = RenderRequest(
+        END, MorphEnd("dub", 4), alpha=0.5, chords=((57, 60),), retakes=(Retake(("drums",), 3, 2, "x", 0.5),)
+    )
+    for order in (Render(7, rich, 0, 1.5, "bank"), Render(7, rich, 0), Cancel(9)):
+        assert parse_order(order_text(order)) == order
+    ready = Ready("m", ("mix",), 1, ("techno",), 1.0, "w", 3, "cpu")
+    for answer in (
+        ready,
+        SeatsChanged(2, "x"),
+        Failed(-1, "no"),
+        Failed(2, "no", True),
+        Cancelled(3),
+        Alive(4, 0.5, 2),
+    ):
+        assert parse_answer(answer_text(answer)) == answer
+    samples = np.random.default_rng(1).standard_normal((1, 100, 2)).astype(np.float32)
+    loop = FinishedLoop(Delivery(0, 0, rich, 100, 2, ("mix",), -14.0, 0.5, RenderCost(), (), b"\x01"), samples)
+    job, back = parse_loop(loop_bytes(5, loop))
+    assert job == 5 and back.delivery == loop.delivery and np.array_equal(back.samples, samples)
+    whole = loop_bytes(5, loop)
+    rng = np.random.default_rng(2)
+    for text in (order_text(Render(7, rich, 0, 1.5, "bank")), answer_text(ready)):
+        for _ in range(300):
+            broken = bytearray(text.encode())
+            broken[rng.integers(len(broken))] = rng.integers(256)
+            for parse in (parse_order, parse_answer):
+                with contextlib.suppress(ControlError):
+                    parse(broken.decode("utf-8", "replace"))
+    for cut in (b"", b"\0", whole[:3], whole[:40], whole[:-1], b"\xff" * 40):
+        with pytest.raises(ControlError):
+            parse_loop(cut)
+
+
+def test_a_node_that_others_reach_needs_a_token_and_tls() -> None:
+    assert node_tls("127.0.0.1", "", "", "") is None
+    for host, token, certificate, key, problem in (
+        ("0.0.0.0", "", "", "", "--token-file"),
+        ("0.0.0.0", TOKEN, "", "", "in the clear"),
+        ("127.0.0.1", TOKEN, "", "k.pem", "--cert"),
+        ("127.0.0.1", TOKEN, "none.pem", "", "not possible"),
+    ):
+        with pytest.raises(ControlError, match=problem):
+            node_tls(host, token, certificate, key)
+    check_url("ws://127.0.0.1:1", "")
+    check_url("wss://gpu.example:9470", TOKEN)
+    for url, token in (
+        ("http://127.0.0.1:1", ""), ("ws://gpu.example:1", TOKEN), ("wss://gpu.example:1", ""),
+        ("wss://gpu.example", TOKEN), ("wss://gpu.example:99999", TOKEN), ("wss://gpu.example:1/else", TOKEN),
+    ):  # fmt: skip
+        with pytest.raises(ControlError):
+            check_url(url, token)
+
+
+def test_a_token_file_is_made_kept_private_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    token = read_token(path, make=True)
+    assert read_token(path) == token and admits(token, f"Bearer {token}")
+    assert not admits(token, f"Bearer {token}x") and not admits(token, "") and not admits(token, f"Basic {token}")
+    path.chmod(0o644)
+    if os.name == "posix":
+        with pytest.raises(ControlError, match="chmod 600"):
+            read_token(path)
+    path.chmod(0o600)
+    for short in ("", "short", "two words of enough length"):
+        path.write_text(short)
+        with pytest.raises(ControlError):
+            read_token(path)
