@@ -1,0 +1,146 @@
+"""A real set on a pool whose members are killed and stopped: gaps, late landings, hedges, and what they cost.
+
+    python -m tools.bench.pool_deaths --minutes 30 [--renderers 3]
+
+``riffengine serve`` with the bundled model and the output ``paced``. Every ten seconds one renderer of the pool is
+killed and another is stopped for ten seconds, in turn; every ``--gesture`` seconds a prompt changes by OSC. The figures
+are those of ``/metrics`` at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+_HTTP, _OSC = 19564, 19000
+_PROMPTS = ("ambient piano", "dub techno", "acid house", "drum and bass", "jazz trio", "lofi hip hop")
+_SHOWN = (
+    *("underruns_total", "famines_total", "landing_error_frames_max", "landings_moved_total", "launches_total"),
+    *("late_messages_total", "renderer_deaths_total", "player_deaths_total"),
+)
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of the members: grandchildren of the engine, below its pool."""
+    try:
+        children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def members(engine: int) -> list[int]:
+    """The renderer processes of the engine's pool: spawned by a process that was spawned itself."""
+    found = []
+    for child in descendants(engine):
+        for below in descendants(child):
+            try:
+                if b"spawn_main" in Path(f"/proc/{below}/cmdline").read_bytes():
+                    found.append(below)
+            except OSError:
+                continue
+    return found
+
+
+def metrics() -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{_HTTP}/metrics", timeout=10) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if line.startswith("riffengine_")]
+    pairs = (line.rsplit(" ", 1) for line in lines)
+    return {name.removeprefix("riffengine_"): float(value) for name, value in pairs}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--renderers", type=int, default=3)
+    parser.add_argument("--gesture", type=float, default=7.0)
+    parser.add_argument("--calm", action="store_true", help="neither kill nor stop: the baseline")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        preset = Path(folder) / "set.yaml"
+        preset.write_text(
+            f"pool: {{renderers: {arguments.renderers}}}\nmidi: {{enabled: false}}\noutput: {{to: paced}}\n"
+            "deck: {a: {prompt: ambient piano, to: dub techno, drift: 0.1}}\n"
+        )
+        environment = {**os.environ, "XDG_STATE_HOME": folder}
+        ports = ("--http-port", str(_HTTP), "--osc-port", str(_OSC), "--fresh")
+        log = (Path(folder) / "log").open("w")
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "riffengine", "serve", str(preset), *ports], env=environment, stdout=log
+        )
+        kills = stops = gestures = 0
+        try:
+            wait_ready()
+            began, stopped = time.perf_counter(), 0
+            next_blow, next_gesture = began + 10.0, began + 5.0
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            while time.perf_counter() - began < arguments.minutes * 60.0:
+                time.sleep(0.05)
+                now = time.perf_counter()
+                if now >= next_gesture:
+                    next_gesture += arguments.gesture
+                    gestures += 1
+                    message = OscMessageBuilder("/riff/deck/a/prompt")
+                    message.add_arg(_PROMPTS[gestures % len(_PROMPTS)])
+                    sender.sendto(message.build().dgram, ("127.0.0.1", _OSC))
+                if now >= next_blow and not arguments.calm:
+                    next_blow += 10.0
+                    if stopped:
+                        continue_process(stopped)
+                    there = [pid for pid in members(engine.pid) if pid != stopped]
+                    if there:
+                        os.kill(there[kills % len(there)], signal.SIGKILL)
+                        kills += 1
+                        rest = [pid for pid in there if pid != there[(kills - 1) % len(there)]]
+                        stopped = rest[stops % len(rest)] if rest else 0
+                        if stopped:
+                            os.kill(stopped, signal.SIGSTOP)
+                            stops += 1
+            found = metrics()
+            if stopped:
+                continue_process(stopped)
+        finally:
+            engine.terminate()
+            engine.wait(60)
+        text = (Path(folder) / "log").read_text()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {arguments}")
+    print(f"{kills} killed, {stops} stopped for ten seconds, {gestures} gestures")
+    print(", ".join(f"{name} {found.get(name, float('nan')):g}" for name in _SHOWN))
+    print(", ".join(f"{name} {value:g}" for name, value in found.items() if name.startswith("pool_")))
+    worked, wasted = found["pool_worked_seconds_total"], found["pool_wasted_seconds_total"]
+    hedges, delivered = found["pool_hedges_total"], found["pool_delivered_total"]
+    print(f"hedge rate {hedges / max(1.0, delivered):.1%}, wasted {wasted / max(1e-9, worked):.1%} of the work")
+    print(f"log: {sum('error' in line for line in text.splitlines())} lines with an error")
+
+
+def wait_ready() -> None:
+    for _ in range(600):
+        time.sleep(0.2)
+        try:
+            if metrics().get("sounding") == 1.0:
+                return
+        except OSError:
+            continue
+    raise SystemExit("the set did not begin within two minutes")
+
+
+def continue_process(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return
+
+
+if __name__ == "__main__":
+    main()
