@@ -107,6 +107,8 @@ class NodeMember:
             ):
                 self._wire = wire
                 async for message in wire:
+                    if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                        return f"is left: {message.data or message.type.name}"  # no pong, or too large a message
                     self._hear(message)
                 return "has hung up"
         except aiohttp.WSServerHandshakeError as error:

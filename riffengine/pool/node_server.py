@@ -36,7 +36,7 @@ from riffengine.processes.render_messages import (
 
 MOST_JOBS = 64
 """Of one client that are not answered yet."""
-HEARTBEAT_SECONDS = 4.0
+HEARTBEAT_SECONDS = 10.0
 """Between two pings of either side; one that is not answered within half of it ends the connection."""
 
 _MOST_UNSENT = 64  # messages; a client that takes none of them is hung up

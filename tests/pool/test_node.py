@@ -15,6 +15,7 @@ import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.errors import ControlError
+from riffengine.pool import node_member
 from riffengine.pool.caches import LoopCaches
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.local_member import LocalMember
@@ -148,6 +149,17 @@ def test_a_node_renders_what_a_member_here_renders_and_is_connected_again_when_i
         await listener.until(lambda told: 4 in listener.loops())
 
     run(scenario, "scripted?ms=50")
+
+
+def test_a_node_that_sends_too_much_is_left_and_what_it_had_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_member, "MOST_LOOP_BYTES", 2000)
+
+    async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
+        ours.order("engine", Render(1, request(1), 0))
+        await listener.until(lambda told: any(isinstance(message, Failed) and message.job == 1 for message in told))
+        assert ours.report().lost == 3
+
+    run(scenario, "scripted")
 
 
 def test_a_client_that_sends_nonsense_too_much_or_no_token_is_refused() -> None:
