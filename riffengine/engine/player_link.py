@@ -14,6 +14,7 @@ from riffengine.output.failover import IN_PLACE
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.output.registry import on_sound_device
+from riffengine.processes.loop_store import start_resource_tracker
 from riffengine.processes.player_messages import (
     Audible,
     BankLanded,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.02
 _SPARE_SECONDS = 5.0  # after a start, until the next player is prepared: the music is loaded first
+_TRACKER_SECONDS = 1.0  # between two looks whether the process still runs that removes shared memory after us
 _POLICY = RestartPolicy(pauses_seconds=(0.0, 0.5, 1.0, 2.0), most_deaths=5, within_seconds=30.0)
 
 
@@ -58,6 +60,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._engine, self._context = engine, context
         self._keeps_log = options.player_log
         self._spare_due_ns: int | None = None
+        self._tracker_due_ns = 0
         process = PlayerProcess(options)
         supervisor = Supervisor(
             process, _POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
@@ -99,6 +102,10 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         """Notice when the process has ended without a word; have one wait that could take its place."""
         super().check()
         now_ns = self._context.clock.now_ns()
+        if now_ns >= self._tracker_due_ns:
+            self._tracker_due_ns = now_ns + round(_TRACKER_SECONDS * 1e9)
+            with contextlib.suppress(OSError):
+                start_resource_tracker()
         if self._spare_due_ns is not None and now_ns >= self._spare_due_ns and not self._engine.stopping:
             self._spare_due_ns = now_ns + round(_SPARE_SECONDS * 1e9)
             with contextlib.suppress(OSError):  # there is no room for a process now: try again later

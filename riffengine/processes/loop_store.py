@@ -30,6 +30,7 @@ SHM_FOLDER = Path("/dev/shm")
 """Where Linux lists the segments of shared memory by name; other systems have no such folder."""
 
 _ATTACHING = threading.Lock()
+_OWN: set[str] = set()  # names of the segments that this process has made and not removed
 _TRIES = 8
 _NAME = re.compile(r"^riffengine-(\d+)-[0-9a-f]{8}$")
 
@@ -44,6 +45,13 @@ class Segment(shared_memory.SharedMemory):
     def __init__(self, name: str, create: bool = False, size: int = 0) -> None:
         with contextlib.nullcontext() if create else _untracked():
             super().__init__(name, create, size)
+        if create:
+            _OWN.add(self.name)
+
+    def unlink(self) -> None:
+        """Remove the segment; ``FileNotFoundError`` where another process has."""
+        _OWN.discard(self.name)
+        super().unlink()
 
     def __del__(self) -> None:
         with contextlib.suppress(BufferError, OSError):
@@ -214,7 +222,8 @@ def reserve_segment(size: int) -> tuple[Segment, int]:
 def start_resource_tracker() -> None:
     """Start Python's process that removes the shared memory of an engine that was killed, without its warnings.
 
-    It would warn the performer of the very memory that it removes, or that it was killed itself. May be called again.
+    It would warn the performer of the very memory that it removes, or that it was killed itself. May be called again,
+    and should be: one that takes the place of a killed one is told of the memory that there is.
     """
     if sys.platform == "win32":
         return
@@ -222,7 +231,12 @@ def start_resource_tracker() -> None:
     if option not in sys.warnoptions:  # the tracker is started with them
         sys.warnoptions.append(option)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"multiprocessing\.resource_tracker")
+    tracker = vars(resource_tracker)["_resource_tracker"]
+    before = tracker._pid
     resource_tracker.ensure_running()
+    if before is not None and tracker._pid != before:
+        for name in _OWN:
+            resource_tracker.register(f"/{name}", "shared_memory")
 
 
 def release_segment(memory: shared_memory.SharedMemory, owner: bool, lock: int) -> int:

@@ -20,6 +20,7 @@ from riffengine.control.surface import (
     Surface,
     SurfaceContext,
 )
+from riffengine.engine.silence import Silence
 from riffengine.engine.supervisor import RestartPolicy, Supervisor
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Rejected, Value
@@ -115,7 +116,7 @@ class WebSurface(Surface):
         self._changed: dict[str, Value] = {}
         self._open = False  # whether this process has opened its port
         self._reads = False  # whether the server has said that it is there, and reads what it is sent
-        self._heard_ns = 0
+        self._silence = Silence(context.clock.now_ns())
         self._received = 0
         self._url = self._refusal = ""
         self._figures_heard = WebFigures()
@@ -135,7 +136,7 @@ class WebSurface(Surface):
 
     def start(self) -> None:
         """Start the process; it says where it listens when it does."""
-        self._heard_ns = self._context.clock.now_ns()
+        self._silence.heard(self._context.clock.now_ns())
         self._supervisor.start()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -226,7 +227,7 @@ class WebSurface(Surface):
     # --- from the process -----------------------------------------------------------------------------------------
 
     def _on_message(self, message: FromWeb) -> None:
-        self._heard_ns = self._context.clock.now_ns()
+        self._silence.heard(self._context.clock.now_ns())
         match message:
             case Opened(url, port, note):
                 # The next one takes the same port: pages connect again by themselves.
@@ -258,7 +259,7 @@ class WebSurface(Surface):
             self._send(Answered(number, reply))
 
     def _on_restart(self) -> None:
-        self._heard_ns = self._context.clock.now_ns()
+        self._silence.heard(self._context.clock.now_ns())
 
     def _on_lost(self, reason: str, pause_seconds: float) -> None:
         self._open = self._reads = False
@@ -273,9 +274,9 @@ class WebSurface(Surface):
         """Never called: the policy sets no limit."""
 
     def _end_if_it_hangs(self) -> None:
-        silent_seconds = (self._context.clock.now_ns() - self._heard_ns) / 1e9
+        silent_seconds = self._silence.seconds(self._context.clock.now_ns())
         if self._supervisor.running and silent_seconds > (_HANGS_SECONDS if self._open else _START_SECONDS):
-            self._heard_ns = self._context.clock.now_ns()
+            self._silence.heard(self._context.clock.now_ns())
             self._process.kill()
 
     def _end_if_it_grows(self, private_bytes: int) -> None:
