@@ -19,6 +19,7 @@ from riffengine.control.surface import SurfaceContext
 from riffengine.engine.chosen_files import ChosenFiles
 from riffengine.engine.command_schedule import DueCommand, on_time, pinned
 from riffengine.engine.context import build_context
+from riffengine.engine.end_deadline import Deadline, no_deadline
 from riffengine.engine.hands_first import HandsFirst
 from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
@@ -30,6 +31,7 @@ from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
 from riffengine.errors import PluginError
+from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.output.registry import DAW
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
@@ -58,6 +60,7 @@ _PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a b
 STATUS_EVERY = 10  # ticks
 OBSERVED_EVERY = 5
 _FAULTS_REPORTED = 5
+_STEP_SECONDS = 6.0  # of the end, for drivers to close
 # In the journal: the status line has unknown words in the engine's own, and a walk would be a line for every loop.
 _NOT_SHOWN = frozenset({"unknown words", "walk"})
 
@@ -65,8 +68,15 @@ _NOT_SHOWN = frozenset({"unknown words", "walk"})
 class Engine:
     """One performance, from the first sound to the fade-out. ``run`` returns the exit status."""
 
-    def __init__(self, session: Session, options: PlayOptions, clock: Clock, observers: Observers) -> None:
-        self._observers = observers
+    def __init__(
+        self,
+        session: Session,
+        options: PlayOptions,
+        clock: Clock,
+        observers: Observers,
+        deadline: Deadline = no_deadline,
+    ) -> None:
+        self._observers, self._deadline = observers, deadline
         self._context = context = build_context(session, options, clock, observers.say)
         self._recovery = context.recovery
         self._renderer = RendererLink(context.pool_options() or context.renderer_options(), self, context)
@@ -402,6 +412,7 @@ class Engine:
     async def _end(self) -> None:
         """Fade out, finish files, end the processes. Each step is taken even if one before it has failed."""
         self._stopping.set()
+        steps_seconds = self._context.session.audio.fade_out_seconds + FINISH_SECONDS + _STEP_SECONDS
         for step in (
             self._observers.ending,
             self._files.close,
@@ -420,12 +431,16 @@ class Engine:
             self.live_input.close,
             self._context.close_memory,
         ):
+            # What is before the fade takes moments; then the player finishes its files.
+            before_fade = step == self._context.surfaces.close_inputs
+            self._deadline(_STEP_SECONDS if before_fade else steps_seconds)
             try:
                 ending = step()
                 if ending is not None:
                     await ending
             except Exception as error:  # noqa: BLE001 (the fade and the files that are left must not be lost to it)
                 self._fault(error, "at the end")
+        self._deadline(0.0)
 
     async def _fade(self) -> None:
         await self._player.fade(self._context.session.audio.fade_out_seconds if self._player.sounding_since_ns else 0.0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 
 from riffengine.clock import SystemClock
+from riffengine.engine.end_deadline import no_deadline, process_deadline
 from riffengine.engine.engine import Engine
 from riffengine.engine.options import PlayOptions
 from riffengine.output.device import playable_rate
@@ -32,7 +34,9 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
     session = at_device_rate(session, observers.say)
 
     async def play() -> int:
-        return await Engine(session, options, SystemClock(), observers).run()
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        deadline = process_deadline if in_main_thread else no_deadline  # another program's process is not ours to end
+        return await Engine(session, options, SystemClock(), observers, deadline).run()
 
     status = 1
     try:

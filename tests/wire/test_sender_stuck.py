@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+import soundfile
 
+from riffengine.bench.osc_client import free_port
 from riffengine.clock import SystemClock
 from riffengine.control.midi.sender import MidiSender, TimedMessage
 from tests.wire.jack_server import JackServer
@@ -38,3 +43,32 @@ def test_a_sender_whose_server_has_stopped_ends_and_reports_it(jack: JackServer)
         os.kill(jack.process.pid, signal.SIGCONT)
         sender.close()
         sender.wait()
+
+
+def test_a_driver_that_never_closes_holds_the_end_of_a_set_for_seconds_alone(jack: JackServer, tmp_path: Path) -> None:
+    (tmp_path / "set.yaml").write_text(
+        "output: {to: paced, fade_out: 0.5}\nmidi: {ports: []}\ndeck: {a: {prompt: house, seed: 3}}\n"
+    )
+    with (tmp_path / "output").open("w") as output:
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "riffengine", "play", "set.yaml", "--record", "set.wav", "--osc-port", str(free_port())],
+            stdout=output, stderr=output, cwd=tmp_path, env=os.environ | {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    try:
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while "deck a:" not in (tmp_path / "output").read_text() and time.perf_counter() < deadline:
+            time.sleep(0.1)
+        os.kill(jack.process.pid, signal.SIGSTOP)
+        engine.send_signal(signal.SIGINT)
+        engine.wait(PATIENCE_SECONDS)  # for ever before
+        while time.perf_counter() < deadline:  # the player finishes the file by itself
+            before = (tmp_path / "set.wav").stat().st_size
+            time.sleep(0.5)
+            if (tmp_path / "set.wav").stat().st_size == before:
+                break
+    finally:
+        os.kill(jack.process.pid, signal.SIGCONT)
+        engine.kill()
+        engine.wait()
+    samples, rate = soundfile.read(tmp_path / "set.wav", always_2d=True)
+    assert len(samples) > rate and abs(samples[-rate // 20 :]).max() < 0.05  # it has faded out
