@@ -49,11 +49,12 @@ def test_a_driver_that_never_closes_holds_the_end_of_a_set_for_seconds_alone(jac
     (tmp_path / "set.yaml").write_text(
         "output: {to: paced, fade_out: 0.5}\nmidi: {ports: []}\ndeck: {a: {prompt: house, seed: 3}}\n"
     )
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
+    words = ["play", "set.yaml", "--record", "set.wav", "--osc-port", str(free_port())]
     with (tmp_path / "output").open("w") as output:
         engine = subprocess.Popen(
-            [sys.executable, "-m", "riffengine", "play", "set.yaml", "--record", "set.wav", "--osc-port", str(free_port())],
-            stdout=output, stderr=output, cwd=tmp_path, env=os.environ | {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+            [sys.executable, "-m", "riffengine", *words], stdout=output, stderr=output, cwd=tmp_path, env=environment
+        )
     try:
         deadline = time.perf_counter() + PATIENCE_SECONDS
         while "deck a:" not in (tmp_path / "output").read_text() and time.perf_counter() < deadline:
