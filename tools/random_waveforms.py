@@ -2,7 +2,7 @@
 
 Nothing is downloaded. ``full`` has the shapes of Stable Audio Open 1.0 (1.3 billion weights), of Stable Audio 3's
 medium transformer with its small autoencoder, and of Dance Diffusion's maestro-150k; ``tiny`` has the same parts at toy
-size and 8 kHz. Used by tests and by tools/bench.
+size and 8 or 2 kHz. Used by tests and by tools/bench.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def write_dance_diffusion(folder: Path, size: str = "tiny", seed: int = 0, half:
     _begin(folder)
     unet = UNet1DModel(
         sample_size=4096 if size == "tiny" else 65536,
-        sample_rate=8000 if size == "tiny" else 16000,
+        sample_rate=2000 if size == "tiny" else 16000,
         extra_in_channels=16,
         time_embedding_dim=16,
         block_out_channels=channels,

@@ -1,4 +1,4 @@
-"""Toy checkpoints for the tests of this folder: 8 kHz, so that a loop takes hundredths of a second."""
+"""Toy checkpoints for the tests of this folder: 8 or 2 kHz, so that a loop takes hundredths of a second."""
 
 from __future__ import annotations
 
