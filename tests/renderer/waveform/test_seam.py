@@ -41,7 +41,7 @@ def seam_ratio(loops: list[np.ndarray]) -> float:
 
 
 def loops(own: Networks, turning: bool, decode: Callable[[Tensor], Tensor]) -> list[np.ndarray]:
-    length = (62 if own.reads_text else 16) * HOP // own.hop  # a waveform itself takes its time
+    length = (62 if own.reads_text else 32) * HOP // own.hop  # a waveform itself takes its time
     with torch.inference_mode():
         condition = own.condition("drums, 120 BPM", "", length * own.hop / own.sample_rate)
         jobs = [SampleJob(length, condition, MorphNoise(s, s), 4, 1.0, turning=turning) for s in range(SEEDS)]
