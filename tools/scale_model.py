@@ -102,6 +102,7 @@ class Cell:
         self._next_job, self._next_loop = 1, LIST
         self._open: dict[int, tuple[str, int, float, float, str]] = {}  # set, loop, asked, deadline, purpose
         self._running: dict[tuple[str, int], bool] = {}
+        self._fills: dict[str, deque[tuple[float, int]]] = {}  # by set: when asked, and the job
         self._cache: dict[int, None] = {}
         self._answers: dict[str, deque[float]] = {}
         self.outcome = Outcome(sets * minutes / 60.0, 0.0)
@@ -182,11 +183,14 @@ class Cell:
             self.outcome.hits += 1
             return
         # The scheduler drops what it no longer wants: here, what nobody waits for and is older than two loops.
-        for job, (owner, _, asked, _, kind) in list(self._open.items()):
-            if owner == name and kind == "fill" and self._now - asked > 2 * DRIFT_SECONDS:
-                del self._open[job]
-                self._do(self._pool.cancel(name, job, self._now))
+        fills = self._fills.setdefault(name, deque())
+        while fills and self._now - fills[0][0] > 2 * DRIFT_SECONDS:
+            _, old = fills.popleft()
+            if self._open.pop(old, None) is not None:
+                self._do(self._pool.cancel(name, old, self._now))
         job, self._next_job = self._next_job, self._next_job + 1
+        if purpose == "fill":
+            fills.append((self._now, job))
         self._open[job] = (name, loop, self._now, math.inf if deadline is None else deadline, purpose)
         self._do(self._pool.order(Order(name, job, request(loop), deadline), self._now))
 
@@ -252,7 +256,7 @@ def row(sets: int, renderers: int, machine: Machine, outcome: Outcome) -> str:
 
 
 def plot(path: str, minutes: float) -> None:
-    """Famines and late landings by load, one line for each machine."""
+    """Famines and late gestures by load, one line for each machine; as many renders are simulated of each."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -261,11 +265,11 @@ def plot(path: str, minutes: float) -> None:
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.4), sharex=True)
     demand = 2 / DRIFT_SECONDS + (1 + FOLLOWING) * GESTURES_PER_MINUTE / 60.0  # loops a second of one set
     for machine in MACHINES:
-        loads = (0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.6, 2.0)
+        loads = (0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
         found = []
         for load in loads:
             sets = max(1, round(load * CELL / (demand * machine.seconds)))
-            found.append(cell(sets, CELL, machine, minutes))
+            found.append(cell(sets, CELL, machine, minutes * machine.seconds / MACHINES[0].seconds))
         axes[0].plot(loads, [o.famines / o.set_hours for o in found], marker="o", ms=3, label=machine.name)
         axes[1].plot(loads, [100 * o.late / max(1, o.gestures) for o in found], marker="o", ms=3)
     axes[0].set_ylabel("famines per set and hour")
@@ -296,7 +300,7 @@ def main() -> None:
         for sets, renderers in sizes:
             print(row(sets, renderers, machine, simulate(sets, renderers, machine, arguments.minutes)))
     if arguments.plot:
-        plot(arguments.plot, arguments.minutes / 4)
+        plot(arguments.plot, arguments.minutes)
 
 
 if __name__ == "__main__":
