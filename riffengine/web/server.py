@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -231,29 +232,39 @@ class WebServer:
     # --- requests -------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Find who answers a request, which is none of another site. Every answer has the security headers."""
+        """Answer a request, which is none of another site. Every answer has the security headers."""
+        response = await self._found(request)
+        if not response.prepared:
+            for name, value in SECURITY_HEADERS.items():
+                response.headers.setdefault(name, value)
+            if not self._is_trustworthy(request):
+                # A browser ignores it there, and says so in its console on every page.
+                response.headers.pop("Cross-Origin-Opener-Policy")
+        return response
+
+    async def _found(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Find who answers."""
         headers = request.headers
         if request.method == "OPTIONS":
-            return self._finished(self._riffusion.preflight(request))
+            return self._riffusion.preflight(request)
         if (request.method, request.path) == ("POST", "/api/login"):
-            return self._finished(await self._login(request))
+            return await self._login(request)
         if request.method in ("GET", "HEAD") and (found := self._static.find(request.path, headers)) is not None:
-            return self._finished(found)
+            return found
         role = self._access.role(request.cookies.get(TOKEN_COOKIE, ""), headers.get("Authorization", ""))
         if role is None:
-            return self._finished(plain(HTTPStatus.UNAUTHORIZED, "a token is needed; open the link with #token="))
+            return plain(HTTPStatus.UNAUTHORIZED, "a token is needed; open the link with #token=")
         handler = self._routes.get((request.method, request.path)) or self._stage.find(request.method, request.path)
         if handler is None:
             known = {method for method, path in self._routes if path == request.path}
             status = HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND
-            return self._finished(plain(status, "there is nothing at this path, or not for this method"))
-        return self._finished(await handler(request, role))
+            return plain(status, "there is nothing at this path, or not for this method")
+        return await handler(request, role)
 
-    def _finished(self, response: web.StreamResponse) -> web.StreamResponse:
-        if not response.prepared:
-            for name, value in SECURITY_HEADERS.items():
-                response.headers.setdefault(name, value)
-        return response
+    def _is_trustworthy(self, request: web.BaseRequest) -> bool:
+        """Whether a browser takes the origin of ``request`` for trustworthy: HTTPS, or this machine."""
+        host = urlsplit(f"//{request.headers.get('Host', '')}").hostname  # the rules have refused what is none
+        return bool(self._start.options.certificate) or is_loopback(host or "")
 
     async def _login(self, request: web.BaseRequest) -> web.StreamResponse:
         """Turn a token into a cookie that scripts cannot read."""

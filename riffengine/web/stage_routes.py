@@ -107,9 +107,11 @@ class StageRoutes:
     async def _loop(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
         """``/loops/17``: its columns, stem by stem; ``/loops/17.png``: the picture of its mix, to be painted on."""
         number, dot, ending = request.path.removeprefix(_LOOPS).partition(".")
-        picture = self._pictures.find(int(number)) if number.isdecimal() and len(number) < 12 else None
-        if picture is None or (dot and ending != "png"):
-            return plain(HTTPStatus.NOT_FOUND, "this loop is not kept; ask for one that the figures name")
+        if not (number.isdecimal() and len(number) < 12) or (dot and ending != "png"):
+            return plain(HTTPStatus.NOT_FOUND, "a loop has a number; ask for one that the figures name")
+        picture = self._pictures.find(int(number))
+        if picture is None:  # not yet, or no longer: no error, since a browser writes each of those to its console
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
         if dot:
             content = await asyncio.to_thread(lambda: png_file(loop_picture(picture.mono, self._rate)))
             return web.Response(body=content, content_type="image/png", headers={"Cache-Control": "no-store"})

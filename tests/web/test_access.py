@@ -104,6 +104,23 @@ def test_every_answer_has_the_security_headers() -> None:
     run(body)
 
 
+def test_a_page_that_is_not_secure_has_no_header_that_its_browser_would_complain_about() -> None:
+    async def body() -> None:
+        async with site(WebOptions(port=0, names=("stage.local",), tokens=((Role.PERFORMER, TOKEN),))) as web:
+            for host, kept in (
+                ("stage.local", False),
+                ("192.168.1.7:9480", False),
+                ("localhost", True),
+                ("[::1]:9", True),
+            ):
+                async with web.client.get(f"{web.url}/", headers={"Host": host}) as answer:
+                    assert answer.status == 200
+                    assert ("Cross-Origin-Opener-Policy" in answer.headers) is kept, host
+                    assert "Content-Security-Policy" in answer.headers
+
+    run(body)
+
+
 def test_a_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
     async def body() -> None:
         async with site(WebOptions(port=0, tokens=((Role.PERFORMER, TOKEN),))) as web:

@@ -106,8 +106,7 @@ def test_performer_and_guest_play_together_and_axe_finds_nothing_serious() -> No
                 assert width == 390, "the page is wider than a phone"
                 assert await page.evaluate("[...document.querySelectorAll('button, input, select, a, summary')].every("
                                            "(node) => node.tabIndex >= 0)")  # fmt: skip
-                # Chromium tells that it ignores a header on a page that is not secure; nothing else is wrong.
-                assert [found for found in page.problems if "Cross-Origin-Opener-Policy" not in found] == []
+                assert page.problems == []
 
     with web_site(options) as site:
         asyncio.run(body(site))

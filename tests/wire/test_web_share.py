@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
-import json
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
 import soundfile
 
+from tests.wire.web_session import PATIENCE_SECONDS, ask, playing
+
 pytestmark = pytest.mark.wire
-PATIENCE_SECONDS = 180.0
 LOOP = 58800  # frames of four beats at 180 bpm
 HEAD = """
 tempo: {tempo}
@@ -50,44 +44,6 @@ deck:
   b: {prompt: "reggae", gain: -3}
 """
 )
-
-
-@contextlib.contextmanager
-def playing(preset: str, folder: Path) -> Iterator[str]:
-    """``riffengine play`` of ``preset`` in ``folder``; yields the address of its page."""
-    folder.mkdir()
-    (folder / "set.yaml").write_text(preset)
-    engine = subprocess.Popen(
-        [sys.executable, "-m", "riffengine", "play", "set.yaml"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
-    )  # fmt: skip
-    assert engine.stdout is not None
-    lines = []
-    try:
-        for line in engine.stdout:
-            lines.append(line)
-            if found := re.search(r"web: (http\S+?)/?\s", line):
-                break
-        else:
-            raise AssertionError("".join(lines))
-        yield found[1]
-    finally:
-        engine.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            engine.communicate(timeout=60)
-        if engine.poll() is None:
-            engine.kill()
-
-
-async def ask(client: aiohttp.ClientSession, url: str, message: dict[str, Any], answer: str) -> dict[str, Any]:
-    """Send ``message`` as a page does; the message of the type ``answer`` that follows."""
-    async with client.ws_connect(f"{url}/ws/control", max_msg_size=0) as wire:
-        await wire.send_json({"id": 1, **message})
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                found: dict[str, Any] = json.loads((await wire.receive()).data)
-                if found["type"] == answer:
-                    return found
 
 
 async def loop_heard(client: aiohttp.ClientSession, url: str) -> np.ndarray | None:

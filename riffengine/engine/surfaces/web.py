@@ -52,7 +52,8 @@ from riffengine.web.process import WebProcess, WebStart
 _TICK_SECONDS = 0.03
 _FIGURES_EVERY = 7  # ticks
 _HANGS_SECONDS = 10.0  # without a sign of life; a stopped process gets that long to go on
-_START_SECONDS = 30.0  # to import what it needs, on a busy machine
+_START_SECONDS = 60.0  # to import what it needs, on a busy machine; twice as long after each start that took longer
+_MOST_START_SECONDS = 960.0
 MOST_BYTES = 1 << 30  # of memory of its own: with 96 loops for Riffusion's API it has some 400 MB
 _MOST_UNSENT = 64  # messages; beyond them the server does not read, and gets the whole state later
 _POLICY = RestartPolicy()
@@ -117,6 +118,7 @@ class WebSurface(Surface):
         self._open = False  # whether this process has opened its port
         self._reads = False  # whether the server has said that it is there, and reads what it is sent
         self._silence = Silence(context.clock.now_ns())
+        self._start_seconds = _START_SECONDS
         self._received = 0
         self._url = self._refusal = ""
         self._figures_heard = WebFigures()
@@ -235,6 +237,7 @@ class WebSurface(Surface):
                 if not self._url:
                     self._context.say(f"web: {url}" + (f"  {note}" if note else ""))
                 self._url = url
+                self._start_seconds = _START_SECONDS
                 self._open, self._reads = True, False  # the whole state follows
             case Refused(reason, for_good):
                 # One that served before is not given up: its port may be free again in a moment.
@@ -275,7 +278,9 @@ class WebSurface(Surface):
 
     def _end_if_it_hangs(self) -> None:
         silent_seconds = self._silence.seconds(self._context.clock.now_ns())
-        if self._supervisor.running and silent_seconds > (_HANGS_SECONDS if self._open else _START_SECONDS):
+        if self._supervisor.running and silent_seconds > (_HANGS_SECONDS if self._open else self._start_seconds):
+            if not self._open:  # a machine at a load of 50 needs more than half a minute: let the next one have it
+                self._start_seconds = min(2 * self._start_seconds, _MOST_START_SECONDS)
             self._silence.heard(self._context.clock.now_ns())
             self._process.kill()
 

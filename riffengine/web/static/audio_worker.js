@@ -78,7 +78,7 @@ function makeDecoder(settings) {
         sound.copyTo(channel, { planeIndex: c, format: "f32-planar" });
         samples.push(channel);
       }
-      // The time stamp is the frame of the packet in microseconds of the stream: back to frames, to the nearest half.
+      // The time stamp is the frame of the packet in microseconds of the stream: back to frames.
       pass((sound.timestamp * settings.rate) / 1e6, samples);
       sound.close();
     },
@@ -107,7 +107,8 @@ function takePacket(buffer) {
     for (let i = 0; i < frames; i++) for (let c = 0; c < channels; c++) samples[c][i] = words[i * channels + c] / 32768;
     pass(frame, samples);
   } else if (decoder && decoder.state === "configured") {
-    const timestamp = Math.round((frame * 1e6) / format.rate);
+    // Whole frames before microseconds: else two packets could round to different sides, and leave a hole of one frame.
+    const timestamp = Math.round((Math.round(frame) * 1e6) / format.rate);
     decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data: new Uint8Array(buffer, HEADER_BYTES) }));
   }
 }

@@ -8,7 +8,7 @@
  * @typedef {{heard: HTMLElement, phase: HTMLElement, prompt: PromptField, to: PromptField}} DeckView
  */
 import { make } from "./dom.js";
-import { held } from "./fields.js";
+import { fillTrack, held } from "./fields.js";
 import { PromptField } from "./prompt_field.js";
 
 const SHAPE = ["density", "brightness", "energy", "transpose", "gain", "filter"];
@@ -84,6 +84,7 @@ export class Decks {
     const tell = (/** @type {number} */ value) => {
       const target = this.session.values[`deck/${name}/to`];
       output.textContent = value.toFixed(2);
+      fillTrack(input, value, 0);
       input.ariaValueText = target ? `${value.toFixed(2)}, towards ${target}` : value.toFixed(2);
     };
     input.addEventListener("input", () => {

@@ -6,6 +6,7 @@
  * @typedef {import("./watch.js").Session} Session
  */
 import { colourTable } from "./colour_map.js";
+import { fillTrack } from "./fields.js";
 
 const SIZE = 512;
 const MOST_UNDO = 20;
@@ -54,8 +55,6 @@ class Draw {
     this.loudness = slider("Loudness", bar, 0.1, 1, 0.8, 0.05);
     this.strength = slider("Generated anew", bar, 0, 0.95, 0.4, 0.05);
     this.button("Take back", bar, () => this.takeBack());
-    this.button("The deck's loop", bar, () => this.load());
-    this.button("Empty", bar, () => this.fill(new Uint8ClampedArray(SIZE * SIZE).fill(255), ""));
     this.holder = part("div", "draw-holder", element);
     this.canvas = /** @type {HTMLCanvasElement} */ (part("canvas", "", this.holder));
     this.canvas.width = this.canvas.height = SIZE;
@@ -73,6 +72,8 @@ class Draw {
     this.again.disabled = true;
     const seeds = part("span", "draw-seeds", foot);
     seeds.append("Start from ");
+    this.button("The deck's loop", seeds, () => this.load());
+    this.button("Empty", seeds, () => this.fill(new Uint8ClampedArray(SIZE * SIZE).fill(255), ""));
     for (const name of SEEDS) this.button(name.replace("_", " "), seeds, () => this.seed(name));
     const choose = /** @type {HTMLInputElement} */ (part("input", "", label("or a picture or sound", foot)));
     Object.assign(choose, { type: "file", accept: "image/*,audio/*" });
@@ -124,7 +125,7 @@ class Draw {
   /** @param {string} address @param {string} loop */
   async picture(address, loop) {
     const answer = await fetch(address).catch(() => null);
-    if (!answer?.ok) return false;
+    if (answer?.status !== 200) return false;
     this.fill(await levelsOf(await answer.blob()), loop);
     return true;
   }
@@ -345,5 +346,8 @@ function slider(words, parent, low, high, value, step) {
   const input = /** @type {HTMLInputElement} */ (part("input", "", label(words, parent)));
   Object.assign(input, { type: "range", min: String(low), max: String(high), step: String(step) });
   input.value = String(value);
+  const show = () => fillTrack(input, input.valueAsNumber, low);
+  input.addEventListener("input", show);
+  show();
   return input;
 }

@@ -117,6 +117,7 @@ export class Fields {
       const text = readable(value, parameter);
       output.textContent = text;
       input.ariaValueText = text;
+      if (parameter.control !== "crossfader") fillTrack(input, value, low < 0 && high > 0 && parameter.unit !== "dB" ? 0 : low);
     };
     input.addEventListener("input", () => {
       tell(input.valueAsNumber);
@@ -166,6 +167,14 @@ addEventListener("pointerdown", ({ target }) => {
 });
 for (const end of ["pointerup", "pointercancel"]) {
   addEventListener(end, () => document.querySelectorAll('input[type="range"]').forEach((input) => HELD.delete(/** @type {HTMLInputElement} */ (input))));
+}
+
+/** Colour the track of `input` from `origin` to `value`. @param {HTMLInputElement} input @param {number} value @param {number} origin */
+export function fillTrack(input, value, origin) {
+  const [low, high] = [Number(input.min), Number(input.max)];
+  const [from, to] = [Math.min(origin, value), Math.max(origin, value)].map((at) => `${(100 * (at - low)) / (high - low)}%`);
+  input.style.setProperty("--from", from);
+  input.style.setProperty("--to", to);
 }
 
 /** Whether `input` is being moved: then it does not follow what others set. @param {HTMLInputElement} input */

@@ -26,7 +26,7 @@ void main() {
   float here = rise(place);
   float slope = rise(place + vec2(0.012, 0.0)) - rise(place - vec2(0.012, 0.0));
   float along = rise(place + vec2(0.0, 2.0)) - rise(place - vec2(0.0, 2.0));
-  light = clamp(0.86 - 0.55 * slope - 0.25 * along, 0.35, 1.35);
+  light = clamp(1.05 - 0.6 * slope - 0.25 * along, 0.45, 1.6);
   vec4 seen = modelViewMatrix * vec4((uv.x - 0.5) * ${WIDTH.toFixed(1)}, here, -(column - origin) * ${(BEAT / PER_BEAT).toFixed(6)}, 1.0);
   far = -seen.z;
   gl_Position = projectionMatrix * seen;
@@ -46,10 +46,10 @@ void main() {
   vec4 found = texture2D(levels, vec2(place.x, (column + 0.5) / ${COLUMNS}.0));
   float level = found.r;
   vec3 own = stems[0] * found.g + stems[1] * found.b + stems[2] * found.a;
-  vec3 shown = mix(colour(level * 1.14), mix(ramp[0], own, pow(level, 1.4) * 1.2), coloured * step(0.02, found.g + found.b + found.a));
+  vec3 shown = mix(colour(pow(level, 0.85) * 1.15), mix(ramp[0], own, pow(level, 1.4) * 1.2), coloured * step(0.02, found.g + found.b + found.a));
   shown *= light;
   float ahead = column - origin;
-  shown = mix(shown, shown * vec3(0.6, 0.66, 0.8), smoothstep(0.0, 3.0, ahead));
+  shown = mix(shown, shown * vec3(0.72, 0.78, 0.92), smoothstep(0.0, 3.0, ahead));
   float beat = line(column / ${PER_BEAT}.0, 0.0) * 0.16;
   float bar = line(column / ${4 * PER_BEAT}.0, 0.0) * 0.5;
   shown += vec3(0.75, 0.85, 1.0) * max(beat, bar) * smoothstep(34.0, 6.0, far);
@@ -88,7 +88,7 @@ export class Landscape {
     hills.frustumCulled = false;
     this.playhead = new three.Mesh(
       new three.BoxGeometry(WIDTH, HEIGHT * 0.95, 0.03),
-      new three.MeshBasicMaterial({ color: 0x7fd1b9, transparent: true, opacity: 0.08, depthWrite: false }),
+      new three.MeshBasicMaterial({ color: 0x7fd1b9, transparent: true, opacity: 0.12, depthWrite: false }),
     );
     this.playhead.position.y = HEIGHT * 0.47;
     this.gates = new three.InstancedMesh(
@@ -125,7 +125,7 @@ export class Landscape {
     // A narrow screen sees the same width of the hills from further away.
     const back = Math.max(1, 1.5 / this.camera.aspect);
     this.camera.position.set(0, 4.6 * Math.sqrt(back), 7.4 * back);
-    this.camera.lookAt(0, 0.4, -5.5);
+    this.camera.lookAt(0, 0.2, -4.4);
     this.camera.updateProjectionMatrix();
     this.camera.updateMatrixWorld();
   }

@@ -37,8 +37,8 @@ export class ListenButton {
   show() {
     const { played, context } = this.session.listen;
     if (!played?.started) return;
-    const late = played.shift > 0 ? ", repeating a loop until the network is back" : "";
-    const text = `${Math.round((1000 * played.fill) / (context?.sampleRate ?? 1))} ms behind${late}`;
+    const behind = `${Math.round((1000 * played.fill) / (context?.sampleRate ?? 1))} ms behind`;
+    const text = played.shift > 0 ? "repeating a loop: the network is late" : behind;
     if (this.line.textContent !== text) this.line.textContent = text;
   }
 }

@@ -65,6 +65,7 @@ let built = "";
 session.on("connected", (/** @type {import("./protocol.js").Welcome} */ welcome) => {
   element("name").textContent = welcome.name;
   document.title = `${welcome.name} – Riffengine`;
+  document.body.dataset.connected = "true";
   element("connection").textContent = welcome.role === "performer" ? "connected" : `connected as ${welcome.role}`;
   const from = JSON.stringify([welcome.schema, welcome.role, welcome.guest]);
   if (from !== built) build();
@@ -77,7 +78,10 @@ session.on("schema", () => {
   build();
   built = "";
 });
-session.on("disconnected", () => (element("connection").textContent = "the server is away; the music continues"));
+session.on("disconnected", () => {
+  document.body.dataset.connected = "false";
+  element("connection").textContent = "the server is away; the music continues";
+});
 session.on("landing", (landing) => landing.seconds >= 0.1 && fields.promise(landing.path, landing.beat));
 session.on("answer", (message) => {
   if (!message.ok || message.note) say(message.ok ? message.note : message.error, !message.ok);

@@ -7,7 +7,7 @@ function body(id) {
   return /** @type {HTMLElement} */ (document.querySelector(`#${id} .body`));
 }
 
-const TEMPO = ["transport/tempo", "transport/tap", "key", "chords", "transport/quantum", "master/gain"];
+const TEMPO = ["transport/tempo", "transport/tap", "transport/quantum", "key", "chords", "master/gain"];
 const SCENES = ["scene/morph_bars", "scene/previous", "scene/next"];
 const MOST_CONTROLS_OPEN = 24; // of a group that is shown unfolded
 
@@ -32,7 +32,7 @@ export class Panels {
     const root = body(id);
     root.replaceChildren();
     for (const path of paths) {
-      const field = this.fields.make(path);
+      const field = this.fields.make(path, path === "master/gain" ? { words: "Master gain" } : {});
       if (field) root.append(field);
     }
     /** @type {HTMLElement} */ (root.parentElement).hidden = !root.children.length;

@@ -113,7 +113,7 @@ export class StageLoops {
 export async function fetchLoop(number) {
   try {
     const answer = await fetch(`/loops/${number}`);
-    if (!answer.ok) return null;
+    if (answer.status !== 200) return null;
     const body = new Uint8Array(await answer.arrayBuffer());
     const end = body.indexOf(10);
     const head = JSON.parse(new TextDecoder().decode(body.subarray(0, end)));

@@ -83,6 +83,7 @@ export class Watch {
     toggle("Colour the stems", () => this.coloured, () => (this.coloured = !this.coloured));
     const link = document.createElement("a");
     link.href = "/watch";
+    link.className = "button";
     link.target = "_blank";
     link.rel = "noopener";
     link.textContent = "Full screen";

@@ -76,14 +76,18 @@ class Stage:
     surface: WebSurface
     server: FakeServer
     said: list[str] = field(default_factory=list)
+    clock: VirtualClock = field(default_factory=VirtualClock)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance_to(self.clock.now_ns() + round(seconds * 1e9))
 
 
 @asynccontextmanager
 async def stage(failing: int = 0) -> AsyncIterator[Stage]:
     said: list[str] = []
-    context = replace(
-        EngineStub().context(VirtualClock(), say=said.append), report=lambda path, text: said.append(text)
-    )
+    clock = VirtualClock()
+    context = replace(EngineStub().context(clock, say=said.append), report=lambda path, text: said.append(text))
     made: list[FakeServer] = []
 
     def process(start: WebStart) -> WebProcess:
@@ -94,7 +98,7 @@ async def stage(failing: int = 0) -> AsyncIterator[Stage]:
     surface = WebSurface(WebOptions(), Session(), context, process)
     surface.start()
     try:
-        yield Stage(surface, made[0], said)
+        yield Stage(surface, made[0], said, clock)
     finally:
         surface.close()
 
@@ -141,6 +145,26 @@ def test_a_server_that_has_served_is_started_again_even_if_its_port_is_taken_for
             on.server.kill()
             await until(lambda: on.server.starts == 2 and on.server.lives)
             assert not any("no web page" in text for text in on.said)
+
+    asyncio.run(body())
+
+
+def test_a_server_that_is_slow_to_begin_gets_twice_as_long_the_next_time() -> None:
+    async def body() -> None:
+        async with stage() as on:
+            for seconds in (60, 120, 240):
+                starts = on.server.starts
+                on.wait(seconds - 1)
+                await asyncio.sleep(0.1)  # it is looked at every 30 ms
+                assert on.server.starts == starts
+                on.wait(2)
+                await until(lambda starts=starts: on.server.starts == starts + 1)  # type: ignore[misc]
+            on.server.say(Opened("http://127.0.0.1:9480/", 9480))
+            await until(lambda: "web: http://127.0.0.1:9480/" in on.said)
+            on.server.kill()
+            await until(lambda: on.server.starts == 5)
+            on.wait(61)  # what has served once begins anew
+            await until(lambda: on.server.starts == 6)
 
     asyncio.run(body())
 
