@@ -9,7 +9,7 @@ from tests.scheduler.simulation import SchedulerSimulation
 
 def _requests() -> int:
     gc.collect()
-    return sum(isinstance(each, RenderRequest) for each in gc.get_objects())
+    return sum(type(each) is RenderRequest for each in gc.get_objects())
 
 
 def test_changes_of_the_prompt_leave_a_bounded_number_of_requests() -> None:

@@ -79,8 +79,10 @@ class Stage:
     clock: VirtualClock = field(default_factory=VirtualClock)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.clock.advance_to(self.clock.now_ns() + round(seconds * 1e9))
+        """Let time pass in which the surface looks at its server every second."""
+        for _ in range(round(seconds)):
+            self.clock.advance_to(self.clock.now_ns() + 1_000_000_000)
+            self.surface._silence.seconds(self.clock.now_ns())
 
 
 @asynccontextmanager
