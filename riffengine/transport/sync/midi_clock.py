@@ -2,7 +2,8 @@
 
 A line is fitted through the last eight beats of ticks. A tick that does not fit is compared with it: lost ticks are
 counted, doubled ones are dropped, a late one is ignored. When no tick fits any more, the tempo has changed: the line is
-fitted again through the ticks since. Source: MIDI 1.0 Detailed Specification, System Real Time Messages.
+fitted again through the ticks since. Ticks that arrive once a period of a sound server are all counted instead.
+Source: MIDI 1.0 Detailed Specification, System Real Time Messages.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from riffengine.transport.sync.arrival_grid import ArrivalGrid
 from riffengine.transport.sync.regression import LinearFit
 from riffengine.transport.sync.source import BeatPosition
 
@@ -32,6 +34,8 @@ _BEND_SPREADS = 2.5  # one too many costs nothing; with 4.5 a ramp of 0.5 bpm a 
 _LEAST_BEND_NS = 200_000.0
 _SHORTEST_TICK_NS = 2_000_000.0  # 1250 bpm
 _LONGEST_TICK_NS = 200_000_000.0  # 12.5 bpm
+_OFF_GRID = 4  # ticks in a row that are off by more than a period: the tempo has changed
+_OFF_PERIODS = 0.75  # a tick that arrives on a grid is off by half a period at most
 _LOST_SECONDS = 0.5
 _LOST_TICKS = 8
 
@@ -56,6 +60,9 @@ class MidiClock:
     def __init__(self) -> None:
         self.counters = MidiClockCounters()
         self._fit = LinearFit(_WINDOW, _TRUSTED)
+        self._grid = ArrivalGrid()
+        self._grid_ns = 0.0  # the period of the grid that the line was fitted for, 0 without one
+        self._off_grid = 0  # ticks in a row that did not fit
         self._tick = 0  # number of the last tick, never reset
         self._since_fit = 0
         self._last_ns = -(10**18)
@@ -110,8 +117,11 @@ class MidiClock:
         if line.known and line.slope is not None and ns - self._last_ns > max(0.5e9, _LOST_TICKS * line.slope):
             self._fit = line = LinearFit(_WINDOW, _TRUSTED)  # after a pause the ticks are unrelated to those before
             self._run.clear()
+            self._grid.clear()
         gap, self._last_ns = ns - self._last_ns, ns
-        if self._armed is not None and line.known:
+        if self._grid.period_ns:
+            self._count(ns, gap)
+        elif self._armed is not None and line.known:
             self._restart(ns)
         elif not line.known:
             self._first_ticks(ns)
@@ -122,6 +132,9 @@ class MidiClock:
             self._armed = None
             self._playing = True
             self._epoch += 1
+        self._grid.add(self._tick, ns)
+        if self._grid.period_ns != self._grid_ns:
+            self._change_grid()
 
     def _first_ticks(self, ns: int) -> None:
         """The first ticks: a tempo is accepted once five follow each other evenly."""
@@ -165,6 +178,51 @@ class MidiClock:
         else:
             self.counters.strays += 1
             self._tick = tick
+
+    # --- ticks on a grid ----------------------------------------------------------------------------------------------
+
+    def _change_grid(self) -> None:
+        """The ticks arrive on another grid than before, or at any time: fit those since again, every one counted."""
+        self._grid_ns = self._grid.period_ns
+        arrivals = list(self._grid.arrivals)
+        if not self._grid_ns or not arrivals:
+            return  # the line is right, and its ticks are compared again
+        first = arrivals[0][0]
+        self._tick = first + len(arrivals) - 1
+        self._fit = LinearFit(_WINDOW, _TRUSTED)
+        for number, (_, ns) in enumerate(arrivals, first):
+            self._fit.add(number, self._sent_ns(ns))
+        self._fit.fit()
+        self._run.clear()
+        self._off_grid = 0
+
+    def _count(self, ns: int, gap: int) -> None:
+        """A tick on the grid: it is the next one, however early or late, unless the gap says that some were lost."""
+        line = self._fit
+        assert line.slope is not None
+        tick, sent = self._tick + 1, self._sent_ns(ns)
+        late, allowed = sent - line.y_at(tick), _OFF_PERIODS * self._grid_ns
+        # Less than this may be a change of tempo.
+        if min(late, gap - line.slope) > self._grid_ns + 0.5 * line.slope and not self._off_grid:
+            missing = round(late / line.slope)
+            self.counters.lost += missing
+            tick += missing
+            late -= missing * line.slope
+        self._tick = tick
+        self._off_grid = self._off_grid + 1 if abs(late) > allowed else 0
+        line.add(tick, sent)
+        self._since_fit += 1
+        if self._off_grid >= _OFF_GRID:
+            self.counters.relocks += 1
+            self._off_grid = 0
+            line.keep(max(_TRUSTED, 2 * _OFF_GRID))
+        elif len(line) <= 2 * _STEADY or self._since_fit >= _FIT_EVERY:
+            self._since_fit = 0
+            line.fit()
+
+    def _sent_ns(self, ns: int) -> int:
+        """When a tick was sent that arrived at ``ns``, the end of its period: half a period earlier, in the mean."""
+        return ns - round(0.5 * self._grid_ns)
 
     def _gate(self) -> float:
         spread = self._fit.spread if len(self._fit) >= _STEADY else max(self._fit.spread, _USUAL_SPREAD_NS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -148,3 +150,53 @@ def test_other_messages_are_ignored(message: tuple[int, ...]) -> None:
     clock = MidiClock()
     clock.take(message, 5)
     assert clock.position(5) is None
+
+
+def on_grid(at_ns: float, frames: int, rate: int, delay: float) -> int:
+    """When a tick that was sent at ``at_ns`` is delivered: at the end of its period, and ``delay`` seconds later."""
+    period = frames * 1e9 / rate
+    return round((math.ceil(at_ns / period - 0.3) + 0.3) * period + delay * 1e9)
+
+
+def errors_on_grid(sender: Sender, clock: MidiClock, frames: int, rate: int, lose=()):  # type: ignore[no-untyped-def]
+    """As ``errors``, of a sender whose ticks arrive once a period of ``frames`` at ``rate``."""
+    clock.take((START,), 0)
+    rng, found = np.random.default_rng(2), []
+    for tick, ns in sender.arrivals(0.0):
+        if tick in lose:
+            continue
+        arrived = on_grid(ns, frames, rate, abs(rng.normal(0.0, 0.0001)))
+        clock.take(TICK, arrived)
+        if (position := clock.position(arrived)) is not None:
+            error = sender.error_seconds(position.beat, position.bpm, arrived)
+            found.append((ns / SECOND - 1.0, error, position.bpm))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+@pytest.mark.parametrize("frames", [256, 512, 1024, 2048])
+@pytest.mark.parametrize(
+    "bpm", [60.0, 75.0, 90.0, 112.0, 118.0, 120.0, 123.0, 124.0, 128.0, 140.0, 160.0, 174.0, 180.0]
+)
+def test_ticks_that_arrive_once_a_period_give_the_right_tempo_and_beat(bpm: float, frames: int, rate: int) -> None:
+    found = errors_on_grid(Sender.steady(bpm, 30.0), MidiClock(), frames, rate)
+    settled = found[found[:, 0] > 10.0]
+    assert len(settled) > 400
+    assert np.abs(settled[:, 1]).max() < 0.005
+    assert np.abs(settled[:, 2] / bpm - 1).max() < 0.005
+
+
+@pytest.mark.parametrize("frames", [256, 512, 1024])
+@pytest.mark.parametrize(("before", "after"), [(120.0, 90.0), (120.0, 60.0), (120.0, 124.0)])
+def test_a_jump_of_tempo_is_found_on_a_grid(before: float, after: float, frames: int) -> None:
+    found = errors_on_grid(Sender(lambda t: before if t < 20 else after, 60.0), MidiClock(), frames, 48000)
+    settled = ((found[:, 0] > 8) & (found[:, 0] < 20)) | (found[:, 0] > 20 + 8 * 60 / after)
+    assert np.abs(found[settled, 1]).max() < 0.005
+    assert found[-1, 2] == pytest.approx(after, rel=1e-3)
+
+
+def test_ticks_that_are_lost_on_a_grid_are_counted() -> None:
+    clock, lose = MidiClock(), set(np.random.default_rng(3).integers(200, 2400, 20))
+    found = errors_on_grid(Sender.steady(126.0, 60.0), clock, 256, 48000, lose)
+    assert np.abs(found[found[:, 0] > 8.0, 1]).max() < 0.005
+    assert clock.counters.lost == len(lose)
