@@ -81,6 +81,8 @@ class LiveInput:
         if not bars:
             return None
         deck = command.path.split("/")[1]
+        if any(each[0] == deck for each in self._writing):
+            return Rejected(command, f"{command.path}: bars for deck {deck} are being saved; wait a moment"), []
         wanted = self._last_bars(bars)
         if isinstance(wanted, str):
             return Rejected(command, f"{command.path}: {wanted}"), []
@@ -137,7 +139,9 @@ class LiveInput:
         error = future.exception()
         if error is None:
             self._told.discard(deck)
-            self._ports.submit(Command(f"deck/{deck}/init", str(path.resolve()), SOURCE))
+            reply = self._ports.submit(Command(f"deck/{deck}/init", str(path.resolve()), SOURCE))
+            if isinstance(reply, Rejected):
+                self._ports.say(f"deck {deck} does not start from the input: {reply.reason}")
         elif not isinstance(error, AudioFileError):
             raise error
         elif deck not in self._told:  # a deck that follows a silent input says so once

@@ -25,9 +25,9 @@ _PLUGIN_REASON = (
 
 
 def is_remote(source: str) -> bool:
-    """Whether a command of ``source`` may have come from another machine: OSC that did, and every web page."""
+    """Whether a command of ``source`` may have come from another machine: OSC that did, every web page and agent."""
     kind, _, rest = source.partition(":")
-    return kind == "web" or (kind == "osc" and not is_loopback(rest.rpartition(":")[0].strip("[]")))
+    return kind in ("web", "mcp") or (kind == "osc" and not is_loopback(rest.rpartition(":")[0].strip("[]")))
 
 
 def _is_shipped(name: str) -> bool:

@@ -16,6 +16,7 @@ from riffengine.renderer.audio_file import check_shape, read_frames
 from riffengine.renderer.beat_tracking import SEAM_SECONDS, beat_loop, seamless
 
 LONGEST_SECONDS = 60.0  # read from the start of the file; a loop needs at most 10 s
+_TOLD_BPM = 20.0, 1000.0
 _SLOWEST_INIT_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
 
 
@@ -44,7 +45,8 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
         raise AudioFileError(f"{name} holds no usable sound: it is empty or silent, or samples are not finite")
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
-    if told is not None:
+    # A comment that asks for more than was read, or for another tempo than music has, is not believed.
+    if told is not None and told[1] <= frames and _TOLD_BPM[0] <= 60.0 * rate * told[0] / told[1] <= _TOLD_BPM[1]:
         return _told_loop(samples, beats, told[0], told[1] * sample_rate / rate, round(SEAM_SECONDS * sample_rate))
     loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_INIT_BPM))
     return loop

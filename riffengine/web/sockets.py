@@ -16,7 +16,7 @@ from riffengine.web.responses import plain
 
 _HEARTBEAT_SECONDS = 20.0
 _LOOK_SECONDS = 0.02  # at a client that reads slowly
-_SHORT, _LONG = struct.Struct("!BB"), struct.Struct("!BBH")  # heads of a frame; the longest has 64 kB
+_SHORT, _LONG, _LONGEST = struct.Struct("!BB"), struct.Struct("!BBH"), struct.Struct("!BBQ")  # heads of a frame
 _SILENT_BYTES = 256  # of a message from a client that only receives
 
 
@@ -58,7 +58,10 @@ async def send_frame(request: web.BaseRequest, data: bytes | str, most_waiting: 
         raise ConnectionResetError("the client has gone")
     payload = data.encode() if isinstance(data, str) else data
     kind, length = 0x81 if isinstance(data, str) else 0x82, len(payload)
-    head = _SHORT.pack(kind, length) if length < 126 else _LONG.pack(kind, 126, length)
+    if length < 126:
+        head = _SHORT.pack(kind, length)
+    else:
+        head = _LONG.pack(kind, 126, length) if length < 1 << 16 else _LONGEST.pack(kind, 127, length)
     transport.write(head + payload)
     while transport.get_write_buffer_size() > most_waiting and not transport.is_closing():
         await asyncio.sleep(_LOOK_SECONDS)

@@ -15,7 +15,7 @@ REMOTE, LOCAL = "osc:192.168.1.20:9001", "osc:127.0.0.1:9001"
 @pytest.mark.parametrize(
     ("source", "remote"),
     [(REMOTE, True), (LOCAL, False), ("osc:::1:9001", False), ("osc:fe80::1%eth0:5", True), ("midi:nano", False),
-     ("web:3", True), ("", False), ("resume", False), ("api", False)],
+     ("web:3", True), ("mcp:anybody", True), ("", False), ("resume", False), ("api", False)],
 )  # fmt: skip
 def test_who_may_be_on_another_machine(source: str, remote: bool) -> None:
     assert is_remote(source) is remote

@@ -24,6 +24,7 @@ _TOGETHER_SECONDS = 0.008  # strokes of several zones within this time are one, 
 _LEAST_SHARE = 0.08  # of the peak; the noise before a stroke is held at this, or at its own level
 _MOST_GAIN = 2.0
 _LEAST_GAIN = 0.05
+_SILENT = 1e-9
 
 Values = NDArray[np.float32]
 
@@ -51,10 +52,11 @@ def stroke_gains(envelopes_db: Values, levels: Values, cell_seconds: float) -> V
         for stroke in _strokes_of(zone, envelopes_db[zone], levels[zone], cell_seconds)
     ]
     gains = np.ones_like(levels)
-    together = _TOGETHER_SECONDS / cell_seconds
+    together, cells = _TOGETHER_SECONDS / cell_seconds, levels.shape[1]
     for stroke in found:
-        same = [other for other in found if abs(other.begins - stroke.begins) <= together]
-        begins = max(same, key=lambda other: other.level).begins
+        apart = [(other.begins - stroke.begins + cells // 2) % cells - cells // 2 for other in found]
+        same = [(other.level, later) for other, later in zip(found, apart, strict=True) if abs(later) <= together]
+        begins = stroke.begins + max(same)[1]
         places, gain = _gain_of(stroke, begins, levels[stroke.zone], round(_HELD_SECONDS / cell_seconds))
         gains[stroke.zone, places] *= gain
     return gains.clip(_LEAST_GAIN, _MOST_GAIN)
@@ -77,6 +79,8 @@ def _strokes_of(zone: int, envelope_db: Values, level: Values, cell_seconds: flo
             continue
         near = around(level, place, *_PEAK_SECONDS)
         peak = int(near.argmax())
+        if not near[peak] > _SILENT:
+            continue
         below = np.flatnonzero(near[:peak] < 0.5 * near[peak])
         begins = int(below[-1]) + 1 if len(below) else -cells(_PEAK_SECONDS[0])
         first = place + cells(_PEAK_SECONDS[0])

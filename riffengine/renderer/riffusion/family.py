@@ -50,6 +50,7 @@ class RiffusionFamily:
             spec.vram_bytes, _weights_bytes(checkpoint, policy), policy.bank_batch, _number_bytes(policy)
         )
         self.policy = replace(policy, bank_batch=plan.batch)
+        self.device, self.dtype = policy.device, policy.dtype
         if spec.vram_bytes and policy.device.type == "cuda":
             total = torch.cuda.get_device_properties(policy.device).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, spec.vram_bytes / total), policy.device)

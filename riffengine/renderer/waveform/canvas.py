@@ -34,6 +34,12 @@ def canvas_length(beats: int, bpm: float, networks: Networks) -> int:
     return length
 
 
+def nearest_canvas(beats: int, bpm: float, networks: Networks) -> int:
+    """``canvas_length``, or the nearest that the model has: what is missing is made up for by stretching the loop."""
+    length = round(beats * 60.0 / bpm * networks.sample_rate / networks.hop)
+    return min(max(length, networks.shortest), networks.longest)
+
+
 def told_text(request: RenderRequest, end: MorphEnd) -> str:
     """The prompt of ``end`` with the key and the tempo in words, unless it names a tempo itself."""
     facts = [end.prompt.strip()]

@@ -42,7 +42,7 @@ class DanceDiffusionNetworks:
         self._multiple = int(2 ** len(self._unet.up_blocks))
         self.shortest = self.sample_rate // 4
         self.longest = int(_LONGEST_SECONDS * self.sample_rate)
-        self.device, self._dtype = device, dtype
+        self.device, self.dtype = device, dtype
         move(self._unet, device, dtype)
 
     def make_schedule(self, name: str) -> Schedule:
@@ -67,8 +67,8 @@ class DanceDiffusionNetworks:
         """
         missing = -latents.shape[2] % self._multiple
         places = torch.arange(-(missing // 2), latents.shape[2] + missing - missing // 2, device=self.device)
-        seen = latents[:, :, places % latents.shape[2]].to(self._dtype)
-        found = self._unet(seen, time.to(self.device, self._dtype)).sample.float()
+        seen = latents[:, :, places % latents.shape[2]].to(self.dtype)
+        found = self._unet(seen, time.to(self.device, self.dtype)).sample.float()
         return found[:, :, missing // 2 : missing // 2 + latents.shape[2]]
 
     def encode(self, audio: Tensor) -> Tensor:

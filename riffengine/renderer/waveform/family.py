@@ -21,7 +21,7 @@ from riffengine.renderer.interpolation import lerp
 from riffengine.renderer.levelling import LOUDNESS_LUFS, level
 from riffengine.renderer.loop_audio import resample_loop
 from riffengine.renderer.time_stretch import stretch_loop
-from riffengine.renderer.waveform.canvas import canvas_length, played_tempo, told_text
+from riffengine.renderer.waveform.canvas import canvas_length, nearest_canvas, played_tempo, told_text
 from riffengine.renderer.waveform.init_audio import InitAudio
 from riffengine.renderer.waveform.loading import Loaded, load_networks
 from riffengine.renderer.waveform.networks import Condition
@@ -47,6 +47,7 @@ class WaveformFamily:
 
     def __init__(self, loaded: Loaded, spec: WaveformSpec) -> None:
         self.networks = loaded.networks
+        self.device, self.dtype = loaded.networks.device, loaded.networks.dtype
         self.schedule = loaded.networks.make_schedule(spec.scheduler)
         self.channels = loaded.networks.channels
         self.weights_digest = loaded.digest
@@ -96,7 +97,7 @@ class WaveformFamily:
 
     def _loop(self, request: RenderRequest, check: Check, timer: LapTimer) -> Samples:
         """The whole canvas of ``request`` as ``(frames, channels)`` at the model's rate."""
-        length = canvas_length(request.beats, self._tempo(request, check, timer), self.networks)
+        length = nearest_canvas(request.beats, self._tempo(request, check, timer), self.networks)
         return self._sound(request, length, check, timer)
 
     def _tempo(self, request: RenderRequest, check: Check, timer: LapTimer) -> float:
@@ -105,9 +106,9 @@ class WaveformFamily:
         So every loop of a morph has nearly the same canvas, and with it nearly the same noise.
         """
         told = request.source_tempo
+        length = canvas_length(request.beats, told, self.networks)
         if not self._measures:
             return told
-        length = canvas_length(request.beats, told, self.networks)
         tempos = []
         for end in dict.fromkeys((request.start, request.end)):
             alone = replace(request, start=end, end=end, alpha=0.0, retakes=())

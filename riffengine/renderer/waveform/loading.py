@@ -17,7 +17,7 @@ from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 
 @dataclass(frozen=True)
 class Loaded:
-    """The networks of a checkpoint on their device, and sixteen hex digits that name its weights."""
+    """The networks of a checkpoint on their device, and sixteen hex digits of its weights and sampling."""
 
     networks: Networks
     digest: str
@@ -34,7 +34,7 @@ def load_networks(spec: WaveformSpec) -> Loaded:
             networks = _networks(kind, folder, device, dtype, files)
     except ImportError as error:
         raise ModelError(f"a {kind} needs newer libraries ({error}): pip install -U 'riffengine[riffusion]'") from error
-    return Loaded(networks, digest_of(files, kind))
+    return Loaded(networks, digest_of(files, f"{kind} scheduler={spec.scheduler} tempo={spec.tempo}"))
 
 
 def _networks(kind: str, folder: Path, device: torch.device, dtype: torch.dtype, files: list[Path]) -> Networks:

@@ -50,6 +50,7 @@ class Networks(Protocol):
     longest: int
     reads_text: bool
     device: torch.device
+    dtype: torch.dtype
 
     def condition(self, text: str, negative: str, seconds: float) -> Condition:
         """The condition for ``text`` and a sound of ``seconds``; an empty ``negative`` is no text at all."""

@@ -63,7 +63,7 @@ class StableAudioNetworks:
         self.sample_rate, self.channels = int(vae.sampling_rate), int(vae.audio_channels)
         self.latent_channels, self.hop = int(config.in_channels), int(self._vae.hop_length)
         self.longest = int(config.sample_size)
-        self.device, self._dtype = device, dtype
+        self.device, self.dtype = device, dtype
         self._margin = reach_of_decoder(vae.downsampling_ratios)
         for part in (self._transformer, self._vae, self._projection, self._text):
             move(part, device, dtype)
@@ -96,7 +96,7 @@ class StableAudioNetworks:
         text, beside = condition.guided() if guided else condition.positive
         rotary = self._rotary(self._rotary_width, latents.shape[2] + 1, use_real=True, repeat_interleave_real=False)
         found = self._transformer(
-            (latents.expand(2, -1, -1) if guided else latents).to(self._dtype),
+            (latents.expand(2, -1, -1) if guided else latents).to(self.dtype),
             time[None].to(self.device),
             encoder_hidden_states=text,
             global_hidden_states=beside,
@@ -109,7 +109,7 @@ class StableAudioNetworks:
         """The mean of the encoder's distribution, so that the same sound gives the same latents."""
 
         def mean(sound: Tensor) -> Tensor:
-            return self._vae.encode(sound.to(self.device, self._dtype)).latent_dist.mode().float()
+            return self._vae.encode(sound.to(self.device, self.dtype)).latent_dist.mode().float()
 
         return in_a_circle(mean, audio, self._margin * self.hop, 1.0 / self.hop)
 
@@ -117,7 +117,7 @@ class StableAudioNetworks:
         """As ``Networks`` says."""
 
         def sound(inner: Tensor) -> Tensor:
-            return self._vae.decode(inner.to(self._dtype)).sample.float()
+            return self._vae.decode(inner.to(self.dtype)).sample.float()
 
         return in_a_circle(sound, latents, self._margin, float(self.hop))
 

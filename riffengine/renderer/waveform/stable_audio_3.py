@@ -59,7 +59,7 @@ class StableAudio3Networks:
         self.sample_rate, self.channels = int(vae.sampling_rate), int(vae.audio_channels)
         self.latent_channels, self.hop = int(vae.latent_dim), int(self._vae.downsampling_ratio)
         self.longest = int(self._duration.config.max_val * self.sample_rate / self.hop)
-        self.device, self._dtype = device, dtype
+        self.device, self.dtype = device, dtype
         # Every layer of the autoencoder hears ``sliding_window`` latents farther on both sides.
         self._margin = int(vae.sliding_window) * sum(vae.encoder_transformer_depths) + 1
         for part in (self._transformer, self._vae, self._duration, self._text):
@@ -87,7 +87,7 @@ class StableAudio3Networks:
         text, lasting = condition.guided() if guided else condition.positive
         batch = 2 if guided else 1
         found = self._transformer(
-            latents.expand(batch, -1, -1).to(self._dtype),
+            latents.expand(batch, -1, -1).to(self.dtype),
             time.to(self.device).expand(batch),
             encoder_hidden_states=text,
             global_hidden_states=lasting,
@@ -99,7 +99,7 @@ class StableAudio3Networks:
         """As ``Networks`` says."""
 
         def latents(sound: Tensor) -> Tensor:
-            return self._vae.encode(sound.to(self.device, self._dtype)).latents.float()
+            return self._vae.encode(sound.to(self.device, self.dtype)).latents.float()
 
         return in_a_circle(latents, audio, self._margin * self.hop, 1.0 / self.hop)
 
@@ -107,7 +107,7 @@ class StableAudio3Networks:
         """As ``Networks`` says; within full scale, as its pipeline cuts it."""
 
         def sound(inner: Tensor) -> Tensor:
-            return self._vae.decode(inner.to(self._dtype)).sample.float()
+            return self._vae.decode(inner.to(self.dtype)).sample.float()
 
         return in_a_circle(sound, latents, self._margin, float(self.hop)).clamp(-1.0, 1.0)
 

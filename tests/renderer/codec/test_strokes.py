@@ -71,3 +71,15 @@ def test_a_rotated_loop_gets_rotated_gains() -> None:
     gains = stroke_gains(blurred, levels, CELL)
     rotated = stroke_gains(np.roll(blurred, 777, axis=1), np.roll(levels, 777, axis=1), CELL)
     np.testing.assert_allclose(rotated, np.roll(gains, 777, axis=1), rtol=1e-5)
+
+
+def test_a_stroke_at_the_seam_begins_at_once_in_all_zones() -> None:
+    blurred = envelopes((0,), rise_seconds=0.008)
+    levels = noise(blurred)
+    middle = stroke_gains(np.roll(blurred, 3000, axis=1), np.roll(levels, 3000, axis=1), CELL)
+    np.testing.assert_allclose(stroke_gains(blurred, levels, CELL), np.roll(middle, -3000, axis=1), rtol=1e-5)
+
+
+def test_silence_where_a_stroke_was_predicted_is_left_as_it_is() -> None:
+    blurred = envelopes(AT, rise_seconds=0.008)
+    assert (stroke_gains(blurred, np.zeros_like(blurred), CELL) == 1.0).all()

@@ -31,6 +31,7 @@ class Drummer:
     name, sample_rate, channels, latent_channels, hop = "drummer", 22050, 2, 2, 512
     shortest, longest, reads_text = 4, 4096, True
     device = torch.device("cpu")
+    dtype = torch.float32
 
     def __init__(self, bpm: float) -> None:
         self.bpm = bpm
