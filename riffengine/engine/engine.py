@@ -86,7 +86,7 @@ class Engine:
         self.instruments = InstrumentNotes(
             context.conductor, context.midi_notes_out.slot_notes, self._player.send, self.plugins.instruments
         )
-        ports = InputPorts(lambda: context.conductor.grid, lambda: self.state, self.submit, self.say)
+        ports = InputPorts(lambda: context.conductor.grid, lambda: self.state, self.submit, self.say, self.frame)
         self.live_input = LiveInput(context.input_ring, session, ports)
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)

@@ -28,6 +28,7 @@ RING_FRAMES = 1 << 22
 """87 s at 48 kHz, 32 MB: more than sixteen bars at 60 bpm."""
 
 SOURCE = "input"
+_STOPPED_SECONDS = 2.0  # without a block of input: its device has gone
 _KEPT_SECONDS = 1.0  # at the ring's old end, which the player may overwrite while it is read
 
 
@@ -39,6 +40,7 @@ class InputPorts:
     state: Callable[[], PerformanceState]
     submit: Callable[[Command], Reply]
     say: Callable[[str], None]
+    frame: Callable[[], int]  # that is heard now
     unix_seconds: Callable[[], float] = SystemClock().unix_seconds
 
 
@@ -115,6 +117,8 @@ class LiveInput:
         ring, trip = self._ring, self._round_trip_seconds
         if ring is None or trip is None:
             return "the output gives no sound input; name a device that has one (output: input_device:)"
+        if self._ports.frame() - ring.end > _STOPPED_SECONDS * ring.sample_rate:
+            return "the sound input has stopped; look at its device"
         # How far the input lies behind what was heard with it, and what is needed after the last bar.
         behind, tail = round(trip * ring.sample_rate), round(TAIL_SECONDS * ring.sample_rate)
         grid, newest = self._ports.grid(), ring.end - behind - tail

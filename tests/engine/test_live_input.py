@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ class Set:
     live: LiveInput
     ring: AudioTap
     folder: Path
+    behind: int = 0  # frames that the input is behind the output
     grid: BeatGrid = field(default_factory=lambda: BeatGrid(RATE, 120.0))
     values: dict[str, float] = field(default_factory=lambda: {"deck/a/follow": 0, "deck/a/strength": 0.5})
     submitted: list[Command] = field(default_factory=list)
@@ -87,6 +89,7 @@ def make(folder: Path, **audio: object) -> Iterator[Set]:
         state=lambda: PerformanceState(MappingProxyType(dict(found.values))),
         submit=submit,
         say=lambda text: found.said.append(text),
+        frame=lambda: ring.end + found.behind,
         unix_seconds=lambda: 1e9,
     )
     found = Set(LiveInput(ring, session, ports), ring, folder)
@@ -181,7 +184,9 @@ def test_a_deck_follows_the_band_and_keeps_what_it_has_while_that_is_silent(band
 
 def test_a_set_without_an_input_has_nothing_to_do() -> None:
     state = PerformanceState(MappingProxyType({}))
-    ports = InputPorts(lambda: BeatGrid(RATE, 120.0), lambda: state, lambda command: Accepted(command, 0), print)
+    ports = InputPorts(
+        lambda: BeatGrid(RATE, 120.0), lambda: state, lambda command: Accepted(command, 0), print, lambda: 0
+    )
     live = LiveInput(None, Session(), ports)
     live.ready(replace(READY, input_latency_seconds=None))
     live.tick()
@@ -203,3 +208,21 @@ def test_the_audio_thread_leaves_input_at_the_frame_that_is_pulled_with_it() -> 
         assert found.frame == 0 and found.samples[:: BLOCK // 2].tolist() == [[n, n] for n in (0, 0, 1, 1, 2, 2)]
     finally:
         ring.close()
+
+
+def test_bars_of_an_input_that_has_stopped_are_not_taken(band: Set) -> None:
+    band.play(3.7)
+    band.behind = 3 * RATE
+    reply = band.capture(2)
+    assert isinstance(reply, Rejected) and "has stopped" in reply.reason
+
+
+def test_one_capture_of_a_deck_is_written_at_a_time(band: Set) -> None:
+    band.play(3.7)
+    hold = threading.Event()
+    band.live._writer.submit(hold.wait)
+    first, second = band.capture(1), band.capture(2)
+    hold.set()
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Rejected) and "being saved" in second.reason
+    assert len(band.taken()) == 1
