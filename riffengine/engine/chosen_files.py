@@ -1,20 +1,33 @@
 """ChosenFiles: has a file that a command chooses opened in a thread, before the command is submitted.
 
 The engine's event loop waits for no disk: a command that names a file to start from is submitted when the file has been
-read, or when it has taken too long, and refused then. The event loop's thread.
+read, or when it has taken too long, and refused then. Commands for the same parameter that come meanwhile, from any
+surface, wait behind it: the last gesture is the one that counts. The event loop's thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from riffengine.errors import RiffError
 from riffengine.performance.command import Command, Rejected
 from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.routing import Handler, handler_of
-from riffengine.renderer.file_hash import DiskFileHashes
+from riffengine.renderer.file_hash import BegunFile, DiskFileHashes
+
+
+@dataclass
+class _Waiting:
+    """A command that waits for ``file``, or only for those before it."""
+
+    submit: Callable[[], object]
+    file: BegunFile | None = None
+    deadline: asyncio.TimerHandle | None = None
+    read: bool = True  # or given up
 
 
 class ChosenFiles:
@@ -22,43 +35,65 @@ class ChosenFiles:
 
     def __init__(self, tree: ParameterTree, hashes: DiskFileHashes, may_open: Callable[[Command], bool]) -> None:
         self._tree, self._hashes, self._may_open = tree, hashes, may_open
-        self._waiting: set[asyncio.TimerHandle] = set()
+        self._lines: dict[str, deque[_Waiting]] = {}  # by path, in the order in which they came; none is empty
 
     def prepare(self, command: Command, ready: Callable[[], object]) -> bool:
         """Whether ``command`` can be submitted now; if not, ``ready`` is called once when it can."""
-        if not command.value or not isinstance(command.value, str) or not self._may_open(command):
-            return True
+        path = command.path
         try:
-            if handler_of(command.path) is not Handler.INIT:
+            if handler_of(path) is not Handler.INIT or not self._may_open(command):
                 return True
             checked = self._tree.checked(command)
         except RiffError:
             return True
         if isinstance(checked, Rejected):
             return True
+        waiting = _Waiting(ready)
+        if checked.command.value:
+            if not self._begin(str(checked.command.value), path, waiting):
+                return True  # it is refused at once, and changes nothing
+        elif path not in self._lines:
+            return True
+        self._lines.setdefault(path, deque()).append(waiting)
+        return False
+
+    def close(self) -> None:
+        """Forget the commands that wait."""
+        for line in self._lines.values():
+            for waiting in line:
+                if waiting.deadline is not None:
+                    waiting.deadline.cancel()
+        self._lines.clear()
+
+    def _begin(self, file: str, path: str, waiting: _Waiting) -> bool:
+        """Have ``file`` opened for ``waiting``; false where it would be refused at once."""
         loop = asyncio.get_running_loop()
 
         def go_on() -> None:
-            if file is not None and deadline in self._waiting:
-                self._waiting.discard(deadline)
-                deadline.cancel()
-                with self._hashes.answered(file):
-                    ready()
+            waiting.read = True
+            self._submit_first(path)
 
         def read() -> None:
             with contextlib.suppress(RuntimeError):  # the set has ended meanwhile
                 loop.call_soon_threadsafe(go_on)
 
-        deadline = loop.call_later(self._hashes.most_seconds, go_on)
-        file = self._hashes.begin(str(checked.command.value), read)
-        if file is None:
-            deadline.cancel()
-            return True
-        self._waiting.add(deadline)
-        return False
+        waiting.read = False
+        waiting.file = self._hashes.begin(file, read)
+        if waiting.file is not None:
+            waiting.deadline = loop.call_later(self._hashes.most_seconds, go_on)
+        return waiting.file is not None
 
-    def close(self) -> None:
-        """Forget the commands that wait."""
-        for deadline in self._waiting:
-            deadline.cancel()
-        self._waiting.clear()
+    def _submit_first(self, path: str) -> None:
+        """Submit the first command in the line of ``path`` if its file has been read, and see to the next one soon."""
+        line = self._lines.get(path)
+        if not line or not line[0].read:
+            return
+        first = line.popleft()
+        if line:
+            asyncio.get_running_loop().call_soon(self._submit_first, path)
+        else:
+            del self._lines[path]
+        if first.deadline is not None:
+            first.deadline.cancel()
+        with self._hashes.answered(first.file) if first.file is not None else contextlib.nullcontext():
+            first.submit()

@@ -90,6 +90,44 @@ def test_the_same_file_may_be_chosen_twice_at_once() -> None:
     assert asyncio.run(choose()) == ["hash of a.wav"] * 2
 
 
+def test_the_last_gesture_counts_however_long_an_earlier_file_takes() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files, order = disk.files(), list[str]()
+
+        def ended() -> None:
+            order.append("b")
+            disk.look("b.wav")
+
+        assert not files.prepare(Command(INIT, "a.wav", "osc:1"), lambda: order.append("a"))
+        assert not files.prepare(Command(INIT, "", "web:2"), lambda: order.append("none"))
+        assert not files.prepare(Command(INIT, "b.wav", "midi:3"), ended)
+        assert files.prepare(Command("deck/a/prompt", "techno"), lambda: None)
+        disk.spun.set()
+        await disk.until(1)
+        assert files.prepare(Command(INIT, ""), lambda: None)  # nothing waits any longer
+        return order
+
+    assert asyncio.run(choose()) == ["a", "none", "b"]
+
+
+def test_who_waits_behind_a_command_that_fails_is_submitted_all_the_same() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files = disk.files()
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        assert not files.prepare(Command(INIT, "a.wav"), fail)
+        assert not files.prepare(Command(INIT, ""), lambda: disk.outcomes.append("none"))
+        disk.spun.set()
+        return await disk.until(1)
+
+    assert asyncio.run(choose()) == ["none"]
+
+
 def test_more_files_than_some_are_refused_at_once() -> None:
     async def choose() -> list[str]:
         disk = _Disk()

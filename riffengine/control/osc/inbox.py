@@ -84,6 +84,9 @@ class Inbox:
         while self._queues:
             sender = next(iter(self._queues))
             queue = self._queues.pop(sender)
+            if queue.held:  # in its last turn, after which the caller stopped
+                self._held[sender] = queue
+                continue
             self._queues[sender] = queue  # moved to the back before its turn: a step may raise
             yield sender, queue
             if queue.held:
