@@ -32,6 +32,12 @@ examples:
 SIGTERM fades out, finishes the recording and ends with status 0; a second SIGTERM ends at once. The next start
 continues where this one ended, unless the preset has changed since or --fresh is given.
 """
+_OF_MANY = frozenset(
+    {
+        *("preset", "more", "check", "fresh", "output", "renderers", "http_host", "http_port", "no_http"),
+        *("osc_port", "no_osc", "no_midi", "web"),
+    }
+)  # what can be given with several presets: every other option would be one file, device or address for all of them
 _RECORDING_SECONDS = 15.0  # for the rest of a recording on a slow disk
 
 
@@ -118,6 +124,7 @@ def _serve_many(arguments: argparse.Namespace) -> int:
     from riffengine.session.named_files import find_preset
     from riffengine.session.session import load_session
 
+    _refuse_options_of_one(arguments)
     presets = [find_preset(name) for name in (arguments.preset, *arguments.more)]
     sessions = {preset: session_with(arguments, load_session(preset)) for preset in presets}
     models = {session.model for session in sessions.values()}
@@ -152,6 +159,24 @@ def _serve_many(arguments: argparse.Namespace) -> int:
             return await ManySets(plans, node, token_file, show).run(monitor_at)
 
         return asyncio.run(play())
+
+
+def _refuse_options_of_one(arguments: argparse.Namespace) -> None:
+    """``ServiceError`` for options that several sets are not given."""
+    parser = argparse.ArgumentParser()
+    _add_arguments(parser)
+    unset = vars(parser.parse_args([arguments.preset])).items()
+    given = [_option(name) for name, value in unset if name not in _OF_MANY and getattr(arguments, name) != value]
+    if given:
+        allowed = ", ".join(sorted(_option(name) for name in _OF_MANY - {"preset", "more"}))
+        raise ServiceError(
+            f"{', '.join(given)} cannot be given with several presets, only {allowed}; "
+            "write the setting into each preset, or serve the presets one by one"
+        )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _renderers(text: str) -> int:

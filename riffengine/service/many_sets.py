@@ -33,6 +33,7 @@ from riffengine.service.set_figures import memory_metric, merged
 
 _ASK_SECONDS = 2.0  # between two questions to every set
 _ASK_TIMEOUT_SECONDS = 2.0
+_MOST_UNANSWERED = 3  # questions; from then on the last answer of a set says nothing about it
 _PAUSES_SECONDS = (0.5, 2.0, 5.0, 10.0)  # before a set is started again
 _END_SECONDS = 20.0  # for a set to fade out and to finish its recording
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -58,6 +59,7 @@ class _Running:
     deaths: int = 0
     metrics: str = ""
     health: dict[str, object] = field(default_factory=dict)
+    unanswered: int = 0  # questions, since its last answer
 
 
 class ManySets:
@@ -110,25 +112,39 @@ class ManySets:
         environment = {**os.environ, "XDG_STATE_HOME": str(_state_folder(os.environ, plan.name))}
         environment.pop("NOTIFY_SOCKET", None)  # systemd is told by nobody here
         while not self._ended.is_set():
-            each.process = await asyncio.create_subprocess_exec(
-                *command,
-                env=environment,
-                stdout=asyncio.subprocess.PIPE,
-                limit=_MOST_LINE_BYTES,
-                start_new_session=True,
-            )
-            assert each.process.stdout is not None
-            async for line in each.process.stdout:
-                self._log(plan.name, line.decode("utf-8", "replace"))
-            status = await each.process.wait()
-            each.metrics, each.health = "", {}
+            try:
+                end = f"ended with status {await self._play(each, command, environment)}"
+            except (OSError, ValueError) as error:
+                self._signal(each, signal.SIGKILL)
+                end = f"could not be kept running: {error}"
+            each.metrics, each.health, each.unanswered = "", {}, 0
             if self._ended.is_set():
                 return
             each.deaths += 1
             pause = _PAUSES_SECONDS[min(each.deaths, len(_PAUSES_SECONDS)) - 1]
-            self._say(f"the set {plan.name} ended with status {status}; it is started again in {pause:g} s")
+            self._say(f"the set {plan.name} {end}; it is started again in {pause:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), pause)
+
+    async def _play(self, each: _Running, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Run one set until it ends; its status."""
+        each.process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_MOST_LINE_BYTES,
+            start_new_session=True,
+        )
+        assert each.process.stdout is not None
+        while True:
+            try:
+                line = await each.process.stdout.readline()
+            except ValueError:  # the set goes on
+                self._say(f"a line of the set {each.plan.name} is longer than {_MOST_LINE_BYTES} bytes, and left out")
+                continue
+            if not line:
+                return await each.process.wait()
+            self._log(each.plan.name, line.decode("utf-8", "replace"))
 
     def _on_signal(self) -> None:
         self._signals += 1
@@ -149,10 +165,14 @@ class ManySets:
         except ValueError:
             facts = {"text": line.strip()[:2000]}
         if isinstance(facts, dict):
-            self._write(json.dumps({"set": name, **facts}, ensure_ascii=False))
+            self._write_line({"set": name, **facts})
 
     def _say(self, text: str) -> None:
-        self._write(json.dumps({"kind": "sets", "text": text}, ensure_ascii=False))
+        self._write_line({"kind": "sets", "text": text})
+
+    def _write_line(self, facts: Mapping[str, object]) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads the log any longer: the sets go on
+            self._write(json.dumps(facts, ensure_ascii=False))
 
     # --- figures -----------------------------------------------------------------------------------------------------
 
@@ -179,19 +199,41 @@ class ManySets:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 await asyncio.gather(*(self._ask_one(session, each) for each in self._sets))
-                self._page = await asyncio.to_thread(self._metrics)
+                try:
+                    self._page = await asyncio.to_thread(self._metrics)
+                except ValueError as error:
+                    self._say(f"the page of figures could not be made: {error}; it is tried again")
                 await asyncio.sleep(_ASK_SECONDS)
 
-    @staticmethod
-    async def _ask_one(session: aiohttp.ClientSession, each: _Running) -> None:
+    async def _ask_one(self, session: aiohttp.ClientSession, each: _Running) -> None:
+        """Ask one set; where it starts or is busy, its last answer stays for a few questions."""
         url = f"http://127.0.0.1:{each.plan.http_port}"
         try:
             async with session.get(f"{url}/metrics") as answer:
-                each.metrics = await answer.text()
+                metrics = await answer.text()
             async with session.get(f"{url}/health") as answer:
-                each.health = await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError):  # it starts, or is busy: the last answer stays
+                health = await answer.json(content_type=None)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            self._not_answered(each)
             return
+        try:
+            merged({each.plan.name: metrics})
+            health = dict(health)
+        except (TypeError, ValueError) as error:
+            if not each.unanswered:
+                self._say(f"the figures of the set {each.plan.name} cannot be read: {error}")
+            self._not_answered(each)
+            return
+        each.metrics, each.health, each.unanswered = metrics, health, 0
+
+    @staticmethod
+    def _not_answered(each: _Running) -> None:
+        each.unanswered += 1
+        if each.unanswered >= _MOST_UNANSWERED:
+            each.metrics = ""
+            if each.health:  # else it starts
+                problems = [f"the set has not answered {each.unanswered} questions for its health"]
+                each.health = {"state": "failing", "live": False, "ready": False, "problems": problems}
 
     def _metrics(self) -> bytes:
         registry = CollectorRegistry()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import aiohttp
 import pytest
 
 from riffengine.cli import main
 from riffengine.errors import ServiceError
+from riffengine.pool.node import NodeOptions
 from riffengine.processes.render_messages import PoolReport
-from riffengine.service.many_sets import plan_sets
+from riffengine.service import many_sets
+from riffengine.service.many_sets import ManySets, SetPlan, plan_sets
 from riffengine.service.metrics import pool_metrics
 from riffengine.service.set_figures import merged, tree_bytes
 
@@ -61,3 +68,100 @@ def test_several_presets_are_checked_and_must_play_one_model(
     assert "two.yaml" in capsys.readouterr().out
     assert main(["serve", "--check", *paths]) == 2
     assert "one pool renders one model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--record", "a.flac"], ["--journal", "j"], ["--log", "l"], ["--device", "1"], ["--input"], ["--log-keep", "2"]],
+)
+def test_an_option_that_several_sets_are_not_given_is_refused(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("model: bundled\ndeck: {a: {prompt: techno}}\n")
+    paths = [str(tmp_path / f"{name}.yaml") for name in ("one", "two")]
+    assert main(["serve", "--check", *paths, *options]) == 2
+    assert f"{options[0]} cannot be given with several presets" in capsys.readouterr().err
+
+
+_LONG_LINE = "print('x' * 3_000_000); print('{\"kind\": \"last\"}')"
+
+
+def _one_set(lines: list[str]) -> ManySets:
+    def write(line: str) -> None:
+        lines.append(line)
+        raise BrokenPipeError
+
+    node = NodeOptions("127.0.0.1", 0, "token", model="bundled", renderers=1, files=True)
+    return ManySets([SetPlan("one", ONE, (), 9465)], node, Path("token"), write)
+
+
+def test_a_set_is_started_again_whatever_goes_wrong_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process can be started, its log has a line without end, and nobody reads ours."""
+    lines: list[str] = []
+    started = 0
+    start = asyncio.create_subprocess_exec
+
+    async def start_instead(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        nonlocal started
+        started += 1
+        if started == 1:
+            raise OSError("no process is left")
+        if started == 3:
+            sets._ended.set()
+        return await start(sys.executable, "-c", _LONG_LINE, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_instead)
+    monkeypatch.setattr(many_sets, "_PAUSES_SECONDS", (0.0,))
+    sets = _one_set(lines)
+    server: Any = SimpleNamespace(http=SimpleNamespace(port=1))
+    asyncio.run(asyncio.wait_for(sets._keep(sets._sets[0], server), 60))
+    assert started == 3
+    assert "no process is left" in lines[0]
+    assert sum('"kind": "last"' in line for line in lines) == 2
+    assert any("is longer than" in line for line in lines)
+
+
+class _Answers:
+    """A session of which each answer has the same text; ``None``: there is no answer."""
+
+    def __init__(self) -> None:
+        self.metrics: str | None = "# TYPE n gauge\nn 1.0\n"
+
+    def get(self, url: str) -> _Answers:
+        return self
+
+    async def __aenter__(self) -> _Answers:
+        if self.metrics is None:
+            raise aiohttp.ClientConnectionError
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        return
+
+    async def text(self) -> str:
+        return self.metrics or ""
+
+    async def json(self, content_type: None) -> dict[str, object]:
+        return {"state": "ok", "ready": True}
+
+
+@pytest.mark.parametrize("trouble", [None, "no metric {"])
+def test_a_set_that_answers_no_longer_is_not_called_healthy(trouble: str | None) -> None:
+    lines: list[str] = []
+    sets, answers = _one_set(lines), _Answers()
+    session: Any = answers
+
+    def ask() -> int:
+        asyncio.run(sets._ask_one(session, sets._sets[0]))
+        return int(sets._health().status)
+
+    assert ask() == 200
+    assert b'n{set="one"} 1.0' in sets._metrics()
+    answers.metrics = trouble
+    assert [ask() for _ in range(3)] == [200, 200, 503]
+    assert b"has not answered 3 questions" in sets._health().body
+    assert len(lines) == (0 if trouble is None else 1)
+    assert b"set_memory_bytes" in sets._metrics()  # the page is made all the same
+    answers.metrics = _Answers().metrics
+    assert ask() == 200
