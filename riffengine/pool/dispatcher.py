@@ -208,7 +208,8 @@ class Dispatcher:
             work.failed_at.add(name)
             work.failure = reason
             others = [m for m in self._able(work) if m.name not in work.failed_at]
-            if hopeless or not others or len(work.failed_at) >= self._policy.tries:
+            rendered = any(each.work is work and each.stopped is None for each in self._attempts.values())
+            if hopeless or (not rendered and (not others or len(work.failed_at) >= self._policy.tries)):
                 actions += [*self._refuse(work, reason, hopeless), *self._stop_all(work, now)]
         return [*actions, *self._assign(now)]
 

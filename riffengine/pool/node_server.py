@@ -70,10 +70,12 @@ class NodeClient:
                 await self._more.wait()
 
     def refusal(self, render: Render) -> str:
-        """Why ``render`` is not taken, "" when it is."""
+        """Why ``render`` is not taken, "" when it is. ``ControlError`` for a job that is at work already."""
         request = render.request
-        if len(self._jobs) >= MOST_JOBS or render.job in self._jobs:
-            return f"the node has {len(self._jobs)} jobs of this client; at most {MOST_JOBS} different ones are taken"
+        if render.job in self._jobs:  # a refusal would end the one at work
+            raise ControlError(f"job {render.job} was ordered twice; give every job a number of its own")
+        if len(self._jobs) >= MOST_JOBS:
+            return f"the node has {len(self._jobs)} jobs of this client; at most {MOST_JOBS} are taken"
         if request.init and not self._files:
             return "a node does not read files; what starts from a sound is rendered where the sound is"
         if request.beats * 60.0 / request.bpm * request.sample_rate * self._floats_per_frame > self._most_floats:

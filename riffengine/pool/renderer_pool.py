@@ -77,6 +77,7 @@ class RendererPool:
         self._caches, self._clock = caches, clock
         self._links: dict[str, MemberLink] = {}
         self._kinds: dict[str, str] = {}  # of members that are ready
+        self._unusable: set[str] = set()  # members that could not load their model
         self._face: Ready | None = None  # what the first member said of its model
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
@@ -221,6 +222,7 @@ class RendererPool:
             self._say(reason)
             return
         self._kinds[link.name] = ready.kind
+        self._unusable.discard(link.name)
         first = len(self._kinds) == 1
         self._carry_out(self.dispatcher.member_ready(link.name, ready.seats, ready.kind, link.local, self._now()))
         for client in self._clients.values():
@@ -244,7 +246,8 @@ class RendererPool:
 
     def unusable(self, link: MemberLink, reason: str) -> None:
         """A member cannot load its model; where none ever could, the clients are told as of a single renderer."""
-        if self._face is None:
+        self._unusable.add(link.name)
+        if self._face is None and self._unusable >= set(self._links):
             for client in self._clients.values():
                 client.failed(-1, reason, hopeless=False)
         else:

@@ -65,7 +65,7 @@ def parse_order(text: str) -> ToNode:
         if left is not None and not (isinstance(left, int | float) and math.isfinite(left) and left >= 0):
             raise ValueError("seconds_left is no time")
         return Render(job, RenderRequest.from_facts(facts["request"]), 0, left, str(facts["bank"])[:64])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ControlError(f"a message to the node is refused: {error}"[:_MOST_TEXT]) from None
 
 
@@ -102,7 +102,7 @@ def parse_answer(text: str) -> FromNode:
                 return Alive(_whole(facts["job"], 2**53), worked, _whole(facts["steps"], 2**31))
             case other:
                 raise ValueError(f"the type {str(other)[:40]!r} is unknown")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ControlError(f"a message of the node is refused: {error}"[:_MOST_TEXT]) from None
 
 
@@ -126,7 +126,7 @@ def parse_loop(message: bytes) -> tuple[int, FinishedLoop]:
         if not np.isfinite(samples).all():
             raise ValueError("the samples are no numbers")
         return _whole(facts["job"], 2**53), FinishedLoop(delivery, samples)
-    except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
         raise ControlError(f"a loop of the node is refused: {error}"[:_MOST_TEXT]) from None
 
 

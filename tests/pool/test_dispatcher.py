@@ -112,6 +112,16 @@ def test_a_slow_attempt_is_overtaken_and_the_loser_stopped() -> None:
     assert dispatcher.busy == 0 and dispatcher.counts.wasted_seconds == pytest.approx(2.0)
 
 
+def test_a_failure_does_not_end_the_attempt_of_another_member() -> None:
+    dispatcher = pool_of("m1", "m2")
+    now = learnt(dispatcher)
+    (first,) = begins(dispatcher.order(order(1, deadline=now + 2.0), now))
+    (hedge,) = begins(dispatcher.tick(now + 1.1))
+    assert not dispatcher.failed(first.member, first.attempt, "out of memory", False, now + 1.2)
+    actions = dispatcher.delivered(hedge.member, hedge.attempt, "x", now + 1.9)
+    assert actions[0] == HandOver("a", 1)
+
+
 def test_nobody_hurries_for_what_nobody_waits_for() -> None:
     dispatcher = pool_of("m1", "m2")
     now = learnt(dispatcher)
