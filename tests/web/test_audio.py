@@ -83,10 +83,10 @@ def test_opus_frame_numbers_place_a_pulse_to_within_a_millisecond(rate: int) -> 
     for piece in np.array_split(sound, 37):
         for packet in encoder.encode(piece):
             kind, channels, frames, _, frame = HEADER.unpack(packet.data[: HEADER.size])
-            assert (kind, channels, frames) == (OPUS, 2, 480)
-            decoded = np.frombuffer(decoder.decode_float(packet.data[HEADER.size :], 480), np.float32).reshape(480, 2)
+            assert (kind, channels, frames) == (OPUS, 2, 960)
+            decoded = np.frombuffer(decoder.decode_float(packet.data[HEADER.size :], 960), np.float32).reshape(960, 2)
             place = round(frame - begin)
-            ring[max(0, place) : place + 480] = decoded[max(0, -place) :]
+            ring[max(0, place) : place + 960] = decoded[max(0, -place) :]
     found = np.argmax(np.abs(ring[:, 0]))
     assert abs(found - (at + 19.5) * 48000 / rate) < 48
 
