@@ -9,6 +9,7 @@ from riffengine.cli.arguments import between, show, whole
 from riffengine.cli.models import check_model
 from riffengine.cli.verb import Verb
 from riffengine.errors import ControlError
+from riffengine.pool.limits import DISK_MB, MEMORY_MB, MOST_RENDERERS
 
 _EXAMPLES = """\
 examples:
@@ -19,7 +20,6 @@ The file of the token is made if there is none; copy it to the machine that play
   pool: {renderers: 1, nodes: ["wss://10.0.0.7:9470"], token: node.token, certificate: node.pem}
 """
 _DEFAULT_LISTEN = "127.0.0.1:9470"
-_MOST_RENDERERS = 64
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +34,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default="bundled", metavar="MODEL", help="what it renders with (%(default)s)")
     parser.add_argument(
-        "--renderers", type=_renderers, default=1, metavar="N", help="processes, one core each (%(default)s)"
+        "--renderers", type=renderer_count, default=1, metavar="N", help="processes, one core each (%(default)s)"
     )
-    parser.add_argument("--memory-mb", type=_megabytes, default=128.0, metavar="MB", help="of finished loops (128)")
+    parser.add_argument(
+        "--memory-mb", type=_megabytes, default=MEMORY_MB, metavar="MB", help="of finished loops (%(default)g)"
+    )
     parser.add_argument("--cache", default="", metavar="FOLDER", help="keeps finished loops on the disk")
-    parser.add_argument("--cache-mb", type=_megabytes, default=2000.0, metavar="MB", help="of files in it (2000)")
+    parser.add_argument(
+        "--cache-mb", type=_megabytes, default=DISK_MB, metavar="MB", help="of files in it (%(default)g)"
+    )
 
 
 def _render_node(arguments: argparse.Namespace) -> int:
@@ -73,8 +77,9 @@ def _render_node(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _renderers(text: str) -> int:
-    return whole(text, 1, _MOST_RENDERERS)
+def renderer_count(text: str) -> int:
+    """A number of renderer processes, as an option gives it."""
+    return whole(text, 1, MOST_RENDERERS)
 
 
 def _megabytes(text: str) -> float:

@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from riffengine.cli.arguments import PRESET_HELP, between, port, show, whole
 from riffengine.cli.models import check_model
@@ -17,8 +18,12 @@ from riffengine.cli.play_options import (
     play_options,
     session_with,
 )
+from riffengine.cli.render_node import renderer_count
 from riffengine.cli.verb import Verb
 from riffengine.errors import RiffError, ServiceError
+
+if TYPE_CHECKING:
+    from riffengine.session.session import Session
 
 _EXAMPLES = """\
 examples:
@@ -60,7 +65,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     watch.add_argument("--http-port", type=port, default=9464, metavar="PORT", help="for /health and /metrics (9464)")
     watch.add_argument("--no-http", action="store_true", help="no /health and /metrics")
     pool = parser.add_argument_group("renderers")
-    pool.add_argument("--renderers", type=_renderers, metavar="N", help="of several sets (default: one for each core)")
+    pool.add_argument(
+        "--renderers", type=renderer_count, metavar="N", help="of several sets (default: one for each core)"
+    )
     pool.add_argument("--pool-node", metavar="URL", help="render on this node of this machine alone")
     pool.add_argument("--pool-token", metavar="FILE", help="the file of its token")
     add_control_arguments(parser)
@@ -89,7 +96,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         )
     check_recording(preset, session)
     if arguments.check:
-        show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
+        _show_valid(preset, session)
         return 0
     check_model(session.model)
     clock = SystemClock()
@@ -113,6 +120,10 @@ def _serve(arguments: argparse.Namespace) -> int:
         return 2
 
 
+def _show_valid(preset: Path, session: Session) -> None:
+    show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
+
+
 def _serve_many(arguments: argparse.Namespace) -> int:
     """Play several presets on one pool of renderers until SIGTERM."""
     import asyncio
@@ -134,7 +145,7 @@ def _serve_many(arguments: argparse.Namespace) -> int:
         )
     if arguments.check:
         for preset, session in sessions.items():
-            show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
+            _show_valid(preset, session)
         return 0
     check_model(model := models.pop())
     ports = {
@@ -177,10 +188,6 @@ def _refuse_options_of_one(arguments: argparse.Namespace) -> None:
 
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _renderers(text: str) -> int:
-    return whole(text, 1, 64)
 
 
 def _megabytes(text: str) -> float:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from riffengine.clock import SystemClock
 from riffengine.errors import ServiceError
+from riffengine.pool.limits import DISK_MB, MEMORY_MB
 from riffengine.pool.local_member import RendererMain
 from riffengine.pool.node_server import NodeServer
-from riffengine.pool.options import DISK_MB, MEMORY_MB, PoolOptions
+from riffengine.pool.options import PoolOptions
 from riffengine.pool.pipe_service import add_local_members, open_caches
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.processes.audio import CHANNELS

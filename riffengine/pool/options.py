@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from riffengine.pool.limits import DISK_MB, MEMORY_MB
 from riffengine.pool.local_member import RendererMain
 from riffengine.renderer.process import RendererOptions, renderer_main
-
-MOST_RENDERERS = 64
-"""Renderer processes of one machine."""
-MEMORY_MB = 128.0
-"""Of finished loops that a pool keeps in memory: about 60 of three mono stems at 120 bpm."""
-DISK_MB = 2000.0
-"""Of files in a disk cache."""
 
 
 @dataclass(frozen=True)

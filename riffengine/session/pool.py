@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from riffengine.pool.options import DISK_MB, MEMORY_MB, MOST_RENDERERS
+from riffengine.pool.limits import DISK_MB, MEMORY_MB, MOST_RENDERERS
 from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
 
