@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 import ssl
-import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ControlError
-from riffengine.files.regular import read_regular
+from riffengine.files.private_text import private_text
+from riffengine.http_server.admission import bearer_token, server_tls
 
 _SHORTEST_TOKEN = 16  # characters
 _MOST_TOKEN_BYTES = 4096
@@ -24,16 +23,8 @@ def read_token(path: Path, make: bool = False) -> str:
 
     ``ControlError`` where it cannot be read, others may read it, or it is too short.
     """
-    try:
-        if make and not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(f"{secrets.token_urlsafe(_TOKEN_BYTES)}\n")
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ControlError(f"others can read the token in {path}; run chmod 600 {path}, and change the token")
-        token = read_regular(path, _MOST_TOKEN_BYTES).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ControlError(f"the token in {path} cannot be read: {error}; name another file") from None
+    new = (lambda: f"{secrets.token_urlsafe(_TOKEN_BYTES)}\n") if make else None
+    token = private_text(path, _MOST_TOKEN_BYTES, new).strip()
     if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise ControlError(f"{path} holds no token: {_SHORTEST_TOKEN} ASCII characters or more in one word are needed")
     return token
@@ -41,9 +32,8 @@ def read_token(path: Path, make: bool = False) -> str:
 
 def admits(token: str, authorization: str) -> bool:
     """Whether the header ``authorization`` has ``token``; takes the same time for every wrong one."""
-    scheme, _, given = authorization.partition(" ")
-    right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
-    return not token or (right and scheme.lower() == "bearer")
+    given = bearer_token(authorization) or ""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()) or not token
 
 
 def node_tls(host: str, token: str, certificate: str, key: str) -> ssl.SSLContext | None:
@@ -61,16 +51,7 @@ def node_tls(host: str, token: str, certificate: str, key: str) -> ssl.SSLContex
                 "the token would cross the network in the clear; add --cert FILE, or listen on 127.0.0.1"
             )
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key or None, password=lambda: "")
-    except (OSError, ValueError) as error:
-        raise ControlError(
-            f"TLS with {certificate}{f' and {key}' if key else ''} is not possible: {error}; give a PEM certificate "
-            "with --cert and its key, without a passphrase, with --key"
-        ) from None
-    return context
+    return server_tls(certificate, key, "TLS", "--cert", "--key")
 
 
 def check_url(url: str, token: str) -> None:

@@ -7,17 +7,16 @@ Which hosts and which other sites may ask at all is decided before, for all our 
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 import ssl
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from riffengine.control.osc.options import is_loopback
 from riffengine.errors import ControlError
-from riffengine.files.regular import read_regular
+from riffengine.files.private_text import private_text
+from riffengine.http_server.admission import bearer_token, server_tls
 from riffengine.web.options import Role, WebOptions
 
 TOKEN_COOKIE = "riffengine_token"
@@ -59,8 +58,8 @@ class Access:
         """The role that the token of a request gives; ``None`` for a missing or wrong one."""
         if not self._tokens:
             return Role.PERFORMER
-        scheme, _, given = authorization.partition(" ")
-        token = given.strip() if scheme.lower() == "bearer" else cookie
+        given = bearer_token(authorization)
+        token = cookie if given is None else given
         found = None
         for role in Role:  # all are compared, so that the time says nothing
             known = self._tokens.get(role, "")
@@ -79,17 +78,7 @@ def tls_of(certificate: str, key: str) -> ssl.SSLContext | None:
         return None
     if not certificate:
         raise ControlError(f"the key {key} has no certificate; add --web-cert FILE (web: certificate: in a preset)")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key or None, password=lambda: "")
-    except (OSError, ValueError) as error:  # ``ssl.SSLError`` is an ``OSError``
-        reason = error.strerror or getattr(error, "reason", "") or error if isinstance(error, OSError) else error
-        raise ControlError(
-            f"HTTPS with {certificate}{f' and {key}' if key else ''} is not possible: {reason}; give a PEM certificate "
-            "with --web-cert and its key, without a passphrase, with --web-key"
-        ) from None
-    return context
+    return server_tls(certificate, key, "HTTPS", "--web-cert", "--web-key")
 
 
 def prepare_tokens(host: str, tokens: str | None) -> tuple[tuple[str, str], ...]:
@@ -115,19 +104,10 @@ def _new_tokens() -> dict[str, str]:
 
 def _tokens_of(path: Path) -> dict[str, str]:
     """Lines of ``role token``; the file is made with new ones if there is none."""
-    try:
-        if not path.exists():
-            found = _new_tokens()
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.writelines(f"{role} {token}\n" for role, token in found.items())
-            return found
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ControlError(f"others can read the tokens in {path}; run chmod 600 {path}, and change the tokens")
-        lines = read_regular(path, _MOST_TOKEN_BYTES).decode().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ControlError(f"the tokens in {path} cannot be read: {error}; name another file") from None
-    pairs = dict(line.split() for line in lines if len(line.split()) == 2)
+    text = private_text(
+        path, _MOST_TOKEN_BYTES, lambda: "".join(f"{role} {token}\n" for role, token in _new_tokens().items())
+    )
+    pairs = dict(line.split() for line in text.split("\n") if len(line.split()) == 2)
     for role, token in pairs.items():
         if role not in set(Role) or len(token) < _SHORTEST_TOKEN:
             raise ControlError(
