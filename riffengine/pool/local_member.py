@@ -91,9 +91,7 @@ class LocalMember:
         """End it and remove its memory."""
         self._closed = True
         self._unwatch()
-        self._process.send(Shutdown())
-        self._process.join(_STOP_SECONDS)
-        self._process.close()
+        self._process.finish(Shutdown(), _STOP_SECONDS)
         self._store.close()
 
     def _receive(self) -> None:

@@ -27,8 +27,4 @@ class PoolProcess(ChildProcess[PoolOptions, ToRenderer, FromRenderer]):
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ask it to end, then make it; its members end with it."""
-        self.send(Shutdown())
-        if not self.join(timeout):
-            self.kill()
-            self.join(timeout)
-        self.close()
+        self.finish(Shutdown(), timeout)

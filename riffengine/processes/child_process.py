@@ -181,6 +181,12 @@ class ChildProcess(Generic[Options, Sent, Received]):
         if self._process is not None:
             self._process.kill()
 
+    def finish(self, farewell: Sent, timeout: float) -> None:
+        """Ask it to end by ``farewell``, wait at most ``timeout`` seconds for it, then end it by force."""
+        self.send(farewell)
+        self.join(timeout)
+        self.close()
+
     def close(self) -> None:
         """Hang up, and end the process by force if it still runs. One that was prepared is kept for ``start``."""
         if self._process is not None and self._connection is not None:

@@ -236,8 +236,4 @@ class RendererProcess(ChildProcess[RendererOptions, ToRenderer, FromRenderer]):
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ask it to end, then make it."""
-        self.send(Shutdown())
-        if not self.join(timeout):
-            self.kill()
-            self.join(timeout)
-        self.close()
+        self.finish(Shutdown(), timeout)
