@@ -113,16 +113,12 @@ class Dispatcher:
     def member_lost(self, name: str, now: float) -> list[PoolAction]:
         """``name`` has ended, and everything it was rendering with it."""
         member = self._members.pop(name, None)
-        actions: list[PoolAction] = []
         for attempt in [] if member is None else list(member.attempts.values()):
             self.counts.lost += 1
+            attempt.work.losses += attempt.stopped is None
             self._end_attempt(attempt, now, wasted=True)
-            work = attempt.work
-            if attempt.stopped is None:
-                work.losses += 1
-                if work.losses >= self._policy.losses:
-                    actions += self._refuse(work, "the renderer crashed each time it rendered this loop")
-                    actions += self._stop_all(work, now)
+        self._rebind_clients()
+        actions = [action for work in list(self._works.values()) for action in self._refuse_if_vain(work, now)]
         return [*actions, *self._assign(now)]
 
     def sign(self, name: str, number: int, worked_seconds: float, steps: int, now: float) -> list[PoolAction]:
@@ -203,15 +199,11 @@ class Dispatcher:
         work = attempt.work
         attempt.member.silent = False
         self._end_attempt(attempt, now, wasted=True)
-        actions: list[PoolAction] = []
-        if attempt.stopped is None and self._works.get(work.key) is work:
+        if attempt.stopped is None:
             work.failed_at.add(name)
             work.failure = reason
-            others = [m for m in self._able(work) if m.name not in work.failed_at]
-            rendered = any(each.work is work and each.stopped is None for each in self._attempts.values())
-            if hopeless or (not rendered and (not others or len(work.failed_at) >= self._policy.tries)):
-                actions += [*self._refuse(work, reason, hopeless), *self._stop_all(work, now)]
-        return [*actions, *self._assign(now)]
+        refused = self._refuse(work, reason, True, now) if hopeless else self._refuse_if_vain(work, now)
+        return [*refused, *self._assign(now)]
 
     def stopped(self, name: str, number: int, now: float) -> list[PoolAction]:
         """An attempt was dropped, as it was asked to be."""
@@ -340,14 +332,19 @@ class Dispatcher:
         work.orders.clear()
         return self._stop_all(work, now)
 
-    def _refuse(self, work: Work, reason: str, hopeless: bool = False) -> list[PoolAction]:
-        refused: list[PoolAction] = [Refused(o.client, o.job, reason, hopeless) for o in work.orders.values()]
-        for order in work.orders:
-            self._by_order.pop(order, None)
-        work.orders.clear()
-        if self._works.get(work.key) is work:
-            del self._works[work.key]
-        return refused
+    def _refuse_if_vain(self, work: Work, now: float) -> list[PoolAction]:
+        """Give ``work`` up where it kills its members, or where all that could try have failed and none renders it."""
+        if work.losses >= self._policy.losses:
+            return self._refuse(work, "the renderer crashed each time it rendered this loop", False, now)
+        if not work.failed_at or any(attempt.stopped is None for attempt in work.attempts.values()):
+            return []
+        others = any(member.name not in work.failed_at for member in self._able(work))
+        vain = not others or len(work.failed_at) >= self._policy.tries
+        return self._refuse(work, work.failure, False, now) if vain else []
+
+    def _refuse(self, work: Work, reason: str, hopeless: bool, now: float) -> list[PoolAction]:
+        refused = [Refused(order.client, order.job, reason, hopeless) for order in work.orders.values()]
+        return [*refused, *self._close(work, now)]
 
     # --- numeric kinds -----------------------------------------------------------------------------------------------
 

@@ -122,6 +122,14 @@ def test_a_failure_does_not_end_the_attempt_of_another_member() -> None:
     assert actions[0] == HandOver("a", 1)
 
 
+def test_a_loop_is_given_up_when_the_last_who_could_try_has_gone() -> None:
+    dispatcher = pool_of("m1", "m2")
+    (first,) = begins(dispatcher.order(order(1), 0.0))
+    (second,) = begins(dispatcher.failed(first.member, first.attempt, "out of memory", False, 1.0))
+    assert dispatcher.member_lost(second.member, 2.0) == [Refused("a", 1, "out of memory")]
+    assert not dispatcher.holds("a", 1) and dispatcher.busy == 0
+
+
 def test_nobody_hurries_for_what_nobody_waits_for() -> None:
     dispatcher = pool_of("m1", "m2")
     now = learnt(dispatcher)
