@@ -34,10 +34,12 @@ class Schedule(Protocol):
 
 
 Prepare = Callable[[Command, Callable[[], object]], bool]
-"""Whether a command can be submitted now; if not, the function is called once when it can: a file is being opened."""
+"""Calls the function, which submits the command, at once or when the file that it names is open; whether at once."""
 
 
-def _always_ready(command: Command, ready: Callable[[], object]) -> bool:
+def at_once(command: Command, submit: Callable[[], object]) -> bool:
+    """The ``Prepare`` of a place without files."""
+    submit()
     return True
 
 
@@ -51,7 +53,7 @@ class SurfaceContext:
     state: Callable[[], PerformanceState]  # the present value of every parameter
     progress: Callable[[], PerformanceProgress] = PerformanceProgress  # what is queued, rendered and playing
     status: Callable[[], Mapping[str, Value]] = dict  # figures for a display, by name
-    prepare: Prepare = _always_ready  # has the file that a command names opened, without waiting for it
+    prepare: Prepare = at_once  # has the file that a command names opened, without waiting for it
     schedule: Schedule | None = None  # keeps a command until a time; without it every command acts at once
     now: Callable[[], tuple[int, BeatGrid]] | None = None  # the present frame, and the grid that rules
     tap: str = ""  # the shared memory in which the player leaves its output; "" where there is none

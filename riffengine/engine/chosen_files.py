@@ -37,25 +37,32 @@ class ChosenFiles:
         self._tree, self._hashes, self._may_open = tree, hashes, may_open
         self._lines: dict[str, deque[_Waiting]] = {}  # by path, in the order in which they came; none is empty
 
-    def prepare(self, command: Command, ready: Callable[[], object]) -> bool:
-        """Whether ``command`` can be submitted now; if not, ``ready`` is called once when it can."""
+    def prepare(self, command: Command, submit: Callable[[], object]) -> bool:
+        """Call ``submit`` once ``command`` can be submitted; whether that was at once."""
+        if self._waits(command, submit):
+            return False
+        submit()
+        return True
+
+    def _waits(self, command: Command, submit: Callable[[], object]) -> bool:
+        """Whether ``command`` waits for a file, or for those before it; ``submit`` then follows."""
         path = command.path
         try:
             if handler_of(path) is not Handler.INIT or not self._may_open(command):
-                return True
+                return False
             checked = self._tree.checked(command)
         except RiffError:
-            return True
+            return False
         if isinstance(checked, Rejected):
-            return True
-        waiting = _Waiting(ready)
+            return False
+        waiting = _Waiting(submit)
         if checked.command.value:
             if not self._begin(str(checked.command.value), path, waiting):
-                return True  # it is refused at once, and changes nothing
+                return False  # it is refused at once, and changes nothing
         elif path not in self._lines:
-            return True
+            return False
         self._lines.setdefault(path, deque()).append(waiting)
-        return False
+        return True
 
     def close(self) -> None:
         """Forget the commands that wait."""

@@ -86,11 +86,16 @@ class Engine:
         self.instruments = InstrumentNotes(
             context.conductor, context.midi_notes_out.slot_notes, self._player.send, self.plugins.instruments
         )
-        ports = InputPorts(lambda: context.conductor.grid, lambda: self.state, self.submit, self.say, self.frame)
+        media = MediaFolder(session.folder, drawings_folder())
+        self._files = ChosenFiles(
+            context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
+        )
+        ports = InputPorts(
+            lambda: context.conductor.grid, lambda: self.state, self._files.prepare, self.submit, self.say, self.frame
+        )
         self.live_input = LiveInput(context.input_ring, session, ports)
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
-        media = MediaFolder(session.folder, drawings_folder())
         # Commands that are answered before the scheduler sees them, which need not know them.
         self._first_handlers: Mapping[Handler, Callable[[Command, int], tuple[Reply, list[Action]] | None]] = {
             Handler.START_RECORDING: context.recording.answer,
@@ -103,9 +108,6 @@ class Engine:
             Handler.CAPTURE: self.live_input.answer,
             Handler.INIT: media.answer,
         }
-        self._files = ChosenFiles(
-            context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
-        )
         self._hands = HandsFirst()
         self._faults = 0
         self._stopping = asyncio.Event()
@@ -289,8 +291,7 @@ class Engine:
 
     def _tick(self) -> None:
         for due in self._context.schedule.due(self.frame()):
-            if self._files.prepare(due.command, functools.partial(self._submit_due, due)):
-                self._submit_due(due)
+            self._files.prepare(due.command, functools.partial(self._submit_due, due))
         self.carry_out(self._context.scene_player.tick(self.frame()))
         self.carry_out(self._context.sync.tick(self.frame()))
         for outward in (self._context.midi_clock_out, self._context.midi_notes_out):

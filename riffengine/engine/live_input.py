@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from riffengine.clock import SystemClock
+from riffengine.control.surface import Prepare
 from riffengine.errors import AudioFileError
 from riffengine.output.captured_input import TAIL_SECONDS, InputBars, save_input
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
@@ -38,6 +39,7 @@ class InputPorts:
 
     grid: Callable[[], BeatGrid]
     state: Callable[[], PerformanceState]
+    prepare: Prepare
     submit: Callable[[Command], Reply]
     say: Callable[[str], None]
     frame: Callable[[], int]  # that is heard now
@@ -143,11 +145,15 @@ class LiveInput:
         error = future.exception()
         if error is None:
             self._told.discard(deck)
-            reply = self._ports.submit(Command(f"deck/{deck}/init", str(path.resolve()), SOURCE))
-            if isinstance(reply, Rejected):
-                self._ports.say(f"deck {deck} does not start from the input: {reply.reason}")
+            command = Command(f"deck/{deck}/init", str(path.resolve()), SOURCE)
+            self._ports.prepare(command, lambda: self._start_from(deck, command))
         elif not isinstance(error, AudioFileError):
             raise error
         elif deck not in self._told:  # a deck that follows a silent input says so once
             self._told.add(deck)
             self._ports.say(f"deck {deck}: {error}")
+
+    def _start_from(self, deck: str, command: Command) -> None:
+        reply = self._ports.submit(command)
+        if isinstance(reply, Rejected):
+            self._ports.say(f"deck {deck} does not start from the input: {reply.reason}")

@@ -25,10 +25,11 @@ class EngineStub:
             return Accepted(command, reply.value, Landing(command.path, 16.0, 1.25), reply.clipped, reply.note)
         return reply
 
-    def prepare(self, command: Command, ready: Callable[[], object]) -> bool:
+    def prepare(self, command: Command, submit: Callable[[], object]) -> bool:
         if self.waiting is None or not command.path.endswith("/init"):
+            submit()
             return True
-        self.waiting.append(ready)
+        self.waiting.append(submit)
         return False
 
     def context(

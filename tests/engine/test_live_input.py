@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from riffengine.clock import VirtualClock
+from riffengine.control.surface import at_once
 from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.output.callback import AudioCallback
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
@@ -87,6 +88,7 @@ def make(folder: Path, **audio: object) -> Iterator[Set]:
     ports = InputPorts(
         grid=lambda: found.grid,
         state=lambda: PerformanceState(MappingProxyType(dict(found.values))),
+        prepare=at_once,
         submit=submit,
         say=lambda text: found.said.append(text),
         frame=lambda: ring.end + found.behind,
@@ -185,7 +187,7 @@ def test_a_deck_follows_the_band_and_keeps_what_it_has_while_that_is_silent(band
 def test_a_set_without_an_input_has_nothing_to_do() -> None:
     state = PerformanceState(MappingProxyType({}))
     ports = InputPorts(
-        lambda: BeatGrid(RATE, 120.0), lambda: state, lambda command: Accepted(command, 0), print, lambda: 0
+        lambda: BeatGrid(RATE, 120.0), lambda: state, at_once, lambda command: Accepted(command, 0), print, lambda: 0
     )
     live = LiveInput(None, Session(), ports)
     live.ready(replace(READY, input_latency_seconds=None))

@@ -99,7 +99,9 @@ class MidiInput:
 
     def _submit(self, command: Command) -> list[Reply]:
         """The reply to ``command``; none yet where a file is opened for it first."""
-        return [self._reply_to(command)] if self._context.prepare(command, lambda: self._reply_to(command)) else []
+        replies: list[Reply] = []
+        self._context.prepare(command, lambda: replies.append(self._reply_to(command)))
+        return replies
 
     def _reply_to(self, command: Command) -> Reply:
         reply = self._context.submit(command)

@@ -131,14 +131,12 @@ class OscDispatcher:
         if pending is None:
             return
 
-        def go_on() -> None:
-            self._release(sender)
+        def apply() -> None:
+            if queue.held:
+                self._release(sender)
             self._apply(sender, pending)
 
-        if self._context.prepare(pending.command, go_on):
-            self._apply(sender, pending)
-        else:
-            queue.held = True
+        queue.held = not self._context.prepare(pending.command, apply)
 
     def _apply(self, sender: Sender, pending: PendingCommand) -> None:
         reply = self._context.submit(pending.command)

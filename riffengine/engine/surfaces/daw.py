@@ -270,9 +270,7 @@ class DawSurface(Surface):
         self._slots = self._slot_map(saved.map or self._session.daw.map)
         commands, unknown = saved.commands(self._context.tree, self._context.state().values)
         for command in commands:
-            submit = functools.partial(self._context.submit, command)
-            if self._context.prepare(command, submit):
-                submit()
+            self._context.prepare(command, functools.partial(self._context.submit, command))
         missing = f"; not here: {', '.join(unknown)}" if unknown else ""
         self._context.say(f"DAW: {len(commands)} values of the project are restored{missing}")
 

@@ -248,8 +248,7 @@ class WebSurface(Surface):
                     self._refusal = reason
             case Submit(number, command):
                 self._received += 1
-                if self._context.prepare(command, lambda: self._submit(number, command)):
-                    self._submit(number, command)
+                self._context.prepare(command, lambda: self._submit(number, command))
             case Told(text):
                 self._context.report("web", text)
             case Alive(figures):
