@@ -9,21 +9,20 @@ from typing import Any
 
 from riffengine.errors import PluginError
 from riffengine.files import json_text
+from riffengine.files.user_folders import user_folder, user_state
 
 _MOST_BYTES = 64 << 20  # the cache of two thousand plugins has 5 MB
 
 
 def cache_file(name: str, environment: Mapping[str, str] | None = None) -> Path:
-    """A file of ``$XDG_CACHE_HOME/riffengine``, by default under ``~/.cache``.
-
-    Source: XDG Base Directory Specification.
-    """
-    return _home("XDG_CACHE_HOME", ".cache", environment) / name
+    """A file of ``$XDG_CACHE_HOME/riffengine``, by default under ``~/.cache``."""
+    environment = os.environ if environment is None else environment
+    return user_folder("XDG_CACHE_HOME", ".cache", environment) / "riffengine" / name
 
 
 def state_file(name: str, environment: Mapping[str, str] | None = None) -> Path:
     """A file of ``$XDG_STATE_HOME/riffengine``, by default under ``~/.local/state``."""
-    return _home("XDG_STATE_HOME", ".local/state", environment) / name
+    return user_state(os.environ if environment is None else environment) / "riffengine" / name
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -46,10 +45,3 @@ def write_atomically(path: Path, text: str) -> None:
         raise PluginError(
             f"{path} cannot be written: {problem.strerror}; make room or allow writing there"
         ) from problem
-
-
-def _home(variable: str, usual: str, environment: Mapping[str, str] | None) -> Path:
-    environment = os.environ if environment is None else environment
-    named = environment.get(variable, "")
-    home = Path(environment.get("HOME") or Path.home())
-    return (Path(named) if Path(named).is_absolute() else home / usual) / "riffengine"

@@ -18,6 +18,7 @@ import numpy as np
 
 from riffengine.files.json_text import read_json
 from riffengine.files.regular import read_regular
+from riffengine.files.user_folders import user_state
 from riffengine.notes.loop_notes import unpack
 from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
@@ -68,13 +69,8 @@ class SavedState:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """The folder of the user's state: ``$XDG_STATE_HOME/riffengine``, by default under ``~/.local/state``.
-
-    Source: XDG Base Directory Specification (which ignores a relative path there).
-    """
-    named = environment.get("XDG_STATE_HOME", "")
-    home = Path(environment.get("HOME") or Path.home())
-    return (Path(named) if Path(named).is_absolute() else home / ".local" / "state") / "riffengine"
+    """The folder of the user's state: ``$XDG_STATE_HOME/riffengine``, by default under ``~/.local/state``."""
+    return user_state(environment) / "riffengine"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

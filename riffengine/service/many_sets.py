@@ -24,6 +24,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from riffengine.errors import ServiceError
+from riffengine.files.user_folders import user_state
 from riffengine.pool.node import NodeOptions, running_node
 from riffengine.pool.node_server import NodeServer
 from riffengine.pool.renderer_pool import RendererPool
@@ -109,7 +110,7 @@ class ManySets:
             *("--http-port", str(plan.http_port)),
             *("--pool-node", f"ws://127.0.0.1:{server.http.port}", "--pool-token", str(self._token_file)),
         ]
-        environment = {**os.environ, "XDG_STATE_HOME": str(_state_folder(os.environ, plan.name))}
+        environment = {**os.environ, "XDG_STATE_HOME": str(user_state(os.environ) / "riffengine-sets" / plan.name)}
         environment.pop("NOTIFY_SOCKET", None)  # systemd is told by nobody here
         while not self._ended.is_set():
             try:
@@ -286,10 +287,3 @@ def plan_sets(presets: Sequence[Path], ports: Mapping[Path, Mapping[str, int]], 
         name = preset.stem if not same else f"{preset.stem}-{same + 1}"
         plans.append(SetPlan(name, preset, tuple(options), first_http_port + number))
     return plans
-
-
-def _state_folder(environment: Mapping[str, str], name: str) -> Path:
-    """Where the set ``name`` keeps what it resumes from."""
-    home = Path(environment.get("HOME") or Path.home())
-    base = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state")
-    return base / "riffengine-sets" / name

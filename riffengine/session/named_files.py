@@ -13,6 +13,7 @@ from pathlib import Path
 
 from riffengine.errors import PresetError
 from riffengine.files.regular import read_regular
+from riffengine.files.user_folders import user_folder
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 PRESETS = _PACKAGE / "presets" if (_PACKAGE / "presets").is_dir() else _PACKAGE.parent / "presets"
@@ -109,8 +110,7 @@ def _content(path: Path) -> bytes:
 
 def config_folder(environment: Mapping[str, str]) -> Path:
     """Where the user's own files are: ``$XDG_CONFIG_HOME/riffengine``, by default ``~/.config/riffengine``."""
-    home = environment.get("XDG_CONFIG_HOME", "")
-    return (Path(home) if home.startswith("/") else Path.home() / ".config") / "riffengine"
+    return user_folder("XDG_CONFIG_HOME", ".config", environment) / "riffengine"
 
 
 def map_folders(environment: Mapping[str, str]) -> tuple[Path, ...]:

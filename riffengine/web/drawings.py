@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from riffengine.errors import AudioFileError, ControlError, PictureError
+from riffengine.files.user_folders import user_folder
 from riffengine.renderer.audio_file import check_shape, read_frames
 from riffengine.web.loop_picture import SIZE
 
@@ -33,9 +34,7 @@ _EMPTY = 4  # a picture whose darkest pixel is nearer to white than this is empt
 def drawings_folder(environment: Mapping[str, str] | None = None) -> Path:
     """``$XDG_DATA_HOME/riffengine/drawn``, by default under ``~/.local/share``."""
     environment = os.environ if environment is None else environment
-    named = Path(environment.get("XDG_DATA_HOME", ""))
-    home = Path(environment.get("HOME") or Path.home())
-    return (named if named.is_absolute() else home / ".local/share") / "riffengine" / "drawn"
+    return user_folder("XDG_DATA_HOME", ".local/share", environment) / "riffengine" / "drawn"
 
 
 class Drawings:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from riffengine.errors import ModelError
 from riffengine.files.json_text import read_json
+from riffengine.files.user_folders import user_folder
 
 PARTS = ("unet", "vae", "text_encoder")
 """The networks of a checkpoint in the shape of Stable Diffusion."""
@@ -57,7 +58,7 @@ class Library:
     @classmethod
     def standard(cls, environ: Mapping[str, str] = os.environ) -> Library:
         """The user's library: ``RIFFENGINE_MODELS``, or ``riffengine/models`` in the user's data folder."""
-        share = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        share = user_folder("XDG_DATA_HOME", ".local/share", environ)
         hub = Path(environ.get("HF_HOME") or Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
         cache = Path(environ.get("HF_HUB_CACHE") or hub / "hub").expanduser()
         return cls(Path(environ.get("RIFFENGINE_MODELS") or share / "riffengine" / "models").expanduser(), cache)
