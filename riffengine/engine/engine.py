@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from riffengine.clock import Clock, SystemClock
+from riffengine.clock import Clock
 from riffengine.control.surface import SurfaceContext
 from riffengine.engine.chosen_files import ChosenFiles
 from riffengine.engine.command_schedule import DueCommand, on_time, pinned
@@ -25,18 +25,18 @@ from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
+from riffengine.engine.plugins.admission import PluginAdmission
 from riffengine.engine.plugins.instrument_notes import InstrumentNotes
 from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.engine.renderer_link import RendererLink
+from riffengine.engine.set_recovery import SetRecovery
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
-from riffengine.errors import PluginError
 from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.output.registry import DAW
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
-from riffengine.plugins.blacklist import Blacklist
 from riffengine.processes.realtime import own_priority
 from riffengine.scheduler.actions import (
     Action,
@@ -78,11 +78,11 @@ class Engine:
     ) -> None:
         self._observers, self._deadline = observers, deadline
         self._context = context = build_context(session, options, clock, observers.say)
-        self._recovery = context.recovery
         self._renderer = RendererLink(context.pool_options() or context.renderer_options(), self, context)
         self._player = PlayerLink(context.player_options(), self, context)
         self.plugins = self._plugin_rack()
         context.surfaces.join(self.plugins)
+        self._recovery = SetRecovery(context, self.plugins.states, self.say)
         self.instruments = InstrumentNotes(
             context.conductor, context.midi_notes_out.slot_notes, self._player.send, self.plugins.instruments
         )
@@ -113,7 +113,6 @@ class Engine:
         self._stopping = asyncio.Event()
         self._hurried = False
         self._failure = ""
-        self._save_failure = ""  # as the performer was told
 
     # --- for its parts ----------------------------------------------------------------------------------------------
 
@@ -202,7 +201,9 @@ class Engine:
                 case Applied():
                     context.surfaces.replied(action.moment, action.reply, self.state, action.routine)
                 case DeckLanded():
-                    self._deck_landed(action)
+                    context.surfaces.event(self.now(), f"deck/{action.deck}", action.text)
+                    context.recording.deck_landed(action)
+                    self.say(action.sentence)
                 case ChangeLanded():
                     moment = context.conductor.moment(action.frame)
                     context.surfaces.landed(moment, action.path, action.value, action.source)
@@ -220,14 +221,6 @@ class Engine:
                     if action.kind not in _NOT_SHOWN:
                         self.say(action.text)
 
-    def _deck_landed(self, landed: DeckLanded) -> None:
-        self._context.surfaces.event(self.now(), f"deck/{landed.deck}", landed.text)
-        self._context.recording.deck_landed(landed)
-        self.say(
-            f"beat {landed.beat:8.2f}  deck {landed.deck}: {landed.prompt!r} seed {landed.seed}"
-            f" → {landed.to!r} seed {landed.to_seed}"
-        )
-
     # --- the performance -------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
@@ -243,7 +236,7 @@ class Engine:
         try:
             self._player.start()
             self._renderer.start()
-            self._restore()
+            self._recovery.restore()
             self.carry_out(context.conductor.start(0))
             for path, value in self.state.values.items():
                 context.surfaces.remark(path, value)
@@ -271,7 +264,7 @@ class Engine:
             self.tick()
             if ticks % STATUS_EVERY == 0:
                 self._observers.update(self._status.line())
-                self._keep()
+                self._recovery.save()
             if self._observers.watching and ticks % OBSERVED_EVERY == 0:
                 self._observers.observed(self._observation.build(self._faults))
             self._player.check()
@@ -318,68 +311,23 @@ class Engine:
             self.say(f"{where}: {type(error).__name__}: {error}; the music continues (please report this)")
 
     def _plugin_rack(self) -> PluginRack:
-        context, blacklist = self._context, Blacklist.standard()
-        on_tracks = context.session.audio.output == DAW
-
-        def check(reference: str) -> None:
-            if on_tracks:
-                raise PluginError(
-                    f"{reference} is not loaded: a set on the tracks of a DAW has its effects there; insert it on "
-                    "the track, or play with another --output"
-                )
-            blacklist.check(reference)
-
+        context = self._context
+        admission = PluginAdmission(on_tracks=context.session.audio.output == DAW)
         ports = RackPorts(
             send=self._player.send,
             submit=self.submit,
-            tell=self._tell_of_plugins,
+            tell=lambda place, text: self._report(f"{place}/fx", text),
             now_ns=context.clock.now_ns,
             leads=self._set_plugin_lead,
             parameters_changed=context.surfaces.parameters_changed,
-            check=check,
-            blame=lambda reference, reason: blacklist.add(reference, reason, SystemClock().unix_seconds()),
+            check=admission.check,
+            blame=admission.blame,
         )
         return PluginRack(context.conductor, context.session.audio.block_frames, ports)
-
-    def _tell_of_plugins(self, place: str, text: str) -> None:
-        self.say(text)
-        self._context.surfaces.event(self.now(), f"{place}/fx", text)
 
     def _set_plugin_lead(self, frames: int) -> None:
         self._context.conductor.scheduler.set_plugin_lead(frames)
         self._context.schedule.plugin_lead_frames = frames
-
-    def _restore(self) -> None:
-        context = self._context
-        if self._recovery is None:
-            return
-        if self._recovery.advice:
-            self.say(self._recovery.advice)
-        midi_notes_out = context.midi_notes_out
-        restored = self._recovery.restore(
-            context.conductor, context.store, context.player_log.set_slot_request, midi_notes_out.set_slot_notes
-        )
-        if restored:
-            self.say(f"resumed: {restored} loops of the last set play while the model loads")
-
-    def _keep(self) -> None:
-        context = self._context
-        if self._recovery is None or context.stream_clock.anchor is None:
-            return
-        notes_in = context.midi_notes_out.slot_notes
-        self._recovery.save(
-            context.clock.now_ns() / 1e9,
-            SystemClock().unix_seconds(),
-            context.conductor,
-            context.scene_player,
-            context.store,
-            context.player_log.slot_request,
-            notes_in,
-            self.plugins.states(),
-        )
-        if self._recovery.failure != self._save_failure:
-            self._save_failure = self._recovery.failure
-            self.say(self._save_failure or "the state for --resume is saved again")
 
     def _surface_context(self) -> SurfaceContext:
         """What a surface may use of the engine."""
@@ -402,7 +350,7 @@ class Engine:
         )
 
     def _report(self, path: str, text: str) -> None:
-        """Show a surface's message about ``path`` to the performer, and notify all surfaces of it."""
+        """Show a message about ``path`` to the performer, and notify all surfaces of it."""
         self.say(text)
         self._context.surfaces.event(self.now(), path, text)
 
@@ -447,6 +395,5 @@ class Engine:
         await self._player.fade(self._context.session.audio.fade_out_seconds if self._player.sounding_since_ns else 0.0)
 
     def _mark_ended(self) -> None:
-        if self._recovery is not None:
-            # A player that cannot be kept running ends the set as a crash does: the next start offers to resume.
-            self._recovery.mark_ended(clean=not (self._failure and self._player.sounding_since_ns))
+        # A player that cannot be kept running ends the set as a crash does: the next start offers to resume.
+        self._recovery.mark_ended(clean=not (self._failure and self._player.sounding_since_ns))

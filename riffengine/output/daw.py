@@ -30,6 +30,7 @@ class DawOutput:
         self.name = "plugin in a DAW"
         lead_frames = LEAD_FRAMES_REALTIME if _is_realtime() else LEAD_FRAMES
         self.latency_seconds = lead_frames / settings.sample_rate
+        self.input_latency_seconds: float | None = None
         width = settings.channels * (2 if settings.cue else 1)
         self._feeder = DawFeeder(mix, fill, width, settings.block_frames, lead_frames)
         self._mix, self._clock = mix, clock

@@ -82,8 +82,7 @@ class OutputFailover:
     @property
     def input_latency_seconds(self) -> float | None:
         """As in ``PlayerReady``."""
-        found: float | None = getattr(self._current(), "input_latency_seconds", None)
-        return found
+        return self._current().input_latency_seconds
 
     @property
     def running(self) -> bool:

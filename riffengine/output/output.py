@@ -34,10 +34,12 @@ class Output(Protocol):
     """What drives time in the player: it calls ``fill`` for each block, from a thread of its own or of a driver.
 
     An output whose host pulls (a plugin, a stream) calls ``fill`` when the host asks and never ahead of it.
+    ``latency_seconds`` is what it adds after a block is handed over, ``input_latency_seconds`` as in ``PlayerReady``.
     """
 
     name: str
     latency_seconds: float
+    input_latency_seconds: float | None
 
     @property
     def running(self) -> bool:

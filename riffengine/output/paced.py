@@ -23,6 +23,7 @@ class PacedOutput:
     def __init__(self, fill: Fill, sample_rate: int, block_frames: int, channels: int, clock: Clock) -> None:
         self.name = "paced"
         self.latency_seconds = block_frames / sample_rate
+        self.input_latency_seconds: float | None = None
         self._fill = fill
         self._clock = clock
         self._rate = sample_rate

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -21,6 +20,7 @@ from pathlib import Path
 from riffengine.clock import SystemClock
 from riffengine.errors import AudioFileError, DawError, DeviceError, LoopStoreError
 from riffengine.output.callback import AudioCallback
+from riffengine.output.engine_pipe import EnginePipe
 from riffengine.output.failover import OutputFailover
 from riffengine.output.host_mix import HostMix
 from riffengine.output.output import OutputSettings
@@ -29,7 +29,7 @@ from riffengine.output.registry import AUTO, DAW, preferred
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.audio_tap import AudioTap
-from riffengine.processes.child_process import ChildProcess, writable
+from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.heap import keep_heap_small
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import (
@@ -93,9 +93,8 @@ class PlayerOptions:
     cue: bool = False
     part_seconds: float = 0.0  # of ``record``; 0 is one file
     keep_seconds: float = 0.0  # of the last of the output, in memory, for ``SaveLast``
-    continues: tuple[int, int] | None = (
-        None  # the frame that the player before this one was to pull at a host time in ns
-    )
+    # The frame that the player before this one was to pull, and at which host time in ns.
+    continues: tuple[int, int] | None = None
     had_device: bool = False  # the player before this one played on the sound device that was asked for
     tap: str = ""  # the shared memory in which the output is left for the web server; "" for none
     input_ring: str = ""  # the shared memory in which the sound input is left; "" for no input
@@ -113,7 +112,7 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
     # Before any thread is made, the recorder's too: one of lower priority that is interrupted while it holds the
     # interpreter lock keeps the audio thread waiting (10 xruns in 12 s next to a full load).
     raise_priority(_PRIORITY)
-    pipe = _EnginePipe(connection)
+    pipe = EnginePipe(connection)
     try:
         player = _Player(options, pipe)
     except (DeviceError, AudioFileError, LoopStoreError) as error:
@@ -131,48 +130,10 @@ def player_main(options: PlayerOptions, connection: Connection) -> None:
         os._exit(0)  # PortAudio's own end may wait for ever for a sound server that was killed
 
 
-class _EnginePipe:
-    """The player's end of the pipe to the engine. It never waits: what the pipe does not take is kept or dropped."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._unsent: deque[FromPlayer] = deque()
-        self.open = True
-
-    def send(self, message: FromPlayer, droppable: bool = False) -> None:
-        """Send in order; a ``droppable`` message (a status) is dropped while the engine does not read."""
-        if droppable and self._unsent:
-            self.flush()
-            if self._unsent:
-                return
-        self._unsent.append(message)
-        self.flush()
-
-    def flush(self) -> None:
-        """Send what was kept, as far as the pipe takes it."""
-        while self.open and self._unsent and writable(self._connection):
-            try:
-                self._connection.send(self._unsent[0])
-            except (BrokenPipeError, ConnectionResetError):
-                self.open = False
-                return
-            self._unsent.popleft()
-
-    def receive(self, timeout_seconds: float) -> ToPlayer | None:
-        """The next message, or ``None``; ``open`` becomes false when the engine has ended."""
-        try:
-            if self._connection.poll(timeout_seconds):
-                message: ToPlayer = self._connection.recv()
-                return message
-        except (EOFError, ConnectionResetError, BrokenPipeError):
-            self.open = False
-        return None
-
-
 class _Player:
     """Control thread of the player: pipe, loops, status. The audio thread is the output's own."""
 
-    def __init__(self, options: PlayerOptions, pipe: _EnginePipe) -> None:
+    def __init__(self, options: PlayerOptions, pipe: EnginePipe) -> None:
         self._options = options
         self._pipe = pipe
         self._clock = SystemClock()

@@ -62,8 +62,16 @@ class DeckLanded:
 
     @property
     def text(self) -> str:
-        """For a person."""
+        """For a person: when it landed."""
         return f"deck {self.deck} landed on beat {self.beat:.3f}, {self.error_frames} frames late"
+
+    @property
+    def sentence(self) -> str:
+        """For a person: what is heard now."""
+        return (
+            f"beat {self.beat:8.2f}  deck {self.deck}: {self.prompt!r} seed {self.seed}"
+            f" → {self.to!r} seed {self.to_seed}"
+        )
 
 
 @dataclass(frozen=True)

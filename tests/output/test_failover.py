@@ -26,6 +26,7 @@ class FakeOutput:
     """Pulls when the test says so."""
 
     latency_seconds = 0.01
+    input_latency_seconds: float | None = None
 
     def __init__(self, name: str, fill: Fill, starts: bool = True) -> None:
         self.name, self.running = name, False
