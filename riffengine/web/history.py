@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from riffengine.errors import ControlError
-from riffengine.output.rolling_buffer import RollingBuffer
 from riffengine.processes.audio import Block
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
@@ -32,14 +32,17 @@ class Excerpt:
 
 
 class History:
-    """Follows the tap. ``excerpt`` belongs to the server's event loop, as ``run`` does."""
+    """Follows the tap. ``excerpt`` belongs to the server's event loop, as ``run`` does.
+
+    All of its memory is taken at the start, so that none is missing in the middle of a set.
+    """
 
     def __init__(self, tap: AudioTap, seconds: float = KEPT_SECONDS) -> None:
         self._tap = tap
-        self._seconds = seconds
-        self._buffer = RollingBuffer(seconds, tap.sample_rate, tap.channels)
+        self._size = round(seconds * tap.sample_rate)
+        self._ring: Block = np.full((self._size, tap.channels), 0.0, np.float32)  # written, not only reserved
         self._frame = tap.end  # the next one to read
-        self._begin = self._frame  # of the unbroken output in the buffer
+        self._begin = self._frame  # of the unbroken output in the ring
 
     async def run(self) -> None:
         """Keep what is played, for ever."""
@@ -53,24 +56,25 @@ class History:
         if tapped.frame != self._frame:
             self._begin = tapped.frame  # what is older does not belong to the same time
         self._frame = tapped.frame + len(tapped.samples)
-        if len(tapped.samples):
-            self._buffer.put(tapped.samples)
+        newest = tapped.samples[-self._size :]
+        self._ring[self._places(self._frame - len(newest), self._frame)] = newest
 
     def excerpt(self, bars: int, grid: BeatGrid) -> Excerpt:
         """The last ``bars`` whole bars; ``ControlError`` where so many were not played yet, or are not kept."""
         self.take()
         last_bar = math.floor(grid.beat_at(self._frame) / BEATS_PER_BAR)
         first, end = (grid.frame_at(BEATS_PER_BAR * bar) for bar in (last_bar - bars, last_bar))
-        kept = max(self._begin, self._frame - round(self._seconds * self._tap.sample_rate))
+        kept = max(self._begin, self._frame - self._size)
         if first < kept:
             seconds = max(0, end - kept) / self._tap.sample_rate
             raise ControlError(
                 f"the last {bars} bars are not kept; there are {seconds:.0f} s of the music: ask for less"
             )
-        pieces, _ = self._buffer.last((self._frame - first) / self._tap.sample_rate)
-        samples = np.concatenate(pieces)
-        surplus = len(samples) - (self._frame - first)  # a rounding of seconds
-        return Excerpt(first, samples[max(0, surplus) : max(0, surplus) + end - first])
+        return Excerpt(first, self._ring[self._places(first, end)])
+
+    def _places(self, first: int, end: int) -> NDArray[np.int64]:
+        """Where the frames from ``first`` to before ``end`` are in the ring."""
+        return np.arange(first, end) % self._size
 
 
 def flac_file(samples: Block, sample_rate: int) -> bytes:

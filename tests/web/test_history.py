@@ -43,6 +43,20 @@ def test_an_excerpt_is_whole_bars_to_the_sample() -> None:
     tap.close()
 
 
+def test_its_memory_is_taken_at_the_start_and_holds_the_newest_seconds() -> None:
+    tap = AudioTap.create(RATE, 2)
+    history = History(tap, 20.0)
+    ring = history._ring
+    assert ring.shape == (20 * RATE, 2)
+    play(tap, history, 0, 16 * BAR + 100)
+    excerpt = history.excerpt(9, GRID)
+    assert history._ring is ring
+    assert np.array_equal(excerpt.samples, sound(7 * BAR, 9 * BAR))
+    with pytest.raises(ControlError, match="there are 20 s"):
+        history.excerpt(10, GRID)
+    tap.close()
+
+
 def test_what_was_played_before_a_gap_is_not_joined_to_what_came_after_it() -> None:
     tap = AudioTap.create(RATE, 2)
     history = History(tap, 20.0)

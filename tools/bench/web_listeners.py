@@ -2,33 +2,65 @@
 
     .venv/bin/python -m tools.bench.web_listeners --listeners 100 --dead 20 --seconds 60
 
-Prints the share of one core and the memory of the web server, its threads included, and the player's underruns, without
-listeners and with them. The listeners are in this process: on a small machine they take processor time from the set.
+Prints the share of one core and the private memory of the web server, its threads included, and the player's underruns,
+without listeners and with them; then how that memory went, every five seconds, and its slope while all listen. The
+listeners are in this process: on a small machine they take processor time from the set.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import math
 import time
-from pathlib import Path
 
 import aiohttp
+import numpy as np
 
+from riffengine.processes.process_stats import read_process_stats
+from riffengine.web.history import KEPT_SECONDS
 from tools.bench.web_set import WebSet, machine_text, web_set
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_SAMPLE_SECONDS = 5.0
 
 
 def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    stats = read_process_stats(pid)
+    return stats.cpu_seconds if stats is not None else math.nan
 
 
-def resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def private_mb(pid: int) -> float:
+    stats = read_process_stats(pid)
+    return stats.private_bytes / 1e6 if stats is not None else math.nan
+
+
+class Memory:
+    """The private memory of ``pid`` over time: seconds from the start, and MB."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = time.perf_counter()
+        self.samples: list[tuple[float, float]] = []
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    async def run(self) -> None:
+        while True:
+            self.samples.append((self.seconds, private_mb(self._pid)))
+            await asyncio.sleep(_SAMPLE_SECONDS)
+
+    def text(self, begin: float, end: float) -> str:
+        """All samples in a line, and the slope of those from ``begin`` to ``end``."""
+        listened = np.array([sample for sample in self.samples if begin <= sample[0] <= end])
+        line = "private MB every 5 s: " + " ".join(f"{megabytes:.1f}" for _, megabytes in self.samples)
+        if len(listened) < 3:
+            return line
+        slope = 60.0 * float(np.polyfit(listened[:, 0], listened[:, 1], 1)[0])
+        least, most = listened[:, 1].min(), listened[:, 1].max()
+        spread = f"{least:.1f} to {most:.1f} MB in {end - begin:.0f} s"
+        return f"{line}\nwhile all listen: {spread}, slope {slope:+.2f} MB a minute"
 
 
 async def welcome(client: aiohttp.ClientSession, url: str) -> dict[str, float]:
@@ -38,12 +70,12 @@ async def welcome(client: aiohttp.ClientSession, url: str) -> dict[str, float]:
 
 
 async def measure(client: aiohttp.ClientSession, url: str, pid: int, seconds: float) -> tuple[float, float, int]:
-    """Share of a core, resident MB at the end, and underruns, over ``seconds``."""
+    """Share of a core, private MB at the end, and underruns, over ``seconds``."""
     before, cpu, began = await welcome(client, url), cpu_seconds(pid), time.perf_counter()
     await asyncio.sleep(seconds)
     after = await welcome(client, url)
     share = (cpu_seconds(pid) - cpu) / (time.perf_counter() - began)
-    return share, resident_mb(pid), int(after["underruns"] - before["underruns"])
+    return share, private_mb(pid), int(after["underruns"] - before["underruns"])
 
 
 async def listen(client: aiohttp.ClientSession, url: str, codec: str, reads: bool, counts: list[int]) -> None:
@@ -59,6 +91,8 @@ async def listen(client: aiohttp.ClientSession, url: str, codec: str, reads: boo
 async def run(arguments: argparse.Namespace, running: WebSet) -> None:
     url, pid, seconds = running.url, running.web_pid, arguments.seconds
     counts = [0]
+    memory = Memory(pid)
+    sampling = asyncio.create_task(memory.run())
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
         await asyncio.sleep(5.0)
         rows = [("no listeners", await measure(client, url, pid, seconds))]
@@ -67,21 +101,26 @@ async def run(arguments: argparse.Namespace, running: WebSet) -> None:
             for number in range(arguments.listeners)
         ]
         await asyncio.sleep(3.0)
+        all_listen = memory.seconds
         name = f"{arguments.listeners} of {arguments.codec}, {arguments.dead} never read"
         began = time.perf_counter()
         counts[0] = 0
         rows.append((name, await measure(client, url, pid, seconds)))
         heard = counts[0] / (time.perf_counter() - began) / max(1, arguments.listeners - arguments.dead)
         rows.append((f"{name}, again", await measure(client, url, pid, seconds)))
+        some_leave = memory.seconds
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(2.0)
         rows.append(("no listeners again", await measure(client, url, pid, seconds)))
-    print(f"{'':36} {'of a core':>10} {'resident':>10} {'underruns':>10}")
+    sampling.cancel()
+    print(f"{'':36} {'of a core':>10} {'private':>10} {'underruns':>10}")
     for name, (share, megabytes, underruns) in rows:
         print(f"{name:36} {100 * share:9.1f}% {megabytes:7.0f} MB {underruns:10}")
     print(f"a reading listener got {heard:.1f} packets a second")
+    print(memory.text(all_listen, some_leave))
+    print(f"of it the last {KEPT_SECONDS:g} s of music are {KEPT_SECONDS * 44100 * 8 / 1e6:.0f} MB, from the start on")
 
 
 def main() -> None:
