@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -19,7 +18,7 @@ from riffengine.web.feeds import EncoderMaker, Feeds
 from riffengine.web.ogg import OggOpusEncoder
 from riffengine.web.options import Role, WebLimits
 from riffengine.web.responses import plain
-from riffengine.web.sockets import bound_buffers, hang_up, open_socket, send_frame
+from riffengine.web.sockets import bound_buffers, feed_socket, hang_up, open_socket
 from riffengine.web.stream_encoders import FileStreamEncoder
 
 _BUFFER_BYTES = 1 << 16  # of one listener, in the program and in the system each: 0.4 s of PCM, 0.6 s of FLAC
@@ -70,22 +69,10 @@ class AudioRoutes:
         wire = await open_socket(request, self._http)
         if isinstance(wire, web.Response):
             return wire
-
-        async def send(data: bytes | str) -> None:
-            await send_frame(request, data, _BUFFER_BYTES)
-
         async with self.feeds.listener(codec) as (encoder, listener):
             await wire.send_str(format_text(codec, encoder, self._tap.channels, self._tap.sample_rate))
             await wire.send_str(grid_text(encoder, self._grid(), self._loop_beats, reset=True))
-            sending = asyncio.get_running_loop().create_task(listener.run(send))
-            sending.add_done_callback(lambda done: hang_up(request))
-            try:
-                async for _ in wire:  # a listener says nothing; the loop ends when it goes
-                    pass
-            finally:
-                sending.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
-                    await sending
+            await feed_socket(request, wire, listener.run, _BUFFER_BYTES)
         return wire
 
     async def stream(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Long connections: how a WebSocket begins, how little the system keeps for one client, and how one is hung up."""
+"""Long connections: how a WebSocket begins, how one that only receives is fed, and how one is hung up."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
 from riffengine.http_server.server import BoundedServer
 from riffengine.web.access import SECURITY_HEADERS
+from riffengine.web.feeds import Send
 from riffengine.web.responses import plain
 
 _HEARTBEAT_SECONDS = 20.0
@@ -32,6 +34,28 @@ async def open_socket(
     wire.headers.update(SECURITY_HEADERS)
     await wire.prepare(request)
     return wire
+
+
+async def feed_socket(
+    request: web.BaseRequest,
+    wire: web.WebSocketResponse,
+    run: Callable[[Send], Awaitable[None]],
+    most_waiting: int,
+) -> None:
+    """Let ``run(send)`` feed a client that says nothing, until the client goes or ``run`` ends: then it is hung up."""
+
+    async def send(data: bytes | str) -> None:
+        await send_frame(request, data, most_waiting)
+
+    sending = asyncio.ensure_future(run(send))
+    sending.add_done_callback(lambda done: hang_up(request))
+    try:
+        async for _ in wire:
+            pass
+    finally:
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
+            await sending
 
 
 def bound_buffers(request: web.BaseRequest, most_bytes: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib import resources
@@ -26,7 +25,7 @@ from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Projection
 from riffengine.web.responses import plain
-from riffengine.web.sockets import bound_buffers, hang_up, open_socket, send_frame
+from riffengine.web.sockets import bound_buffers, feed_socket, open_socket
 from riffengine.web.spectrum_feed import SpectrumFeed
 
 _MOST_WATCHERS = 64
@@ -88,20 +87,8 @@ class StageRoutes:
         wire = await open_socket(request, self._http)
         if isinstance(wire, web.Response):
             return wire
-
-        async def send(data: bytes | str) -> None:
-            await send_frame(request, data, _BUFFER_BYTES)
-
         async with self._spectrum.watcher() as watcher:
-            sending = asyncio.get_running_loop().create_task(watcher.run(send))
-            sending.add_done_callback(lambda done: hang_up(request))
-            try:
-                async for _ in wire:  # a watcher says nothing; the loop ends when it goes
-                    pass
-            finally:
-                sending.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
-                    await sending
+            await feed_socket(request, wire, watcher.run, _BUFFER_BYTES)
         return wire
 
     async def _loop(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
