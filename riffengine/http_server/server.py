@@ -87,8 +87,9 @@ class BoundedServer:
         """Listen; ``OSError`` when the address cannot be bound."""
         loop = asyncio.get_running_loop()
         self._protocols = web.Server(
-            self._answer, access_log=None, logger=self._quiet, keepalive_timeout=3600.0, lingering_time=1.0
-        )
+            self._answer, access_log=None, logger=self._quiet, keepalive_timeout=3600.0, lingering_time=1.0,
+            auto_decompress=False,  # a packed body may be a thousand times as large, whatever is allowed
+        )  # fmt: skip
         try:
             found = await loop.getaddrinfo(
                 self.host or None, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -73,6 +74,24 @@ def test_idle_and_slow_connections_are_hung_up(sent: bytes) -> None:
             await asyncio.sleep(0.01)
 
     with_server(visit, ConnectionLimits(request_seconds=0.2, idle_seconds=0.2))
+
+
+def test_a_packed_body_is_not_unpacked() -> None:
+    packed = gzip.compress(bytes(50_000_000))
+    lengths = []
+
+    async def measured(request: web.BaseRequest) -> web.StreamResponse:
+        lengths.append(len(await request.content.read(-1)))
+        return web.Response(text="good")
+
+    async def visit(server: BoundedServer) -> None:
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        reader, writer = await connect(server, head.encode() + packed)
+        assert await status(reader) == 200
+        assert lengths == [len(packed)]
+        writer.close()
+
+    with_server(visit, serve=measured)
 
 
 def test_a_trickle_of_bytes_does_not_keep_a_connection_open() -> None:
