@@ -19,7 +19,6 @@ from riffengine.files.private_text import private_text
 from riffengine.http_server.admission import bearer_token, server_tls
 from riffengine.web.options import Role, WebOptions
 
-TOKEN_COOKIE = "riffengine_token"
 _TOKEN_BYTES = 16
 _SHORTEST_TOKEN = 16  # characters
 _MOST_TOKEN_BYTES = 64 << 10
@@ -41,6 +40,11 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """On every answer."""
+
+
+def token_cookie(port: int) -> str:
+    """The cookie that holds the token for the server on ``port``: browsers send one to all ports of a host."""
+    return f"riffengine_token_{port}"
 
 
 class Access:

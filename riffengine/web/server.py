@@ -30,7 +30,7 @@ from riffengine.processes.process_stats import read_process_stats
 from riffengine.processes.web_figures import WebFigures
 from riffengine.renderer.registry import family_of
 from riffengine.transport.sync.source import SLOWEST_BPM
-from riffengine.web.access import SECURITY_HEADERS, TOKEN_COOKIE, Access, tls_of
+from riffengine.web.access import SECURITY_HEADERS, Access, tls_of, token_cookie
 from riffengine.web.audio_routes import STREAMS, AudioRoutes
 from riffengine.web.controls import Controls
 from riffengine.web.engine_pipe import EnginePipe
@@ -251,7 +251,8 @@ class WebServer:
             return await self._login(request)
         if request.method in ("GET", "HEAD") and (found := self._static.find(request.path, headers)) is not None:
             return found
-        role = self._access.role(request.cookies.get(TOKEN_COOKIE, ""), headers.get("Authorization", ""))
+        cookie = request.cookies.get(token_cookie(self._http.port), "")
+        role = self._access.role(cookie, headers.get("Authorization", ""))
         if role is None:
             return plain(HTTPStatus.UNAUTHORIZED, "a token is needed; open the link with #token=")
         handler = self._routes.get((request.method, request.path)) or self._stage.find(request.method, request.path)
@@ -277,8 +278,10 @@ class WebServer:
             return plain(HTTPStatus.UNAUTHORIZED, "this token is not known; it may be of an earlier start")
         response = json_response({"role": role})
         if self._access.needs_token:
-            encrypted = bool(self._start.options.certificate)
-            response.set_cookie(TOKEN_COOKIE, str(token), httponly=True, samesite="Strict", path="/", secure=encrypted)
+            response.set_cookie(
+                token_cookie(self._http.port), str(token), httponly=True, samesite="Strict", path="/",
+                secure=bool(self._start.options.certificate),
+            )  # fmt: skip
         return response
 
     async def _welcome(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:

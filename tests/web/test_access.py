@@ -133,6 +133,7 @@ def test_a_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
             cookie = answer.headers["Set-Cookie"]
             assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
             name, _, value = cookie.partition(";")[0].partition("=")
+            assert name.endswith(web.url.rpartition(":")[2])  # a browser sends it to every port of the host
             welcome = await web.client.get(f"{web.url}/api/welcome", headers={"Cookie": f"{name}={value}"})
             assert (await welcome.json())["role"] == "performer"
 
