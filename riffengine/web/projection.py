@@ -5,6 +5,7 @@ It keeps what a page that connects later must know: values, landings that are st
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ class Projection:
         self.grid = BeatGrid(sample_rate, 120.0)
         self.ready = False  # whether the engine's state is known
         self._start, self._rate = start, sample_rate
+        self._set = hashlib.sha256(start.tap.encode()).hexdigest()[:12]  # the tap has a new name for every set
         self._schema = schema_of(start.parameters)
         self._figures: Message = {"type": "figures"}
         self._landings: dict[str, Message] = {}
@@ -72,6 +74,7 @@ class Projection:
             "client": client,
             "role": role,
             "name": self._start.name,
+            "set": self._set,
             "model": self._start.model,
             "sample_rate": self._rate,
             "loop_beats": self._start.loop_beats,
@@ -116,6 +119,7 @@ class Projection:
             "type": "landing", "path": landing.path, "value": value, "moved": landing.moved, "source": source,
             **self._landing(landing),
         }  # fmt: skip
+        self._landings.pop(landing.path, None)
         if landing.seconds > 0.1 and len(self._landings) < _MOST_LANDINGS:
             self._landings[landing.path] = message
         return message

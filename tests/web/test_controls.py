@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiohttp import WSMsgType
@@ -12,6 +13,8 @@ from riffengine.performance.command import Landing
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.web.messages import Changes, Promised
 from riffengine.web.options import Role, WebLimits, WebOptions
+from riffengine.web.process import WebStart
+from riffengine.web.projection import Projection
 from tests.web.site import run, site, until
 
 TOKENS = tuple((str(role), f"{role}-token-0123456789") for role in Role)
@@ -35,6 +38,24 @@ def test_the_welcome_holds_the_tree_and_every_value() -> None:
             assert (alpha["low"], alpha["high"], alpha["class"], alpha["deck"]) == (0, 1, "morph", "a")
 
     run(body)
+
+
+def test_every_set_has_a_mark_of_its_own_and_a_new_server_of_the_same_set_has_the_same() -> None:
+    start = WebStart(WebOptions(), "tap-1", "test", "bundled", 8, ())
+    marks = [Projection(each, 44100).welcome("", "", ())["set"] for each in (start, start, replace(start, tap="tap-2"))]
+    assert marks[0] == marks[1] != marks[2]
+
+
+def test_a_landing_that_moves_is_kept_as_it_is_now_however_many_there_are() -> None:
+    projection = Projection(WebStart(WebOptions(), "tap", "test", "bundled", 8, ()), 44100)
+    for number in range(70):
+        projection.handle(Promised(Landing(f"deck/a/{number}", 16.0, 4.0), 1, "osc"))
+    projection.handle(LandingMoved(Moment(0, 0, 0, 120), Landing("deck/a/3", 32.0, 8.0, True), "osc"))
+    projection.handle(Promised(Landing("deck/a/4", 8.0, 0.0), 1, "osc"))  # now
+    landings = {landing["path"]: landing["beat"] for landing in projection.welcome("", "", ())["landings"]}
+    assert landings["deck/a/3"] == 32.0
+    assert "deck/a/4" not in landings
+    assert len(landings) == 63
 
 
 def test_a_command_is_answered_with_its_landing_and_all_pages_see_it() -> None:

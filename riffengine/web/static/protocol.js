@@ -24,7 +24,7 @@
  * @typedef {{type: "suggestions", id: number, words: string[], unknown: {word: string, close: string[]}[]}} Suggestions
  * @typedef {{type: "pong", id: number, frame: number, rate: number}} Pong
  * @typedef {{type: "welcome", protocol: number, version: string, client: string, role: "performer"|"guest"|"listener",
- *   name: string, model: string, sample_rate: number, loop_beats: number, codecs: string[], guest: string[],
+ *   name: string, set: string, model: string, sample_rate: number, loop_beats: number, codecs: string[], guest: string[],
  *   schema: Parameter[], values: Record<string, Value>, landings: Promised[], figures: Figures, grid: Grid}} Welcome
  * @typedef {{type: "shared", id: number, text: string, notes: string[]}} Shared
  * @typedef {{type: "opened", id: number, ok: true, set: number, same: boolean, notes: string[]}} Opened
