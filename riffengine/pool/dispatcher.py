@@ -8,7 +8,6 @@ finished loops; of what nobody waits for, the client that has used least is serv
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from riffengine.pool.figures import PoolCounts, RenderSeconds
@@ -26,9 +25,10 @@ from riffengine.pool.jobs import (
     Stop,
     Work,
 )
+from riffengine.pool.kinds import NumericKinds
+from riffengine.pool.shares import Shares
 
 _DONE_KEPT = 256  # finished works whose second answers are compared with the first
-_OVER_SHARE = 1.2  # of the mean use of those who wait: whoever has used more comes after them
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,8 @@ class Dispatcher:
         self._works: dict[tuple[str, str], Work] = {}
         self._by_order: dict[tuple[str, int], Work] = {}
         self._attempts: dict[int, Attempt] = {}
-        self._kinds: dict[
-            tuple[str, bool], str
-        ] = {}  # numeric kind by client, and whether it reads files of this machine
-        self._use: dict[str, tuple[float, float]] = {}  # seat seconds by client, and when they were counted
+        self._kinds = NumericKinds(self._members)
+        self._shares = Shares(self._policy.use_half_life_seconds)
         self._done: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._next_attempt = 1
         self._next_work = 1
@@ -83,17 +81,16 @@ class Dispatcher:
 
     def seats_of(self, client: str) -> int:
         """Seats of the numeric kind of ``client``; of the kind it would get where it has none yet."""
-        kind = self._kind_of(client)
+        kind = self._kinds.of(client)
         return sum(m.seats for m in self._members.values() if m.kind == kind and not m.silent and not m.ending)
 
     def kind_of(self, client: str, local: bool = False) -> str:
         """The numeric kind in which the loops of ``client`` are made; ``local``: those that read a file."""
-        return self._kind_of(client, local)
+        return self._kinds.of(client, local)
 
     def use_of(self, client: str, now: float) -> float:
         """Seat seconds that ``client`` has used of late; halved every half minute."""
-        used, counted = self._use.get(client, (0.0, now))
-        return float(used * 0.5 ** ((now - counted) / self._policy.use_half_life_seconds))
+        return self._shares.of(client, now)
 
     # --- members -----------------------------------------------------------------------------------------------------
 
@@ -156,9 +153,8 @@ class Dispatcher:
             work = self._by_order.pop((name, job))
             del work.orders[name, job]
             actions += self._stop_if_unwanted(work, now)
-        for local in (False, True):
-            self._kinds.pop((client, local), None)
-        self._use.pop(client, None)
+        self._kinds.forget(client)
+        self._shares.forget(client)
         return [*actions, *self._assign(now)]
 
     def holds(self, client: str, job: int) -> bool:
@@ -183,8 +179,7 @@ class Dispatcher:
         self.counts.delivered += 1
         self.seconds.learn(work.request.steps, now - attempt.began)
         for client in {order.client for order in work.orders.values()}:
-            share = (now - attempt.began) / len(work.orders)
-            self._use[client] = (self.use_of(client, now) + share, now)
+            self._shares.add(client, (now - attempt.began) / len(work.orders), now)
         self._done[work.key] = fingerprint
         while len(self._done) > _DONE_KEPT:
             self._done.popitem(last=False)
@@ -238,33 +233,17 @@ class Dispatcher:
         actions: list[PoolAction] = []
         open_works = [work for work in self._works.values() if work.orders]
         waiting = [work for work in open_works if not _live(work)]
-        for work in self._in_order(waiting, now):
+        for work in self._shares.in_order(waiting, now):
             member = self._choose(work)
             if member is not None:
                 self.counts.retries += bool(work.attempts or work.losses or work.failed_at)
                 actions.append(self._begin(work, member, now))
-        for work in self._in_order((w for w in open_works if self._is_slow(w, now)), now):
+        for work in self._shares.in_order((w for w in open_works if self._is_slow(w, now)), now):
             member = self._choose(work)
             if member is not None:
                 self.counts.hedges += 1
                 actions.append(self._begin(work, member, now, hedge=True))
         return actions
-
-    def _in_order(self, works: Iterable[Work], now: float) -> list[Work]:
-        works = list(works)
-        if len(works) < 2:
-            return works
-        uses = {client: self.use_of(client, now) for work in works for client, _ in work.orders}
-        mean = sum(uses.values()) / len(uses)
-
-        def urgency(work: Work) -> tuple[float, ...]:
-            use = min(uses[client] for client, _ in work.orders)
-            deadline, steps = work.deadline, float(work.request.steps)
-            if deadline is not None:
-                return (0.0, float(use > _OVER_SHARE * mean), deadline, steps, use, work.number)
-            return (1.0, steps, use, work.number)
-
-        return sorted(works, key=urgency)
 
     def _able(self, work: Work) -> list[Member]:
         """The members that may render ``work`` and do not yet."""
@@ -346,12 +325,12 @@ class Dispatcher:
         refused = [Refused(order.client, order.job, reason, hopeless) for order in work.orders.values()]
         return [*refused, *self._close(work, now)]
 
-    # --- numeric kinds -----------------------------------------------------------------------------------------------
+    # --- placing ------------------------------------------------------------------------------------------------------
 
     def _place(self, order: Order) -> None:
+        """Have ``order`` wait for its loop, in the numeric kind of its client."""
         canonical = order.request.canonical()
-        key = (self._kind_of(order.client, order.local), repr(canonical))
-        self._kinds[order.client, order.local] = key[0]
+        key = (self._kinds.keep(order.client, order.local), repr(canonical))
         work = self._works.get(key)
         if work is None:
             work = self._works[key] = Work(key, order.request, self._next_work)
@@ -361,27 +340,9 @@ class Dispatcher:
         work.orders[order.client, order.job] = order
         self._by_order[order.client, order.job] = work
 
-    def _kind_of(self, client: str, local: bool = False) -> str:
-        """The kind of ``client``, or the one with the most room: it keeps it as long as there is a member of it.
-
-        What reads a file of this machine has a kind of its own: all loops of a bank read it, or none.
-        """
-        known = self._kinds.get((client, local))
-        if known is not None:
-            return known
-        room: dict[str, float] = {}
-        for member in self._members.values():
-            if member.local or not local:
-                room[member.kind] = room.get(member.kind, 0.0) + member.free + member.seats / 1024
-        return max(sorted(room), key=lambda kind: room[kind], default="")
-
     def _rebind_clients(self) -> None:
         """Give clients another kind where no member of theirs is left."""
-        for (client, local), kind in list(self._kinds.items()):
-            there = {member.kind for member in self._members.values() if member.local or not local}
-            if kind in there or not there:
-                continue
-            del self._kinds[client, local]
+        for client, local in self._kinds.give_up():
             self.counts.kind_changes += 1
             for order in [work.orders[key] for key, work in self._by_order.items() if key[0] == client]:
                 if order.local == local:
@@ -390,7 +351,7 @@ class Dispatcher:
                     if not work.orders:
                         self._works.pop(work.key, None)
                     self._place(order)
-            self._kinds.setdefault((client, local), self._kind_of(client, local))
+            self._kinds.keep(client, local)
 
 
 def _live(work: Work) -> bool:
