@@ -35,6 +35,7 @@ _DONE_KEPT = 256  # finished works whose second answers are compared with the fi
 class PoolPolicy:
     """The figures the dispatcher works by. Seconds are the pool's time."""
 
+    sign_seconds: float = 1.0  # between two signs that a loop waits
     silent_seconds: float = 4.0  # a member at work reports every second; this long without a word, it gets no more
     end_seconds: float = 20.0  # this long without a word or an answer to a stop, it is ended
     tries: int = 3  # members that may fail with one loop before the client is told
@@ -77,7 +78,7 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """Loops that nobody renders yet."""
-        return sum(1 for work in self._works.values() if not _live(work))
+        return sum(1 for work in self._works.values() if not work.live)
 
     def seats_of(self, client: str) -> int:
         """Seats of the numeric kind of ``client``; of the kind it would get where it has none yet."""
@@ -118,17 +119,31 @@ class Dispatcher:
         actions = [action for work in list(self._works.values()) for action in self._refuse_if_vain(work, now)]
         return [*actions, *self._assign(now)]
 
-    def sign(self, name: str, number: int, worked_seconds: float, steps: int, now: float) -> list[PoolAction]:
-        """A sign of life of an attempt."""
+    def sign(
+        self, name: str, number: int, worked_seconds: float, steps: int, now: float, queued: bool = False
+    ) -> list[PoolAction]:
+        """A sign of life of an attempt; ``queued``: it waits at a member that is a pool itself."""
         attempt = self._attempts.get(number)
         if attempt is None or attempt.member.name != name:
             return []
         attempt.sign, attempt.worked_seconds, attempt.steps = now, worked_seconds, max(attempt.steps, steps)
+        attempt.queued = queued
         attempt.member.silent = False
-        work = attempt.work
+        return self._progress(attempt.work, all(each.queued for each in attempt.work.attempts.values()))
+
+    def heard(self, name: str, now: float) -> None:
+        """Something has come from ``name``: signs of life may wait behind it."""
+        member = self._members.get(name)
+        if member is not None:
+            member.silent = False
+            for attempt in member.attempts.values():
+                attempt.sign = now
+
+    @staticmethod
+    def _progress(work: Work, queued: bool) -> list[PoolAction]:
         worked = sum(each.worked_seconds for each in work.attempts.values())
         most = max((each.steps for each in work.attempts.values()), default=0)
-        return [Progress(order.client, order.job, worked, most) for order in work.orders.values()]
+        return [Progress(order.client, order.job, worked, most, queued) for order in work.orders.values()]
 
     # --- orders ------------------------------------------------------------------------------------------------------
 
@@ -221,7 +236,16 @@ class Dispatcher:
             if max(quiet, unanswered) > policy.end_seconds and not member.ending:
                 member.ending = True
                 actions.append(EndMember(member.name, f"has not answered for {max(quiet, unanswered):.0f} s"))
-        return [*actions, *self._assign(now)]
+        return [*actions, *self._assign(now), *self._tell_waiting(now)]
+
+    def _tell_waiting(self, now: float) -> list[PoolAction]:
+        """Say of what nobody renders that it waits: whoever ordered it would take the pool for hung."""
+        told: list[PoolAction] = []
+        for work in self._works.values():
+            if not work.live and now - work.told_waiting >= self._policy.sign_seconds:
+                work.told_waiting = now
+                told += self._progress(work, queued=True)
+        return told
 
     # --- assigning ---------------------------------------------------------------------------------------------------
 
@@ -232,7 +256,7 @@ class Dispatcher:
             return []
         actions: list[PoolAction] = []
         open_works = [work for work in self._works.values() if work.orders]
-        waiting = [work for work in open_works if not _live(work)]
+        waiting = [work for work in open_works if not work.live]
         for work in self._shares.in_order(waiting, now):
             member = self._choose(work)
             if member is not None:
@@ -352,7 +376,3 @@ class Dispatcher:
                         self._works.pop(work.key, None)
                     self._place(order)
             self._kinds.keep(client, local)
-
-
-def _live(work: Work) -> bool:
-    return any(attempt.live for attempt in work.attempts.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -64,6 +65,7 @@ class Attempt:
     stopped: float | None = None  # when its end was asked for
     steps: int = 0
     worked_seconds: float = 0.0
+    queued: bool = False  # it waits at a member that is a pool itself
 
     @property
     def live(self) -> bool:
@@ -83,6 +85,12 @@ class Work:
     failed_at: set[str] = field(default_factory=set)  # members that failed with it
     losses: int = 0  # members that died with it
     failure: str = ""
+    told_waiting: float = -math.inf  # when its clients heard last that it waits
+
+    @property
+    def live(self) -> bool:
+        """Whether a member renders it whose result may still come in time."""
+        return any(attempt.live for attempt in self.attempts.values())
 
     @property
     def deadline(self) -> float | None:
@@ -158,12 +166,16 @@ class Refused:
 
 @dataclass(frozen=True)
 class Progress:
-    """``job`` of ``client`` is being rendered: processor seconds of all its attempts, and the most steps of any."""
+    """``job`` of ``client`` is being rendered: processor seconds of all its attempts, and the most steps of any.
+
+    ``queued``: nobody has begun it; it waits for a seat.
+    """
 
     client: str
     job: int
     worked_seconds: float
     steps: int
+    queued: bool = False
 
 
 PoolAction = Begin | Stop | EndMember | HandOver | Dropped | Refused | Progress

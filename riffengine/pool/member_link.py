@@ -46,8 +46,11 @@ class MemberEvents(Protocol):
     def unusable(self, link: MemberLink, reason: str) -> None:
         """It says that it cannot load its model."""
 
-    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int) -> None:
-        """A sign of life while it renders."""
+    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int, queued: bool = False) -> None:
+        """A sign of life while it renders; ``queued``: while the attempt waits at a member that is a pool itself."""
+
+    def heard(self, link: MemberLink) -> None:
+        """Something has come from it, such as a part of a loop: it is there, however long the rest takes."""
 
     def finished(self, link: MemberLink, attempt: int, loop: FinishedLoop) -> None:
         """The loop is there."""

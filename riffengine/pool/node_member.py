@@ -138,5 +138,5 @@ class NodeMember:
                 events.failed(self, job, reason, hopeless)
             case Cancelled(job):
                 events.dropped(self, job)
-            case Alive(job, worked_seconds, steps):
-                events.alive(self, job, worked_seconds, steps)
+            case Alive(job, worked_seconds, steps, queued):
+                events.alive(self, job, worked_seconds, steps, queued)

@@ -110,9 +110,9 @@ class NodeClient:
         self._jobs.discard(job)
         self._send(Cancelled(job))
 
-    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
-        """A member works on it."""
-        self._send(Alive(job, worked_seconds, steps))
+    def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
+        """A member works on it, or it waits for one."""
+        self._send(Alive(job, worked_seconds, steps, queued))
 
     def report(self, report: PoolReport) -> None:
         """Not sent: the figures of a node are its own."""

@@ -66,9 +66,9 @@ class PipeClient:
         """Its slot is not written any more."""
         self._send(Cancelled(job))
 
-    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
-        """A member works on it."""
-        self._send(Alive(job, worked_seconds, steps))
+    def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
+        """A member works on it, or it waits for one."""
+        self._send(Alive(job, worked_seconds, steps, queued))
 
     def report(self, report: PoolReport) -> None:
         """The figures of the pool."""

@@ -54,8 +54,8 @@ class PoolClient(Protocol):
     def dropped(self, job: int) -> None:
         """``job`` ended as it was asked to."""
 
-    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
-        """``job`` is being rendered."""
+    def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
+        """``job`` is being rendered, or ``queued``."""
 
     def report(self, report: PoolReport) -> None:
         """How the pool stands."""
@@ -253,9 +253,13 @@ class RendererPool:
         else:
             self._say(f"{link.name}: {reason}")
 
-    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int) -> None:
+    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int, queued: bool = False) -> None:
         """A sign of life."""
-        self._carry_out(self.dispatcher.sign(link.name, attempt, worked_seconds, steps, self._now()))
+        self._carry_out(self.dispatcher.sign(link.name, attempt, worked_seconds, steps, self._now(), queued))
+
+    def heard(self, link: MemberLink) -> None:
+        """Something has come from a member."""
+        self.dispatcher.heard(link.name, self._now())
 
     def finished(self, link: MemberLink, attempt: int, loop: FinishedLoop) -> None:
         """A loop is there: hand it to everyone who wants it, and keep it."""
@@ -302,7 +306,8 @@ class RendererPool:
                     self._say(f"{action.member} {action.reason}; it is ended and started again")
                     self._links[action.member].end()
                 case Progress():
-                    self._clients[action.client].alive(action.job, action.worked_seconds, action.steps)
+                    client = self._clients[action.client]
+                    client.alive(action.job, action.worked_seconds, action.steps, action.queued)
                 case Dropped():
                     self._waiting.pop((action.client, action.job), None)
                     self._clients[action.client].dropped(action.job)

@@ -99,7 +99,9 @@ def parse_answer(text: str) -> FromNode:
                 return Cancelled(_whole(facts["job"], 2**53))
             case "Alive":
                 worked = float(facts["worked_seconds"])
-                return Alive(_whole(facts["job"], 2**53), worked, _whole(facts["steps"], 2**31))
+                return Alive(
+                    _whole(facts["job"], 2**53), worked, _whole(facts["steps"], 2**31), facts["queued"] is True
+                )
             case other:
                 raise ValueError(f"the type {str(other)[:40]!r} is unknown")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -142,11 +142,15 @@ class Failed:
 
 @dataclass(frozen=True)
 class Alive:
-    """``job`` is being rendered: the processor seconds that it has taken so far, and how many of its steps are done."""
+    """``job`` is being rendered: the processor seconds that it has taken so far, and how many of its steps are done.
+
+    ``queued``: it waits for a seat of a pool, which watches over its renderers itself.
+    """
 
     job: int
     worked_seconds: float
     steps: int
+    queued: bool = False
 
 
 ToRenderer = Render | Cancel | Shutdown

@@ -155,7 +155,10 @@ class RenderJobs:
         job = self.jobs.get(sign.job)
         if job is None:
             return
-        if sign.steps > job.steps:
+        if sign.queued:  # it hangs nowhere: its time begins when it is rendered
+            job.works_frame = job.step_frame = frame
+            job.step_worked_seconds = sign.worked_seconds
+        elif sign.steps > job.steps:
             job.steps, job.step_frame, job.step_worked_seconds = sign.steps, frame, sign.worked_seconds
             job.works_frame = frame
         elif sign.worked_seconds - job.worked_seconds >= _WORKS_SECONDS:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from riffengine.pool.dispatcher import Dispatcher, PoolPolicy
-from riffengine.pool.jobs import Begin, Dropped, EndMember, HandOver, Order, PoolAction, Refused, Stop
+from riffengine.pool.jobs import Begin, Dropped, EndMember, HandOver, Order, PoolAction, Progress, Refused, Stop
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 
 
@@ -193,6 +193,42 @@ def test_what_reads_a_file_of_this_machine_stays_here() -> None:
     dispatcher.member_ready("here", 1, "cpu", True, 0.0)
     assert begins(dispatcher.order(order(1, local=True), 0.0))[0].member == "here"
     assert begins(dispatcher.order(order(2, local=True), 0.0)) == []
+
+
+def progress(actions: list[PoolAction]) -> list[Progress]:
+    return [action for action in actions if isinstance(action, Progress)]
+
+
+def test_what_waits_for_a_seat_says_so_every_second() -> None:
+    dispatcher = pool_of("m1")
+    (begin,) = begins(dispatcher.order(order(1), 0.0))
+    dispatcher.order(order(2), 0.0)
+    told = []
+    for tenth in range(1, 31):
+        told += progress(dispatcher.tick(tenth / 10))
+        dispatcher.sign("m1", begin.attempt, tenth / 10, 1, tenth / 10)
+    assert told == [Progress("a", 2, 0.0, 0, queued=True)] * 3
+    dispatcher.delivered("m1", begin.attempt, "x", 3.1)
+    assert progress(dispatcher.tick(5.0)) == []
+
+
+def test_what_waits_at_a_member_that_is_a_pool_itself_is_told_as_waiting() -> None:
+    dispatcher = pool_of("node", "m2")
+    (begin,) = begins(dispatcher.order(order(1), 0.0))
+    assert dispatcher.sign(begin.member, begin.attempt, 0.0, 0, 1.0, queued=True) == [
+        Progress("a", 1, 0.0, 0, queued=True)
+    ]
+    assert dispatcher.sign(begin.member, begin.attempt, 0.5, 2, 2.0) == [Progress("a", 1, 0.5, 2)]
+
+
+def test_a_member_from_which_parts_of_a_loop_come_is_not_silent() -> None:
+    dispatcher = pool_of("node", "m2")
+    (begin,) = begins(dispatcher.order(order(1), 0.0))
+    for now in range(1, 60):
+        dispatcher.heard(begin.member, float(now))
+        assert dispatcher.tick(float(now)) == []
+    assert HandOver("a", 1) in dispatcher.delivered(begin.member, begin.attempt, "x", 60.0)
+    assert dispatcher.counts.silences == 0
 
 
 def test_equal_loops_of_two_sets_are_rendered_once() -> None:

@@ -81,8 +81,8 @@ class Listener:
     def dropped(self, job: int) -> None:
         self.tell(Cancelled(job))
 
-    def alive(self, job: int, worked_seconds: float, steps: int) -> None:
-        return
+    def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
+        self.tell(Alive(job, worked_seconds, steps, queued))
 
     def report(self, report: PoolReport) -> None:
         return
@@ -151,6 +151,20 @@ def test_a_node_renders_what_a_member_here_renders_and_is_connected_again_when_i
     run(scenario, "scripted?ms=50")
 
 
+def test_a_loop_that_waits_at_a_node_is_told_as_waiting_not_as_lost() -> None:
+    async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
+        here = Listener()
+        here.name = "here"
+        theirs.join(here)
+        theirs.order("here", Render(1, request(1), 0))
+        await here.until(lambda told: theirs.report().busy == 1)
+        ours.order("engine", Render(2, request(2), 0))
+        await listener.until(lambda told: any(isinstance(m, Alive) and m.job == 2 and m.queued for m in told))
+        await listener.until(lambda told: 2 in listener.loops())
+
+    run(scenario, "scripted?ms=3000")
+
+
 def test_a_node_that_sends_too_much_is_left_and_what_it_had_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_member, "MOST_LOOP_BYTES", 2000)
 
@@ -213,6 +227,7 @@ def test_every_message_comes_back_as_it_was_and_anything_else_is_a_control_error
         Failed(2, "no", True),
         Cancelled(3),
         Alive(4, 0.5, 2),
+        Alive(5, 0.0, 0, queued=True),
     ):
         assert parse_answer(answer_text(answer)) == answer
     samples = np.random.default_rng(1).standard_normal((1, 100, 2)).astype(np.float32)

@@ -104,12 +104,12 @@ class Starved:
         self.job = self.sim.running.job
         self.worked_seconds, self.steps = 0.0, 0
 
-    def goes_on(self, seconds, share, steps_a_second=0.0):
-        """It has ``share`` of a processor."""
+    def goes_on(self, seconds, share, steps_a_second=0.0, queued=False):
+        """It has ``share`` of a processor, or is ``queued``."""
         for _ in range(seconds):
             self.sim.run_to(self.sim.frame + 1000)
             self.worked_seconds, self.steps = self.worked_seconds + share, self.steps + steps_a_second
-            sign = Alive(self.job, self.worked_seconds, int(self.steps))
+            sign = Alive(self.job, self.worked_seconds, int(self.steps), queued)
             self.sim.do(self.sim.conductor.renderer_alive(self.sim.frame, sign))
 
     @property
@@ -142,6 +142,15 @@ def test_a_renderer_that_comes_a_step_further_is_never_ended():
     assert starved.ended == []
     starved.goes_on(60, share=1.0)
     assert len(starved.ended) == 1
+
+
+def test_the_time_in_which_a_job_waits_for_a_seat_of_a_pool_is_no_hanging():
+    starved = Starved()
+    starved.goes_on(300, share=0.0, queued=True)
+    starved.goes_on(19, share=0.0)
+    assert starved.ended == []
+    starved.goes_on(60, share=0.0)
+    assert starved.ended == [20000 + 300_000 + 20_000]
 
 
 def test_a_sign_of_life_from_a_job_that_is_done_changes_nothing():
