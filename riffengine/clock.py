@@ -25,6 +25,27 @@ class SystemClock:
         return time.time_ns() / 1e9
 
 
+class AwakeClock:
+    """``clock`` without the time in which its reader stood still: a suspended machine, a stopped process.
+
+    At most ``LONGEST_LOOK_NS`` pass between two readings, so it must be read more often than that. Afterwards nobody
+    takes the processes that stood still as well for hung.
+    """
+
+    LONGEST_LOOK_NS = 1_000_000_000
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._read_ns = self._now_ns = clock.now_ns()
+
+    def now_ns(self) -> int:
+        """Nanoseconds; never decreases."""
+        read_ns = self._clock.now_ns()
+        self._now_ns += min(read_ns - self._read_ns, self.LONGEST_LOOK_NS)
+        self._read_ns = read_ns
+        return self._now_ns
+
+
 class VirtualClock:
     """A clock that only moves when told to, for tests and simulations."""
 

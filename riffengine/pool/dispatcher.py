@@ -96,9 +96,16 @@ class Dispatcher:
     # --- members -----------------------------------------------------------------------------------------------------
 
     def member_ready(self, name: str, seats: int, kind: str, local: bool, now: float) -> list[PoolAction]:
-        """``name`` has loaded its model and renders ``seats`` jobs at a time."""
+        """``name`` has loaded its model and renders ``seats`` jobs at a time.
+
+        A node says so again when all its renderers were away for a while; what it was given before goes on.
+        """
+        known = self._members.get(name)
+        if known is not None and known.kind == kind:
+            return self.member_seats(name, seats, now)
+        lost = [] if known is None else self.member_lost(name, now)
         self._members[name] = Member(name, seats, kind, local)
-        return self._assign(now)
+        return [*lost, *self._assign(now)]
 
     def member_seats(self, name: str, seats: int, now: float) -> list[PoolAction]:
         """``name`` renders another number of jobs at a time; what it has begun goes on."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from riffengine.clock import Clock
+from riffengine.clock import AwakeClock, Clock
 from riffengine.errors import AudioFileError
 from riffengine.pool.caches import LoopCaches
 from riffengine.pool.content_key import content_key
@@ -28,6 +28,7 @@ from riffengine.pool.jobs import (
     Stop,
 )
 from riffengine.pool.member_link import MemberLink
+from riffengine.pool.pool_model import PoolModel
 from riffengine.processes.render_messages import PoolReport, Ready, Render
 
 TICK_SECONDS = 0.1
@@ -70,15 +71,18 @@ class _Waiting:
 
 
 class RendererPool:
-    """One pool. ``links`` are added by ``add`` before ``start``; ``clock`` tells the pool's time."""
+    """One pool. ``links`` are added by ``add`` before ``start``; ``clock`` tells the pool's time.
+
+    That stands still while this process does: a set that was stopped and goes on must not take its members for hung.
+    """
 
     def __init__(self, caches: LoopCaches, clock: Clock, policy: PoolPolicy | None = None) -> None:
         self.dispatcher = Dispatcher(policy)
-        self._caches, self._clock = caches, clock
+        self._caches, self._clock = caches, AwakeClock(clock)
         self._links: dict[str, MemberLink] = {}
         self._kinds: dict[str, str] = {}  # of members that are ready
         self._unusable: set[str] = set()  # members that could not load their model
-        self._face: Ready | None = None  # what the first member said of its model
+        self._model = PoolModel()
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], _Waiting] = {}
@@ -131,7 +135,7 @@ class RendererPool:
     def join(self, client: PoolClient) -> None:
         """Work for ``client``; it is told ``ready`` as soon as a member is."""
         self._clients[client.name] = client
-        if self._face is not None and self._kinds:
+        if self._kinds:
             self._tell_ready(client)
 
     def leave(self, name: str) -> None:
@@ -203,7 +207,7 @@ class RendererPool:
         self._clients[client].finished(self._waiting.pop((client, job)).render, loop)
 
     def _key(self, client: str, waiting: _Waiting, kind: str | None = None) -> str:
-        weights = self._face.weights_digest if self._face is not None else ""
+        weights = self._model.face.weights_digest if self._model.face is not None else ""
         kind = self.dispatcher.kind_of(client, bool(waiting.render.request.init)) if kind is None else kind
         return content_key(waiting.render.request, weights, kind, waiting.contents)
 
@@ -211,24 +215,34 @@ class RendererPool:
 
     def ready(self, link: MemberLink, ready: Ready) -> None:
         """A member takes jobs, if it plays what the others do."""
-        face = self._face
-        if face is None:
-            self._face = face = ready
-        if (ready.weights_digest, ready.stems, ready.channels) != (face.weights_digest, face.stems, face.channels):
-            reason = (
-                f"{link.name} plays {ready.model} with other weights ({ready.weights_digest or 'unknown'}, not "
-                f"{face.weights_digest or 'unknown'}) and is left out; give it the same model"
-            )
-            self._say(reason)
+        before, others = self._model.face, self._kinds.keys() - {link.name}
+        plays, remark = self._model.judge(link.name, ready, others)
+        if remark:
+            self._say(remark)
+        if not plays or remark:  # a node may come to other weights within one connection
+            self._withdraw(link)
+        if not plays:
             return
-        self._kinds[link.name] = ready.kind
-        self._unusable.discard(link.name)
-        first = len(self._kinds) == 1
-        self._carry_out(self.dispatcher.member_ready(link.name, ready.seats, ready.kind, link.local, self._now()))
+        admitted = {link.name: ready}
+        if before is not self._model.face:
+            left_out = dict(self._model.left_out)
+            admitted |= {name: left_out[name] for name in self._model.welcome()}
+        first = not self._kinds
+        for name, told in admitted.items():
+            self._kinds[name] = told.kind
+            self._unusable.discard(name)
+            local = self._links[name].local
+            self._carry_out(self.dispatcher.member_ready(name, told.seats, told.kind, local, self._now()))
         for client in self._clients.values():
             if first or client.name not in self._told_seats:
                 self._tell_ready(client)
         self._tell_seats(f"{link.name} is ready")
+
+    def _withdraw(self, link: MemberLink) -> bool:
+        """Count on a member no more; whether it was counted on."""
+        was_ready = self._kinds.pop(link.name, None) is not None
+        self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
+        return was_ready
 
     def seats(self, link: MemberLink, seats: int) -> None:
         """A node has more renderers than before, or fewer."""
@@ -237,17 +251,16 @@ class RendererPool:
 
     def lost(self, link: MemberLink, reason: str) -> None:
         """A member has ended; what it rendered is rendered elsewhere."""
-        was_ready = self._kinds.pop(link.name, None) is not None
-        if not was_ready and not link.local:
-            self._say(f"{link.name} {reason}; it is tried again")
-        self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
-        if was_ready:
+        self._model.gone(link.name)
+        if self._withdraw(link):
             self._tell_seats(f"{link.name} {reason}")
+        elif not link.local:
+            self._say(f"{link.name} {reason}; it is tried again")
 
     def unusable(self, link: MemberLink, reason: str) -> None:
         """A member cannot load its model; where none ever could, the clients are told as of a single renderer."""
         self._unusable.add(link.name)
-        if self._face is None and self._unusable >= set(self._links):
+        if self._model.face is None and self._unusable >= set(self._links):
             for client in self._clients.values():
                 client.failed(-1, reason, hopeless=False)
         else:
@@ -287,6 +300,10 @@ class RendererPool:
 
     def _on_tick(self) -> None:
         self._tick = asyncio.get_running_loop().call_later(TICK_SECONDS, self._on_tick)
+        self.tick()
+
+    def tick(self) -> None:
+        """Time has passed; called ten times a second after ``start``."""
         self._carry_out(self.dispatcher.tick(self._now()))
         self._tell_seats("")
         report = self.report()
@@ -318,10 +335,10 @@ class RendererPool:
                     raise AssertionError("only a finished loop is handed over")
 
     def _tell_ready(self, client: PoolClient) -> None:
-        assert self._face is not None
+        assert self._model.face is not None
         seats = max(1, self.dispatcher.seats_of(client.name))
         self._told_seats[client.name] = seats
-        client.ready(replace(self._face, seats=seats, kind=self.dispatcher.kind_of(client.name)))
+        client.ready(replace(self._model.face, seats=seats, kind=self.dispatcher.kind_of(client.name)))
 
     def _tell_seats(self, reason: str) -> None:
         for name, told in self._told_seats.items():

@@ -1,0 +1,218 @@
+"""A pool on simulated time, with members that do as the test says: whose weights are played, and who counts as hung."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from riffengine.clock import VirtualClock
+from riffengine.pool.caches import LoopCaches
+from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.jobs import Begin
+from riffengine.pool.renderer_pool import RendererPool
+from riffengine.processes.render_messages import Delivery, PoolReport, Ready, Render, RenderCost
+from riffengine.processes.render_request import MorphEnd, RenderRequest
+
+READY = Ready("bundled", ("mix",), 1, ("techno",), 1.0, "weights-1", 1, "cpu")
+OTHER = replace(READY, weights_digest="weights-2")
+
+
+@dataclass
+class Link:
+    """A member of which the test says what it does."""
+
+    name: str
+    local: bool = False
+    begun: list[Begin] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    ended: int = 0
+
+    def start(self) -> None:
+        return
+
+    def begin(self, begin: Begin) -> None:
+        self.begun.append(begin)
+
+    def drop(self, attempt: int) -> None:
+        self.dropped.append(attempt)
+
+    def end(self) -> None:
+        self.ended += 1
+
+    async def close(self) -> None:
+        return
+
+
+@dataclass
+class Client:
+    """A client that keeps what it is told."""
+
+    name: str = "engine"
+    readies: list[Ready] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    loops: dict[int, FinishedLoop] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+    signs: list[tuple[int, bool]] = field(default_factory=list)
+
+    def ready(self, ready: Ready) -> None:
+        self.readies.append(ready)
+
+    def seats(self, seats: int, reason: str) -> None:
+        self.remarks.append(reason)
+
+    def finished(self, render: Render, loop: FinishedLoop) -> None:
+        self.loops[render.job] = loop
+
+    def failed(self, job: int, reason: str, hopeless: bool) -> None:
+        self.failures[job] = reason
+
+    def dropped(self, job: int) -> None:
+        return
+
+    def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
+        self.signs.append((job, queued))
+
+    def report(self, report: PoolReport) -> None:
+        return
+
+
+class Simulation:
+    """A pool with members ``names`` and one client."""
+
+    def __init__(self, *names: str) -> None:
+        self.clock, self.client = VirtualClock(), Client()
+        self.pool = RendererPool(LoopCaches(10_000_000), self.clock)
+        self.links = {name: Link(name) for name in names}
+        for link in self.links.values():
+            self.pool.add(link)
+        self.pool.join(self.client)
+
+    def ready(self, name: str, ready: Ready = READY) -> None:
+        self.pool.ready(self.links[name], ready)
+
+    def lose(self, *names: str) -> None:
+        for name in names:
+            self.pool.lost(self.links[name], "ended")
+
+    def order(self, job: int) -> None:
+        end = MorphEnd("techno", job)
+        self.pool.order("engine", Render(job, RenderRequest(end, end), 0))
+
+    def deliver(self, name: str) -> None:
+        """The last that ``name`` has begun is finished; the loudness says by whom."""
+        begin = self.links[name].begun[-1]
+        delivery = Delivery(begin.attempt, 0, begin.request, 4, 1, ("mix",), -14.0, 0.5, RenderCost(), (name,))
+        self.pool.finished(self.links[name], begin.attempt, FinishedLoop(delivery, np.zeros((1, 4, 1), np.float32)))
+
+    def live(self, seconds: float, *signs: str) -> None:
+        """Time passes, and ``signs`` say every tick that they work."""
+        for _ in range(round(seconds * 10)):
+            self.clock.advance_to(self.clock.now_ns() + 100_000_000)
+            for name in signs:
+                self.pool.alive(self.links[name], self.links[name].begun[-1].attempt, 0.1, 1)
+            self.pool.tick()
+
+    def stand_still(self, seconds: float) -> None:
+        self.clock.advance_to(self.clock.now_ns() + round(seconds * 1e9))
+        self.pool.tick()
+
+
+def test_a_member_with_other_weights_is_left_out_and_told() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2", OTHER)
+    assert any("m2 plays bundled with other weights (weights-2, not weights-1)" in said for said in sim.client.remarks)
+    sim.order(1)
+    sim.order(2)
+    assert len(sim.links["m1"].begun) == 1 and not sim.links["m2"].begun
+
+
+def test_one_that_was_left_out_does_not_take_over_while_the_others_start_again() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2", OTHER)
+    sim.lose("m1")
+    sim.lose("m2")
+    sim.ready("m2", OTHER)
+    sim.order(1)
+    assert not sim.links["m2"].begun
+    sim.ready("m1")
+    assert len(sim.links["m1"].begun) == 1
+    assert [ready.weights_digest for ready in sim.client.readies] == ["weights-1"] * 2
+
+
+def test_when_all_come_back_with_other_weights_these_are_played_and_told() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2")
+    sim.order(1)
+    sim.deliver("m1" if sim.links["m1"].begun else "m2")
+    sim.lose("m1", "m2")
+    sim.ready("m2", OTHER)
+    assert [ready.weights_digest for ready in sim.client.readies] == ["weights-1", "weights-2"]
+    assert any("m2 is back with other weights" in said for said in sim.client.remarks)
+    sim.order(1)  # the loop that the old weights made is not it
+    assert sim.links["m2"].begun[-1].request.start.seed == 1
+    sim.ready("m1")  # the old weights are the others now
+    assert any("m1 plays bundled with other weights (weights-1, not weights-2)" in said for said in sim.client.remarks)
+    assert sim.pool.report().members == 1
+
+
+def test_one_that_was_left_out_plays_along_as_soon_as_its_weights_are_played() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2", OTHER)
+    sim.lose("m1")
+    sim.ready("m1", OTHER)
+    assert sim.pool.report().members == 2
+    sim.order(1)
+    sim.order(2)
+    assert len(sim.links["m1"].begun) == len(sim.links["m2"].begun) == 1
+
+
+def test_other_stems_are_never_played_in_a_set_that_has_begun() -> None:
+    sim = Simulation("m1")
+    sim.ready("m1")
+    sim.lose("m1")
+    sim.ready("m1", replace(OTHER, stems=("drums", "bass")))
+    assert len(sim.client.readies) == 1 and sim.pool.report().members == 0
+
+
+def test_a_node_that_changes_its_weights_while_connected_is_judged_again() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2")
+    sim.order(1)
+    sim.order(2)
+    sim.ready("m2", OTHER)
+    assert sim.pool.report().members == 1
+    sim.deliver("m1")
+    sim.deliver("m1")
+    assert set(sim.client.loops) == {1, 2}
+
+
+def test_a_node_that_is_ready_again_keeps_what_it_was_given() -> None:
+    sim = Simulation("m1")
+    sim.ready("m1", replace(READY, seats=2))
+    sim.order(1)
+    sim.order(2)
+    sim.ready("m1", replace(READY, seats=2))
+    sim.order(3)
+    assert [begin.request.start.seed for begin in sim.links["m1"].begun] == [1, 2]
+
+
+@pytest.mark.parametrize("still_seconds", [25.0, 3600.0])
+def test_a_set_that_stood_still_does_not_take_its_members_for_hung(still_seconds: float) -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2")
+    sim.order(1)
+    sim.order(2)
+    sim.live(2.0, "m1", "m2")
+    sim.stand_still(still_seconds)
+    sim.live(2.0)
+    assert sim.pool.report().silences == 0
+    sim.live(30.0, "m1")
+    assert (sim.links["m1"].ended, sim.links["m2"].ended) == (0, 1)  # it says nothing although time passes
