@@ -19,9 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
-from prometheus_client.core import CollectorRegistry, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector
+from prometheus_client.core import Metric
 
 from riffengine.errors import ServiceError
 from riffengine.files.user_folders import user_state
@@ -29,8 +27,8 @@ from riffengine.pool.node import NodeOptions, running_node
 from riffengine.pool.node_server import NodeServer
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.service.http import MonitorServer, Response
-from riffengine.service.metrics import pool_metrics
-from riffengine.service.set_figures import memory_metric, merged
+from riffengine.service.metrics import MetricsPage, pool_metrics
+from riffengine.service.set_figures import families_of_set, memory_metric, merged
 
 _ASK_SECONDS = 2.0  # between two questions to every set
 _ASK_TIMEOUT_SECONDS = 2.0
@@ -58,7 +56,7 @@ class _Running:
     plan: SetPlan
     process: asyncio.subprocess.Process | None = None
     deaths: int = 0
-    metrics: str = ""
+    families: list[Metric] = field(default_factory=list)  # of its figures, with its label
     health: dict[str, object] = field(default_factory=dict)
     unanswered: int = 0  # questions, since its last answer
 
@@ -118,7 +116,7 @@ class ManySets:
             except (OSError, ValueError) as error:
                 self._signal(each, signal.SIGKILL)
                 end = f"could not be kept running: {error}"
-            each.metrics, each.health, each.unanswered = "", {}, 0
+            each.families, each.health, each.unanswered = [], {}, 0
             if self._ended.is_set():
                 return
             each.deaths += 1
@@ -218,54 +216,33 @@ class ManySets:
             self._not_answered(each)
             return
         try:
-            merged({each.plan.name: metrics})
-            health = dict(health)
+            families, health = families_of_set(each.plan.name, metrics), dict(health)
         except (TypeError, ValueError) as error:
             if not each.unanswered:
                 self._say(f"the figures of the set {each.plan.name} cannot be read: {error}")
             self._not_answered(each)
             return
-        each.metrics, each.health, each.unanswered = metrics, health, 0
+        each.families, each.health, each.unanswered = families, health, 0
 
     @staticmethod
     def _not_answered(each: _Running) -> None:
         each.unanswered += 1
         if each.unanswered >= _MOST_UNANSWERED:
-            each.metrics = ""
+            each.families = []
             if each.health:  # else it starts
                 problems = [f"the set has not answered {each.unanswered} questions for its health"]
                 each.health = {"state": "failing", "live": False, "ready": False, "problems": problems}
 
     def _metrics(self) -> bytes:
-        registry = CollectorRegistry()
-        registry.register(_Page(self._families()))
-        return bytes(generate_latest(registry))
-
-    def _families(self) -> list[Metric]:
-        texts = {each.plan.name: each.metrics for each in self._sets if each.metrics}
         trees = {each.plan.name: each.process.pid for each in self._sets if each.process is not None}
         own = pool_metrics(self._pool.report()) if self._pool is not None else ()
-        families = {family.name: family for family in (*merged(texts), memory_metric(trees))}
+        sets = merged(each.families for each in self._sets)
+        families = {family.name: family for family in (*sets, memory_metric(trees))}
         for family in own:
             known = families.setdefault(family.name, family)
             if known is not family:
                 known.samples += [sample._replace(labels={"set": ""}) for sample in family.samples]
-        return list(families.values())
-
-
-class _Page(Collector):
-    """Families that are there already, as a collector."""
-
-    def __init__(self, families: Sequence[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Sequence[Metric]:
-        """All of them."""
-        return self._families
-
-    def describe(self) -> Sequence[Metric]:
-        """None is known in advance."""
-        return []
+        return MetricsPage(families.values()).text()
 
 
 def plan_sets(presets: Sequence[Path], ports: Mapping[Path, Mapping[str, int]], first_http_port: int) -> list[SetPlan]:

@@ -75,6 +75,27 @@ class Metrics(Collector):
                 yield from _web(observation.web)
 
 
+class MetricsPage(Collector):
+    """Metrics that are there already, as one page."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def text(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        registry = CollectorRegistry()
+        registry.register(self)
+        return bytes(generate_latest(registry))
+
+    def describe(self) -> Iterable[Metric]:
+        """No metric is known in advance (called by the registry)."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them (called by the registry)."""
+        return self._families
+
+
 def pool_metrics(pool: PoolReport) -> Iterator[Metric]:
     """The figures of a pool of renderers."""
     yield _gauge("pool_members", "Renderers of the pool that are ready", pool.members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -13,14 +13,20 @@ from riffengine.service.metrics import PREFIX
 _LABEL = "set"
 
 
-def merged(texts: Mapping[str, str]) -> list[Metric]:
-    """The metrics in ``texts``, by the set's name in Prometheus' text format; ``ValueError`` where one is none."""
+def families_of_set(name: str, text: str) -> list[Metric]:
+    """The metrics in ``text`` (Prometheus' text format) labelled as of the set ``name``; ``ValueError``: it is none."""
+    families = list(text_string_to_metric_families(text))
+    for family in families:
+        family.samples = [sample._replace(labels={_LABEL: name, **sample.labels}) for sample in family.samples]
+    return families
+
+
+def merged(sets: Iterable[Iterable[Metric]]) -> list[Metric]:
+    """The metrics of all ``sets``, each once with the samples of all."""
     families: dict[str, Metric] = {}
-    for name, text in texts.items():
-        for family in text_string_to_metric_families(text):
-            known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
-            for sample in family.samples:
-                known.add_sample(sample.name, {_LABEL: name, **sample.labels}, sample.value)
+    for family in (family for families_of_one in sets for family in families_of_one):
+        known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+        known.samples += family.samples
     return list(families.values())
 
 

@@ -19,7 +19,7 @@ from riffengine.processes.render_messages import PoolReport
 from riffengine.service import many_sets
 from riffengine.service.many_sets import ManySets, SetPlan, plan_sets
 from riffengine.service.metrics import pool_metrics
-from riffengine.service.set_figures import merged, tree_bytes
+from riffengine.service.set_figures import families_of_set, merged, tree_bytes
 
 ONE, TWO = Path("rooms/one.yaml"), Path("rooms/two.yaml")
 
@@ -38,13 +38,13 @@ def test_every_set_gets_a_name_and_ports_of_its_own() -> None:
 
 def test_figures_of_all_sets_are_on_one_page_each_with_its_set() -> None:
     text = "# HELP riff_beat Beats\n# TYPE riff_beat gauge\nriff_beat{} %s\n# TYPE riff_n counter\nriff_n_total 2.0\n"
-    families = merged({"one": text % "1.5", "two": text % "7.0"})
+    families = merged([families_of_set("one", text % "1.5"), families_of_set("two", text % "7.0")])
     found = {(s.name, s.labels["set"]): s.value for family in families for s in family.samples}
     assert found == {
         ("riff_beat", "one"): 1.5, ("riff_beat", "two"): 7.0, ("riff_n_total", "one"): 2.0, ("riff_n_total", "two"): 2.0
     }  # fmt: skip
     with pytest.raises(ValueError, match=r".+"):
-        merged({"one": "no metric {"})
+        families_of_set("one", "no metric {")
 
 
 def test_every_figure_of_a_pool_is_a_metric() -> None:
@@ -82,6 +82,20 @@ def test_an_option_that_several_sets_are_not_given_is_refused(
     paths = [str(tmp_path / f"{name}.yaml") for name in ("one", "two")]
     assert main(["serve", "--check", *paths, *options]) == 2
     assert f"{options[0]} cannot be given with several presets" in capsys.readouterr().err
+
+
+def test_the_figures_of_a_set_are_read_once_however_often_the_page_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    families_of_set = many_sets.families_of_set
+    monkeypatch.setattr(
+        many_sets, "families_of_set", lambda name, text: (read.append(name), families_of_set(name, text))[1]
+    )
+    sets, session = _one_set([]), _Answers()
+    asked: Any = session
+    asyncio.run(sets._ask_one(asked, sets._sets[0]))
+    pages = [sets._metrics() for _ in range(3)]
+    assert read == ["one"]
+    assert pages[0] == pages[2] and b'n{set="one"} 1.0' in pages[0]
 
 
 _LONG_LINE = "print('x' * 3_000_000); print('{\"kind\": \"last\"}')"
@@ -158,6 +172,7 @@ def test_a_set_that_answers_no_longer_is_not_called_healthy(trouble: str | None)
 
     assert ask() == 200
     assert b'n{set="one"} 1.0' in sets._metrics()
+    assert sets._metrics().count(b'n{set="one"} 1.0') == 1  # also the second page of one answer
     answers.metrics = trouble
     assert [ask() for _ in range(3)] == [200, 200, 503]
     assert b"has not answered 3 questions" in sets._health().body
