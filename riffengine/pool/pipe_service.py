@@ -14,7 +14,7 @@ from riffengine.pool.local_member import LocalMember
 from riffengine.pool.node_member import NodeMember
 from riffengine.pool.options import PoolOptions
 from riffengine.pool.renderer_pool import RendererPool
-from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.loop_store import LoopStore, sweep_stale_segments
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,
@@ -83,6 +83,7 @@ async def serve_pipe(options: PoolOptions, connection: Connection) -> None:
     """Serve the engine until ``Shutdown``, or until its end of the pipe closes."""
     ended = asyncio.Event()
     renderer = options.renderer
+    sweep_stale_segments()  # those of a pool that was killed: the engine's resource tracker keeps them until it ends
     try:
         store = LoopStore.attach(renderer.store, renderer.slots, renderer.slot_floats)
         pool = RendererPool(open_caches(options), SystemClock())

@@ -14,7 +14,7 @@ import pytest
 from riffengine.pool.options import PoolOptions
 from riffengine.pool.process import PoolProcess
 from riffengine.processes.audio import Samples
-from riffengine.processes.loop_store import LoopStore
+from riffengine.processes.loop_store import SHM_FOLDER, LoopStore
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,
@@ -193,6 +193,19 @@ def test_what_no_member_can_render_is_told_and_a_cancelled_job_is_answered(pool_
     pool.process.send(Cancel(3))
     assert pool.answers(3)[3] == Cancelled(3)
     assert not [message for message in pool.said if isinstance(message, Alive) and message.job == 3]
+
+
+def test_a_pool_that_was_killed_leaves_no_shared_memory_to_the_next(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(2)
+    pool.with_seats(2)
+    pid = pool.process.pid
+    assert len(list(SHM_FOLDER.glob(f"riffengine-{pid}-*"))) == 2
+    pool.process.kill()
+    assert pool.process.join(PATIENCE_SECONDS)
+    pool.said.clear()
+    pool.process.start()
+    pool.with_seats(2)
+    assert not list(SHM_FOLDER.glob(f"riffengine-{pid}-*"))
 
 
 def test_the_members_end_with_their_pool(pool_of: Callable[..., Pool]) -> None:
