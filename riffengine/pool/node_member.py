@@ -82,11 +82,18 @@ class NodeMember:
     async def _run(self) -> None:
         failures = 0
         while True:
-            reason = await self._connected()
-            failures = 0 if self._ready else failures + 1
+            fault = False
+            try:
+                reason = await self._connected()
+            except Exception as error:  # noqa: BLE001 (one message that trips us must not cost the node for good)
+                fault, reason = True, f"is left after an unexpected {type(error).__name__}: {error}"
             was_ready, self._ready = self._ready, False
-            if was_ready or failures == 1:  # once for each row of failures
-                self._events.lost(self, reason)
+            failures = failures + 1 if fault or not was_ready else 0
+            try:
+                if was_ready or failures == 1:  # once for each row of failures
+                    self._events.lost(self, reason)
+            except Exception:  # noqa: BLE001 (its own fault was told above; this one must not end the loop either)
+                failures += 1
             await asyncio.sleep(_PAUSES_SECONDS[min(failures, len(_PAUSES_SECONDS) - 1)])
 
     async def _connected(self) -> str:

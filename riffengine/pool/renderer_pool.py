@@ -253,6 +253,8 @@ class RendererPool:
         """A member has ended; what it rendered is rendered elsewhere."""
         self._model.gone(link.name)
         if self._withdraw(link):
+            if not self._kinds:
+                self._say(f"{link.name} {reason}; nothing is rendered until a renderer is there again")
             self._tell_seats(f"{link.name} {reason}")
         elif not link.local:
             self._say(f"{link.name} {reason}; it is tried again")

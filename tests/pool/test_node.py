@@ -151,6 +151,26 @@ def test_a_node_renders_what_a_member_here_renders_and_is_connected_again_when_i
     run(scenario, "scripted?ms=50")
 
 
+def test_a_node_comes_back_after_a_message_that_trips_its_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    tripped: list[str] = []
+    parse = node_member.parse_answer
+
+    def parse_but(text: str) -> object:
+        if '"Alive"' in text and not tripped:
+            tripped.append(text)
+            raise RuntimeError("scripted fault")
+        return parse(text)
+
+    async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
+        monkeypatch.setattr(node_member, "parse_answer", parse_but)
+        ours.order("engine", Render(1, request(1), 0))
+        await listener.until(lambda told: 1 in listener.loops())
+        said = [message.reason for message in listener.told if isinstance(message, SeatsChanged)]
+        assert sum("unexpected RuntimeError: scripted fault" in reason for reason in said) == 1
+
+    run(scenario, "scripted?ms=1500")
+
+
 def test_a_loop_that_waits_at_a_node_is_told_as_waiting_not_as_lost() -> None:
     async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
         here = Listener()

@@ -172,6 +172,13 @@ def test_one_that_was_left_out_plays_along_as_soon_as_its_weights_are_played() -
     assert len(sim.links["m1"].begun) == len(sim.links["m2"].begun) == 1
 
 
+def test_the_loss_of_the_only_member_is_told() -> None:
+    sim = Simulation("m1")
+    sim.ready("m1")
+    sim.lose("m1")
+    assert sum("m1 ended; nothing is rendered until" in said for said in sim.client.remarks) == 1
+
+
 def test_other_stems_are_never_played_in_a_set_that_has_begun() -> None:
     sim = Simulation("m1")
     sim.ready("m1")
