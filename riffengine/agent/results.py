@@ -107,3 +107,42 @@ class Shared:
 
     text: str
     notes: list[str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Values that are set together, ``bars`` bars from the next bar line."""
+
+    bars: float
+    values: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class StepHeard:
+    """When a planned change would be heard, in bars from the next bar line, and how often it was put off till then."""
+
+    path: str
+    bars: float
+    heard_after_bars: float | None
+    put_off: int
+    refused: str
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What would happen. ``renders`` are those that the plan costs beyond what plays without it, ``render_seconds`` all
+    of their time and ``renderer_busy`` its share. ``famines`` are repeats of a loop since nothing new was ready, and
+    ``spare_seconds`` is how long the prepared music would last at the least.
+    """
+
+    begins_on_beat: float
+    changes: list[StepHeard]
+    bars: int
+    seconds: float
+    seconds_a_render: float
+    famines: int
+    gaps: int
+    renders: int
+    render_seconds: float
+    renderer_busy: float
+    spare_seconds: float | None

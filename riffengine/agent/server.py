@@ -31,7 +31,8 @@ _INSTRUCTIONS = """\
 Riffengine is a musical instrument that plays on while you work: loops are generated ahead and follow each other on the
 beat. Begin with state and describe. Change few things at a time: set_parameters answers with the beat on which each
 change is heard; wait_until that beat, then listen. alpha, gain, crossfader and the like are heard at once; ramp moves
-them evenly. Prompts are words of the model's vocabulary: ask words. What a person moves is theirs for eight bars.
+them evenly. rehearse tries a plan without playing it. Prompts are words of the model's vocabulary: ask words. What a
+person moves is theirs for eight bars.
 """
 _PLAY = """\
 Play a set of {bars} bars about: {theme}. Look at state and describe deck/a first, and ask words for the prompts.
@@ -39,7 +40,7 @@ Plan sections of 8 bars. Begin calm, build up by density, brightness and energy,
 let each change land before the next. Listen after every section and correct what is too loud, too bright or too busy.
 Prepare the next prompt on the deck that is not heard and bring it in with a ramp of the crossfader. End calm.
 """
-READ_ONLY = ("describe", "state", "words", "wait_until", "listen", "share")
+READ_ONLY = ("describe", "state", "words", "wait_until", "rehearse", "listen", "share")
 DESTRUCTIVE = ("trigger", "scenes")
 
 
@@ -58,7 +59,8 @@ def mcp_server(client: EngineClient, folder: Path) -> MCPServer:
     )
     tools = AgentTools(client, folder)
     for name in (
-        "describe", "state", "set_parameters", "ramp", "trigger", "scenes", "words", "wait_until", "save_last", "share"
+        "describe", "state", "set_parameters", "ramp", "trigger", "scenes", "words", "wait_until", "rehearse",
+        "save_last", "share",
     ):  # fmt: skip
         _add(server, _refusing(getattr(tools, name)), name)
 

@@ -5,10 +5,12 @@ Every method belongs to the event loop of its ``EngineClient`` and raises ``Agen
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import io
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,18 @@ from riffengine.agent.results import (
     EngineState,
     Moment,
     ParameterInfo,
+    Rehearsed,
     Saved,
     Scenes,
     Shared,
+    Step,
+    StepHeard,
     Words,
 )
-from riffengine.errors import AgentError
+from riffengine.errors import AgentError, RiffError
+from riffengine.performance.parameters import standard_tree
+from riffengine.processes.parameter_path import decks_of, stems_of
+from riffengine.rehearsal.forecast import PlannedChange, forecast
 from riffengine.transport.beat_grid import BEATS_PER_BAR
 
 Value = bool | int | float | str
@@ -37,6 +45,7 @@ _MOST_PATHS = 32
 _MOST_BARS = 16
 _LONGEST_WAIT_SECONDS = 60.0
 _RAMP_STEPS_A_BEAT = 4
+_RENDER_SECONDS = 0.5  # until one was measured
 _DECK_STATE = ("prompt", "to", "alpha", "seed", "gain", "mute", "density", "brightness", "energy", "memory")
 _TRIGGERS = ("again", "next", "panic", "undo", "redo", "scene/next", "scene/previous", "record/start", "record/stop")
 
@@ -183,6 +192,37 @@ class AgentTools:
         else:
             await client.wait_for_beat(beat)
         return Moment(round(client.beat, 2), math.floor(client.beat / BEATS_PER_BAR) + 1, client.grid.bpm)
+
+    async def rehearse(self, plan: list[Step], bars: int = 32, seconds_a_render: float = 0.0) -> Rehearsed:
+        """Try a plan without playing it: when each change would be heard, whether music would run short, what it costs.
+
+        ``plan`` is at most 32 changes of parameters, such as [{"bars": 0, "values": {"deck/a/prompt": "dub techno"}},
+        {"bars": 8, "values": {"deck/a/alpha": 1}}]; bars count from the next bar line. The real scheduler plays it from
+        the present values on simulated time, over ``bars`` bars (1 to 256), with renders as slow as they are measured
+        now, or ``seconds_a_render``. Nothing of the set changes.
+        """
+        await self._client.connect()
+        client = self._client
+        changes = [PlannedChange(step.bars, path, value) for step in plan for path, value in step.values.items()]
+        if not 1 <= len(changes) <= _MOST_PATHS:
+            raise AgentError(f"{len(changes)} changes were given; rehearse 1 to {_MOST_PATHS}")
+        each = seconds_a_render or float(client.figures.get("facts", {}).get("render_seconds", 0.0)) or _RENDER_SECONDS
+        if not 0.001 <= each <= 60.0:
+            raise AgentError(f"seconds_a_render is {each:g}; it must be 0.001 to 60, or 0 for what is measured")
+        values = client.values | {"transport/tempo": round(client.grid.bpm, 3)}
+        decks = decks_of(values)
+        beats, bar = int(client.welcome["loop_beats"]), math.floor(client.beat / BEATS_PER_BAR) + 1
+        stems, cue = stems_of(values, decks[0]) or ("mix",), "cue/mix" in values
+        try:
+            tree = standard_tree(decks, stems, cue, beats)
+            found = await asyncio.to_thread(forecast, tree, values, changes, bars, each, beats, bar)
+        except RiffError as error:
+            raise AgentError(str(error)) from None
+        heard = [StepHeard(**asdict(change)) for change in found.changes]
+        return Rehearsed(
+            float(bar * BEATS_PER_BAR), heard, bars, found.seconds, round(each, 3), found.famines, found.gaps,
+            found.renders, found.render_seconds, found.renderer_busy, found.spare_seconds,
+        )  # fmt: skip
 
     async def listen(self, bars: int = 4) -> tuple[dict[str, Any], bytes]:
         """Hear the last whole ``bars`` (1 to 16): loudness, brightness, onsets per bar, likeliest key, balance, width,

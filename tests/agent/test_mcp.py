@@ -22,6 +22,10 @@ from riffengine.web.options import WebOptions
 from tests.web.site import RATE, Site, run, site
 
 BPM = 120.0
+PLAN = [
+    {"bars": 0, "values": {"deck/a/prompt": "dub techno"}},
+    {"bars": 8, "values": {"deck/a/alpha": 0.5, "deck/a/alpah": 1}},
+]
 GUEST = WebOptions(port=0, tokens=(("performer", "p" * 20), ("guest", "g" * 20)), guest=("deck/a/alpha",))
 
 
@@ -121,10 +125,31 @@ def test_refusals_are_text_and_change_nothing(tmp_path: Path) -> None:
                 ("scenes", {"action": "burn"}, "list, store or recall"),
                 ("listen", {"bars": 2}, "ask for less"),
                 ("save_last", {"bars": 900}, "1 to 64"),
+                ("rehearse", {"plan": []}, "rehearse 1 to 32"),
+                ("rehearse", {"plan": PLAN, "bars": 4}, "0 to below 4"),
+                ("rehearse", {"plan": PLAN, "bars": 999}, "1 to 256"),
+                ("rehearse", {"plan": PLAN, "seconds_a_render": 100}, "0.001 to 60"),
             ):
                 answer = await call(client, tool, **arguments)
                 assert isinstance(answer, str) and reason in answer, (tool, answer)
             assert found.engine.state == before
+
+    run(check)
+
+
+def test_a_plan_is_rehearsed_and_nothing_of_the_set_changes(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with agent(tmp_path) as (found, client):
+            before = found.engine.state
+            slow = await call(client, "rehearse", plan=PLAN, bars=16, seconds_a_render=4.0)
+            fast = await call(client, "rehearse", plan=PLAN, bars=16, seconds_a_render=0.1)
+            prompt, alpha, unknown = fast["changes"]
+            assert 0 < prompt["heard_after_bars"] < 4 and alpha["heard_after_bars"] == pytest.approx(8, abs=0.1)
+            assert "no parameter" in unknown["refused"] or "deck/a/alpha" in unknown["refused"]
+            assert slow["changes"][0]["heard_after_bars"] > prompt["heard_after_bars"]
+            assert slow["render_seconds"] > fast["render_seconds"] > 0 and slow["renderer_busy"] > fast["renderer_busy"]
+            assert fast["famines"] == fast["gaps"] == 0 and fast["begins_on_beat"] % 4 == 0
+            assert found.engine.state == before and not found.engine.commands
 
     run(check)
 

@@ -61,6 +61,9 @@ async def play_a_set(client: Client, surface: OscSurface) -> int:
         await asyncio.sleep(0.2)
     begin = (await call(client, "state"))["bar"]
     assert "techno" in (await call(client, "words", text="tech"))["continuations"]
+    plan = [{"bars": 0, "values": {"deck/a/prompt": "house, piano, warm"}}]
+    foretold = await call(client, "rehearse", plan=plan)
+    assert foretold["gaps"] == 0 and foretold["changes"][0]["heard_after_bars"] >= 0 and foretold["renders"] > 0
     (change,) = await call(client, "set_parameters", values={"deck/a/prompt": "house, piano, warm"})
     assert not change["refused"] and change["heard_on_beat"] > 0
     await call(client, "wait_until", landed="deck/a/prompt")
@@ -98,12 +101,38 @@ def test_an_agent_plays_32_bars_by_itself_over_stdio(
             return await play_a_set(client, surface)
 
     assert asyncio.run(play()) >= BARS
+    asyncio.run(rehearse_over_http(url))
     process.terminate()
     process.communicate(timeout=PATIENCE_SECONDS)
     samples, rate = soundfile.read(tmp_path / "set.wav")
     assert silences(samples, rate // 5) == []
     sources = {json.loads(line).get("source") for line in (tmp_path / "set.jsonl").read_text().splitlines()[1:]}
     assert "mcp:tester" in sources
+
+
+async def rehearse_over_http(url: str) -> None:
+    """A second agent, by `riffengine mcp --http`, rehearses a plan for the set that plays."""
+    port = free_port()
+    words = ["-m", "riffengine", "mcp", "--url", url, "--http", str(port)]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        async with ClientSession() as session:
+            while True:
+                try:
+                    await (await session.get(f"http://127.0.0.1:{port}/mcp")).read()
+                    break
+                except ClientError:
+                    assert process.poll() is None
+                    await asyncio.sleep(0.1)
+        async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+            plan = [{"bars": 4, "values": {"deck/a/prompt": "techno", "deck/b/gain": -6}}]
+            foretold = await call(client, "rehearse", plan=plan, bars=16)
+            prompt, gain = foretold["changes"]
+            assert prompt["heard_after_bars"] >= 4 and 4 <= gain["heard_after_bars"] < 4.1
+            assert foretold["seconds_a_render"] > 0 and foretold["bars"] == 16
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
 
 
 def test_over_http_other_hosts_and_sites_are_refused() -> None:
@@ -127,7 +156,7 @@ def test_over_http_other_hosts_and_sites_are_refused() -> None:
             async with session.post(address, json={}, headers={"Origin": "http://evil.example"}) as answer:
                 assert answer.status == 403
         async with Client(address) as client:
-            assert len((await client.list_tools()).tools) == 11
+            assert len((await client.list_tools()).tools) == 12
             result = await client.call_tool("state", {})
             assert result.is_error and "riffengine play --web" in result.content[0].text  # type: ignore[union-attr]
 
