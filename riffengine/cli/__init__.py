@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows ? for an arrow
             stream.reconfigure(errors="replace")
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse(argv)
     if arguments.verb is None:
         parser.print_help()
         return 0

@@ -49,7 +49,9 @@ _RECORDING_SECONDS = 15.0  # for the rest of a recording on a slow disk
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is not given (``None``) is left to the preset."""
     parser.add_argument("preset", metavar="PRESET", help=PRESET_HELP)
-    parser.add_argument("more", metavar="PRESET", nargs="*", help="more presets, which play on the same renderers")
+    parser.add_argument(
+        "more", metavar="PRESET", nargs="*", default=[], help="more presets, which play on the same renderers"
+    )
     parser.add_argument("--check", action="store_true", help="only check the preset")
     parser.add_argument(
         "--fresh", action="store_true", help="start with the preset's values and do not resume the last run"

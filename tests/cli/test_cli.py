@@ -93,7 +93,16 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
         (["rehearse", "a.yaml", "--render-seconds", "a,b"], "above 0"),
         (["play", "--record", "tape.ogg"], "neither .wav nor .flac"),
         (["play", "--osc-port", "9000", "--no-osc"], "not allowed with"),
-        (["dance"], "invalid choice"),
+        (["dance"], "no verb is called 'dance'\n`riffengine --help` lists the verbs"),
+        (["pley"], "did you mean play?"),
+        (["techno-walk"], "did you mean: riffengine play techno-walk"),
+        (["my-set.yaml"], "did you mean: riffengine play my-set.yaml"),
+        (["play", "--bmp", "120"], "there is no option --bmp; did you mean --bpm"),
+        (["play", "--rec", "set.flac"], "did you mean --record?"),
+        (["render", "--record=set.flac", "--prompt", "x", "-o", "x.wav"], "play and serve have it"),
+        (["play", "-x"], "there is no option -x\n`riffengine play --help` lists the options"),
+        (["play", "dub", "techno"], "'techno' is one argument too many"),
+        (["serve"], "required: PRESET\n"),
         # These pass the parser and are refused by the parameter tree, with the range that it allows.
         ([*RENDER, "--bpm", "5000"], "from 60 to 180 bpm"),
         ([*RENDER, "--bpm", "nan"], "from 60 to 180 bpm"),
@@ -110,6 +119,20 @@ def test_nonsense_is_refused_with_what_is_allowed(
     said = refused(arguments, capsys)
     assert explanation in said
     assert " _" not in said  # no name of a function
+
+
+def test_an_abbreviated_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--stem drums`` meant one stem, and as ``--stems`` wrote all of them into a folder of that name."""
+    said = refused([*RENDER, "--stem", str(tmp_path / "drums")], capsys)
+    assert "there is no option --stem; did you mean --stems?" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_arguments_is_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(["play", "--bpm", "fast"], capsys) == (
+        "riffengine play: --bpm: 'fast' is not a number of beats a minute; give one such as 120\n"
+        "`riffengine play --help` lists the options\n"
+    )
 
 
 def test_an_interrupt_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> None:
