@@ -4,26 +4,30 @@
 
 ``riffengine serve`` with the bundled model and the output ``paced``. Every ten seconds one renderer of the pool is
 killed and another is stopped for ten seconds, in turn; every ``--gesture`` seconds a prompt changes by OSC. The figures
-are those of ``/metrics`` at the end.
+are those of ``/metrics`` at the end. Beside it plays a set that changes nothing and whose renderer is left alone: its
+underruns are those of the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-_HTTP, _OSC = 19564, 19000
+_HTTP, _IDLE_HTTP, _OSC = 19564, 19565, 19000
 _PROMPTS = ("ambient piano", "dub techno", "acid house", "drum and bass", "jazz trio", "lofi hip hop")
 _SHOWN = (
     *("underruns_total", "famines_total", "landing_error_frames_max", "landings_moved_total", "launches_total"),
@@ -53,8 +57,8 @@ def members(engine: int) -> list[int]:
     return found
 
 
-def metrics() -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{_HTTP}/metrics", timeout=10) as answer:
+def metrics(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = [line for line in answer.read().decode().splitlines() if line.startswith("riffengine_")]
     pairs = (line.rsplit(" ", 1) for line in lines)
     return {name.removeprefix("riffengine_"): float(value) for name, value in pairs}
@@ -75,48 +79,60 @@ def main() -> None:
         )
         environment = {**os.environ, "XDG_STATE_HOME": folder}
         ports = ("--http-port", str(_HTTP), "--osc-port", str(_OSC), "--fresh")
-        log = (Path(folder) / "log").open("w")
-        engine = subprocess.Popen(
-            [sys.executable, "-m", "riffengine", "serve", str(preset), *ports], env=environment, stdout=log
-        )
-        kills = stops = gestures = 0
-        try:
-            wait_ready()
-            began, stopped = time.perf_counter(), 0
-            next_blow, next_gesture = began + 10.0, began + 5.0
-            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            while time.perf_counter() - began < arguments.minutes * 60.0:
-                time.sleep(0.05)
-                now = time.perf_counter()
-                if now >= next_gesture:
-                    next_gesture += arguments.gesture
-                    gestures += 1
-                    message = OscMessageBuilder("/riff/deck/a/prompt")
-                    message.add_arg(_PROMPTS[gestures % len(_PROMPTS)])
-                    sender.sendto(message.build().dgram, ("127.0.0.1", _OSC))
-                if now >= next_blow and not arguments.calm:
-                    next_blow += 10.0
-                    if stopped:
-                        continue_process(stopped)
-                    there = [pid for pid in members(engine.pid) if pid != stopped]
-                    if there:
-                        os.kill(there[kills % len(there)], signal.SIGKILL)
-                        kills += 1
-                        rest = [pid for pid in there if pid != there[(kills - 1) % len(there)]]
-                        stopped = rest[stops % len(rest)] if rest else 0
+        with idle_set(Path(folder), environment):
+            log = (Path(folder) / "log").open("w")
+            engine = subprocess.Popen(
+                [sys.executable, "-m", "riffengine", "serve", str(preset), *ports], env=environment, stdout=log
+            )
+            kills = stops = gestures = 0
+            try:
+                wait_ready(_HTTP)
+                began, stopped, loads = time.perf_counter(), 0, list[float]()
+                found, beside = metrics(_HTTP), metrics(_IDLE_HTTP)
+                next_blow, next_gesture = began + 10.0, began + 5.0
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                while time.perf_counter() - began < arguments.minutes * 60.0:
+                    time.sleep(0.05)
+                    now = time.perf_counter()
+                    if now >= next_gesture:
+                        next_gesture += arguments.gesture
+                        gestures += 1
+                        message = OscMessageBuilder("/riff/deck/a/prompt")
+                        message.add_arg(_PROMPTS[gestures % len(_PROMPTS)])
+                        sender.sendto(message.build().dgram, ("127.0.0.1", _OSC))
+                    if now >= next_blow:
+                        loads.append(os.getloadavg()[0])
+                        with contextlib.suppress(OSError):  # the machine is busy: the next ones are read
+                            found, beside = metrics(_HTTP), metrics(_IDLE_HTTP)
+                            shown = ", ".join(f"{name} {found.get(name, float('nan')):g}" for name in _SHOWN)
+                            print(
+                                f"{now - began:.0f} s: {shown}; idle player {beside['underruns_total']:g}", flush=True
+                            )
+                        next_blow += 10.0
+                        if arguments.calm:
+                            continue
                         if stopped:
-                            os.kill(stopped, signal.SIGSTOP)
-                            stops += 1
-            found = metrics()
-            if stopped:
-                continue_process(stopped)
-        finally:
-            engine.terminate()
-            engine.wait(60)
+                            continue_process(stopped)
+                        there = [pid for pid in members(engine.pid) if pid != stopped]
+                        if there:
+                            os.kill(there[kills % len(there)], signal.SIGKILL)
+                            kills += 1
+                            rest = [pid for pid in there if pid != there[(kills - 1) % len(there)]]
+                            stopped = rest[stops % len(rest)] if rest else 0
+                            if stopped:
+                                os.kill(stopped, signal.SIGSTOP)
+                                stops += 1
+                if stopped:
+                    continue_process(stopped)
+            finally:
+                engine.terminate()
+                engine.wait(60)
         text = (Path(folder) / "log").read_text()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {arguments}")
     print(f"{kills} killed, {stops} stopped for ten seconds, {gestures} gestures")
     print(", ".join(f"{name} {found.get(name, float('nan')):g}" for name in _SHOWN))
+    print(f"underruns of the idle player beside it: {beside['underruns_total']:g}")
+    print(f"load: median {statistics.median(loads):.1f}, {min(loads):.1f} to {max(loads):.1f}")
     print(", ".join(f"{name} {value:g}" for name, value in found.items() if name.startswith("pool_")))
     worked, wasted = found["pool_worked_seconds_total"], found["pool_wasted_seconds_total"]
     hedges, delivered = found["pool_hedges_total"], found["pool_delivered_total"]
@@ -124,11 +140,29 @@ def main() -> None:
     print(f"log: {sum('error' in line for line in text.splitlines())} lines with an error")
 
 
-def wait_ready() -> None:
+@contextlib.contextmanager
+def idle_set(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """A set beside the other that changes nothing."""
+    preset = folder / "idle.yaml"
+    preset.write_text(
+        "midi: {enabled: false}\nosc: {enabled: false}\noutput: {to: paced}\ndeck: {a: {prompt: ambient piano}}\n"
+    )
+    command = [sys.executable, "-m", "riffengine", "serve", str(preset), "--http-port", str(_IDLE_HTTP), "--fresh"]
+    state = {**environment, "XDG_STATE_HOME": str(folder / "idle")}
+    engine = subprocess.Popen(command, env=state, stdout=subprocess.DEVNULL)
+    try:
+        wait_ready(_IDLE_HTTP)
+        yield
+    finally:
+        engine.terminate()
+        engine.wait(60)
+
+
+def wait_ready(port: int) -> None:
     for _ in range(600):
         time.sleep(0.2)
         try:
-            if metrics().get("sounding") == 1.0:
+            if metrics(port).get("sounding") == 1.0:
                 return
         except OSError:
             continue
