@@ -64,10 +64,10 @@ class PoolClient(Protocol):
 
 @dataclass
 class _Waiting:
-    """A job of a client that is not answered yet; ``contents`` of the file that it starts from."""
+    """A job of a client that is not answered yet; ``contents`` of the file that it starts from, ``None``: not known."""
 
     render: Render
-    contents: str = ""
+    contents: str | None = ""
 
 
 class RendererPool:
@@ -83,6 +83,7 @@ class RendererPool:
         self._kinds: dict[str, str] = {}  # of members that are ready
         self._unusable: set[str] = set()  # members that could not load their model
         self._model = PoolModel()
+        self.faults = 0  # loops that could not be looked for, and were rendered
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], _Waiting] = {}
@@ -179,9 +180,10 @@ class RendererPool:
 
     async def _look(self, client: str, waiting: _Waiting) -> None:
         """Read what the request starts from, and look for the loop in the caches."""
-        job = waiting.render.job
+        job, loop = waiting.render.job, None
         try:
             if waiting.render.request.init:
+                waiting.contents = None
                 waiting.contents = await self._caches.contents(waiting.render.request.init)
             key = self._key(client, waiting)
             loop = self._caches.now(key) or await self._caches.later(key)
@@ -189,6 +191,8 @@ class RendererPool:
             if self._waiting.pop((client, job), None) is waiting:
                 self._clients[client].failed(job, str(error), hopeless=True)
             return
+        except Exception:  # noqa: BLE001 (whatever a cache cannot do, a renderer can: the loop is made)
+            self.faults += 1
         if self._waiting.get((client, job)) is not waiting:  # cancelled meanwhile
             return
         if loop is not None:
@@ -209,7 +213,7 @@ class RendererPool:
     def _key(self, client: str, waiting: _Waiting, kind: str | None = None) -> str:
         weights = self._model.face.weights_digest if self._model.face is not None else ""
         kind = self.dispatcher.kind_of(client, bool(waiting.render.request.init)) if kind is None else kind
-        return content_key(waiting.render.request, weights, kind, waiting.contents)
+        return content_key(waiting.render.request, weights, kind, waiting.contents or "")
 
     # --- members -----------------------------------------------------------------------------------------------------
 
@@ -283,7 +287,8 @@ class RendererPool:
             if isinstance(action, HandOver):
                 waiting = self._waiting.pop((action.client, action.job), None)
                 if waiting is not None:
-                    self._caches.put(self._key(action.client, waiting, self._kinds.get(link.name, "")), loop)
+                    if waiting.contents is not None:
+                        self._caches.put(self._key(action.client, waiting, self._kinds.get(link.name, "")), loop)
                     self._clients[action.client].finished(waiting.render, loop)
         self._carry_out([action for action in actions if not isinstance(action, HandOver)])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 
 from riffengine.errors import AudioFileError, ServiceError
+from riffengine.pool.caches import LoopCaches
 from riffengine.pool.content_key import FileContents, content_key
 from riffengine.pool.disk_cache import DiskCache
 from riffengine.pool.finished_loop import FinishedLoop
@@ -128,6 +132,72 @@ def test_the_disk_cache_stays_within_its_bytes_and_drops_the_oldest(tmp_path: Pa
         cache.put(f"k{number}", loop(number, frames=4000))
         assert sum(path.stat().st_size for path in (tmp_path / "many").iterdir()) <= 4 * size.bytes
     assert cache.get("k0") is None and cache.get("k11") is not None
+
+
+def test_what_was_left_half_written_counts_and_is_removed_after_an_hour(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path, 10_000_000)
+    for key in ("whole", "sound", "facts"):
+        cache.put(key, loop())
+    (tmp_path / "sound.json").unlink()
+    (tmp_path / "facts.flac").unlink()
+    for name in ("left.12-0123abcd", "whole.12-0123abcd", "new.12-0123abcd", "not ours.txt"):
+        (tmp_path / name).write_bytes(b"x" * 5000)
+    for path in tmp_path.iterdir():
+        if path.name != "new.12-0123abcd":
+            os.utime(path, (1e9, 1e9))
+    again = DiskCache(tmp_path, 10_000_000)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"whole.flac", "whole.json", "new.12-0123abcd", "not ours.txt"}
+    assert again.bytes == sum((tmp_path / name).stat().st_size for name in names - {"not ours.txt"})
+    assert again.get("whole") is not None
+
+
+def test_files_that_are_left_count_within_the_bound_and_give_way(tmp_path: Path) -> None:
+    size = DiskCache(tmp_path / "one", 1_000_000)
+    size.put("x", loop(frames=4000))
+    cache = DiskCache(tmp_path / "many", 4 * size.bytes)
+    (tmp_path / "many" / "left.12-0123abcd").write_bytes(b"x" * 3 * size.bytes)
+    os.utime(tmp_path / "many" / "left.12-0123abcd", (1e9, 1e9))
+    for number in range(4):
+        cache.put(f"k{number}", loop(number, frames=4000))
+    cache = DiskCache(tmp_path / "many", 4 * size.bytes)
+    cache.put("k5", loop(5, frames=4000))
+    assert sum(path.stat().st_size for path in (tmp_path / "many").iterdir()) <= 4 * size.bytes
+    assert cache.get("k5") is not None
+
+
+def test_half_a_pair_is_written_again(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path, 10_000_000)
+    cache.put("k", loop())
+    (tmp_path / "k.flac").unlink()
+    assert cache.get("k") is None
+    cache.put("k", loop())
+    assert cache.get("k") is not None
+
+
+def test_a_disk_that_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, asked = threading.Event(), list[str]()
+
+    async def scenario() -> None:
+        caches = LoopCaches(10_000_000, str(tmp_path), 10_000_000, look_seconds=0.01)
+        assert caches.disk is not None
+        monkeypatch.setattr(caches.disk, "get", lambda key: (asked.append(key), answers.wait())[0])
+        monkeypatch.setattr(caches.disk, "put", lambda key, loop: answers.wait())
+        assert await caches.later("a") is None
+        assert await caches.later("b") is None  # not even asked: the disk still owes the first answer
+        for number in range(100):
+            caches.put(f"k{number}", loop(number))
+        assert caches.now("k99") is not None
+        sound = tmp_path / "sound.wav"
+        sound.write_bytes(b"sound")
+        assert len(await caches.contents(str(sound))) == 64  # it may lie on another disk
+        caches.close()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        answers.set()
+    assert asked == ["a"]
 
 
 def test_a_folder_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:

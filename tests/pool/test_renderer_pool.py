@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,9 +83,9 @@ class Client:
 class Simulation:
     """A pool with members ``names`` and one client."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, caches: LoopCaches | None = None) -> None:
         self.clock, self.client = VirtualClock(), Client()
-        self.pool = RendererPool(LoopCaches(10_000_000), self.clock)
+        self.pool = RendererPool(caches or LoopCaches(10_000_000), self.clock)
         self.links = {name: Link(name) for name in names}
         for link in self.links.values():
             self.pool.add(link)
@@ -208,6 +210,25 @@ def test_a_node_that_is_ready_again_keeps_what_it_was_given() -> None:
     sim.ready("m1", replace(READY, seats=2))
     sim.order(3)
     assert [begin.request.start.seed for begin in sim.links["m1"].begun] == [1, 2]
+
+
+def test_a_loop_that_cannot_be_looked_for_is_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(key: str) -> None:
+        raise MemoryError
+
+    async def scenario() -> None:
+        caches = LoopCaches(0, str(tmp_path), 10_000_000)
+        monkeypatch.setattr(caches.disk, "get", get)
+        sim = Simulation("m1", caches=caches)
+        sim.ready("m1")
+        sim.order(1)
+        while not sim.links["m1"].begun:
+            await asyncio.sleep(0.001)
+        sim.deliver("m1")
+        assert 1 in sim.client.loops and sim.pool.faults == 1
+        await sim.pool.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 @pytest.mark.parametrize("still_seconds", [25.0, 3600.0])
