@@ -13,7 +13,7 @@ from riffengine.pool.member_link import MemberEvents
 from riffengine.pool.node_access import check_url, trusting
 from riffengine.pool.node_server import HEARTBEAT_SECONDS
 from riffengine.pool.options import NodeAddress
-from riffengine.pool.wire import MOST_LOOP_BYTES, PATH, ToNode, order_text, parse_answer, parse_loop
+from riffengine.pool.wire import MOST_ANSWER_BYTES, PATH, LoopHead, LoopParts, ToNode, order_text, parse_answer
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,
@@ -38,6 +38,7 @@ class NodeMember:
         self._address, self._events = address, events
         self._tls = trusting(address.certificate) if address.url.startswith("wss:") else None
         self._wire: aiohttp.ClientWebSocketResponse | None = None
+        self._parts: LoopParts | None = None  # of the loop that is being received
         self._ready = False
         self._running: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
@@ -109,14 +110,18 @@ class NodeMember:
                     headers=headers,
                     ssl=self._tls or True,
                     heartbeat=HEARTBEAT_SECONDS,
-                    max_msg_size=MOST_LOOP_BYTES,
+                    max_msg_size=MOST_ANSWER_BYTES,
                 ) as wire,
             ):
-                self._wire = wire
-                async for message in wire:
-                    if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                        return f"is left: {message.data or message.type.name}"  # no pong, or too large a message
-                    self._hear(message)
+                self._wire, self._parts = wire, None
+                beating = asyncio.get_running_loop().create_task(_beat(wire))
+                try:
+                    async for message in wire:
+                        if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                            return f"is left: {message.data or message.type.name}"  # no pong, or too large a message
+                        self._hear(message)
+                finally:
+                    beating.cancel()
                 return "has hung up"
         except aiohttp.WSServerHandshakeError as error:
             return "refuses our token" if error.status == 401 else f"refuses us with status {error.status}"
@@ -129,11 +134,20 @@ class NodeMember:
 
     def _hear(self, message: aiohttp.WSMessage) -> None:
         events = self._events
+        events.heard(self)
         if message.type is aiohttp.WSMsgType.BINARY:
-            job, loop = parse_loop(message.data)
-            events.finished(self, job, loop)
+            if self._parts is None:
+                raise ControlError("it sends samples that belong to no loop")
+            loop = self._parts.add(message.data)
+            if loop is not None:
+                job, self._parts = self._parts.head.job, None
+                events.finished(self, job, loop)
             return
         match parse_answer(message.data):
+            case LoopHead() as head:
+                if self._parts is not None:
+                    raise ControlError("it begins a loop within another")
+                self._parts = LoopParts(head)
             case Ready() as ready:
                 self._ready = True
                 events.ready(self, ready)
@@ -147,3 +161,14 @@ class NodeMember:
                 events.dropped(self, job)
             case Alive(job, worked_seconds, steps, queued):
                 events.alive(self, job, worked_seconds, steps, queued)
+
+
+async def _beat(wire: aiohttp.ClientWebSocketResponse) -> None:
+    """Send a sign of life all the time. RFC 6455, 5.5.3: a pong without a ping is one, and is not answered.
+
+    The node's pings wait behind the loops that it sends; on a slow link our answer to one would come too late.
+    """
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        while not wire.closed:
+            await wire.pong()
+            await asyncio.sleep(HEARTBEAT_SECONDS / 3)

@@ -7,7 +7,6 @@ connection is a client of its own to the dispatcher, so that all get their share
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -22,7 +21,7 @@ from riffengine.http_server.server import BoundedServer
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.node_access import admits
 from riffengine.pool.renderer_pool import RendererPool
-from riffengine.pool.wire import MOST_ORDER_BYTES, PATH, FromNode, answer_text, loop_bytes, parse_order
+from riffengine.pool.wire import MOST_ORDER_BYTES, PATH, FromNode, answer_text, loop_head, loop_pieces, parse_order
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,
@@ -37,9 +36,10 @@ from riffengine.processes.render_messages import (
 MOST_JOBS = 64
 """Of one client that are not answered yet."""
 HEARTBEAT_SECONDS = 10.0
-"""Between two pings of either side; one that is not answered within half of it ends the connection."""
+"""Without a byte from the other side, until it is asked for one; half of it later the connection ends."""
 
-_MOST_UNSENT = 64  # messages; a client that takes none of them is hung up
+_MOST_UNSENT = 64  # answers, without signs of life; a client that takes none of them is hung up
+_PIECE_SECONDS = 30.0  # for 64 KiB, or 17 kbit/s: a client that takes less is hung up
 _LIMITS = ConnectionLimits(in_all=64, per_address=48, lasting=32, lasting_per_address=32)
 
 
@@ -52,22 +52,41 @@ class NodeClient:
         self.name, self._hang_up = name, hang_up
         self._wire, self._most_floats, self._files = wire, most_floats, files
         self._floats_per_frame = 1
-        self._unsent: deque[str | bytes] = deque()
+        self._texts: deque[str] = deque()
+        self._signs: dict[int, str] = {}  # the last of each job: nobody needs those before it
+        self._loops: deque[tuple[int, FinishedLoop]] = deque()
         self._more = asyncio.Event()
         self._jobs: set[int] = set()
 
     async def send_all(self) -> None:
         """Send what waits, until the connection ends."""
-        with contextlib.suppress(ConnectionError):
+        try:
             while True:
-                while self._unsent:
-                    message = self._unsent.popleft()
-                    if isinstance(message, bytes):
-                        await self._wire.send_bytes(message)
-                    else:
-                        await self._wire.send_str(message)
-                self._more.clear()
-                await self._more.wait()
+                await self._send_texts()
+                if self._loops:
+                    await self._send_loop(*self._loops.popleft())
+                elif not self._texts and not self._signs:
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            self._hang_up()
+        except ConnectionError:
+            return
+
+    async def _send_texts(self) -> None:
+        while self._texts or self._signs:
+            text = self._texts.popleft() if self._texts else self._signs.pop(next(iter(self._signs)))
+            async with asyncio.timeout(_PIECE_SECONDS):
+                await self._wire.send_str(text)
+
+    async def _send_loop(self, job: int, loop: FinishedLoop) -> None:
+        """Send it in pieces, and what else there is to say between them."""
+        await self._wire.send_str(answer_text(loop_head(job, loop)))
+        for piece in loop_pieces(loop):
+            async with asyncio.timeout(_PIECE_SECONDS):
+                await self._wire.send_bytes(piece)
+            await self._send_texts()
+        self._jobs.discard(job)
 
     def refusal(self, render: Render) -> str:
         """Why ``render`` is not taken, "" when it is. ``ControlError`` for a job that is at work already."""
@@ -97,36 +116,46 @@ class NodeClient:
 
     def finished(self, render: Render, loop: FinishedLoop) -> None:
         """Send the loop."""
-        self._jobs.discard(render.job)
-        self._push(loop_bytes(render.job, loop))
+        self._signs.pop(render.job, None)
+        if self._has_room():
+            self._loops.append((render.job, loop))
+            self._more.set()
 
     def failed(self, job: int, reason: str, hopeless: bool) -> None:
         """No member could render it."""
-        self._jobs.discard(job)
+        self._answered(job)
         self._send(Failed(job, reason, hopeless))
 
     def dropped(self, job: int) -> None:
         """It ended as asked."""
-        self._jobs.discard(job)
+        self._answered(job)
         self._send(Cancelled(job))
 
     def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
         """A member works on it, or it waits for one."""
-        self._send(Alive(job, worked_seconds, steps, queued))
+        self._signs[job] = answer_text(Alive(job, worked_seconds, steps, queued))
+        self._more.set()
 
     def report(self, report: PoolReport) -> None:
         """Not sent: the figures of a node are its own."""
 
-    def _send(self, message: FromNode) -> None:
-        self._push(answer_text(message))
+    def _answered(self, job: int) -> None:
+        self._jobs.discard(job)
+        self._signs.pop(job, None)
 
-    def _push(self, message: str | bytes) -> None:
-        if len(self._unsent) >= _MOST_UNSENT:
-            self._unsent.clear()
-            self._hang_up()
-            return
-        self._unsent.append(message)
-        self._more.set()
+    def _send(self, message: FromNode) -> None:
+        if self._has_room():
+            self._texts.append(answer_text(message))
+            self._more.set()
+
+    def _has_room(self) -> bool:
+        """Whether another answer may wait; a client that takes none is hung up."""
+        if len(self._texts) + len(self._loops) < _MOST_UNSENT:
+            return True
+        self._texts.clear()
+        self._loops.clear()
+        self._hang_up()
+        return False
 
 
 class NodeServer:

@@ -1,16 +1,16 @@
-"""The messages between a pool and a node on another machine: JSON, and a finished loop as JSON and raw samples.
+"""The messages between a pool and a node on another machine: JSON, and the samples of a loop in raw pieces.
 
-No pickles: whatever arrives is checked and becomes one of our own frozen messages, or a ``ControlError``. A binary
-message is four bytes (the length of the JSON, big-endian), the JSON, and the samples as float32, little-endian.
+No pickles: whatever arrives is checked and becomes one of our own frozen messages, or a ``ControlError``. A loop is a
+text that says what follows, and binary messages with its samples as float32, little-endian. Other texts may come
+between these, but no other loop: on a slow link signs of life do not wait for megabytes.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import struct
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from riffengine.processes.render_messages import (
     Alive,
     Cancel,
     Cancelled,
+    Delivery,
     Failed,
     Ready,
     Render,
@@ -33,15 +34,33 @@ PATH = "/pool"
 """Of the WebSocket."""
 MOST_ORDER_BYTES = 64 << 10
 """Of a message to a node."""
-MOST_LOOP_BYTES = 64 << 20
+MOST_ANSWER_BYTES = 4 << 20
 """Of a message from a node."""
+MOST_LOOP_BYTES = 64 << 20
+"""Of the samples of a loop."""
+PIECE_BYTES = 64 << 10
+"""Of its samples in one message: half a second at 1 Mbit/s."""
 
-_LENGTH = struct.Struct(">I")
 _MOST_SEATS = 4096
 _MOST_TEXT = 2000
 
+
+@dataclass(frozen=True)
+class LoopHead:
+    """The answer to ``job`` follows: samples of ``shape`` (stems, frames, channels)."""
+
+    job: int
+    shape: tuple[int, int, int]
+    delivery: Delivery
+
+    @property
+    def bytes(self) -> int:
+        """Of all samples."""
+        return math.prod(self.shape) * 4
+
+
 ToNode = Render | Cancel
-FromNode = Ready | SeatsChanged | Failed | Cancelled | Alive
+FromNode = Ready | SeatsChanged | Failed | Cancelled | Alive | LoopHead
 
 
 def order_text(message: ToNode) -> str:
@@ -71,6 +90,9 @@ def parse_order(text: str) -> ToNode:
 
 def answer_text(message: FromNode) -> str:
     """The text of a message from a node."""
+    if isinstance(message, LoopHead):
+        facts = {"job": message.job, "shape": message.shape, **delivery_facts(message.delivery)}
+        return json.dumps({"type": "Loop", **facts})
     return json.dumps({"type": type(message).__name__, **asdict(message)})
 
 
@@ -102,34 +124,55 @@ def parse_answer(text: str) -> FromNode:
                 return Alive(
                     _whole(facts["job"], 2**53), worked, _whole(facts["steps"], 2**31), facts["queued"] is True
                 )
+            case "Loop":
+                return _loop_head(facts)
             case other:
                 raise ValueError(f"the type {str(other)[:40]!r} is unknown")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ControlError(f"a message of the node is refused: {error}"[:_MOST_TEXT]) from None
 
 
-def loop_bytes(job: int, loop: FinishedLoop) -> bytes:
-    """The binary message that answers ``job``."""
-    head = json.dumps({"job": job, "shape": loop.samples.shape, **delivery_facts(loop.delivery)}).encode()
-    return b"".join((_LENGTH.pack(len(head)), head, np.ascontiguousarray(loop.samples, dtype="<f4").tobytes()))
+def loop_head(job: int, loop: FinishedLoop) -> LoopHead:
+    """What says that ``loop`` follows as the answer to ``job``."""
+    stems, frames, channels = loop.samples.shape
+    return LoopHead(job, (stems, frames, channels), loop.delivery)
 
 
-def parse_loop(message: bytes) -> tuple[int, FinishedLoop]:
-    """The job that ``message`` answers, and its loop; ``ControlError`` where it is none."""
-    try:
-        (length,) = _LENGTH.unpack_from(message)
-        facts = _mapping(message[_LENGTH.size : _LENGTH.size + length].decode())
-        stems, frames, channels = (_whole(number, 2**31) for number in facts["shape"])
-        delivery = delivery_of(facts, frames)
-        if (len(delivery.stems), delivery.channels) != (stems, channels):
-            raise ValueError("stems and channels are not those of the samples")
-        samples = np.frombuffer(message, dtype="<f4", offset=_LENGTH.size + length)
-        samples = samples.reshape(stems, frames, channels).astype(np.float32)
-        if not np.isfinite(samples).all():
-            raise ValueError("the samples are no numbers")
-        return _whole(facts["job"], 2**53), FinishedLoop(delivery, samples)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
-        raise ControlError(f"a loop of the node is refused: {error}"[:_MOST_TEXT]) from None
+def loop_pieces(loop: FinishedLoop) -> Iterator[bytes]:
+    """Its samples, in order."""
+    samples = loop.samples.astype("<f4").tobytes()
+    for begin in range(0, len(samples), PIECE_BYTES):
+        yield samples[begin : begin + PIECE_BYTES]
+
+
+class LoopParts:
+    """The pieces of a loop as they come."""
+
+    def __init__(self, head: LoopHead) -> None:
+        self.head = head
+        self._samples = bytearray()
+
+    def add(self, piece: bytes) -> FinishedLoop | None:
+        """The loop with its last piece; ``ControlError`` where it is none."""
+        self._samples += piece
+        if len(self._samples) < self.head.bytes:
+            return None
+        samples = np.frombuffer(self._samples, dtype="<f4", count=self.head.bytes // 4)
+        samples = samples.reshape(self.head.shape).astype(np.float32)
+        if len(self._samples) > self.head.bytes or not np.isfinite(samples).all():
+            raise ControlError("a loop of the node is refused: it is too long, or its samples are no numbers")
+        return FinishedLoop(self.head.delivery, samples)
+
+
+def _loop_head(facts: Mapping[str, Any]) -> LoopHead:
+    stems, frames, channels = (_whole(number, 2**31) for number in facts["shape"])
+    delivery = delivery_of(facts, frames)
+    head = LoopHead(_whole(facts["job"], 2**53), (stems, frames, channels), delivery)
+    if (len(delivery.stems), delivery.channels) != (stems, channels):
+        raise ValueError("stems and channels are not those of the samples")
+    if not 0 < head.bytes <= MOST_LOOP_BYTES:
+        raise ValueError(f"the loop has {head.bytes} bytes; from 1 to {MOST_LOOP_BYTES} are taken")
+    return head
 
 
 def _mapping(text: str) -> Mapping[str, Any]:

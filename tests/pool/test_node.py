@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -15,8 +15,9 @@ import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.errors import ControlError
-from riffengine.pool import node_member
+from riffengine.pool import node_member, node_server, wire
 from riffengine.pool.caches import LoopCaches
+from riffengine.pool.dispatcher import PoolPolicy
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.local_member import LocalMember
 from riffengine.pool.node_access import admits, check_url, node_tls, read_token
@@ -24,7 +25,17 @@ from riffengine.pool.node_member import NodeMember
 from riffengine.pool.node_server import MOST_JOBS, NodeServer
 from riffengine.pool.options import NodeAddress
 from riffengine.pool.renderer_pool import RendererPool
-from riffengine.pool.wire import PATH, answer_text, loop_bytes, order_text, parse_answer, parse_loop, parse_order
+from riffengine.pool.wire import (
+    PATH,
+    LoopHead,
+    LoopParts,
+    answer_text,
+    loop_head,
+    loop_pieces,
+    order_text,
+    parse_answer,
+    parse_order,
+)
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,
@@ -151,6 +162,75 @@ def test_a_node_renders_what_a_member_here_renders_and_is_connected_again_when_i
     run(scenario, "scripted?ms=50")
 
 
+@contextlib.asynccontextmanager
+async def slow_link(port: int, bytes_a_second: int) -> AsyncIterator[int]:
+    """A port that leads to ``port`` and brings what comes from there slowly."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pause_seconds: float) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(8192):
+                writer.write(data)
+                await writer.drain()
+                await asyncio.sleep(pause_seconds)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", port)
+        ways = [
+            asyncio.ensure_future(way)
+            for way in (carry(reader, outer, 0.0), carry(inner, writer, 8192 / bytes_a_second))
+        ]
+        await asyncio.wait([*ways, ended], return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        for end in (writer, outer):
+            end.close()
+            with contextlib.suppress(ConnectionError):
+                await end.wait_closed()
+        open_links.discard(asyncio.current_task())
+
+    open_links: set[asyncio.Task[None] | None] = set()
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_links.add(asyncio.get_running_loop().create_task(accept(reader, writer)))
+
+    relay = await asyncio.start_server(begin, "127.0.0.1", 0)
+    try:
+        yield relay.sockets[0].getsockname()[1]
+    finally:
+        relay.close()
+        ended.set_result(None)
+        while open_links:
+            await asyncio.sleep(0.01)
+
+
+def test_a_link_that_moves_bytes_is_alive_however_slow_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop takes three seconds, in which the node's pings and signs of life wait behind it."""
+    for module in (node_member, node_server):
+        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 1.0)
+
+    async def body() -> None:
+        theirs, server = node_with("scripted", 1)
+        await server.start()
+        theirs.start()
+        policy = PoolPolicy(silent_seconds=0.8, end_seconds=1.2)
+        ours, listener = RendererPool(LoopCaches(0), SystemClock(), policy), Listener()
+        async with slow_link(server.http.port, 160_000) as port:
+            ours.add(NodeMember(NodeAddress(f"ws://127.0.0.1:{port}", TOKEN), ours))
+            ours.join(listener)
+            ours.start()
+            try:
+                await listener.until(lambda told: any(isinstance(message, Ready) for message in told))
+                ours.order("engine", Render(1, request(1), 0))
+                await listener.until(lambda told: 1 in listener.loops())
+            finally:
+                await ours.close()
+                await server.stop()
+                await theirs.close()
+
+    asyncio.run(body())
+
+
 def test_a_node_comes_back_after_a_message_that_trips_its_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     tripped: list[str] = []
     parse = node_member.parse_answer
@@ -182,11 +262,11 @@ def test_a_loop_that_waits_at_a_node_is_told_as_waiting_not_as_lost() -> None:
         await listener.until(lambda told: any(isinstance(m, Alive) and m.job == 2 and m.queued for m in told))
         await listener.until(lambda told: 2 in listener.loops())
 
-    run(scenario, "scripted?ms=3000")
+    run(scenario, "scripted?ms=1000")
 
 
 def test_a_node_that_sends_too_much_is_left_and_what_it_had_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_member, "MOST_LOOP_BYTES", 2000)
+    monkeypatch.setattr(wire, "MOST_LOOP_BYTES", 2000)
 
     async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
         ours.order("engine", Render(1, request(1), 0))
@@ -252,20 +332,27 @@ def test_every_message_comes_back_as_it_was_and_anything_else_is_a_control_error
         assert parse_answer(answer_text(answer)) == answer
     samples = np.random.default_rng(1).standard_normal((1, 100, 2)).astype(np.float32)
     loop = FinishedLoop(Delivery(0, 0, rich, 100, 2, ("mix",), -14.0, 0.5, RenderCost(), (), b"\x01"), samples)
-    job, back = parse_loop(loop_bytes(5, loop))
-    assert job == 5 and back.delivery == loop.delivery and np.array_equal(back.samples, samples)
-    whole = loop_bytes(5, loop)
+    head = parse_answer(answer_text(loop_head(5, loop)))
+    assert isinstance(head, LoopHead) and head.job == 5
+    parts = LoopParts(head)
+    *first, last = (piece[n : n + 300] for piece in loop_pieces(loop) for n in range(0, 800, 300))
+    assert [parts.add(piece) for piece in first] == [None, None]
+    back = parts.add(last)
+    assert back is not None and back.delivery == loop.delivery and np.array_equal(back.samples, samples)
     rng = np.random.default_rng(2)
-    for text in (order_text(Render(7, rich, 0, 1.5, "bank")), answer_text(ready)):
+    for text in (order_text(Render(7, rich, 0, 1.5, "bank")), answer_text(ready), answer_text(head)):
         for _ in range(300):
             broken = bytearray(text.encode())
             broken[rng.integers(len(broken))] = rng.integers(256)
             for parse in (parse_order, parse_answer):
                 with contextlib.suppress(ControlError):
                     parse(broken.decode("utf-8", "replace"))
-    for cut in (b"", b"\0", whole[:3], whole[:40], whole[:-1], b"\xff" * 40):
+    for wrong in (b"\0" * 801, b"\xff" * 800):
         with pytest.raises(ControlError):
-            parse_loop(cut)
+            LoopParts(head).add(wrong)
+    for shape in ([1, 0, 2], [1, 2**24, 2], [2, 100, 2], [1, 100]):
+        with pytest.raises(ControlError):
+            parse_answer(json.dumps({**json.loads(answer_text(head)), "shape": shape}))
 
 
 def test_a_node_that_others_reach_needs_a_token_and_tls() -> None:
