@@ -21,6 +21,7 @@ from riffengine.engine.command_schedule import DueCommand, on_time, pinned
 from riffengine.engine.context import build_context
 from riffengine.engine.end_deadline import Deadline, no_deadline
 from riffengine.engine.hands_first import HandsFirst
+from riffengine.engine.listener_link import ListenerLink
 from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
 from riffengine.engine.options import PlayOptions
@@ -91,9 +92,17 @@ class Engine:
             context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
         )
         ports = InputPorts(
-            lambda: context.conductor.grid, lambda: self.state, self._files.prepare, self.submit, self.say, self.frame
+            lambda: context.conductor.grid,
+            lambda: self.state,
+            self._files.prepare,
+            self.submit,
+            self.say,
+            self.frame,
+            lambda question: self._listener.ask(question),
+            context.scene_player.files_in_use,
         )
-        self.live_input = LiveInput(context.input_ring, session, ports)
+        self.live_input = LiveInput(context.input_ring, session, ports, keep_all=options.journal is not None)
+        self._listener = ListenerLink(context.clock, self.live_input.heard, self.say)
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
         self._observation = ObservationBuilder(context, self._renderer, self._player)
         # Commands that are answered before the scheduler sees them, which need not know them.
@@ -269,6 +278,7 @@ class Engine:
                 self._observers.observed(self._observation.build(self._faults))
             self._player.check()
             self._renderer.check()
+            self._listener.check()
             ticks += 1
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
@@ -367,6 +377,7 @@ class Engine:
             self._files.close,
             self._context.surfaces.close_inputs,
             self._renderer.stop,
+            self._listener.stop,
             self._context.midi_clock_out.close,
             self._context.midi_notes_out.close,
             self._fade,

@@ -1,25 +1,30 @@
-"""LiveInput: bars of the sound input become what a deck starts from, when asked for or again and again.
+"""LiveInput: bars of the sound input become what a deck starts from and follows, when asked for or again and again.
 
 The player's audio thread leaves the input in a ring, at the output frame that was pulled with it. A musician plays to
 what is heard: later than that by the output's latency, and delivered later still by the input's. So the bars that were
-heard lie in the ring behind their own frames by both together. The event loop's thread; files are written in another.
+heard lie in the ring behind their own frames by both together.
+
+Bars whose key, chords or energy a deck follows go to the listener (``engine.listener_link``) first; all that changes
+after them changes together. The event loop's thread; files are written in another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from riffengine.clock import SystemClock
 from riffengine.control.surface import Prepare
+from riffengine.engine.captured_files import CapturedFiles
+from riffengine.engine.followed_music import FOLLOWED, FollowedMusic, follows
 from riffengine.errors import AudioFileError
 from riffengine.output.captured_input import TAIL_SECONDS, InputBars, save_input
-from riffengine.performance.command import Accepted, Command, Rejected, Reply
+from riffengine.performance.command import FOLLOW_SOURCE, INPUT_SOURCE, Accepted, Command, Rejected, Reply, Value
 from riffengine.performance.state import PerformanceState
 from riffengine.processes.audio_tap import AudioTap
+from riffengine.processes.listen_messages import FromListener, HeardBars, Listen
 from riffengine.processes.player_messages import PlayerReady
 from riffengine.scheduler.actions import Action
 from riffengine.session.session import Session
@@ -28,8 +33,8 @@ from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
 RING_FRAMES = 1 << 22
 """87 s at 48 kHz, 32 MB: more than sixteen bars at 60 bpm."""
 
-SOURCE = "input"
 _STOPPED_SECONDS = 2.0  # without a block of input: its device has gone
+_HEARD_WITHIN_SECONDS = 4.0  # or the bars are taken unheard; hearing two takes a third of a second
 _KEPT_SECONDS = 1.0  # at the ring's old end, which the player may overwrite while it is read
 
 
@@ -43,26 +48,41 @@ class InputPorts:
     submit: Callable[[Command], Reply]
     say: Callable[[str], None]
     frame: Callable[[], int]  # that is heard now
+    listen: Callable[[Listen], None]  # the answer comes by ``LiveInput.heard``
+    in_use: Callable[[], Collection[str]]  # files that the state or a scene names
     unix_seconds: Callable[[], float] = SystemClock().unix_seconds
+
+
+@dataclass(frozen=True)
+class _Capture:
+    """Bars of a deck; ``followed``: nobody has asked for them by hand."""
+
+    deck: str
+    path: Path
+    followed: bool
+    beats: int
 
 
 class LiveInput:
     """The sound input of a set: ``ring`` is where the player leaves it, ``None`` where the set has none.
 
-    Captured bars are saved where recordings go. ``output: input_latency:`` of the preset replaces what the driver tells
-    about the latencies of output and input together.
+    Captured bars are saved where recordings go; ``keep_all``: those that a deck has followed stay as well. ``output:
+    input_latency:`` of the preset replaces what the driver tells about the latencies of output and input together.
     """
 
-    def __init__(self, ring: AudioTap | None, session: Session, ports: InputPorts) -> None:
-        self._ring, self._ports = ring, ports
-        self._decks, self._folder = session.decks if ring is not None else (), session.recording.folder
+    def __init__(self, ring: AudioTap | None, session: Session, ports: InputPorts, keep_all: bool = True) -> None:
+        self._ring, self._ports, self._beats = ring, ports, session.loop_beats
+        self._decks = session.decks if ring is not None else ()
+        self._files = CapturedFiles(session.recording.folder, keep_all, ports.unix_seconds)
         self._given = session.audio.input_latency_seconds
         self._round_trip_seconds: float | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="input")
-        self._writing: list[tuple[str, Path, Future[None]]] = []
+        self._writing: list[tuple[_Capture, Future[None]]] = []
+        self._listening: dict[int, tuple[_Capture, int]] = {}  # by number, with the frame at which it is late
+        self._asked = 0
+        self._music = {deck: FollowedMusic() for deck in self._decks}
         self._followed: dict[str, int] = {}
         self._told: set[str] = set()
-        self.saved = 0
 
     def ready(self, message: PlayerReady) -> None:
         """The output runs, with or without the input."""
@@ -85,12 +105,12 @@ class LiveInput:
         if not bars:
             return None
         deck = command.path.split("/")[1]
-        if any(each[0] == deck for each in self._writing):
+        if any(capture.deck == deck for capture, _ in self._writing):
             return Rejected(command, f"{command.path}: bars for deck {deck} are being saved; wait a moment"), []
         wanted = self._last_bars(bars)
         if isinstance(wanted, str):
             return Rejected(command, f"{command.path}: {wanted}"), []
-        self._save(deck, wanted)
+        self._save(deck, wanted, followed=False)
         note = f"the last {bars} bars of the sound input become what deck {deck} starts from"
         if self._ports.state().number(f"deck/{deck}/strength") >= 1.0:
             note += f"; deck/{deck}/strength is 1, which forgets it: set it lower"
@@ -98,17 +118,36 @@ class LiveInput:
 
     def tick(self) -> None:
         """Take what has been written, and the bars of decks that follow the input."""
-        for deck, path, future in [each for each in self._writing if each[2].done()]:
-            self._writing.remove((deck, path, future))
-            self._finish(deck, path, future)
+        for each in [each for each in self._writing if each[1].done()]:
+            self._writing.remove(each)
+            self._finish(*each)
+        frame, state = self._ports.frame(), self._ports.state()
+        for number, (capture, late) in list(self._listening.items()):
+            if frame > late:
+                del self._listening[number]
+                self._follow(capture, {})
         for deck in self._decks:
-            bars = int(self._ports.state().number(f"deck/{deck}/follow"))
-            wanted = self._last_bars(bars) if bars else ""
+            bars = int(state.number(f"deck/{deck}/follow"))
+            if not bars or not any(follows(state, deck, what) for what in FOLLOWED):
+                continue
+            wanted = self._last_bars(bars)
             if isinstance(wanted, str) or self._writing or wanted.end_beat % wanted.beats:
                 continue
             if self._followed.get(deck) != wanted.end_beat:
                 self._followed[deck] = wanted.end_beat
-                self._save(deck, wanted)
+                self._save(deck, wanted, followed=True)
+
+    def heard(self, message: FromListener) -> None:
+        """The listener has answered; an answer that comes too late changes nothing."""
+        waiting = self._listening.pop(message.number, None)
+        if waiting is None:
+            return
+        deck, changes = waiting[0].deck, dict[str, Value]()
+        if isinstance(message, HeardBars):
+            changes = self._music[deck].changes(message, self._ports.state(), deck)
+        else:
+            self._say_once(f"{deck} is not heard", f"deck {deck}: {message.reason}")
+        self._follow(waiting[0], changes)
 
     def close(self) -> None:
         """Wait for the files that are being written."""
@@ -134,26 +173,58 @@ class LiveInput:
             return f"the tempo has changed within the last {bars} bars; play them again at this tempo"
         return InputBars(first + behind, last - first, bars * BEATS_PER_BAR, round(end))
 
-    def _save(self, deck: str, bars: InputBars) -> None:
+    def _save(self, deck: str, bars: InputBars, followed: bool) -> None:
         assert self._ring is not None  # or there were no bars
-        stamp = datetime.fromtimestamp(self._ports.unix_seconds()).strftime("%Y-%m-%d-%H%M%S")
-        self.saved += 1
-        path = self._folder / f"riffengine-input-{stamp}-{deck}-{self.saved}.flac"
-        self._writing.append((deck, path, self._writer.submit(save_input, self._ring, bars, path)))
+        path = self._files.new(deck, followed)
+        self._writing.append(
+            (_Capture(deck, path, followed, bars.beats), self._writer.submit(save_input, self._ring, bars, path))
+        )
 
-    def _finish(self, deck: str, path: Path, future: Future[None]) -> None:
-        error = future.exception()
+    def _finish(self, capture: _Capture, future: Future[None]) -> None:
+        error, deck, state = future.exception(), capture.deck, self._ports.state()
         if error is None:
             self._told.discard(deck)
-            command = Command(f"deck/{deck}/init", str(path.resolve()), SOURCE)
-            self._ports.prepare(command, lambda: self._start_from(deck, command))
+            if not capture.followed:
+                command = Command(f"deck/{deck}/init", str(capture.path.resolve()), INPUT_SOURCE)
+                self._ports.prepare(command, lambda: self._submit(command))
+            elif any(follows(state, deck, what) for what in FOLLOWED if what != "audio"):
+                self._asked += 1
+                rate = self._ports.grid().sample_rate
+                self._listening[self._asked] = capture, self._ports.frame() + round(_HEARD_WITHIN_SECONDS * rate)
+                path, bpm = str(capture.path.resolve()), self._ports.grid().bpm
+                self._ports.listen(Listen(self._asked, path, capture.beats, self._beats, bpm))
+            else:
+                self._follow(capture, {})
         elif not isinstance(error, AudioFileError):
             raise error
-        elif deck not in self._told:  # a deck that follows a silent input says so once
-            self._told.add(deck)
-            self._ports.say(f"deck {deck}: {error}")
+        else:  # a deck that follows a silent input says so once
+            self._say_once(deck, f"deck {deck}: {error}")
 
-    def _start_from(self, deck: str, command: Command) -> None:
+    def _follow(self, capture: _Capture, changes: Mapping[str, Value]) -> None:
+        """Start from the bars and change what was heard in them, in one turn, so that it lands together."""
+        commands = [Command(path, value, FOLLOW_SOURCE) for path, value in changes.items()]
+
+        def submit() -> None:
+            for command in commands:
+                self._submit(command)
+            self._files.remove_old(capture.deck, self._ports.in_use())
+
+        if follows(self._ports.state(), capture.deck, "audio"):
+            command = Command(f"deck/{capture.deck}/init", str(capture.path.resolve()), FOLLOW_SOURCE)
+            commands.append(command)
+            self._ports.prepare(command, submit)
+        else:
+            submit()
+
+    def _submit(self, command: Command) -> None:
         reply = self._ports.submit(command)
         if isinstance(reply, Rejected):
-            self._ports.say(f"deck {deck} does not start from the input: {reply.reason}")
+            self._say_once(command.path, f"{command.path} does not follow the input: {reply.reason}")
+        else:
+            self._told.discard(command.path)
+
+    def _say_once(self, what: str, text: str) -> None:
+        """Say ``text`` unless ``what`` was said before and has not been well since."""
+        if what not in self._told:
+            self._told.add(what)
+            self._ports.say(text)

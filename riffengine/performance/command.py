@@ -9,6 +9,12 @@ Value = float | int | str | bool
 AGENT_SOURCE = "mcp:"
 """What the source of an agent's commands begins with."""
 
+INPUT_SOURCE = "input"
+"""Source of the ``init`` that follows when bars of the sound input were asked for."""
+
+FOLLOW_SOURCE = "follow"
+"""Source of what a deck takes over from the sound input by itself."""
+
 
 @dataclass(frozen=True)
 class Command:

@@ -211,9 +211,22 @@ def _input_rows(decks: Sequence[str]) -> list[Parameter]:
     now = ControlClass.IMMEDIATE
     rows = (
         ("capture", "Start from this many of the last bars of the sound input"),
-        ("follow", "Start again and again from this many of the last bars of the sound input; 0 does not"),
+        ("follow", "Follow the sound input, this many bars at a time; 0 does not"),
     )
-    return [Parameter(f"deck/{d}/{name}", "int", 0, now, text, 0, MOST_BARS) for d in decks for name, text in rows]
+    taken = (
+        ("audio", True, "With follow: start from the bars"),
+        (
+            "key",
+            False,
+            "With follow: take over their key, once two captures in a row have it; it is that of the whole set",
+        ),
+        ("chords", False, "With follow: take over their chords"),
+        ("energy", False, "With follow: take over their energy"),
+    )
+    return [
+        *(Parameter(f"deck/{d}/{name}", "int", 0, now, text, 0, MOST_BARS) for d in decks for name, text in rows),
+        *(Parameter(f"deck/{d}/follow_{name}", "bool", on, now, text) for d in decks for name, on, text in taken),
+    ]
 
 
 def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> list[Parameter]:

@@ -12,7 +12,7 @@ from random import Random
 
 from riffengine.errors import ParameterError
 from riffengine.performance import drift
-from riffengine.performance.command import Accepted, Command, Landing, Rejected, Reply, Value
+from riffengine.performance.command import FOLLOW_SOURCE, Accepted, Command, Landing, Rejected, Reply, Value
 from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.prompt_lists import PromptLists
 from riffengine.performance.prompt_picker import PromptPicker
@@ -55,6 +55,11 @@ class ScenePlayer:
         """Whether a morph to a scene is running."""
         return self._morph is not None
 
+    def files_in_use(self) -> frozenset[str]:
+        """The files that decks start from now, or would in a scene."""
+        places = (self._conductor.state.values, *(scene.values for scene in self.book.scenes))
+        return frozenset(str(v) for values in places for path, v in values.items() if handler_of(path) is Handler.INIT)
+
     def submit(self, command: Command, frame: int) -> Answer:
         """Check and apply one command from outside; the reply says where its change lands."""
         checked = self._conductor.tree.checked(command)
@@ -94,7 +99,8 @@ class ScenePlayer:
             if self._morph is not None:
                 self._morph = self._morph.without(path)
             made = [a.command.path for a in actions if isinstance(a, Applied) and a.command.source != drift.SOURCE]
-            self._remember(before, {path, *made}, frame)
+            if checked.command.source != FOLLOW_SOURCE:  # undo takes back what a person did
+                self._remember(before, {path, *made}, frame)
         return reply, actions
 
     def _learn(self, checked: Checked, frame: int) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from riffengine.engine.hands_first import HandsFirst
-from riffengine.performance.command import Command
+from riffengine.performance.command import FOLLOW_SOURCE, INPUT_SOURCE, Command
 
 
 def test_an_agent_waits_for_eight_bars_after_a_persons_move() -> None:
@@ -20,6 +20,17 @@ def test_an_agent_may_move_what_nobody_has_moved_and_what_it_moved_itself() -> N
     hands.moved(Command("deck/b/alpha", 0.5, "mcp:agent"), 10.0)
     assert hands.refusal(Command("deck/b/alpha", 0.1, "mcp:agent"), 11.0) == ""
     assert hands.refusal(Command("deck/a/gain", 0.1, "mcp:agent"), 11.0) == ""
+
+
+def test_a_deck_that_follows_the_input_waits_as_an_agent_does_and_no_agent_waits_for_it() -> None:
+    hands = HandsFirst()
+    hands.moved(Command("key", "D minor", "midi:nano"), 10.0)
+    hands.moved(Command("deck/a/energy", 0.5, FOLLOW_SOURCE), 10.0)
+    assert "until beat 42" in hands.refusal(Command("key", "C major", FOLLOW_SOURCE), 41.9)
+    assert hands.refusal(Command("key", "C major", FOLLOW_SOURCE), 42.0) == ""
+    assert hands.refusal(Command("deck/a/energy", 0.1, "mcp:agent"), 11.0) == ""
+    hands.moved(Command("deck/a/init", "taken.flac", INPUT_SOURCE), 10.0)  # follow may be switched on after a capture
+    assert hands.refusal(Command("deck/a/init", "next.flac", FOLLOW_SOURCE), 11.0) == ""
 
 
 def test_a_person_is_never_refused() -> None:

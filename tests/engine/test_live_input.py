@@ -14,13 +14,15 @@ import soundfile
 
 from riffengine.clock import VirtualClock
 from riffengine.control.surface import at_once
+from riffengine.engine.captured_files import KEPT
 from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.output.callback import AudioCallback
-from riffengine.performance.command import Accepted, Command, Rejected, Reply
+from riffengine.performance.command import Accepted, Command, Rejected, Reply, Value
 from riffengine.performance.state import PerformanceState
 from riffengine.playback.mixer import Mixer
 from riffengine.processes.audio_files import told_beats
 from riffengine.processes.audio_tap import AudioTap
+from riffengine.processes.listen_messages import HeardBars, Listen, NotHeard
 from riffengine.processes.player_messages import PlayerReady
 from riffengine.session.audio import AudioSettings
 from riffengine.session.recording import RecordingSettings
@@ -29,6 +31,9 @@ from riffengine.transport.beat_grid import BeatGrid
 
 RATE, BLOCK, BAR = 8000, 500, 16000  # 120 bpm
 TRIP = 700  # frames from output to input
+VALUES: dict[str, Value] = {
+    "deck/a/follow": 0, "deck/a/strength": 0.5, "key": "", "deck/a/chords": "", "deck/a/energy": 0.0, "deck/a/init": "",
+}  # fmt: skip
 READY = PlayerReady("jack, with its input", RATE, BLOCK, 500 / RATE, 200 / RATE)
 
 
@@ -41,7 +46,9 @@ class Set:
     folder: Path
     behind: int = 0  # frames that the input is behind the output
     grid: BeatGrid = field(default_factory=lambda: BeatGrid(RATE, 120.0))
-    values: dict[str, float] = field(default_factory=lambda: {"deck/a/follow": 0, "deck/a/strength": 0.5})
+    values: dict[str, Value] = field(default_factory=lambda: dict(VALUES))
+    asked: list[Listen] = field(default_factory=list)
+    refuses: str = ""
     submitted: list[Command] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     played: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -63,11 +70,38 @@ class Set:
         found = self.live.answer(Command("deck/a/capture", bars), 0)
         return None if found is None else found[0]
 
+    def written(self) -> None:
+        """Let the files that are being written be taken."""
+        self.live._writer.submit(lambda: None).result()
+        self.live.tick()
+
     def taken(self) -> list[np.ndarray]:
         """Every file that became an init, in order."""
-        self.live._writer.submit(lambda: None).result()  # those before it are written
-        self.live.tick()
+        self.written()
         return [soundfile.read(command.value, dtype="float32")[0] for command in self.submitted]
+
+    def follow(self, *what: str, bars: int = 1) -> None:
+        self.values["deck/a/follow"] = bars
+        self.values |= {f"deck/a/follow_{each}": each in what for each in ("audio", "key", "chords", "energy")}
+
+    def bar(self) -> None:
+        """One more bar of the band, captured and written."""
+        self.play(0.5)
+        self.live.tick()
+        self.play(0.5)
+        self.live.tick()
+        self.written()
+
+    def hear(self, **facts: object) -> None:
+        """The listener answers what it was asked last."""
+        known = {"key": "D minor", "key_certainty": 0.9, "chords": "Dm Gm", "chord_certainty": 0.95, "drive": 0.5}
+        self.live.heard(HeardBars(self.asked[-1].number, **{**known, **facts}))  # type: ignore[arg-type]  # whatever the test gives
+
+    def changes(self) -> list[tuple[str, object]]:
+        """What was submitted since the last call, by path."""
+        found = [(command.path, command.value) for command in self.submitted]
+        self.submitted.clear()
+        return found
 
 
 @pytest.fixture
@@ -75,14 +109,17 @@ def band(tmp_path: Path) -> Iterator[Set]:
     yield from make(tmp_path)
 
 
-def make(folder: Path, **audio: object) -> Iterator[Set]:
+def make(folder: Path, keep_all: bool = False, **audio: object) -> Iterator[Set]:
     ring = AudioTap.create(RATE, 2, 1 << 20)
     settings = AudioSettings(sound_input=True, **audio)  # type: ignore[arg-type]  # whatever the test gives
     session = replace(Session(), audio=settings, recording=RecordingSettings(folder=folder / "taken"))
     found: Set
 
     def submit(command: Command) -> Reply:
+        if command.path == found.refuses:
+            return Rejected(command, "a person moved it")
         found.submitted.append(command)
+        found.values[command.path] = command.value
         return Accepted(command, command.value)
 
     ports = InputPorts(
@@ -92,9 +129,11 @@ def make(folder: Path, **audio: object) -> Iterator[Set]:
         submit=submit,
         say=lambda text: found.said.append(text),
         frame=lambda: ring.end + found.behind,
+        listen=lambda question: found.asked.append(question),
+        in_use=lambda: {str(value) for value in found.values.values()},
         unix_seconds=lambda: 1e9,
     )
-    found = Set(LiveInput(ring, session, ports), ring, folder)
+    found = Set(LiveInput(ring, session, ports, keep_all), ring, folder)
     found.live.ready(READY)
     yield found
     found.live.close()
@@ -184,11 +223,112 @@ def test_a_deck_follows_the_band_and_keeps_what_it_has_while_that_is_silent(band
     assert np.abs(second[: 2 * BAR - BLOCK, 0] - band.sound(np.arange(2 * BAR, 4 * BAR - BLOCK))).max() < 2**-22
 
 
+def test_what_is_heard_changes_together_with_the_bars_and_only_as_allowed(band: Set) -> None:
+    band.follow("audio", "chords")
+    band.play(0.5)
+    band.bar()
+    question = band.asked[-1]
+    assert (question.beats, question.chord_beats, question.bpm) == (4, 8, 120.0) and not band.submitted
+    assert told_beats(soundfile.SoundFile(question.path).comment, BAR) == (4, BAR)
+    band.hear()
+    assert band.changes() == [("deck/a/chords", "Dm Gm"), ("deck/a/init", question.path)]
+    band.follow("key", "energy")
+    for _ in range(2):
+        band.bar()
+        band.hear()
+    assert band.changes() == [("key", "D minor")]  # twice the same; no init, no chords, and no other energy
+
+
+def test_one_wrong_capture_does_not_change_the_key(band: Set) -> None:
+    band.follow("key")
+    band.play(0.5)
+    heard = ["D minor", "D minor", "G major", "D minor", "", "D minor", "E major", "G major", "G major"]
+    keys = []
+    for key in heard:
+        band.bar()
+        band.hear(key=key)
+        keys.append(band.values["key"])
+    assert keys == ["", *["D minor"] * 7, "G major"]
+    band.bar()
+    band.hear(key="C major", key_certainty=0.3)
+    band.bar()
+    band.hear(key="C major", key_certainty=0.3)
+    assert band.values["key"] == "G major"
+
+
+def test_energy_follows_the_band_against_what_it_played_before(band: Set) -> None:
+    band.follow("energy")
+    band.play(0.5)
+    energies = []
+    for drive in (3.0, 3.02, 3.0, 4.0, 4.0, 4.0, 2.0, 2.0):
+        band.bar()
+        band.hear(drive=drive)
+        energies.append(float(band.values["deck/a/energy"]))
+    assert energies[:3] == [0.0] * 3 and 0.3 < energies[4] < 1.0 and energies[7] < -0.3
+
+
+def test_bars_that_are_not_heard_in_time_are_taken_unheard(band: Set) -> None:
+    band.follow("audio", "chords")
+    band.play(0.5)
+    band.bar()
+    late = band.asked[-1]
+    band.behind = 5 * RATE
+    band.live.tick()
+    assert band.changes() == [("deck/a/init", late.path)]
+    band.hear()
+    assert not band.submitted
+    band.behind = 0
+    for _ in range(2):
+        band.bar()
+        band.live.heard(NotHeard(band.asked[-1].number, "the file was silent"))
+    assert [path for path, _ in band.changes()] == ["deck/a/init"] * 2
+    assert sum("the file was silent" in text for text in band.said) == 1
+
+
+def test_a_hand_on_a_control_wins_and_is_told_once(band: Set) -> None:
+    band.follow("audio", "chords")
+    band.refuses = "deck/a/chords"
+    band.play(0.5)
+    for _ in range(3):
+        band.bar()
+        band.hear()
+    assert [path for path, _ in band.changes()] == ["deck/a/init"] * 3
+    assert [text for text in band.said if "a person moved it" in text] == [
+        "deck/a/chords does not follow the input: a person moved it"
+    ]
+
+
+def test_a_deck_that_follows_keeps_its_last_files_and_those_in_use(band: Set) -> None:
+    band.capture(0)
+    band.follow("audio")
+    band.play(1.5)
+    assert isinstance(band.capture(1), Accepted)
+    band.written()
+    by_hand = str(band.values["deck/a/init"])
+    first = ""
+    for number in range(KEPT + 6):
+        band.bar()
+        if number == 0:
+            first = band.values["a scene"] = str(band.values["deck/a/init"])
+    kept = {str(path) for path in (band.folder / "taken").iterdir()}
+    assert {by_hand, first} <= kept and len(kept) == KEPT + 2 and not any(".partial" in name for name in kept)
+
+
+def test_with_a_journal_every_file_is_kept(tmp_path: Path) -> None:
+    for band in make(tmp_path, keep_all=True):
+        band.follow("audio")
+        band.play(0.5)
+        for _ in range(KEPT + 4):
+            band.bar()
+        assert len(list((tmp_path / "taken").iterdir())) == KEPT + 4
+
+
 def test_a_set_without_an_input_has_nothing_to_do() -> None:
     state = PerformanceState(MappingProxyType({}))
     ports = InputPorts(
-        lambda: BeatGrid(RATE, 120.0), lambda: state, at_once, lambda command: Accepted(command, 0), print, lambda: 0
-    )
+        lambda: BeatGrid(RATE, 120.0), lambda: state, at_once, lambda command: Accepted(command, 0), print, lambda: 0,
+        print, tuple,
+    )  # fmt: skip
     live = LiveInput(None, Session(), ports)
     live.ready(replace(READY, input_latency_seconds=None))
     live.tick()

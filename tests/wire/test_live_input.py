@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,16 +96,17 @@ def test_bars_that_were_played_to_the_music_are_the_init_of_a_deck(
     with playing_set(PRESET, tmp_path) as (process, surface):
         surface.wait_until(lambda status: int(str(status["jobs_heard"])) >= 1)
         band = Band(server, recording())
-        surface.send("/riff/deck/a/capture", 16)
-        surface.wait_for("/riff/error", lambda v: "16 whole bars yet" in str(v))
         began = float(str(surface.status()["beat"]))
         surface.wait_until(lambda status: float(str(status["beat"])) > began + 13)
         surface.send("/riff/deck/a/capture", 2)
         surface.wait_for("/riff/ok", lambda v: v[0] == "deck/a/capture")
         path = taken(tmp_path, 1)
         surface.wait_until(lambda status: int(str(status["jobs_heard"])) >= 2)
+        surface.send("/riff/deck/a/follow_energy", 1)  # the listener hears the bars first
         surface.send("/riff/deck/a/follow", 1)
-        taken(tmp_path, 2)
+        taken(tmp_path, 4)
+        landed = int(str(surface.status()["jobs_heard"]))
+        surface.wait_until(lambda status: int(str(status["jobs_heard"])) > landed)
         heard, sent = band.close()
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE_SECONDS)
@@ -123,6 +127,13 @@ def test_bars_that_were_played_to_the_music_are_the_init_of_a_deck(
     assert (place_of(again[: BAR // 2, 0], sent) - found) % BAR == 0
     journal = (tmp_path / "set.jsonl").read_text()
     assert path.name in journal and '"input"' in journal
+    followed = [json.loads(line) for line in journal.splitlines()[1:] if '"follow"' in line]
+    assert taken(tmp_path, 2).name in str([entry for entry in followed if entry.get("path") == "deck/a/init"])
+    words = [sys.executable, "-m", "riffengine", "render", "--journal", "set.jsonl", "-o", "again.wav", "--json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["changed_files"] == [], done.stdout + done.stderr
+    replayed, _ = soundfile.read(tmp_path / "again.wav", dtype="float32")
+    assert np.array_equal(replayed, own)  # with every capture that it started from
 
 
 def place_of(part: np.ndarray, whole: np.ndarray) -> int:
