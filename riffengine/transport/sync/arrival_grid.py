@@ -6,19 +6,22 @@ two at once or none, so a single one says nothing about the tempo, but all of th
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, deque
 
 import numpy as np
 
-_PERIODS_NS = sorted(
-    (
-        frames * 1e9 / rate
-        for rate in (44100, 48000, 88200, 96000)
-        for frames in (256, 441, 480, 512, 882, 960, 1024, 2048)
-        if frames / rate >= 0.004  # ticks on a finer grid are as good as any
-    ),
-    reverse=True,
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+_PERIODS_NS = np.array(
+    sorted(
+        {
+            frames * 1e9 / rate
+            for rate in (44100, 48000, 88200, 96000)
+            for frames in (256, 441, 480, 512, 882, 960, 1024, 2048)
+            if frames / rate >= 0.004  # ticks on a finer grid are as good as any
+        },
+        reverse=True,
+    )
 )
 _ARRIVALS = 97  # four beats of ticks
 _LEAST = 16  # arrivals from which a grid is told
@@ -50,26 +53,36 @@ class ArrivalGrid:
         self.period_ns = 0.0
 
     def _period(self) -> float:
-        gaps = np.array([b - a for (_, a), (_, b) in itertools.pairwise(self.arrivals)], float)
-        if self.period_ns and _on_grid(gaps, self.period_ns, strict=False):
+        gaps = np.diff([ns for _, ns in self.arrivals]).astype(float)
+        if self.period_ns and len(_fitting(gaps, np.array([self.period_ns]))) and _in_turn(gaps, self.period_ns):
             return self.period_ns
-        return next((period for period in _PERIODS_NS if _on_grid(gaps, period, strict=True)), 0.0)
+        return next((float(p) for p in _fitting(gaps, _PERIODS_NS) if _in_turn(gaps, p) and _exact(gaps, p)), 0.0)
 
 
-def _on_grid(gaps: np.ndarray[tuple[int], np.dtype[np.float64]], period: float, strict: bool) -> bool:
-    """Whether these gaps are those of an even tempo seen once a period: m or m + 1 periods, in any order.
+def _fitting(gaps: Floats, periods: Floats) -> Floats:
+    """Those ``periods`` of which every gap is about a whole number."""
+    rest = gaps - np.rint(gaps / periods[:, None]) * periods[:, None]
+    return periods[np.sqrt(np.mean(rest**2, axis=1)) <= _LARGEST_SPREAD * periods]
 
-    ``strict``: both must occur, and be whole numbers of just this period. A lost tick makes a gap twice as long, so it
-    is not taken for a grid, whose gaps differ by one period.
+
+def _in_turn(gaps: Floats, period: float) -> bool:
+    """Whether these gaps are those of an even tempo seen once a period: m or m + 1 periods, in any order."""
+    shortest, counts = _shortest(np.rint(gaps / period))
+    return counts[shortest] + counts[shortest + 1] >= _LEAST_REGULAR * len(gaps)
+
+
+def _exact(gaps: Floats, period: float) -> bool:
+    """Whether gaps of m and of m + 1 periods both occur, and are whole numbers of just this period.
+
+    A lost tick makes a gap twice as long, so it is not taken for a grid, whose gaps differ by one period.
     """
     multiples = np.rint(gaps / period)
-    if np.sqrt(np.mean((gaps - multiples * period) ** 2)) > _LARGEST_SPREAD * period:
-        return False
-    counts = Counter(multiples.tolist())
-    shortest = max(counts, key=lambda m: counts[m] + counts[m + 1])
-    if counts[shortest] + counts[shortest + 1] < _LEAST_REGULAR * len(gaps):
-        return False
-    if not strict:
-        return True
+    shortest, counts = _shortest(multiples)
     difference = abs(float(gaps @ multiples) / float(multiples @ multiples) / period - 1.0)
     return min(counts[shortest], counts[shortest + 1]) > 0 and difference < _LARGEST_DIFFERENCE
+
+
+def _shortest(multiples: Floats) -> tuple[float, Counter[float]]:
+    """The m for which most gaps have m or m + 1 periods, and how many have how many."""
+    counts = Counter(multiples.tolist())
+    return max(counts, key=lambda m: counts[m] + counts[m + 1]), counts

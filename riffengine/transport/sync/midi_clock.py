@@ -35,6 +35,7 @@ _LEAST_BEND_NS = 200_000.0
 _SHORTEST_TICK_NS = 2_000_000.0  # 1250 bpm
 _LONGEST_TICK_NS = 200_000_000.0  # 12.5 bpm
 _OFF_GRID = 4  # ticks in a row that are off by more than a period: the tempo has changed
+_SINCE_CHANGE = 2 * _OFF_GRID  # ticks that are fitted then; more than _TRUSTED
 _OFF_PERIODS = 0.75  # a tick that arrives on a grid is off by half a period at most
 _LOST_SECONDS = 0.5
 _LOST_TICKS = 8
@@ -215,7 +216,7 @@ class MidiClock:
         if self._off_grid >= _OFF_GRID:
             self.counters.relocks += 1
             self._off_grid = 0
-            line.keep(max(_TRUSTED, 2 * _OFF_GRID))
+            line.keep(_SINCE_CHANGE)
         elif len(line) <= 2 * _STEADY or self._since_fit >= _FIT_EVERY:
             self._since_fit = 0
             line.fit()
