@@ -15,6 +15,7 @@ from riffengine.scheduler.source_tempo import RenderedMemory
 _WINDOW = 48  # renders; at 0.5 s each, what the machine did in the last half minute
 _PRIOR_UNTIL = 6  # measured renders after which the prior is forgotten
 _HANG_SHARE = 10.0  # of the p95 render time
+_LATE_LOOK_SECONDS = 0.25  # the engine looks every 20 ms; who looks this late has stood still, and so has the renderer
 _WORKS_SECONDS = 0.005  # of the processor between two heartbeats: a heartbeat alone takes 0.1 ms
 _LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the loop is given up
 
@@ -168,10 +169,15 @@ class RenderJobs:
     def hanging(self, frame: int) -> Job | None:
         """A job on which its renderer hangs; returned once for each renderer.
 
-        It was not at work for too long, or has worked for too long without coming a step further.
+        It was not at work for too long, or has worked for too long without coming a step further. Where nobody looked
+        when that time was over, as after a stop of the whole set, it begins again.
         """
         job = next(iter(self.jobs.values()), None)
         if job is None or self.being_ended or frame < self._hang_frame(job):
+            return None
+        late = frame - self._hang_frame(job) > _LATE_LOOK_SECONDS * self._sample_rate
+        if late and not self._spent(job):
+            job.works_frame = frame
             return None
         self.being_ended, self._hangs = True, self._hangs + 1
         return job
@@ -182,13 +188,21 @@ class RenderJobs:
         return None if job is None or self.being_ended else self._hang_frame(job)
 
     def _hang_frame(self, job: Job) -> int:
+        since = job.step_frame if self._spent(job) else job.works_frame
+        return since + round(self._patience_seconds() * self._sample_rate)
+
+    def _spent(self, job: Job) -> bool:
+        """Whether it has worked for too long since its last step.
+
+        By processor time: a process that gets too little of it is slow, and would be slow again after a restart.
+        """
+        return job.worked_seconds - job.step_worked_seconds >= self._patience_seconds()
+
+    def _patience_seconds(self) -> float:
         # Doubled with each hang in a row: a machine that needs longer than this for any loop must get there once.
         patience = self._policy.hang_seconds * 2 ** min(self._hangs, 10)
         slowest = max((times.p95 for times in self._times.values()), default=0.0)
-        seconds = float(max(patience, _HANG_SHARE * slowest))
-        # By processor time: a process that gets too little of it is slow, and would be slow again after a restart.
-        spent = job.worked_seconds - job.step_worked_seconds >= seconds
-        return (job.step_frame if spent else job.works_frame) + round(seconds * self._sample_rate)
+        return float(max(patience, _HANG_SHARE * slowest))
 
     def send(
         self, planned: PlannedRender, slot: int, frame: int, quality: RenderQuality, seconds_left: float | None = None

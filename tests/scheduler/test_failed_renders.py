@@ -153,6 +153,27 @@ def test_the_time_in_which_a_job_waits_for_a_seat_of_a_pool_is_no_hanging():
     assert starved.ended == [20000 + 300_000 + 20_000]
 
 
+def test_a_renderer_that_runs_in_a_circle_with_half_a_processor_is_ended_after_as_much_of_it():
+    starved = Starved()
+    starved.goes_on(39, share=0.5)
+    assert starved.ended == []
+    starved.goes_on(2, share=0.5)
+    assert starved.ended == [60000]
+
+
+def test_a_renderer_that_stood_still_with_the_whole_set_is_not_taken_for_one_that_hangs():
+    starved = Starved()
+    starved.goes_on(3, share=1.0)
+    sim = starved.sim
+    sim.frame += 3_600_000  # an hour in which nobody looked: the machine was suspended, or the set stopped
+    sim.do(sim.conductor.tick(sim.frame))
+    assert starved.ended == []
+    sim.run_to(sim.frame + 19_000)
+    assert starved.ended == []
+    sim.run_to(sim.frame + 2_000)
+    assert len(starved.ended) == 1
+
+
 def test_a_sign_of_life_from_a_job_that_is_done_changes_nothing():
     sim = SchedulerSimulation().run_to(20000)
     before = sim.status()
