@@ -50,12 +50,13 @@ class Autosave:
         """Wait for the last write; mark the run as ended properly where it was ``clean``."""
         if self._thread is not None:
             self._thread.join(timeout_seconds)
-        if not clean:
-            return
         try:
-            self._exit_marker.mark_clean()
+            if clean:
+                self._exit_marker.mark_clean()
         except OSError as error:
             self.failure = self.failure or str(error)
+        finally:
+            self._exit_marker.release()
 
     def _write(self, state: SavedState, samples: dict[str, Samples]) -> None:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from riffengine.files.json_text import read_json
 from riffengine.recovery.saved_state import STATE_FILE, write_atomically
 
 RUN_FILE = "run.json"
+LOCK_FILE = "run.lock"
 _MOST_CRASHES = 3
 _WITHIN_SECONDS = 600.0
 _MOST_BYTES = 65536
@@ -49,12 +50,14 @@ class RunStart:
 class ExitMarker:
     """The record of this run: ``mark_alive`` every few seconds, ``mark_clean`` at the end. Both raise ``OSError``.
 
-    ``writes`` is false where another engine owns the folder, or where it cannot be written.
+    ``writes`` is false where another engine owns the folder, or where it cannot be written. ``lock`` is the
+    descriptor of its lock, held as long as the run lasts.
     """
 
     folder: Path
     crashes: list[float] = field(default_factory=list)
     writes: bool = True
+    lock: int | None = None
 
     def mark_alive(self, now_seconds: float) -> None:
         """This run was alive at ``now_seconds`` (Unix time), which is the time of the crash if it crashes."""
@@ -66,31 +69,25 @@ class ExitMarker:
         if self.writes:
             self._write({"pid": os.getpid(), "clean": True, "seen": 0.0, "crashes": []})
 
+    def release(self) -> None:
+        """Leave the folder to the next run."""
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
     def _write(self, record: dict[str, Any]) -> None:
         write_atomically(self.folder / RUN_FILE, json.dumps(record).encode())
 
 
-def process_exists(pid: int) -> bool:
-    """Whether there is a process with this number."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
-
-
-def begin_run(
-    folder: Path, now_seconds: float, exists: Callable[[int], bool] = process_exists
-) -> tuple[RunStart, ExitMarker]:
+def begin_run(folder: Path, now_seconds: float) -> tuple[RunStart, ExitMarker]:
     """Read how the last run ended, and begin the record of this one; ``now_seconds`` is Unix time.
 
     Where the folder cannot be read or written, nothing is known and nothing is saved.
     """
     last = _read(folder / RUN_FILE)
     crashed = last is not None and not last["clean"]
-    if crashed and last is not None and last["pid"] != os.getpid() and exists(last["pid"]):
+    lock, busy = _lock(folder)
+    if busy and last is not None and last["pid"] != os.getpid():
         return RunStart(busy=True), ExitMarker(folder, writes=False)
     crashes: list[float] = []
     if crashed and last is not None:
@@ -99,7 +96,7 @@ def begin_run(
         crashes = [min(seconds, now_seconds) for seconds in times if now_seconds - seconds <= _WITHIN_SECONDS]
     resumable = crashed and (folder / STATE_FILE).exists()
     start = RunStart(len(crashes), resumable, safe=len(crashes) >= _MOST_CRASHES)
-    marker = ExitMarker(folder, crashes)
+    marker = ExitMarker(folder, crashes, lock=lock)
     try:
         for partial in folder.glob(".*.*"):  # left by a crash in the middle of a write
             partial.unlink(missing_ok=True)
@@ -107,6 +104,25 @@ def begin_run(
     except OSError:
         marker.writes = False
     return start, marker
+
+
+def _lock(folder: Path) -> tuple[int | None, bool]:
+    """The lock of the folder, ``None`` where there is none to be had; and whether another run holds it.
+
+    The system frees it however a process ends, in a power failure too. The number of a process says less: after the
+    machine has started again, any other process may have it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None, False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        return None, isinstance(error, BlockingIOError)  # another error is of a file system without locks
+    return lock, False
 
 
 def _read(path: Path) -> dict[str, Any] | None:

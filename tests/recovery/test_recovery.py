@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from riffengine.processes.player_messages import LaunchBank, PlaceLoop
 from riffengine.processes.render_messages import Delivery, Ready, Render, RenderCost
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.recovery import Recovery, SavedLoop, SavedState, begin_run, load_saved_state, read_loop, state_folder
-from riffengine.recovery.exit_marker import RUN_FILE
+from riffengine.recovery.exit_marker import LOCK_FILE, RUN_FILE
 from riffengine.recovery.saved_state import STATE_FILE, write_saved_state
 from riffengine.scheduler.actions import ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
@@ -27,10 +29,6 @@ from riffengine.transport.beat_grid import BeatGrid
 
 RATE, FRAMES, SLOTS = 1000, 4000, 16
 READY = Ready("scripted", ("mix",), 1, (), 0.0, "")
-
-
-def never_alive(pid: int) -> bool:
-    return False
 
 
 def saved_state(**values: object) -> SavedState:
@@ -110,8 +108,7 @@ def test_after_a_crash_the_loops_sound_before_there_is_a_model(tmp_path: Path, a
     assert before.recovery._autosave.saves == 1
     sounding = {r.digest() for r in (loop.request for loop in load_saved_state(tmp_path).loops)}  # type: ignore[union-attr]
     assert sounding
-    facts = json.loads((tmp_path / RUN_FILE).read_text())
-    (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 2**22 + 1}))  # no process has this number
+    before.recovery._autosave._exit_marker.release()  # as the system does when a process is killed
 
     recovery = Recovery(tmp_path, 110.0, resume=True)
     after = EngineSimulation(recovery, model=False)
@@ -156,15 +153,15 @@ def test_damaged_files_are_ignored(tmp_path: Path) -> None:
 
 
 def test_only_a_run_that_did_not_end_can_be_resumed(tmp_path: Path) -> None:
-    start, marker = begin_run(tmp_path, 0.0, never_alive)
+    start, marker = begin_run(tmp_path, 0.0)
     assert (start.crashes, start.resumable, start.advice(False)) == (0, False, "")
     write_saved_state(tmp_path, saved_state(loops=()), {})
     (tmp_path / f".{STATE_FILE}.123").write_text("half")
     marker.mark_clean()
-    start, _ = begin_run(tmp_path, 10.0, never_alive)
+    start, _ = begin_run(tmp_path, 10.0)
     assert not start.resumable
-    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE, RUN_FILE]
-    start, marker = begin_run(tmp_path, 20.0, never_alive)  # the run before never ended
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE, RUN_FILE, LOCK_FILE]
+    start, marker = begin_run(tmp_path, 20.0)  # the run before never ended
     assert start.resumable and "--resume" in start.advice(False) and start.advice(True) == ""
 
 
@@ -172,16 +169,16 @@ def test_three_crashes_within_ten_minutes_start_safe_until_a_clean_end(tmp_path:
     write_saved_state(tmp_path, saved_state(loops=()), {})
     crashes = []
     for now in (0.0, 100.0, 200.0, 300.0):
-        start, marker = begin_run(tmp_path, now, never_alive)
+        start, marker = begin_run(tmp_path, now)
         crashes.append(start.crashes)
     assert crashes == [0, 1, 2, 3] and start.safe and "safe" in start.advice(True)
     marker.mark_clean()
-    assert not begin_run(tmp_path, 310.0, never_alive)[0].safe
+    assert not begin_run(tmp_path, 310.0)[0].safe
 
 
 def test_crashes_long_ago_do_not_count(tmp_path: Path) -> None:
     for now in (0.0, 400.0, 800.0, 1200.0, 1600.0):
-        start, _ = begin_run(tmp_path, now, never_alive)
+        start, _ = begin_run(tmp_path, now)
         assert not start.safe
 
 
@@ -194,15 +191,51 @@ def test_a_safe_start_uses_nothing_of_the_last_set(tmp_path: Path) -> None:
     assert dict(recovery.state(tree, tree.initial_state()).values) == dict(tree.initial_state().values)
 
 
+HOLDS_THE_FOLDER = """
+import sys, pathlib
+from riffengine.recovery import begin_run
+start, marker = begin_run(pathlib.Path(sys.argv[1]), 0.0)
+print(start.busy, flush=True)
+sys.stdin.read()
+"""
+
+
+def other_engine(folder: Path) -> subprocess.Popen[str]:
+    """A process that plays with the state folder ``folder``, until it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS_THE_FOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "False\n"
+    return process
+
+
 def test_two_engines_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
-    begin_run(tmp_path, 0.0, never_alive)
-    facts = json.loads((tmp_path / RUN_FILE).read_text())
-    (tmp_path / RUN_FILE).write_text(json.dumps({**facts, "pid": 1}))
-    before = (tmp_path / RUN_FILE).read_text()
-    start, marker = begin_run(tmp_path, 1.0, lambda pid: pid == 1)
-    marker.mark_alive(2.0)
-    marker.mark_clean()
-    assert start.busy and (tmp_path / RUN_FILE).read_text() == before
+    with other_engine(tmp_path) as other:
+        before = (tmp_path / RUN_FILE).read_text()
+        start, marker = begin_run(tmp_path, 1.0)
+        marker.mark_alive(2.0)
+        marker.mark_clean()
+        assert start.busy and (tmp_path / RUN_FILE).read_text() == before
+        other.kill()
+    start, _ = begin_run(tmp_path, 3.0)
+    assert not start.busy and start.crashes == 1
+
+
+def test_after_a_power_failure_another_process_with_the_same_number_does_not_count_as_an_engine(tmp_path: Path) -> None:
+    write_saved_state(tmp_path, saved_state(), {})
+    facts = {"pid": os.getppid(), "clean": False, "seen": 90.0, "crashes": []}  # a process that runs, and is no engine
+    (tmp_path / RUN_FILE).write_text(json.dumps(facts))
+    recovery = Recovery(tmp_path, 100.0, resume=True)
+    assert recovery.saved is not None and recovery.advice == ""
+    recovery.mark_ended()
+    assert json.loads((tmp_path / RUN_FILE).read_text())["clean"]
+
+
+def test_a_set_that_ended_leaves_the_folder_to_the_next(tmp_path: Path) -> None:
+    recovery = Recovery(tmp_path, 0.0, resume=False)
+    recovery.mark_ended()
+    with other_engine(tmp_path) as other:
+        other.kill()
 
 
 def test_a_set_whose_player_died_is_offered_again_and_one_that_ended_is_not(tmp_path: Path) -> None:
@@ -214,7 +247,7 @@ def test_a_set_whose_player_died_is_offered_again_and_one_that_ended_is_not(tmp_
         simulation.save(10.0)
         recovery.mark_ended(clean)
         simulation.store.close()
-        assert begin_run(folder, 20.0, never_alive)[0].resumable is not clean
+        assert begin_run(folder, 20.0)[0].resumable is not clean
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_saved_state(tmp_path: Path) -> None:
@@ -269,8 +302,8 @@ def test_a_save_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_crashes_count_whatever_the_clock_says_since(tmp_path: Path) -> None:
     for now in (10_000.0, 10_001.0, 10_002.0):
-        begin_run(tmp_path, now, never_alive)
-    start, _ = begin_run(tmp_path, 50.0, never_alive)
+        begin_run(tmp_path, now)
+    start, _ = begin_run(tmp_path, 50.0)
     assert start.safe and start.crashes == 3
 
 
