@@ -30,6 +30,7 @@ GAIN_STEP_DB = 1.0
 DRAW_SECONDS = 0.1
 SOURCE = "dashboard"
 _LOG_LINES = 200
+_LEAST_SIZE = 80, 24  # columns and lines
 _ROOMY_LINES = 18  # everything except the decks; a smaller terminal gets no empty lines
 
 HELP = (
@@ -160,7 +161,16 @@ class Dashboard(App[None]):
         log = self.query_one("#log", Static)
         latest = list(self._notices)[-max(1, log.size.height) :]
         self._update_region("log", *(panels.fitted(Text(text), width) for text in latest))
-        self._update_region("answer", panels.fitted(self._answer, width))
+        self._update_region("answer", panels.fitted(self._answer if self._answer else self._too_small(), width))
+
+    def _too_small(self) -> Text:
+        """What to do where the terminal is too small to show everything; empty where it is not."""
+        columns, lines = self.size
+        if columns >= _LEAST_SIZE[0] and lines >= _LEAST_SIZE[1]:
+            return Text("")
+        return Text(
+            "this terminal has {} × {}; enlarge it to {} × {}".format(columns, lines, *_LEAST_SIZE), panels.WARN
+        )
 
     def _update_region(self, name: str, *lines: Text) -> None:
         """Update the region if its lines changed; lay it out only if its height changed: a third of the CPU load."""

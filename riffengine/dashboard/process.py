@@ -149,6 +149,8 @@ def open_dashboard() -> Observers:
     """A dashboard on this terminal instead of the status line; ``ServiceError`` when there is no terminal."""
     if not (os.isatty(0) and os.isatty(1) and os.isatty(2)):
         raise ServiceError("--tui needs a terminal for input and output; without --tui there is a status line")
+    if os.environ.get("TERM") == "dumb":
+        raise ServiceError("--tui needs a terminal that can place text, and TERM is dumb; leave --tui out")
     dashboard = DashboardProcess()
     dashboard.start()
     return Observers(None, [dashboard])

@@ -8,15 +8,21 @@ import shutil
 from collections.abc import Mapping
 from typing import TextIO
 
+from rich.cells import cell_len, set_cell_size
+
 from riffengine.errors import plain
+
+_FADING = "fading out; Ctrl-C again ends at once"
 
 
 class StatusLine:
-    """Writes to a terminal. If ``stream`` is no terminal, every ``every``-th update is printed as plain text."""
+    """Writes to a terminal. If ``stream`` is none, or one that only prints (``TERM=dumb``), every ``every``-th update
+    is printed as plain text.
+    """
 
-    def __init__(self, stream: TextIO, every: int = 50) -> None:
+    def __init__(self, stream: TextIO, every: int = 50, environment: Mapping[str, str] = os.environ) -> None:
         self._stream = stream
-        self._live = stream.isatty()
+        self._live = stream.isatty() and environment.get("TERM") != "dumb"
         self._every = every
         self._updates = 0
         self._shown = ""
@@ -34,15 +40,17 @@ class StatusLine:
         line = plain("  ".join(f"{name} {value}".strip() for name, value in fields.items()))
         self._updates += 1
         if self._live:
-            self._shown = line[: shutil.get_terminal_size().columns - 1]
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be written over
+            self._shown = line if cell_len(line) <= width else set_cell_size(line, width)
             self._write(f"\r\x1b[2K{self._shown}")
         elif self._updates % self._every == 1:
             self._write(f"{line}\n")
 
     def end(self) -> None:
-        """Keep the last status on the screen and start a new line."""
+        """Keep the last status on the screen, and say below it that the fade-out has started."""
         if self._live and self._shown:
-            self._write("\n")
+            self._write(f"\n{_FADING}\n")
+            self._shown = ""
 
     def _write(self, text: str) -> None:
         """Write; where the terminal is closed or nobody reads any more, everything goes to nowhere from now on."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 
+import pytest
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from riffengine.clock import VirtualClock
 from riffengine.dashboard.app import Dashboard
+from riffengine.dashboard.process import open_dashboard
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested
+from riffengine.errors import ServiceError
 from riffengine.performance.command import Command
 from tests.dashboard.observations import SimulatedSet
 
@@ -232,3 +236,20 @@ def test_a_small_and_a_large_terminal_are_used_as_they_are() -> None:
 
     for size in ((60, 20), (132, 43)):
         run_script(script, size)
+
+
+def test_a_terminal_that_is_too_small_says_how_large_it_must_be() -> None:
+    async def script(driver: DashboardDriver) -> None:
+        await driver.play(0.1)
+        driver.assert_shows("this terminal has 60 × 20; enlarge it to 80 × 24")
+        await driver.press("m")
+        driver.assert_shows("deck/a/mute: on")
+
+    run_script(script, size=(60, 20))
+
+
+def test_a_terminal_that_only_prints_gets_no_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda descriptor: True)
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(ServiceError, match="leave --tui out"):
+        open_dashboard()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 
+import pytest
+
 from riffengine.telemetry.observation import Observer
 from riffengine.telemetry.observers import Observers
 from riffengine.telemetry.status_line import StatusLine
@@ -34,8 +36,28 @@ def test_a_terminal_keeps_the_status_below_the_messages() -> None:
     observers.update({"bpm": "120", "": "playing"})
     observers.say("a message")
     observers.ending()
-    status = "bpm 120  playing"
-    assert stream.getvalue() == f"\r\x1b[2K{status}\r\x1b[2Ka message\n{status}\n"
+    observers.say("the end")
+    status, fading = "bpm 120  playing", "fading out; Ctrl-C again ends at once"
+    shown = f"\r\x1b[2K{status}\r\x1b[2Ka message\n{status}\n{fading}\n\r\x1b[2Kthe end\n"
+    assert stream.getvalue() == shown
+
+
+def test_a_status_with_wide_characters_does_not_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them takes two cells; of a line that wraps, only the last row would be written over."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    StatusLine(stream).update({"♪": "夜の街を歩くテクノ"})
+    assert stream.getvalue() == "\r\x1b[2K♪ 夜の街を歩くテク "  # 19 cells
+
+
+def test_a_terminal_that_only_prints_gets_no_escape_sequences() -> None:
+    stream = Terminal()
+    line = StatusLine(stream, environment={"TERM": "dumb"})
+    line.update({"bpm": "120"})
+    line.update({"bpm": "121"})
+    line.say("a message")
+    line.end()
+    assert stream.getvalue() == "bpm 120\na message\n"
 
 
 def test_a_log_file_gets_every_message_and_few_updates() -> None:
