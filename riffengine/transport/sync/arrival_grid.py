@@ -62,7 +62,8 @@ class ArrivalGrid:
 def _fitting(gaps: Floats, periods: Floats) -> Floats:
     """Those ``periods`` of which every gap is about a whole number."""
     rest = gaps - np.rint(gaps / periods[:, None]) * periods[:, None]
-    return periods[np.sqrt(np.mean(rest**2, axis=1)) <= _LARGEST_SPREAD * periods]
+    fit: Floats = periods[np.sqrt(np.mean(rest**2, axis=1)) <= _LARGEST_SPREAD * periods]
+    return fit
 
 
 def _in_turn(gaps: Floats, period: float) -> bool:
