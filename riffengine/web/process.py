@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from riffengine.errors import ControlError, RiffError, ServiceError
 from riffengine.performance.parameter_tree import Parameter
 from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.heap import keep_heap_small
 from riffengine.processes.loop_store import StoreName
 from riffengine.web.messages import FromWeb, Refused, ToWeb
 from riffengine.web.options import WebLimits, WebOptions
@@ -46,6 +47,7 @@ def web_main(start: WebStart, connection: Connection) -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
     _allow_many_connections()
+    keep_heap_small()
     import asyncio
 
     from riffengine.web.server import serve  # here: aiohttp takes a third of a second, which the engine need not wait
