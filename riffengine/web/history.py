@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from riffengine.errors import ControlError
 from riffengine.processes.audio import Block
@@ -57,7 +56,8 @@ class History:
             self._begin = tapped.frame  # what is older does not belong to the same time
         self._frame = tapped.frame + len(tapped.samples)
         newest = tapped.samples[-self._size :]
-        self._ring[self._places(self._frame - len(newest), self._frame)] = newest
+        for piece in self._pieces(self._frame - len(newest), self._frame):
+            piece[:], newest = newest[: len(piece)], newest[len(piece) :]
 
     def excerpt(self, bars: int, grid: BeatGrid) -> Excerpt:
         """The last ``bars`` whole bars; ``ControlError`` where so many were not played yet, or are not kept."""
@@ -70,11 +70,12 @@ class History:
             raise ControlError(
                 f"the last {bars} bars are not kept; there are {seconds:.0f} s of the music: ask for less"
             )
-        return Excerpt(first, self._ring[self._places(first, end)])
+        return Excerpt(first, np.concatenate(self._pieces(first, end)))
 
-    def _places(self, first: int, end: int) -> NDArray[np.int64]:
-        """Where the frames from ``first`` to before ``end`` are in the ring."""
-        return np.arange(first, end) % self._size
+    def _pieces(self, first: int, end: int) -> tuple[Block, Block]:
+        """Where the frames from ``first`` to before ``end`` are in the ring; the second piece may be empty."""
+        at, count = first % self._size, end - first
+        return self._ring[at : at + count], self._ring[: max(0, at + count - self._size)]
 
 
 def flac_file(samples: Block, sample_rate: int) -> bytes:
