@@ -254,7 +254,10 @@ class WebServer:
         cookie = request.cookies.get(token_cookie(self._http.port), "")
         role = self._access.role(cookie, headers.get("Authorization", ""))
         if role is None:
-            return plain(HTTPStatus.UNAUTHORIZED, "a token is needed; open the link with #token=")
+            return plain(
+                HTTPStatus.UNAUTHORIZED,
+                "a token is needed, of this start; open the link that it has printed, or scan its code",
+            )
         handler = self._routes.get((request.method, request.path)) or self._stage.find(request.method, request.path)
         if handler is None:
             known = {method for method, path in self._routes if path == request.path}

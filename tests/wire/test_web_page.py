@@ -263,6 +263,31 @@ DEVICE = """
 """
 
 
+SLEEP = """
+(async (slept, receives) => {
+  const { PhaseTrueRing } = await import("/ring.js");
+  const rate = 44100, packet = 441;
+  const ring = new PhaseTrueRing(1, rate, Math.round(0.06 * rate));
+  ring.setGrid(0, 22050, 8 * 22050, true);
+  const out = [new Float32Array(128)], piece = [new Float32Array(packet).fill(0.5)];
+  let wall = 0, sent = 0, silent = 0, slept_ = slept;
+  for (let time = 0; time < 30; time += 128 / rate) {
+    wall += 128 / rate;
+    if (time > 20) {
+      wall += slept_;
+      if (slept_ && !receives) sent = Math.floor(wall * 100) * packet;
+      slept_ = 0;
+    }
+    while ((sent + packet) / rate <= wall) { ring.write(sent, piece); sent += packet; }
+    ring.noteTime(1.7e9 + wall, time);
+    ring.read(out);
+    if (time > 23 && out[0][127] === 0) silent++;
+  }
+  return { silent, behind: 1000 * (wall - ring.position / rate) };
+})
+"""
+
+
 def test_the_ring_keeps_the_beat_on_simulated_time_and_a_naive_ring_does_not() -> None:
     async def body(site: WebSite) -> None:
         async with chromium() as page:
@@ -270,11 +295,15 @@ def test_the_ring_keeps_the_beat_on_simulated_time_and_a_naive_ring_does_not() -
             device = await page.evaluate(f"{DEVICE}([[30, 0.04], [31, 0.2], [90, 0.012]], 1e-4, 0)")
             late = await page.evaluate(f"{DEVICE}([], 0, 0.05)")
             found = await page.evaluate(NAIVE + SIMULATION)
+            woken = [await page.evaluate(f"{SLEEP}({slept}, {how})") for slept in (5, 600) for how in ("true", "false")]
         # The device lost a quarter of a second, and its clock drifts by 30 ms: the latency is what it was.
         assert device["skips"] == 3
         assert device["most"] - device["least"] < 10.0, device
         # All but the first packets of a minute come late: it does not come nearer to the engine for that afterwards.
         assert late["least"] >= 60.0 and late["last"] < 80.0, late
+        # A phone slept, and its page was sent the music meanwhile or not: it goes on where the music is.
+        for after in woken:
+            assert after["silent"] == 0 and 50.0 < after["behind"] < 70.0, woken
         assert found["phaseTrue"]["exact"] and found["phaseTrue"]["silent"] == 0
         assert found["phaseTrue"]["clicks"] >= 42
         assert not found["naive"]["exact"] and found["naive"]["silent"] > 300

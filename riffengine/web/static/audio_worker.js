@@ -3,52 +3,34 @@
  * The worker that receives the stream: WebSocket, decoder, and a port to the AudioWorklet. The page's own thread, which may
  * be busy with pictures, has no part in the sound.
  *
- * The page sends `{type: "open", url, port}` and `{type: "close"}`; it is told `{type: "state", connected, codec, dropped}`.
+ * The page sends `{type: "open", path, port}` and `{type: "close"}`; it is told `{type: "state", connected, codec, dropped}`.
  */
-import { Backoff } from "./protocol.js";
+import { LastingSocket } from "./lasting_socket.js";
 
 const PCM = 1;
 const HEADER_BYTES = 16;
 
 /** @type {MessagePort|null} */
 let port = null;
-/** @type {WebSocket|null} */
+/** @type {LastingSocket|null} */
 let socket = null;
 /** @type {any} */
 let decoder = null;
 /** @type {import("./protocol.js").Format|null} */
 let format = null;
-let url = "";
-let closed = true;
 let expected = 0; // number of the next packet
 let dropped = 0;
 let newest = 0;
-const backoff = new Backoff();
 
 self.addEventListener("message", (event) => {
   if (event.data.type === "open") {
     port = event.data.port;
-    url = event.data.url;
-    closed = false;
-    connect();
+    const take = (/** @type {any} */ data) => (typeof data === "string" ? takeText(JSON.parse(data)) : takePacket(data));
+    socket = new LastingSocket(event.data.path, take, () => report(false));
   } else if (event.data.type === "close") {
-    closed = true;
     socket?.close();
   }
 });
-
-function connect() {
-  socket = new WebSocket(url);
-  socket.binaryType = "arraybuffer";
-  socket.addEventListener("message", (event) => {
-    if (typeof event.data === "string") takeText(JSON.parse(event.data));
-    else takePacket(event.data);
-  });
-  socket.addEventListener("close", () => {
-    report(false);
-    if (!closed) setTimeout(connect, backoff.next());
-  });
-}
 
 /** @param {boolean} connected */
 function report(connected) {
@@ -60,7 +42,6 @@ function takeText(message) {
   if (message.type === "format") {
     format = message;
     expected = -1;
-    backoff.reset();
     if (decoder && decoder.state !== "closed") decoder.close();
     decoder = message.codec === "opus" ? makeDecoder(message) : null;
     report(true);
@@ -82,7 +63,7 @@ function makeDecoder(settings) {
       pass((sound.timestamp * settings.rate) / 1e6, samples);
       sound.close();
     },
-    error: () => report(false),
+    error: () => socket?.lose(), // a decoder that has failed decodes no more: the next connection gets another
   });
   made.configure({ codec: "opus", sampleRate: settings.rate, numberOfChannels: settings.channels });
   return made;

@@ -10,6 +10,7 @@
 import { button, make, nameOf } from "./dom.js";
 
 const FLASH_MS = 900;
+const SETTLED_MS = 400; // a value that was sent has come back by then
 const WIDEST_INT = 128; // values that a slider still selects one by one
 const WIDEST_FLOAT = 1e5;
 
@@ -20,6 +21,7 @@ export class Fields {
     /** @type {Map<string, Field[]>} */
     this.byPath = new Map();
     session.on("changes", (changes) => this.show(changes.values));
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => this.release());
   }
 
   /** Forget every field; the page is built anew. */
@@ -139,6 +141,17 @@ export class Fields {
     }
   }
 
+  /** A finger has left: once its last value is there, its slider shows what counts, which another hand may have set. */
+  release() {
+    setTimeout(() => this.show(this.session.values), SETTLED_MS);
+  }
+
+  /** These changes will be heard, and no others. @param {import("./protocol.js").Promised[]} landings */
+  expect(landings) {
+    for (const fields of this.byPath.values()) for (const field of fields) settle(field);
+    for (const { path, beat } of landings) this.promise(path, beat);
+  }
+
   /** A change will be heard on `beat`. @param {string} path @param {number} beat */
   promise(path, beat) {
     for (const { holder, lands } of this.byPath.get(path) ?? []) {
@@ -150,14 +163,19 @@ export class Fields {
   /** A change is heard. @param {string} path */
   heard(path) {
     for (const field of this.byPath.get(path) ?? []) {
-      const { holder, lands } = field;
-      holder.classList.remove("pending");
-      if (lands) lands.textContent = "";
+      const { holder } = field;
+      settle(field);
       holder.classList.add("heard");
       clearTimeout(field.timer);
       field.timer = setTimeout(() => holder.classList.remove("heard"), FLASH_MS);
     }
   }
+}
+
+/** Nothing of `field` is on its way. @param {Field} field */
+function settle({ holder, lands }) {
+  holder.classList.remove("pending");
+  if (lands) lands.textContent = "";
 }
 
 /** @type {WeakSet<HTMLInputElement>} sliders under a finger */

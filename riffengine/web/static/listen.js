@@ -3,7 +3,6 @@
  * Listen: the sound of the performance in this page. An AudioWorklet plays what a worker receives; where the browser has
  * none (a page over plain http from another machine), an <audio> element plays the MP3 stream.
  */
-import { socketUrl } from "./protocol.js";
 
 // Under the page's Content-Security-Policy a script is loaded by this policy alone, and only from these files.
 const SCRIPTS = ["/audio_worker.js", "/ring_worklet.js"];
@@ -20,6 +19,9 @@ function script(path) {
   return trusted ? trusted.createScriptURL(path) : path;
 }
 
+const LOOK_MS = 1000;
+const STUCK_MS = 5000; // longer than a stream takes to begin
+
 /** @typedef {{position: number, time: number, wall: number, started: boolean, fill: number, shift: number, substitutions: number,
  *   silentBlocks: number, skips: number, step: number}} Played */
 
@@ -34,12 +36,16 @@ export class Listen extends EventTarget {
     this.worker = null;
     /** @type {HTMLAudioElement|null} */
     this.element = null;
+    this.timer = 0;
     /** @type {Played|null} */
     this.played = null;
     this.ratio = 1;
     this.dropped = 0;
     this.clickedAt = 0;
     this.soundedAfterMs = 0;
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) void this.context?.resume(); // a phone stops it when it sleeps
+    });
   }
 
   get on() {
@@ -51,12 +57,30 @@ export class Listen extends EventTarget {
     return typeof AudioWorkletNode !== "undefined" && isSecureContext;
   }
 
+  /** The plain stream ends with its server, and a browser says nothing of it: begin again where it does not go on. */
+  /** @param {HTMLAudioElement} element */
+  follow(element) {
+    let at = -1;
+    let movedAt = performance.now();
+    this.timer = setInterval(() => {
+      const now = performance.now();
+      const asPerson = element.paused && element.error === null && element.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
+      if (element.currentTime !== at || asPerson) [at, movedAt] = [element.currentTime, now];
+      if (now - movedAt < STUCK_MS) return;
+      movedAt = now;
+      element.load();
+      element.play().catch(() => {}); // the next look tries again
+    }, LOOK_MS);
+  }
+
   /** Begin. Call it from a click. @param {string[]} codecs what the server offers, best first @param {number} sampleRate */
   async start(codecs, sampleRate) {
     this.clickedAt = performance.now();
     if (!Listen.inPhase) {
-      this.element = new Audio("/stream.mp3");
-      await this.element.play();
+      const element = new Audio("/stream.mp3");
+      this.element = element;
+      this.follow(element);
+      await element.play();
       this.changed();
       return;
     }
@@ -77,8 +101,8 @@ export class Listen extends EventTarget {
       this.dropped = event.data.dropped;
       this.dispatchEvent(new CustomEvent("state", { detail: event.data }));
     };
-    const url = socketUrl(`/ws/audio?codec=${opus ? "opus" : "pcm"}`);
-    this.worker.postMessage({ type: "open", url, port: channel.port2 }, [channel.port2]);
+    const path = `/ws/audio?codec=${opus ? "opus" : "pcm"}`;
+    this.worker.postMessage({ type: "open", path, port: channel.port2 }, [channel.port2]);
     await context.resume();
     this.changed();
   }
@@ -106,6 +130,7 @@ export class Listen extends EventTarget {
     this.worker?.postMessage({ type: "close" });
     this.worker?.terminate();
     await this.context?.close();
+    clearInterval(this.timer);
     this.element?.pause();
     this.worker = this.context = this.node = this.element = this.played = null;
     this.soundedAfterMs = 0;

@@ -4,6 +4,7 @@ import { Decks } from "./decks.js";
 import { element } from "./dom.js";
 import { Fields } from "./fields.js";
 import { ListenButton } from "./listen_button.js";
+import { logIn } from "./log_in.js";
 import { Panels } from "./panels.js";
 import { Parts } from "./parts.js";
 import { Session } from "./session.js";
@@ -33,18 +34,6 @@ function part(id) {
   return /** @type {HTMLElement} */ (element(id).querySelector(".body"));
 }
 
-/** Take token and moment out of the address; get a cookie for the token. */
-async function logIn() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  const token = given.get("token");
-  sharing.moment = given.get("moment") ?? "";
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  if (!token) return;
-  await fetch("/api/login", {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
-  });
-}
-
 /** Build every control: the tree or the role is new. */
 function build() {
   const performs = session.welcome?.role === "performer";
@@ -61,16 +50,21 @@ function build() {
 
 /** What the controls are made from: pages that connect again keep theirs while it is the same. */
 let built = "";
+/** Of Riffengine, when this page was loaded. */
+let version = "";
 
 session.on("connected", (/** @type {import("./protocol.js").Welcome} */ welcome) => {
   element("name").textContent = welcome.name;
   document.title = `${welcome.name} – Riffengine`;
   document.body.dataset.connected = "true";
-  element("connection").textContent = welcome.role === "performer" ? "connected" : `connected as ${welcome.role}`;
+  const role = welcome.role === "performer" ? "connected" : `connected as ${welcome.role}`;
+  version ||= welcome.version;
+  element("connection").textContent = version === welcome.version ? role : `${role}; Riffengine is ${welcome.version} now: reload this page`;
   const from = JSON.stringify([welcome.schema, welcome.role, welcome.guest]);
   if (from !== built) build();
   built = from;
   fields.show(session.values);
+  fields.expect(welcome.landings);
   timeline.reset(welcome.landings);
   void sharing.open();
 });
@@ -78,9 +72,9 @@ session.on("schema", () => {
   build();
   built = "";
 });
-session.on("disconnected", () => {
+session.on("disconnected", (/** @type {string} */ reason) => {
   document.body.dataset.connected = "false";
-  element("connection").textContent = "the server is away; the music continues";
+  element("connection").textContent = reason;
 });
 session.on("landing", (landing) => landing.seconds >= 0.1 && fields.promise(landing.path, landing.beat));
 session.on("answer", (message) => {
@@ -122,5 +116,8 @@ function draw() {
 
 // For tests and for the curious: what the page knows.
 Object.assign(globalThis, { riffengine: { control, listen, clock, timeline, session, parts, fields, midi } });
-logIn().then(() => control.connect());
+void logIn().then((given) => {
+  sharing.moment = given.get("moment") ?? "";
+  control.connect();
+});
 requestAnimationFrame(draw);

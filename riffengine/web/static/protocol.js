@@ -39,31 +39,15 @@
  *   reset: boolean}} StreamGrid
  */
 
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 3000;
+import { LastingSocket } from "./lasting_socket.js";
 
-/** A WebSocket address of this server. @param {string} path */
-export function socketUrl(path) {
-  const url = new URL(path, location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-}
+const CONTROL = "/ws/control";
+const AWAY = "the server is away; the music continues";
 
-/** How long to wait before another attempt to connect: longer each time, and not the same for all pages. */
-export class Backoff {
-  constructor() {
-    this.pauseMs = FIRST_PAUSE_MS;
-  }
-
-  next() {
-    const pause = this.pauseMs * (0.75 + Math.random() / 2);
-    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * 2);
-    return pause;
-  }
-
-  reset() {
-    this.pauseMs = FIRST_PAUSE_MS;
-  }
+/** Why there is no control socket, which a browser does not tell: the server's words, if it has any. */
+async function refusal() {
+  const answer = await fetch(CONTROL).catch(() => null);
+  return answer?.status === 401 || answer?.status === 503 ? (await answer.text()).trim() : AWAY;
 }
 
 /** The answer where nobody can answer. @param {number} id @returns {Rejected} */
@@ -72,41 +56,43 @@ function away(id) {
 }
 
 /**
- * The control socket. It connects again by itself. Events: every message of the server by its type (the message is the
- * event's `detail`), `connected` and `disconnected`.
+ * The control socket. Events: every message of the server by its type (the message is the event's `detail`), `connected`,
+ * and `disconnected`, whose detail says why there is no connection.
  */
 export class Control extends EventTarget {
   constructor() {
     super();
-    /** @type {WebSocket|null} */
-    this.socket = null;
+    /** @type {LastingSocket|null} null before the first connection */
+    this.wire = null;
     this.number = 0;
-    this.backoff = new Backoff();
     /** @type {Map<number, (message: Answer) => void>} */
     this.waiting = new Map();
     /** @type {Map<string, Value>} values that wait for the next frame of the screen */
     this.moved = new Map();
   }
 
+  /** Null while there is no connection. */
+  get socket() {
+    return this.wire?.socket ?? null;
+  }
+
   connect() {
-    const socket = new WebSocket(socketUrl("/ws/control"));
-    this.socket = socket;
-    socket.addEventListener("message", (event) => this.receive(JSON.parse(event.data)));
-    socket.addEventListener("close", () => {
-      this.socket = null;
+    this.wire = new LastingSocket(CONTROL, (text) => this.receive(JSON.parse(text)), (heard) => {
       for (const [id, told] of this.waiting) told(away(id));
       this.waiting.clear();
-      this.dispatchEvent(new CustomEvent("disconnected"));
-      setTimeout(() => this.connect(), this.backoff.next());
+      this.tellEnd(AWAY);
+      if (!heard) void refusal().then((reason) => this.wire?.heard || this.tellEnd(reason));
     });
+  }
+
+  /** @param {string} reason */
+  tellEnd(reason) {
+    this.dispatchEvent(new CustomEvent("disconnected", { detail: reason }));
   }
 
   /** @param {Message} message */
   receive(message) {
-    if (message.type === "welcome") {
-      this.backoff.reset();
-      this.dispatchEvent(new CustomEvent("connected", { detail: message }));
-    }
+    if (message.type === "welcome") this.dispatchEvent(new CustomEvent("connected", { detail: message }));
     if (message.type === "answer" || message.type === "suggestions" || message.type === "pong" ||
       message.type === "shared" || message.type === "opened" || message.type === "invited") {
       const told = this.waiting.get(Number(message.id));
@@ -124,18 +110,14 @@ export class Control extends EventTarget {
   ask(message) {
     const id = ++this.number;
     return new Promise((resolve) => {
-      if (!this.socket || this.socket.readyState !== WebSocket.OPEN) {
-        resolve(away(id));
-        return;
-      }
-      this.waiting.set(id, resolve);
-      this.socket.send(JSON.stringify({ ...message, id }));
+      if (this.wire?.send(JSON.stringify({ ...message, id }))) this.waiting.set(id, resolve);
+      else resolve(away(id));
     });
   }
 
   /** Send a message that is answered to all pages. @param {Record<string, unknown>} message */
   tell(message) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ ...message, id: ++this.number }));
+    this.wire?.send(JSON.stringify({ ...message, id: ++this.number }));
   }
 
   /** Set a parameter. @param {string} path @param {Value} value */

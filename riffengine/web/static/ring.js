@@ -155,6 +155,9 @@ export class PhaseTrueRing {
     this.oldest = -Infinity;
     this.reference = -1;
     this.step = 1;
+    this.fullest = this.recentFullest = this.agreeing = 0;
+    this.windowLeft = DRIFT_WINDOW_SECONDS * this.rate;
+    this.deviceClock = new DeviceClock();
   }
 
   /**
@@ -168,6 +171,12 @@ export class PhaseTrueRing {
       return;
     }
     this.choose(Math.floor(this.position), count);
+    // The device slept while the music went on: what it would play next has been overwritten, and never comes again.
+    if (this.shift === SILENT && !this.fadeLeft && this.position < this.end - this.size) {
+      this.restart();
+      this.read(out);
+      return;
+    }
     const before = this.fadeLeft;
     for (let c = 0; c < out.length; c++) {
       this.fadeLeft = before;

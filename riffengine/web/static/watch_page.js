@@ -1,5 +1,6 @@
 // @ts-check
 /** The page for a projector behind the stage: the picture alone. A click or f fills the screen. */
+import { logIn } from "./log_in.js";
 import { Session } from "./session.js";
 import { mount } from "./watch.js";
 
@@ -7,16 +8,6 @@ const session = new Session();
 const element = /** @type {HTMLElement} */ (document.getElementById("watch"));
 const { watch } = mount(element, session, { bare: true });
 Object.assign(globalThis, { riffengine: { session, watch } });
-
-/** Take the token out of the address, and get a cookie for it. */
-async function logIn() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  if (!token) return;
-  await fetch("/api/login", {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
-  });
-}
 
 async function fill() {
   try {
@@ -32,5 +23,5 @@ document.addEventListener("click", fill);
 document.addEventListener("keydown", (event) => {
   if (event.key === "f") fill();
 });
-logIn().then(() => session.control.connect());
+void logIn().then(() => session.control.connect());
 watch.show(true);
