@@ -18,6 +18,14 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** An element of class `name` at the end of `parent`. @param {string} tag @param {string} name @param {HTMLElement} parent @returns {HTMLElement} */
+export function part(tag, name, parent) {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  parent.append(made);
+  return made;
+}
+
 /** A button. @param {string} words @param {() => void} act @param {Record<string, string|boolean|number>} [attributes] */
 export function button(words, act, attributes = {}) {
   const node = make("button", { type: "button", ...attributes }, words);

@@ -6,6 +6,7 @@
  * @typedef {import("./watch.js").Session} Session
  */
 import { colourTable } from "./colour_map.js";
+import { part } from "./dom.js";
 import { fillTrack } from "./fields.js";
 
 const SIZE = 512;
@@ -16,12 +17,6 @@ const SOUNDS = /^audio\/(wav|x-wav|flac|x-flac|ogg|mpeg)$/;
 
 /** @param {HTMLElement} element @param {Session} session */
 export function mount(element, session) {
-  for (const href of ["/watch.css"]) {
-    if (document.querySelector(`link[href="${href}"]`)) continue;
-    const link = document.createElement("link");
-    Object.assign(link, { rel: "stylesheet", href });
-    document.head.append(link);
-  }
   const draw = new Draw(element, session);
   Object.assign(globalThis, { riffengineDraw: draw });
   return { show: (/** @type {boolean} */ visible) => visible && draw.begin() };
@@ -33,7 +28,7 @@ class Draw {
     this.session = session;
     /** @type {Uint8ClampedArray} */
     this.levels = new Uint8ClampedArray(SIZE * SIZE).fill(255); // white is silence, the top row is the highest
-    /** @type {Uint8ClampedArray[]} */
+    /** @type {{levels: Uint8ClampedArray, loop: string}[]} */
     this.before = [];
     this.loop = ""; // the number of the loop that is painted on
     this.tool = "brush";
@@ -83,6 +78,7 @@ class Draw {
     this.pointers();
     this.pick("brush");
     session.on("connected", () => this.begin());
+    this.set = session.welcome?.set ?? "";
     session.on("landed", (message) => {
       if (message.path === `deck/${this.deck.value}/init`) this.tell("It is heard now.");
     });
@@ -92,6 +88,8 @@ class Draw {
   begin() {
     const { welcome } = this.session;
     if (!welcome) return;
+    if (welcome.set !== this.set) this.loop = ""; // its number is another loop in another set
+    this.set = welcome.set;
     const names = [...new Set(welcome.schema.filter((p) => p.deck && p.control === "init").map((p) => p.deck))];
     if (names.join() !== [...this.deck.options].map((option) => option.value).join()) {
       this.deck.replaceChildren(...names.map((name) => new Option(name, name)));
@@ -153,12 +151,13 @@ class Draw {
   }
 
   remember() {
-    this.before.push(this.levels.slice());
+    this.before.push({ levels: this.levels.slice(), loop: this.loop });
     if (this.before.length > MOST_UNDO) this.before.shift();
   }
 
   takeBack() {
-    this.levels = this.before.pop() ?? this.levels;
+    const { levels, loop } = this.before.pop() ?? this;
+    Object.assign(this, { levels, loop });
     this.show();
   }
 
@@ -324,14 +323,6 @@ async function levelsOf(file) {
 function landingText(landing) {
   if (!landing) return "It is set.";
   return `It lands on beat ${landing.beat.toFixed(landing.beat % 1 ? 1 : 0)}, in ${landing.seconds.toFixed(1)} s.`;
-}
-
-/** @param {string} tag @param {string} name @param {HTMLElement} parent @returns {HTMLElement} */
-function part(tag, name, parent) {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  parent.append(made);
-  return made;
 }
 
 /** @param {string} words @param {HTMLElement} parent */

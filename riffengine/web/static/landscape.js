@@ -169,5 +169,6 @@ export class Landscape {
     });
     this.texture.dispose();
     this.renderer.dispose();
+    this.renderer.forceContextLoss(); // a browser has few contexts, and takes those of other pages for a new one
   }
 }

@@ -25,6 +25,7 @@ export class Parts {
 
   /** Show one part and hide the others. @param {string} name */
   async show(name) {
+    if (name === this.shown) return;
     this.mounted.get(this.shown)?.show?.(false);
     this.shown = name;
     for (const button of this.buttons) {

@@ -28,6 +28,14 @@ export class StageLoops {
     this.at = this.at.bind(this);
   }
 
+  /** Another set has begun: its loops have the same numbers. */
+  forget() {
+    this.loops = new Map(); // what is still on its way goes to the old one
+    this.decks = {};
+    this.unknownFrom.clear();
+    this.changed();
+  }
+
   /** @param {Record<string, Value>} values */
   show(values) {
     Object.assign(this.values, values);
@@ -98,14 +106,20 @@ export class StageLoops {
 
   /** @param {number} number */
   async fetch(number) {
-    if (this.loops.has(number)) return;
-    this.loops.set(number, null);
+    const known = this.loops.get(number);
+    if (known !== undefined) {
+      this.loops.delete(number); // those in use stand last, however long they have been there
+      this.loops.set(number, known);
+      return;
+    }
+    const { loops } = this;
+    loops.set(number, null);
     const loop = await fetchLoop(number);
     if (loop) {
-      this.loops.set(number, loop);
+      loops.set(number, loop);
       this.changed();
-      for (const old of [...this.loops.keys()].slice(0, Math.max(0, this.loops.size - MOST_KEPT))) this.loops.delete(old);
-    } else setTimeout(() => this.loops.delete(number), AGAIN_MS);
+      for (const old of [...loops.keys()].slice(0, Math.max(0, loops.size - MOST_KEPT))) loops.delete(old);
+    } else setTimeout(() => loops.delete(number), AGAIN_MS);
   }
 }
 

@@ -8,10 +8,11 @@
  * @typedef {import("./watch_labels.js").Label} Label
  * @typedef {import("./landscape.js").Landscape|import("./landscape_flat.js").FlatLandscape} View
  */
+import { part } from "./dom.js";
 import { FlatLandscape } from "./landscape_flat.js";
 import { Landscape } from "./landscape.js";
 import { SpectrumRing } from "./spectrum_ring.js";
-import { SpectrumSocket } from "./spectrum_socket.js";
+import { spectrumSocket } from "./spectrum_socket.js";
 import { StageLoops } from "./stage_loops.js";
 import { WatchLabels } from "./watch_labels.js";
 
@@ -26,7 +27,6 @@ const STILL_MS = 250; // between two pictures with little motion
  * @param {{bare?: boolean}} [options] bare: no controls
  */
 export function mount(element, session, options = {}) {
-  addStyles();
   const watch = new Watch(element, session, options.bare ?? false);
   return { show: (/** @type {boolean} */ visible) => watch.show(visible), watch };
 }
@@ -42,11 +42,13 @@ export class Watch {
     /** @type {Record<string, {prompt: string, to: string}>} */
     this.sounding = {};
     this.beat = 0;
+    this.set = ""; // which one is shown
     /** @type {View|null} */
     this.view = null;
-    /** @type {SpectrumSocket|null} */
+    /** @type {import("./lasting_socket.js").LastingSocket|null} */
     this.socket = null;
     this.visible = false;
+    this.asked = 0; // the next frame, so that there is never more than one
     this.slow = 0;
     this.lastFrame = 0;
     this.quality = 1;
@@ -54,10 +56,10 @@ export class Watch {
     const asked = new URLSearchParams(location.search).get("view");
     this.forced = asked === "3d" || asked === "flat";
     this.flat = asked === "flat" || (asked !== "3d" && (this.still || !hasWebgl()));
-    this.holder = make("div", "watch-holder", element);
-    this.labels = new WatchLabels(make("div", "watch-labels", this.holder));
-    this.caption = make("div", "watch-caption", this.holder);
-    this.legend = make("div", "watch-legend", this.holder);
+    this.holder = part("div", "watch-holder", element);
+    this.labels = new WatchLabels(part("div", "watch-labels", this.holder));
+    this.caption = part("div", "watch-caption", this.holder);
+    this.legend = part("div", "watch-legend", this.holder);
     element.classList.add("watch", ...(bare ? ["bare"] : []));
     this.coloured = bare;
     if (!bare) this.buttons(element);
@@ -67,7 +69,7 @@ export class Watch {
 
   /** @param {HTMLElement} element */
   buttons(element) {
-    const bar = make("div", "watch-bar", element);
+    const bar = part("div", "watch-bar", element);
     bar.setAttribute("role", "toolbar");
     bar.setAttribute("aria-label", "View");
     const toggle = (/** @type {string} */ text, /** @type {() => boolean} */ pressed, /** @type {() => void} */ act) => {
@@ -97,7 +99,7 @@ export class Watch {
     session.on("figures", (message) => this.figures(message));
     session.on("landing", (message) => this.promise(message));
     session.on("landed", (message) => this.land(message));
-    session.on("disconnected", () => (this.caption.textContent = "the server is away; the music continues"));
+    session.on("disconnected", (reason) => (this.caption.textContent = reason));
     if (session.welcome) {
       this.begin(session.welcome);
       this.loops.show(session.values);
@@ -106,6 +108,8 @@ export class Watch {
 
   /** @param {import("./protocol.js").Welcome} welcome */
   begin(welcome) {
+    if (welcome.set !== this.set) this.loops.forget();
+    this.set = welcome.set;
     this.loops.show(welcome.values);
     this.marks.clear();
     for (const landing of welcome.landings) this.promise(landing);
@@ -177,12 +181,15 @@ export class Watch {
     if (visible === this.visible) return;
     this.visible = visible;
     if (visible) {
-      this.socket = new SpectrumSocket((first, levels) => this.ring.heard(first, levels, this.loops.at));
-      this.open(this.flat, this.forced);
-      requestAnimationFrame((now) => this.frame(now));
+      this.socket = spectrumSocket((first, levels) => this.ring.heard(first, levels, this.loops.at));
+      void this.open(this.flat, this.forced);
+      this.asked = requestAnimationFrame((now) => this.frame(now));
     } else {
+      cancelAnimationFrame(this.asked);
       this.socket?.close();
       this.socket = null;
+      this.view?.close();
+      this.view = null;
     }
   }
 
@@ -217,8 +224,7 @@ export class Watch {
 
   /** @param {number} now */
   frame(now) {
-    if (!this.visible) return;
-    requestAnimationFrame((next) => this.frame(next));
+    this.asked = requestAnimationFrame((next) => this.frame(next));
     if (this.still && now - this.lastFrame < STILL_MS) return;
     this.judge(now - this.lastFrame);
     this.lastFrame = now;
@@ -260,20 +266,4 @@ function hasWebgl() {
   } catch {
     return false;
   }
-}
-
-/** @param {string} tag @param {string} name @param {HTMLElement} parent */
-function make(tag, name, parent) {
-  const made = document.createElement(tag);
-  made.className = name;
-  parent.append(made);
-  return made;
-}
-
-function addStyles() {
-  if (document.querySelector('link[href="/watch.css"]')) return;
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = "/watch.css";
-  document.head.append(link);
 }
