@@ -46,7 +46,8 @@ export class Together {
     this.wishes.replaceChildren(...this.votes.prompts.map(({ text, votes }) => {
       const line = make("li", {}, make("span", { class: "count" }, String(votes)), make("span", { class: "text" }, text));
       if (performs) {
-        for (const deck of decks) line.append(button(`Play on ${deck.toUpperCase()}`, () => void this.accept(text, deck), { "aria-label": `Play on ${deck.toUpperCase()}: ${text}` }));
+        line.append(make("div", { class: "chips" }, ...decks.map((deck) =>
+          button(`Play on ${deck.toUpperCase()}`, () => void this.accept(text, deck), { "aria-label": `Play on ${deck.toUpperCase()}: ${text}` }))));
       } else if (!this.ask.hidden) {
         line.append(button("Vote", () => this.vote(text), { "aria-label": `Vote for ${text}` }));
       }
