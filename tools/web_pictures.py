@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
+import io
 import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 from tests.wire.chromium import Page, chromium
 from tools.bench.web_set import WebSet, web_set
 
 _TOKENS = {"performer": "pictures-performer", "guest": "pictures-of-a-guest", "listener": "pictures-listener"}
+_COLOURS = 200
 _PRESET = """
 name: Night set
 tempo: 122
@@ -57,67 +60,106 @@ async def _ahead(page: Page, beats: float) -> None:
     )  # fmt: skip
 
 
-async def take(running: WebSet, folder: Path) -> None:
-    """Write all pictures into ``folder``."""
+async def _picture(page: Page, path: Path) -> None:
+    """Write the page as it is, in fewer colours than a browser gives: 200 kB and not a megabyte."""
+    image = Image.open(io.BytesIO(await page.shot())).convert("RGB").quantize(_COLOURS)
+    await asyncio.to_thread(image.save, path, optimize=True)
+
+
+async def _before_landing(page: Page, least: float, most: float) -> None:
+    """Wait until changes stand from ``least`` to ``most`` beats ahead in the landscape, and stop its beat there."""
+    await page.evaluate(
+        "new Promise((done) => { const { watch, session } = riffengine; const look = () => {"
+        "  const beat = session.clock.beat();"
+        "  const ahead = [...watch.marks.values()].filter((mark) => !mark.heard).map((mark) => mark.beat - beat);"
+        f" if (!ahead.some((left) => left > {least} && left < {most})) return setTimeout(look, 20);"
+        "  session.clock.beat = () => beat; setTimeout(done, 3000); }; look(); })"
+    )
+
+
+async def take_pages(page: Page, running: WebSet, folder: Path) -> None:
+    """The page of a performer, also on a phone, and that of a guest."""
+    await page.resize(1280, 900)
+    await _open(page, running, "performer")
+    # Both decks play; the playhead has a past.
+    await page.until("Object.values(riffengine.session.welcome.figures.decks ?? {}).length === 2")
+    await page.until("riffengine.clock.beat() > 40", 120)
+    guest = await page.tab()
+    await guest.resize(390, 844, mobile=True)
+    await _open(guest, running, "guest")
+    for wish in ("dub techno, dark", "jazz, upright bass"):
+        await guest.evaluate(f"riffengine.control.tell({{ type: 'vote', text: '{wish}' }})")
+        await asyncio.sleep(0.3)
+    await asyncio.sleep(1.0)
+    await _picture(guest, folder / "web-page-guest.png")
+    print(f"problems of the guest's page: {guest.problems or 'none'}")
+    await _changes(page, ("deck/a/prompt", "deep house, organ, soft"), ("deck/b/energy", 0.5))
+    await _ahead(page, 12)
+    await _picture(page, folder / "web-page.png")
+    await page.resize(390, 844, mobile=True)
+    await _changes(page, ("deck/a/prompt", "house, deep, piano"))
+    await _ahead(page, 16)
+    await _picture(page, folder / "web-page-phone.png")
+
+
+async def take_draw(page: Page, running: WebSet, folder: Path) -> None:
+    """A melody painted on a loop, and marked beats."""
+    await page.resize(1280, 720)
+    await _open(page, running, "performer")
+    await page.evaluate("document.querySelector('[data-part=draw]').click()")
+    await page.until("globalThis.riffengineDraw !== undefined && riffengineDraw.loop !== ''", 120)
+    await page.evaluate(
+        "(() => { const d = riffengineDraw; d.remember(); for (let k = 0; k < 6; k++) {"
+        " d.last = { x: 40 + k * 70, y: 300 - k * 40 }; d.stroke({ x: 90 + k * 70, y: 280 - k * 40 }); }"
+        " d.mark(300, 400); })()"
+    )
+    await _picture(page, folder / "web-draw.png")
+
+
+async def take_watch(page: Page, running: WebSet, folder: Path) -> None:
+    """The landscape with a landing ahead, coloured by stem, and flat; and what a projector shows."""
+    await page.resize(1280, 720)
+    await _open(page, running, "performer")
+    await _open(page, running, "performer", "/watch?view=3d")
+    await page.until(
+        "riffengine.watch.view !== null && [1, 2].every((state) =>"
+        " [...riffengine.watch.ring.states].filter((found) => found === state).length > 150)", 200,
+    )  # fmt: skip
+    await page.evaluate("(riffengine.watch.coloured = false)")
+    await _changes(
+        page, ("transport/quantum", "4bars"), ("deck/a/prompt", "dub techno, deep, organ"), ("deck/b/density", 0.4)
+    )
+    await _before_landing(page, 2.0, 9.0)
+    await _picture(page, folder / "web-watch.png")
+    await page.resize(1920, 1080)
+    await asyncio.sleep(3.0)
+    await _picture(page, folder / "web-projector.png")
+    await page.resize(1280, 720)
+    await page.evaluate("void delete riffengine.session.clock.beat")  # it runs on
+    await page.evaluate("(riffengine.watch.coloured = true)")
+    await asyncio.sleep(2.0)
+    await _picture(page, folder / "web-stems.png")
+    await page.evaluate("(riffengine.watch.coloured = false, riffengine.watch.open(true, true))")
+    await asyncio.sleep(2.0)
+    await _picture(page, folder / "web-flat.png")
+
+
+_PICTURES = {"pages": take_pages, "draw": take_draw, "watch": take_watch}
+
+
+async def take(running: WebSet, folder: Path, only: str) -> None:
+    """Write the pictures of ``only``, "" for all, into ``folder``."""
     async with chromium() as page:
-        await page.resize(1280, 900)
-        await _open(page, running, "performer")
-        # Both decks play; the playhead has a past.
-        await page.until("Object.values(riffengine.session.welcome.figures.decks ?? {}).length === 2")
-        await page.until("riffengine.clock.beat() > 40", 120)
-
-        guest = await page.tab()
-        await guest.resize(390, 844, mobile=True)
-        await _open(guest, running, "guest")
-        for wish in ("dub techno, dark", "jazz, upright bass"):
-            await guest.evaluate(f"riffengine.control.tell({{ type: 'vote', text: '{wish}' }})")
-            await asyncio.sleep(0.3)
-        await asyncio.sleep(1.0)
-        await guest.screenshot(folder / "web-page-guest.png")
-
-        await _changes(page, ("deck/a/prompt", "deep house, organ, soft"), ("deck/b/energy", 0.5))
-        await _ahead(page, 12)
-        await page.screenshot(folder / "web-page.png")
-        await page.resize(390, 844, mobile=True)
-        await _changes(page, ("deck/a/prompt", "house, deep, piano"))
-        await _ahead(page, 16)
-        await page.screenshot(folder / "web-page-phone.png")
-
-        await page.resize(1280, 720)
-        await page.evaluate("document.querySelector('[data-part=draw]').click()")
-        await page.until("globalThis.riffengineDraw !== undefined && riffengineDraw.loop !== ''", 120)
-        await page.evaluate(
-            "(() => { const d = riffengineDraw; d.remember(); for (let k = 0; k < 6; k++) {"
-            " d.last = { x: 40 + k * 70, y: 300 - k * 40 }; d.stroke({ x: 90 + k * 70, y: 280 - k * 40 }); }"
-            " d.mark(300, 400); })()"
-        )
-        await page.screenshot(folder / "web-draw.png")
-
-        await page.resize(1280, 720)
-        await _open(page, running, "performer", "/watch?view=3d")
-        await page.until(
-            "riffengine.watch.view !== null && [1, 2].every((state) =>"
-            " [...riffengine.watch.ring.states].filter((found) => found === state).length > 150)", 120,
-        )  # fmt: skip
-        await page.evaluate("(riffengine.watch.coloured = false)")
-        await _changes(page, ("deck/a/prompt", "dub techno, deep, organ"), ("deck/b/density", 0.4))
-        near = "(mark) => !mark.heard && mark.beat < riffengine.watch.beat + 12"
-        with contextlib.suppress(AssertionError):  # a busy machine may land it before it is seen
-            await page.until(f"[...riffengine.watch.marks.values()].some({near})", 25)
-        await page.screenshot(folder / "web-watch.png")
-        await page.evaluate("(riffengine.watch.coloured = true)")
-        await asyncio.sleep(2.0)
-        await page.screenshot(folder / "web-stems.png")
-        await page.evaluate("(riffengine.watch.coloured = false, riffengine.watch.open(true, true))")
-        await asyncio.sleep(2.0)
-        await page.screenshot(folder / "web-flat.png")
-        for found in (page, guest):
-            print(f"page problems: {found.problems or 'none'}")
+        for name, some in _PICTURES.items():
+            if only in ("", name):
+                await some(page, running, folder)
+        print(f"problems of the page: {page.problems or 'none'}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", type=Path, default=Path("docs"), help="the folder of the pictures")
+    parser.add_argument("--only", choices=tuple(_PICTURES), default="", help="some of them")
     parser.add_argument("--port", type=int, default=9487)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -127,7 +169,7 @@ def main() -> None:
         tokens.write_text("".join(f"{role} {token}\n" for role, token in _TOKENS.items()))
         tokens.chmod(0o600)
         with web_set(arguments.port, str(folder / "set.yaml"), "--web-tokens", str(tokens)) as running:
-            asyncio.run(take(running, arguments.to))
+            asyncio.run(take(running, arguments.to, arguments.only))
 
 
 if __name__ == "__main__":

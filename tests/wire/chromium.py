@@ -134,10 +134,10 @@ class Page:
                 raise AssertionError(f"not within {seconds} s: {condition}; problems: {self.problems}")
             await asyncio.sleep(0.05)
 
-    async def screenshot(self, path: Path) -> None:
-        """Write a picture of the page."""
+    async def shot(self) -> bytes:
+        """A picture of the page, as a PNG file."""
         answer = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
+        return base64.b64decode(answer["data"])
 
     async def resize(self, width: int, height: int, mobile: bool = False) -> None:
         """Give the page the size of another screen."""
