@@ -36,6 +36,10 @@ def test_a_page_that_stays_open_shows_what_is_true_after_every_interruption() ->
             await page.go(site.url)
             await page.until(CONNECTED)
 
+            # What cannot be saved yet is said.
+            await page.evaluate("(save.href = '/save-last.flac?bars=64', save.click())")
+            await page.until("document.getElementById('answer').textContent.includes('ask for less')")
+
             # A landing that came while the server was away is not awaited for ever.
             await page.evaluate("riffengine.fields.promise('deck/a/prompt', 9999)")
             assert await page.evaluate("document.querySelectorAll('.pending').length") > 0
@@ -45,7 +49,7 @@ def test_a_page_that_stays_open_shows_what_is_true_after_every_interruption() ->
 
             # The network has gone without a word: another connection takes the place of the silent one.
             await page.evaluate(
-                "void ((wire) => { globalThis.silent = wire.socket; wire.heardAt = -1e6; wire.look(); })"
+                "void ((wire) => { globalThis.silent = wire.socket; wire.silentLooks = 99; wire.look(); })"
                 "(riffengine.control.wire)"
             )
             await page.until(f"{CONNECTED} && ![null, silent].includes(riffengine.control.socket)")

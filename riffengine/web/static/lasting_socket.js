@@ -5,8 +5,8 @@
  */
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 3000;
-const SILENT_MS = 12_000; // a busy machine is no dead network
 const LOOK_MS = 2000;
+const SILENT_LOOKS = 6; // looks and not a time: a page that was busy or stopped has messages waiting, and reads them first
 
 export class LastingSocket {
   /**
@@ -21,7 +21,7 @@ export class LastingSocket {
     this.closed = closed;
     this.pauseMs = FIRST_PAUSE_MS;
     this.heard = false;
-    this.heardAt = 0;
+    this.silentLooks = 0; // since the last message
     this.timer = 0;
     /** @type {WebSocket|null} null between two connections */
     this.socket = null;
@@ -34,11 +34,11 @@ export class LastingSocket {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.heard = false;
-    this.heardAt = performance.now();
+    this.silentLooks = 0;
     socket.addEventListener("message", (event) => {
       if (socket !== this.socket) return;
       this.heard = true;
-      this.heardAt = performance.now();
+      this.silentLooks = 0;
       this.pauseMs = FIRST_PAUSE_MS;
       this.message(event.data);
     });
@@ -46,7 +46,7 @@ export class LastingSocket {
   }
 
   look() {
-    if (this.socket && performance.now() - this.heardAt > SILENT_MS) this.lose();
+    if (this.socket && ++this.silentLooks > SILENT_LOOKS) this.lose();
   }
 
   /** Leave this connection, and make another after a pause: longer each time, and not the same for all pages. */
