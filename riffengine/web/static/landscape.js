@@ -93,7 +93,7 @@ export class Landscape {
     this.playhead.position.y = HEIGHT * 0.47;
     this.gates = new three.InstancedMesh(
       new three.PlaneGeometry(WIDTH, HEIGHT * 0.95),
-      new three.MeshBasicMaterial({ color: 0xf2c14e, transparent: true, opacity: 0.13, depthWrite: false, side: three.DoubleSide }),
+      new three.MeshBasicMaterial({ color: 0xf2c14e, transparent: true, opacity: 0.2, depthWrite: false, side: three.DoubleSide }),
       MOST_GATES,
     );
     this.gates.frustumCulled = false;
@@ -158,7 +158,7 @@ export class Landscape {
     if (ahead < -3.2 || ahead > 23) return null;
     this.point.set(-WIDTH * 0.42, HEIGHT * 0.95, -ahead * BEAT).project(this.camera);
     const { clientWidth, clientHeight } = this.canvas;
-    const near = Math.min(1, Math.max(0.55, 1 - ahead / 40));
+    const near = Math.min(1, Math.max(0.7, 1 - ahead / 60));
     return { x: ((this.point.x + 1) / 2) * clientWidth, y: ((1 - this.point.y) / 2) * clientHeight, near };
   }
 
