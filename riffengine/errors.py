@@ -149,3 +149,13 @@ def printable(text: object, longest: int = 200) -> str:
     whole = str(text)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in whole[:longest])
     return f"{shown}…" if len(whole) > longest else shown
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be used, in the system's or the library's words alone.
+
+    For messages that name the file themselves: the text of an ``OSError`` repeats its path after a number, and that of
+    libsndfile names a descriptor.
+    """
+    words = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
+    return printable(words).removesuffix(".")

@@ -105,6 +105,11 @@ def show(text: object = "", *, file: TextIO | None = None, end: str = "\n", flus
     print(plain(text), file=file, end=end, flush=flush)
 
 
+def counted(number: int, noun: str) -> str:
+    """``number`` of ``noun``, such as ``1 loop`` or ``2 loops``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def print_json(result: object) -> None:
     """``result`` on stdout, one indented JSON document; paths become text."""
     json.dump(result, sys.stdout, indent=2, default=str, ensure_ascii=False)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import show
+from riffengine.cli.arguments import counted, show
 from riffengine.cli.verb import Verb
 from riffengine.errors import ControlError, RiffError
 
@@ -49,14 +49,14 @@ def _learn(arguments: argparse.Namespace) -> int:
     learned = LearnedMap(config_folder(os.environ))
     if arguments.list:
         bindings, problems = learned.read()
-        count = f"{len(bindings)} lines" if bindings else "nothing learned yet"
+        count = counted(len(bindings), "line") if bindings else "nothing learned yet"
         show(f"{learned.path}: {count}")
         for line in (*map(line_of, bindings), *problems):
             show(f"  {line}")
         return int(bool(problems))
     if arguments.forget:
         full_tree()[arguments.forget]  # raises for a parameter that does not exist
-        show(f"{learned.forget(arguments.forget)} lines removed from {learned.path}")
+        show(f"{counted(learned.forget(arguments.forget), 'line')} removed from {learned.path}")
         return 0
 
     def keep(binding: Binding) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from riffengine.cli.arguments import port
 from riffengine.cli.verb import Verb
-from riffengine.errors import AgentError
+from riffengine.errors import AgentError, reason
 
 _EXAMPLES = """\
 examples:
@@ -43,7 +43,7 @@ def _mcp(arguments: argparse.Namespace) -> int:
             words = arguments.token_file.read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise AgentError(
-                f"the token in {arguments.token_file} cannot be read: {error}; name another file"
+                f"the token in {arguments.token_file} cannot be read: {reason(error)}; name another file"
             ) from None
         if not words:
             raise AgentError(

@@ -25,6 +25,8 @@ examples:
   riffengine rehearse techno-walk --hours 8
   riffengine rehearse dj-two-prompts --hours 1 --seeds 10      ten sets that a random performer plays
 """
+_GOOD = "nothing went wrong: no gap, every landing on its frame, no message late or refused"
+_BAD = "something went wrong: gaps, landing errors, late and refused messages must be 0, and peak above 0"
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +111,7 @@ def _rehearse(arguments: argparse.Namespace) -> int:
         for name, value in result.items():
             for line in value if isinstance(value, list) else [value]:
                 show(f"{name:24} {line}")
+        show(_BAD if went_wrong(result) else _GOOD)
     return 1 if went_wrong(result) else 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffengine.cli import render_options
-from riffengine.cli.arguments import add_json_argument, audio_file, positive_int, print_json, show, tempo
+from riffengine.cli.arguments import add_json_argument, audio_file, counted, positive_int, print_json, show, tempo
 from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
@@ -119,11 +119,12 @@ def _render(arguments: argparse.Namespace) -> int:
         return 0
     spent = sum(report.render_seconds)
     show(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
-    show(f"{report.renditions} loops in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
+    loops = counted(report.renditions, "loop")
+    show(f"{loops} in {spent:.2f} s, {report.loudness_lufs:.1f} LUFS, peak {report.peak:.2f}")
     for stem in report.stems:
         show(stem)
     if report.midi:
-        show(f"{report.midi}: {report.notes} notes")
+        show(f"{report.midi}: {counted(report.notes, 'note')}")
     return 0
 
 

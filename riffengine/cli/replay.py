@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 
-from riffengine.cli.arguments import print_json, show
+from riffengine.cli.arguments import counted, print_json, show
 
 
 def replay(arguments: argparse.Namespace) -> int:
@@ -35,10 +35,15 @@ def replay(arguments: argparse.Namespace) -> int:
     if arguments.steps is None and not report.same_weights:
         show("the set was played with other weights: this file sounds similar, not the same", file=sys.stderr)
     if report.damaged_lines:
-        show(f"{report.damaged_lines} lines of the journal could not be read and were left out", file=sys.stderr)
+        show(
+            f"left out of the journal, since it could not be read: {counted(report.damaged_lines, 'line')}",
+            file=sys.stderr,
+        )
     if arguments.json:
         print_json(asdict(report))
     else:
         show(f"{report.output}: {report.seconds:.2f} s, {report.frames} frames at {report.sample_rate} Hz")
-        show(f"{report.messages} messages, {report.renders} loops rendered, peak {report.peak:.2f}")
+        show(
+            f"{counted(report.messages, 'message')}, {counted(report.renders, 'loop')} rendered, peak {report.peak:.2f}"
+        )
     return 0

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import PRESET_HELP, between, port, show, whole
+from riffengine.cli.arguments import PRESET_HELP, between, counted, port, show, whole
 from riffengine.cli.models import check_model
 from riffengine.cli.play_options import (
     add_control_arguments,
@@ -123,7 +123,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _show_valid(preset: Path, session: Session) -> None:
-    show(f"{preset}: {session.name}, {len(session.decks)} decks, {len(session.scenes)} scenes: valid")
+    decks, scenes = counted(len(session.decks), "deck"), counted(len(session.scenes), "scene")
+    show(f"{preset}: {session.name}, {decks}, {scenes}: valid")
 
 
 def _serve_many(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from riffengine.errors import ControlError
+from riffengine.errors import ControlError, reason
 from riffengine.files.regular import read_regular
 
 
@@ -27,4 +27,4 @@ def private_text(path: Path, most_bytes: int, make: Callable[[], str] | None = N
             raise ControlError(f"others can read the tokens in {path}; run chmod 600 {path}, and change the tokens")
         return read_regular(path, most_bytes).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ControlError(f"the tokens in {path} cannot be read: {error}; name another file") from None
+        raise ControlError(f"the tokens in {path} cannot be read: {reason(error)}; name another file") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, reason
 from riffengine.notes.loop_notes import PARTS, STEPS_PER_BEAT, LoopNote, channel_of
 
 TICKS_PER_BEAT = 480
@@ -85,7 +85,7 @@ def write_midi(
     try:
         midi.save(path)
     except OSError as error:
-        raise AudioFileError(f"{path} cannot be written: {error}") from error
+        raise AudioFileError(f"{path} cannot be written: {reason(error)}; choose another folder") from error
     return len(audible_notes)
 
 

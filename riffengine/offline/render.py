@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError, OutOfRange
+from riffengine.errors import AudioFileError, OutOfRange, reason
 from riffengine.notes.loop_notes import STEPS_PER_BEAT
 from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
@@ -157,7 +157,7 @@ def _check_job(job: RenderJob, family: Family) -> None:
         try:
             job.stems.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AudioFileError(f"the folder {job.stems} cannot be made: {error}; choose another") from error
+            raise AudioFileError(f"the folder {job.stems} cannot be made: {reason(error)}; choose another") from error
         check_output(job.stems / f"stem{job.output.suffix}")
 
 

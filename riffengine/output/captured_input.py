@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, reason
 from riffengine.processes.audio import Block
 from riffengine.processes.audio_files import beats_comment
 from riffengine.processes.audio_tap import AudioTap
@@ -53,4 +53,6 @@ def save_input(ring: AudioTap, bars: InputBars, path: Path) -> None:
         partial.rename(path)
     except (soundfile.LibsndfileError, OSError) as error:
         partial.unlink(missing_ok=True)
-        raise AudioFileError(f"{path} cannot be written: {error}; choose another folder (record: folder:)") from error
+        raise AudioFileError(
+            f"{path} cannot be written: {reason(error)}; choose another folder (record: folder:)"
+        ) from error

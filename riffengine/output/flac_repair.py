@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, reason
 
 if sys.platform != "win32":
     import fcntl
@@ -69,7 +69,7 @@ def repair_flac(path: Path) -> FlacRepair:
             os.fsync(file.fileno())
             return FlacRepair(frames, rate, True, size - first - end)
     except OSError as error:
-        raise AudioFileError(f"{path} cannot be repaired: {error}") from error
+        raise AudioFileError(f"{path} cannot be repaired: {reason(error)}") from error
 
 
 def lock_recording(path: Path) -> int:

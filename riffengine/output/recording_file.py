@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, reason
 from riffengine.output.flac_repair import lock_recording, repair_flac
 from riffengine.processes.audio import Block
 
@@ -143,7 +143,9 @@ class RecordingFile:
         raise AssertionError("itertools.count ended")
 
     def _unwritable(self, path: Path, error: Exception) -> AudioFileError:
-        return AudioFileError(f"cannot record to {path}: {error}; choose a folder that exists and can be written")
+        return AudioFileError(
+            f"cannot record to {path}: {reason(error)}; choose a folder that exists and can be written"
+        )
 
     def _open(self, path: Path) -> Any:
         import soundfile

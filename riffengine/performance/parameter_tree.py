@@ -147,7 +147,7 @@ class Parameter:
         for alias, choice in self.aliases:
             if alias == value:
                 return choice
-        raise self._out_of_range(value)
+        raise OutOfRange(f"{self.path}: {quoted(value)} is no choice; allowed is {self.allowed}")
 
     def _truth(self, value: object) -> bool:
         if isinstance(value, int | float) and value in (0, 1):

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from riffengine.control.osc.options import is_loopback
-from riffengine.errors import ControlError
+from riffengine.errors import ControlError, reason
 from riffengine.files.private_text import private_text
 from riffengine.http_server.admission import bearer_token, server_tls
 
@@ -74,4 +74,4 @@ def trusting(certificate: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=certificate or None)
     except (OSError, ValueError) as error:
-        raise ControlError(f"the certificate {certificate} cannot be read: {error}; give a PEM file") from None
+        raise ControlError(f"the certificate {certificate} cannot be read: {reason(error)}; give a PEM file") from None

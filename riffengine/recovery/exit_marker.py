@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from riffengine.files.json_text import read_json
 from riffengine.recovery.saved_state import STATE_FILE, write_atomically
+
+if sys.platform != "win32":
+    import fcntl
 
 RUN_FILE = "run.json"
 LOCK_FILE = "run.lock"
@@ -112,6 +115,8 @@ def _lock(folder: Path) -> tuple[int | None, bool]:
     The system frees it however a process ends, in a power failure too. The number of a process says less: after the
     machine has started again, any other process may have it.
     """
+    if sys.platform == "win32":
+        return None, False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

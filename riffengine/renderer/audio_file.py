@@ -10,7 +10,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError, printable
+from riffengine.errors import AudioFileError, reason
 from riffengine.files.regular import open_regular
 
 LONGEST_SECONDS = 300.0  # 30,000 columns of 10 ms; 53 MB as mono samples, 61 MB as bands
@@ -61,8 +61,7 @@ def read_audio(
             file.seek(first)
             sound = read_frames(file, wanted, channels)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError, MemoryError) as error:
-        reason = printable(getattr(error, "strerror", None) or error)
-        raise AudioFileError(f"{name} cannot be read as audio: {reason}; convert it to .wav or .flac") from error
+        raise AudioFileError(f"{name} cannot be read as audio: {reason(error)}; convert it to .wav or .flac") from error
     if not np.isfinite(sound).all():
         raise AudioFileError(f"{name} holds NaN or infinity; every sample must be finite; export it again")
     if not sound.size or not np.abs(sound).max() > 1e-5:
@@ -100,7 +99,7 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate: int) -> N
     try:
         soundfile.write(path, samples, sample_rate, subtype="PCM_24")
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFileError(f"{path} cannot be written: {error}; choose another path") from error
+        raise AudioFileError(f"{path} cannot be written: {reason(error)}; choose another path") from error
 
 
 def _with_channels(block: NDArray[np.float32], channels: int) -> NDArray[np.float32]:

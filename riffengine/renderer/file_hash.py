@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, reason
 from riffengine.files.regular import open_regular
 
 MOST_SECONDS = 0.25  # that the engine waits for a file; hashing takes about 10 ms
@@ -120,7 +120,7 @@ class DiskFileHashes:
             except AudioFileError as error:
                 answer.put(error)
             except (OSError, ValueError) as error:
-                answer.put(AudioFileError(f"{path} cannot be read: {error}"))
+                answer.put(AudioFileError(f"{path} cannot be read: {reason(error)}"))
             done()
 
     def of(self, path: str) -> str:

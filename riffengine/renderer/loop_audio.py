@@ -9,7 +9,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError, printable
+from riffengine.errors import AudioFileError, reason
 from riffengine.files.regular import open_regular
 from riffengine.processes.audio_files import told_beats
 from riffengine.renderer.audio_file import check_shape, read_frames
@@ -39,8 +39,7 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
             told = told_beats(file.comment, file.frames)
             mixed = read_frames(file, frames, channels)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
-        reason = printable(getattr(error, "strerror", None) or error)
-        raise AudioFileError(f"{name} cannot be read as audio: {reason}") from error
+        raise AudioFileError(f"{name} cannot be read as audio: {reason(error)}") from error
     samples = mixed[0] if channels == 1 else np.ascontiguousarray(mixed.T)
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
         raise AudioFileError(f"{name} holds no usable sound: it is empty or silent, or samples are not finite")

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from riffengine.errors import AudioFileError, JournalError, RendererError
+from riffengine.errors import AudioFileError, JournalError, RendererError, reason
 from riffengine.output.recording_file import FORMATS, LONGEST_WAV_BYTES
 from riffengine.performance.journal import Recording
 from riffengine.playback.mixer import MIX_AHEAD_FRAMES, Mixer
@@ -214,7 +214,7 @@ def replay_file(
                 done += len(block)
                 progress(done, replay.frames)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFileError(f"{output} cannot be written: {error}") from error
+        raise AudioFileError(f"{output} cannot be written: {reason(error)}; choose another folder") from error
     report = ReplayReport(
         output=str(output),
         frames=replay.frames,

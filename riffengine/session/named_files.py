@@ -50,8 +50,16 @@ def find_preset(text: str) -> Path:
         return PRESETS / f"{text}.yaml"
     stem = Path(text).name.removesuffix(".yaml").removesuffix(".yml")
     if text.endswith(_ENDINGS) or os.sep in text:
-        hint = f"the preset of the package is called {stem}" if stem in known else "name a YAML preset"
-        raise PresetError(text, "", f"cannot be read: No such file or directory; {hint}")
+        if Path(text).is_dir():
+            raise PresetError(text, "", "is a folder; name a YAML preset in it")
+        beside = {path.stem: path for path in Path(text).parent.glob("*.y*ml") if path.is_file()}
+        if stem in known:
+            hint = f"the preset of the package is called {stem}"
+        elif close := difflib.get_close_matches(stem, beside, n=1):
+            hint = f"did you mean {beside[close[0]]}?"
+        else:
+            hint = "name a YAML preset"
+        raise PresetError(text, "", f"there is no such file; {hint}")
     raise PresetError(text, "", f"no preset has this name; {_nearest(text, known)}")
 
 

@@ -39,8 +39,9 @@ def read_yaml(path: Path, smallest: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        what = error.problem or error.context
-        problem = f"is not YAML: {printable(what)}; check indents, colons and quotes"
+        what = error.problem or error.context or ""
+        advice = "indent with spaces, not with tabs" if "'\\t'" in what else "check indents, colons and quotes"
+        problem = f"is not YAML: {printable(what)}; {advice}"
         raise PresetError(f"{path}:{line}", "", problem) from None
     except _TooManyNodes as error:
         problem = f"holds more than {MAX_NODES:,} keys and values; a preset is a few lines of YAML"

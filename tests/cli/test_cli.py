@@ -121,6 +121,43 @@ def test_nonsense_is_refused_with_what_is_allowed(
     assert " _" not in said  # no name of a function
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["repair", "no.flac"], "no.flac cannot be repaired: No such file or directory"),
+        (["to-image", "no.wav", "-o", "x.png"], "no.wav cannot be read as audio: No such file or directory; convert"),
+        (["to-image", "notes.mid", "-o", "x.png"], "notes.mid cannot be read as audio: Format not recognised; convert"),
+        (["mcp", "--token-file", "no.token"], "the token in no.token cannot be read: No such file or directory; name"),
+        (["play", "folder.yaml"], "folder.yaml: is a folder; name a YAML preset in it"),
+        (
+            ["play", "tab.yaml"],
+            "tab.yaml:2: is not YAML: found character '\\t' that cannot start any token; indent with",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_once_with_the_reason(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("notes.mid").write_bytes(b"MThd")
+    Path("folder.yaml").mkdir()
+    Path("tab.yaml").write_text("deck:\n\ta: {prompt: house}\n")
+    assert f"riffengine: {said}" in refused(arguments, capsys)
+
+
+def test_a_rehearsal_says_whether_anything_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", "first-sound", "--hours", "0.01"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "nothing went wrong: no gap, every landing on its frame, no message late or refused\n"
+    )
+    assert main(["rehearse", "first-sound", "--hours", "0.001", "--failures", "1"]) == 1  # no loop was ever rendered
+    assert "something went wrong" in capsys.readouterr().out
+
+
 def test_an_abbreviated_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``--stem drums`` meant one stem, and as ``--stems`` wrote all of them into a folder of that name."""
     said = refused([*RENDER, "--stem", str(tmp_path / "drums")], capsys)

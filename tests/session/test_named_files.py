@@ -50,15 +50,19 @@ def test_a_file_comes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("frist-sound", "did you mean first-sound"),
         ("xyz", "there are: ableton-osc"),
         ("", "there are: ableton-osc"),
-        ("none.yaml", "No such file or directory; name a YAML preset"),
+        ("none.yaml", "there is no such file; name a YAML preset"),
+        ("my-sett.yaml", "there is no such file; did you mean my-set.yaml?"),
+        ("folder.yaml", "is a folder; name a YAML preset in it"),
         ("presets/first-sound.yaml", "the preset of the package is called first-sound"),
-        ("../first-sound", "No such file"),
+        ("../first-sound", "there is no such file"),
     ],
 )
 def test_an_unknown_name_is_answered_with_near_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("my-set.yaml").touch()
+    Path("folder.yaml").mkdir()
     with pytest.raises(PresetError, match=problem):
         find_preset(text)
 

@@ -246,5 +246,5 @@ def test_a_preset_says_who_leads(tmp_path: Path) -> None:
     assert session.parameters["transport/sync"] == "midi"
     assert session.parameters["transport/offset"] == 12.5
     assert session.parameters["transport/ramp"] == 8.0
-    with pytest.raises(PresetError, match=r"sync\.source: 'ableton' is out of range; allowed is one of internal"):
+    with pytest.raises(PresetError, match=r"sync\.source: 'ableton' is no choice; allowed is one of internal"):
         load(tmp_path, "sync: {source: ableton}\n")

@@ -18,7 +18,7 @@ from typing import Any
 
 from torch import Tensor
 
-from riffengine.errors import ModelError, printable
+from riffengine.errors import ModelError, printable, reason
 from riffengine.renderer.checkpoints.layout import CONFIG_FILES, LICENCE_FILES, inside
 from riffengine.renderer.checkpoints.model_library import PARTS, PARTS_OF, PICKLES, Library, kind_of, parts_of
 from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
@@ -140,7 +140,7 @@ def _unpickle(targets: dict[Path, Path]) -> None:
     except subprocess.TimeoutExpired as error:
         raise ModelError(f"{names} is not converted: it took longer than {_PATIENCE_SECONDS // 60} minutes") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{names} is not converted: {error}; choose another folder with -o") from error
+        raise ModelError(f"{names} is not converted: {reason(error)}; choose another folder with -o") from error
     finally:
         for partial in partials.values():
             partial.unlink(missing_ok=True)
@@ -157,7 +157,7 @@ def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:
     try:
         shutil.copyfile(flat, target)
     except OSError as error:
-        raise ModelError(f"{target} cannot be written: {error}; name another file with -o") from error
+        raise ModelError(f"{target} cannot be written: {reason(error)}; name another file with -o") from error
     return target
 
 
@@ -204,7 +204,7 @@ def _building(out: Path) -> Iterator[Path]:
         yield partial
         partial.replace(out)
     except OSError as error:
-        raise ModelError(f"{out} cannot be made: {error}; name another folder with -o") from error
+        raise ModelError(f"{out} cannot be made: {reason(error)}; name another folder with -o") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from riffengine.errors import ModelError, PictureError, printable
+from riffengine.errors import ModelError, PictureError, reason
 from riffengine.files.regular import open_regular
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionParams
 
@@ -77,8 +77,7 @@ def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: b
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path.name} is not a readable picture; give a PNG or JPEG file") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:  # of Pillow's readers of damaged files
-        reason = printable(getattr(error, "strerror", None) or error)
-        raise PictureError(f"{path.name} is damaged: {reason}; export it again as PNG or JPEG") from error
+        raise PictureError(f"{path.name} is damaged: {reason(error)}; export it again as PNG or JPEG") from error
     stored, has_level = found if found else (RiffusionParams(), False)
     chosen = params or stored
     height, width = pixels.shape[:2]
@@ -119,7 +118,7 @@ def write_picture(path: Path, image: NDArray[np.float32], params: RiffusionParam
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise PictureError(f"{path} cannot be written: {error}; choose another place") from error
+        raise PictureError(f"{path} cannot be written: {reason(error)}; choose another place") from error
 
 
 def params_from_exif(stored: Mapping[int, object]) -> RiffusionParams | None:
