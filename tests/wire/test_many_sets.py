@@ -1,0 +1,140 @@
+"""`riffengine serve A.yaml B.yaml`: two sets in real processes on one pool, of which some are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from riffengine.processes.loop_store import SHM_FOLDER
+
+PATIENCE_SECONDS = 180.0  # enough on a busy machine; nothing here measures time
+PRESET = """
+steps: 2
+draft_steps: 2
+deck: {a: {prompt: "techno, driving", seed: %d}}
+output: {to: paced, fade_out: 0.1}
+midi: {enabled: false}
+osc: {enabled: false}
+"""
+
+
+def free_ports(number: int) -> int:
+    """The first of ``number`` ports in a row that nobody uses."""
+    for first in range(21000, 60000, 17):
+        with contextlib.ExitStack() as probes:
+            try:
+                for port in range(first, first + number):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+class TwoSets:
+    """One run of the service with the presets ``one`` and ``two`` and a single renderer."""
+
+    def __init__(self, folder: Path) -> None:
+        for number, name in enumerate(("one", "two")):
+            (folder / f"{name}.yaml").write_text(PRESET % number)
+        self.port = free_ports(3)
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            command = [sys.executable, "-m", "riffengine", "serve", "one.yaml", "two.yaml", "--renderers", "1"]
+            self.process = subprocess.Popen(
+                [*command, "--http-port", str(self.port)], cwd=folder, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def get(self, path: str) -> str:
+        """The page at ``path``, also where its status says that not all is well; "" where there is none."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode()
+        except OSError:
+            return ""
+
+    def health(self) -> dict[str, object]:
+        text = self.get("/health")
+        return dict(json.loads(text)) if text else {}
+
+    def figure(self, name: str, of: str) -> float:
+        """The figure ``name`` of the set ``of``, "" is the pool; -1 where there is none now."""
+        for family in text_string_to_metric_families(self.get("/metrics")):
+            for sample in family.samples:
+                if sample.name == f"riffengine_{name}" and sample.labels.get("set") == of:
+                    return float(sample.value)
+        return -1.0
+
+    def wait(self, met: Callable[[], bool]) -> None:
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while not met():
+            assert self.process.poll() is None and time.perf_counter() < deadline, self.log.read_text()[-4000:]
+            time.sleep(0.1)
+
+    def plays_on(self, name: str) -> None:
+        """Wait until ``name`` has played more."""
+        before = self.figure("frames_total", name)
+        self.wait(lambda: self.figure("frames_total", name) > max(0.0, before))
+
+    def children(self, mark: bytes, pid: int | None = None) -> list[int]:
+        """Child processes with ``mark`` in their command line."""
+        pid = pid or self.process.pid
+        found = (Path(f"/proc/{pid}/task") / str(pid) / "children").read_text().split()
+        return [int(child) for child in found if mark in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Iterator[TwoSets]:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("children are found in /proc")
+    sets = TwoSets(tmp_path)
+    yield sets
+    if sets.process.poll() is None:
+        sets.process.terminate()
+        try:
+            sets.process.wait(PATIENCE_SECONDS)
+        finally:
+            sets.process.kill()
+
+
+@pytest.mark.wire
+@pytest.mark.timeout(600)
+def test_two_sets_play_from_one_pool_and_outlive_the_death_of_a_set_and_of_the_renderer(sets: TwoSets) -> None:
+    sets.wait(lambda: sets.health().get("ready") is True)
+    sets.wait(lambda: all(sets.figure("sounding", name) == 1.0 for name in ("one", "two")))
+    assert sets.figure("pool_delivered_total", "") >= 2
+
+    (one,), (two,), (renderer,) = (sets.children(mark) for mark in (b"one.yaml", b"two.yaml", b"spawn_main"))
+    os.kill(renderer, signal.SIGKILL)
+    os.kill(one, signal.SIGKILL)
+    sets.plays_on("two")
+    sets.wait(lambda: sets.health().get("deaths") == {"one": 1, "two": 0})
+    sets.wait(lambda: sets.health().get("ready") is True)
+    sets.wait(lambda: sets.figure("pool_members", "") == 1.0 and renderer not in sets.children(b"spawn_main"))
+    for name in ("one", "two"):
+        sets.plays_on(name)
+    assert sets.health()["deaths"] == {"one": 1, "two": 0}
+    assert [sets.figure("player_deaths_total", name) for name in ("one", "two")] == [0.0, 0.0]
+
+    (one,) = sets.children(b"one.yaml")
+    ours = [one, two, sets.process.pid]
+    sets.process.terminate()
+    assert sets.process.wait(PATIENCE_SECONDS) == 0
+    assert not [pid for pid in ours if Path(f"/proc/{pid}").exists()]
+    assert not [path for pid in ours for path in SHM_FOLDER.glob(f"riffengine-{pid}-*")]
