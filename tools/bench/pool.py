@@ -3,7 +3,7 @@
     python -m tools.bench.pool [--ms 200] [--jobs 10] [--most 8]      scripted renderers: more members than cores
     python -m tools.bench.pool --bundled --most 2                    the bundled model: as many as there are cores
 
-A pool process as the engine starts it; the last row of two local members and one node is a render-node on loopback.
+A pool process as the engine starts it; the last row has a render-node on loopback as one of its members.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import asyncio
 import os
 import platform
 import select
-import statistics
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from riffengine.pool.local_member import RendererMain
 from riffengine.pool.node import NodeOptions, running_node
 from riffengine.pool.options import NodeAddress, PoolOptions
 from riffengine.pool.process import PoolProcess
@@ -85,12 +85,12 @@ class Pool:
 
 
 @contextmanager
-def node(ms: int) -> Iterator[str]:
-    """A render node of one scripted renderer on loopback; its address."""
+def node(model: str, body: RendererMain) -> Iterator[str]:
+    """A render node of one renderer on loopback; its address."""
     started, address, ended = threading.Event(), [""], threading.Event()
 
     async def serve() -> None:
-        options = NodeOptions("127.0.0.1", 0, _TOKEN, model=f"scripted?ms={ms}", main=scripted_main)
+        options = NodeOptions("127.0.0.1", 0, _TOKEN, model=model, main=body)
         async with running_node(options) as (_, server):
             address[0] = f"ws://127.0.0.1:{server.http.port}"
             started.set()
@@ -135,7 +135,7 @@ def main() -> None:
         rate = len(seeds) / seconds
         one_rate = one_rate or rate
         equal = all(known.setdefault(seed, found[seed]) == found[seed] == second[seed] for seed in seeds)
-        each = statistics.mean([again / len(seeds)]) * 1000
+        each = again / len(seeds) * 1000
         print(
             f"| {name} | {rate:.2f} | {rate / one_rate / members:.2f} | {'yes' if equal else 'NO'} | {each:.1f} |",
             flush=True,
@@ -149,11 +149,10 @@ def main() -> None:
             PoolOptions(RendererOptions(store.name, store.slots, _FLOATS, model), members, main=body),
         )
         members *= 2
-    if not arguments.bundled:
-        with node(arguments.ms) as url:
-            options = RendererOptions(store.name, store.slots, _FLOATS, model)
-            nodes = (NodeAddress(url, _TOKEN),)
-            row("2 and a node", 3, PoolOptions(options, 2, nodes, main=body))
+    with node(model, body) as url:
+        options = RendererOptions(store.name, store.slots, _FLOATS, model)
+        local = 1 if arguments.bundled else 2  # with the node as many as there are cores here
+        row(f"{local} and a node", local + 1, PoolOptions(options, local, (NodeAddress(url, _TOKEN),), main=body))
     store.close()
 
 
