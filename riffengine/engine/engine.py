@@ -384,6 +384,8 @@ class Engine:
             lambda: self._context.surfaces.event(self._context.now(), "", "the end"),
             self._player.stop,
             self.plugins.close_hosts,
+            self._context.midi_clock_out.end,
+            self._context.midi_notes_out.end,
             self._context.surfaces.close,
             self._context.latency.close,
             self._context.sync.close,

@@ -71,7 +71,8 @@ class ChildProcess(Generic[Options, Sent, Received]):
             try:
                 connection.send(self.options)
             except OSError:  # it has died; a new one does as well, later
-                _end(process, connection)
+                connection.close()
+                _end(process)
             else:
                 self._process, self._connection = process, connection
                 return
@@ -91,7 +92,8 @@ class ChildProcess(Generic[Options, Sent, Received]):
         """End the process that was prepared, if there is one."""
         spare, self._spare = self._spare, None
         if spare is not None:
-            _end(*spare)
+            spare[1].close()
+            _end(spare[0])
 
     def _spawn(self, target: Callable[..., None], *arguments: object) -> tuple[SpawnProcess, Connection]:
         context = get_context("spawn")
@@ -187,12 +189,20 @@ class ChildProcess(Generic[Options, Sent, Received]):
         self.join(timeout)
         self.close()
 
+    def hang_up(self) -> None:
+        """Close the pipe and leave the end to the process; ``join`` and ``close`` may follow."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._unsent.clear()
+
     def close(self) -> None:
         """Hang up, and end the process by force if it still runs. One that was prepared is kept for ``start``."""
-        if self._process is not None and self._connection is not None:
-            _end(self._process, self._connection)
-        self._process = self._connection = None
-        self._unsent.clear()
+        process = self._process
+        self.hang_up()
+        if process is not None:
+            _end(process)
+        self._process = None
 
     def _flush(self) -> None:
         while self._connection is not None and self._unsent and writable(self._connection):
@@ -242,8 +252,7 @@ def _wait_for_options(
     target(options, connection)
 
 
-def _end(process: SpawnProcess, connection: Connection) -> None:
-    connection.close()
+def _end(process: SpawnProcess) -> None:
     process.kill()
     process.join(_KILL_SECONDS)
 

@@ -106,8 +106,7 @@ def tell_too_late(options: str, connection: Connection) -> None:
 def test_a_child_whose_engine_has_ended_ends_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     child: ChildProcess[str, str, str] = ChildProcess("test", tell_too_late, "")
     child.start()
-    assert child._connection is not None
-    child._connection.close()
+    child.hang_up()
     assert child.join(60.0)
     code = child.exit_code
     child.close()

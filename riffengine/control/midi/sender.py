@@ -7,11 +7,9 @@ driver passes messages on once a period: there the period is the jitter.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import math
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable
@@ -22,7 +20,7 @@ from typing import Any
 from riffengine.clock import Clock, SystemClock
 from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
 from riffengine.errors import ControlError
-from riffengine.processes.child_process import until_hung_up
+from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.realtime import raise_priority
 from riffengine.processes.render_request import DEFAULT_LOOP_BEATS
 from riffengine.transport.sync.clock_out import BeatLine, ClockOut
@@ -31,7 +29,8 @@ _PRIORITY = 11  # SCHED_FIFO; one above the player: it sleeps nearly always, and
 _COARSE_SECONDS = 0.003  # a pipe is waited for in whole milliseconds; the rest is slept exactly
 _LONGEST_WAIT_SECONDS = 0.5
 _DRAIN_SECONDS = 0.3  # a JACK client that closes at once loses what it has not sent: three periods of 4096 frames
-_REAP_SECONDS = 0.1  # a process that has closed its pipe is gone in a moment
+_END_SECONDS = 1.0  # three times what it takes to drain; a driver may never let it end
+_MOST_UNSENT = 10_000  # orders that wait for a process that stands still; ten minutes of sixteenths at 150 bpm
 _STUCK_SECONDS = 0.5  # of processor time between two reads of the pipe: a thousand times what is usual
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
 
@@ -69,6 +68,19 @@ class PortFailed:
 
 
 ToSender = BeatLine | TimedMessage | CancelMessages
+FromSender = PortOpened | PortFailed
+
+
+@dataclass(frozen=True)
+class SenderOptions:
+    """``wanted`` is part of the name of a port, "" for one of our own, called ``client``.
+
+    Receivers of the clock start on a boundary of ``loop_beats``.
+    """
+
+    wanted: str
+    client: str
+    loop_beats: int = DEFAULT_LOOP_BEATS
 
 
 @dataclass(order=True)
@@ -129,14 +141,14 @@ class Outbox:
         return min(self.clock.next_ns(), self._waiting[0].host_ns if self._waiting else math.inf)
 
 
-def sender_main(wanted: str, client: str, connection: Connection, loop_beats: int = DEFAULT_LOOP_BEATS) -> None:
+def sender_main(options: SenderOptions, connection: Connection) -> None:
     """The body of the sender process, until the engine closes the pipe; then it stops the receivers. For ``spawn``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # so does the end of the terminal
     try:
-        port, note = _open(wanted, client)
+        port, note = _open(options.wanted, options.client)
     except ControlError as error:
         connection.send(PortFailed(str(error)))
         return
@@ -144,7 +156,7 @@ def sender_main(wanted: str, client: str, connection: Connection, loop_beats: in
     _end_when_stuck()
     try:
         connection.send(PortOpened(note))
-        _run(connection, port.send_message, SystemClock(), loop_beats)
+        _run(connection, port.send_message, SystemClock(), options.loop_beats)
     finally:
         port.close_port()
         port.delete()
@@ -204,56 +216,60 @@ def _open(wanted: str, client: str) -> tuple[Any, str]:
 
 
 class MidiSender:
-    """The engine's side of a sender. Opening the port takes a moment: ``notes`` reports the result. Never waits.
+    """The engine's side of a sender. Only ``wait`` and ``end`` wait.
+
+    Opening the port takes a moment: ``notes`` reports the result.
 
     ``failed``: no port could be opened. ``ended``: the process has died. ``OSError`` when it cannot be started now.
 
-    ``wanted`` is part of the name of a port, "" for one of our own, called ``client``. Receivers of the clock
-    start on a boundary of ``loop_beats``. One thread.
+    ``wanted``, ``client`` and ``loop_beats`` as in ``SenderOptions``. One thread.
     """
 
     def __init__(self, wanted: str, client: str = "riffengine clock", loop_beats: int = DEFAULT_LOOP_BEATS) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=until_hung_up,
-            args=(sender_main, wanted, client, theirs, loop_beats),
-            name="riffengine-midi-out",
-            daemon=True,
+        self._process: ChildProcess[SenderOptions, ToSender, FromSender] = ChildProcess(
+            "riffengine-midi-out", sender_main, SenderOptions(wanted, client, loop_beats)
         )
-        try:
-            self._process.start()
-        except BaseException:
-            self._connection.close()
-            raise
-        finally:
-            theirs.close()
+        self._process.start()
         self.open = self.failed = self.ended = False
 
+    @property
+    def pid(self) -> int:
+        """Of the process, 0 after its end."""
+        return self._process.pid or 0
+
     def send(self, order: ToSender) -> None:
-        """Send an order to the process; it is dropped when the process has ended."""
-        with contextlib.suppress(OSError):
-            self._connection.send(order)
+        """Send an order to the process; it is dropped when the process has ended, or has stood still for long."""
+        if not self.ended and self._process.unsent < _MOST_UNSENT:
+            self._process.send(order)
 
     def notes(self) -> list[str]:
         """Messages for a person since the last call."""
-        found = []
-        try:
-            while not (self.failed or self.ended) and self._connection.poll():
-                answer = self._connection.recv()
-                self.open, self.failed = isinstance(answer, PortOpened), isinstance(answer, PortFailed)
-                found.append(answer.note if isinstance(answer, PortOpened) else str(answer.reason))
-        except (EOFError, OSError):
+        found: list[str] = []
+        if self.failed or self.ended:
+            return found
+        answers, connected = self._process.receive()
+        for answer in answers:
+            match answer:
+                case PortOpened(text):
+                    self.open = True
+                case PortFailed(text):
+                    self.open, self.failed = False, True
+            found.append(text)
+        if not connected and not self.failed:
             self.open, self.ended = False, True
         return found
 
     def close(self) -> None:
         """Close the pipe: the process stops the receivers and ends by itself."""
-        self._connection.close()
+        self._process.hang_up()
         if self.ended:
-            self._process.join(_REAP_SECONDS)  # no zombie stays
+            self.end(0.0)  # no zombie stays
 
     def wait(self, seconds: float = 2.0) -> bool:
-        """After ``close``: whether the process has ended within ``seconds``. The only call that waits."""
+        """After ``close``: whether the process has ended within ``seconds``."""
+        return self._process.join(seconds)
+
+    def end(self, seconds: float = _END_SECONDS) -> None:
+        """After ``close``: wait ``seconds`` for the end of the process, then end it by force."""
         self._process.join(seconds)
-        return not self._process.is_alive()
+        self._process.close()

@@ -49,6 +49,10 @@ class MidiClockOut:
         """Stop the receivers."""
         self._sender.close()
 
+    def end(self) -> None:
+        """After ``close``: end the process by force if it has not ended by itself."""
+        self._sender.end()
+
     def _send_line(self, sender: Sender[BeatLine], frame: int, now_ns: int, paused: bool) -> None:
         line = self._line(frame, now_ns, paused)
         self._ticks += 1

@@ -60,6 +60,10 @@ class MidiNotesOut:
     def close(self) -> None:
         """End the notes that are held."""
         self._sender.close()
+
+    def end(self) -> None:
+        """After ``close``: end the process by force if it has not ended by itself."""
+        self._sender.end()
         self._reset()
 
     def _reset(self) -> None:

@@ -25,7 +25,10 @@ class Sender(Protocol[Order]):
         """Whether the process has ended unasked."""
 
     def close(self) -> None:
-        """End what was started, and close the port."""
+        """End what was started, and close the port; it ends by itself."""
+
+    def end(self) -> None:
+        """After ``close``: end it by force if it has not ended by itself."""
 
 
 class OptionalSender(Generic[Order]):
@@ -46,6 +49,7 @@ class OptionalSender(Generic[Order]):
         self._open_sender, self._consequence, self._say = open_sender, consequence, say
         self._backoff = Backoff(policy or RestartPolicy())
         self._sender: Sender[Order] | None = None
+        self._closed: list[Sender[Order]] = []  # at most one for every time that it was switched off
         self._refused = False
         self._next_ns = 0
 
@@ -68,7 +72,14 @@ class OptionalSender(Generic[Order]):
         """Close it if it is open."""
         if self._sender is not None:
             self._sender.close()
+            if not self._sender.ended:
+                self._closed.append(self._sender)
             self._sender = None
+
+    def end(self) -> None:
+        """After ``close``, at the end of the set: no process stays, whatever its driver does."""
+        while self._closed:
+            self._closed.pop().end()
 
     def _open(self, now_ns: int) -> None:
         self._backoff.started(now_ns)

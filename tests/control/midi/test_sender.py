@@ -1,6 +1,12 @@
 """The outbox of the process that sends MIDI: in time, in order, and no hanging note."""
 
-from riffengine.control.midi.sender import CancelMessages, Outbox, TimedMessage
+import os
+import signal
+import sys
+
+import pytest
+
+from riffengine.control.midi.sender import CancelMessages, MidiSender, Outbox, TimedMessage
 from riffengine.transport.sync.clock_out import BeatLine
 
 ON, OFF = b"\x90\x3c\x64", b"\x80\x3c\x00"
@@ -50,3 +56,16 @@ def test_no_note_hangs_when_the_engine_has_ended() -> None:
     assert outbox.final_messages() == [OFF, b"\x81\x3c\x00"]
     assert outbox.final_messages() == []
     assert outbox.next_ns() > 900  # what waited is forgotten; the clock has its own time
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
+def test_a_sender_that_stands_still_holds_neither_the_engine_nor_its_end() -> None:
+    sender = MidiSender("nowhere")
+    pid = sender.pid
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(20_000):  # ten times what its pipe holds
+        sender.send(TimedMessage(0, ON))
+    sender.close()
+    sender.end(0.01)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
