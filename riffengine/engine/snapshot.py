@@ -34,6 +34,7 @@ class ObservationBuilder:
             activity=context.surfaces.activity(),
             recording=context.recording.file_name,
             recordings_failed=context.recording.failures,
+            recording_problem=context.recording.problem,
             saves=context.recording.saves,
             renderer_pid=self._renderer.pid,
             player_pid=self._player.pid,

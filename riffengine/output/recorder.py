@@ -93,7 +93,7 @@ class Recorder:
         """Write the newest seconds to a file, in a thread of its own; one save at a time."""
         if self._saver is not None and self._saver.is_alive():
             problem = "the last save is still being written; try again when it is done"
-            self._reports.append(Recorded("saved", request.path, 0, 0, problem))
+            self._reports.append(Recorded("refused", request.path, 0, 0, problem))
             return
         pieces, put_before = self._buffer.last(request.seconds)
         self._saver = threading.Thread(
@@ -193,8 +193,8 @@ class Recorder:
             problem = str(error)
         unfinished = file.close()
         problem = problem or unfinished
-        if not file.frames:
-            problem = (
-                problem or "there is nothing to save yet; record: keep_minutes: in the preset sets how much is kept"
-            )
+        if not file.frames and not problem:
+            problem = "there is nothing to save yet; record: keep_minutes: in the preset sets how much is kept"
+            self._reports.append(Recorded("refused", request.path, first, 0, problem))
+            return
         self._reports.append(Recorded("saved", str(file.path), first, file.frames, problem))

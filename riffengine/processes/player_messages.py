@@ -316,9 +316,10 @@ class Recorded:
 
     ``began``: a recording, in ``path``. ``part``: it continues in ``path``. ``ended``: it is finished; ``problem`` says
     why the disk ended it, or is "". ``saved``: the last ``frames`` are in ``path``, or ``problem`` says why not.
+    ``refused``: nothing was to be saved, or not now; ``problem`` says why. Nothing has failed.
     """
 
-    what: Literal["began", "part", "ended", "saved"]
+    what: Literal["began", "part", "ended", "saved", "refused"]
     path: str
     frame: int
     frames: int = 0

@@ -67,6 +67,7 @@ class RecordingController(Surface):
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cue-sheets")
         self._saving = ""  # the file to which the player was told to save the last minutes
         self.send: Send = lambda message: False
+        self._problem = self._sheet_problem = ""  # what has failed and not succeeded since
         self.failures = 0
         self.saves = 0
 
@@ -141,6 +142,11 @@ class RecordingController(Surface):
         """The file that is being recorded, ``""`` for none."""
         return self._recording.files[-1].name if self._recording is not None and self._recording.files else ""
 
+    @property
+    def problem(self) -> str:
+        """What has failed last, in a sentence; ``""`` once a recording or a save has succeeded since."""
+        return self._problem or self._sheet_problem
+
     # --- reports of the player ----------------------------------------------------------------------------------------
 
     def handle(self, news: Recorded) -> None:
@@ -151,6 +157,7 @@ class RecordingController(Surface):
                 if self._recording is None:  # not asked for here, for example by the command line
                     self._recording = _Recording(news.path)
                 if news.what == "began":
+                    self._problem = ""
                     self._recording.cue_path = _cue_path(path)
                     self._say(f"recording to {path}")
                 self._recording.files.append(CueFile(path.name, news.frame))
@@ -167,7 +174,12 @@ class RecordingController(Surface):
                 self.saves += not news.problem
                 self._report(news, f"saved the last {news.frames / self._rate:.1f} s to {path}")
 
+            case "refused":
+                self._saving = ""
+                self._say(f"{news.problem}; the music continues")
+
     def _report(self, news: Recorded, success: str) -> None:
+        self._problem = news.problem
         if news.problem:
             self.failures += 1
             rest = f"; {news.frames / self._rate:.1f} s are in {news.path}" if news.frames else ""
@@ -213,7 +225,10 @@ class RecordingController(Surface):
         """
         if self._saving:
             self.failures += 1
-            self._say(f"the last minutes are not saved: the player has ended; {self._saving} may hold a part of them")
+            self._problem = (
+                f"the last minutes are not saved: the player has ended; {self._saving} may hold a part of them"
+            )
+            self._say(self._problem)
             self._repair(Path(self._saving))
             self._saving = ""
         if self._recording is not None:
@@ -264,8 +279,10 @@ class RecordingController(Surface):
         try:
             partial.write_text(cue_sheet(self._title, self._rate, files, end_frame, cues), encoding="utf-8")
             partial.replace(path)
-        except OSError:  # a failed recording is reported by the player; a missing sheet is only counted
+            self._sheet_problem = ""
+        except OSError as error:  # a failed recording is reported by the player; a missing sheet is not said
             self.failures += 1
+            self._sheet_problem = f"the cue sheet {path} cannot be written: {error.strerror or error}"
             with contextlib.suppress(OSError):
                 partial.unlink()
 

@@ -53,8 +53,8 @@ def examine(observation: Observation | None, now_ns: int, stopping: bool = False
     ]
     if IN_PLACE in observation.output:
         problems.append(f"no sound reaches a device: {observation.output}")
-    if observation.recordings_failed:
-        problems.append(f"{observation.recordings_failed} recordings or cue sheets failed")
+    if observation.recording_problem:
+        problems.append(observation.recording_problem)
     if observation.faults:
         problems.append(f"{observation.faults} internal faults")
     return Health("degraded" if problems else "ok", live, ready=True, problems=tuple(problems))

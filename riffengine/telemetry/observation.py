@@ -58,6 +58,7 @@ class Observation:
     activity: Mapping[str, int] = field(default_factory=dict)
     recording: str = ""
     recordings_failed: int = 0
+    recording_problem: str = ""  # of the last recording, save or cue sheet, until one succeeds
     saves: int = 0
     renderer_pid: int = 0
     player_pid: int = 0

@@ -111,7 +111,7 @@ def test_the_last_seconds_can_be_saved_without_a_recording(recorder: Recorder, t
 
 def test_early_on_the_last_seconds_are_all_there_is(recorder: Recorder, tmp_path: Path) -> None:
     recorder.save_last(SaveLast(str(tmp_path / "none.flac"), 300.0))
-    assert "nothing to save" in wait_for(recorder, lambda n: n.what == "saved")[0].problem
+    assert "nothing to save" in wait_for(recorder, lambda n: n.what == "refused")[0].problem
     assert not list(tmp_path.iterdir())
     play(recorder, BLOCKS[:20])
     recorder.save_last(SaveLast(str(tmp_path / "last.wav"), 300.0))

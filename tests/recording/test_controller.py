@@ -239,3 +239,30 @@ def test_what_a_dead_player_has_recorded_is_repaired_where_no_other_continues_it
     player.fire("record/stop")
     player.controller.finish()
     assert soundfile.info(path).frames == RATE
+
+
+def test_what_failed_is_a_problem_until_something_succeeds_and_a_refusal_is_none(tmp_path: Path) -> None:
+    player = FakePlayer(tmp_path)
+    controller, path = player.controller, str(tmp_path / "last.wav")
+    controller.handle(Recorded("refused", path, 0, 0, "there is nothing to save yet"))
+    assert (controller.failures, controller.problem) == (0, "")
+    assert player.said == ["there is nothing to save yet; the music continues"]
+    for news in (Recorded("saved", path, 0, 10), Recorded("began", path, 0), Recorded("ended", path, 9, 9)):
+        controller.handle(Recorded("saved", path, 0, 0, "the disk is full"))
+        assert controller.problem == "the disk is full"
+        controller.handle(news)
+        assert controller.problem == ""
+    assert controller.failures == 3
+    controller.finish()
+
+
+def test_a_cue_sheet_that_cannot_be_written_is_a_problem_until_one_is(tmp_path: Path) -> None:
+    folder, controller = tmp_path / "stick", FakePlayer(tmp_path).controller
+    for there in (False, True):
+        if there:
+            folder.mkdir()
+        controller.handle(Recorded("saved", str(folder / "last.wav"), 0, 10))
+        controller._writer.submit(int).result()  # what was before it is done
+        assert ("cue sheet" in controller.problem) == (not there)
+    assert controller.failures == 1
+    controller.finish()

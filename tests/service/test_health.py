@@ -42,12 +42,12 @@ def with_problem(seen: Observation, what: str) -> Observation:
             seen, conductor=replace(status, decks=tuple(replace(d, runway_seconds=0.0) for d in status.decks))
         ),
         "no sound reaches": replace(seen, output="paced, in place of a sound device (none)"),
-        "recordings": replace(seen, recordings_failed=2),
+        "recording": replace(seen, recordings_failed=2, recording_problem="recording to a.wav ended: the disk is full"),
         "faults": replace(seen, faults=1),
     }[what]
 
 
-@pytest.mark.parametrize("what", ["renderer", "run out", "no sound reaches", "recordings", "faults"])
+@pytest.mark.parametrize("what", ["renderer", "run out", "no sound reaches", "recording", "faults"])
 def test_music_that_plays_on_despite_a_problem_is_degraded_and_ready(what: str) -> None:
     health = examine(with_problem(observation(), what), 0)
     assert (health.state, health.ready) == ("degraded", True)
