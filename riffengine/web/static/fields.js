@@ -21,7 +21,7 @@ export class Fields {
     /** @type {Map<string, Field[]>} */
     this.byPath = new Map();
     session.on("changes", (changes) => this.show(changes.values));
-    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => this.release());
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, (event) => this.release(/** @type {PointerEvent} */ (event).pointerId));
   }
 
   /** Forget every field; the page is built anew. */
@@ -141,9 +141,11 @@ export class Fields {
     }
   }
 
-  /** A finger has left: once its last value is there, its slider shows what counts, which another hand may have set. */
-  release() {
-    setTimeout(() => this.show(this.session.values), SETTLED_MS);
+  /** A finger has left: once its last value is there, its slider shows what counts, which another hand may have set. @param {number} finger */
+  release(finger) {
+    const path = HELD.get(finger)?.closest("[data-path]")?.getAttribute("data-path") ?? "";
+    HELD.delete(finger);
+    setTimeout(() => path in this.session.values && this.show({ [path]: this.session.values[path] }), SETTLED_MS);
   }
 
   /** These changes will be heard, and no others. @param {import("./protocol.js").Promised[]} landings */
@@ -178,14 +180,12 @@ function settle({ holder, lands }) {
   if (lands) lands.textContent = "";
 }
 
-/** @type {WeakSet<HTMLInputElement>} sliders under a finger */
-const HELD = new WeakSet();
-addEventListener("pointerdown", ({ target }) => {
-  if (target instanceof HTMLInputElement && target.type === "range") HELD.add(target);
+/** @type {Map<number, HTMLInputElement>} the slider under each finger */
+const HELD = new Map();
+addEventListener("pointerdown", (event) => {
+  const { target, pointerId } = /** @type {PointerEvent} */ (event);
+  if (target instanceof HTMLInputElement && target.type === "range") HELD.set(pointerId, target);
 });
-for (const end of ["pointerup", "pointercancel"]) {
-  addEventListener(end, () => document.querySelectorAll('input[type="range"]').forEach((input) => HELD.delete(/** @type {HTMLInputElement} */ (input))));
-}
 
 /** Colour the track of `input` from `origin` to `value`. @param {HTMLInputElement} input @param {number} value @param {number} origin */
 export function fillTrack(input, value, origin) {
@@ -197,7 +197,7 @@ export function fillTrack(input, value, origin) {
 
 /** Whether `input` is being moved: then it does not follow what others set. @param {HTMLInputElement} input */
 export function held(input) {
-  return HELD.has(input);
+  return [...HELD.values()].includes(input);
 }
 
 /** @param {number} value @param {Parameter} parameter */

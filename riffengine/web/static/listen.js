@@ -20,7 +20,8 @@ function script(path) {
 }
 
 const LOOK_MS = 1000;
-const STUCK_MS = 5000; // longer than a stream takes to begin
+const STUCK_MS = 5000;
+const LONGEST_STUCK_MS = 40_000;
 
 /** @typedef {{position: number, time: number, wall: number, started: boolean, fill: number, shift: number, substitutions: number,
  *   silentBlocks: number, skips: number, step: number}} Played */
@@ -62,12 +63,14 @@ export class Listen extends EventTarget {
   follow(element) {
     let at = -1;
     let movedAt = performance.now();
+    let patience = STUCK_MS;
     this.timer = setInterval(() => {
       const now = performance.now();
-      const asPerson = element.paused && element.error === null && element.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
-      if (element.currentTime !== at || asPerson) [at, movedAt] = [element.currentTime, now];
-      if (now - movedAt < STUCK_MS) return;
-      movedAt = now;
+      const stopped = element.paused && element.error === null && element.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
+      const heard = element.currentTime > 0 && element.currentTime !== at;
+      if (heard || stopped) [at, movedAt, patience] = [element.currentTime, now, STUCK_MS];
+      if (now - movedAt < patience) return;
+      [movedAt, patience] = [now, Math.min(LONGEST_STUCK_MS, 2 * patience)]; // a slow network needs longer to begin
       element.load();
       element.play().catch(() => {}); // the next look tries again
     }, LOOK_MS);
@@ -79,8 +82,8 @@ export class Listen extends EventTarget {
     if (!Listen.inPhase) {
       const element = new Audio("/stream.mp3");
       this.element = element;
-      this.follow(element);
       await element.play();
+      this.follow(element);
       this.changed();
       return;
     }

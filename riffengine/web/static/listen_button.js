@@ -26,6 +26,7 @@ export class ListenButton {
         await listen.start(asked ? [asked] : welcome.codecs, welcome.sample_rate);
       }
     } catch (error) {
+      await listen.stop();
       this.line.textContent = `no sound: ${/** @type {Error} */ (error).message}`;
     }
     this.button.disabled = false;

@@ -36,8 +36,13 @@ export class Parts {
     }
     const section = document.getElementById(name);
     if (section && MODULES[name] && !this.mounted.has(name)) {
-      const { mount } = await MODULES[name]();
-      if (!this.mounted.has(name)) this.mounted.set(name, mount(section, this.session) ?? {});
+      try {
+        const { mount } = await MODULES[name]();
+        if (!this.mounted.has(name)) this.mounted.set(name, mount(section, this.session) ?? {});
+      } catch (error) { // a browser asks for a script once
+        section.textContent = "This part could not be loaded: reload the page.";
+        throw error;
+      }
     }
     if (this.shown === name) this.mounted.get(name)?.show?.(true);
   }
