@@ -88,6 +88,11 @@ async def listen(client: aiohttp.ClientSession, url: str, codec: str, reads: boo
             counts[0] += message.type is aiohttp.WSMsgType.BINARY
 
 
+def show(name: str, measured: tuple[float, float, int]) -> None:
+    share, megabytes, underruns = measured
+    print(f"{name:36} {100 * share:9.1f}% {megabytes:7.0f} MB {underruns:10}", flush=True)
+
+
 async def run(arguments: argparse.Namespace, running: WebSet) -> None:
     url, pid, seconds = running.url, running.web_pid, arguments.seconds
     counts = [0]
@@ -95,7 +100,8 @@ async def run(arguments: argparse.Namespace, running: WebSet) -> None:
     sampling = asyncio.create_task(memory.run())
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
         await asyncio.sleep(5.0)
-        rows = [("no listeners", await measure(client, url, pid, seconds))]
+        print(f"{'':36} {'of a core':>10} {'private':>10} {'underruns':>10}")
+        show("no listeners", await measure(client, url, pid, seconds))
         tasks = [
             asyncio.create_task(listen(client, url, arguments.codec, number >= arguments.dead, counts))
             for number in range(arguments.listeners)
@@ -105,19 +111,16 @@ async def run(arguments: argparse.Namespace, running: WebSet) -> None:
         name = f"{arguments.listeners} of {arguments.codec}, {arguments.dead} never read"
         began = time.perf_counter()
         counts[0] = 0
-        rows.append((name, await measure(client, url, pid, seconds)))
+        show(name, await measure(client, url, pid, seconds))
         heard = counts[0] / (time.perf_counter() - began) / max(1, arguments.listeners - arguments.dead)
-        rows.append((f"{name}, again", await measure(client, url, pid, seconds)))
+        show(f"{name}, again", await measure(client, url, pid, seconds))
         some_leave = memory.seconds
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(2.0)
-        rows.append(("no listeners again", await measure(client, url, pid, seconds)))
+        show("no listeners again", await measure(client, url, pid, seconds))
     sampling.cancel()
-    print(f"{'':36} {'of a core':>10} {'private':>10} {'underruns':>10}")
-    for name, (share, megabytes, underruns) in rows:
-        print(f"{name:36} {100 * share:9.1f}% {megabytes:7.0f} MB {underruns:10}")
     print(f"a reading listener got {heard:.1f} packets a second")
     print(memory.text(all_listen, some_leave))
     print(f"of it the last {KEPT_SECONDS:g} s of music are {KEPT_SECONDS * 44100 * 8 / 1e6:.0f} MB, from the start on")
