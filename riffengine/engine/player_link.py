@@ -41,9 +41,12 @@ if TYPE_CHECKING:
     from riffengine.engine.engine import Engine
 
 POLL_SECONDS = 0.02
-_SPARE_SECONDS = 5.0  # after a start, until the next player is prepared: the music is loaded first
+_SPARE_SECONDS = 5.0  # after the first start, until the next player is prepared: the music is loaded first
+_NEXT_SPARE_SECONDS = 1.0  # after every other start: the music is there, and what killed one may kill the next
 _TRACKER_SECONDS = 1.0  # between two looks whether the process still runs that removes shared memory after us
-_POLICY = RestartPolicy(pauses_seconds=(0.0, 0.5, 1.0, 2.0), most_deaths=5, within_seconds=30.0)
+_WHILE_WAITING = ("riffengine.output.paced", "riffengine.output.daw")  # modules that a prepared player has imported
+# The pauses leave most of the two seconds in which a player is promised to be back to its start, on a busy machine.
+POLICY = RestartPolicy(pauses_seconds=(0.0, 0.25, 0.5), most_deaths=5, within_seconds=30.0)
 
 
 class PlayerLink(ProcessLink[PlayerProcess]):
@@ -63,7 +66,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._tracker_due_ns = 0
         process = PlayerProcess(options)
         supervisor = Supervisor(
-            process, _POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
+            process, POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
         )
         super().__init__(process, supervisor)
         context.recording.send = self.send_to_recorder
@@ -108,8 +111,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
                 start_resource_tracker()
         if self._spare_due_ns is not None and now_ns >= self._spare_due_ns and not self._engine.stopping:
             self._spare_due_ns = now_ns + round(_SPARE_SECONDS * 1e9)
-            with contextlib.suppress(OSError):  # there is no room for a process now: try again later
-                self._process.prepare(("riffengine.output.paced", "riffengine.output.daw"))
+            self._prepare()
 
     def stop(self) -> None:
         """End the process; what it still reports of log and recording is kept."""
@@ -123,6 +125,10 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._context.recording.finish()
 
     # --- the process ------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        with contextlib.suppress(OSError):  # there is no room for a process now: try again later
+            self._process.prepare(_WHILE_WAITING)
 
     def _on_restart(self) -> None:
         """Give a new player everything that the last one had."""
@@ -152,6 +158,8 @@ class PlayerLink(ProcessLink[PlayerProcess]):
             record=None,  # the recording controller begins its next file
             continues=None if anchor is None else (anchor.frame, frames.pull_ns(anchor.frame, block_frames)),
         )
+        if pause_seconds:
+            self._prepare()  # where none waits, it imports during the pause
         text = f"the player {reason}; a new one starts and continues"
         engine.say(text)
         self._context.surfaces.event(engine.now(), "player", text)
@@ -165,8 +173,9 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         engine, context = self._engine, self._context
         match message:
             case PlayerReady():
+                pause = _NEXT_SPARE_SECONDS if self._was_ready else _SPARE_SECONDS
+                self._spare_due_ns = context.clock.now_ns() + round(pause * 1e9)
                 self._was_ready = True
-                self._spare_due_ns = context.clock.now_ns() + round(_SPARE_SECONDS * 1e9)
                 self.output = message.output
                 context.stream_clock.ready(message)
                 context.sync.player_ready(message)

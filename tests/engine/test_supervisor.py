@@ -8,7 +8,8 @@ import os
 from collections.abc import Awaitable, Callable
 
 from riffengine.clock import VirtualClock
-from riffengine.engine.supervisor import RestartPolicy, Supervisor
+from riffengine.engine import player_link
+from riffengine.engine.supervisor import Backoff, RestartPolicy, Supervisor
 
 
 class FakeChild:
@@ -178,3 +179,14 @@ def test_nothing_starts_after_the_end() -> None:
         assert child.starts == 1
 
     run(script)
+
+
+def test_a_player_that_dies_again_and_again_waits_at_most_half_a_second_of_its_two() -> None:
+    backoff, clock = Backoff(player_link.POLICY), VirtualClock()
+    pauses = []
+    for _ in range(player_link.POLICY.most_deaths or 0):
+        backoff.started(clock.now_ns())
+        clock.advance_to(clock.now_ns() + 3_000_000_000)
+        pauses.append(backoff.pause(clock.now_ns()))
+    assert pauses[0] == 0.0 and len(pauses) >= 5
+    assert max(pauses) <= 0.5

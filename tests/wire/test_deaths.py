@@ -33,7 +33,10 @@ def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_o
         time.sleep(2.0)
         before, began = surface.status(), time.perf_counter()
         os.kill(int(str(before["player_pid"])), signal.SIGKILL)
-        after = surface.wait_until(lambda status: status["player_pid"] not in (0, before["player_pid"]))
+        second = surface.wait_until(lambda status: status["player_pid"] not in (0, before["player_pid"]))
+        os.kill(int(str(second["player_pid"])), signal.SIGKILL)  # at once: no other one waits yet
+        dead = (0, before["player_pid"], second["player_pid"])
+        after = surface.wait_until(lambda status: status["player_pid"] not in dead)
         # The beat never stopped: it has advanced like the clock of this test.
         passed = (float(str(after["beat"])) - float(str(before["beat"]))) * 0.5
         assert passed == pytest.approx(time.perf_counter() - began, abs=0.5)
@@ -46,11 +49,12 @@ def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_o
     assert process.returncode == 0, output
     assert "the player ended; a new one starts and continues" in output and "Traceback" not in output
     assert int(str(status["player_pid"])) > 0
-    second, rate = soundfile.read(tmp_path / "set-2.wav", always_2d=True)
-    assert len(second) > 2 * rate and abs(second).max() > 0.05 and not silences(second, rate // 10)
+    part = max(tmp_path.glob("set-*.wav"))  # set-3, or set-2 if the second player died before its first block
+    last, rate = soundfile.read(part, always_2d=True)
+    assert len(last) > 2 * rate and abs(last).max() > 0.05 and not silences(last, rate // 10)
     first, _ = soundfile.read(tmp_path / "set.wav", always_2d=True)
     assert abs(first).max() > 0.05
-    assert (tmp_path / "set-2.wav.cue").is_file()
+    assert part.with_name(f"{part.name}.cue").is_file()
     landed = [entry.value for entry in read_journal(tmp_path / "set.jsonl").entries if entry.kind == "landing"]
     assert "techno, dark" in landed
 
