@@ -30,11 +30,14 @@ class Promise:
     value: Value = ""
     brings: tuple[LandedChange, ...] = ()  # what else the change made, such as the seeds behind ``next``
     told_beat: float | None = None  # while no renderer is ready: the beat that its sender was told last
+    overdue_from: float | None = None  # the beat told last, where its render is late and the landing moves all the time
 
     @property
     def last_told(self) -> float:
         """The beat that its sender knows."""
-        return self.beat if self.told_beat is None else self.told_beat
+        if self.told_beat is not None:
+            return self.told_beat
+        return self.beat if self.overdue_from is None else self.overdue_from
 
 
 @dataclass

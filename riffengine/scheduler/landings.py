@@ -22,6 +22,7 @@ from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.state import SchedulerState
 
 _SAME_BEAT = 0.01  # beats; a landing that differs by less (5 ms at 120 bpm) has not moved
+_OVERDUE_BEATS = 1.0  # a landing without a boundary moves with every tick while its render is late: told once a beat
 _LATE_START_SHARE = 1.5  # of the p95 render time: how long before a boundary the render of a moving control begins
 
 
@@ -285,17 +286,22 @@ class Landings:
         """
         scheduler = self._scheduler
         moves: dict[str, list[tuple[Promise, float]]] = {}
+        free: set[str] = set()
         for deck in scheduler.decks.values():
             for promise in deck.promises.values():
+                if self._lands_when_ready(deck, promise):
+                    free.add(promise.path)
                 moves.setdefault(promise.path, []).append((promise, self._moved_to(deck, promise, frame)))
         actions: list[Action] = []
         for path, promises in moves.items():
             told = max(promise.last_told for promise, _ in promises)
             waits = any(promise.told_beat is not None for promise, _ in promises) and not scheduler.renders.ready
             beat = max(beat for _, beat in promises)
-            moved = abs(beat - told) > _SAME_BEAT and not waits
+            differs = abs(beat - told)
+            moved = differs > (_OVERDUE_BEATS if path in free else _SAME_BEAT) and not waits
             for promise, own_beat in promises:
                 promise.beat = own_beat
+                promise.overdue_from = told if differs > _SAME_BEAT and not moved else None
                 if not waits:
                     promise.told_beat = beat if moved and not scheduler.renders.ready else None
             if moved:
@@ -303,6 +309,12 @@ class Landings:
                 newest = max((promise for promise, _ in promises), key=lambda promise: promise.serial)
                 actions.append(Announce(self._at(path, beat, frame, moved=True), newest.source))
         return actions
+
+    def _lands_when_ready(self, deck: DeckState, promise: Promise) -> bool:
+        """Whether ``promise`` is aimed at and waits for its render alone, not for a boundary of a quantum."""
+        target = deck.target
+        aimed = target is not None and target.serial >= promise.serial
+        return aimed and target is not None and self._scheduler.quantum_of(deck, target.key) <= 0
 
     def _moved_to(self, deck: DeckState, promise: Promise, frame: int) -> float:
         """The beat on which ``promise`` is expected now; its own where nothing is known to be wrong with it."""

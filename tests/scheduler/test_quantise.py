@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from riffengine.performance.command import Accepted
 from riffengine.performance.parameter_tree import ControlClass
 from riffengine.performance.parameters import QUANTUM_OF, standard_tree
 from riffengine.processes.player_messages import LaunchBank
+from riffengine.scheduler.actions import DeckLanded
 from riffengine.session.session import load_session
-from tests.scheduler.simulation import SchedulerSimulation
+from tests.scheduler.simulation import BAR, SchedulerSimulation, actions_of
 
 BEAT = 500  # frames
 
@@ -99,3 +101,17 @@ def test_a_preset_gives_quanta_by_name(tmp_path: Path) -> None:
     preset.write_text('quantum: bar\nquanta: {prompt: 4bars, seed: off}\ndeck: {a: {prompt: "house"}}\n')
     assert load_session(preset).parameters["transport/quantum_prompt"] == "4bars"
     assert load_session(preset).parameters["transport/quantum_seed"] == "off"
+
+
+def test_a_landing_that_waits_for_a_late_render_is_told_once_a_beat_and_at_the_end_exactly():
+    sim = SchedulerSimulation(transport__quantum="off")
+    sim.run_to(4 * BAR)
+    before = len(sim.announced)
+    sim.render_seconds = 8.0  # 16 beats, where 1.4 beats are expected
+    sim.send("deck/a/prompt", "techno")
+    for frame in range(4 * BAR, 10 * BAR, 20):  # the engine looks fifty times a second
+        sim.do(sim.conductor.tick(sim.run_to(frame).frame))
+    told = [announce.landing.beat for announce in sim.announced[before:]]
+    heard = actions_of(sim, DeckLanded)[-1].frame / 500
+    assert len(told) in (14, 15, 16) and told[-1] == pytest.approx(heard, abs=0.01)
+    assert all(1.0 < after - one < 1.1 for one, after in itertools.pairwise(told[:-1]))
