@@ -163,7 +163,7 @@ class OscServer(Surface):
         except OSError as error:
             raise ControlError(
                 f"OSC cannot listen on {host}:{port}: {error.strerror or error}; "
-                f"another program may use the port: name another under osc: port: in the preset"
+                f"another program may use the port: choose one with --osc-port PORT, or osc: port: in the preset"
             ) from None
         self.port = self._socket.port
         self.replies.send, self.replies.is_self = self._socket.send, self._socket.is_self
