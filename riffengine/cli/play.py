@@ -80,7 +80,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames per block; smaller blocks give less latency and a higher risk of dropouts",
     )
     sound.add_argument(
-        "--seconds", type=positive_float, metavar="S", help="end when music has been heard for so long; without it, play until Ctrl-C"
+        "--seconds",
+        type=positive_float,
+        metavar="S",
+        help="end when music has been heard for so long; without it, play until Ctrl-C",
     )
     sound.add_argument(
         "--latency-csv", type=Path, metavar="FILE", help="write the time from each gesture to its sound, in ms"

@@ -13,14 +13,22 @@ from riffengine.cli.arguments import add_json_argument, audio_file, counted, pos
 from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
-from riffengine.errors import AudioFileError
+from riffengine.errors import AudioFileError, OutOfRange
 from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
-from riffengine.processes.render_request import DEFAULT_MODEL
+from riffengine.processes.render_request import DEFAULT_MODEL, RENDER_CONTROLS
 
 if TYPE_CHECKING:
     from riffengine.offline.render import RenderJob
 
 _DEFAULT_STEPS = 8
+_OF_A_JOURNAL = frozenset({"journal", "prompt", "steps", "out", "json"})
+_OF_A_SONG = frozenset(  # --bpm and --bars would be those of the song, and its stems are not kept apart
+    {
+        *("prompt", "to", "negative", "seed", "to_seed", "alpha", "loop_beats", "key", "steps", "guidance", "init"),
+        *("strength", "whole", "rate", "model", "vram", "out", "json", "takes", "chords"),
+        *(control.name for control in RENDER_CONTROLS),
+    }
+)
 _EXAMPLES = f"""\
 examples:
   riffengine render --prompt "trap bells" --seed 7 -o bells.wav
@@ -93,6 +101,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _render(arguments: argparse.Namespace) -> int:
     """Render to a file; progress on stderr, the report on stdout."""
     if arguments.journal:
+        _refuse_others(arguments, "--journal", _OF_A_JOURNAL)
         return replay(arguments)
     job = render_job(arguments)
     from rich.console import Console
@@ -104,6 +113,8 @@ def _render(arguments: argparse.Namespace) -> int:
     check_output(job.output)
     if arguments.whole and not arguments.init:
         raise AudioFileError("--whole renders all of a sound file: name it with --init")
+    if arguments.whole:
+        _refuse_others(arguments, "--whole", _OF_A_SONG)
     to_file = render_song if arguments.whole else render_file
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -126,6 +137,17 @@ def _render(arguments: argparse.Namespace) -> int:
     if report.midi:
         show(f"{report.midi}: {counted(report.notes, 'note')}")
     return 0
+
+
+def _refuse_others(arguments: argparse.Namespace, option: str, allowed: frozenset[str]) -> None:
+    """``OutOfRange`` for options that ``option`` would leave unheeded."""
+    parser = argparse.ArgumentParser()
+    _add_arguments(parser)
+    unset = vars(parser.parse_args(["--prompt", "", "-o", "unset.wav"]))
+    given = [name for name, value in unset.items() if name not in allowed and getattr(arguments, name) != value]
+    if given:
+        named = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise OutOfRange(f"{named} cannot be given with {option}; leave it out")
 
 
 def render_job(arguments: argparse.Namespace) -> RenderJob:

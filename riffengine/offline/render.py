@@ -159,6 +159,8 @@ def _check_job(job: RenderJob, family: Family) -> None:
         except OSError as error:
             raise AudioFileError(f"the folder {job.stems} cannot be made: {reason(error)}; choose another") from error
         check_output(job.stems / f"stem{job.output.suffix}")
+        if job.output.stem in family.stems and job.output.resolve().parent == job.stems.resolve():
+            raise AudioFileError(f"{job.output} would be the file of a stem too; name the mix otherwise")
 
 
 def _samples(

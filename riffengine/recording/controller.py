@@ -65,6 +65,8 @@ class RecordingController(Surface):
         self._began: tuple[int, str] | None = None  # the scene that is heard: its first frame and name
         self._recording = _Recording(str(first)) if first is not None else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cue-sheets")
+        if settings.folder != Path():
+            self._writer.submit(settings.folder.mkdir, parents=True, exist_ok=True)  # else the recorder says why not
         self._saving = ""  # the file to which the player was told to save the last minutes
         self.send: Send = lambda message: False
         self._problem = self._sheet_problem = ""  # what has failed and not succeeded since

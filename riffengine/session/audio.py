@@ -94,7 +94,7 @@ class AudioReader(YamlReader):
                     given["input_latency_seconds"] = self._number(value, full, 0, _LONGEST_LATENCY_SECONDS, "seconds")
                 case "record":
                     name = self._text(value, full)
-                    given["record"] = Path(name) if name else None
+                    given["record"] = Path(name).expanduser() if name else None
                 case "cue":
                     given["cue"] = self._switch(value, full)
                 case _:

@@ -124,7 +124,7 @@ def _yaml_text(value: object) -> str:
     plain = isinstance(value, str) and value.replace("/", "").replace("-", "").replace("_", "").isalpha()
     return (
         str(value)
-        if plain and value not in ("true", "false", "yes", "no", "on", "off", "null")
+        if plain and value.lower() not in ("true", "false", "yes", "no", "on", "off", "null")
         else json.dumps(value, ensure_ascii=False)
     )
 

@@ -1,7 +1,7 @@
 """RecordingSettings: the section ``record`` of a preset.
 
 record:
-  folder: sets            # where recordings go; without it, the folder the engine was started in
+  folder: ~/sets          # where recordings go, made if missing; without it, the folder the engine was started in
   format: flac            # flac: 24 bit. wav: float32, in parts of less than 4 GB
   part_minutes: 60        # a file each; 0 is one file
   keep_minutes: 5         # how much record/save_last can save; held in memory, 21 MB a minute
@@ -46,7 +46,7 @@ class RecordingReader(YamlReader):
             match key:
                 case "folder":
                     folder = self._text(value, full)
-                    given["folder"] = None if folder is None else Path(folder)
+                    given["folder"] = None if folder is None else Path(folder).expanduser()
                 case "format":
                     rule = Parameter(full, "choice", ENDINGS[0], ControlClass.IMMEDIATE, "", choices=ENDINGS)
                     given["ending"] = self._value(value, full, rule)

@@ -149,6 +149,23 @@ def test_a_file_that_cannot_be_used_is_named_once_with_the_reason(
     assert f"riffengine: {said}" in refused(arguments, capsys)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--journal", "set.jsonl", "--bpm", "90", "--stems", "parts"],
+            "--bpm, --stems cannot be given with --journal",
+        ),
+        ([*RENDER[1:3], "--whole", "--init", "song.wav", "--mute", "drums"], "--mute cannot be given with --whole"),
+        ([*RENDER[1:3], "--whole", "--init", "song.wav", "--bars", "4"], "--bars cannot be given with --whole"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused(["render", *arguments, "-o", "out.wav"], capsys)
+
+
 def test_a_rehearsal_says_whether_anything_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rehearse", "first-sound", "--hours", "0.01"]) == 0
     assert capsys.readouterr().out.endswith(

@@ -127,6 +127,7 @@ def test_what_cannot_be_written_costs_no_render(tmp_path: Path) -> None:
     for damaged, error in (
         (replace(whole, midi=tmp_path / "notes.txt"), AudioFileError),
         (replace(whole, stems=tmp_path / "file" / "folder"), AudioFileError),
+        (replace(whole, output=tmp_path / f"{family.stems[0]}.wav", stems=tmp_path), AudioFileError),  # the mix too
         (replace(whole, levels={"kick": 1.0}), OutOfRange),
         (replace(whole, request=replace(whole.request, retakes=(Retake(("kick",), 1, 1),))), OutOfRange),
     ):

@@ -266,3 +266,9 @@ def test_a_cue_sheet_that_cannot_be_written_is_a_problem_until_one_is(tmp_path: 
         assert ("cue sheet" in controller.problem) == (not there)
     assert controller.failures == 1
     controller.finish()
+
+
+def test_the_folder_that_a_preset_names_is_made_before_anything_is_recorded(tmp_path: Path) -> None:
+    player = FakePlayer(tmp_path / "sets" / "berlin")
+    player.controller.finish()
+    assert (tmp_path / "sets" / "berlin").is_dir()

@@ -248,3 +248,11 @@ def test_a_preset_says_who_leads(tmp_path: Path) -> None:
     assert session.parameters["transport/ramp"] == 8.0
     with pytest.raises(PresetError, match=r"sync\.source: 'ableton' is no choice; allowed is one of internal"):
         load(tmp_path, "sync: {source: ableton}\n")
+
+
+def test_a_path_from_home_is_that_of_the_performer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    (tmp_path / "set.yaml").write_text("record: {folder: ~/sets}\noutput: {record: ~/set.flac}\n")
+    session = load_session(tmp_path / "set.yaml")
+    assert session.recording.folder == Path("/home/ann/sets")
+    assert session.audio.record == Path("/home/ann/set.flac")
