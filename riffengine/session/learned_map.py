@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -27,6 +28,7 @@ _HEAD = """\
 # You can edit this file: one line for each control, as in a preset's midi: map:
 map:
 """
+_WORDS = ("true", "false", "yes", "no", "on", "off", "null")  # which YAML takes for something else than text
 
 
 class LearnedMap(YamlReader):
@@ -120,13 +122,9 @@ def line_of(binding: Binding) -> str:
 
 
 def _yaml_text(value: object) -> str:
-    # JSON is YAML: quoted text never turns into a number, a date or a truth value.
-    plain = isinstance(value, str) and value.replace("/", "").replace("-", "").replace("_", "").isalpha()
-    return (
-        str(value)
-        if plain and value.lower() not in ("true", "false", "yes", "no", "on", "off", "null")
-        else json.dumps(value, ensure_ascii=False)
-    )
+    if isinstance(value, str) and value.lower() not in _WORDS and re.sub("[/_-]", "", value).isalpha():
+        return value
+    return json.dumps(value, ensure_ascii=False)  # JSON is YAML: quoted text never turns into a number or a date
 
 
 def _same_port(one: Binding, other: Binding) -> bool:
