@@ -62,14 +62,17 @@ def answer(renderer: RendererProcess) -> FromRenderer:
     raise SystemExit("the renderer is gone, or says nothing")
 
 
-def report(private_mb: list[float], failed: int, load_mb: float, seconds: float) -> None:
-    machine = f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores"
-    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
-    print(f"{len(private_mb)} loops in {seconds:.0f} s, {failed} failed; {load_mb:.0f} MB when the model was loaded")
-    print(f"{'loops':>11}{'lowest':>9}{'median':>9}{'highest':>9}  MB private")
-    for first in range(0, len(private_mb), BY):
-        some = np.array(private_mb[first : first + BY])
-        print(f"{first:5}-{first + len(some):5}{some.min():9.1f}{np.median(some):9.1f}{some.max():9.1f}")
+def print_fifty(private_mb: list[float]) -> None:
+    """A line about the last loops that have none yet."""
+    first = (len(private_mb) - 1) // BY * BY
+    some = np.array(private_mb[first:])
+    print(
+        f"{first:5}-{len(private_mb):5}{some.min():9.1f}{np.median(some):9.1f}{some.max():9.1f}",
+        flush=True,
+    )
+
+
+def print_slope(private_mb: list[float]) -> None:
     warm = min(100, len(private_mb) // 3)
     later = np.array(private_mb[warm:])
     if len(later) > 4:
@@ -91,7 +94,9 @@ def main() -> int:
         if not isinstance(first := answer(renderer), Ready):
             raise SystemExit(str(first))
         pid, began = renderer.pid or 0, time.perf_counter()
-        load_mb = private_bytes(pid) / 1e6
+        machine = f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores"
+        print(f"{machine}, load {os.getloadavg()[0]:.1f}; {private_bytes(pid) / 1e6:.0f} MB when the model was loaded")
+        print(f"{'loops':>11}{'lowest':>9}{'median':>9}{'highest':>9}  MB private", flush=True)
         while time.perf_counter() - began < arguments.seconds:
             renderer.send(Render(len(private_mb), any_request(rng), slot=len(private_mb) % SLOTS))
             message = answer(renderer)
@@ -102,7 +107,12 @@ def main() -> int:
                 raise SystemExit(str(message))
             time.sleep(REST_SECONDS)
             private_mb.append(private_bytes(pid) / 1e6)
-        report(private_mb, failed, load_mb, time.perf_counter() - began)
+            if len(private_mb) % BY == 0:
+                print_fifty(private_mb)
+        if len(private_mb) % BY:
+            print_fifty(private_mb)
+        print(f"{len(private_mb)} loops in {time.perf_counter() - began:.0f} s, {failed} failed")
+        print_slope(private_mb)
     finally:
         renderer.stop()
         store.close()
