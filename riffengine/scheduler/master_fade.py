@@ -1,4 +1,4 @@
-"""MasterFade: whether the whole output is open: closed until the first launch, then open until a panic."""
+"""MasterFade: whether the output is open: not before the first launch, after a panic, or while the leader stands."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from riffengine.processes.player_messages import FADE, SetControl
 
 
 class MasterFade:
-    """The fade-in of a set, and panic. Its methods return the messages that move the control ``FADE``."""
+    """The fade-in of a set, panic, and the stop of the leader. Its methods return what moves the control ``FADE``.
+
+    Each of them closes the output by itself: what ends one does not open what another keeps closed.
+    """
 
     def __init__(self, panic_frames: int, fade_in_frames: int) -> None:
         self._panic_frames = panic_frames
         self._fade_in_frames = fade_in_frames
         self.opened = False
         self.panicked = False
+        self.stopped = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether the output is open."""
+        return self.opened and not self.panicked and not self.stopped
 
     def open(self, at_frame: int) -> list[SetControl]:
-        """Fade in for the first sound, unless there was a panic meanwhile."""
+        """Fade in for the first sound, unless a panic or the leader keeps it closed."""
         if self.opened:
             return []
         self.opened = True
-        return [] if self.panicked else [SetControl(FADE, 1.0, at_frame, self._fade_in_frames)]
+        return [SetControl(FADE, 1.0, at_frame, self._fade_in_frames)] if self.heard else []
 
     def panic(self, stamp_ns: int) -> list[SetControl]:
         """Silence within 20 ms; the second time brings the sound back."""
@@ -33,8 +42,23 @@ class MasterFade:
         if not self.panicked:
             return []
         self.panicked = False
-        return [SetControl(FADE, 1.0, None, self._panic_frames, stamp_ns)] if self.opened else []
+        return self._reopened(stamp_ns)
+
+    def stop(self) -> list[SetControl]:
+        """The leader has stopped: silence as after a panic."""
+        self.stopped = True
+        return [] if self.panicked else [SetControl(FADE, 0.0, None, self._panic_frames)]
+
+    def go_on(self) -> list[SetControl]:
+        """The leader has started, or nobody follows it any more."""
+        if not self.stopped:
+            return []
+        self.stopped = False
+        return self._reopened(0)
 
     def reopen(self, fade_frames: int) -> list[SetControl]:
         """Open a new player, whose output is closed, if the last one could be heard."""
-        return [SetControl(FADE, 1.0, None, fade_frames)] if self.opened and not self.panicked else []
+        return [SetControl(FADE, 1.0, None, fade_frames)] if self.heard else []
+
+    def _reopened(self, stamp_ns: int) -> list[SetControl]:
+        return [SetControl(FADE, 1.0, None, self._panic_frames, stamp_ns)] if self.heard else []

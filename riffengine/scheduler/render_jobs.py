@@ -303,6 +303,12 @@ class RenderJobs:
         render = self._failed_renders.get((planned.loop_id, planned.steps))
         return render is not None and beat < render.retry_beat
 
+    def end_pauses(self) -> None:
+        """The beat has jumped: pauses that are counted in beats are over, or they would last until it comes again."""
+        for render in self._failed_renders.values():
+            render.retry_beat = -math.inf
+        self._last_retry_beat = -math.inf
+
     def next_retry_beat(self, beat: float) -> float | None:
         """The first beat after ``beat`` on which a failed job may be tried again."""
         if beat >= self._last_retry_beat:

@@ -37,8 +37,7 @@ class TempoFollow:
         scheduler.timeline.settle(frame)
         scheduler.timeline.announce(grid)
         if jumps:
-            self._drift.restart()  # or it would take all steps that were jumped over at once
-            self._landings.estimate_again(frame)
+            self._after_jump(frame)
         return [ToPlayerMessage(SetGrid(grid, grid.anchor_frame))]
 
     def placed(self, grid: BeatGrid, jumps: bool, standing: bool, frame: int) -> None:
@@ -51,8 +50,7 @@ class TempoFollow:
         scheduler.timeline.announce(grid)
         scheduler.timeline.settle(frame)
         if jumps:
-            self._drift.restart()
-            self._landings.estimate_again(frame)
+            self._after_jump(frame)
 
     def take_over(self, frame: int) -> list[Action]:
         """The player's host has gone: the beat goes on from where it was."""
@@ -72,8 +70,11 @@ class TempoFollow:
         return [ToPlayerMessage(SetGrid(grid, at_frame))]
 
     def silence(self, silent: bool) -> list[Action]:
-        """Fade out as a panic does when the source stops, and in when it starts again."""
+        """Fade out when the source stops, and in when it starts again; a panic stays one."""
         fade = self._scheduler.master_fade
-        if not silent:
-            return [ToPlayerMessage(message) for message in fade.restore(0)]
-        return [] if fade.panicked else [ToPlayerMessage(message) for message in fade.panic(0)]
+        return [ToPlayerMessage(message) for message in (fade.stop() if silent else fade.go_on())]
+
+    def _after_jump(self, frame: int) -> None:
+        self._drift.restart()  # or it would take all steps that were jumped over at once
+        self._scheduler.renders.end_pauses()
+        self._landings.estimate_again(frame)

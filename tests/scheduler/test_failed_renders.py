@@ -1,6 +1,7 @@
 """The Conductor when renders are late, fail, hang or die, and when slots are few."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -231,3 +232,17 @@ def test_few_slots_are_shared_out_and_never_block_a_change():
 def test_too_few_slots_are_refused_with_the_number_that_is_enough():
     with pytest.raises(LoopStoreError, match="use 14 or more"):
         SchedulerSimulation(decks=("a", "b"), slots=13)
+
+
+def test_a_failed_loop_is_tried_again_though_the_beat_jumps_back():
+    sim = SchedulerSimulation().run_to(60_000)  # beat 120
+    sim.fail = lambda request: request.start.prompt == "dub"
+    sim.send("deck/a/prompt", "dub")
+    sim.run_to(60_600)
+    assert [request.start.prompt for _, request in sim.renders][-1] == "dub"
+    assert sim.status().jobs_failed == 1
+    sim.fail = lambda request: False
+    jumped = replace(sim.conductor.grid, anchor_frame=60_700, anchor_beat=0.0)
+    sim.do(sim.conductor.tempo.follow(jumped, True, sim.frame))
+    sim.run_to(66_000)
+    assert sim.conductor.scheduler.decks["a"].sounding.key.start.prompt == "dub"

@@ -64,6 +64,31 @@ def test_panic_fades_in_20_ms_and_a_gain_gesture_brings_the_sound_back():
     assert not sim.status().panicked
 
 
+def test_neither_the_leader_nor_a_panic_opens_what_the_other_keeps_closed():
+    sim = SchedulerSimulation().run_to(5000)
+    silence = sim.conductor.tempo.silence
+    sim.send("panic", True)
+    sim.do([*silence(True), *silence(False)])
+    assert sim.controls("fade")[-1].value == 0.0
+    assert sim.status().panicked
+    sim.do(silence(True))
+    for path, value in (("panic", True), ("master/gain", -3.0), ("panic", True), ("panic", True)):
+        sim.send(path, value)
+        assert sim.controls("fade")[-1].value == 0.0, path
+    assert not sim.status().panicked
+    sim.do(silence(False))
+    assert sim.controls("fade")[-1].value == 1.0
+
+
+def test_a_new_player_stays_closed_while_the_leader_has_stopped():
+    sim = SchedulerSimulation().run_to(5000)
+    sim.do(sim.conductor.tempo.silence(True))
+    sim.do(sim.conductor.restore_player(sim.frame))
+    assert sim.controls("fade")[-1].value == 0.0
+    sim.do(sim.conductor.tempo.silence(False))
+    assert sim.controls("fade")[-1].value == 1.0
+
+
 def test_a_second_panic_restores_and_a_released_button_does_nothing():
     sim = SchedulerSimulation().run_to(5000)
     for value, expected in ((True, 0.0), (False, 0.0), (True, 1.0)):

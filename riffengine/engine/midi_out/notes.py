@@ -73,7 +73,7 @@ class MidiNotesOut:
 
     def _plan(self, sender: Sender[TimedMessage | CancelMessages], frame: int, now_ns: int, paused: bool) -> None:
         scheduler = self._conductor.scheduler
-        open_ = scheduler.master_fade.opened and not scheduler.master_fade.panicked and not paused
+        open_ = scheduler.master_fade.heard and not paused
         decks = [self._deck_notes(name, frame) if open_ else DeckNotes() for name in scheduler.decks]
         until = frame + scheduler.frames(_AHEAD_SECONDS)
         withdrawn, new = self._sequencer.plan(frame, until, scheduler.timeline, decks)
