@@ -48,7 +48,7 @@ class WalkForm:
 
     def ends_theme(self, loop: int) -> bool:
         """Whether the next seed is the theme after ``loop``, the last one on this theme."""
-        return self.memory == TURNS and (loop + 1) % (THEME_SECTIONS * self.section_loops) == 0
+        return self._in_theme(loop + 1) == 0 and self.memory == TURNS
 
     def kept(self, section: int) -> tuple[str, ...]:
         """The stems that stay in ``section`` as they were before it; none where a model has no such stem."""
@@ -61,6 +61,7 @@ class WalkForm:
 
     def retakes(self, loop: int) -> tuple[Retake, ...]:
         """What makes the loop of number ``loop``, from 0, of the theme; none of loop 0."""
+        loop = self._in_theme(loop)
         section, place = divmod(loop, self.section_loops)
         changed, words, lift = self.changed(section), self._words(section), self.tension_at(loop)
         retakes = self._material(section, lift)
@@ -85,6 +86,7 @@ class WalkForm:
 
     def description(self, loop: int) -> str:
         """What loop ``loop`` is in the form, for a person."""
+        loop = self._in_theme(loop)
         section, place = divmod(loop, self.section_loops)
         part = "answer" if loop % 2 else "call"
         fill = " with a fill" if self._fills(loop) else ""
@@ -92,6 +94,11 @@ class WalkForm:
         kept = self.kept(section)
         keeps = f", keeps {_listed(kept)}" if kept and not self._is_theme(section) else ""
         return f"section {section + 1}, loop {place + 1} of {self.section_loops}: {part}{fill}, {what}{keeps}"
+
+    def _in_theme(self, loop: int) -> int:
+        """``loop`` counted from where its theme begins: in turns each section adds to those before it, so a performer
+        who sets a number beyond the last one of the theme hears the theme from its beginning."""
+        return loop % (THEME_SECTIONS * self.section_loops) if self.memory == TURNS else loop
 
     # --- the parts of a loop ------------------------------------------------------------------------------------------
 

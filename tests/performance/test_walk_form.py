@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from riffengine.performance.walk_form import GROOVE, HARMONY, TURNS, WalkForm
+from riffengine.performance.parameters import MAX_SEED
+from riffengine.performance.walk_form import GROOVE, HARMONY, THEME_SECTIONS, TURNS, WalkForm
 from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 
 STEMS = ("drums", "bass", "harmony")
@@ -138,3 +139,14 @@ def test_the_plan_is_said_in_words() -> None:
     walk = form()
     assert walk.description(0) == "section 1, loop 1 of 16: call, the theme"
     assert walk.description(19) == ("section 2, loop 4 of 16: answer with a fill, new bass and harmony, keeps drums")
+
+
+def test_turns_hold_no_more_than_one_theme_whatever_the_number_of_the_loop() -> None:
+    walk, length = form(TURNS, tension=0.5), THEME_SECTIONS * form().section_loops
+    for loop in (0, 5, length - 1):
+        for again in (length, 7 * length):
+            assert walk.retakes(loop + again) == walk.retakes(loop)
+            assert walk.description(loop + again) == walk.description(loop)
+            assert walk.ends_theme(loop + again) == walk.ends_theme(loop)
+    farthest = MAX_SEED  # the largest number that the parameter takes: its plan took minutes and gigabytes
+    assert len(walk.retakes(farthest)) <= THEME_SECTIONS + 2
