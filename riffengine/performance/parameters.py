@@ -330,6 +330,7 @@ def _deck_rows(at: str, stems: Sequence[str], side: str, loop_beats: int) -> lis
             "",
             later,
             'Takes that were generated again; "" is the first version',
+            max_length=takes.LONGEST_TEXT,
             form=takes.takes_form(loop_beats),
         ),
         *(row for stem in stems for row in _stem_rows(f"{at}/stem/{stem}", stem)),

@@ -59,6 +59,14 @@ class SceneMorph:
         moves = {known: move for known, move in self.moves.items() if known != path}
         return replace(self, moves=moves, waiting=self.waiting - {parse_path(path).deck})
 
+    def shifted(self, beats: float) -> SceneMorph:
+        """The same way, ``beats`` later; earlier where negative."""
+        moves = {
+            path: replace(move, from_beat=move.from_beat + beats, to_beat=move.to_beat + beats)
+            for path, move in self.moves.items()
+        }
+        return replace(self, end_beat=self.end_beat + beats, moves=moves)
+
     def begun(self, deck: str, beat: float) -> SceneMorph:
         """The morph of ``deck`` has landed: its knob travels from ``beat`` on."""
         move = Move(0.0, 1.0, beat, max(self.end_beat, beat + 0.25))

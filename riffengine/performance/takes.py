@@ -23,6 +23,9 @@ ALL_BEATS = (1 << DEFAULT_LOOP_BEATS) - 1
 MOST_TAKES = 12
 """Every one is another pass of the model over the loop. Beyond them the oldest that is hidden is let go."""
 
+LONGEST_TEXT = 4096
+"""Characters: ``MOST_TAKES`` of eight stems with long names each, every second beat of the longest loop, any number."""
+
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 

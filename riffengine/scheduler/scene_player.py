@@ -78,6 +78,8 @@ class ScenePlayer:
     def tick(self, frame: int) -> list[Action]:
         """Time has passed: take every sixteenth note of a morph that is due, and whatever the Conductor decides."""
         actions: list[Action] = []
+        if self._morph is not None and (back := self._beats_back(frame)):  # what is left of it begins here
+            self._morph, self._step_beat = self._morph.shifted(-back), self._step_beat - back
         while self._morph is not None and self._due_frame() <= frame:
             actions += self._step(self._morph, frame)
         return [*actions, *self._conductor.tick(frame)]
@@ -87,7 +89,7 @@ class ScenePlayer:
         wakeup = self._conductor.next_wakeup(frame)
         if self._morph is None:
             return wakeup
-        mine = max(self._due_frame(), frame + 1)
+        mine = frame + 1 if self._beats_back(frame) else max(self._due_frame(), frame + 1)
         return mine if wakeup is None else min(mine, wakeup)
 
     # --- what is asked ----------------------------------------------------------------------------------------------
@@ -189,6 +191,12 @@ class ScenePlayer:
         self._history.record({p: before[p] for p in moved}, {p: after[p] for p in moved}, seconds)
 
     # --- morphing ----------------------------------------------------------------------------------------------------
+
+    def _beats_back(self, frame: int) -> float:
+        """How far the beat has jumped back since the last step, as in a DAW that repeats some bars; else 0."""
+        scheduler = self._conductor.scheduler
+        back = self._step_beat - drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
+        return back if back > drift.STEP_BEATS else 0.0  # one sixteenth note may be the rounding to frames
 
     def _due_frame(self) -> int:
         scheduler = self._conductor.scheduler

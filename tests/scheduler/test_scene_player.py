@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from riffengine.performance.command import Accepted, Command, Rejected
 from riffengine.performance.scenes import Scene
+from riffengine.performance.takes import MOST_TAKES
 from riffengine.processes.player_messages import LaunchBank
-from riffengine.scheduler.actions import Applied
+from riffengine.scheduler.actions import Applied, Policy
 from riffengine.scheduler.scene_player import ScenePlayer
 from tests.scheduler.simulation import SchedulerSimulation
 
@@ -184,3 +187,31 @@ def test_undo_of_a_scene_on_two_decks_at_any_time_before_its_launch_leaves_both(
     sim.run_to(40000)
     assert len(sim.launched()) - banks == 2 * launched  # what was on its way comes back
     assert launched in (0, 2)
+
+
+def test_a_glide_arrives_in_its_time_though_the_beat_jumps_back_as_in_a_daw_that_repeats_bars():
+    sim = ScenePlayerSimulation(scene__morph_bars=4.0).run_to(16000)  # beat 32
+    sim.send("scene/recall", "drop")
+    sim.run_to(20000)
+    travelled = sim.value("deck/a/gain")
+    jumped = replace(sim.conductor.grid, anchor_frame=20100, anchor_beat=0.0)
+    sim.do(sim.conductor.tempo.follow(jumped, True, sim.frame))
+    sim.run_to(22000)
+    assert -6.0 < sim.value("deck/a/gain") < travelled < 0.0
+    sim.run_to(26000)
+    assert not sim.scene_player.morphing
+    assert sim.value("deck/a/prompt") == "techno" and sim.value("deck/a/gain") == -6.0
+
+
+def test_a_scene_holds_every_take_that_again_can_make():
+    stems = ("drums", "bass", "harmony")
+    sim = ScenePlayerSimulation(stems=stems, policy=Policy(loop_beats=16)).run_to(5000)
+    for first in (1, 2) * 7:  # every second beat is frozen, so that each take hides none of those before it
+        sim.send("deck/a/freeze/beats", ",".join(map(str, range(first, 17, 2))))
+        assert isinstance(sim.send("deck/a/again", True), Accepted)
+    takes = sim.value("deck/a/takes")
+    assert len(takes.split()) == MOST_TAKES
+    sim.send("scene/store", "takes")
+    sim.send("deck/a/takes", "")
+    sim.send("scene/recall", "takes")
+    assert sim.value("deck/a/takes") == takes
