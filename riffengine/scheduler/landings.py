@@ -160,6 +160,8 @@ class Landings:
     def _worth_finishing(self, group: list[DeckState], frame: int) -> bool:
         """Whether an older render is finished although a newer change waits."""
         scheduler = self._scheduler
+        if not self._launcher.fits(group):  # before the first sound the tempo changes at once: it could never be heard
+            return False
         if all(deck.target is None or deck.target.ready for deck in group):
             return True
         p95 = scheduler.renders.times(scheduler.quality.urgent, scheduler.quality).p95

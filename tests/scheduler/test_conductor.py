@@ -152,3 +152,13 @@ def test_the_figures_of_the_policy_are_kept():
     sim.send("deck/a/prompt", "techno")
     sim.run_to(12000)
     assert next(f for f, m in sim.player if isinstance(m, LaunchBank) and m.at_frame == 10000) == 9800
+
+
+@pytest.mark.parametrize("frame", range(0, 1400, 100))
+@pytest.mark.parametrize("path", ["transport/tempo", "key"])
+def test_a_tempo_or_key_set_while_the_first_loop_is_rendered_does_not_keep_the_set_silent(frame, path):
+    sim = SchedulerSimulation(render_seconds=1.0).run_to(frame)
+    sim.send(path, {"transport/tempo": 100.0, "key": "A minor"}[path])
+    sim.run_to(8000)
+    assert sim.conductor.scheduler.decks["a"].settled
+    assert sim.conductor.grid.bpm == sim.conductor.state["transport/tempo"]
