@@ -9,7 +9,8 @@ from riffengine.performance import drift
 from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.state import DeckIntent, PerformanceState
 from riffengine.performance.walk_form import OFF, WalkForm
-from riffengine.scheduler.actions import Action, Applied, Log
+from riffengine.processes.player_messages import SetControl
+from riffengine.scheduler.actions import Action, Applied, Log, ToPlayerMessage
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.launcher import Launcher
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, bank_key, loop_id, walk_form
@@ -88,10 +89,17 @@ class WalkStepper:
         intent = scheduler.state.deck(deck.name)
         commands = drift.next_loop(deck.name, intent, ahead.ends_theme, ahead.skipped)
         moment = scheduler.timeline.moment(at_frame)
+        alpha_before = scheduler.alpha(deck)
         actions: list[Action] = [Applied(c, scheduler.apply(Checked.valid(c)), moment) for c in commands]
         deck.set_want(scheduler.wanted_key(deck))
         kept = tuple(LandedChange(c.path, c.value, c.source) for c in commands)
-        actions += self._launcher.launch(deck, deck.want, deck.serial, at_frame, scheduler.fade_frames, kept)
+        fade_frames, alpha = scheduler.fade_frames, scheduler.alpha(deck)
+        turned = alpha != alpha_before  # a new theme begins at alpha 0, which is heard once there is no memory any more
+        actions += self._launcher.launch(
+            deck, deck.want, deck.serial, at_frame, fade_frames, kept, alpha_before if turned else None
+        )
+        if turned:
+            actions.append(ToPlayerMessage(SetControl(deck.alpha_control, alpha, at_frame, fade_frames)))
         loop = scheduler.state.deck(deck.name).walk
         text = f"deck {deck.name}: {ahead.description}"
         return [*actions, Log("walk", text, {"loop": loop, "beat": moment.beat}, deck.name)]

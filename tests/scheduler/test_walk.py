@@ -209,3 +209,11 @@ def test_the_tempo_moves_and_the_walk_stays_on_the_loops():
 def test_the_runway_counts_the_loops_ahead():
     sim = walking().run_to(2 * LOOP + 3000)
     assert sim.conductor.runways()[1] == LOOPS_AHEAD * 4.0
+
+
+def test_a_new_theme_begins_at_alpha_0_in_the_mixer_too():
+    sim = walking("turns", deck__a__alpha=0.5, deck__a__walk=62).run_to(4 * LOOP)
+    assert (value(sim, "alpha"), value(sim, "walk")) == (0.0, 2)
+    theme = next(a for _, a in sim.actions if isinstance(a, Applied) and a.command.path == "deck/a/alpha")
+    moved = [m for m in sim.sent(SetControl) if str(m.target) == "deck/a/alpha"][1:]
+    assert [(m.value, m.at_frame) for m in moved] == [(0.0, theme.moment.frame)]
