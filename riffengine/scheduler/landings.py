@@ -113,7 +113,11 @@ class Landings:
         if beat is None:
             return Landing(path, self._scheduler.timeline.beat_at(frame), 0.0)
         value = self._scheduler.state.values.get(path, True)
-        deck.promise(Promise(path, source, deck.serial, beat, value, brings))
+        coming = deck.launching
+        if deck.target is None and coming is not None and coming.serial >= deck.serial:  # launched by this very change
+            coming.kept += (LandedChange(path, value, source), *brings)
+        else:
+            deck.promise(Promise(path, source, deck.serial, beat, value, brings))
         return self._at(path, beat, frame)
 
     # --- deciding ---------------------------------------------------------------------------------------------------

@@ -197,3 +197,15 @@ def test_coming_back_before_the_landing_cancels_it():
     sim.run_to(30000)
     assert len(sim.sent(LaunchBank)) == 1
     assert sim.status().decks[0].landing_beat is None
+
+
+def test_a_change_that_is_launched_as_it_comes_is_reported_as_landed():
+    sim = SchedulerSimulation(transport__quantum="off").run_to(5000)
+    first = sim.conductor.state["deck/a/prompt"]
+    sim.send("deck/a/prompt", "techno")
+    sim.run_to(9000)
+    sim.send("deck/a/prompt", first, source="osc:1")  # its loop is there still
+    sim.run_to(14_000)
+    landed = [action for action in actions_of(sim, ChangeLanded) if action.path == "deck/a/prompt"]
+    assert [(action.value, action.source) for action in landed] == [("techno", "test"), (first, "osc:1")]
+    assert not sim.conductor.scheduler.decks["a"].promises
