@@ -29,6 +29,7 @@ def test_quantiles_are_within_a_bin_of_the_sorted_values() -> None:
         assert histogram.quantile_ms(share) <= exact * 1.0443
     assert histogram.max_ms == ordered[-1]
     assert histogram.count == 2000
+    assert histogram.sum_ms == pytest.approx(sum(values))
 
 
 def test_an_empty_histogram_and_one_beyond_its_bins() -> None:
@@ -84,6 +85,17 @@ def test_a_change_of_all_decks_counts_once_and_a_dropped_one_never(knob_to_ear: 
     knob_to_ear.launched("b", 2, 2)
     assert [h.path for h in knob_to_ear.landed("a", 1, 20)] == ["transport/tempo"]
     assert knob_to_ear.landed("b", 2, 20) == []
+
+
+def test_a_change_that_every_deck_dropped_is_gone_and_an_unknown_bank_answers_nothing(
+    knob_to_ear: GestureLatencies,
+) -> None:
+    knob_to_ear.asked("transport/tempo", 10, {"a": 1, "b": 1})
+    knob_to_ear.dropped("a")
+    assert knob_to_ear._unheard
+    knob_to_ear.dropped("b")
+    assert not knob_to_ear._unheard
+    assert knob_to_ear.landed("a", 5, 20) == []  # of a player that was started again
 
 
 def test_without_a_stamp_nothing_is_followed(knob_to_ear: GestureLatencies) -> None:

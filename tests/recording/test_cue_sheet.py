@@ -48,6 +48,16 @@ def test_tracks_begin_where_a_prompt_or_a_scene_was_heard() -> None:
     assert 'TITLE "A set"' in text and "REM 00:10:00 seed 4" in text
 
 
+def test_a_short_track_takes_the_title_of_the_next_one_anywhere_in_a_recording() -> None:
+    cues = [Cue(0, "dub"), Cue(60 * SECOND, "passing"), Cue(62 * SECOND - 1, "house"), Cue(64 * SECOND, "jazz")]
+    text = cue_sheet("x", RATE, [CueFile("set.flac", 0)], 100 * SECOND, cues)
+    assert read_sheet(text) == [
+        ("set.flac", "dub", 0.0),
+        ("set.flac", "house", 60.0),
+        ("set.flac", "jazz", 64.0),  # four seconds after the track that it follows
+    ]
+
+
 def test_a_save_begins_with_the_track_that_sounded_then_and_ends_at_its_end() -> None:
     cues = [Cue(0, "dub"), Cue(50 * SECOND, "house"), Cue(250 * SECOND, "jazz"), Cue(401 * SECOND, "later")]
     text = cue_sheet("x", RATE, [CueFile("last.flac", 100 * SECOND)], 400 * SECOND, cues)
