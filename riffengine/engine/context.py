@@ -31,7 +31,8 @@ from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_picker import PromptPicker
 from riffengine.performance.state import PerformanceState
 from riffengine.pool.node_access import check_url, read_token
-from riffengine.pool.options import NodeAddress, PoolOptions
+from riffengine.pool.options import NodeAddress, PoolOptions, RayOptions
+from riffengine.pool.ray_options import check_ray
 from riffengine.processes.audio import CHANNELS
 from riffengine.processes.audio_tap import AudioTap
 from riffengine.processes.loop_store import LoopStore
@@ -123,7 +124,8 @@ class EngineContext:
         if not pool.used:
             return None
         nodes = pool_nodes(pool)
-        return PoolOptions(self.renderer_options(), pool.renderers, nodes, pool.memory_mb, pool.cache, pool.cache_mb)
+        renderer, ray = self.renderer_options(), pool_actors(pool)
+        return PoolOptions(renderer, pool.renderers, nodes, pool.memory_mb, pool.cache, pool.cache_mb, ray=ray)
 
     def player_options(self) -> PlayerOptions:
         """What the player process is started with."""
@@ -165,6 +167,17 @@ def pool_nodes(pool: PoolSettings) -> tuple[NodeAddress, ...]:
     return tuple(NodeAddress(url, token, pool.certificate, pool.files) for url in pool.nodes)
 
 
+def pool_actors(pool: PoolSettings) -> RayOptions | None:
+    """The actors of a set; ``ControlError`` where Ray is not installed, or the cluster's token cannot be read."""
+    if pool.ray is None:
+        return None
+    ray = pool.ray
+    token = read_token(Path(ray.token)) if ray.token else ""
+    options = RayOptions(ray.address, ray.least, ray.most, ray.gpus, ray.cpus, token)
+    check_ray(options)
+    return options
+
+
 def slots_for(session: Session) -> int:
     """How many loops are kept: as many as the memory is worth, and never too few to play with."""
     least = SLOTS_PER_DECK * len(session.decks)
@@ -176,6 +189,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     # First, since it may fail: what is made before it would be left behind.
     csv = LatencyCsv(options.latency_csv) if options.latency_csv is not None else None
     pool_nodes(session.pool)
+    pool_actors(session.pool)
     tree = session.tree()
     state, scenes = session.state(tree), session.scenes
     if options.recovery is not None:

@@ -2,6 +2,8 @@
 
 MOST_RENDERERS = 64
 """Renderer processes of one machine."""
+MOST_ACTORS = 1000
+"""Of a Ray cluster for one pool."""
 MEMORY_MB = 128.0
 """Of finished loops that a pool keeps in memory: about 60 of three mono stems at 120 bpm."""
 DISK_MB = 2000.0

@@ -20,6 +20,18 @@ class NodeAddress:
 
 
 @dataclass(frozen=True)
+class RayOptions:
+    """Actors on a Ray cluster. ``address``: ``local`` (our own), ``auto`` or ``HOST:PORT``; ``token``: its text."""
+
+    address: str
+    least: int = 1
+    most: int = 8
+    gpus: float = 0.0  # of each actor
+    cpus: float = 1.0
+    token: str = ""  # "": where Ray itself looks for it
+
+
+@dataclass(frozen=True)
 class PoolOptions:
     """``renderer`` is what a single renderer process would be started with; its store is the engine's.
 
@@ -33,3 +45,4 @@ class PoolOptions:
     disk: str = ""
     disk_mb: float = DISK_MB
     main: RendererMain = renderer_main
+    ray: RayOptions | None = None

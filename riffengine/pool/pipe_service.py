@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from riffengine.clock import SystemClock
@@ -13,7 +14,10 @@ from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.local_member import LocalMember
 from riffengine.pool.node_member import NodeMember
 from riffengine.pool.options import PoolOptions
+from riffengine.pool.ray_actors import RayActors
+from riffengine.pool.ray_cluster import RayCluster
 from riffengine.pool.renderer_pool import RendererPool
+from riffengine.pool.scaling import ScalingPolicy
 from riffengine.processes.loop_store import LoopStore, sweep_stale_segments
 from riffengine.processes.render_messages import (
     Alive,
@@ -90,6 +94,7 @@ async def serve_pipe(options: PoolOptions, connection: Connection) -> None:
         add_local_members(pool, options)
         for address in options.nodes:
             pool.add(NodeMember(address, pool))
+        cluster = add_actors(pool, options)
     except RiffError as error:
         connection.send(Failed(-1, str(error)))
         return
@@ -108,6 +113,8 @@ async def serve_pipe(options: PoolOptions, connection: Connection) -> None:
     pool.start()
     await ended.wait()
     await pool.close()
+    if cluster is not None:
+        await cluster.close()
     store.close()
 
 
@@ -130,3 +137,13 @@ def add_local_members(pool: RendererPool, options: PoolOptions) -> None:
     """The renderer processes that ``options`` ask for; ``LoopStoreError`` where there is no memory for their loops."""
     for number in range(1, options.renderers + 1):
         pool.add(LocalMember(f"renderer-{number}", options.renderer, options.main, pool))
+
+
+def add_actors(pool: RendererPool, options: PoolOptions) -> RayCluster | None:
+    """The actors that ``options`` ask for, and their cluster; ``ControlError`` where Ray is not installed."""
+    if options.ray is None:
+        return None
+    cluster = RayCluster(options.ray, replace(options.renderer, store="", slots=0), options.main)
+    policy = ScalingPolicy(options.ray.least, options.ray.most)
+    pool.scale_by(RayActors(pool, cluster, policy).step)
+    return cluster

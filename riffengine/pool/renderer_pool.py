@@ -6,7 +6,8 @@ A client is an engine at the other end of a pipe, or of a connection from anothe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -29,6 +30,7 @@ from riffengine.pool.jobs import (
 )
 from riffengine.pool.member_link import MemberLink
 from riffengine.pool.pool_model import PoolModel
+from riffengine.pool.scaling import Runways
 from riffengine.processes.render_messages import PoolReport, Ready, Render
 
 TICK_SECONDS = 0.1
@@ -87,6 +89,9 @@ class RendererPool:
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], _Waiting] = {}
+        self._runways = Runways()
+        self._scale: Callable[[float], int] | None = None
+        self._wanted = 0
         self._looking: set[asyncio.Task[None]] = set()
         self._tick: asyncio.TimerHandle | None = None
         self._report: PoolReport | None = None
@@ -95,6 +100,27 @@ class RendererPool:
     def add(self, link: MemberLink) -> None:
         """A member more."""
         self._links[link.name] = link
+
+    def hire(self, link: MemberLink) -> None:
+        """A member more, while the pool works."""
+        self.add(link)
+        link.start()
+
+    def dismiss(self, link: MemberLink) -> None:
+        """A member less; a job that it has is rendered elsewhere."""
+        del self._links[link.name]
+        self._kinds.pop(link.name, None)
+        self._unusable.discard(link.name)
+        self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
+        self._in_background(link.close())
+
+    def scale_by(self, scale: Callable[[float], int]) -> None:
+        """Call ``scale`` with the time at every tick: it hires and dismisses, and returns how many it wants."""
+        self._scale = scale
+
+    def runway_seconds(self) -> float:
+        """Until the first of the sets that wait for loops has nothing new to play; infinite where none waits."""
+        return self._runways.least({client for client, _ in self._waiting}, self._now())
 
     def start(self) -> None:
         """Start all members."""
@@ -114,7 +140,7 @@ class RendererPool:
 
     def report(self) -> PoolReport:
         """How the pool stands."""
-        counts, dispatcher = self.dispatcher.counts, self.dispatcher
+        counts, dispatcher, runway = self.dispatcher.counts, self.dispatcher, self.runway_seconds()
         return PoolReport(
             members=len(self._kinds),
             seats=dispatcher.seats,
@@ -129,6 +155,8 @@ class RendererPool:
             disagreements=counts.disagreements,
             worked_seconds=counts.worked_seconds,
             wasted_seconds=counts.wasted_seconds,
+            runway_seconds=None if math.isinf(runway) else round(runway, 1),
+            wanted=self._wanted,
         )
 
     # --- clients -----------------------------------------------------------------------------------------------------
@@ -143,6 +171,7 @@ class RendererPool:
         """Work for this client no more."""
         self._clients.pop(name, None)
         self._told_seats.pop(name, None)
+        self._runways.forget(name)
         for key in [key for key in self._waiting if key[0] == name]:
             del self._waiting[key]
         self._carry_out(self.dispatcher.client_gone(name, self._now()))
@@ -150,6 +179,7 @@ class RendererPool:
     def order(self, client: str, render: Render) -> None:
         """``client`` wants a loop: from a cache, or rendered."""
         waiting = self._waiting[client, render.job] = _Waiting(render)
+        self._runways.tell(client, render.runway_seconds, self._now())
         request = render.request
         if request.init and not any(link.local for link in self._links.values()):
             del self._waiting[client, render.job]
@@ -164,9 +194,7 @@ class RendererPool:
             if self._caches.disk is None:
                 self._dispatch(client, waiting)
                 return
-        task = asyncio.get_running_loop().create_task(self._look(client, waiting))
-        self._looking.add(task)
-        task.add_done_callback(self._looking.discard)
+        self._in_background(self._look(client, waiting))
 
     def cancel(self, client: str, job: int) -> None:
         """``client`` wants ``job`` no more."""
@@ -199,6 +227,11 @@ class RendererPool:
             self._hit(client, job, loop)
         else:
             self._dispatch(client, waiting)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
 
     def _dispatch(self, client: str, waiting: _Waiting) -> None:
         render, now = waiting.render, self._now()
@@ -312,6 +345,8 @@ class RendererPool:
     def tick(self) -> None:
         """Time has passed; called ten times a second after ``start``."""
         self._carry_out(self.dispatcher.tick(self._now()))
+        if self._scale is not None:
+            self._wanted = self._scale(self._now())
         self._tell_seats("")
         report = self.report()
         if report != self._report and self._now() >= self._next_report:

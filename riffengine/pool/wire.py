@@ -67,8 +67,9 @@ def order_text(message: ToNode) -> str:
     """The text of a message to a node."""
     if isinstance(message, Cancel):
         return json.dumps({"type": "cancel", "job": message.job})
-    facts = {"job": message.job, "seconds_left": message.seconds_left, "bank": message.bank}
-    return json.dumps({"type": "render", **facts, "request": message.request.facts()})
+    facts = {"job": message.job, "bank": message.bank, "request": message.request.facts()}
+    times = {"seconds_left": message.seconds_left, "runway_seconds": message.runway_seconds}
+    return json.dumps({"type": "render", **facts, **times})
 
 
 def parse_order(text: str) -> ToNode:
@@ -80,10 +81,13 @@ def parse_order(text: str) -> ToNode:
             return Cancel(job)
         if facts["type"] != "render":
             raise ValueError(f"the type {str(facts['type'])[:40]!r} is unknown")
-        left = facts["seconds_left"]
-        if left is not None and not (isinstance(left, int | float) and math.isfinite(left) and left >= 0):
-            raise ValueError("seconds_left is no time")
-        return Render(job, RenderRequest.from_facts(facts["request"]), 0, left, str(facts["bank"])[:64])
+        left, runway = facts["seconds_left"], facts.get("runway_seconds")
+        for name, seconds in (("seconds_left", left), ("runway_seconds", runway)):
+            if seconds is not None and not (
+                isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0
+            ):
+                raise ValueError(f"{name} is no time")
+        return Render(job, RenderRequest.from_facts(facts["request"]), 0, left, str(facts["bank"])[:64], runway)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ControlError(f"a message to the node is refused: {error}"[:_MOST_TEXT]) from None
 

@@ -37,6 +37,7 @@ class Render:
     slot: int
     seconds_left: float | None = None  # until it is needed, counted from now; ``None``: by no certain time
     bank: str = ""  # renditions of one bank are made by renderers of one numeric kind
+    runway_seconds: float | None = None  # until the set had nothing new to play, when this was sent; ``None``: no end
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class SeatsChanged:
 class PoolReport:
     """What a pool of renderers has, and what it has done since it began; about once a second while anything changes.
 
-    ``wasted_seconds`` of ``worked_seconds`` (of seats) made results that nobody took.
+    ``wasted_seconds`` of ``worked_seconds`` (of seats) made results that nobody took. ``runway_seconds`` is the least
+    of its sets (``None``: none of them waits), ``wanted`` how many actors of a cluster its scaling asks for.
     """
 
     members: int
@@ -100,6 +102,8 @@ class PoolReport:
     disagreements: int
     worked_seconds: float
     wasted_seconds: float
+    runway_seconds: float | None = None
+    wanted: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ Nothing is queued, so newer intent supersedes older by itself. It belongs to the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from riffengine.errors import LoopStoreError
@@ -46,7 +45,7 @@ from riffengine.scheduler.render_jobs import RenderJobs
 from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.render_queue import RenderQueue
 from riffengine.scheduler.state import SchedulerState
-from riffengine.scheduler.status import conductor_status, landed_actions, performance_progress, runway_seconds
+from riffengine.scheduler.status import conductor_status, landed_actions, performance_progress, runways
 from riffengine.scheduler.tempo_follow import TempoFollow
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
@@ -358,8 +357,7 @@ class Conductor:
 
     def runways(self) -> list[float]:
         """Seconds of finished music ahead on each deck that sounds; infinite where no deck does."""
-        parts = [deck for deck in self._scheduler.decks.values() if deck.current is not None]
-        return [math.inf, *(runway_seconds(self._scheduler, self._drift, deck) for deck in parts)]
+        return runways(self._scheduler, self._drift)
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 

@@ -205,7 +205,13 @@ class RenderJobs:
         return float(max(patience, _HANG_SHARE * slowest))
 
     def send(
-        self, planned: PlannedRender, slot: int, frame: int, quality: RenderQuality, seconds_left: float | None = None
+        self,
+        planned: PlannedRender,
+        slot: int,
+        frame: int,
+        quality: RenderQuality,
+        seconds_left: float | None = None,
+        runway_seconds: float | None = None,
     ) -> Render:
         """Begin ``planned``, needed in ``seconds_left``. A draft is urgent: its phases wait for no others."""
         retimed = self._rendered.steps(planned.key, planned.alpha) == planned.steps
@@ -215,7 +221,7 @@ class RenderJobs:
         self.counts.started += 1
         finished = planned.steps >= quality.full_steps
         request = planned.key.request(planned.alpha, planned.steps, finished)
-        return Render(job.number, request, slot, seconds_left, loop_id(planned.key, 0.0))
+        return Render(job.number, request, slot, seconds_left, loop_id(planned.key, 0.0), runway_seconds)
 
     def cancel(self, job: Job) -> Cancel:
         """Ask the renderer to stop; its slot stays taken until it answers."""

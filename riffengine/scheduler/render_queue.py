@@ -14,7 +14,7 @@ from riffengine.scheduler.morph_bank import loop_id
 from riffengine.scheduler.render_jobs import Job
 from riffengine.scheduler.render_plan import KNOB_STEPS, DeckNeeds, PlannedRender, Purpose, RenderQuality, make_plan
 from riffengine.scheduler.state import SchedulerState
-from riffengine.scheduler.status import runway_seconds
+from riffengine.scheduler.status import runway_seconds, runways
 
 _SPARE_SLOTS = 2  # kept free so that an urgent render never waits until the player frees one
 
@@ -62,9 +62,15 @@ class RenderQueue:
         slot = scheduler.loops.reserve()
         if slot is not None:
             planned = scheduler.renders.with_known_steps(planned, scheduler.quality)
-            left = self._seconds_left(planned, frame)
-            actions.append(ToRendererMessage(scheduler.renders.send(planned, slot, frame, scheduler.quality, left)))
+            left, runway = self._seconds_left(planned, frame), self._runway_seconds()
+            render = scheduler.renders.send(planned, slot, frame, scheduler.quality, left, runway)
+            actions.append(ToRendererMessage(render))
         return actions
+
+    def _runway_seconds(self) -> float | None:
+        """Of the deck that needs a new loop soonest; ``None`` where none drifts."""
+        least = min(runways(self._scheduler, self._drift))
+        return None if math.isinf(least) else least
 
     def _seconds_left(self, planned: PlannedRender, frame: int) -> float | None:
         """Until ``planned`` is heard as it was announced, or the drift comes to it; ``None`` where nobody waits."""

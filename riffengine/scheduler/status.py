@@ -94,6 +94,12 @@ def runway_seconds(scheduler: SchedulerState, drift: DriftStepper, deck: DeckSta
     return alphas / speed * loop_seconds
 
 
+def runways(scheduler: SchedulerState, drift: DriftStepper) -> list[float]:
+    """Seconds of finished music ahead on each deck that sounds; infinite where no deck does."""
+    parts = [deck for deck in scheduler.decks.values() if deck.current is not None]
+    return [math.inf, *(runway_seconds(scheduler, drift, deck) for deck in parts)]
+
+
 def performance_progress(scheduler: SchedulerState, book: SceneBook) -> PerformanceProgress:
     """How far every deck of ``scheduler`` is, and the setlist in ``book``."""
     decks = {deck.name: _deck_progress(scheduler, deck) for deck in scheduler.decks.values()}

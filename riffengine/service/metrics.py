@@ -100,6 +100,10 @@ def pool_metrics(pool: PoolReport) -> Iterator[Metric]:
     """The figures of a pool of renderers."""
     yield _gauge("pool_members", "Renderers of the pool that are ready", pool.members)
     yield _gauge("pool_seats", "Loops that the pool renders at a time", pool.seats)
+    if pool.wanted:
+        yield _gauge("pool_wanted", "Actors of the cluster that its scaling asks for", pool.wanted)
+    if pool.runway_seconds is not None:
+        yield _gauge("pool_runway_seconds", "Least time until a set has nothing new to play", pool.runway_seconds)
     yield _gauge("pool_busy", "Loops that it renders now, second attempts included", pool.busy)
     yield _gauge("pool_waiting", "Loops that wait for a seat", pool.waiting)
     yield _counter("pool_delivered", "Loops that it rendered", pool.delivered)

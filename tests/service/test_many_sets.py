@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +50,9 @@ def test_figures_of_all_sets_are_on_one_page_each_with_its_set() -> None:
 
 def test_every_figure_of_a_pool_is_a_metric() -> None:
     report = PoolReport(*range(1, 14))
+    with_actors = replace(report, runway_seconds=14.0, wanted=15)
+    values = [sample.value for metric in pool_metrics(with_actors) for sample in metric.samples]
+    assert sorted(values) == list(range(1, 16))
     assert sorted(sample.value for metric in pool_metrics(report) for sample in metric.samples) == list(range(1, 14))
 
 

@@ -1,6 +1,7 @@
 """A real set on a pool whose members are killed and stopped: gaps, late landings, hedges, and what they cost.
 
     python -m tools.bench.pool_deaths --minutes 30 [--renderers 3]
+    python -m tools.bench.pool_deaths --minutes 2 --actors 2         actors of a Ray cluster of its own, on this machine
 
 ``riffengine serve`` with the bundled model and the output ``paced``. Every ten seconds one renderer of the pool is
 killed and another is stopped for ten seconds, in turn; every ``--gesture`` seconds a prompt changes by OSC. The figures
@@ -27,7 +28,6 @@ from pathlib import Path
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-_HTTP, _IDLE_HTTP, _OSC = 19564, 19565, 19000
 _PROMPTS = ("ambient piano", "dub techno", "acid house", "drum and bass", "jazz trio", "lofi hip hop")
 _SHOWN = (
     *("underruns_total", "famines_total", "landing_error_frames_max", "landings_moved_total", "launches_total"),
@@ -36,11 +36,11 @@ _SHOWN = (
 
 
 def descendants(pid: int) -> list[int]:
-    """Process ids of the members: grandchildren of the engine, below its pool."""
-    try:
-        children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+    """Process ids of all children of all threads of ``pid``, and of theirs."""
+    children: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children += [int(child) for child in thread.read_text().split()]
     return [*children, *(below for child in children for below in descendants(child))]
 
 
@@ -57,6 +57,24 @@ def members(engine: int) -> list[int]:
     return found
 
 
+def actors(engine: int) -> list[int]:
+    """The processes of actors that Ray has started for a pool below ``engine``."""
+    found = []
+    for below in descendants(engine):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{below}/cmdline").read_bytes().startswith(b"ray::ClusterActor"):
+                found.append(below)
+    return found
+
+
+def free_ports() -> tuple[int, int, int]:
+    """Two TCP ports and a UDP port that nobody uses: two of these programs do not disturb each other."""
+    with socket.socket() as http, socket.socket() as idle, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as osc:
+        for each in (http, idle, osc):
+            each.bind(("127.0.0.1", 0))
+        return http.getsockname()[1], idle.getsockname()[1], osc.getsockname()[1]
+
+
 def metrics(port: int) -> dict[str, float]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = [line for line in answer.read().decode().splitlines() if line.startswith("riffengine_")]
@@ -68,28 +86,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--renderers", type=int, default=3)
+    parser.add_argument("--actors", type=int, default=0)
+    parser.add_argument("--blow", type=float, default=10.0, help="seconds from one to the next")
     parser.add_argument("--gesture", type=float, default=7.0)
     parser.add_argument("--calm", action="store_true", help="neither kill nor stop: the baseline")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         preset = Path(folder) / "set.yaml"
+        ray = f"ray: {{address: local, actors: {{least: {arguments.actors}, most: {arguments.actors}}}}}"
+        pool = f"renderers: 0, {ray}" if arguments.actors else f"renderers: {arguments.renderers}"
         preset.write_text(
-            f"pool: {{renderers: {arguments.renderers}}}\nmidi: {{enabled: false}}\noutput: {{to: paced}}\n"
+            f"pool: {{{pool}}}\nmidi: {{enabled: false}}\noutput: {{to: paced}}\n"
             "deck: {a: {prompt: ambient piano, to: dub techno, drift: 0.1}}\n"
         )
         environment = {**os.environ, "XDG_STATE_HOME": folder}
-        ports = ("--http-port", str(_HTTP), "--osc-port", str(_OSC), "--fresh")
-        with idle_set(Path(folder), environment):
+        http, idle, osc = free_ports()
+        ports = ("--http-port", str(http), "--osc-port", str(osc), "--fresh")
+        with idle_set(Path(folder), environment, idle):
             log = (Path(folder) / "log").open("w")
             engine = subprocess.Popen(
                 [sys.executable, "-m", "riffengine", "serve", str(preset), *ports], env=environment, stdout=log
             )
             kills = stops = gestures = 0
             try:
-                wait_ready(_HTTP)
+                wait_ready(http)
                 began, stopped, loads = time.perf_counter(), 0, list[float]()
-                found, beside = metrics(_HTTP), metrics(_IDLE_HTTP)
-                next_blow, next_gesture = began + 10.0, began + 5.0
+                found, beside = metrics(http), metrics(idle)
+                next_blow, next_gesture = began + arguments.blow, began + 5.0
                 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 while time.perf_counter() - began < arguments.minutes * 60.0:
                     time.sleep(0.05)
@@ -99,21 +122,22 @@ def main() -> None:
                         gestures += 1
                         message = OscMessageBuilder("/riff/deck/a/prompt")
                         message.add_arg(_PROMPTS[gestures % len(_PROMPTS)])
-                        sender.sendto(message.build().dgram, ("127.0.0.1", _OSC))
+                        sender.sendto(message.build().dgram, ("127.0.0.1", osc))
                     if now >= next_blow:
                         loads.append(os.getloadavg()[0])
                         with contextlib.suppress(OSError):  # the machine is busy: the next ones are read
-                            found, beside = metrics(_HTTP), metrics(_IDLE_HTTP)
+                            found, beside = metrics(http), metrics(idle)
                             shown = ", ".join(f"{name} {found.get(name, float('nan')):g}" for name in _SHOWN)
                             print(
                                 f"{now - began:.0f} s: {shown}; idle player {beside['underruns_total']:g}", flush=True
                             )
-                        next_blow += 10.0
+                        next_blow += arguments.blow
                         if arguments.calm:
                             continue
                         if stopped:
                             continue_process(stopped)
-                        there = [pid for pid in members(engine.pid) if pid != stopped]
+                        there = actors(engine.pid) if arguments.actors else members(engine.pid)
+                        there = [pid for pid in there if pid != stopped]
                         if there:
                             os.kill(there[kills % len(there)], signal.SIGKILL)
                             kills += 1
@@ -141,17 +165,17 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def idle_set(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+def idle_set(folder: Path, environment: Mapping[str, str], port: int) -> Iterator[None]:
     """A set beside the other that changes nothing."""
     preset = folder / "idle.yaml"
     preset.write_text(
         "midi: {enabled: false}\nosc: {enabled: false}\noutput: {to: paced}\ndeck: {a: {prompt: ambient piano}}\n"
     )
-    command = [sys.executable, "-m", "riffengine", "serve", str(preset), "--http-port", str(_IDLE_HTTP), "--fresh"]
+    command = [sys.executable, "-m", "riffengine", "serve", str(preset), "--http-port", str(port), "--fresh"]
     state = {**environment, "XDG_STATE_HOME": str(folder / "idle")}
     engine = subprocess.Popen(command, env=state, stdout=subprocess.DEVNULL)
     try:
-        wait_ready(_IDLE_HTTP)
+        wait_ready(port)
         yield
     finally:
         engine.terminate()

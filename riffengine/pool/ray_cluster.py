@@ -1,0 +1,218 @@
+"""RayCluster: a Ray cluster from which a pool has its actors; the only module that imports Ray.
+
+Ray runs code that others send it, by design, and listens on all interfaces: so a token is always asked for. A cluster
+that asks for none is refused, and one that we start ourselves gets one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from riffengine.clock import SystemClock
+from riffengine.errors import ControlError, RendererError
+from riffengine.pool.jobs import Begin
+from riffengine.pool.local_member import RendererMain
+from riffengine.pool.options import RayOptions
+from riffengine.pool.ray_options import LOCAL, check_ray
+from riffengine.pool.render_actor import Answer, RenderActor
+from riffengine.processes.render_messages import Alive, Failed, Ready
+from riffengine.renderer.process import RendererOptions
+
+_CALLS = 4  # of one actor at a time: its model, a loop, a stop, a sign of life
+_TOKEN_BYTES = 32
+_LOCAL_STORE_BYTES = 200_000_000  # Ray's default is 30 % of the machine's memory
+_PROBE_SECONDS = 30.0
+
+
+class RayCluster:
+    """The cluster of ``options``; joined, or started, when the first actor is asked for. Event loop's thread.
+
+    ``ControlError`` where Ray is not installed or the token is not known.
+    """
+
+    def __init__(self, options: RayOptions, renderer: RendererOptions, main: RendererMain) -> None:
+        check_ray(options)
+        self.local = options.address == LOCAL
+        self._options, self._renderer, self._main = options, renderer, main
+        self._thread = ThreadPoolExecutor(1, "ray")  # one thread: what Ray starts for us ends with it
+        self._joined: asyncio.Future[None] | None = None
+        self._folder = ""  # of the cluster that we have started
+        self._made = 0
+
+    async def actor(self, name: str) -> RayActorHandle:
+        """A new actor; one of the cluster that has no room yet answers when it has."""
+        if self._joined is None or (self._joined.done() and self._joined.exception() is not None):
+            self._joined = asyncio.get_running_loop().run_in_executor(self._thread, self._join)
+        await asyncio.shield(self._joined)
+        self._made += 1
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._make, f"{name}-{self._made}")
+
+    async def close(self) -> None:
+        """Leave the cluster, or end it if we have started it."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._leave)
+        self._thread.shutdown()
+
+    # --- in the thread -----------------------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        options = self._options
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+        token = options.token or (secrets.token_hex(_TOKEN_BYTES) if self.local else "")
+        if token:
+            os.environ["RAY_AUTH_TOKEN"] = token
+        import ray
+
+        common = {"namespace": f"riffengine-{secrets.token_hex(4)}", "log_to_driver": False, "logging_level": "ERROR"}
+        try:
+            if self.local:
+                self._folder = tempfile.mkdtemp(prefix="riff-ray-")
+                ray.init(
+                    "local",
+                    num_cpus=max(1, math.ceil(options.cpus * options.most)),
+                    object_store_memory=_LOCAL_STORE_BYTES,
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=self._folder,
+                    **common,
+                )
+            else:
+                ray.init(options.address, **common)
+                _require_token(ray.get_runtime_context().gcs_address)
+        except (ControlError, RendererError):
+            ray.shutdown()
+            raise
+        except Exception as error:  # noqa: BLE001 (Ray raises what its parts raise: OSError, RuntimeError, its own)
+            ray.shutdown()
+            raise RendererError(f"the cluster at {options.address} cannot be joined: {_first_line(error)}") from None
+
+    def _make(self, name: str) -> RayActorHandle:
+        import ray
+
+        options = self._options
+        kind = ray.remote(
+            num_cpus=options.cpus,
+            num_gpus=options.gpus,
+            max_concurrency=_CALLS,
+            max_restarts=-1,
+            max_task_retries=0,
+        )(ClusterActor)
+        try:
+            handle = kind.options(name=name).remote(self._renderer, self._main)
+        except (ray.exceptions.RayError, ValueError, RuntimeError) as error:
+            raise RendererError(f"the cluster makes no actor: {_first_line(error)}") from None
+        return RayActorHandle(handle)
+
+    def _leave(self) -> None:
+        if self._joined is not None:
+            import ray
+
+            ray.shutdown()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class RayActorHandle:
+    """A ``RemoteActor`` of Ray: every failure of Ray's becomes a ``RendererError`` of one line."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def ready(self) -> Ready | Failed:
+        """Its model, as soon as that is loaded."""
+        state: Ready | Failed = await self._call("ready")
+        return state
+
+    async def render(self, begin: Begin) -> Answer:
+        """A loop; its samples are read-only, in Ray's memory."""
+        answer: Answer = await self._call("render", begin)
+        return answer
+
+    async def drop(self, attempt: int) -> None:
+        """Stop it."""
+        await self._call("drop", attempt)
+
+    async def life(self) -> Alive | None:
+        """A sign of life."""
+        sign: Alive | None = await self._call("life")
+        return sign
+
+    async def end(self, again: bool) -> None:
+        """Kill its process."""
+        import ray
+
+        try:
+            ray.kill(self._handle, no_restart=not again)
+        except ray.exceptions.RayError as error:
+            raise RendererError(_first_line(error)) from None
+
+    async def _call(self, method: str, *arguments: object) -> Any:
+        import ray
+
+        try:
+            return await getattr(self._handle, method).remote(*arguments)
+        except ray.exceptions.RayTaskError as error:  # raised by our own code there; its text is a whole traceback
+            raise RendererError(_first_line(error.cause)) from None
+        except ray.exceptions.ActorDiedError:
+            raise RendererError("has died") from None
+        except ray.exceptions.RayError as error:
+            raise RendererError(f"cannot be asked: {_first_line(error)}") from None
+
+
+class ClusterActor(RenderActor):
+    """A ``RenderActor`` in a process of Ray's."""
+
+    def __init__(self, options: RendererOptions, main: RendererMain) -> None:
+        super().__init__(options, main, SystemClock(), _leave_cluster)
+        # Its child would import the main module of its parent, Ray's worker program: one second and 80 MB.
+        vars(sys.modules["__main__"]).pop("__file__", None)
+
+
+def _leave_cluster() -> None:
+    """End the actor that this process is, for good."""
+    import ray
+
+    ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+
+def _require_token(address: str) -> None:
+    """``ControlError`` unless the cluster at ``address`` refuses who shows no token.
+
+    Asked by a process of its own, since Ray reads the mode once.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-c", _PROBE, address],
+        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        timeout=_PROBE_SECONDS,
+        check=False,
+    )
+    if asked.returncode != _ASKS:
+        raise ControlError(
+            f"the cluster at {address} asks for no token, so whoever reaches it runs code on it; start it with "
+            "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH=FILE, on every machine"
+        )
+
+
+_ASKS = 17
+_PROBE = f"""
+import sys
+from ray._raylet import GcsClient
+from ray.exceptions import AuthenticationError
+try:
+    GcsClient(address=sys.argv[1]).internal_kv_get(b"riffengine", None, timeout=10)
+except AuthenticationError:
+    sys.exit({_ASKS})
+"""
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,216 @@
+"""Members on a cluster, without one: the actor itself with its renderer process, behind calls that may fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import pytest
+
+from riffengine.clock import SystemClock, VirtualClock
+from riffengine.errors import ControlError, RendererError
+from riffengine.pool.caches import LoopCaches
+from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.jobs import Begin
+from riffengine.pool.options import RayOptions
+from riffengine.pool.ray_actors import RayActors
+from riffengine.pool.ray_member import RemoteActor
+from riffengine.pool.ray_options import LOCAL, check_ray
+from riffengine.pool.render_actor import SILENCE_SECONDS, Answer, RenderActor
+from riffengine.pool.renderer_pool import RendererPool
+from riffengine.pool.scaling import ScalingPolicy
+from riffengine.processes.render_messages import Alive, Cancelled, Failed, Ready, Render
+from riffengine.renderer.process import RendererOptions
+from tests.pool.test_node import FLOATS, Listener, request
+from tools.bench.scripted_member import scripted_main
+
+PATIENCE_SECONDS = 120.0
+
+
+class Near:
+    """An actor in this process. ``dead``: every call fails, until the cluster has started it again."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self.dead, self.ended = False, asyncio.Event()
+        self.actor = self._new()
+
+    def _new(self) -> RenderActor:
+        return RenderActor(RendererOptions("", 0, FLOATS, self._model), scripted_main, SystemClock(), self.ended.set)
+
+    async def die(self) -> None:
+        """As when its machine is gone: what runs in it ends without an answer."""
+        self.dead = True
+        await self.actor.close()
+
+    async def _call(self, answer: Awaitable[object]) -> object:
+        task = asyncio.ensure_future(answer)
+        while not task.done():
+            if self.dead:
+                task.cancel()
+                break
+            await asyncio.wait([task], timeout=0.01)
+        if self.dead:
+            raise RendererError("has died")
+        return task.result()
+
+    async def ready(self) -> Ready | Failed:
+        if self.dead:
+            self.dead, self.actor = False, self._new()
+        state = await self._call(self.actor.ready())
+        assert isinstance(state, Ready | Failed)
+        return state
+
+    async def render(self, begin: Begin) -> Answer:
+        answer = await self._call(self.actor.render(begin))
+        assert isinstance(answer, FinishedLoop | Failed | Cancelled)
+        return answer
+
+    async def drop(self, attempt: int) -> None:
+        await self._call(self.actor.drop(attempt))
+
+    async def life(self) -> Alive | None:
+        sign = await self._call(self.actor.life())
+        assert sign is None or isinstance(sign, Alive)
+        return sign
+
+    async def end(self, again: bool) -> None:
+        await self.die()
+
+
+class Source:
+    """A cluster that has room for every actor; ``refused``: how often it has not."""
+
+    local = False
+
+    def __init__(self, model: str = "scripted?ms=300", refused: Exception | None = None) -> None:
+        self._model, self._refused = model, refused
+        self.made: list[Near] = []
+
+    async def actor(self, name: str) -> RemoteActor:
+        if self._refused is not None:
+            raise self._refused
+        self.made.append(Near(self._model))
+        return self.made[-1]
+
+
+def run(scenario: Callable[[RendererPool, Listener, Source], Awaitable[None]], source: Source, least: int) -> None:
+    """A pool that has actors of ``source`` alone, from ``least`` to two."""
+
+    async def body() -> None:
+        pool, listener = RendererPool(LoopCaches(0), SystemClock()), Listener()
+        pool.join(listener)
+        pool.scale_by(RayActors(pool, source, ScalingPolicy(least, 2)).step)
+        pool.start()
+        try:
+            await asyncio.wait_for(scenario(pool, listener, source), PATIENCE_SECONDS)
+        finally:
+            await pool.close()
+
+    asyncio.run(body())
+
+
+def ready_times(listener: Listener) -> int:
+    return sum(isinstance(told, Ready) for told in listener.told)
+
+
+def test_an_actor_renders_what_a_member_here_renders_and_another_does_when_it_dies_within_a_job() -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told) and pool.dispatcher.seats == 2)
+        for job in (1, 2):
+            pool.order("engine", Render(job, request(job), 0))
+        await source.made[0].die()
+        await listener.until(lambda told: len(listener.loops()) == 2)
+        assert (pool.report().lost, pool.report().retries) == (1, 1)
+        again = RenderActor(RendererOptions("", 0, FLOATS, "scripted"), scripted_main, SystemClock(), lambda: None)
+        assert isinstance(await again.ready(), Ready)
+        for job, loop in listener.loops().items():
+            here = await again.render(Begin("", 5 + job, request(job)))
+            assert isinstance(here, FinishedLoop)
+            assert np.array_equal(loop.samples, here.samples) and loop.samples.flags.writeable
+        await again.close()
+        while pool.dispatcher.seats != 2:  # it has come back
+            await asyncio.sleep(0.05)
+
+    run(scenario, Source(), least=2)
+
+
+def test_a_job_is_stopped_between_two_steps_and_one_that_fails_is_told() -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told))
+        pool.order("engine", Render(7, request(7), 0))
+        await listener.until(lambda told: Failed(7, "RendererError: scripted failure") in told)
+        pool.order("engine", Render(1, request(1), 0))
+        pool.cancel("engine", 1)
+        await listener.until(lambda told: Cancelled(1) in told)
+        while pool.dispatcher.busy:
+            await asyncio.sleep(0.01)
+        assert not listener.loops()
+
+    run(scenario, Source("scripted?ms=200&fail=7"), least=1)
+
+
+def test_a_renderer_that_ends_within_an_actor_is_started_again_there() -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told))
+        pool.order("engine", Render(9, request(9), 0))
+        await listener.until(lambda told: any(isinstance(each, Failed) for each in told))
+        assert pool.report().lost == 3, "three tries end three renderers"
+        pool.order("engine", Render(2, request(2), 0))
+        await listener.until(lambda told: 2 in listener.loops())
+        assert len(source.made) == 1
+
+    run(scenario, Source("scripted?die=9"), least=1)
+
+
+def test_a_runway_that_is_short_has_an_actor_hired() -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told))
+        assert len(source.made) == 1
+        pool.order("engine", Render(1, request(1), 0, runway_seconds=1.0))
+        while pool.dispatcher.seats != 2:
+            await asyncio.sleep(0.05)
+        assert pool.report().wanted == 2
+
+    run(scenario, Source("scripted?ms=2000"), least=1)
+
+
+@pytest.mark.parametrize("refused", [ControlError("asks for no token"), RendererError("cannot be joined")])
+def test_a_cluster_that_cannot_be_used_is_told_in_one_line(refused: Exception) -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told))
+        assert str(refused) in str(listener.told[0])
+
+    run(scenario, Source(refused=refused), least=1)
+
+
+def test_an_actor_that_nobody_asks_ends_with_its_renderer() -> None:
+    async def scenario() -> None:
+        left, clock = asyncio.Event(), VirtualClock()
+        actor = RenderActor(RendererOptions("", 0, FLOATS, "scripted"), scripted_main, clock, left.set)
+        assert isinstance(await actor.ready(), Ready)
+        clock.advance_to(round((SILENCE_SECONDS - 1) * 1e9))
+        assert await actor.life() is None
+        clock.advance_to(round((2 * SILENCE_SECONDS - 2) * 1e9))
+        await asyncio.sleep(0)
+        assert not left.is_set()
+        clock.advance_to(round(2 * SILENCE_SECONDS * 1e9))
+        await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+        await actor.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_missing_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ControlError, match=r"pip install 'riffengine\[cluster\]'"):
+        check_ray(RayOptions(LOCAL))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ControlError, match="needs a token"):
+        check_ray(RayOptions("10.0.0.7:6379"))
+    check_ray(RayOptions("10.0.0.7:6379", token="a token"))
+    check_ray(RayOptions(LOCAL))
