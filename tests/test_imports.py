@@ -67,7 +67,7 @@ def test_the_processes_that_must_stay_light_do() -> None:
 def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=!\[; ]", line)[0].lower() for line in project["dependencies"]}
-    for extra in ("riffusion", "link", "vst", "web", "agent"):
+    for extra in ("riffusion", "link", "vst", "web", "agent", "cluster"):
         declared |= {re.split(r"[<>=!\[; ]", line)[0].lower() for line in project["optional-dependencies"][extra]}
     distributions = packages_distributions()
     for path in PACKAGE.rglob("*.py"):
