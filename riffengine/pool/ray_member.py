@@ -127,6 +127,8 @@ class RayMember:
             return str(error)
         except RendererError as error:
             return str(error)
+        except Exception as error:  # noqa: BLE001 (one answer that trips us must not cost the member for good)
+            return f"is left after an unexpected {type(error).__name__}: {error}"
         finally:
             self._down = None
             if life is not None:
@@ -142,6 +144,8 @@ class RayMember:
                 await asyncio.sleep(_LIFE_SECONDS)
         except RendererError as error:
             self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 (the same)
+            self._fail(f"is left after an unexpected {type(error).__name__}: {error}")
 
     async def _render(self, actor: RemoteActor, begin: Begin) -> None:
         events, attempt = self._events, begin.attempt
@@ -149,6 +153,9 @@ class RayMember:
             answer = await actor.render(begin)
         except RendererError as error:
             self._fail(str(error))
+            return
+        except Exception as error:  # noqa: BLE001 (the same)
+            self._fail(f"is left after an unexpected {type(error).__name__}: {error}")
             return
         finally:
             self.busy -= 1

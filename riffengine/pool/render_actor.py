@@ -150,7 +150,10 @@ class _Renderer:
     def seats(self, link: MemberLink, seats: int) -> None:
         """A renderer process has one seat for ever."""
 
-    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int) -> None:
+    def heard(self, link: MemberLink) -> None:
+        """Nothing that a process sends comes in parts."""
+
+    def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int, queued: bool = False) -> None:
         """A sign of life."""
         self._sign = Alive(attempt, worked_seconds, steps)
 
