@@ -1,8 +1,8 @@
 """Waveform checkpoints with random weights: python tools/random_waveforms.py FOLDER --kind stable-audio.
 
 Nothing is downloaded. ``full`` has the shapes of Stable Audio Open 1.0 (1.3 billion weights), of Stable Audio 3's
-medium transformer with its small autoencoder, and of Dance Diffusion's maestro-150k; ``tiny`` has the same parts at toy
-size and 8 or 2 kHz. Used by tests and by tools/bench.
+medium transformer with its small autoencoder, of Dance Diffusion's maestro-150k, and of MusicGen small, mono or stereo;
+``tiny`` has the same parts at toy size and 8 or 2 kHz. Used by tests and by tools/bench.
 """
 
 from __future__ import annotations
@@ -24,9 +24,19 @@ from diffusers.pipelines.stable_audio_3.modeling_stable_audio_3 import StableAud
 from safetensors.torch import save_file  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors  # noqa: E402
 from torch import nn  # noqa: E402
-from transformers import T5Config, T5EncoderModel, T5GemmaConfig, T5GemmaEncoderModel  # noqa: E402
+from transformers import (  # noqa: E402
+    MusicgenConfig,
+    MusicgenForConditionalGeneration,
+    T5Config,
+    T5EncoderModel,
+    T5GemmaConfig,
+    T5GemmaEncoderModel,
+)
 
-KINDS = ("stable-audio", "stable-audio-3", "dance-diffusion")
+KINDS = ("stable-audio", "stable-audio-3", "dance-diffusion", "musicgen", "musicgen-stereo")
+DENOISING = KINDS[:3]
+"""Those that begin with noise; the others write tokens."""
+
 SIZES = ("tiny", "full")
 WORDS = 300
 
@@ -64,7 +74,6 @@ def write_stable_audio(folder: Path, size: str = "tiny", seed: int = 0, half: bo
         }  # fmt: skip
     else:
         text |= {"d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
-    _begin(folder)
     with warnings.catch_warnings(action="ignore"):  # weight_norm, which the autoencoder has, is deprecated in torch
         parts: dict[str, nn.Module] = {
             "transformer": StableAudioDiTModel(**transformer),
@@ -72,16 +81,11 @@ def write_stable_audio(folder: Path, size: str = "tiny", seed: int = 0, half: bo
             "projection_model": StableAudioProjectionModel(width, width, 0, 512),
             "text_encoder": T5EncoderModel(T5Config(**text)),
         }
-    for name, part in parts.items():
-        _write_part(folder / name, name, part, half)
     scheduler = {
         "_class_name": "CosineDPMSolverMultistepScheduler", "sigma_min": 0.3, "sigma_max": 500, "sigma_data": 1.0,
         "prediction_type": "v_prediction", "solver_order": 2, "sigma_schedule": "exponential",
     }  # fmt: skip
-    _write_index(folder, "StableAudioPipeline", scheduler)
-    (folder / "tokenizer").mkdir(exist_ok=True)
-    spelling_tokenizer().save(str(folder / "tokenizer" / "tokenizer.json"))
-    return folder
+    return _write(folder, "StableAudioPipeline", parts, scheduler, half)
 
 
 def write_stable_audio_3(folder: Path, size: str = "tiny", seed: int = 0, half: bool = False) -> Path:
@@ -106,28 +110,22 @@ def write_stable_audio_3(folder: Path, size: str = "tiny", seed: int = 0, half: 
     else:
         text |= {"intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12}
         text |= {"num_key_value_heads": 12, "head_dim": 64, "query_pre_attn_scalar": 64}
-    _begin(folder)
-    with warnings.catch_warnings(action="ignore"):  # weight_norm, which the autoencoder has, is deprecated in torch
+    with warnings.catch_warnings(action="ignore"):
         parts: dict[str, nn.Module] = {
             "transformer": StableAudio3DiTModel(**transformer),
             "vae": AutoencoderSAME(**vae),
             "duration_embedder": StableAudio3DurationEmbedder(width, *((8, 0.0, 32.0) if tiny else ())),
             "text_encoder": T5GemmaEncoderModel(T5GemmaConfig(encoder=text, decoder=text, is_encoder_decoder=False)),
         }
-    for name, part in parts.items():
-        with torch.no_grad():
-            for tensor in part.parameters():
-                if not tensor.any():  # what training would begin at zero must not stay without effect
-                    tensor.normal_(0.0, 0.1)
-        _write_part(folder / name, name, part, half)
+    with torch.no_grad():
+        for tensor in (tensor for part in parts.values() for tensor in part.parameters()):
+            if not tensor.any():  # what training would begin at zero must not stay without effect
+                tensor.normal_(0.0, 0.1)
     scheduler = {
         "_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1, "shift": 1.0,
         "stochastic_sampling": True,
     }  # fmt: skip
-    _write_index(folder, "StableAudio3Pipeline", scheduler)
-    (folder / "tokenizer").mkdir(exist_ok=True)
-    spelling_tokenizer().save(str(folder / "tokenizer" / "tokenizer.json"))
-    return folder
+    return _write(folder, "StableAudio3Pipeline", parts, scheduler, half)
 
 
 def write_dance_diffusion(folder: Path, size: str = "tiny", seed: int = 0, half: bool = False) -> Path:
@@ -136,7 +134,6 @@ def write_dance_diffusion(folder: Path, size: str = "tiny", seed: int = 0, half:
     levels, attending = (6, 1) if size == "tiny" else (14, 4)
     channels = [*[16] * 4, 32, 32] if size == "tiny" else [128, 128, 256, 256, *[512] * 10]
     plain = levels - attending - 1
-    _begin(folder)
     unet = UNet1DModel(
         sample_size=4096 if size == "tiny" else 65536,
         sample_rate=2000 if size == "tiny" else 16000,
@@ -146,37 +143,90 @@ def write_dance_diffusion(folder: Path, size: str = "tiny", seed: int = 0, half:
         down_block_types=("DownBlock1DNoSkip", *["DownBlock1D"] * plain, *["AttnDownBlock1D"] * attending),
         up_block_types=(*["AttnUpBlock1D"] * attending, *["UpBlock1D"] * plain, "UpBlock1DNoSkip"),
     )
-    _write_part(folder / "unet", "unet", unet, half)
-    _write_index(folder, "DanceDiffusionPipeline", {"_class_name": "IPNDMScheduler", "num_train_timesteps": 1000})
+    scheduler = {"_class_name": "IPNDMScheduler", "num_train_timesteps": 1000}
+    return _write(folder, "DanceDiffusionPipeline", {"unet": unet}, scheduler, half)
+
+
+def write_musicgen(folder: Path, size: str = "tiny", seed: int = 0, half: bool = False, channels: int = 1) -> Path:
+    """Write a checkpoint shaped like MusicGen small into ``folder``, in transformers' layout, and return it."""
+    torch.manual_seed(seed)
+    text: dict[str, Any] = {
+        "model_type": "t5", "vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12,
+        "num_heads": 12,
+    }  # fmt: skip
+    codec: dict[str, Any] = {
+        "model_type": "encodec", "audio_channels": 1, "sampling_rate": 32000, "num_filters": 64,
+        "upsampling_ratios": [8, 5, 4, 4], "codebook_size": 2048, "codebook_dim": 128, "hidden_size": 128,
+        "target_bandwidths": [2.2], "use_causal_conv": False, "normalize": False, "chunk_length_s": None,
+    }  # fmt: skip
+    decoder: dict[str, Any] = {
+        "model_type": "musicgen_decoder", "vocab_size": 2048, "num_codebooks": 4 * channels, "audio_channels": channels,
+        "pad_token_id": 2048, "bos_token_id": 2048,
+    }  # fmt: skip
+    if size == "tiny":
+        text |= {"vocab_size": WORDS, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+        codec |= {
+            "sampling_rate": 2000, "num_filters": 4, "upsampling_ratios": [8, 5], "codebook_size": 64,
+            "codebook_dim": 8, "hidden_size": 8, "target_bandwidths": [1.2], "num_lstm_layers": 1,
+        }  # fmt: skip
+        decoder |= {
+            "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "ffn_dim": 64, "num_attention_heads": 2,
+            "pad_token_id": 64, "bos_token_id": 64,
+        }  # fmt: skip
+    config: Any = MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder)
+    config.architectures = ["MusicgenForConditionalGeneration"]
+    model: Any = MusicgenForConditionalGeneration(config)
+    with torch.no_grad():  # codebooks begin at zero, and random layers hardly hear the text
+        for layer in model.audio_encoder.quantizer.layers:
+            layer.codebook.embed.normal_()
+        if size == "tiny":
+            for tensor in (*model.decoder.parameters(), *model.enc_to_dec_proj.parameters()):
+                if tensor.ndim == 2:
+                    tensor.normal_(0.0, 0.3)
+    _write_part(folder, "musicgen", model, half)
+    spelling_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
+
+
+def write_musicgen_stereo(folder: Path, size: str = "tiny", seed: int = 0, half: bool = False) -> Path:
+    """The same in stereo: twice the codebooks."""
+    return write_musicgen(folder, size, seed, half, channels=2)
 
 
 WRITERS = {
     "stable-audio": write_stable_audio,
     "stable-audio-3": write_stable_audio_3,
     "dance-diffusion": write_dance_diffusion,
+    "musicgen": write_musicgen,
+    "musicgen-stereo": write_musicgen_stereo,
 }
+_OF_TRANSFORMERS = ("text_encoder", "musicgen")
 
 
-def _begin(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _write_part(folder: Path, name: str, part: nn.Module, half: bool) -> None:
-    told: Any = part.config if name == "text_encoder" else part
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(told.to_json_string())
-    tensors = {key: (value.half() if half else value).contiguous() for key, value in part.state_dict().items()}
-    if "shared.weight" in tensors:
-        del tensors["encoder.embed_tokens.weight"]  # as transformers writes it: the same tensor
-    stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
-    save_file(tensors, folder / f"{stem}.safetensors", {"format": "pt"})
-
-
-def _write_index(folder: Path, kind: str, scheduler: dict[str, Any]) -> None:
+def _write(folder: Path, kind: str, parts: dict[str, nn.Module], scheduler: dict[str, Any], half: bool) -> Path:
+    """Write a checkpoint in diffusers' layout."""
+    for name, part in parts.items():
+        _write_part(folder / name, name, part, half)
     (folder / "scheduler").mkdir(exist_ok=True)
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
     (folder / "model_index.json").write_text(json.dumps({"_class_name": kind}))
+    if "text_encoder" in parts:
+        (folder / "tokenizer").mkdir(exist_ok=True)
+        spelling_tokenizer().save(str(folder / "tokenizer" / "tokenizer.json"))
+    return folder
+
+
+def _write_part(folder: Path, name: str, part: nn.Module, half: bool) -> None:
+    told: Any = part.config if name in _OF_TRANSFORMERS else part
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(told.to_json_string())
+    tensors = {key: (value.half() if half else value).contiguous() for key, value in part.state_dict().items()}
+    for kept in [key for key in tensors if key.endswith("shared.weight")]:
+        del tensors[
+            kept.removesuffix("shared.weight") + "encoder.embed_tokens.weight"
+        ]  # as transformers does: it is one
+    stem = "model" if name in _OF_TRANSFORMERS else "diffusion_pytorch_model"
+    save_file(tensors, folder / f"{stem}.safetensors", {"format": "pt"})
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from riffengine.cli.arguments import add_json_argument, show
 from riffengine.cli.verb import Verb
+from riffengine.errors import ModelError
 
 _MODELS_EXAMPLES = """\
 examples:
@@ -142,25 +144,13 @@ def _get(name: str) -> int:
 
 
 def _check(name: str, as_json: bool) -> int:
-    from riffengine.renderer.checkpoints.model_library import Library, holding, kind_of
+    from riffengine.renderer.checkpoints.model_library import Library, holding
     from riffengine.renderer.registry import family_of
-    from riffengine.renderer.riffusion.checkpoint import read_checkpoint
-    from riffengine.renderer.riffusion.convert import facts_of
-    from riffengine.renderer.riffusion.model_spec import ModelSpec
 
-    family = family_of(name)
-    if family.name == "waveform":
-        source = name.partition("?")[0]
-        family.check(name)
-        loaded = family.load(name)
-        folder = Library.standard().locate(source)
-        facts: dict[str, object] = {"kind": kind_of(folder), "channels": loaded.channels}
-    else:
-        spec = ModelSpec.parse(name)
-        checkpoint = read_checkpoint(spec)
-        source, folder, facts = spec.source, checkpoint.folder, facts_of(checkpoint)
-    found = holding(source, folder)
-    facts = {"folder": str(folder), "size_mib": found.size_bytes / 2**20, "licence": found.licence} | facts
+    facts, source = dict(family_of(name).facts(name)), name.partition("?")[0]
+    with contextlib.suppress(ModelError):  # a file of weights, or the model that ships, is no folder
+        found = holding(source, Library.standard().locate(source))
+        facts = {"folder": str(found.folder), "size_mib": found.size_bytes / 2**20, "licence": found.licence} | facts
     if as_json:
         show(json.dumps(facts, indent=2))
         return 0

@@ -115,6 +115,11 @@ class FamilyDescriptor(ABC):
         """``ModelError`` when ``model`` is not understood or its files are not there; nothing is loaded."""
         return
 
+    def facts(self, model: str) -> Mapping[str, object]:
+        """What ``model`` is, for those who ask: it is loaded, and ``ModelError`` says what is wrong. Imports torch."""
+        loaded = self.load(model)
+        return {"family": self.name, "stems": " ".join(loaded.stems), "channels": loaded.channels}
+
     def with_memory_limit(self, model: str, size: str) -> str:
         """``model`` with ``size`` (such as ``4GiB``) of the GPU's memory; ``ModelError`` where it takes no limit."""
         raise ModelError(f"--vram is for checkpoints on a GPU; {model} plays on the CPU: leave --vram out")

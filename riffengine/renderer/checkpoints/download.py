@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.errors import ModelError, printable
-from riffengine.renderer.checkpoints.layout import SMALL_BYTES, inside, most_bytes, wanted
+from riffengine.renderer.checkpoints.layout import FLAT_FILES, FLAT_WEIGHTS, SMALL_BYTES, inside, most_bytes, wanted
 from riffengine.renderer.checkpoints.model_library import Library, parts_of
 
 _PARTIAL = ".partial"
@@ -54,6 +54,9 @@ def download_checkpoint(name: str, library: Library) -> Path:
 def _lacking(folder: Path) -> list[str]:
     """What a checkpoint needs and ``folder`` has not."""
     parts = parts_of(folder)
+    if "" in parts:
+        files = [*FLAT_FILES, FLAT_WEIGHTS]
+        return [name for name in files if not (folder / name).is_file()]
     files = ["model_index.json", "scheduler/scheduler_config.json", *(f"{part}/config.json" for part in parts)]
     lacking = [name for name in files if not (folder / name).is_file()]
     if "text_encoder" in parts and not any(
@@ -79,6 +82,8 @@ def _download_files(name: str, folder: Path) -> None:
         with _printable_log():
             commit, offered = _offer(f"{endpoint}/api/models/{name}", hub)
             for file in wanted(offered):
+                if file == FLAT_WEIGHTS and "" not in parts_of(folder):
+                    return  # its configuration is there by now, and is of nothing that is played
                 if not (folder / file).is_file():
                     _take(hub.hf_hub_url(name, file, revision=commit, endpoint=endpoint), folder, file, hub)
     except ModelError:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from riffengine.errors import ModelError, printable
-from riffengine.renderer.checkpoints.model_library import ALL_PARTS
+from riffengine.renderer.checkpoints.model_library import ALL_PARTS, FLAT_INDEX, INDEX
 
 LICENCE_FILES = ("README.md", "LICENSE", "LICENSE.md", "LICENSE.txt")
 TOKENIZER_FILES = (
@@ -28,6 +28,10 @@ WEIGHT_FILES = {
     part: (f"{part}/{stem}.safetensors", f"{part}/{stem}.fp16.safetensors", f"{part}/{_PICKLED[part]}.bin")
     for part, stem in _STEMS.items()
 }
+FLAT_FILES = (FLAT_INDEX, "tokenizer.json")
+FLAT_WEIGHTS = "model.safetensors"
+"""Of a checkpoint in the layout of transformers, which has no other files that are read."""
+
 """For each part the files of which one is needed, the best first: full precision, half precision, a pickle."""
 
 SMALL_BYTES = 16 << 20  # CLIP's tokenizer.json holds 2 to 4 MB
@@ -46,6 +50,10 @@ def wanted(offered: list[str]) -> list[str]:
     """
     for name in offered:
         check_name(name)
+    if INDEX not in offered and FLAT_INDEX in offered:
+        return [name for name in offered if name in (*FLAT_FILES, *LICENCE_FILES)] + (
+            [FLAT_WEIGHTS] if FLAT_WEIGHTS in offered else []
+        )
     small = dict.fromkeys(name for name in offered if name in CONFIG_FILES or name in LICENCE_FILES)
     weights = [next((name for name in choices if name in offered), "") for choices in WEIGHT_FILES.values()]
     return [*small, *filter(None, weights)]
@@ -77,9 +85,13 @@ def _problem(name: object) -> str:
 
 def most_bytes(name: str) -> int:
     """The size in bytes that the file ``name`` may have: gigabytes for weights, megabytes for everything else."""
-    if name == "tokenizer/tokenizer.json":
+    if name in ("tokenizer/tokenizer.json", "tokenizer.json"):
         return TOKENIZER_BYTES
-    return WEIGHTS_BYTES if any(name in choices for choices in WEIGHT_FILES.values()) else SMALL_BYTES
+    return (
+        WEIGHTS_BYTES
+        if name == FLAT_WEIGHTS or any(name in choices for choices in WEIGHT_FILES.values())
+        else SMALL_BYTES
+    )
 
 
 def inside(folder: Path, name: str) -> Path:

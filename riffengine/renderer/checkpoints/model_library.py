@@ -19,11 +19,16 @@ PARTS_OF: Mapping[str, tuple[str, ...]] = {
     "StableAudioPipeline": ("transformer", "vae", "text_encoder", "projection_model"),
     "StableAudio3Pipeline": ("transformer", "vae", "text_encoder", "duration_embedder"),
     "DanceDiffusionPipeline": ("unet",),
+    "MusicgenForConditionalGeneration": ("",),
 }
-"""The networks of every other kind of checkpoint, by the ``_class_name`` of its ``model_index.json``."""
+"""The networks of every other kind of checkpoint, by the class of diffusers or transformers that it is written for.
 
-ALL_PARTS = tuple(dict.fromkeys((*PARTS, *(part for parts in PARTS_OF.values() for part in parts))))
+``""`` is a checkpoint of transformers, whose configuration, weights and tokenizer lie in its folder itself.
+"""
+
+ALL_PARTS = tuple(dict.fromkeys((*PARTS, *(part for parts in PARTS_OF.values() for part in parts if part))))
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+INDEX, FLAT_INDEX = "model_index.json", "config.json"
 RIFFUSION = "riffusion/riffusion-model-v1"
 LICENCES = {RIFFUSION: "creativeml-openrail-m"}
 """Licences of checkpoints whose folder does not contain it; ``license:`` in the head of a README.md has priority."""
@@ -90,7 +95,7 @@ class Library:
                 f"there is no folder {source}; give a checkpoint's folder or its name on the hub, owner/name"
             )
         for found in (self.place(source), *self._snapshots(source)):
-            if (found / "model_index.json").is_file():
+            if index_of(found).is_file():
                 return found
         raise ModelError(
             f"{source} is not on this machine; download it once: riffengine models get {source} "
@@ -140,13 +145,24 @@ class Library:
 
 
 def kind_of(folder: Path) -> str:
-    """The class of diffusers that the index in ``folder`` names; ``""`` where there is none to be read."""
+    """The class that ``folder`` names in its index, or in the configuration that is in its place; ``""`` if none."""
+    path = index_of(folder)
     try:
-        index = read_json(folder / "model_index.json", _INDEX_BYTES)
+        index = read_json(path, _INDEX_BYTES)
     except (OSError, ValueError):
         return ""
-    name = index.get("_class_name") if isinstance(index, dict) else None
+    found = index if isinstance(index, dict) else {}
+    name = found.get("_class_name")
+    if path.name == FLAT_INDEX:
+        names = found.get("architectures")
+        name = names[0] if isinstance(names, list) and names else None
     return name if isinstance(name, str) else ""
+
+
+def index_of(folder: Path) -> Path:
+    """The file that says what the checkpoint in ``folder`` is: that of diffusers unless only transformers' is there."""
+    index = folder / INDEX
+    return index if index.is_file() or not (folder / FLAT_INDEX).is_file() else folder / FLAT_INDEX
 
 
 def parts_of(folder: Path) -> tuple[str, ...]:
@@ -171,13 +187,14 @@ def licence_of(name: str, folder: Path) -> str:
 
 
 def _state(folder: Path) -> str:
-    if not (folder / "model_index.json").is_file():
+    flat = index_of(folder).name == FLAT_INDEX
+    if not index_of(folder).is_file() or (flat and parts_of(folder) == PARTS):
         return "incomplete: model_index.json is missing"
     pickled = False
     for part in parts_of(folder):
         if any((folder / part).glob("*.safetensors")):
             continue
         if not any(found for pattern in PICKLES for found in (folder / part).glob(pattern)):
-            return f"incomplete: {part} has no weights"
+            return f"incomplete: {part or 'it'} has no weights"
         pickled = True
     return "pickled" if pickled else "ready"

@@ -18,6 +18,9 @@ from riffengine.renderer.checkpoints.model_library import PICKLES
 
 # Names of the projections of the autoencoder's attention in the first diffusers releases.
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+_OLD_NORMS = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+"""Names of a layer's length and direction before torch 2; files of codecs still have them."""
+_COMPUTED = ("position_ids", "embed_positions.weights")  # some files hold what follows from the configuration
 _OLD = re.compile(r"(attentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))$")
 _SAMPLES, _SAMPLE_BYTES = 64, 65536
 CONFIG_BYTES = 4 << 20  # a configuration has some kilobytes
@@ -100,7 +103,7 @@ def fit(model: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> 
     """
     wanted = model.state_dict()
     renamed = {_present_name(name, wanted): tensor for name, tensor in tensors.items()}
-    renamed = {name: tensor for name, tensor in renamed.items() if not name.endswith("position_ids")}
+    renamed = {name: tensor for name, tensor in renamed.items() if not name.endswith(_COMPUTED)}
     missing, extra = sorted(set(wanted) - set(renamed)), sorted(set(renamed) - set(wanted))
     missing = [name for name in missing if not name.endswith("position_ids")]
     if missing or extra:
@@ -141,6 +144,9 @@ def _present_name(name: str, wanted: dict[str, Tensor]) -> str:
     name = _OLD.sub(lambda match: match[1] + _OLD_NAMES[match[2]] + match[3], name)
     if name in wanted:
         return name
+    place, _, last = name.rpartition(".")
+    if f"{place}.{_OLD_NORMS.get(last, last)}" in wanted:
+        return f"{place}.{_OLD_NORMS.get(last, last)}"
     bare = name.removeprefix("text_model.")
     return bare if bare in wanted or bare.endswith("position_ids") else _with_prefix(name, wanted)
 

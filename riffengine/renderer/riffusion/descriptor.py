@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from riffengine.renderer.checkpoints.model_library import Library
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape
 from riffengine.renderer.riffusion.bands import BANDS
@@ -28,6 +30,13 @@ class RiffusionDescriptor(FamilyDescriptor):
         from riffengine.renderer.riffusion.family import RiffusionFamily
 
         return RiffusionFamily.load(model)
+
+    def facts(self, model: str) -> Mapping[str, object]:
+        """What its configuration says and what its files hold."""
+        from riffengine.renderer.riffusion.checkpoint import read_checkpoint
+        from riffengine.renderer.riffusion.convert import facts_of
+
+        return facts_of(read_checkpoint(ModelSpec.parse(model)))
 
     def check(self, model: str) -> None:
         """``ModelError`` when its options are not understood, or it is not on this machine, whole and unpickled."""

@@ -23,12 +23,11 @@ _SAYS_TEMPO = re.compile(r"\d\s*bpm", re.IGNORECASE)
 
 def canvas_length(beats: int, bpm: float, networks: Networks) -> int:
     """The number of latents nearest to ``beats`` at ``bpm``. ``RendererError`` where the model has no such canvas."""
-    exact = beats * 60.0 / bpm * networks.sample_rate / networks.hop
-    length = round(exact)
-    if not networks.shortest <= length <= networks.longest:
-        second = networks.sample_rate / networks.hop
+    second = networks.sample_rate / networks.hop
+    length = round(beats * 60.0 / bpm * second)
+    if length != nearest_canvas(beats, bpm, networks):
         raise RendererError(
-            f"{beats} beats at {bpm:g} bpm last {exact / second:.1f} s; this model generates "
+            f"{beats} beats at {bpm:g} bpm last {beats * 60.0 / bpm:.1f} s; this model generates "
             f"{networks.shortest / second:.2g} to {networks.longest / second:.0f} s: choose another number of beats"
         )
     return length

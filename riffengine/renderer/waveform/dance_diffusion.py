@@ -23,6 +23,7 @@ class DanceDiffusionNetworks:
     name = "dance diffusion"
     hop = 1
     reads_text = False
+    takes_steps = True
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype, files: list[Path]) -> None:
         """Read the folder. ``ModelError`` for a part that is missing, damaged, or of another kind."""

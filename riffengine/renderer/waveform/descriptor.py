@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from riffengine.errors import ModelError
 from riffengine.renderer.checkpoints.model_library import PARTS_OF, Library, kind_of
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape
@@ -9,7 +11,7 @@ from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 
 
 class WaveformDescriptor(FamilyDescriptor):
-    """Stable Audio, Stable Audio 3 and Dance Diffusion in diffusers layout: a folder or a name on the hub."""
+    """Stable Audio, Stable Audio 3, Dance Diffusion (diffusers layout), MusicGen: a folder or a name on the hub."""
 
     name = "waveform"
     starts_from_songs = True
@@ -30,6 +32,15 @@ class WaveformDescriptor(FamilyDescriptor):
         from riffengine.renderer.waveform.family import WaveformFamily
 
         return WaveformFamily.load(model)
+
+    def facts(self, model: str) -> Mapping[str, object]:
+        """Its kind, channels and rate."""
+        from riffengine.renderer.waveform.family import WaveformFamily
+
+        self.check(model)
+        networks = WaveformFamily.load(model).networks
+        kind = kind_of(Library.standard().locate(WaveformSpec.parse(model).source))
+        return {"kind": kind, "channels": networks.channels, "sample_rate": networks.sample_rate}
 
     def check(self, model: str) -> None:
         """``ModelError`` when its options are not understood, or it is not on this machine, whole and unpickled."""

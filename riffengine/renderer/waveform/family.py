@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from riffengine.renderer.waveform.init_audio import InitAudio
 from riffengine.renderer.waveform.loading import Loaded, load_networks
 from riffengine.renderer.waveform.networks import Condition
 from riffengine.renderer.waveform.noise import MorphNoise
-from riffengine.renderer.waveform.sampling import SampleJob, sample
+from riffengine.renderer.waveform.sampling import SampleJob, TokenNetworks, sample
 from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 
 _CACHED_LOOPS = 32  # as latents, and as sound of 1.4 MB a loop
@@ -48,7 +48,8 @@ class WaveformFamily:
     def __init__(self, loaded: Loaded, spec: WaveformSpec) -> None:
         self.networks = loaded.networks
         self.device, self.dtype = loaded.networks.device, loaded.networks.dtype
-        self.schedule = loaded.networks.make_schedule(spec.scheduler)
+        if loaded.networks.takes_steps or spec.scheduler != "own":
+            self.schedule = loaded.networks.make_schedule(spec.scheduler)
         self.channels = loaded.networks.channels
         self.weights_digest = loaded.digest
         self._measures = spec.tempo == "measured"
@@ -73,7 +74,8 @@ class WaveformFamily:
         if request.steps < 1:
             raise RendererError(f"steps is {request.steps}; at least 1 is needed")
         timer = LapTimer(self.networks.device)
-        loop = self._loop(_musical(request), check, timer)
+        musical = _musical(request)
+        loop = self._loop(musical if self.networks.takes_steps else replace(musical, steps=1), check, timer)
         check()
         frames = round(request.beats * 60 * request.sample_rate / request.bpm)
         own = round(frames * self.networks.sample_rate / request.sample_rate)
@@ -160,7 +162,9 @@ class WaveformFamily:
         elif request.init:
             strength = lerp(start.strength, end.strength, alpha)
             job = replace(job, init=self._init(request, length), strength=strength)
-        return self._latents.put(key, sample(job, self.networks, self.schedule, check))
+        if self.networks.takes_steps:
+            return self._latents.put(key, sample(job, self.networks, self.schedule, check))
+        return self._latents.put(key, cast(TokenNetworks, self.networks).sample(job, check))
 
     def _condition(self, request: RenderRequest, end: MorphEnd, seconds: float) -> Condition:
         return self.networks.condition(told_text(request, end), end.negative.strip(), seconds)

@@ -51,6 +51,10 @@ def _networks(kind: str, folder: Path, device: torch.device, dtype: torch.dtype,
         from riffengine.renderer.waveform.dance_diffusion import DanceDiffusionNetworks
 
         return DanceDiffusionNetworks(folder, device, dtype, files)
+    if kind == "MusicgenForConditionalGeneration":
+        from riffengine.renderer.waveform.musicgen import MusicgenNetworks
+
+        return MusicgenNetworks(folder, device, dtype, files)
     raise ModelError(f"{folder} is a {kind or 'folder of no kind'}; {', '.join(PARTS_OF)} are played")
 
 

@@ -38,7 +38,8 @@ class Networks(Protocol):
     """The networks of one checkpoint on their device. Renderer process; one thread at a time.
 
     A latent lasts ``hop`` samples at ``sample_rate`` (1 where waveforms are generated directly). A canvas has between
-    ``shortest`` and ``longest`` latents. ``reads_text`` is whether prompts mean anything.
+    ``shortest`` and ``longest`` latents. ``reads_text`` is whether prompts mean anything, ``takes_steps`` whether it
+    denoises: what does not writes tokens, and samples by itself (``sampling.TokenNetworks``).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Networks(Protocol):
     shortest: int
     longest: int
     reads_text: bool
+    takes_steps: bool
     device: torch.device
     dtype: torch.dtype
 

@@ -32,6 +32,11 @@ class MorphNoise:
         return ends[1] if self.alpha >= 1.0 else slerp(ends[0], ends[1], self.alpha)
 
 
+def mixed_seed(seed: int, take: int, stream: int) -> int:
+    """One number of the three, for a generator."""
+    return (seed * 0x9E3779B1 + take * 0x85EBCA6B + stream * 0xC2B2AE35) % 2**63
+
+
 def _noise(seed: int, take: int, stream: int, channels: int, length: int) -> Tensor:
-    mixed = (seed * 0x9E3779B1 + take * 0x85EBCA6B + stream * 0xC2B2AE35) % 2**63
-    return torch.randn(length, channels, generator=torch.Generator().manual_seed(mixed)).T[None].contiguous()
+    generator = torch.Generator().manual_seed(mixed_seed(seed, take, stream))
+    return torch.randn(length, channels, generator=generator).T[None].contiguous()

@@ -7,6 +7,7 @@ its edges lie elsewhere each time, and every join is predicted from both sides i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -37,6 +38,13 @@ class SampleJob:
     strength: float = 1.0
     mask: Tensor | None = None
     turning: bool = True
+
+
+class TokenNetworks(Networks, Protocol):
+    """Networks that write the tokens of a loop one after another. Their latents are tokens, in several codebooks."""
+
+    def sample(self, job: SampleJob, check: Check) -> Tensor:
+        """The tokens of ``job``; ``check`` is called before every one and may raise."""
 
 
 @torch.inference_mode()

@@ -19,13 +19,20 @@ Draw = Callable[[], Tensor]
 
 
 class Schedule(ABC):
-    """A sampler's steps. ``count`` are left to run after ``begin``; one loop at a time."""
+    """The steps of a ``scheduler`` of diffusers. ``count`` are left to run after ``begin``; one loop at a time."""
 
     count = 0
+    _first = 0
 
-    @abstractmethod
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
+
     def begin(self, steps: int, strength: float) -> None:
         """Prepare ``steps`` steps, of which ``strength`` (1: all) are run: the last ones."""
+        self._scheduler.set_timesteps(steps, device="cpu")
+        self._first = first_step_index(steps, strength, len(self._scheduler.timesteps), 1)
+        self.count = len(self._scheduler.timesteps) - self._first
+        self._scheduler.set_begin_index(self._first)
 
     @abstractmethod
     def levels(self, index: int) -> tuple[float, float]:
@@ -39,9 +46,10 @@ class Schedule(ABC):
         """What the network gets of ``latents`` at step ``index``."""
         return latents
 
-    @abstractmethod
     def time(self, index: int) -> Tensor:
         """The time of step ``index`` as the network counts it, a number on the CPU."""
+        found: Tensor = self._scheduler.timesteps[self._first + index]
+        return found
 
     @abstractmethod
     def step(self, predicted: Tensor, latents: Tensor, index: int, draw: Draw) -> Tensor:
@@ -60,17 +68,9 @@ class CosineSchedule(Schedule):
         kept = {key: value for key, value in config.items() if not key.startswith("_")}
         try:
             scheduler_class: Any = diffusers.CosineDPMSolverMultistepScheduler
-            self._scheduler = scheduler_class.from_config(kept | {"solver_order": order})
+            super().__init__(scheduler_class.from_config(kept | {"solver_order": order}))
         except ImportError as error:
             raise ModelError("Stable Audio needs torchsde: pip install 'riffengine[riffusion]'") from error
-        self._first = 0
-
-    def begin(self, steps: int, strength: float) -> None:
-        """As above."""
-        self._scheduler.set_timesteps(steps, device="cpu")
-        self._first = first_step_index(steps, strength, len(self._scheduler.timesteps), 1)
-        self.count = len(self._scheduler.timesteps) - self._first
-        self._scheduler.set_begin_index(self._first)
 
     def levels(self, index: int) -> tuple[float, float]:
         """As above; the signal keeps its level and the noise is on top of it."""
@@ -82,11 +82,7 @@ class CosineSchedule(Schedule):
 
     def scaled(self, latents: Tensor, index: int) -> Tensor:
         """Brought to the variance that the network was trained with."""
-        return self._scheduler.scale_model_input(latents, self._scheduler.timesteps[self._first + index])
-
-    def time(self, index: int) -> Tensor:
-        """As above."""
-        return self._scheduler.timesteps[self._first + index]
+        return self._scheduler.scale_model_input(latents, self.time(index))
 
     def step(self, predicted: Tensor, latents: Tensor, index: int, draw: Draw) -> Tensor:
         """As above; the Brownian tree of diffusers is replaced by ``draw``."""
@@ -109,7 +105,7 @@ class FlowSchedule(Schedule):
         if pingpong is not None:
             kept["stochastic_sampling"] = pingpong
         scheduler_class: Any = diffusers.FlowMatchEulerDiscreteScheduler
-        self._scheduler = scheduler_class.from_config(kept)
+        super().__init__(scheduler_class.from_config(kept))
 
     def begin(self, steps: int, strength: float) -> None:
         """As above; the levels begin at ``strength`` itself, so that every strength differs."""
@@ -125,10 +121,6 @@ class FlowSchedule(Schedule):
         """As above: what is not noise is signal."""
         sigma = float(self._scheduler.sigmas[index]) if index < self.count else 0.0
         return 1.0 - sigma, sigma
-
-    def time(self, index: int) -> Tensor:
-        """As above."""
-        return self._scheduler.timesteps[index]
 
     def step(self, predicted: Tensor, latents: Tensor, index: int, draw: Draw) -> Tensor:
         """As above."""
@@ -146,24 +138,12 @@ class CrashSchedule(Schedule):
         if name != "IPNDMScheduler":
             raise ModelError(f"Dance Diffusion needs IPNDMScheduler; its scheduler_config has {name}")
         scheduler_class: Any = diffusers.IPNDMScheduler
-        self._scheduler = scheduler_class(num_train_timesteps=1000)
-        self._first = 0
-
-    def begin(self, steps: int, strength: float) -> None:
-        """As above."""
-        self._scheduler.set_timesteps(steps, device="cpu")
-        self._first = first_step_index(steps, strength, len(self._scheduler.timesteps), 1)
-        self.count = len(self._scheduler.timesteps) - self._first
-        self._scheduler.set_begin_index(self._first)
+        super().__init__(scheduler_class(num_train_timesteps=1000))
 
     def levels(self, index: int) -> tuple[float, float]:
         """As above: two sides of a right angle."""
         at = self._first + index
         return float(self._scheduler.alphas[at]), float(self._scheduler.betas[at])
-
-    def time(self, index: int) -> Tensor:
-        """As above."""
-        return self._scheduler.timesteps[self._first + index]
 
     def step(self, predicted: Tensor, latents: Tensor, index: int, draw: Draw) -> Tensor:
         """As above; no noise is added."""

@@ -26,6 +26,7 @@ class StableAudio3Networks:
     name = "stable audio 3"
     shortest = 4
     reads_text = True
+    takes_steps = True
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype, files: list[Path]) -> None:
         """Read the folder. ``ModelError`` for a part that is missing, damaged, or does not fit the others."""

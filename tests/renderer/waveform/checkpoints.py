@@ -8,10 +8,10 @@ from tempfile import mkdtemp
 
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.waveform.family import WaveformFamily
-from tools.random_waveforms import KINDS, WRITERS
+from tools.random_waveforms import DENOISING, WRITERS
 
-READERS = tuple(kind for kind in KINDS if kind != "dance-diffusion")
-"""Those that read text."""
+READERS = tuple(kind for kind in DENOISING if kind != "dance-diffusion")
+"""Those that denoise and read text."""
 
 REQUEST = RenderRequest(
     MorphEnd("slow jazz", 3, guidance=4.0), MorphEnd("dub", 4, guidance=6.0), steps=4, bpm=120.0, beats=4

@@ -14,9 +14,9 @@ from riffengine.errors import AudioFileError, RenderCancelled, RendererError
 from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
 from riffengine.renderer.registry import family_of, load_family
 from tests.renderer.waveform.checkpoints import READERS, REQUEST, family, fresh, never_cancel, toy
-from tools.random_waveforms import KINDS
+from tools.random_waveforms import DENOISING
 
-every = pytest.mark.parametrize("kind", KINDS)
+every = pytest.mark.parametrize("kind", DENOISING)
 reading = pytest.mark.parametrize("kind", READERS)
 
 

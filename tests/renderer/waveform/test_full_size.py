@@ -26,6 +26,6 @@ def test_a_checkpoint_of_real_size_samples_two_steps(kind: str, tmp_path: Path) 
     point = MorphEnd("church bells", 1, guidance=1.0)
     began = time.perf_counter()
     rendition = family.render(RenderRequest(point, point, steps=2, bpm=93.75), never_cancel)
-    assert rendition.audio.shape == (1, 225_792, 2) and np.isfinite(rendition.audio).all()
+    assert rendition.audio.shape[:2] == (1, 225_792) and np.isfinite(rendition.audio).all()
     print(kind, {part: round(getattr(rendition.cost, part), 2) for part in ("text", "denoise", "decode", "phase")},
           f"{time.perf_counter() - began:.1f} s")  # fmt: skip

@@ -15,10 +15,10 @@ from riffengine.renderer.waveform.noise import MorphNoise
 from riffengine.renderer.waveform.sampling import SampleJob, sample, turn_of
 from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 from tests.renderer.waveform.checkpoints import never_cancel, toy
-from tools.random_waveforms import KINDS
+from tools.random_waveforms import DENOISING
 
 SEEDS, HOP = 12, 256
-every = pytest.mark.parametrize("kind", KINDS)
+every = pytest.mark.parametrize("kind", DENOISING)
 
 
 def networks(kind: str) -> Networks:
