@@ -28,11 +28,11 @@ WEIGHT_FILES = {
     part: (f"{part}/{stem}.safetensors", f"{part}/{stem}.fp16.safetensors", f"{part}/{_PICKLED[part]}.bin")
     for part, stem in _STEMS.items()
 }
+"""For each part the files of which one is needed, the best first: full precision, half precision, a pickle."""
+
 FLAT_FILES = (FLAT_INDEX, "tokenizer.json")
 FLAT_WEIGHTS = "model.safetensors"
 """Of a checkpoint in the layout of transformers, which has no other files that are read."""
-
-"""For each part the files of which one is needed, the best first: full precision, half precision, a pickle."""
 
 SMALL_BYTES = 16 << 20  # CLIP's tokenizer.json holds 2 to 4 MB
 TOKENIZER_BYTES = 64 << 20  # that of Gemma, with 256,000 words, holds 34 MB
