@@ -44,14 +44,20 @@ def read_config(path: Path, what: str) -> dict[str, Any]:
 
 
 def weights_file(folder: Path, what: str) -> Path:
-    """The safetensors file in ``folder``; full precision is preferred to half.
+    """The safetensors file in ``folder``; full precision is preferred to half, and both to weights without averaging.
 
-    Raises ``ModelError`` if there is none. A pickle is never opened; the error says how to convert it.
+    Raises ``ModelError`` if there is none, or several that are parts of one. A pickle is never opened; the error says how to convert it.
     """
     stems = ("diffusion_pytorch_model", "model")
-    for name in (f"{stem}{variant}.safetensors" for variant in ("", ".fp16") for stem in stems):
+    for name in (f"{stem}{variant}.safetensors" for variant in ("", ".fp16", ".non_ema") for stem in stems):
         if (folder / name).is_file():
             return folder / name
+    shards = sorted(folder.glob("*-of-*.safetensors"))
+    if shards:
+        raise ModelError(
+            f"the checkpoint's {what} is divided over {len(shards)} files ({shards[0]}); one file is needed: load "
+            'it with the library that wrote it and save it with max_shard_size="100GB"'
+        )
     pickles = [path.name for pattern in PICKLES for path in sorted(folder.glob(pattern))]
     if pickles:
         raise ModelError(

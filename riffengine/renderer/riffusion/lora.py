@@ -24,7 +24,8 @@ from riffengine.renderer.riffusion.model_spec import LoraSpec
 # peft, old diffusers and kohya's trainers use different names for the two factors.
 _DOWN = re.compile(r"^(.*?)[._](?:lora_A(?:\.\w+)?|lora\.down|lora_down|lora_linear_layer\.down)\.weight$")
 _UP = re.compile(r"^(.*?)[._](?:lora_B(?:\.\w+)?|lora\.up|lora_up|lora_linear_layer\.up)\.weight$")
-_PART = re.compile(r"^(?:base_model\.model\.)?(unet|text_encoder|te|lora_unet|lora_te|lora_te1)[._]")
+_WRAPPED = re.compile(r"^((?:unet|text_encoder)\.)?base_model\.model\.")  # what peft writes before a layer
+_PART = re.compile(r"^(unet|text_encoder|te|lora_unet|lora_te|lora_te1)[._]")
 _TEXT = ("text_encoder", "te", "lora_te", "lora_te1")
 
 
@@ -134,6 +135,7 @@ def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:
 
 
 def _layer_of(name: str, flat: Mapping[str, str]) -> str | None:
+    name = _WRAPPED.sub(r"\1", name)
     match = _PART.match(name)
     part = "text" if match and match[1] in _TEXT else "unet"
     rest = name[match.end() :] if match else name

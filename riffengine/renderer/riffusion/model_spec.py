@@ -65,6 +65,11 @@ class ModelSpec:
         seen: set[str] = set()
         for entry in filter(None, rest.split("&")):
             option, equals, value = entry.partition("=")
+            if "?" in entry:
+                raise ModelError(
+                    f"model {text!r} has several question marks; the first begins the options, so a folder whose path "
+                    "holds one cannot be named: rename it"
+                )
             if option not in _OPTIONS or not equals or not value:
                 raise ModelError(
                     f"model option {entry!r} is not understood; known are {', '.join(f'{name}=' for name in _OPTIONS)}"

@@ -34,6 +34,14 @@ def test_a_half_precision_file_plays(tmp_path: Path) -> None:
     assert np.abs(halved.render(REQUEST, never_cancel).mel - family().render(REQUEST, never_cancel).mel).mean() < 0.01
 
 
+@pytest.mark.parametrize("folder", ["with a space", "a&b", "hash#tag", "100%", "ü"])
+def test_a_checkpoint_without_averaged_weights_plays_from_any_folder(tmp_path: Path, folder: str) -> None:
+    weights = copy(tmp_path).rename(tmp_path / folder) / "unet/diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_name("diffusion_pytorch_model.non_ema.safetensors"))
+    found = RiffusionFamily.load(f"{tmp_path / folder}?device=cpu")
+    assert np.array_equal(found.render(REQUEST, never_cancel).mel, family().render(REQUEST, never_cancel).mel)
+
+
 def test_a_checkpoint_carries_its_codec(tmp_path: Path) -> None:
     folder = copy(tmp_path)
     (folder / CODEC_FILE).write_text(json.dumps({"num_frequencies": 128, "stereo": True, "max_frequency": 16000.0}))
@@ -98,6 +106,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no index": (lambda f: (f / "model_index.json").unlink(), "model_index.json is missing"),
     "a part gone": (lambda f: shutil.rmtree(f / "vae"), "autoencoder is incomplete"),
     "no weights": (lambda f: (f / "vae/diffusion_pytorch_model.safetensors").unlink(), "no weights"),
+    "divided": (
+        lambda f: (f / "unet/diffusion_pytorch_model.safetensors").rename(
+            f / "unet/diffusion_pytorch_model-00001-of-00002.safetensors"
+        ),
+        "divided over 1 files .* one file is needed",
+    ),
     "truncated": (_truncate, "not a complete safetensors file"),
     "empty": (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b""), "not a complete"),
     "a pickle renamed": (

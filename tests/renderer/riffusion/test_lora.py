@@ -74,6 +74,17 @@ def test_every_naming_gives_the_sum_that_the_paper_says(tmp_path: Path, style: s
         assert torch.allclose(now, before[layer] + added, atol=1e-5)
 
 
+@pytest.mark.parametrize("prefix", ["base_model.model.", "base_model.model.unet.", "unet.base_model.model."])
+def test_a_file_that_peft_has_saved_is_read(tmp_path: Path, prefix: str) -> None:
+    text, _, unet = random_parts("tiny")
+    before, (down, up) = weight(unet, QUERY), halves(0)[QUERY]
+    save_file(
+        {f"{prefix}{QUERY}.lora_A.weight": down, f"{prefix}{QUERY}.lora_B.weight": up}, tmp_path / "x.safetensors"
+    )
+    Loras((LoraSpec(str(tmp_path / "x.safetensors")),), unet, text)
+    assert torch.allclose(weight(unet, QUERY), before + up @ down, atol=1e-5)
+
+
 def test_an_old_attention_processor_is_the_layer_it_became(tmp_path: Path) -> None:
     text, _, unet = random_parts("tiny")
     down, up = torch.ones(1, 16), torch.ones(16, 1)

@@ -29,6 +29,7 @@ def test_the_engine_knows_the_stems_before_any_weights_are_read() -> None:
         ("?scheduler=lcm", "names no checkpoint"),
         ("m?color=red", "known are scheduler="),
         ("m?scheduler", "is not understood"),
+        ("folder?/model?device=cpu", "rename it"),
         ("m?vram=many", "a size such as 4GiB"),
         ("m?vram=0", "a size such as 4GiB"),
         ("m?batch=99", "1 to 32"),
