@@ -32,7 +32,7 @@ class SetRecovery:
             context.conductor, context.store, context.player_log.set_slot_request, context.midi_notes_out.set_slot_notes
         )
         if restored:
-            self._say(f"resumed: loops of the last set ({restored}) play while the model loads")
+            self._say(f"resumed: {restored} loops of the last set play while the model loads")
 
     def save(self) -> None:
         """Save the set as it is, once the player has told its first frame; the disk is written by another thread."""
