@@ -76,13 +76,13 @@ async def _picture(page: Page, path: Path) -> None:
 
 
 async def _before_landing(page: Page, least: float, most: float) -> None:
-    """Wait until changes stand from ``least`` to ``most`` beats ahead in the landscape, and stop its beat there."""
+    """Wait until changes stand from ``least`` to ``most`` beats ahead in the landscape, and stop it there."""
     await page.evaluate(
         "new Promise((done) => { const { watch, session } = riffengine; const look = () => {"
         "  const beat = session.clock.beat();"
         "  const ahead = [...watch.marks.values()].filter((mark) => !mark.heard).map((mark) => mark.beat - beat);"
         f" if (!ahead.some((left) => left > {least} && left < {most})) return setTimeout(look, 20);"
-        "  session.clock.beat = () => beat; setTimeout(done, 3000); }; look(); })"
+        "  cancelAnimationFrame(watch.asked); watch.draw(beat); setTimeout(done, 500); }; look(); })"
     )
 
 
@@ -140,7 +140,7 @@ async def take_watch(page: Page, running: WebSet, folder: Path) -> None:
     )
     await _before_landing(page, 2.0, 9.0)
     await _picture(page, folder / "web-watch.png")
-    await page.evaluate("void delete riffengine.session.clock.beat")  # it runs on
+    await page.evaluate("riffengine.watch.frame(performance.now())")  # it runs on
     await page.evaluate("(riffengine.watch.coloured = true)")
     await asyncio.sleep(2.0)
     await _picture(page, folder / "web-stems.png")
