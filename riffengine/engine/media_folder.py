@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from riffengine.control.osc.options import is_loopback
+from riffengine.files.regular import is_file
 from riffengine.performance.command import Command, Rejected, Reply
 from riffengine.scheduler.actions import Action
 
@@ -33,7 +34,7 @@ def is_remote(source: str) -> bool:
 def _is_shipped(name: str) -> bool:
     """Whether ``name`` is a picture of the package."""
     pictures = Path(__file__).parents[1] / "pictures"
-    return any((pictures / kind / f"{name}.png").is_file() for kind in ("seed", "mask"))
+    return any(is_file(pictures / kind / f"{name}.png") for kind in ("seed", "mask"))
 
 
 class MediaFolder:

@@ -1,4 +1,8 @@
-"""Opens regular files, and nothing that could wait for ever or never end: no pipe, device, socket or folder."""
+"""Opens regular files, and nothing that could wait for ever or never end: no pipe, device, socket or folder.
+
+``is_file``, ``is_folder`` and ``exists`` are for names from outside: ``pathlib`` raises ``OSError`` for a name that is
+too long or lies in a folder that may not be searched, where nothing of that name can be used.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,26 @@ from typing import BinaryIO
 
 # Opening a pipe without O_NONBLOCK waits for its writer; opening a terminal without O_NOCTTY may make it ours.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether ``path`` can be seen as a file; false for every name that cannot be looked at."""
+    return os.path.isfile(path)  # noqa: PTH113 (never raises, other than Path's)
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether ``path`` can be seen as a folder; false for every name that cannot be looked at."""
+    return os.path.isdir(path)  # noqa: PTH112 (never raises, other than Path's)
+
+
+def exists(path: Path | str) -> bool:
+    """Whether ``path`` can be seen; false for every name that cannot be looked at."""
+    return os.path.exists(path)  # noqa: PTH110 (never raises, other than Path's)
+
+
+def home_path(text: str) -> Path:
+    """``text`` with ``~`` and ``~user`` as their folders; as it is where there is no such user."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's raises RuntimeError for a user that there is not)
 
 
 def open_regular(path: Path | str, most_bytes: int | None = None) -> BinaryIO:

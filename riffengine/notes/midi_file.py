@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from riffengine.errors import AudioFileError, reason
+from riffengine.files.regular import is_folder
 from riffengine.notes.loop_notes import PARTS, STEPS_PER_BEAT, LoopNote, channel_of
 
 TICKS_PER_BEAT = 480
@@ -23,7 +24,7 @@ def check_midi_path(path: Path) -> None:
     """Raise ``AudioFileError`` if no MIDI file can be written to ``path``. Called before anything is rendered."""
     if path.suffix.lower() not in _SUFFIXES:
         raise AudioFileError(f"{path.name}: a MIDI file must end in .mid; change its name")
-    if not path.parent.is_dir() or path.is_dir():
+    if not is_folder(path.parent) or is_folder(path):
         raise AudioFileError(f"{path} cannot be written: choose a name in a folder that exists")
 
 

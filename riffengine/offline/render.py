@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import AudioFileError, OutOfRange, reason
+from riffengine.files.regular import exists, is_folder
 from riffengine.notes.loop_notes import STEPS_PER_BEAT
 from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
@@ -76,9 +77,9 @@ def check_output(path: Path) -> None:
     """``AudioFileError`` when ``path`` can never be written: raised before anything is rendered, not after."""
     if not is_audio_file(path):
         raise AudioFileError(f"{path.name}: the ending must be {AUDIO_ENDINGS_TEXT}")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise AudioFileError(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    if is_folder(path) or not os.access(path if exists(path) else path.parent, os.W_OK):
         raise AudioFileError(f"{path} cannot be written: permission denied; choose another folder or name")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riffengine.errors import ModelError
+from riffengine.files.regular import home_path
 from riffengine.offline.render import (
     Progress,
     RenderJob,
@@ -44,7 +44,7 @@ def render_song(job: RenderJob, family: Family, progress: Progress = lambda done
             "--whole needs a spectrogram checkpoint, which starts from any eight beats: name one (--model)"
         )
     request = job.request
-    song = Song.read(Path(request.init.partition("?")[0]).expanduser(), request.sample_rate)
+    song = Song.read(home_path(request.init.partition("?")[0]), request.sample_rate)
     beats = request.beats
     pieces = song.piece_count(beats)
     loud = np.array([loop_loudness(song.piece(beats * k, beats)[:, None], request.sample_rate) for k in range(pieces)])

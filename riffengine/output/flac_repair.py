@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from riffengine.errors import AudioFileError, reason
+from riffengine.files.regular import exists, is_file
 
 if sys.platform != "win32":
     import fcntl
@@ -45,7 +46,7 @@ def repair_flac(path: Path) -> FlacRepair:
     Raises ``AudioFileError`` for a file that is no FLAC, holds no whole frame, is still being written, or cannot be
     written.
     """
-    if path.exists() and not path.is_file():
+    if exists(path) and not is_file(path):
         raise AudioFileError(f"{path} is no regular file; only recordings in FLAC can be repaired")
     try:
         with path.open("r+b") as file:
@@ -68,7 +69,7 @@ def repair_flac(path: Path) -> FlacRepair:
             file.truncate(first + end)
             os.fsync(file.fileno())
             return FlacRepair(frames, rate, True, size - first - end)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no name of a file
         raise AudioFileError(f"{path} cannot be repaired: {reason(error)}") from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.errors import AudioFileError, reason
+from riffengine.files.regular import exists, is_file
 from riffengine.output.flac_repair import lock_recording, repair_flac
 from riffengine.processes.audio import Block
 
@@ -128,7 +129,7 @@ class RecordingFile:
         asked = self._asked
         for number in itertools.count(1):
             path = asked if number == 1 else asked.with_name(f"{asked.stem}-{number}{asked.suffix}")
-            if path.exists() and not path.is_file():  # a pipe or a device: nothing to lose there
+            if exists(path) and not is_file(path):  # a pipe or a device: nothing to lose there
                 return path
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))

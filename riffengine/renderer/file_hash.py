@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from riffengine.errors import AudioFileError, reason
-from riffengine.files.regular import open_regular
+from riffengine.files.regular import exists, is_file, open_regular
 
 MOST_SECONDS = 0.25  # that the engine waits for a file; hashing takes about 10 ms
 _WHOLE_BYTES = 8 << 20  # files up to this size are hashed completely, in 10 ms
@@ -135,9 +135,9 @@ class DiskFileHashes:
 
 def named_file(path: str) -> str:
     """The file that ``path`` names: options after ``?`` are removed, and the name of a seed image is looked up."""
-    plain = path if Path(path).is_file() else path.partition("?")[0]
+    plain = path if is_file(path) else path.partition("?")[0]
     shipped = Path(__file__).parents[1] / "pictures" / "seed" / f"{plain}.png"
-    return str(shipped) if plain.isidentifier() and shipped.is_file() and not Path(plain).exists() else plain
+    return str(shipped) if plain.isidentifier() and is_file(shipped) and not exists(plain) else plain
 
 
 def file_hash(path: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from riffengine.errors import PresetError
-from riffengine.files.regular import read_regular
+from riffengine.files.regular import exists, is_file, is_folder, read_regular
 from riffengine.files.user_folders import user_folder
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -44,15 +44,16 @@ def find_preset(text: str) -> Path:
 
     ``PresetError`` names the presets that are most like it.
     """
-    if Path(text).exists() and not Path(text).is_dir():
+    if exists(text) and not is_folder(text):
         return Path(text)
     if text in (known := preset_names()):
         return PRESETS / f"{text}.yaml"
     stem = Path(text).name.removesuffix(".yaml").removesuffix(".yml")
     if text.endswith(_ENDINGS) or os.sep in text:
-        if Path(text).is_dir():
+        if is_folder(text):
             raise PresetError(text, "", "is a folder; name a YAML preset in it")
-        beside = {path.stem: path for path in Path(text).parent.glob("*.y*ml") if path.is_file()}
+        folder = Path(text).parent
+        beside = {path.stem: path for path in (folder.glob("*.y*ml") if is_folder(folder) else ()) if is_file(path)}
         if stem in known:
             hint = f"the preset of the package is called {stem}"
         elif close := difflib.get_close_matches(stem, beside, n=1):
@@ -68,10 +69,10 @@ def find_map(name: str, folders: Sequence[Path]) -> Path:
 
     ``PresetError`` names the maps that are most like it.
     """
-    if name.endswith(_ENDINGS) and Path(name).is_file():
+    if name.endswith(_ENDINGS) and is_file(name):
         return Path(name)
     for folder in folders:
-        if (folder / f"{name}.yaml").is_file() and _NAME.fullmatch(name):
+        if _NAME.fullmatch(name) and is_file(folder / f"{name}.yaml"):
             return folder / f"{name}.yaml"
     known = sorted({stem for folder in folders for stem in _stems(folder)})
     raise PresetError(name, "", f"no map has this name; {_nearest(name, known)}")
@@ -97,7 +98,7 @@ def copy_to(source: Path, target: Path) -> Path:
 
     ``PresetError`` where a file exists already or cannot be written.
     """
-    target = target / source.name if target.is_dir() else target
+    target = target / source.name if is_folder(target) else target
     content = _content(source)
     try:
         with target.open("xb") as file:

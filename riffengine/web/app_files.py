@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from riffengine.errors import ControlError
-from riffengine.files.regular import read_regular
+from riffengine.files.regular import is_file, read_regular
 
 MOST_FILES = 4096
 MOST_BYTES = 128 << 20  # of all together; the export of Riffusion's app has 28 MB
@@ -31,7 +31,7 @@ APP_HEADERS: Mapping[str, str] = MappingProxyType(
 
 def check_app(folder: Path) -> None:
     """``ControlError`` where ``folder`` holds no page. Reads nothing."""
-    if not (folder / "index.html").is_file():
+    if not is_file(folder / "index.html"):
         raise ControlError(
             f"{folder} holds no index.html, so it is no page that could be served; name the folder that the static "
             "export of the app has written (docs/riffusion-app.md)"

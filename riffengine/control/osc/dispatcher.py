@@ -60,15 +60,15 @@ class OscDispatcher:
 
     def _handle_next(self, sender: Sender, queue: SenderQueue) -> None:
         """Handle the next message of ``queue``, or apply a pending command that goes before it."""
-        request = queue.requests[0]
+        request, done = queue.requests[0], True
         try:
             done = self._handle(request, sender, queue)
         except (ControlError, ParameterError) as error:
             self._counters.rejected += 1
             self._replies.refuse(sender, request.address, str(error))
-            done = True
-        if done:
-            queue.requests.popleft()
+        finally:  # what raises anything else must not be handled again and again
+            if done:
+                queue.requests.popleft()
 
     def _handle(self, request: OscRequest, sender: Sender, queue: SenderQueue) -> bool:
         """Handle ``request`` if it is its turn; whether it is done."""

@@ -211,10 +211,12 @@ class OscServer(Surface):
 
     def _drain(self) -> None:
         self._next_drain = None
-        self.handle_waiting(self._clock.now_ns())
-        self._rest_until_ns = self._clock.now_ns() + round(REST_SECONDS * 1e9)
-        if self._inbox and self._socket is not None:
-            self._next_drain = asyncio.get_running_loop().call_soon(self._drain)
+        try:
+            self.handle_waiting(self._clock.now_ns())
+        finally:  # an error of ours in one message is the loop's to report; those behind it go on
+            self._rest_until_ns = self._clock.now_ns() + round(REST_SECONDS * 1e9)
+            if self._inbox and self._socket is not None:
+                self._next_drain = asyncio.get_running_loop().call_soon(self._drain)
 
     def handle_waiting(self, now_ns: int) -> None:
         """Handle one bounded portion of what waits, one step of each sender in turn."""

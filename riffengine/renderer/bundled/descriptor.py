@@ -9,7 +9,7 @@ from typing import Any
 
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import parse_json
-from riffengine.files.regular import open_regular
+from riffengine.files.regular import is_file, open_regular
 from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
 
@@ -46,7 +46,7 @@ class BundledDescriptor(FamilyDescriptor):
     def check(self, model: str) -> None:
         """``ModelError`` unless there are weights at ``model`` whose header says that they are this family's."""
         path = _path(model)
-        if not path.is_file():
+        if not is_file(path):
             raise ModelError(
                 f"there is no file {printable(path, 400)}; give the path of a model's .safetensors file, or {NAME}"
             )
@@ -65,7 +65,7 @@ class BundledDescriptor(FamilyDescriptor):
     def weights_digest(self, model: str) -> str:
         """That of the file, and of how this version samples it; empty when there is no such file."""
         path = _path(model)
-        return digest_of(path) if path.is_file() else ""
+        return digest_of(path) if is_file(path) else ""
 
     def vocabulary(self, model: str) -> Vocabulary:
         """The words of ``vocabulary.yaml`` that the weights were trained with; all of them if they cannot be read."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import parse_json
+from riffengine.files.regular import is_file
 from riffengine.renderer.bundled.descriptor import digest_of, packaged_weights
 from riffengine.renderer.bundled.flow_transformer import FlowShape, FlowTransformer
 from riffengine.renderer.bundled.latent_codec import LatentCodec, StemShape
@@ -86,7 +87,7 @@ def read_weights(path: Path) -> Networks:
 
     Raises ``ModelError`` when it is missing, truncated, of another format, or made for another vocabulary.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(
             f"the bundled model's weights are missing at {path}: reinstall riffengine, or train them (tools/train)"
         )

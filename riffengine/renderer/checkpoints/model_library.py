@@ -10,6 +10,7 @@ from pathlib import Path
 
 from riffengine.errors import ModelError
 from riffengine.files.json_text import read_json
+from riffengine.files.regular import exists, home_path, is_file, is_folder
 from riffengine.files.user_folders import user_folder
 
 PARTS = ("unet", "vae", "text_encoder")
@@ -79,23 +80,23 @@ class Library:
 
         Raises ``ModelError`` if there is none; nothing is downloaded.
         """
-        folder = Path(source).expanduser()
-        if folder.is_dir():
+        folder = home_path(source)
+        if is_folder(folder):
             return folder
-        if folder.exists():
+        if exists(folder):
             raise ModelError(
                 f"{folder} is a file; a checkpoint is a folder with model_index.json in it (diffusers layout): "
                 f"riffengine convert {folder}"
             )
         own = self.home / source
-        if "/" not in source and source not in ("", ".", "..") and own.parent == self.home and own.is_dir():
+        if "/" not in source and source not in ("", ".", "..") and own.parent == self.home and is_folder(own):
             return own
         if source.count("/") != 1 or source.startswith((".", "/", "~")):
             raise ModelError(
                 f"there is no folder {source}; give a checkpoint's folder or its name on the hub, owner/name"
             )
         for found in (self.place(source), *self._snapshots(source)):
-            if index_of(found).is_file():
+            if is_file(index_of(found)):
                 return found
         raise ModelError(
             f"{source} is not on this machine; download it once: riffengine models get {source} "

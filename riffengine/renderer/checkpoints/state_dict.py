@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import read_json
-from riffengine.files.regular import open_regular
+from riffengine.files.regular import is_file, open_regular
 from riffengine.renderer.checkpoints.model_library import PICKLES
 
 # Names of the projections of the autoencoder's attention in the first diffusers releases.
@@ -29,7 +29,7 @@ HEADER_BYTES = 16 << 20  # of a safetensors file: names and shapes; Stable Diffu
 
 def read_config(path: Path, what: str) -> dict[str, Any]:
     """The JSON object at ``path``. Raises ``ModelError`` when the file is missing or holds anything else."""
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(
             f"the checkpoint's {what} is incomplete: {path} is missing; download or copy the whole folder again"
         )
@@ -87,7 +87,7 @@ def check_safetensors(path: Path) -> None:
 
     The library reads a header of up to 100 MB, which takes a gigabyte once it is parsed.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(f"{path} does not exist; give the path of a .safetensors file")
     try:
         with open_regular(path) as file:

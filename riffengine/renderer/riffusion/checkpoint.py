@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.errors import ModelError, printable
+from riffengine.files.regular import home_path, is_folder
 from riffengine.renderer.checkpoints.layout import SMALL_BYTES, TOKENIZER_FILES
 from riffengine.renderer.checkpoints.model_library import Library
 from riffengine.renderer.checkpoints.part import read_part
@@ -65,7 +66,7 @@ def read_checkpoint(spec: ModelSpec) -> Checkpoint:
     text = read_part(
         folder / "text_encoder", "text encoder", lambda c: CLIPTextModel(CLIPTextConfig.from_dict(c)), files
     )
-    tiny = _tiny(Path(spec.decoder).expanduser(), files) if spec.decoder else None
+    tiny = _tiny(home_path(spec.decoder), files) if spec.decoder else None
     params = _params(folder, spec.stereo)
     _agree(folder, unet, vae, text, tiny, params)
     for model in (unet, vae, tiny):
@@ -111,7 +112,7 @@ def _check_index(folder: Path) -> None:
 def _tiny(folder: Path, files: list[Path]) -> Any:
     from diffusers import AutoencoderTiny
 
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise ModelError(
             f"there is no folder {folder} with a tiny decoder in it; give the folder of an AutoencoderTiny"
         )

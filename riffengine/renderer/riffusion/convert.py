@@ -19,6 +19,7 @@ from typing import Any
 from torch import Tensor
 
 from riffengine.errors import ModelError, printable, reason
+from riffengine.files.regular import exists, is_file, is_folder
 from riffengine.renderer.checkpoints.layout import CONFIG_FILES, LICENCE_FILES, inside
 from riffengine.renderer.checkpoints.model_library import PARTS, PARTS_OF, PICKLES, Library, kind_of, parts_of
 from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
@@ -41,9 +42,9 @@ def convert(source: Path, out: Path | None, like: str, library: Library, say: No
     taken from the checkpoint ``like``. Any other pickle of tensors (a LoRA) becomes one safetensors file. The result is
     loaded once, so what is wrong with it is known now. Raises ``ModelError``; nothing half-finished is left behind.
     """
-    if source.is_dir():
+    if is_folder(source):
         return _convert_folder(source, out, say)
-    if not source.is_file():
+    if not is_file(source):
         raise ModelError(f"there is no {source} to convert; give a checkpoint's folder, a .ckpt, or a pickled LoRA")
     with tempfile.TemporaryDirectory(prefix="riffengine-convert-") as scratch:
         flat = source
@@ -152,7 +153,7 @@ def _keep_file(flat: Path, source: Path, out: Path | None) -> Path:
         raise ModelError(
             f"{source} is already safetensors and not a single-file checkpoint: there is nothing to convert"
         )
-    if target.exists() or target.is_symlink():  # a link to nowhere would be written through
+    if exists(target) or target.is_symlink():  # a link to nowhere would be written through
         raise ModelError(f"{target} exists already; move it away, or name another file with -o")
     try:
         shutil.copyfile(flat, target)
@@ -195,7 +196,7 @@ def _building(out: Path) -> Iterator[Path]:
 
     Raises ``ModelError`` where ``out`` exists or cannot be made.
     """
-    if out.exists():
+    if exists(out):
         raise ModelError(f"{out} exists already; move it away, or name another folder with -o")
     partial = out.with_name(out.name + ".partial")
     try:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from riffengine.errors import AudioFileError, PictureError
+from riffengine.files.regular import home_path, is_file
 from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
 from riffengine.renderer.riffusion.spectrogram_image import FORMATS, read_picture
@@ -69,8 +70,8 @@ class InitSource:
 
 def _find_file(name: str, kind: str) -> Path:
     shipped_files = packaged_pictures(kind)
-    path = shipped_files.get(name, Path(name).expanduser())
-    if not path.is_file():
+    path = shipped_files.get(name, home_path(name))
+    if not is_file(path):
         shipped = ", ".join(shipped_files)
         raise AudioFileError(
             f"there is no file {name!r} to start from; give a sound or a picture, or one of the package: {shipped}"

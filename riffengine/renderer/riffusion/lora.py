@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import parse_json
+from riffengine.files.regular import home_path
 from riffengine.renderer.checkpoints.state_dict import read_tensors
 from riffengine.renderer.riffusion.model_spec import LoraSpec
 
@@ -54,7 +55,7 @@ class Loras:
         layers = {f"unet.{name}": module for name, module in unet.named_modules() if hasattr(module, "weight")}
         layers |= {f"text.{name}": module for name, module in text.named_modules() if hasattr(module, "weight")}
         for spec in specs:
-            self._additions[spec.name] = _read(Path(spec.path).expanduser(), layers)
+            self._additions[spec.name] = _read(home_path(spec.path), layers)
             for name in self._additions[spec.name]:
                 self._layers[name] = layers[name]
                 self._originals.setdefault(name, layers[name].weight.detach().clone())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from riffengine.errors import ModelError, PictureError, reason
-from riffengine.files.regular import open_regular
+from riffengine.files.regular import is_file, open_regular
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionParams
 
 EXIF_TAGS: dict[str, int] = {
@@ -61,7 +61,7 @@ def read_picture(path: Path, params: RiffusionParams | None = None, *, invert: b
     whole beats of 64 columns, in proportion to the height. Raises ``PictureError`` when the file cannot be read, is too
     large or has invalid EXIF.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise PictureError(f"{path.name} cannot be read as a picture: there is no such file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path.name} is empty (0 bytes): give a PNG or JPEG picture")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from riffengine.errors import AudioFileError
+from riffengine.files.regular import home_path, is_file
 from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.song import Song
 from riffengine.renderer.time_stretch import stretch_loop
@@ -38,8 +39,8 @@ class InitAudio:
             raise AudioFileError(
                 f"init {init!r} cannot be read; a model of waveforms knows the option ?from=BEATS alone"
             )
-        path = Path(source).expanduser()
-        if not path.is_file():
+        path = home_path(source)
+        if not is_file(path):
             raise AudioFileError(f"there is no file {source!r} to start from; give the path of a sound")
         return cls(path, int(beat) if beat else None)
 

@@ -246,3 +246,12 @@ def test_strangers_share_a_bounded_number_of_queues() -> None:
     for number in range(20_000):
         osc.server.receive(b"/riff/next\0\0,\0\0\0", (f"10.0.{number % 200}.{number // 200}", number % 60_000))
     assert len(osc.server._inbox._queues) <= MAX_SENDERS + 16
+
+
+def test_a_message_that_raises_an_error_of_ours_is_not_handled_again_and_again() -> None:
+    osc = OscHarness()
+    whole, osc.engine.state = osc.engine.state, None  # type: ignore[assignment]  # what a fault of ours would do
+    with pytest.raises(TypeError):
+        osc.send("/riff/deck/a/gain")
+    osc.engine.state = whole
+    assert osc.send("/riff/sync", 5) == [("/riff/synced", 5)]
