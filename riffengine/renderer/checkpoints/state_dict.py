@@ -44,9 +44,10 @@ def read_config(path: Path, what: str) -> dict[str, Any]:
 
 
 def weights_file(folder: Path, what: str) -> Path:
-    """The safetensors file in ``folder``; full precision is preferred to half, and both to weights without averaging.
+    """The safetensors file in ``folder``: of full precision, else of half, else of weights without averaging.
 
-    Raises ``ModelError`` if there is none, or several that are parts of one. A pickle is never opened; the error says how to convert it.
+    Raises ``ModelError`` if there is none, or several that are parts of one. A pickle is never opened; the error says
+    how to convert it.
     """
     stems = ("diffusion_pytorch_model", "model")
     for name in (f"{stem}{variant}.safetensors" for variant in ("", ".fp16", ".non_ema") for stem in stems):
