@@ -163,7 +163,7 @@ def kind_of(folder: Path) -> str:
 def index_of(folder: Path) -> Path:
     """The file that says what the checkpoint in ``folder`` is: that of diffusers unless only transformers' is there."""
     index = folder / INDEX
-    return index if index.is_file() or not (folder / FLAT_INDEX).is_file() else folder / FLAT_INDEX
+    return index if is_file(index) or not is_file(folder / FLAT_INDEX) else folder / FLAT_INDEX
 
 
 def parts_of(folder: Path) -> tuple[str, ...]:
