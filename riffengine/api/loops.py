@@ -17,7 +17,7 @@ from riffengine.offline.render import check_output, load_alone
 from riffengine.performance.command import Value
 from riffengine.performance.journal import read_journal
 from riffengine.performance.parameters import standard_tree
-from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
+from riffengine.processes.audio_files import RENDERED_ENDINGS_TEXT
 from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.audio_file import write_audio
 from riffengine.renderer.family import Family
@@ -44,18 +44,18 @@ class RenderedLoop:
     unknown_words: tuple[str, ...]
 
     def save(self, path: Path | str) -> None:
-        """Write the mix to a .wav or .flac file (24 bit), or the notes to a .mid file; or raise ``AudioFileError``."""
+        """Write the mix to .wav, .flac, .aiff, .ogg or .mp3, or the notes to .mid. ``AudioFileError``: it cannot."""
         path = Path(path)
         if path.suffix.lower() in (".mid", ".midi"):
             if not self.notes:
-                raise AudioFileError(f"{path.name}: this loop has no notes; save it as {AUDIO_ENDINGS_TEXT}")
+                raise AudioFileError(f"{path.name}: this loop has no notes; save it as {RENDERED_ENDINGS_TEXT}")
             write_midi(path, self.notes, self.bpm, self.beats * STEPS_PER_BEAT)
             return
         check_output(path)
         write_audio(path, self.samples, self.sample_rate)
 
     def save_stems(self, folder: Path | str, ending: str = ".wav") -> tuple[Path, ...]:
-        """Write each stem to a file of its name in ``folder``, which exists; ``ending`` is ``.wav`` or ``.flac``."""
+        """Write each stem to a file of its name in ``folder``, which exists; ``ending`` is one of ``save``'s."""
         paths = tuple(Path(folder) / f"{stem}{ending}" for stem in self.stems)
         for path, samples in zip(paths, self.stems.values(), strict=True):
             check_output(path)

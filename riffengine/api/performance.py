@@ -10,10 +10,11 @@ from types import MappingProxyType, TracebackType
 from riffengine.api.engine_thread import EngineThread
 from riffengine.clock import SystemClock
 from riffengine.control.surface import EngineEvent, ParameterLanded
-from riffengine.errors import RiffError, SetEnded
-from riffengine.offline.render import check_output
+from riffengine.errors import AudioFileError, RiffError, SetEnded
+from riffengine.offline.render import check_place
 from riffengine.output.registry import preferred
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
+from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT, is_audio_file
 from riffengine.renderer.registry import family_of
 from riffengine.session.named_files import find_preset
 from riffengine.session.session import Session, load_session
@@ -57,7 +58,9 @@ def _checked(session: Session) -> Session:
     """``session`` with its values as their parameters hold them: one made in Python was not read from a preset."""
     preferred(session.audio.output)
     if session.audio.record is not None:
-        check_output(session.audio.record)
+        if not is_audio_file(session.audio.record):
+            raise AudioFileError(f"{session.audio.record.name}: a recording must end in {AUDIO_ENDINGS_TEXT}")
+        check_place(session.audio.record)
     family_of(session.model).check(session.model)
     tree = session.tree()
     values = {path: tree.check(path, value)[0] for path, value in session.parameters.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from riffengine.errors import ControlError, plain
-from riffengine.processes.audio_files import is_audio_file
+from riffengine.processes.audio_files import RENDERED_ENDINGS_TEXT, is_audio_file, is_rendered_file
 
 PRESET_HELP = "the name of a preset (see `riffengine presets`) or a YAML file"
 
@@ -81,6 +81,16 @@ def audio_file(text: str) -> Path:
     path = Path(text)
     if not is_audio_file(path):
         raise argparse.ArgumentTypeError(f"{text!r} is neither .wav nor .flac; the ending chooses the format")
+    return path
+
+
+def rendered_file(text: str) -> Path:
+    """A file with the ending of a format that is rendered."""
+    path = Path(text)
+    if not is_rendered_file(path):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} ends in none of {RENDERED_ENDINGS_TEXT}; the ending chooses the format"
+        )
     return path
 
 

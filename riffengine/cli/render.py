@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffengine.cli import render_options
-from riffengine.cli.arguments import add_json_argument, audio_file, counted, positive_int, print_json, show, tempo
+from riffengine.cli.arguments import add_json_argument, counted, positive_int, print_json, rendered_file, show, tempo
 from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
 from riffengine.errors import AudioFileError, OutOfRange
-from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
+from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT, RENDERED_ENDINGS_TEXT, is_audio_file
 from riffengine.processes.render_request import DEFAULT_MODEL, RENDER_CONTROLS
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bundled, a checkpoint's folder or hub name, or a weights file (default %(default)s)",
     )
     add_budget_argument(parser)
-    parser.add_argument("-o", "--out", type=audio_file, required=True, metavar="FILE", help=AUDIO_ENDINGS_TEXT)
+    parser.add_argument("-o", "--out", type=rendered_file, required=True, metavar="FILE", help=RENDERED_ENDINGS_TEXT)
     render_options.add_performer_arguments(parser)
     add_json_argument(parser)
 
@@ -102,6 +102,8 @@ def _render(arguments: argparse.Namespace) -> int:
     """Render to a file; progress on stderr, the report on stdout."""
     if arguments.journal:
         _refuse_others(arguments, "--journal", _OF_A_JOURNAL)
+        if not is_audio_file(arguments.out):
+            raise AudioFileError(f"{arguments.out.name}: a set is written as {AUDIO_ENDINGS_TEXT}; change the ending")
         return replay(arguments)
     job = render_job(arguments)
     from rich.console import Console

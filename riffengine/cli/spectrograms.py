@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import add_json_argument, audio_file, between, print_json, show
+from riffengine.cli.arguments import add_json_argument, between, print_json, rendered_file, show
 from riffengine.cli.verb import Verb
-from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT
+from riffengine.processes.audio_files import RENDERED_ENDINGS_TEXT
 
 if TYPE_CHECKING:
     from riffengine.renderer.riffusion.codec import RiffusionParams
@@ -61,7 +61,7 @@ def _add_to_image_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="a PNG or JPEG file of any size")
-    parser.add_argument("-o", "--out", type=audio_file, required=True, metavar="FILE", help=AUDIO_ENDINGS_TEXT)
+    parser.add_argument("-o", "--out", type=rendered_file, required=True, metavar="FILE", help=RENDERED_ENDINGS_TEXT)
     parser.add_argument("--bpm", type=_tempo, metavar="BPM", help="64 columns per beat at this tempo; the pitch stays")
     parser.add_argument(
         "--rate", type=int, choices=(44100, 48000), help="samples per second (default: as the picture says)"

@@ -16,7 +16,7 @@ from riffengine.files.regular import exists, is_folder
 from riffengine.notes.loop_notes import STEPS_PER_BEAT
 from riffengine.notes.midi_file import check_midi_path, morph_notes, write_midi
 from riffengine.playback.mixer import Mixer
-from riffengine.processes.audio_files import AUDIO_ENDINGS_TEXT, is_audio_file
+from riffengine.processes.audio_files import RENDERED_ENDINGS_TEXT, is_rendered_file
 from riffengine.processes.parameter_path import ParameterPath
 from riffengine.processes.player_messages import FADE, LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_request import RenderRequest
@@ -75,8 +75,13 @@ class RenderReport:
 
 def check_output(path: Path) -> None:
     """``AudioFileError`` when ``path`` can never be written: raised before anything is rendered, not after."""
-    if not is_audio_file(path):
-        raise AudioFileError(f"{path.name}: the ending must be {AUDIO_ENDINGS_TEXT}")
+    if not is_rendered_file(path):
+        raise AudioFileError(f"{path.name}: the ending must be {RENDERED_ENDINGS_TEXT}")
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """``AudioFileError`` when no file of this name can be made."""
     if not is_folder(path.parent):
         raise AudioFileError(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
     if is_folder(path) or not os.access(path if exists(path) else path.parent, os.W_OK):
@@ -92,7 +97,7 @@ def load_alone(model: str) -> Family:
 
 
 def render_file(job: RenderJob, family: Family, progress: Progress = lambda done, of: None) -> RenderReport:
-    """Render ``job`` into its output file: WAV 24-bit or FLAC 24-bit by the file's ending.
+    """Render ``job`` into its output file, of the format that its ending names.
 
     Raises ``AudioFileError`` when the file cannot be written, ``OutOfRange`` for impossible lengths, and what the
     renderer raises.

@@ -7,12 +7,21 @@ from pathlib import PurePath
 
 AUDIO_ENDINGS = (".wav", ".flac")
 AUDIO_ENDINGS_TEXT = " or ".join(AUDIO_ENDINGS)
-"""For a message: ``.wav or .flac``."""
+"""Of recordings, for a message: ``.wav or .flac``."""
+
+RENDERED_ENDINGS = (*AUDIO_ENDINGS, ".aiff", ".ogg", ".mp3")
+RENDERED_ENDINGS_TEXT = ".wav, .flac, .aiff, .ogg or .mp3"
+"""Of what is rendered offline. The last two lose some of the sound, and a coder adds silence to an .mp3."""
 
 
 def is_audio_file(path: PurePath) -> bool:
-    """Whether ``path`` has the ending of a format that is written."""
+    """Whether ``path`` has the ending of a format that is recorded."""
     return path.suffix.lower() in AUDIO_ENDINGS
+
+
+def is_rendered_file(path: PurePath) -> bool:
+    """Whether ``path`` has the ending of a format that is rendered."""
+    return path.suffix.lower() in RENDERED_ENDINGS
 
 
 _BEATS = re.compile(r"riffengine beats=(\d{1,4}) frames=(\d{1,9})")

@@ -76,7 +76,7 @@ def test_the_examples_in_the_help_can_be_typed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "explanation"),
     [
-        ([*RENDER[:-1], "out.mp3"], "neither .wav nor .flac"),
+        ([*RENDER[:-1], "out.m4a"], "none of .wav, .flac, .aiff, .ogg or .mp3"),
         ([*RENDER, "--alpha", "0.5", "--bars", "4"], "not allowed with"),
         ([*RENDER, "--rate", "22050"], "44100, 48000"),
         (["render", "-o", "out.wav"], "--prompt"),

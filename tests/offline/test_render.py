@@ -62,7 +62,7 @@ class NoFamily:
         raise AssertionError("rendered in vain")
 
 
-@pytest.mark.parametrize("name", ["nowhere/a.wav", "a.mp3", "folder.wav"])
+@pytest.mark.parametrize("name", ["nowhere/a.wav", "a.m4a", "folder.wav"])
 def test_what_cannot_be_written_is_refused_before_anything_is_rendered(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.wav").mkdir()
     point = MorphEnd("piano", 0)
