@@ -140,9 +140,9 @@ class RayActorHandle:
         """Stop it."""
         await self._call("drop", attempt)
 
-    async def life(self) -> Alive | None:
+    async def life(self, was_ready: bool) -> Alive | None:
         """A sign of life."""
-        sign: Alive | None = await self._call("life")
+        sign: Alive | None = await self._call("life", was_ready)
         return sign
 
     async def end(self, again: bool) -> None:

@@ -34,8 +34,8 @@ class RemoteActor(Protocol):
     async def drop(self, attempt: int) -> None:
         """Stop it."""
 
-    async def life(self) -> Alive | None:
-        """A sign of life; the question itself keeps the actor alive."""
+    async def life(self, was_ready: bool) -> Alive | None:
+        """A sign of life; the question itself keeps the actor alive. It fails where the actor has been restarted."""
 
     async def end(self, again: bool) -> None:
         """End it by force; ``again``: the cluster starts it anew."""
@@ -138,7 +138,7 @@ class RayMember:
         """Ask for signs of life. One that does not answer is noticed by the dispatcher, if it has a job."""
         try:
             while True:
-                sign = await actor.life()
+                sign = await actor.life(self.ready)
                 if sign is not None:
                     self._events.alive(self, sign.job, sign.worked_seconds, sign.steps)
                 await asyncio.sleep(_LIFE_SECONDS)

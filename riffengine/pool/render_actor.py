@@ -54,9 +54,7 @@ class RenderActor:
     async def render(self, begin: Begin) -> Answer:
         """The loop of ``begin``. ``RendererError`` when the renderer process ends within it."""
         self._hear()
-        if self._renderer is None:  # Ray has restarted the actor, and the pool has not asked for it yet
-            raise RendererError("the renderer has been restarted")
-        return await self._renderer.render(begin)
+        return await self._at_work().render(begin)
 
     async def drop(self, attempt: int) -> None:
         """Stop ``attempt`` between two steps; its ``render`` returns ``Cancelled``."""
@@ -64,10 +62,10 @@ class RenderActor:
         if self._renderer is not None:
             self._renderer.member.drop(attempt)
 
-    async def life(self) -> Alive | None:
-        """The last sign of the job at work, once."""
+    async def life(self, was_ready: bool) -> Alive | None:
+        """The last sign of the job at work, once. ``RendererError`` where it ``was_ready`` and is not any more."""
         self._hear()
-        return None if self._renderer is None else self._renderer.sign()
+        return self._at_work().sign() if was_ready else None
 
     async def close(self) -> None:
         """End the renderer process."""
@@ -75,6 +73,12 @@ class RenderActor:
             self._watch.cancel()
         if self._renderer is not None:
             await self._renderer.member.close()
+
+    def _at_work(self) -> _Renderer:
+        """The renderer, once it is ready; Ray restarts an actor that has died, without what it had loaded."""
+        if self._renderer is None or not self._renderer.known:
+            raise RendererError("has been restarted")
+        return self._renderer
 
     def _hear(self) -> None:
         self._asked_ns = self._clock.now_ns()
@@ -96,6 +100,11 @@ class _Renderer:
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._sign: Alive | None = None
         self.member.start()
+
+    @property
+    def known(self) -> bool:
+        """Whether its state is known: it has not ended since it told it."""
+        return self._state.done()
 
     async def state(self) -> Ready | Failed:
         """What it says when it has loaded its model, or could not."""

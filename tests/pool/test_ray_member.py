@@ -44,6 +44,11 @@ class Near:
         self.dead = True
         await self.actor.close()
 
+    async def restart(self) -> None:
+        """As when it dies between two questions, and Ray has started it anew before the next."""
+        await self.actor.close()
+        self.actor = self._new()
+
     async def _call(self, answer: Awaitable[object]) -> object:
         task = asyncio.ensure_future(answer)
         while not task.done():
@@ -70,8 +75,8 @@ class Near:
     async def drop(self, attempt: int) -> None:
         await self._call(self.actor.drop(attempt))
 
-    async def life(self) -> Alive | None:
-        sign = await self._call(self.actor.life())
+    async def life(self, was_ready: bool) -> Alive | None:
+        sign = await self._call(self.actor.life(was_ready))
         assert sign is None or isinstance(sign, Alive)
         return sign
 
@@ -164,6 +169,18 @@ def test_a_renderer_that_ends_within_an_actor_is_started_again_there() -> None:
     run(scenario, Source("scripted?die=9"), least=1)
 
 
+def test_an_idle_actor_that_the_cluster_has_restarted_loads_its_model_again_before_it_gets_a_job() -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told))
+        await source.made[0].restart()
+        await listener.until(lambda told: "has been restarted" in str(told))
+        pool.order("engine", Render(1, request(1), 0))
+        await listener.until(lambda told: 1 in listener.loops())
+        assert (pool.report().lost, len(source.made)) == (0, 1)
+
+    run(scenario, Source("scripted"), least=1)
+
+
 def test_a_runway_that_is_short_has_an_actor_hired() -> None:
     async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
         await listener.until(lambda told: bool(told))
@@ -191,7 +208,7 @@ def test_an_actor_that_nobody_asks_ends_with_its_renderer() -> None:
         actor = RenderActor(RendererOptions("", 0, FLOATS, "scripted"), scripted_main, clock, left.set)
         assert isinstance(await actor.ready(), Ready)
         clock.advance_to(round((SILENCE_SECONDS - 1) * 1e9))
-        assert await actor.life() is None
+        assert await actor.life(was_ready=True) is None
         clock.advance_to(round((2 * SILENCE_SECONDS - 2) * 1e9))
         await asyncio.sleep(0)
         assert not left.is_set()
