@@ -83,11 +83,11 @@ def test_actors_make_the_loops_of_a_member_here_also_when_one_is_killed_and_end_
     pool.with_seats(2)
     report = pool.report(lambda report: report.delivered == 3 and report.members == 2)
     assert (report.lost, report.retries, report.disagreements) == (1, 1, 0)
-    everything = descendants(pid)
-    assert len(actors(pid)) == 2
+    there = actors(pid)
+    left = {*there, *(child for actor in there for child in descendants(actor))}
+    assert (len(there), len(left)) == (2, 6), "each has a renderer and a resource tracker"
     pool.process.kill()
     assert pool.process.join(60.0)
-    left = set(everything)
     for _ in range(1200):  # two minutes for a machine that does much else
         left = {each for each in left if (Path("/proc") / str(each)).exists() and not _ended(each)}
         if not left:
