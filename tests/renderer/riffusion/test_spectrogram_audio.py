@@ -137,7 +137,7 @@ def test_a_white_picture_is_refused(tmp_path: Path) -> None:
 
 
 def test_wrong_words_on_the_command_line_are_refused(loop: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
-    for words in (["to-image", str(loop), "-o", "x.gif"], ["to-audio", "x.png", "-o", "x.mp3"],
+    for words in (["to-image", str(loop), "-o", "x.gif"], ["to-audio", "x.png", "-o", "x.m4a"],
                   ["to-image", str(loop), "-o", "x.png", "--bpm", "nan"]):  # fmt: skip
         with pytest.raises(SystemExit):
             main(words)

@@ -29,7 +29,7 @@ class Drummer:
     """Networks that play drums at ``bpm``, whatever they are told: their latents are noise, their sound a pattern."""
 
     name, sample_rate, channels, latent_channels, hop = "drummer", 22050, 2, 2, 512
-    shortest, longest, reads_text = 4, 4096, True
+    shortest, longest, reads_text, takes_steps = 4, 4096, True, True
     device = torch.device("cpu")
     dtype = torch.float32
 
