@@ -69,9 +69,9 @@ class RayMember:
 
     def begin(self, begin: Begin) -> None:
         """Send the job."""
-        if self._actor is not None:
+        if self._actor is not None and self._down is not None:
             self.busy += 1
-            self._ask(self._render(self._actor, begin))
+            self._ask(self._render(self._actor, begin, self._down))
 
     def drop(self, attempt: int) -> None:
         """Have it stop the job between two steps."""
@@ -114,7 +114,9 @@ class RayMember:
                 self._actor = await self._source.actor(self.name)
             down: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._down = down
-            life = asyncio.get_running_loop().create_task(self._listen(self._actor))  # a model may take minutes to load
+            life = asyncio.get_running_loop().create_task(
+                self._listen(self._actor, down)
+            )  # a model may take minutes to load
             state = await self._actor.ready()
             if isinstance(state, Failed):
                 self._events.unusable(self, state.reason)
@@ -134,7 +136,7 @@ class RayMember:
             if life is not None:
                 life.cancel()
 
-    async def _listen(self, actor: RemoteActor) -> None:
+    async def _listen(self, actor: RemoteActor, down: asyncio.Future[str]) -> None:
         """Ask for signs of life. One that does not answer is noticed by the dispatcher, if it has a job."""
         try:
             while True:
@@ -143,19 +145,19 @@ class RayMember:
                     self._events.alive(self, sign.job, sign.worked_seconds, sign.steps)
                 await asyncio.sleep(_LIFE_SECONDS)
         except RendererError as error:
-            self._fail(str(error))
+            _fail(down, str(error))
         except Exception as error:  # noqa: BLE001 (the same)
-            self._fail(f"is left after an unexpected {type(error).__name__}: {error}")
+            _fail(down, f"is left after an unexpected {type(error).__name__}: {error}")
 
-    async def _render(self, actor: RemoteActor, begin: Begin) -> None:
+    async def _render(self, actor: RemoteActor, begin: Begin, down: asyncio.Future[str]) -> None:
         events, attempt = self._events, begin.attempt
         try:
             answer = await actor.render(begin)
         except RendererError as error:
-            self._fail(str(error))
+            _fail(down, str(error))
             return
         except Exception as error:  # noqa: BLE001 (the same)
-            self._fail(f"is left after an unexpected {type(error).__name__}: {error}")
+            _fail(down, f"is left after an unexpected {type(error).__name__}: {error}")
             return
         finally:
             self.busy -= 1
@@ -167,10 +169,6 @@ class RayMember:
             case Cancelled():
                 events.dropped(self, attempt)
 
-    def _fail(self, reason: str) -> None:
-        if self._down is not None and not self._down.done():
-            self._down.set_result(reason)
-
     def _ask(self, question: Awaitable[None]) -> None:
         async def ask() -> None:
             with contextlib.suppress(RendererError):  # whoever listens for life hears of it
@@ -179,3 +177,12 @@ class RayMember:
         task = asyncio.get_running_loop().create_task(ask())
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
+
+
+def _fail(down: asyncio.Future[str], reason: str) -> None:
+    """The actor has failed for whoever waits for ``down``; a later failure of the same life, or of one before, is none.
+
+    A call to an actor that has died may fail seconds later, when Ray has started it anew and it is at work again.
+    """
+    if not down.done():
+        down.set_result(reason)

@@ -29,11 +29,15 @@ PATIENCE_SECONDS = 120.0
 
 
 class Near:
-    """An actor in this process. ``dead``: every call fails, until the cluster has started it again."""
+    """An actor in this process. ``dead``: every call fails, until the cluster has started it again.
+
+    Who waits for a loop hears of it only when ``noticed`` is set.
+    """
 
     def __init__(self, model: str) -> None:
         self._model = model
-        self.dead, self.ended = False, asyncio.Event()
+        self.dead, self.ended, self.noticed = False, asyncio.Event(), asyncio.Event()
+        self.noticed.set()
         self.actor = self._new()
 
     def _new(self) -> RenderActor:
@@ -68,7 +72,11 @@ class Near:
         return state
 
     async def render(self, begin: Begin) -> Answer:
-        answer = await self._call(self.actor.render(begin))
+        try:
+            answer = await self._call(self.actor.render(begin))
+        except RendererError:
+            await self.noticed.wait()
+            raise
         assert isinstance(answer, FinishedLoop | Failed | Cancelled)
         return answer
 
@@ -139,6 +147,22 @@ def test_an_actor_renders_what_a_member_here_renders_and_another_does_when_it_di
             await asyncio.sleep(0.05)
 
     run(scenario, Source(), least=2)
+
+
+def test_a_call_of_an_actors_last_life_that_fails_late_ends_nothing_of_its_next_one() -> None:
+    async def scenario(pool: RendererPool, listener: Listener, source: Source) -> None:
+        await listener.until(lambda told: bool(told))
+        actor = source.made[0]
+        pool.order("engine", Render(1, request(1), 0))
+        actor.noticed.clear()
+        await actor.die()
+        while actor.dead or not pool.dispatcher.busy or not pool.report().lost:
+            await asyncio.sleep(0.01)
+        actor.noticed.set()
+        await listener.until(lambda told: 1 in listener.loops())
+        assert (pool.report().lost, pool.report().retries) == (1, 1)
+
+    run(scenario, Source("scripted?ms=1000"), least=1)
 
 
 def test_a_job_is_stopped_between_two_steps_and_one_that_fails_is_told() -> None:
