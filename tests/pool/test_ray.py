@@ -5,57 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from riffengine.pool.options import PoolOptions, RayOptions
-from riffengine.pool.process import PoolProcess
+from riffengine.pool.options import RayOptions
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import Delivery, PoolReport
-from riffengine.renderer.process import RendererOptions
-from tests.pool.test_process import FLOATS, SLOTS, Pool, render
+from tests.pool.pool_process import Pool, render
 from tools.bench.pool_deaths import actors, descendants
-from tools.bench.scripted_member import scripted_main
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs riffengine[cluster]"),
 ]
-
-
-class RayPool(Pool):
-    """A pool process whose members are actors of its own cluster."""
-
-    def __init__(self, store: LoopStore, least: int, most: int, model: str) -> None:
-        options = RendererOptions(store.name, store.slots, store.slot_floats, model)
-        self.store = store
-        ray = RayOptions("local", least, most)
-        self.process = PoolProcess(PoolOptions(options, 0, main=scripted_main, ray=ray))
-        self.said = []
-        self.process.start()
-
-
-@pytest.fixture
-def store() -> Iterator[LoopStore]:
-    store = LoopStore.create(SLOTS, FLOATS)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def pool_of(store: LoopStore) -> Iterator[Callable[..., Pool]]:
-    pools: list[Pool] = []
-
-    def make(least: int, most: int, model: str) -> Pool:
-        pools.append(RayPool(store, least, most, model))
-        return pools[-1]
-
-    yield make
-    for pool in pools:
-        pool.process.stop(timeout=30.0)
 
 
 def test_actors_make_the_loops_of_a_member_here_also_when_one_is_killed_and_end_with_their_pool(
@@ -67,7 +32,7 @@ def test_actors_make_the_loops_of_a_member_here_also_when_one_is_killed_and_end_
         alone.process.send(render(job))
     here = {job: alone.samples(answer) for job, answer in alone.answers(1, 2, 3).items()}
     alone.process.stop()
-    pool = pool_of(2, 2, "scripted?ms=1000")
+    pool = pool_of(0, "scripted?ms=1000", ray=RayOptions("local", 2, 2))
     pool.with_seats(2)
     for job in (1, 2, 3):
         pool.process.send(render(job))
@@ -104,7 +69,7 @@ def _ended(pid: int) -> bool:
 
 
 def test_a_short_runway_has_another_actor_made(pool_of: Callable[..., Pool]) -> None:
-    pool = pool_of(1, 2, "scripted?ms=3000")
+    pool = pool_of(0, "scripted?ms=3000", ray=RayOptions("local", 1, 2))
     pool.with_seats(1)
     job = render(1)
     pool.process.send(type(job)(1, job.request, 1, 2.0, "", 2.0))
