@@ -18,7 +18,6 @@ HIGHEST_RATE = 768_000  # Hz
 MOST_CHANNELS = 64
 MOST_SAMPLES = 120_000_000  # that are kept at the file's own rate: twenty minutes of 48 kHz in stereo, 480 MB
 _BLOCK_SAMPLES = 1 << 20  # of all channels, read at a time
-_FORMATS = {".wav": "WAV", ".flac": "FLAC", ".aiff": "AIFF", ".ogg": "OGG", ".mp3": "MP3"}
 _LOSSY = {".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _WRITTEN_FRAMES = 1 << 14
 
@@ -102,10 +101,9 @@ def write_audio(path: Path, samples: NDArray[np.float32], sample_rate: int) -> N
 
     The ending of ``path`` names the format; it is one of ``processes.audio_files.RENDERED_ENDINGS``.
     """
-    ending = path.suffix.lower()
-    subtype = _LOSSY.get(ending, "PCM_24")
+    subtype = _LOSSY.get(path.suffix.lower(), "PCM_24")
     try:
-        with soundfile.SoundFile(path, "w", sample_rate, samples.shape[1], subtype, format=_FORMATS[ending]) as file:
+        with soundfile.SoundFile(path, "w", sample_rate, samples.shape[1], subtype) as file:
             for first in range(0, len(samples), _WRITTEN_FRAMES):  # the coder of Vorbis keeps a write on its stack
                 file.write(samples[first : first + _WRITTEN_FRAMES])
     except (soundfile.LibsndfileError, OSError) as error:
