@@ -10,6 +10,7 @@ from pathlib import Path
 
 from riffengine.cli.arguments import add_json_argument
 from riffengine.cli.verb import Verb
+from riffengine.files.regular import home_path
 
 _EXAMPLES = """\
 examples:
@@ -41,7 +42,7 @@ def _plugin(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise DawError(f"there is no plugin format {', '.join(unknown)}; use {', '.join(FORMATS)}")
-    directory = Path(arguments.dir).expanduser() if arguments.dir else None
+    directory = home_path(arguments.dir) if arguments.dir else None
     return (
         _install(arguments, formats, directory)
         if arguments.what == "install"

@@ -31,7 +31,7 @@ def exists(path: Path | str) -> bool:
     return os.path.exists(path)  # noqa: PTH110 (never raises, other than Path's)
 
 
-def home_path(text: str) -> Path:
+def home_path(text: str | Path) -> Path:
     """``text`` with ``~`` and ``~user`` as their folders; as it is where there is no such user."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's raises RuntimeError for a user that there is not)
 

@@ -14,6 +14,7 @@ from os import environ, pathsep
 from pathlib import Path
 
 from riffengine.errors import PluginError, printable
+from riffengine.files.regular import home_path
 from riffengine.plugins.plugin import Plugin
 
 _MULTIARCH = sysconfig.get_config_var("MULTIARCH") or "lib"  # Debian's folder for libraries of one architecture
@@ -181,7 +182,7 @@ def plugin_folders(kind: str, environment: Mapping[str, str] | None = None) -> t
         folders: tuple[str, ...] = tuple(part for part in named.split(pathsep) if part)
     else:
         folders = found.macos if sys.platform == "darwin" else found.linux
-    return tuple(dict.fromkeys(Path(folder).expanduser() for folder in folders))
+    return tuple(dict.fromkeys(home_path(folder) for folder in folders))
 
 
 def plugin_files(environment: Mapping[str, str] | None = None) -> tuple[PluginFile, ...]:
@@ -229,7 +230,7 @@ def short_place(file: PluginFile) -> str:
 
 def _placed(kind: str, place: str) -> Path:
     """The file that a reference names: an absolute path, or one in a folder of the format."""
-    candidates = [Path(place).expanduser()]
+    candidates = [home_path(place)]
     if not candidates[0].is_absolute():
         candidates = [folder / place for folder in plugin_folders(kind)]
     for path in candidates:

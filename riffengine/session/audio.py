@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from riffengine.files.regular import home_path
 from riffengine.output.registry import AUTO, output_names
 from riffengine.processes.audio import SAMPLE_RATES
 from riffengine.session.settings import Settings
@@ -94,7 +95,7 @@ class AudioReader(YamlReader):
                     given["input_latency_seconds"] = self._number(value, full, 0, _LONGEST_LATENCY_SECONDS, "seconds")
                 case "record":
                     name = self._text(value, full)
-                    given["record"] = Path(name).expanduser() if name else None
+                    given["record"] = home_path(name) if name else None
                 case "cue":
                     given["cue"] = self._switch(value, full)
                 case _:

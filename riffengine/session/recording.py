@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from riffengine.files.regular import home_path
 from riffengine.performance.parameter_tree import ControlClass, Parameter
 from riffengine.session.settings import Settings
 from riffengine.session.yaml_reader import YamlReader
@@ -46,7 +47,7 @@ class RecordingReader(YamlReader):
             match key:
                 case "folder":
                     folder = self._text(value, full)
-                    given["folder"] = None if folder is None else Path(folder).expanduser()
+                    given["folder"] = None if folder is None else home_path(folder)
                 case "format":
                     rule = Parameter(full, "choice", ENDINGS[0], ControlClass.IMMEDIATE, "", choices=ENDINGS)
                     given["ending"] = self._value(value, full, rule)

@@ -18,10 +18,13 @@ from riffengine.offline.render import check_output
 from riffengine.output.flac_repair import repair_flac
 from riffengine.output.recording_file import RecordingFile
 from riffengine.performance.command import Command, Rejected
+from riffengine.plugins.registry import open_plugin, plugin_folders
+from riffengine.renderer.checkpoints.model_library import Library
 from riffengine.renderer.file_hash import file_hash
 from riffengine.renderer.riffusion.init_image import InitSource
 from riffengine.renderer.riffusion.spectrogram_image import read_picture
 from riffengine.session.named_files import find_map, find_preset
+from riffengine.session.session import load_session
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:
@@ -99,6 +102,17 @@ def test_whatever_opens_a_named_file_refuses_such_a_name_in_words(name: str, tmp
     for call in opening:
         with pytest.raises(RiffError):
             call()
+
+
+def test_a_setting_that_names_the_home_of_nobody_is_taken_as_it_is(tmp_path: Path) -> None:
+    preset, name = tmp_path / "set.yaml", "~no-such-user/x"
+    preset.write_text(f"record: {{folder: {name}}}\noutput: {{record: {name}.wav}}\n")
+    session = load_session(preset)
+    assert (session.recording.folder, session.audio.record) == (Path(name), Path(f"{name}.wav"))
+    assert plugin_folders("lv2", {"LV2_PATH": name}) == (Path(name),)
+    assert Library.standard({"RIFFENGINE_MODELS": name}).home == Path(name)
+    with pytest.raises(RiffError):
+        open_plugin(f"clap:{name}.clap#id", 44100, 512)
 
 
 def test_a_recording_with_too_long_a_name_gives_the_reason(tmp_path: Path) -> None:

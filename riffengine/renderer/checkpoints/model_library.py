@@ -66,8 +66,8 @@ class Library:
         """The user's library: ``RIFFENGINE_MODELS``, or ``riffengine/models`` in the user's data folder."""
         share = user_folder("XDG_DATA_HOME", ".local/share", environ)
         hub = Path(environ.get("HF_HOME") or Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-        cache = Path(environ.get("HF_HUB_CACHE") or hub / "hub").expanduser()
-        return cls(Path(environ.get("RIFFENGINE_MODELS") or share / "riffengine" / "models").expanduser(), cache)
+        cache = home_path(environ.get("HF_HUB_CACHE") or hub / "hub")
+        return cls(home_path(environ.get("RIFFENGINE_MODELS") or share / "riffengine" / "models"), cache)
 
     def place(self, name: str) -> Path:
         """Where ``models get`` puts the checkpoint ``name``. ``ModelError`` for what is no ``owner/name``."""
