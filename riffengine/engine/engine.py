@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
-import signal
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -33,6 +31,7 @@ from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.set_recovery import SetRecovery
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
+from riffengine.engine.stop_signals import on_stop_signals
 from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.output.registry import DAW
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
@@ -92,15 +91,9 @@ class Engine:
             context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
         )
         ports = InputPorts(
-            lambda: context.conductor.grid,
-            lambda: self.state,
-            self._files.prepare,
-            self.submit,
-            self.say,
-            self.frame,
-            lambda question: self._listener.ask(question),
-            context.scene_player.files_in_use,
-        )
+            lambda: context.conductor.grid, lambda: self.state, self._files.prepare, self.submit, self.say, self.frame,
+            lambda question: self._listener.ask(question), context.scene_player.files_in_use,
+        )  # fmt: skip
         self.live_input = LiveInput(context.input_ring, session, ports, keep_all=options.journal is not None)
         self._listener = ListenerLink(context.clock, self.live_input.heard, self.say)
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
@@ -235,12 +228,7 @@ class Engine:
     async def run(self) -> int:
         """Play until asked to stop. 0 after a fade-out, 1 when the output or the model cannot be had."""
         loop, context = asyncio.get_running_loop(), self._context
-        if threading.current_thread() is threading.main_thread():  # signals are the main thread's
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self._ask_to_stop)
-            hang_up = getattr(signal, "SIGHUP", None)
-            if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:  # nohup: the set outlives it
-                loop.add_signal_handler(hang_up, self._stopping.set)  # twice is no hurry: shell and system both send it
+        on_stop_signals(self._ask_to_stop, self._stopping.set)  # a SIGHUP twice is no hurry: shell and system send it
         loop.set_exception_handler(lambda _, context: self._fault(context.get("exception"), str(context["message"])))
         try:
             self._player.start()
