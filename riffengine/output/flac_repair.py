@@ -61,6 +61,11 @@ def repair_flac(path: Path) -> FlacRepair:
             first = max(start, size - _TAIL_BYTES)
             file.seek(first)
             found = _last_frame(file.read(), blocksize)
+            if size <= start:
+                raise AudioFileError(
+                    f"{path} is a FLAC without sound: its recorder ended before the first frame; delete it, or record "
+                    "to it again"
+                )
             if found is None:
                 raise AudioFileError(f"{path} holds no whole FLAC frame; nothing of it can be read")
             frames, end = found
@@ -73,10 +78,30 @@ def repair_flac(path: Path) -> FlacRepair:
         raise AudioFileError(f"{path} cannot be repaired: {reason(error)}") from error
 
 
+def remove_empty_flac(path: Path) -> bool:
+    """Remove a FLAC that ends with its header, as a recorder leaves it that is killed before its first frame.
+
+    True if it was one. Anything else stays: a file that is still being recorded, damaged, or no FLAC.
+    """
+    if not is_file(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            if not _locked(file.fileno()):
+                return False
+            start, _ = _metadata(file, path)
+            if file.seek(0, os.SEEK_END) > start:
+                return False
+            path.unlink()
+            return True
+    except (AudioFileError, OSError, ValueError):  # ValueError: no name of a file
+        return False
+
+
 def lock_recording(path: Path) -> int:
     """A lock on ``path`` that ends with this process, however it ends; -1 where there are no locks.
 
-    It tells ``repair_flac`` that the file is still being written.
+    It tells ``repair_flac`` and ``remove_empty_flac`` that the file is still being written.
     """
     if sys.platform == "win32" or not path.is_file():  # a pipe would keep a reader that never reads
         return -1

@@ -12,7 +12,7 @@ from typing import Any
 
 from riffengine.errors import AudioFileError, reason
 from riffengine.files.regular import exists, is_file
-from riffengine.output.flac_repair import lock_recording, repair_flac
+from riffengine.output.flac_repair import lock_recording, remove_empty_flac, repair_flac
 from riffengine.processes.audio import Block
 
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
@@ -41,8 +41,8 @@ class RecordingFile:
 
     A part ends after ``part_frames`` (``None``: never), and a .wav before 3.9 GB; the next one is called ``name-2`` and
     so on. No file is ever overwritten: where ``name`` exists, the lowest free number is added, and a .flac of that name
-    whose recorder was killed is made readable. If no block was written,
-    no file is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take the data.
+    whose recorder was killed is made readable, or taken again where it holds no sound. If no block was written, no file
+    is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take the data.
     """
 
     def __init__(self, path: Path, sample_rate: int, channels: int, part_frames: int | None = None) -> None:
@@ -57,8 +57,8 @@ class RecordingFile:
         self._check_room(LEAST_FREE_BYTES, "cannot record to")
         self.frames = 0
         self.parts = [RecordingPart(self._unused_path(), 0)]
-        self._file: Any = self._open(self.parts[0].path)
         self._lock = lock_recording(self.parts[0].path)
+        self._file: Any = self._open(self.parts[0].path)  # locked before: a header alone is taken for a dead recorder's
 
     @property
     def path(self) -> Path:
@@ -74,9 +74,9 @@ class RecordingFile:
             if begun := begun and self._frames_in_part > 0:
                 self._file.close()
                 self.parts.append(RecordingPart(self._unused_path(), self.frames))
-                self._file = self._open(self.parts[-1].path)
                 self._unlock()
                 self._lock = lock_recording(self.parts[-1].path)
+                self._file = self._open(self.parts[-1].path)
                 self._frames_in_part = 0
             self._file.write(block)
             self._frames_in_part += len(block)
@@ -131,6 +131,8 @@ class RecordingFile:
             path = asked if number == 1 else asked.with_name(f"{asked.stem}-{number}{asked.suffix}")
             if exists(path) and not is_file(path):  # a pipe or a device: nothing to lose there
                 return path
+            if path.suffix.lower() == ".flac":
+                remove_empty_flac(path)
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             except FileExistsError:
@@ -157,6 +159,7 @@ class RecordingFile:
                 path, "w", samplerate=self._rate, channels=self._channels, format=kind, subtype=subtype
             )
         except (soundfile.LibsndfileError, OSError) as error:
+            self._unlock()
             raise self._unwritable(path, error) from error
 
     def _reason(self, error: BaseException) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from riffengine.cli import main
 from riffengine.errors import AudioFileError
-from riffengine.output.flac_repair import repair_flac
+from riffengine.output.flac_repair import remove_empty_flac, repair_flac
 from riffengine.output.recording_file import RecordingFile
 
 RATE = 44100
@@ -28,15 +28,15 @@ def music(seconds: float = 3.0, seed: int = 1) -> np.ndarray:
     return (noise * np.linspace(0.0, 1.0, frames)[:, None] ** 3).astype(np.float32)
 
 
-def killed_recorder(folder: Path) -> Path:
-    """The file of a process that recorded three seconds, and was killed while it recorded on."""
+def killed_recorder(folder: Path, seconds: float = 3.0) -> Path:
+    """The file of a process that recorded some seconds, and was killed while it recorded on."""
     program = f"""
         import os, signal, sys
         from pathlib import Path
         from riffengine.output.recording_file import RecordingFile
         from tests.output.test_flac_repair import music
         file = RecordingFile(Path({str(folder / "set.flac")!r}), {RATE}, 2)
-        for block in music().reshape(-1, 441, 2):
+        for block in music({seconds}).reshape(-1, 441, 2):
             file.write(block)
         os.kill(os.getpid(), signal.SIGKILL)
     """
@@ -74,6 +74,33 @@ def test_the_next_recording_of_that_name_repairs_it(tmp_path: Path) -> None:
     following.close()
     assert len(soundfile.read(path)[0]) > 1.5 * RATE
     assert len(soundfile.read(following.path)[0]) == RATE // 2
+
+
+def test_a_recorder_that_was_killed_before_its_first_frame_leaves_its_name_to_the_next(tmp_path: Path) -> None:
+    path = killed_recorder(tmp_path, 0.02)  # two blocks; a frame of FLAC takes ten
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.read(path)
+    with pytest.raises(AudioFileError, match="without sound"):
+        repair_flac(path)
+    following = RecordingFile(path, RATE, 2)
+    assert following.path == path
+    following.write(music(0.5))
+    following.close()
+    assert len(soundfile.read(path)[0]) == RATE // 2
+
+
+def test_only_a_header_alone_is_removed_and_not_while_it_is_recorded(tmp_path: Path) -> None:
+    live = RecordingFile(tmp_path / "set.flac", RATE, 2)
+    live.write(music(0.02))
+    header = live.path.read_bytes()
+    assert header.startswith(b"fLaC") and not remove_empty_flac(live.path)
+    live.close()
+    for name, content in {"empty": b"", "damaged": header + b"?", "torn": header[:40], "wav": b"RIFF"}.items():
+        (path := tmp_path / f"{name}.flac").write_bytes(content)
+        assert not remove_empty_flac(path) and path.read_bytes() == content
+    assert not remove_empty_flac(tmp_path / "missing.flac")
+    (path := tmp_path / "dead.flac").write_bytes(header)
+    assert remove_empty_flac(path) and not path.exists()
 
 
 def test_a_file_that_is_being_recorded_is_left_alone(tmp_path: Path) -> None:

@@ -241,6 +241,21 @@ def test_what_a_dead_player_has_recorded_is_repaired_where_no_other_continues_it
     assert soundfile.info(path).frames == RATE
 
 
+def test_nothing_is_left_of_a_recording_whose_player_died_before_it_wrote_a_frame(tmp_path: Path) -> None:
+    path = tmp_path / "set.flac"
+    soundfile.write(path, np.zeros((RATE, 2)), RATE)
+    header = bytearray(path.read_bytes()[:86])
+    header[21] &= 0xF0
+    header[22:42] = bytes(20)
+    path.write_bytes(header)
+    player = FakePlayer(tmp_path, path)
+    player.controller.handle(Recorded("began", str(path), 0, 0))
+    player.runs = False
+    player.fire("record/stop")
+    player.controller.finish()
+    assert not path.exists() and player.controller.failures == 0
+
+
 def test_what_failed_is_a_problem_until_something_succeeds_and_a_refusal_is_none(tmp_path: Path) -> None:
     player = FakePlayer(tmp_path)
     controller, path = player.controller, str(tmp_path / "last.wav")
