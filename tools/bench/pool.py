@@ -3,7 +3,9 @@
     python -m tools.bench.pool [--ms 200] [--jobs 10] [--most 8]      scripted renderers: more members than cores
     python -m tools.bench.pool --bundled --most 2                    the bundled model: as many as there are cores
 
-A pool process as the engine starts it; the last row has a render-node on loopback as one of its members.
+A pool process as the engine starts it; the last row has a render-node on loopback as one of its members. For each
+number of members the same jobs are first rendered by as many renderer processes side by side without a pool: what
+this machine allows. ``efficiency`` is against one member, ``of no pool`` against those.
 """
 
 from __future__ import annotations
@@ -22,8 +24,18 @@ from riffengine.pool.local_member import RendererMain
 from riffengine.pool.node import NodeOptions, running_node
 from riffengine.pool.options import NodeAddress, PoolOptions
 from riffengine.pool.process import PoolProcess
+from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.loop_store import LoopStore
-from riffengine.processes.render_messages import Delivery, PoolReport, Ready, Render, SeatsChanged
+from riffengine.processes.render_messages import (
+    Delivery,
+    FromRenderer,
+    PoolReport,
+    Ready,
+    Render,
+    SeatsChanged,
+    Shutdown,
+    ToRenderer,
+)
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.process import RendererOptions, renderer_main
 from tools.bench.scripted_member import scripted_main
@@ -38,12 +50,22 @@ def request(seed: int) -> RenderRequest:
     return RenderRequest(end, end)
 
 
-class Pool:
-    """A pool process that renders a list of requests, ``seats`` at a time."""
+class OneRenderer(ChildProcess[RendererOptions, ToRenderer, FromRenderer]):
+    """A renderer as the engine starts it where there is no pool, with a body of our choice."""
 
-    def __init__(self, options: PoolOptions, store: LoopStore, seats: int) -> None:
+    def __init__(self, options: RendererOptions, body: RendererMain) -> None:
+        super().__init__("renderer", body, options, finishes=False)
+
+    def stop(self) -> None:
+        self.finish(Shutdown(), 2.0)
+
+
+class Pool:
+    """A process that renders a list of requests: a pool, ``seats`` at a time, or one renderer."""
+
+    def __init__(self, process: PoolProcess | OneRenderer, store: LoopStore, seats: int) -> None:
         self._store, self._seats = store, seats
-        self._process = PoolProcess(options)
+        self._process = process
         self._process.start()
         self._job = 0
         self.report: PoolReport | None = None
@@ -120,13 +142,43 @@ def main() -> None:
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, {model}, {arguments.jobs} jobs for each member"
     )
-    print("| members | renders/s | efficiency | samples equal to one member's | again, ms each |")
-    print("|---|---|---|---|---|")
+    print(
+        "| members | renders/s without a pool | renders/s | efficiency | of no pool | samples equal to one member's "
+        "| again, ms each |"
+    )
+    print("|---|---|---|---|---|---|---|")
     one_rate, known = 0.0, dict[int, bytes]()
+
+    def alone(members: int) -> float:
+        """Renders per second of as many renderers side by side, without a pool, each with slots of its own."""
+        stores = [LoopStore.create(4, _FLOATS) for _ in range(members)]
+        renderers = [
+            Pool(OneRenderer(RendererOptions(own.name, own.slots, _FLOATS, model), body), own, 1) for own in stores
+        ]
+        seeds, together = list(range(arguments.jobs)), threading.Barrier(members + 1)
+
+        def work(one: Pool) -> None:
+            one.render([9000], 1)  # warm
+            together.wait()
+            one.render(seeds, 2)  # the next job waits at the renderer, as the scheduler has it
+            together.wait()
+
+        threads = [threading.Thread(target=work, args=(one,)) for one in renderers]
+        for thread in threads:
+            thread.start()
+        together.wait()
+        began = time.perf_counter()
+        together.wait()
+        seconds = time.perf_counter() - began
+        for one, own in zip(renderers, stores, strict=True):
+            one.stop()
+            own.close()
+        return members * arguments.jobs / seconds
 
     def row(name: str, members: int, options: PoolOptions) -> None:
         nonlocal one_rate
-        pool = Pool(options, store, members)
+        limit = alone(members)
+        pool = Pool(PoolProcess(options), store, members)
         pool.render([9000 + number for number in range(members)], members)  # warm
         seeds = list(range(arguments.jobs * members))
         seconds, found = pool.render(seeds, members)
@@ -137,7 +189,8 @@ def main() -> None:
         equal = all(known.setdefault(seed, found[seed]) == found[seed] == second[seed] for seed in seeds)
         each = again / len(seeds) * 1000
         print(
-            f"| {name} | {rate:.2f} | {rate / one_rate / members:.2f} | {'yes' if equal else 'NO'} | {each:.1f} |",
+            f"| {name} | {limit:.2f} | {rate:.2f} | {rate / one_rate / members:.2f} | {rate / limit:.2f} "
+            f"| {'yes' if equal else 'NO'} | {each:.1f} |",
             flush=True,
         )
 
