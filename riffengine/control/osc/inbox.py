@@ -149,7 +149,7 @@ class Places:
     def __init__(self) -> None:
         self._heard_ns: dict[Sender, int] = {}  # the longest silent first
 
-    def __contains__(self, sender: Sender) -> bool:
+    def __contains__(self, sender: object) -> bool:
         return sender in self._heard_ns
 
     def keep(self, sender: Sender, now_ns: int) -> bool:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import socket
 from collections.abc import Callable
 
 from riffengine.control.osc.answer_budget import AnswerBudget
@@ -30,6 +29,7 @@ from riffengine.control.osc.inbox import Inbox
 from riffengine.control.osc.options import AllowList, OscOptions, is_loopback
 from riffengine.control.osc.replies import OscCounters, OscReplies
 from riffengine.control.osc.subscribers import Sender
+from riffengine.control.osc.udp_socket import OscSocket
 from riffengine.control.surface import EngineEvent, LandingMoved, Surface, SurfaceContext
 from riffengine.errors import ControlError
 from riffengine.performance.command import Value
@@ -38,90 +38,7 @@ DRAIN_STEPS = 256  # in one turn of the event loop
 DRAIN_NS = 4_000_000  # and no longer than this, less than one 256-frame block at 48 kHz
 REST_SECONDS = 0.002  # between two drains: values for one address that come faster than 500 a second are one
 
-# Requested; Linux gives at most net.core.rmem_max. It holds 10,000 small messages, a third of a second of a flood of
-# 30,000 a second; 1 MB held 2500, and a performer's messages were lost while the engine waited for a processor.
-RECEIVE_BUFFER_BYTES = 4 << 20
-BATCH = 256  # datagrams read in one turn of the event loop
-_LONGEST = 65536
-MAX_KNOWN_HOSTS = 256  # of which is remembered whether they are this machine
-
-Receive = Callable[[bytes, Sender], None]
-
 _log = logging.getLogger(__name__)
-
-
-class OscSocket:
-    """A UDP socket on an event loop. ``receive`` is called with each datagram and its sender; ``send`` never waits.
-
-    It is read in batches: asyncio's own reads one datagram in each turn of the loop, into a small buffer.
-    """
-
-    def __init__(self, host: str, port: int, receive: Receive) -> None:
-        """Bind; ``OSError`` when the address cannot be bound."""
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            self._socket.setblocking(False)
-            self._socket.bind(address)
-        except OSError:
-            self._socket.close()
-            raise
-        self._receive = receive
-        self._own_hosts: dict[str, bool] = {}
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._read)
-
-    @property
-    def port(self) -> int:
-        """The port that was bound."""
-        return int(self._socket.getsockname()[1])
-
-    def is_self(self, address: Sender) -> bool:
-        """Whether ``address`` is this very socket, so that what is sent there comes back."""
-        return address[1] == self.port and self._is_this_machine(address[0])
-
-    def _is_this_machine(self, host: str) -> bool:
-        if host not in self._own_hosts:
-            if len(self._own_hosts) >= MAX_KNOWN_HOSTS:
-                self._own_hosts.clear()
-            self._own_hosts[host] = is_loopback(host) or _can_bind(self._socket.family, host)
-        return self._own_hosts[host]
-
-    def send(self, datagram: bytes, to: Sender) -> bool:
-        """Send ``datagram``; false when the buffer is full or ``to`` cannot be reached."""
-        try:
-            self._socket.sendto(datagram, to)
-        except OSError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Stop receiving and close the socket."""
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-
-    def _read(self) -> None:
-        for _ in range(BATCH):
-            try:
-                datagram, address = self._socket.recvfrom(_LONGEST)
-            except BlockingIOError:
-                return
-            except OSError:  # Windows and some BSDs report here that a reply reached no socket; ours still works
-                continue
-            self._receive(datagram, (str(address[0]), int(address[1])))
-            if self._socket.fileno() < 0:
-                return  # the receiver has closed the socket
-
-
-def _can_bind(family: int, host: str) -> bool:
-    """Whether ``host`` is an address of this machine: only those can be bound."""
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-    except OSError:
-        return False
-    return True
 
 
 class OscServer(Surface):
@@ -197,6 +114,8 @@ class OscServer(Surface):
         now_ns = self._clock.now_ns()
         self.replies.heard(sender, len(datagram), now_ns)
         self._inbox.put(sender, datagram, now_ns)
+        if self._socket is not None and sender in self._inbox.places:
+            self._socket.set_apart(sender, self._inbox.places)
         self.counters.dropped = self._inbox.dropped
         self._drain_soon(now_ns)
 
