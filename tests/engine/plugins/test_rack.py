@@ -75,6 +75,12 @@ class Set:
             time.sleep(0.005)
         return None
 
+    def heard(self, blocks: PluginBlocks) -> float:
+        """What becomes of a block of ones; asked again until one is answered, however busy the machine is."""
+        while (value := self.through(blocks)) is None:
+            pass
+        return value
+
     def harm(self, blocks: PluginBlocks, kind: float, text: str) -> None:
         """Ask for a fault until ``text`` is told: a new host may not take the first block."""
         while not any(text in told for told in self.told):
@@ -133,11 +139,11 @@ def test_a_crash_is_followed_by_a_host_with_the_present_parameters(a_set: Set) -
     message = a_set.attached()
     blocks = PluginBlocks.attach(message.segment)
     a_set.submit(Command(f"{AT}/gain", 0.25))
-    assert a_set.through(blocks) == 1.0  # the player did not pass the change on
+    assert a_set.heard(blocks) == 1.0  # the player did not pass the change on
     a_set.harm(blocks, 1.0, "ended by signal 11")  # a segmentation fault
     a_set.submit(Command(f"{AT}/gain", 0.75))  # while there is no host
     a_set.say("are back")
-    assert a_set.through(blocks) == 0.25
+    assert a_set.heard(blocks) == 0.25
     moves = [m.value for m in a_set.sent if isinstance(m, SetControl) and str(m.target) == f"{AT}/gain"]
     assert (moves[0], moves[-1]) == (0.25, 0.75) and set(moves) == {0.25, 0.75}  # again for a host that came later
     assert any(isinstance(message, SetInsertLatency) for message in a_set.sent)
@@ -148,10 +154,10 @@ def test_a_crash_is_followed_by_a_host_with_the_present_parameters(a_set: Set) -
 def test_a_host_that_hangs_is_ended(a_set: Set) -> None:
     a_set.submit(Command(f"{AT}/plugin", "test:gain"))
     blocks = PluginBlocks.attach(a_set.attached().segment)
-    assert a_set.through(blocks) == 1.0
+    assert a_set.heard(blocks) == 1.0
     a_set.harm(blocks, 2.0, "hangs")  # sleeps for a second
     a_set.say("are back")
-    assert a_set.through(blocks) == 1.0
+    assert a_set.heard(blocks) == 1.0
     blocks.close()
 
 
@@ -175,7 +181,7 @@ def test_the_third_death_within_a_minute_bypasses_it_until_it_is_switched_on(a_s
 def test_the_state_is_kept_and_a_new_player_is_told(a_set: Set) -> None:
     a_set.rack.begin((PluginSetting("master", 1, "test:gain", {}, b"0.125"),))
     blocks = PluginBlocks.attach(a_set.attached().segment)
-    assert a_set.through(blocks) == 0.125
+    assert a_set.heard(blocks) == 0.125
     a_set.until(lambda: a_set.rack.states() == {"master/fx/1": b"0.125"})
     assert a_set.conductor.state["master/fx/1/gain"] == 0.125
     a_set.sent.clear()
