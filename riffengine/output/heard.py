@@ -108,7 +108,7 @@ class HeardSound:
         if new:
             sound = self._sound(now.read - new, new)
             if not silent:
-                _crossfade(self._sound(before.read + old, min(FADE_FRAMES, new)), sound)
+                _crossfade(self._rest(before.read, old), sound)
             self._put(sound)
 
     def _put(self, sound: Block) -> None:
@@ -134,6 +134,14 @@ class HeardSound:
             pieces.append(self._mix.master(begin, end - begin))
             first, frames = first + run, frames - run
         return np.concatenate(pieces) if pieces else np.zeros((0, self._mix.channels), np.float32)
+
+    def _rest(self, read: int, old: int) -> Block:
+        """What the old run had left after ``old`` frames from ``read`` on, as far as the plugin fades it out."""
+        index = read + old
+        span = self._span(index)
+        if span is None or not self._same_run(span, read if old else read - 1):
+            return np.zeros((0, self._mix.channels), np.float32)
+        return self._sound(index, min(FADE_FRAMES, span.first + span.frames - index))
 
     def _span(self, index: int) -> Written | None:
         return next((s for s in reversed(self._spans) if s.first <= index < s.first + s.frames), None)

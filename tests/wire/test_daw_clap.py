@@ -48,7 +48,8 @@ class Music:
     def __init__(self, heard: Block, beats: int = 8) -> None:
         self.loop = heard[: beats * BEAT]
         again = heard[beats * BEAT :]
-        np.testing.assert_array_equal(again, self.loop[: len(again)])  # it is exactly periodic
+        # It is periodic; where the engine wrote the music anew, the plugin's crossfade from equal to equal rounds.
+        np.testing.assert_allclose(again, self.loop[: len(again)], rtol=0.0, atol=1e-7)
 
     def at(self, beat: float, frames: int) -> Block:
         return self.loop[(round(beat * BEAT) + np.arange(frames)) % len(self.loop)]
@@ -117,10 +118,15 @@ def _find(recorded: Block, sound: Block, begin: int) -> int:
     """Where ``sound`` is in ``recorded`` from ``begin`` on; its first two blocks may be of a jump and are left out."""
     skipped = 2 * BLOCK
     rest = sound[skipped:]
-    starts = begin + np.flatnonzero((recorded[begin : len(recorded) - len(rest) + 1] == rest[0]).all(axis=1))
-    found = [int(start) for start in starts if (recorded[start : start + len(rest)] == rest).all()]
+    starts = begin + np.flatnonzero(_equal(recorded[begin : len(recorded) - len(rest) + 1], rest[0]))
+    found = [int(start) for start in starts if _equal(recorded[start : start + len(rest)], rest).all()]
     assert found, "what was heard is not in the recording"
     return found[0] - skipped
+
+
+def _equal(sound: Block, other: Block) -> np.ndarray:
+    """For each frame; but for the rounding of a crossfade between two runs of the same music."""
+    return (np.abs(sound - other) <= 1e-7).all(axis=1)
 
 
 @pytest.mark.wire
@@ -134,12 +140,17 @@ def test_a_player_and_an_engine_that_are_killed_come_back_in_place(set_up: tuple
         music = Music(daw.play_whole(0.0, 5.0)[0])
         beat = daw.beat
         engine.kill_player()
-        heard = daw.play(6.0)[0]
+        heard = daw.play(2.0)[0]
+        while True:  # until it is back; ``tools/bench/kills.py`` measures how soon
+            assert len(heard) < 60 * RATE, "no player came back"
+            heard = np.concatenate((heard, daw.play(1.0)[0]))
+            expected = music.at(beat, len(heard))
+            wrong = np.flatnonzero(np.abs(heard - expected).max(axis=1) > 1e-6)
+            assert len(wrong), "the player was not killed"
+            if wrong[-1] < len(heard) - RATE // 2:
+                break
         quiet = np.abs(heard).max(axis=1) == 0.0
         print(f"player killed: {quiet.sum() / RATE:.2f} s of silence")
-        expected = music.at(beat, len(heard))
-        wrong = np.flatnonzero(np.abs(heard - expected).max(axis=1) > 1e-6)
-        assert len(wrong) and wrong[-1] < len(heard) - RATE
         assert (np.abs(heard) <= np.abs(expected) + 1e-6).all()  # silence and a fade, nothing of another place
 
         engine.kill()
