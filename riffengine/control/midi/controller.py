@@ -96,6 +96,21 @@ class Controller:
             if binding.matches(event)
         ]
 
+    def missed(self, event: MidiEvent) -> tuple[str, str]:
+        """Path of the first row of programs that ``event``, a program change, is beyond, and a text that says so.
+
+        Both are "" where it has no row, or is no program change.
+        """
+        if event.kind != "program":
+            return "", ""
+        rows = [
+            b
+            for b in self.bindings
+            if b.kind == "program" and b.mode == "absolute" and b.values and b.channel in (None, event.channel)
+        ]
+        known = " and ".join(f"{b.path} has programs {b.number} to {b.number + b.span - 1}" for b in rows)
+        return (rows[0].path, f"program {event.number} of {self.label} sets nothing: {known}") if rows else ("", "")
+
     def value(
         self, binding: Binding, event: MidiEvent, tree: ParameterTree, state: PerformanceState, now_ns: int
     ) -> Value | None:

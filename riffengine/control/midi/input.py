@@ -16,6 +16,7 @@ from riffengine.performance.command import Accepted, Command, Reply
 MAX_WAITING = 4096  # messages; beyond, the oldest is dropped
 DRAIN_MESSAGES = 128  # in one turn of the event loop
 CROWDED = 64  # messages that wait: from here on positions of a knob that a later one replaces are left out
+REMARK_NS = 2_000_000_000  # between two remarks about one parameter: a knob that is turned sends fifty a second
 
 _Message = tuple[str, Sequence[int], int]  # label of the controller, bytes, monotonic nanoseconds
 
@@ -53,6 +54,7 @@ class MidiInput:
         self._counters, self._call_soon = counters, call_soon
         self._waiting: deque[_Message] = deque(maxlen=MAX_WAITING)
         self._drain_requested = False
+        self._remarked_ns: dict[str, int] = {}  # by path
 
     def on_message(self, label: str, message: Sequence[int], stamp_ns: int) -> None:
         """Queue a message. Called by rtmidi, in its thread."""
@@ -80,6 +82,7 @@ class MidiInput:
         bound = controller.bound(events)
         if not bound:
             self._counters.unbound += 1
+            self._remark(*controller.missed(event))
         replies: list[Reply] = []
         for binding, gesture in bound:
             value = controller.value(binding, gesture, self._context.tree, self._context.state(), stamp_ns)
@@ -109,7 +112,15 @@ class MidiInput:
             self._counters.accepted += 1
         else:
             self._counters.rejected += 1
+            self._remark(command.path, f"{command.source.removeprefix('midi:')}: {reply.reason}")
         return reply
+
+    def _remark(self, path: str, text: str) -> None:
+        """Tell the performer why a control changed nothing: a controller itself cannot show it."""
+        now_ns = self._context.clock.now_ns()
+        if path and now_ns - self._remarked_ns.get(path, -REMARK_NS) >= REMARK_NS:
+            self._remarked_ns[path] = now_ns
+            self._context.report(path, text)
 
     def _request_drain(self) -> None:
         if not self._drain_requested:
