@@ -72,6 +72,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     pool.add_argument("--pool-node", metavar="URL", help="render on this node of this machine alone")
     pool.add_argument("--pool-token", metavar="FILE", help="the file of its token")
+    pool.add_argument(
+        "--end-with-stdin", action="store_true", help="end when stdin does: with the program that started this one"
+    )
     add_control_arguments(parser)
 
 
@@ -79,6 +82,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     """Play until SIGTERM; everything is written to the log, and nothing but the log to stdout."""
     from riffengine.clock import SystemClock
     from riffengine.engine import run_play
+    from riffengine.processes.orphan import end_with_stdin
     from riffengine.recovery import Recovery
     from riffengine.service.json_log import JsonLog
     from riffengine.service.service import ServiceObserver
@@ -90,6 +94,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     if arguments.more:
         return _serve_many(arguments)
+    if arguments.end_with_stdin:
+        end_with_stdin()
     preset = find_preset(arguments.preset)
     session = load_session(preset)
     if arguments.pool_node:

@@ -2,7 +2,7 @@
 
 This process has the renderers. Each set is ``riffengine serve`` in a process of its own, with its own player, and uses
 the pool by a socket on loopback, so that the sets get equal shares and cannot disturb one another. A set that ends
-unasked is started again; it resumes where it was.
+unasked is started again; it resumes where it was. If this process is killed, its sets end with it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class ManySets:
         """Run one set, and again when it ends unasked."""
         plan = each.plan
         command = [
-            *(sys.executable, "-m", "riffengine", "serve", str(plan.preset), *plan.options),
+            *(sys.executable, "-m", "riffengine", "serve", str(plan.preset), *plan.options, "--end-with-stdin"),
             *("--http-port", str(plan.http_port)),
             *("--pool-node", f"ws://127.0.0.1:{server.http.port}", "--pool-token", str(self._token_file)),
         ]
@@ -130,6 +130,7 @@ class ManySets:
         each.process = await asyncio.create_subprocess_exec(
             *command,
             env=environment,
+            stdin=asyncio.subprocess.PIPE,  # which nobody writes to: it ends with this process
             stdout=asyncio.subprocess.PIPE,
             limit=_MOST_LINE_BYTES,
             start_new_session=True,

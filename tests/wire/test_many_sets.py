@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from riffengine.processes.loop_store import SHM_FOLDER
 
 PATIENCE_SECONDS = 180.0  # enough on a busy machine; nothing here measures time
+END_SECONDS = 20.0  # as long; on a quiet machine everything ends within one
 PRESET = """
 steps: 2
 draft_steps: 2
@@ -92,6 +93,15 @@ class TwoSets:
         before = self.figure("frames_total", name)
         self.wait(lambda: self.figure("frames_total", name) > max(0.0, before))
 
+    def descendants(self) -> list[int]:
+        """Every process that the service started, and that those started."""
+        found, known = [self.process.pid], 0
+        while known < len(found):
+            for task in Path(f"/proc/{found[known]}/task").glob("*/children"):
+                found += map(int, task.read_text().split())
+            known += 1
+        return found[1:]
+
     def children(self, mark: bytes, pid: int | None = None) -> list[int]:
         """Child processes with ``mark`` in their command line."""
         pid = pid or self.process.pid
@@ -111,6 +121,31 @@ def sets(tmp_path: Path) -> Iterator[TwoSets]:
             sets.process.wait(PATIENCE_SECONDS)
         finally:
             sets.process.kill()
+
+
+@pytest.mark.wire
+@pytest.mark.timeout(600)
+def test_everything_ends_with_a_service_that_is_killed_while_its_sets_play(sets: TwoSets) -> None:
+    sets.wait(lambda: all(sets.figure("sounding", name) == 1.0 for name in ("one", "two")))
+    left = sets.descendants()
+    assert len(left) >= 7  # a renderer, and of each set: itself, its player and the player that waits
+    sets.process.kill()
+    sets.process.wait()
+    deadline = time.perf_counter() + END_SECONDS
+    while (left := [pid for pid in left if runs(pid)]) and time.perf_counter() < deadline:
+        time.sleep(0.05)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+    assert not list(SHM_FOLDER.glob(f"riffengine-{sets.process.pid}-*"))
+
+
+def runs(pid: int) -> bool:
+    """Whether the process runs and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.wire
