@@ -137,7 +137,7 @@ class YamlReader:
         return None
 
     def _scalar(self, node: yaml.Node, key: str) -> Any:
-        """The number, text or truth value of ``node``."""
+        """The number, text or truth value of ``node``; a block of lines, as after > and |, is one line of text."""
         if isinstance(node, yaml.ScalarNode):
             if len(node.value) > MAX_SCALAR:
                 self._refuse(node, key, f"has {len(node.value):,} characters; at most {MAX_SCALAR:,} are read")
@@ -146,6 +146,8 @@ class YamlReader:
                 value = yaml.SafeLoader("").construct_object(node)
             except (yaml.YAMLError, ValueError, OverflowError):
                 value = None
+            if isinstance(value, str) and node.style in (">", "|"):
+                return " ".join(value.split("\n")).strip()
             if isinstance(value, bool | int | float | str):
                 return value
         what = "nothing" if node.tag.endswith(":null") else "a list" if isinstance(node, yaml.SequenceNode) else "this"

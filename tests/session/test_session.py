@@ -99,6 +99,27 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("block", "prompt"),
+    [
+        (">\n      deep house,\n      warm pads\n", "deep house, warm pads"),
+        ("|\n      deep house,\n      warm pads\n", "deep house, warm pads"),
+        (">-\n      deep house", "deep house"),
+        ("|+\n      deep house\n\n\n", "deep house"),
+        ("|\n      808\n", "808"),  # text, as it is in quotes
+    ],
+)
+def test_a_prompt_as_a_block_of_lines_is_one_line(tmp_path: Path, block: str, prompt: str) -> None:
+    session = load(tmp_path, f"scenes:\n  drop:\n    deck/a/prompt: {block}\ndeck:\n  a:\n    prompt: {block}")
+    assert session.parameters["deck/a/prompt"] == prompt
+    assert session.scenes[0].values["deck/a/prompt"] == prompt
+
+
+def test_a_line_break_in_quotes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match="cannot be shown"):
+        load(tmp_path, 'deck: {a: {prompt: "deep\\nhouse"}}')
+
+
 def test_an_empty_mapping_is_the_default_session_at_rest(tmp_path: Path) -> None:
     assert load(tmp_path, "{}") == replace(default_session(), parameters={})
 
