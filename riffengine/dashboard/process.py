@@ -22,7 +22,7 @@ from typing import Any
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, Notice, StopRequested, ToDashboard
 from riffengine.errors import ServiceError, plain
 from riffengine.performance.command import Command
-from riffengine.processes.child_process import writable
+from riffengine.processes.child_process import terminal_signals_blocked, writable
 from riffengine.telemetry.observation import Observation, Observer, Submit
 from riffengine.telemetry.observers import Observers
 
@@ -53,7 +53,8 @@ class DashboardProcess(Observer):
         engine_end, dashboard_end = socket.socketpair()
         self._terminal = _terminal_settings()
         command = [sys.executable, "-m", "riffengine.dashboard", str(dashboard_end.fileno())]
-        self._process = subprocess.Popen(command, pass_fds=(dashboard_end.fileno(),))
+        with terminal_signals_blocked():  # Ctrl-C while it imports would end it with a traceback
+            self._process = subprocess.Popen(command, pass_fds=(dashboard_end.fileno(),))
         dashboard_end.close()
         self._connection = Connection(engine_end.detach())
         captured = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end of the performance)

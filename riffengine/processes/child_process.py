@@ -101,7 +101,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         body = (pickle.dumps((target, arguments)), _guard(), self._finishes, theirs)
         process = context.Process(target=_run_child, args=body, name=self._name, daemon=self._daemon)
         try:
-            with _terminal_signals_blocked():  # the child inherits it
+            with terminal_signals_blocked():  # the child inherits it
                 process.start()
         except BaseException:
             ours.close()
@@ -267,7 +267,7 @@ def writable(connection: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def _terminal_signals_blocked() -> Iterator[None]:
+def terminal_signals_blocked() -> Iterator[None]:
     """Keep SIGINT and SIGHUP from this thread and from the processes that it starts; other threads still receive them.
 
     A terminal sends them to every process of its group: Ctrl-C while a child imports would end it with a traceback, and
