@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -23,6 +24,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 is success, 2 an error that was explained on stderr, 130 an interrupt that the verb did not handle.
     """
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+    except RiffError as error:
+        show(f"riffengine: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `riffengine words | head`
+        _leave_out_the_rest()
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _leave_out_the_rest()
+        show(f"riffengine: {error.strerror}: not everything was written; make room there", file=sys.stderr)
+        return FAILED
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
     _open_missing_outputs()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows ? for an arrow
@@ -32,16 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.verb is None:
         parser.print_help()
         return 0
-    try:
-        return VERBS[arguments.verb].run(arguments)
-    except RiffError as error:
-        show(f"riffengine: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # `riffengine words | head`
-        sys.stderr.close()
-        return 0
+    return VERBS[arguments.verb].run(arguments)
+
+
+def _leave_out_the_rest() -> None:
+    from riffengine.telemetry.status_line import leave_out_the_rest
+
+    leave_out_the_rest(sys.stdout)
 
 
 def _open_missing_outputs() -> None:

@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from riffengine.errors import ControlError, plain
 from riffengine.processes.audio_files import RENDERED_ENDINGS_TEXT, is_audio_file, is_rendered_file
+
+Number = TypeVar("Number", int, float)
 
 PRESET_HELP = "the name of a preset (see `riffengine presets`) or a YAML file"
 
@@ -57,12 +59,19 @@ def between(text: str, least: float, most: float) -> float:
     return _number(text, lambda number: least <= number <= most, f"from {least:g} to {most:g}")
 
 
+def number(text: str) -> float:
+    """A number; whether it is in its range is checked with the rest of the set."""
+    return _read(text, float, "a number", "0.5")
+
+
+def integer(text: str) -> int:
+    """A whole number; whether it is in its range is checked with the rest of the set."""
+    return _read(text, int, "a whole number", "3")
+
+
 def tempo(text: str) -> float:
     """A number of beats a minute; whether it can be played is checked with the rest of the set."""
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of beats a minute; give one such as 120") from None
+    return _read(text, float, "a number of beats a minute from 20 to 999", "120")
 
 
 def share(text: str) -> float:
@@ -124,6 +133,20 @@ def print_json(result: object) -> None:
     """``result`` on stdout, one indented JSON document; paths become text."""
     json.dump(result, sys.stdout, indent=2, default=str, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def _read(text: str, kind: Callable[[str], Number], what: str, example: str) -> Number:
+    """``text`` as a number of ``kind``; where a comma stands for its point, the refusal shows it with one."""
+    try:
+        return kind(text)
+    except ValueError:
+        pass
+    with_point = text.replace(",", ".")
+    try:
+        kind(with_point)
+    except ValueError:
+        with_point = example
+    raise argparse.ArgumentTypeError(f"{text!r} is not {what}; give one such as {with_point}")
 
 
 def _number(text: str, allowed: Callable[[float], bool], limits: str) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import PRESET_HELP, block_frames, positive_float, tempo
+from riffengine.cli.arguments import PRESET_HELP, block_frames, integer, number, positive_float, tempo
 from riffengine.cli.models import add_budget_argument, check_model, with_budget
 from riffengine.cli.play_options import (
     add_control_arguments,
@@ -53,7 +53,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     music.add_argument("--prompt", metavar="TEXT", help="what is heard at alpha 0")
     music.add_argument("--to", metavar="TEXT", help="what is heard at alpha 1")
     music.add_argument("--negative", metavar="TEXT", help="what to avoid")
-    music.add_argument("--seed", type=int, metavar="N", help="the noise that a loop starts from")
+    music.add_argument("--seed", type=integer, metavar="N", help="the noise that a loop starts from")
     music.add_argument(
         "--bpm",
         type=tempo,
@@ -61,17 +61,19 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tempo, 60 to 180; others from 20 to 999 are doubled or halved; the pitch stays",
     )
     music.add_argument("--key", metavar="KEY", help='for example "A minor"; "" is C major or A minor')
-    music.add_argument("--alpha", type=float, metavar="A", help="position between --prompt and --to, 0 to 1")
+    music.add_argument("--alpha", type=number, metavar="A", help="position between --prompt and --to, 0 to 1")
     music.add_argument(
-        "--drift", type=float, metavar="D", help="how far alpha moves by itself in each loop; at 0 it does not move"
+        "--drift", type=number, metavar="D", help="how far alpha moves by itself in each loop; at 0 it does not move"
     )
     music.add_argument(
         "--memory", metavar="PART", help="what the drift keeps from loop to loop: groove, harmony, turns, or off"
     )
     music.add_argument(
-        "--tension", type=float, metavar="X", help="how far energy rises before each change of a drift with memory"
+        "--tension", type=number, metavar="X", help="how far energy rises before each change of a drift with memory"
     )
-    music.add_argument("--loop-beats", type=int, choices=(4, 8, 16), help="beats of a loop, in place of the preset's")
+    music.add_argument(
+        "--loop-beats", type=integer, choices=(4, 8, 16), help="beats of a loop, in place of the preset's"
+    )
     sound = add_sound_arguments(parser)
     sound.add_argument(
         "--block",

@@ -10,6 +10,7 @@ from riffengine.cli.arguments import (
     PRESET_HELP,
     add_json_argument,
     block_frames,
+    integer,
     not_negative,
     pair,
     positive_float,
@@ -36,7 +37,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--block", type=block_frames, default=1024, metavar="FRAMES", help="frames per block (default 1024)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the scripted renderer, and the first of --seeds"
+        "--seed", type=integer, default=0, metavar="N", help="seed of the scripted renderer, and the first of --seeds"
     )
     parser.add_argument(
         "--seeds",

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riffengine.cli import render_options
-from riffengine.cli.arguments import add_json_argument, counted, positive_int, print_json, rendered_file, show, tempo
+from riffengine.cli.arguments import (
+    add_json_argument,
+    counted,
+    integer,
+    number,
+    positive_int,
+    print_json,
+    rendered_file,
+    show,
+    tempo,
+)
 from riffengine.cli.models import add_budget_argument, with_budget
 from riffengine.cli.replay import replay
 from riffengine.cli.verb import Verb
@@ -51,12 +61,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", default="", metavar="TEXT", help="what is heard at alpha 1; without it, the prompt")
     parser.add_argument("--negative", default="", metavar="TEXT", help="what to avoid")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the noise at alpha 0 (default 0)")
-    parser.add_argument("--to-seed", type=int, metavar="N", help="the noise at alpha 1 (default: --seed)")
+    parser.add_argument("--seed", type=integer, default=0, metavar="N", help="the noise at alpha 0 (default 0)")
+    parser.add_argument("--to-seed", type=integer, metavar="N", help="the noise at alpha 1 (default: --seed)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--alpha",
-        type=float,
+        type=number,
         metavar="A",
         help="render one loop, at this position between --prompt and --to (default 0)",
     )
@@ -68,16 +78,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="BPM",
         help="tempo, 60 to 180; others from 20 to 999 are doubled or halved (default 120)",
     )
-    parser.add_argument("--loop-beats", type=int, choices=(4, 8, 16), default=8, help="beats of a loop (default 8)")
+    parser.add_argument("--loop-beats", type=integer, choices=(4, 8, 16), default=8, help="beats of a loop (default 8)")
     parser.add_argument("--key", default="", metavar="KEY", help='for example "A minor" (default: C major or A minor)')
     parser.add_argument(
         "--steps", type=positive_int, metavar="N", help="denoising steps (default 8; of a journal: those of the set)"
     )
-    parser.add_argument("--guidance", type=float, default=3.0, metavar="G", help="how closely the prompt is followed")
+    parser.add_argument("--guidance", type=number, default=3.0, metavar="G", help="how closely the prompt is followed")
     parser.add_argument("--init", type=Path, metavar="FILE", help="audio to start from instead of noise alone")
     parser.add_argument(
         "--strength",
-        type=float,
+        type=number,
         default=0.6,
         metavar="S",
         help="how much of --init is generated anew, 0 to 1 (default 0.6)",
@@ -85,7 +95,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--whole", action="store_true", help="render all of --init at its own tempo; needs a checkpoint as --model"
     )
-    parser.add_argument("--rate", type=int, choices=(44100, 48000), default=44100, help="samples per second")
+    parser.add_argument("--rate", type=integer, choices=(44100, 48000), default=44100, help="samples per second")
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from riffengine.cli.arguments import integer, number
 from riffengine.errors import OutOfRange
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB, linear_gain
 from riffengine.processes.render_request import RENDER_CONTROLS
@@ -24,10 +25,10 @@ def add_performer_arguments(parser: argparse.ArgumentParser) -> None:
     """Every control of a deck that ``play`` has too, and files for stems and notes."""
     music = parser.add_argument_group("how the loop is played")
     for control in RENDER_CONTROLS:
-        kind, metavar = (int, "N") if control.kind == "int" else (float, "X")
+        kind, read, metavar = (int, integer, "N") if control.kind == "int" else (float, number, "X")
         unit = f" {control.unit}" if control.unit else ""
         text = f"{control.meaning}, {control.low:g} to {control.high:g}{unit} (default {control.default:g})"
-        music.add_argument(f"--{control.name}", type=kind, default=kind(control.default), metavar=metavar, help=text)
+        music.add_argument(f"--{control.name}", type=read, default=kind(control.default), metavar=metavar, help=text)
     music.add_argument("--chords", default="", metavar="TEXT", help='chords to follow, such as "Am7 F C/E G"')
     music.add_argument(
         "--takes",
@@ -69,11 +70,11 @@ def levels(arguments: argparse.Namespace, stems: Sequence[str]) -> dict[str, flo
         stem, _, db = text.partition("=")
         _check_stem("--level", stem, stems)
         try:
-            number = float(db)
+            gain_db = float(db)
         except ValueError:
             raise OutOfRange(f"--level {text}: write a stem and its level in dB, such as drums=-6") from None
-        tree.check(f"deck/a/stem/{stem}/gain", number)
-        gains[stem] = linear_gain(number)
+        tree.check(f"deck/a/stem/{stem}/gain", gain_db)
+        gains[stem] = linear_gain(gain_db)
     for option, named in (("--mute", arguments.mute), ("--solo", arguments.solo)):
         for stem in named:
             _check_stem(option, stem, stems)

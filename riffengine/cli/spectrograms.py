@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riffengine.cli.arguments import add_json_argument, between, print_json, rendered_file, show
+from riffengine.cli.arguments import add_json_argument, between, integer, number, print_json, rendered_file, show
 from riffengine.cli.verb import Verb
 from riffengine.processes.audio_files import RENDERED_ENDINGS_TEXT
 
@@ -64,7 +64,7 @@ def _add_to_audio_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=rendered_file, required=True, metavar="FILE", help=RENDERED_ENDINGS_TEXT)
     parser.add_argument("--bpm", type=_tempo, metavar="BPM", help="64 columns per beat at this tempo; the pitch stays")
     parser.add_argument(
-        "--rate", type=int, choices=(44100, 48000), help="samples per second (default: as the picture says)"
+        "--rate", type=integer, choices=(44100, 48000), help="samples per second (default: as the picture says)"
     )
     parser.add_argument("--invert", action="store_true", help="light pixels are loud, dark ones silent")
     _add_codec_arguments(parser)
@@ -122,7 +122,7 @@ def _add_codec_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stereo", action="store_true", help="left in green, right in blue")
     parser.add_argument("--wide", action="store_true", help="10 Hz to 20 kHz instead of 0 to 10 kHz")
     for option, (_, kind, unit, text) in _CODEC_OPTIONS.items():
-        parser.add_argument(f"--{option}", type=kind, metavar=unit, help=text)
+        parser.add_argument(f"--{option}", type=integer if kind is int else number, metavar=unit, help=text)
     add_json_argument(parser)
 
 

@@ -58,7 +58,12 @@ class StatusLine:
             self._stream.write(text)
             self._stream.flush()
         except OSError:
-            with contextlib.suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())  # also for what is still buffered, and for Python's end
-                os.close(nowhere)
+            leave_out_the_rest(self._stream)
+
+
+def leave_out_the_rest(stream: TextIO) -> None:
+    """Have nowhere take all that follows on ``stream``, what is still buffered too: Python writes it when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -182,11 +182,29 @@ def test_an_abbreviated_option_is_refused(tmp_path: Path, capsys: pytest.Capture
     assert not list(tmp_path.iterdir())
 
 
-def test_an_error_of_the_arguments_is_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(["play", "--bpm", "fast"], capsys) == (
-        "riffengine play: --bpm: 'fast' is not a number of beats a minute; give one such as 120\n"
-        "`riffengine play --help` lists the options\n"
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--bpm", "fast"], "--bpm: 'fast' is not a number of beats a minute from 20 to 999; give one such as 120"),
+        (["--bpm", "100,5"], "--bpm: '100,5' is not a number of beats a minute from 20 to 999; give one such as 100.5"),
+        (["--alpha", ",5"], "--alpha: ',5' is not a number; give one such as .5"),
+        (["--drift", "slow"], "--drift: 'slow' is not a number; give one such as 0.5"),
+        (["--seed", "3.5"], "--seed: '3.5' is not a whole number; give one such as 3"),
+        (["--loop-beats", "x"], "--loop-beats: 'x' is not a whole number; give one such as 3"),
+    ],
+)
+def test_an_error_of_the_arguments_is_two_lines(
+    typed: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(["play", *typed], capsys) == (
+        f"riffengine play: {said}\n`riffengine play --help` lists the options\n"
     )
+
+
+def test_no_option_takes_a_number_without_words_for_what_is_none() -> None:
+    """``argparse`` alone says "invalid float value", and not what is allowed."""
+    options = [action for verb in build_parser().verbs.values() for action in verb._actions]
+    assert not [action.option_strings for action in options if action.type in {int, float}]
 
 
 def test_an_interrupt_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +213,30 @@ def test_an_interrupt_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setitem(VERBS, "words", Verb("", interrupted))
     assert main(["words"]) == 130
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize("words", ["words", "presets --json", "presets"])
+def test_an_output_without_room_is_told_in_one_line(words: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "riffengine", *words.split()]
+        end = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert end.stderr == "riffengine: No space left on device: not everything was written; make room there\n"
+    assert end.returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's way to close a stream")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "| head -c 9"])
+def test_a_reader_that_has_gone_and_a_closed_stream_are_no_error(closed: str) -> None:
+    """What is listed is longer than a pipe holds."""
+    listing = (
+        "import sys; from riffengine.cli import main, VERBS; "
+        "from riffengine.cli.verb import Verb; from riffengine.cli.arguments import show; "
+        "VERBS['words'] = Verb('', lambda _: [show('x' * 1000) for _ in range(1000)] and 0); sys.exit(main(['words']))"
+    )
+    shell = f"{shlex.quote(sys.executable)} -c {shlex.quote(listing)} {closed}; exit ${{PIPESTATUS[0]}}"
+    end = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert (end.returncode, end.stderr) == (0, "")
 
 
 def test_music_options_become_commands_and_the_rest_is_left_to_the_preset() -> None:

@@ -1,5 +1,7 @@
 """How a performance ends: a failed start gives the reason, and Ctrl-C works at any time."""
 
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -95,6 +97,37 @@ def test_the_other_processes_end_when_the_engine_is_killed(tmp_path: Path) -> No
     assert not any(_runs(child) for child in children)
     sweep_stale_segments()
     assert list(Path("/dev/shm").glob(f"riffengine-{process.pid}-*")) == []
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("reader", ["2>said | head -1", "2>said >&-", "<&- >&- 2>&-", "2>said >/dev/full"])
+def test_a_set_outlives_whoever_reads_its_output(tmp_path: Path, reader: str) -> None:
+    preset(tmp_path, "output: {to: paced, fade_out: 0.1}")
+    assert _in_a_shell(tmp_path, reader, {}) == 0
+    assert not (tmp_path / "said").exists() or (tmp_path / "said").read_text() == ""
+    assert soundfile.read(tmp_path / "set.wav")[0].any()
+
+
+@pytest.mark.wire
+def test_a_terminal_of_ascii_alone_shows_a_set_of_every_script(tmp_path: Path) -> None:
+    (tmp_path / "set.yaml").write_text(
+        'deck: {a: {prompt: "techno für Bläser → ♪ 日本"}}\noutput: {to: paced, fade_out: 0.1}\n', "utf-8"
+    )
+    ascii_alone = {"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    assert _in_a_shell(tmp_path, ">said 2>&1", ascii_alone) == 0
+    said = (tmp_path / "said").read_text("ascii")
+    assert "techno f?r Bl?ser" in said and "rror" not in said
+
+
+def _in_a_shell(folder: Path, redirection: str, environment: dict[str, str]) -> int:
+    """Play a second of ``set.yaml`` with ``redirection``, and record it to ``set.wav``; the exit status."""
+    command = (
+        f"{shlex.quote(sys.executable)} -m riffengine play set.yaml --seconds 1 --record set.wav {' '.join(QUIET)}"
+    )
+    shell = ["bash", "-c", f"{command} {redirection}; exit ${{PIPESTATUS[0]}}"]
+    return subprocess.run(
+        shell, cwd=folder, env=os.environ | environment, timeout=PATIENCE_SECONDS, check=False
+    ).returncode
 
 
 def _runs(pid: str) -> bool:
