@@ -11,6 +11,7 @@ from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import parse_json
 from riffengine.files.regular import is_file, open_regular
 from riffengine.processes.render_request import DEFAULT_MODEL
+from riffengine.renderer.checkpoints.model_library import SINGLE_FILE_UNET, folder_of_file
 from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
 
 NAME = DEFAULT_MODEL
@@ -50,6 +51,11 @@ class BundledDescriptor(FamilyDescriptor):
             raise ModelError(
                 f"there is no file {printable(path, 400)}; give the path of a model's .safetensors file, or {NAME}"
             )
+        if any(name.startswith(SINGLE_FILE_UNET) for name in _header(path)):
+            raise ModelError(
+                f"{printable(path, 400)} is a Stable Diffusion checkpoint in one file; make a folder of it: "
+                f"{folder_of_file(path)}"
+            )
         if "format" not in _metadata(path):
             raise ModelError(
                 f"{printable(path, 400)} holds no known format of weights; give a model that riffengine has written "
@@ -60,6 +66,7 @@ class BundledDescriptor(FamilyDescriptor):
         """The networks behind ``model``; ``ModelError`` when the weights cannot be read."""
         from riffengine.renderer.bundled.family import BundledModel
 
+        self.check(model)
         return BundledModel.load(_path(model))
 
     def weights_digest(self, model: str) -> str:
@@ -106,12 +113,17 @@ def _path(model: str) -> Path:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """``__metadata__`` of a safetensors file: eight bytes of length, little-endian, then that much JSON."""
+    """``__metadata__`` of a safetensors file."""
+    declared = _header(path).get("__metadata__", {})
+    return declared if isinstance(declared, dict) else {}
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What a safetensors file begins with: eight bytes of length, little-endian, then that much JSON, by names."""
     try:
         with open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
             header = parse_json(file.read(length)) if length <= _LONGEST_HEADER else {}
     except (OSError, ValueError):
         return {}
-    declared = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    return declared if isinstance(declared, dict) else {}
+    return header if isinstance(header, dict) else {}

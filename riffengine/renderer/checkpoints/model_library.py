@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from riffengine.errors import ModelError
+from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import read_json
 from riffengine.files.regular import exists, home_path, is_file, is_folder
 from riffengine.files.user_folders import user_folder
@@ -31,6 +32,7 @@ ALL_PARTS = tuple(dict.fromkeys((*PARTS, *(part for parts in PARTS_OF.values() f
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 INDEX, FLAT_INDEX = "model_index.json", "config.json"
 RIFFUSION = "riffusion/riffusion-model-v1"
+SINGLE_FILE_UNET = "model.diffusion_model."  # how the names of the UNet begin in a checkpoint that is one file
 LICENCES = {RIFFUSION: "creativeml-openrail-m"}
 """Licences of checkpoints whose folder does not contain it; ``license:`` in the head of a README.md has priority."""
 
@@ -85,8 +87,8 @@ class Library:
             return folder
         if exists(folder):
             raise ModelError(
-                f"{folder} is a file; a checkpoint is a folder with model_index.json in it (diffusers layout): "
-                f"riffengine convert {folder}"
+                f"{folder} is a file; a checkpoint is a folder with model_index.json in it (diffusers layout); "
+                f"make one of it: {folder_of_file(folder)}"
             )
         own = self.home / source
         if "/" not in source and source not in ("", ".", "..") and own.parent == self.home and is_folder(own):
@@ -143,6 +145,11 @@ class Library:
             return []
         folder = self._cache / f"models--{name.replace('/', '--')}" / "snapshots"
         return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+
+
+def folder_of_file(path: Path) -> str:
+    """The command that makes a folder of a checkpoint that is one file."""
+    return printable(f"riffengine convert {shlex.quote(str(path))} --like {RIFFUSION}", 400)
 
 
 def kind_of(folder: Path) -> str:

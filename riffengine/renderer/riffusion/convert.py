@@ -21,13 +21,20 @@ from torch import Tensor
 from riffengine.errors import ModelError, printable, reason
 from riffengine.files.regular import exists, is_file, is_folder
 from riffengine.renderer.checkpoints.layout import CONFIG_FILES, LICENCE_FILES, inside
-from riffengine.renderer.checkpoints.model_library import PARTS, PARTS_OF, PICKLES, Library, kind_of, parts_of
+from riffengine.renderer.checkpoints.model_library import (
+    PARTS,
+    PARTS_OF,
+    PICKLES,
+    SINGLE_FILE_UNET,
+    Library,
+    kind_of,
+    parts_of,
+)
 from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 
-_SINGLE = "model.diffusion_model."  # how the names of the UNet begin in a single file
 _SCRIPT = Path(__file__).with_name("unpickle.py")
 _PATIENCE_SECONDS = 1800
 
@@ -52,7 +59,7 @@ def convert(source: Path, out: Path | None, like: str, library: Library, say: No
             flat = Path(scratch) / "flat.safetensors"
             _unpickle({source: flat})
         tensors = read_tensors(flat)
-        if not any(name.startswith(_SINGLE) for name in tensors):
+        if not any(name.startswith(SINGLE_FILE_UNET) for name in tensors):
             return _keep_file(flat, source, out)
         if not like:
             raise ModelError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from riffengine.cli import main
 from riffengine.errors import ModelError
-from riffengine.renderer.checkpoints.model_library import Library, holding
+from riffengine.renderer.checkpoints.model_library import RIFFUSION, Library, holding
 from riffengine.renderer.riffusion import unpickle
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.convert import convert
@@ -147,6 +149,21 @@ def test_a_single_file_becomes_a_folder_like_another_checkpoint(ending: str, tmp
     found = convert(one, None, str(toy_checkpoints() / "modern"), library, silent)
     assert found == library.home / "one" and holding("one", found).state == "ready"
     assert same(weights(found), weights(toy_checkpoints() / "modern"))
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "safetensors"])
+@pytest.mark.parametrize(
+    "words", ["render --prompt x -o x.wav --model", "play --output paced --seconds 1 --model", "models check"]
+)
+def test_a_single_file_as_a_model_is_answered_with_the_next_command(
+    ending: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write_single_file(tmp_path / f"my model.{ending}")
+    assert main([*words.split(), str(one)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    command = shlex.split(said.partition("riffengine convert ")[2])
+    assert command == [str(one), "--like", RIFFUSION]
 
 
 def test_a_single_file_wants_a_checkpoint_like_it_and_says_when_it_does_not_fit(tmp_path: Path) -> None:
