@@ -20,6 +20,7 @@ from riffengine.control.midi.server import MidiServer
 from riffengine.performance.progress import PerformanceProgress
 from riffengine.performance.prompt_lists import PromptLists
 from tests.control.engine_stub import EngineStub
+from tests.wire.jack_server import JackServer
 
 pytestmark = pytest.mark.wire
 
@@ -228,6 +229,27 @@ def test_two_controllers_of_one_name_keep_their_labels() -> None:
         await second.end()
 
     asyncio.run(play())
+
+
+def test_our_own_port_has_our_name_and_that_of_a_second_engine_a_number(patient_jack: JackServer) -> None:
+    """JACK numbers clients of one name: each engine has several, and its port was riffengine-02:riffengine."""
+    lit = Binding("deck/a/mute", "note", 36, mode="toggle", light="plain")
+    first, second = midi_server(EngineStub(), MidiSetup((lit,))), midi_server(EngineStub(), MidiSetup())
+
+    async def play() -> list[str]:
+        for midi in (first, second):
+            await midi.start(apis=("JACK",))
+        found = [name for name in patient_jack.ports() if name.startswith("riffengine")]
+        assert first.connected == second.connected == ()  # neither is a controller of the other
+        first.close()
+        second.close()
+        return found
+
+    assert sorted(asyncio.run(play())) == [
+        "riffengine out:riffengine",
+        "riffengine-01:riffengine",
+        "riffengine:riffengine",
+    ]
 
 
 def test_a_missing_midi_system_is_a_message_and_not_an_error(

@@ -17,6 +17,7 @@ from riffengine.control.midi.port_names import PortLabels
 from riffengine.control.midi.rtmidi_api import APIS, stderr_silenced
 
 CLIENT = "riffengine"
+_OTHER_CLIENT = "riffengine controller"  # JACK numbers clients of one name: ours would be riffengine-02:riffengine
 POLL_SECONDS = 0.25
 PAUSE_SECONDS = 0.001  # between two messages to a controller: the time of three bytes on a DIN cable
 _FIRST_SCAN_SECONDS = 10.0
@@ -79,7 +80,7 @@ class MidiPorts:
                 continue
             try:
                 with stderr_silenced():
-                    self._probes = rtmidi.MidiIn(api, name=CLIENT), rtmidi.MidiOut(api, name=CLIENT)
+                    self._probes = rtmidi.MidiIn(api, name=_OTHER_CLIENT), rtmidi.MidiOut(api, name=_OTHER_CLIENT)
                     self._open_virtual(api)
             except (rtmidi.RtMidiError, NotImplementedError) as error:
                 tried.append(f"{name}: {error}")
@@ -166,7 +167,7 @@ class MidiPorts:
                 self._open_output(api, label, number)
 
     def _open_input(self, api: int, label: str, number: int) -> bool:
-        port = self._rtmidi.MidiIn(api, name=CLIENT)
+        port = self._rtmidi.MidiIn(api, name=_OTHER_CLIENT)
         # The callback is set first: a message between opening and setting it would be lost.
         port.set_callback(self._on_message, label)
         try:
@@ -178,7 +179,7 @@ class MidiPorts:
         return True
 
     def _open_output(self, api: int, label: str, number: int) -> None:
-        port = self._rtmidi.MidiOut(api, name=CLIENT)
+        port = self._rtmidi.MidiOut(api, name=_OTHER_CLIENT)
         try:
             port.open_port(number)
         except (self._rtmidi.RtMidiError, ValueError):
@@ -194,7 +195,7 @@ class MidiPorts:
         port.set_callback(self._on_message, CLIENT)
         port.open_virtual_port(CLIENT)
         if self._callbacks.has_output(CLIENT):
-            self._outputs[CLIENT] = port = self._rtmidi.MidiOut(api, name=CLIENT)
+            self._outputs[CLIENT] = port = self._rtmidi.MidiOut(api, name=f"{CLIENT} out")
             port.open_virtual_port(CLIENT)
 
     def _on_message(self, event: tuple[list[int], float], label: str) -> None:
