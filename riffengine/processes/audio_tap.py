@@ -104,8 +104,9 @@ class AudioTap:
         header, ring, size = self._header, self._ring, self._frames
         if frame != header[_END]:  # a new player begins
             header[_BEGIN] = frame
-        block = block[-size:]
         end = frame + len(block)
+        block = block[-size:]
+        frame = end - len(block)
         at = frame % size
         first = min(len(block), size - at)
         ring[at : at + first] = block[:first]

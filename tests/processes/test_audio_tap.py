@@ -43,6 +43,18 @@ def test_a_reader_gets_every_sample_across_the_edge_of_the_ring(tap: AudioTap, b
     reader.close()
 
 
+@pytest.mark.parametrize("frame", [0, 5, FRAMES - 3, 7 * FRAMES + 11])
+def test_a_block_longer_than_the_ring_leaves_its_end(tap: AudioTap, frame: int) -> None:
+    tap.write(frame, sound(frame, FRAMES + 1000), 5)
+    assert tap.end == frame + FRAMES + 1000
+    tapped = tap.read(frame, 2 * FRAMES)
+    assert tapped.frame + len(tapped.samples) == tap.end
+    assert len(tapped.samples) >= FRAMES // 2
+    assert np.array_equal(tapped.samples, sound(tapped.frame, len(tapped.samples)))
+    tap.write(tap.end, sound(tap.end, 512), 6)
+    assert np.array_equal(tap.read(tap.end - 512, 512).samples, sound(tap.end - 512, 512))
+
+
 def test_a_late_reader_is_told_where_its_samples_begin(tap: AudioTap) -> None:
     for frame in range(0, 2 * FRAMES, 512):
         tap.write(frame, sound(frame, 512), frame)
