@@ -38,6 +38,7 @@ class ScenePlayer:
         self._history = UndoHistory()
         self._morph: SceneMorph | None = None
         self._step_beat = 0.0
+        self._step_frame = 0  # when it was set
         self.book = SceneBook(tuple(scenes))
         self._by_handler: Mapping[Handler, Callable[[Checked, int], Answer]] = {
             Handler.RECALL_SCENE: self._recall_named,
@@ -78,8 +79,8 @@ class ScenePlayer:
     def tick(self, frame: int) -> list[Action]:
         """Time has passed: take every sixteenth note of a morph that is due, and whatever the Conductor decides."""
         actions: list[Action] = []
-        if self._morph is not None and (back := self._beats_back(frame)):  # what is left of it begins here
-            self._morph, self._step_beat = self._morph.shifted(-back), self._step_beat - back
+        if self._morph is not None and (jump := self._beats_jumped(frame)):  # what is left of it begins here
+            self._morph, self._step_beat, self._step_frame = self._morph.shifted(jump), self._step_beat + jump, frame
         while self._morph is not None and self._due_frame() <= frame:
             actions += self._step(self._morph, frame)
         return [*actions, *self._conductor.tick(frame)]
@@ -89,7 +90,7 @@ class ScenePlayer:
         wakeup = self._conductor.next_wakeup(frame)
         if self._morph is None:
             return wakeup
-        mine = frame + 1 if self._beats_back(frame) else max(self._due_frame(), frame + 1)
+        mine = frame + 1 if self._beats_jumped(frame) else max(self._due_frame(), frame + 1)
         return mine if wakeup is None else min(mine, wakeup)
 
     # --- what is asked ----------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class ScenePlayer:
             morph, opening = plan_scene_morph(scene, before, conductor.tree, moment.beat, bars, command.source)
             reply, actions = self._together(checked, [named, *opening], frame)
             self._morph = morph
-            self._step_beat = drift.next_step_beat(moment.beat)
+            self._step_beat, self._step_frame = drift.next_step_beat(moment.beat), frame
             paths = {*scene.values, *(c.path for c in opening)} & before.values.keys()
             after = {path: scene.values.get(path, before[path]) for path in paths}
             self._history.record({path: before[path] for path in paths}, after, moment.seconds)
@@ -192,11 +193,16 @@ class ScenePlayer:
 
     # --- morphing ----------------------------------------------------------------------------------------------------
 
-    def _beats_back(self, frame: int) -> float:
-        """How far the beat has jumped back since the last step, as in a DAW that repeats some bars; else 0."""
+    def _beats_jumped(self, frame: int) -> float:
+        """How far the beat has jumped since the last step, as in a DAW that repeats some bars or skips some; else 0.
+
+        Steps that are late, because the engine stood still, are no jump: as many beats have passed.
+        """
         scheduler = self._conductor.scheduler
-        back = self._step_beat - drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames))
-        return back if back > drift.STEP_BEATS else 0.0  # one sixteenth note may be the rounding to frames
+        ahead = drift.next_step_beat(scheduler.timeline.beat_at(frame + scheduler.lead_frames)) - self._step_beat
+        passed = (frame - self._step_frame) / scheduler.timeline.latest.frames_per_beat
+        # One sixteenth note back may be the rounding to frames, and a beat ahead a tempo that has just changed.
+        return ahead if ahead < -drift.STEP_BEATS or ahead > passed + 1.0 else 0.0
 
     def _due_frame(self) -> int:
         scheduler = self._conductor.scheduler
@@ -217,7 +223,7 @@ class ScenePlayer:
         moment = scheduler.timeline.moment(at_frame)
         made: list[Action] = [Applied(c, r, moment) for c, r in zip(commands, replies, strict=True)]
         made += [_ramped(action, morph, at_frame, ramp_frames) for action in actions]
-        self._morph, self._step_beat = morph, next_beat
+        self._morph, self._step_beat, self._step_frame = morph, next_beat, frame
         if next_beat >= morph.end_beat:
             self._morph = None
             last = morph.scene.commands(self._conductor.state, morph.source)

@@ -203,6 +203,36 @@ def test_a_glide_arrives_in_its_time_though_the_beat_jumps_back_as_in_a_daw_that
     assert sim.value("deck/a/prompt") == "techno" and sim.value("deck/a/gain") == -6.0
 
 
+def test_a_glide_arrives_in_its_time_though_the_beat_jumps_ahead_as_in_a_daw_that_goes_to_another_place():
+    sim = ScenePlayerSimulation(scene__morph_bars=4.0).run_to(16000)  # beat 32
+    sim.send("scene/recall", "drop")
+    sim.run_to(20000)
+    travelled = sim.value("deck/a/gain")
+    jumped = replace(sim.conductor.grid, anchor_frame=20100, anchor_beat=4000.0)
+    sim.do(sim.conductor.tempo.follow(jumped, True, sim.frame))
+    sim.run_to(20200)
+    assert sim.scene_player.morphing
+    assert sim.value("deck/a/gain") == pytest.approx(travelled, abs=0.3)  # no step was taken at once
+    sim.run_to(22000)
+    assert -6.0 < sim.value("deck/a/gain") < travelled - 1.0
+    sim.run_to(26000)
+    assert not sim.scene_player.morphing
+    assert sim.value("deck/a/prompt") == "techno" and sim.value("deck/a/gain") == -6.0
+
+
+@pytest.mark.parametrize("stall_frames", [500, 2000, 5000])
+def test_a_glide_is_where_it_should_be_after_the_engine_stood_still(stall_frames):
+    sims = [ScenePlayerSimulation(scene__morph_bars=4.0).run_to(16000) for _ in range(2)]
+    for sim in sims:
+        sim.send("scene/recall", "drop")
+        sim.run_to(18000)
+    stood = sims[0]
+    stood.frame += stall_frames
+    for sim in sims:
+        sim.run_to(18100 + stall_frames)
+    assert stood.value("deck/a/gain") == pytest.approx(sims[1].value("deck/a/gain"))
+
+
 def test_a_scene_holds_every_take_that_again_can_make():
     stems = ("drums", "bass", "harmony")
     sim = ScenePlayerSimulation(stems=stems, policy=Policy(loop_beats=16)).run_to(5000)
