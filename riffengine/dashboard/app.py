@@ -23,6 +23,7 @@ from riffengine.performance.command import Accepted, Command, Value
 from riffengine.performance.gain import LOUDEST_DB, SILENT_DB
 from riffengine.processes.parameter_path import stems_of
 from riffengine.telemetry.observation import Observation
+from riffengine.transport.beat_grid import rounded
 
 ALPHA_STEP = 0.05
 FADER_STEP = 0.05
@@ -133,7 +134,11 @@ class Dashboard(App[None]):
                 command = reply.command
                 if isinstance(reply, Accepted):
                     landing = reply.landing
-                    where = f", lands on beat {landing.beat:g}" if landing is not None and landing.seconds > 0 else ""
+                    where = (
+                        f", lands on beat {rounded(landing.beat)}"
+                        if landing is not None and landing.seconds > 0
+                        else ""
+                    )
                     note = f"; {reply.note}" if reply.note else ""
                     answer = f"{command.path}: {_value_text(reply.value)}{where}{note}"
                     self._answer = Text(plain(answer), panels.GOOD)

@@ -11,7 +11,7 @@ from riffengine.errors import plain
 from riffengine.processes.parameter_path import stems_of
 from riffengine.scheduler.actions import DeckStatus
 from riffengine.telemetry.observation import LatencyFigures, Observation
-from riffengine.transport.beat_grid import BEATS_PER_BAR
+from riffengine.transport.beat_grid import BEATS_PER_BAR, rounded
 
 _FLOOR_DB = -60.0
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -24,7 +24,7 @@ def header(o: Observation, width: int) -> Text:
     position = int(moment.beat % BEATS_PER_BAR)
     dots = "".join("●" if n == position else "○" for n in range(BEATS_PER_BAR))
     line = Text(f" {o.name or 'riffengine'}  ", LOUD)
-    line.append(f"{dots} beat {moment.beat:.1f}  {moment.bpm:g} bpm", "cyan")
+    line.append(f"{dots} beat {moment.beat:.1f}  {rounded(moment.bpm)} bpm", "cyan")
     if o.scene:
         line.append(f"  scene {o.scene}")
     if o.conductor.panicked:
@@ -64,7 +64,7 @@ def deck(o: Observation, status: DeckStatus, selected: bool, width: int) -> list
     second.append("  runway ")
     second.append(runway, BAD if status.sounding and status.runway_seconds <= 0 else GOOD)
     if status.landing_beat is not None:
-        second.append(f"  lands {status.landing_beat:g}", WARN)
+        second.append(f"  lands {rounded(status.landing_beat)}", WARN)
     return [fitted(first, width), fitted(second, width)]
 
 
@@ -86,7 +86,7 @@ def sound(o: Observation, before: Mapping[str, int], width: int) -> list[Text]:
     counts.append(str(xruns), BAD if xruns else GOOD)
     counts.append(f"  late {player.late_messages if player is not None else 0}")
     counts.append(f"  load {100 * player.load if player is not None else 0:.0f}%  famines {status.famines}")
-    counts.append(f"  render {status.full_p50_seconds:.2f} s ")
+    counts.append(f"  render {f'{status.full_p50_seconds:.2f} s' if status.full_measured else '–'} ")
     counts.append("ready" if status.renderer_ready else "not running", GOOD if status.renderer_ready else BAD)
     inputs = Text("in ")
     for name, count in o.activity.items():
@@ -102,7 +102,7 @@ def landings(o: Observation, rows: int, width: int) -> list[Text]:
     lines = [Text("landing", LOUD)]
     for pending in o.pending[: rows - 1]:
         line = Text(f" {pending.path} ")
-        line.append(f"beat {pending.beat:g}, {pending.seconds:.1f} s", WARN)
+        line.append(f"beat {rounded(pending.beat)}, {pending.seconds:.1f} s", WARN)
         lines.append(line)
     if len(lines) == 1:
         lines.append(Text(" no change is pending", QUIET))

@@ -52,7 +52,7 @@ from riffengine.scheduler.actions import (
 )
 from riffengine.session.session import Session
 from riffengine.telemetry.observers import Observers
-from riffengine.transport.beat_grid import Moment
+from riffengine.transport.beat_grid import Moment, rounded
 from riffengine.web.drawings import drawings_folder
 
 TICK_SECONDS = 0.02
@@ -199,7 +199,7 @@ class Engine:
                     self._player.send(message)
                 case Announce(landing, source):
                     context.surfaces.landing_moved(self.now(), landing, source)
-                    self.say(f"{landing.path} lands on beat {landing.beat:g} instead")
+                    self.say(f"{landing.path} lands on beat {rounded(landing.beat)} instead")
                 case Applied():
                     context.surfaces.replied(action.moment, action.reply, self.state, action.routine)
                 case DeckLanded():

@@ -9,6 +9,7 @@ from riffengine.engine.player_link import PlayerLink
 from riffengine.engine.plugins.rack import PluginRack
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.performance.command import Value
+from riffengine.transport.beat_grid import rounded
 
 
 class EngineStatus:
@@ -47,11 +48,11 @@ class EngineStatus:
         shown = deck.prompt if not deck.to or deck.to == deck.prompt else f"{deck.prompt} → {deck.to}"
         return {
             "alpha": f"{deck.alpha:.2f}",
-            "bpm": f"{status.moment.bpm:g}",
+            "bpm": rounded(status.moment.bpm),
             "beat": f"{status.moment.beat:.1f}",
             "bank": f"{100 * deck.coverage:.0f}%",
             "runway": runway,
-            "render": f"{status.full_p50_seconds:.2f} s",
+            "render": f"{status.full_p50_seconds:.2f} s" if status.full_measured else "–",
             "ear": self._context.latency.gestures.shown(),
             "underruns": str(self._context.stream_clock.underruns),
             "♪": shown,  # last: a narrow terminal cuts off the end of the prompt

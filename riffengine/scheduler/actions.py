@@ -175,6 +175,7 @@ class ConductorStatus:
     draft_p95_seconds: float
     full_p50_seconds: float
     full_p95_seconds: float
+    full_measured: bool  # else the two times of a full render are assumed
     jobs_started: int
     jobs_delivered: int
     jobs_heard: int

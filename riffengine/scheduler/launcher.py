@@ -9,6 +9,7 @@ from riffengine.scheduler.deck_state import LONG_AGO, DeckState
 from riffengine.scheduler.loop_pool import FinishedLoop
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, MorphBank, loop_id, points_of
 from riffengine.scheduler.state import SchedulerState
+from riffengine.transport.beat_grid import rounded
 
 
 class Launcher:
@@ -191,6 +192,6 @@ class Launcher:
                 seconds = (scheduler.timeline.frame_of(beat) - frame) / scheduler.facts.sample_rate
                 scheduler.counters.landings_moved += 1
                 actions.append(Announce(Landing(promise.path, beat, seconds, moved=True), promise.source))
-        text = f"deck {deck.name} lands on beat {beat:g}"
+        text = f"deck {deck.name} lands on beat {rounded(beat)}"
         actions.append(Log("launch", text, {"beat": beat, "frame": scheduler.timeline.frame_of(beat)}, deck.name))
         return actions

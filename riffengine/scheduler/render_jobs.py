@@ -79,6 +79,11 @@ class RenderTimes:
         self._p95 = self._quantile(0.95)
 
     @property
+    def measured(self) -> bool:
+        """Whether any render was; before, the prior alone is known."""
+        return bool(self._recent)
+
+    @property
     def p50(self) -> float:
         """Median seconds."""
         return self._quantile(0.5)

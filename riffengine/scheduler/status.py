@@ -40,6 +40,7 @@ def conductor_status(scheduler: SchedulerState, drift: DriftStepper, frame: int)
         draft_p95_seconds=draft.p95,
         full_p50_seconds=full.p50,
         full_p95_seconds=full.p95,
+        full_measured=full.measured,
         jobs_started=counts.started,
         jobs_delivered=counts.delivered,
         jobs_heard=counts.heard,

@@ -19,6 +19,7 @@ from riffengine.service.json_log import JsonLog
 from riffengine.service.metrics import Metrics
 from riffengine.service.systemd import SystemdNotifier
 from riffengine.telemetry.observation import Observation, Observer, Submit
+from riffengine.transport.beat_grid import rounded
 
 STATUS_SECONDS = 5.0  # between two status texts for systemd
 REPORT_SECONDS = 60.0  # between two status lines in the log
@@ -177,7 +178,9 @@ def _web_deaths(observation: Observation) -> int:
 
 def _status_text(o: Observation) -> str:
     decks = "; ".join(f"{d.deck}: {d.prompt}" + (f" → {d.to}" if d.to else "") for d in o.conductor.decks)
-    return f"beat {o.conductor.moment.beat:.0f}, {o.conductor.moment.bpm:g} bpm, {_underruns(o)} underruns; {decks}"
+    return (
+        f"beat {o.conductor.moment.beat:.0f}, {rounded(o.conductor.moment.bpm)} bpm, {_underruns(o)} underruns; {decks}"
+    )
 
 
 def _facts(o: Observation) -> dict[str, object]:
@@ -193,7 +196,7 @@ def _facts(o: Observation) -> dict[str, object]:
         "underruns": _underruns(o),
         "famines": status.famines,
         "renders_heard": status.jobs_heard,
-        "render_seconds": round(status.full_p50_seconds, 3),
+        "render_seconds": round(status.full_p50_seconds, 3) if status.full_measured else None,
         "renderer_deaths": o.renderer_deaths,
         "player_deaths": o.player_deaths,
         "renderer_mb": stats.resident_bytes // 1_000_000 if stats else None,

@@ -11,6 +11,11 @@ BEATS_PER_BAR = 4
 _QUANTUM_BEATS = {"off": 0.0, "beat": 1.0, "bar": 4.0, "2bars": 8.0, "4bars": 16.0}
 
 
+def rounded(number: float) -> str:
+    """A beat or a tempo as a person reads it: at most two digits behind the point, none where they are 0."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
 @dataclass(frozen=True)
 class BeatGrid:
     """Maps frames to beats at a constant tempo.

@@ -22,7 +22,9 @@ def observation(host_ns: int = 0, **changes: object) -> Observation:
     seen = Observation(
         host_ns=host_ns,
         name="Tonight",
-        conductor=replace(status, decks=decks, renderer_ready=True, jobs_heard=7, full_p50_seconds=0.4),
+        conductor=replace(
+            status, decks=decks, renderer_ready=True, jobs_heard=7, full_p50_seconds=0.4, full_measured=True
+        ),
         player=Status(441_000, host_ns, 2, 0, 0.5, 0.03),
         sounding=True,
         output="paced",
