@@ -96,11 +96,19 @@ class Launcher:
         return [ToPlayerMessage(message) for message in messages]
 
     def landed(self, deck: str, number: int) -> MorphBank | None:
-        """The bank that the player says has landed, told once; older ones of its deck are not awaited any more."""
-        found = self._awaited.get(number)
-        for other in [n for n, (name, _) in self._awaited.items() if name == deck and n <= number]:
-            del self._awaited[other]
-        return None if found is None else found[1]
+        """The bank that the player says has landed, told once; older ones of its deck are not awaited any more.
+
+        One that never sounded, since the next launch came while it waited for crossfades, leaves its changes to it.
+        """
+        found = self._awaited.pop(number, None)
+        if found is None:
+            return None
+        bank = found[1]
+        passed_over = sorted(n for n, (name, _) in self._awaited.items() if name == deck and n < number)
+        older = {change.path: change for n in passed_over for change in self._awaited.pop(n)[1].kept}
+        newer = {change.path for change in bank.kept}
+        bank.kept = (*(change for path, change in older.items() if path not in newer), *bank.kept)
+        return bank
 
     def relaunch(self, frame: int) -> list[Action]:
         """Give a new player every bank that sounds at ``frame`` or is launched, each loop in its place, and alpha."""

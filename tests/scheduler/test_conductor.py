@@ -4,7 +4,7 @@ import pytest
 
 from riffengine.processes.player_messages import FreeLoop, LaunchBank, PlaceLoop, SetGrid
 from riffengine.processes.render_messages import Cancel
-from riffengine.scheduler.actions import ChangeLanded, DeckLanded, Policy, ToRendererMessage
+from riffengine.scheduler.actions import ChangeLanded, DeckLanded, Log, Policy, ToRendererMessage
 from tests.scheduler.simulation import SchedulerSimulation, actions_of
 
 
@@ -121,6 +121,27 @@ def test_what_landed_is_named_though_something_else_is_wanted_by_now():
     ]
     sim.run_to(20000)
     assert actions_of(sim, DeckLanded)[-1].prompt == actions_of(sim, ChangeLanded)[-1].value == "dub"
+
+
+def test_a_launch_that_never_sounded_leaves_its_changes_to_the_next():
+    """The player lets a launch wait while four crossfades run, and the next one takes its place."""
+    sim = SchedulerSimulation().run_to(8100)
+    sim.send("deck/a/prompt", "techno", source="osc:1")
+    sim.send("deck/a/seed", 7, source="osc:1")
+    sim.run_to(9950)
+    waiting = sim.sent(LaunchBank)[-1]
+    sim.events = [event for event in sim.events if getattr(event[2], "bank", None) != waiting.bank]
+    sim.send("deck/a/seed", 8, source="osc:2")
+    sim.run_to(14000)
+    landed, kept = actions_of(sim, DeckLanded)[1:], actions_of(sim, ChangeLanded)
+    assert [(deck.prompt, deck.seed, deck.frame) for deck in landed] == [("techno", 8, 12000)]
+    assert [(k.path, k.value, k.source, k.frame) for k in kept] == [
+        ("deck/a/prompt", "techno", "osc:1", 12000),
+        ("deck/a/seed", 8, "osc:2", 12000),
+    ]
+    texts = [a.text for _, a in sim.actions if isinstance(a, Log) and a.kind == "launch"]
+    assert texts[-2:] == ["deck a lands on beat 20", "deck a lands on beat 24"]
+    assert texts[0] == "deck a lands on beat 0.9"
 
 
 def test_a_change_that_changes_nothing_to_hear_renders_nothing():
