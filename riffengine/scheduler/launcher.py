@@ -26,11 +26,15 @@ class Launcher:
         """Whether the group's targets can sound on the grid as it is, or change it together."""
         bpm = self._scheduler.timeline.latest.bpm
         together = {deck.target.key.together for deck in group if deck.target is not None}
-        sounding = any(deck.current is not None for deck in group)
-        # A deck that is silent cannot change the tempo of those that sound; it joins when they have changed.
+        sounding = [deck for deck in self._scheduler.decks.values() if deck.current is not None]
+        # A deck that is silent cannot change the tempo of those that sound; it joins when they have changed, or when
+        # all have given up what was to bring the tempo: it would be silent for ever.
         # Where an external source sets the tempo, no launch changes the grid, and any tempo can be read on it.
         return len(together) <= 1 and (
-            sounding or self._scheduler.externally_timed or all(tempo == bpm for tempo, _ in together)
+            any(deck.current is not None for deck in group)
+            or self._scheduler.externally_timed
+            or all(tempo == bpm for tempo, _ in together)
+            or (bool(sounding) and all(deck.gave_up for deck in sounding))
         )
 
     def commit(self, group: list[DeckState], beat: float, frame: int) -> list[Action]:

@@ -246,3 +246,34 @@ def test_a_failed_loop_is_tried_again_though_the_beat_jumps_back():
     sim.do(sim.conductor.tempo.follow(jumped, True, sim.frame))
     sim.run_to(66_000)
     assert sim.conductor.scheduler.decks["a"].sounding.key.start.prompt == "dub"
+
+
+def test_a_silent_deck_joins_though_those_that_sound_have_given_up_the_new_tempo():
+    """It waited for them to bring the tempo, and they never would."""
+    sim = SchedulerSimulation(decks=("a", "b"), deck__b__seed=9, deck__b__to_seed=10)
+    sim.fail = lambda request: request.start.prompt != "dub" and (request.start.seed == 9 or request.bpm == 100.0)
+    sim.run_to(60000)
+    sim.send("transport/tempo", 100.0)
+    sim.run_to(160000)
+    a, b = sim.conductor.scheduler.decks.values()
+    assert a.gave_up and a.current is not None and b.current is None
+    assert sim.conductor.grid.bpm == 120.0
+    sim.send("deck/b/prompt", "dub")
+    sim.run_to(200000)
+    assert b.settled and a.current.key.bpm == 120.0
+    assert sim.conductor.grid.bpm == 100.0  # what was asked for; what deck a keeps is read on it
+    sim.fail = lambda request: False
+    sim.send("deck/a/prompt", "jungle")
+    sim.run_to(240000)
+    assert a.settled and a.current.key.bpm == 100.0
+
+
+def test_a_silent_deck_waits_for_those_that_will_bring_the_new_tempo():
+    sim = SchedulerSimulation(decks=("a", "b"), deck__b__seed=9, deck__b__to_seed=10)
+    sim.fail = lambda request: request.start.prompt != "dub" and (request.start.seed == 9 or request.bpm == 100.0)
+    sim.run_to(60000)
+    sim.send("transport/tempo", 100.0)
+    sim.send("deck/b/prompt", "dub")
+    sim.run_to(61500)  # deck a has not been tried often enough
+    a, b = sim.conductor.scheduler.decks.values()
+    assert not a.gave_up and b.current is None and sim.conductor.grid.bpm == 120.0
