@@ -175,7 +175,7 @@ class Engine:
         checked = self._context.conductor.tree.checked(command)
         if isinstance(checked, Rejected):
             return checked, []
-        if reason := self._hands.refusal(checked.command, self.now().beat):
+        if reason := self._hands.refusal(checked.command, self.now().beat, self._context.scene_player.also_sets):
             return Rejected(command, reason), []
         act = self._first_handlers.get(handler_of(command.path))
         answered = act(checked.command, frame) if act is not None else None

@@ -1,6 +1,12 @@
-"""HandsFirst: what a person has moved is theirs for eight bars, before agents and decks that follow the input. Pure."""
+"""HandsFirst: what a person has moved is theirs for eight bars, before agents and decks that follow the input. Pure.
+
+A command that sets other parameters too, such as a scene or an undo, is refused where one of these is a person's.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
 
 from riffengine.performance.command import AGENT_SOURCE, FOLLOW_SOURCE, INPUT_SOURCE, Command
 from riffengine.transport.beat_grid import BEATS_PER_BAR
@@ -24,14 +30,21 @@ class HandsFirst:
             del self._moved[next(iter(self._moved))]
         self._moved[command.path] = beat
 
-    def refusal(self, command: Command, beat: float) -> str:
-        """Why ``command``, which no hand has sent, is refused on ``beat``; "" where it is not."""
-        if not _yields(command) or command.path not in self._moved:
+    def refusal(
+        self, command: Command, beat: float, also_sets: Callable[[Command], Iterable[str]] = lambda command: ()
+    ) -> str:
+        """Why ``command``, which no hand has sent, is refused on ``beat``; "" where it is not.
+
+        ``also_sets`` names the parameters that a command sets besides its own.
+        """
+        if not _yields(command):
             return ""
-        free = self._moved[command.path] + BARS * BEATS_PER_BAR
-        if beat >= free:
-            return ""
-        return f"a person moved {command.path}, which is theirs until beat {free:.0f}; change something else"
+        for path in (command.path, *also_sets(command)):
+            free = self._moved.get(path, -math.inf) + BARS * BEATS_PER_BAR
+            if beat < free:
+                also = "" if path == command.path else f", and {command.path} would set it"
+                return f"a person moved {path}, which is theirs until beat {free:.0f}{also}; change something else"
+        return ""
 
 
 def _yields(command: Command) -> bool:

@@ -47,6 +47,14 @@ class UndoHistory:
         del self._done[: -self._longest]
         self._open = True
 
+    def next_undo(self) -> Values | None:
+        """What ``undo`` would return; nothing is undone."""
+        return self._done[-1].before if self._done else None
+
+    def next_redo(self) -> Values | None:
+        """What ``redo`` would return; nothing is done again."""
+        return self._undone[-1].after if self._undone else None
+
     def undo(self) -> Values | None:
         """The values to restore, or ``None`` when there is nothing to undo."""
         self._open = False

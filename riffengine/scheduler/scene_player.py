@@ -61,6 +61,35 @@ class ScenePlayer:
         places = (self._conductor.state.values, *(scene.values for scene in self.book.scenes))
         return frozenset(str(v) for values in places for path, v in values.items() if handler_of(path) is Handler.INIT)
 
+    def also_sets(self, command: Command) -> tuple[str, ...]:
+        """The parameters that ``command``, which was checked, would set besides its own; nothing is set."""
+        state, handler = self._conductor.state, handler_of(command.path)
+        if handler is Handler.PROMPT_LIST:
+            return (f"deck/{parse_path(command.path).deck}/prompt",)
+        try:
+            match handler:
+                case Handler.RECALL_SCENE:
+                    values = self.book.find(str(command.value)).values
+                case Handler.NEXT_SCENE:
+                    values = self.book.neighbour(1).values
+                case Handler.PREVIOUS_SCENE:
+                    values = self.book.neighbour(-1).values
+                case Handler.UNDO:
+                    values = self._history.next_undo() or {}
+                case Handler.REDO:
+                    values = self._history.next_redo() or {}
+                case _:
+                    return ()
+        except ParameterError:  # it is refused for that
+            return ()
+        paths = [each.path for each in Scene(command.path, values).commands(state, command.source)]
+        if handler not in (Handler.UNDO, Handler.REDO) and state.number("scene/morph_bars") > 0.0:  # by alpha
+            parsed = [parse_path(path) for path in paths]
+            paths += [
+                f"deck/{each.deck}/{name}" for each in parsed if each.control == "prompt" for name in ("to", "alpha")
+            ]
+        return tuple(paths)
+
     def submit(self, command: Command, frame: int) -> Answer:
         """Check and apply one command from outside; the reply says where its change lands."""
         checked = self._conductor.tree.checked(command)

@@ -33,6 +33,18 @@ def test_a_deck_that_follows_the_input_waits_as_an_agent_does_and_no_agent_waits
     assert hands.refusal(Command("deck/a/init", "next.flac", FOLLOW_SOURCE), 11.0) == ""
 
 
+def test_an_agent_sets_what_a_person_has_moved_by_no_scene_and_no_undo_either() -> None:
+    hands = HandsFirst()
+    hands.moved(Command("deck/a/alpha", 0.5, "midi:nano"), 10.0)
+    recall = Command("scene/recall", "drop", "mcp:agent")
+    refusal = hands.refusal(recall, 41.9, lambda command: ("deck/a/gain", "deck/a/alpha"))
+    assert "deck/a/alpha, which is theirs until beat 42, and scene/recall would set it" in refusal
+    assert hands.refusal(recall, 42.0, lambda command: ("deck/a/alpha",)) == ""
+    assert hands.refusal(recall, 11.0, lambda command: ("deck/a/gain",)) == ""
+    by_hand = Command("scene/recall", "drop", "midi:nano")
+    assert hands.refusal(by_hand, 11.0, lambda command: ("deck/a/alpha",)) == ""
+
+
 def test_a_person_is_never_refused() -> None:
     hands = HandsFirst()
     hands.moved(Command("deck/a/alpha", 0.5, "web:1"), 10.0)

@@ -169,6 +169,26 @@ def test_undo_takes_back_scenes_and_next_and_whole_gestures_but_never_the_drift(
     assert sim.value("deck/a/alpha") > alpha  # the drift goes on
 
 
+def test_what_a_command_would_set_besides_is_told_and_nothing_is_set():
+    sim = ScenePlayerSimulation(("a", "b")).run_to(12000)
+    sim.send("deck/a/filter", 0.5)
+
+    def also(path, value=True):
+        return set(sim.scene_player.also_sets(Command(path, value, "mcp:agent")))
+
+    before = sim.conductor.state
+    drop = {"deck/a/prompt", "deck/b/prompt", "deck/a/gain"}  # alpha is 0 already
+    assert also("scene/recall", "drop") == also("scene/next") == drop
+    assert also("undo") == {"deck/a/filter"} and also("redo") == set()
+    assert also("deck/a/prompts/next") == {"deck/a/prompt"}
+    assert also("scene/recall", "nothing") == also("scene/previous") - drop == also("deck/a/gain", -6.0) == set()
+    assert sim.conductor.state == before
+    sim.send("undo", True)
+    assert also("redo") == {"deck/a/filter"} and sim.value("deck/a/filter") == 0.0
+    sim.send("scene/morph_bars", 2.0)
+    assert also("scene/recall", "drop") == drop | {"deck/a/to", "deck/a/alpha", "deck/b/to", "deck/b/alpha"}
+
+
 def test_a_refused_command_is_nothing_to_undo():
     sim = ScenePlayerSimulation().run_to(8000)
     sim.send("deck/a/gain", 99.0)

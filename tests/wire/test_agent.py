@@ -73,6 +73,7 @@ async def play_a_set(client: Client, surface: OscSurface) -> int:
     surface.wait_for("/riff/ok", lambda v: v[0] == "deck/a/filter")
     (refused,) = await call(client, "set_parameters", values={"deck/a/filter": 0.5})
     assert "a person moved" in refused["refused"]
+    assert "undo would set it" in (await call(client, "trigger", what="undo"))["refused"]
 
     heard = await call(client, "listen", bars=2)
     assert -40.0 < heard["loudness_lufs"] < -5.0
