@@ -14,7 +14,7 @@ from pathlib import Path
 from riffengine.errors import AudioFileError
 from riffengine.files.regular import open_regular
 from riffengine.processes.render_request import RenderRequest
-from riffengine.renderer.file_hash import named_file
+from riffengine.renderer.file_hash import mask_files, named_file
 
 FORMAT = 1
 """Of keys and of the files in a disk cache; another number makes every older entry unknown."""
@@ -42,8 +42,12 @@ class FileContents:
         self._known: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def of(self, init: str) -> str:
-        """Sixty-four hex digits of the file behind ``init``; ``AudioFileError`` when it cannot be read."""
-        path = named_file(init)
+        """Sixty-four hex digits of the file behind ``init`` and its mask; ``AudioFileError``: one cannot be read."""
+        found = self._of_file(named_file(init))
+        masks = [self._of_file(path) for path in mask_files(init)]
+        return hashlib.sha256(" ".join([found, *masks]).encode()).hexdigest() if masks else found
+
+    def _of_file(self, path: str) -> str:
         try:
             with open_regular(path, _MOST_BYTES) as file:
                 found = os.fstat(file.fileno())

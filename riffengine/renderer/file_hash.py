@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from riffengine.errors import AudioFileError, reason
-from riffengine.files.regular import exists, is_file, open_regular
+from riffengine.files.regular import exists, home_path, is_file, open_regular
 
 MOST_SECONDS = 0.25  # that the engine waits for a file; hashing takes about 10 ms
 _WHOLE_BYTES = 8 << 20  # files up to this size are hashed completely, in 10 ms
@@ -138,6 +138,19 @@ def named_file(path: str) -> str:
     plain = path if is_file(path) else path.partition("?")[0]
     shipped = Path(__file__).parents[1] / "pictures" / "seed" / f"{plain}.png"
     return str(shipped) if plain.isidentifier() and is_file(shipped) and not exists(plain) else plain
+
+
+def mask_files(init: str) -> list[str]:
+    """The files that the options ``mask=`` of ``init`` name; the name of a mask of the package is looked up."""
+    if is_file(init):  # the question mark is part of its name
+        return []
+    folder, found = Path(__file__).parents[1] / "pictures" / "mask", []
+    for option in init.partition("?")[2].split("&"):
+        name, _, value = option.partition("=")
+        if name == "mask" and value:
+            shipped = folder / f"{value}.png"
+            found.append(str(shipped if "/" not in value and is_file(shipped) else home_path(value)))
+    return found
 
 
 def file_hash(path: str) -> str:

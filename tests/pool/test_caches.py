@@ -85,6 +85,19 @@ def test_contents_are_those_of_the_whole_file_and_read_again_when_it_changes(tmp
         contents.of(str(tmp_path / "none.wav"))
 
 
+def test_the_contents_of_a_mask_count_too(tmp_path: Path) -> None:
+    path, mask, contents = tmp_path / "sound.wav", tmp_path / "mask.png", FileContents()
+    path.write_bytes(b"sound")
+    mask.write_bytes(b"black")
+    first = contents.of(f"{path}?from=4&mask={mask}")
+    assert len(first) == 64 and first not in (contents.of(str(path)), contents.of(f"{path}?mask=keep-low"))
+    mask.write_bytes(b"white picture")
+    assert contents.of(f"{path}?from=4&mask={mask}") != first
+    assert contents.of(f"{path}?mask=keep-low") != contents.of(f"{path}?mask=keep-beats")
+    with pytest.raises(AudioFileError):
+        contents.of(f"{path}?mask={tmp_path / 'none.png'}")
+
+
 def test_the_memory_cache_forgets_what_was_used_longest_ago() -> None:
     one = loop(1)
     cache = MemoryCache(2 * one.bytes)
