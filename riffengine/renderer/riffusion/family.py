@@ -22,7 +22,7 @@ from riffengine.renderer.riffusion.codec import RiffusionCodec
 from riffengine.renderer.riffusion.conditioning import Conditioning
 from riffengine.renderer.riffusion.device_policy import DevicePolicy, plan_memory
 from riffengine.renderer.riffusion.init_image import InitReader
-from riffengine.renderer.riffusion.lora import Loras
+from riffengine.renderer.riffusion.lora import Loras, digest_with_loras
 from riffengine.renderer.riffusion.memory_fallback import MemoryFallback, Notices
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.riffusion.networks import Networks
@@ -71,8 +71,7 @@ class RiffusionFamily:
         scheduler = make_scheduler(spec.scheduler, checkpoint.scheduler)
         self.pictures = PictureSampler(checkpoint, self.networks, self.conditioning, scheduler, self._memory)
         self._postprocessor = Postprocessor(self.codec.device, LOUDNESS_LUFS)
-        lora_specs = " ".join(str(lora) for lora in spec.loras)
-        self.weights_digest = checkpoint.digest if not lora_specs else f"{checkpoint.digest} {lora_specs}"
+        self.weights_digest = digest_with_loras(checkpoint.digest, spec.loras)
 
     @classmethod
     def load(cls, model: str) -> RiffusionFamily:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import parse_json
 from riffengine.files.regular import home_path
-from riffengine.renderer.checkpoints.state_dict import read_tensors
+from riffengine.renderer.checkpoints.state_dict import digest_of, read_tensors
 from riffengine.renderer.riffusion.model_spec import LoraSpec
 
 # peft, old diffusers and kohya's trainers use different names for the two factors.
@@ -91,6 +91,17 @@ class Loras:
                     total = total + weights[name] * additions[layer].on(weight)
             weight.copy_(total)
         self.state = state
+
+
+def digest_with_loras(digest: str, loras: Sequence[LoraSpec]) -> str:
+    """``digest`` of a checkpoint where there are no ``loras``, else one that names what their files hold as well.
+
+    Names and weights count; the folders that the files lie in do not: they differ from machine to machine.
+    """
+    if not loras:
+        return digest
+    files = [home_path(lora.path) for lora in loras]
+    return digest_of(files, " ".join([digest, *(f"{lora.name}:{lora.weight:g}" for lora in loras)]))
 
 
 def _read(path: Path, layers: Mapping[str, nn.Module]) -> dict[str, _Addition]:

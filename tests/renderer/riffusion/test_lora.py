@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from riffengine.errors import ModelError
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.lora import Loras
+from riffengine.renderer.riffusion.lora import Loras, digest_with_loras
 from riffengine.renderer.riffusion.model_spec import LoraSpec
 from tests.renderer.riffusion.checkpoints import REQUEST, family, never_cancel, toy_checkpoints
 from tools.random_checkpoint import random_parts
@@ -151,3 +151,20 @@ def test_a_file_that_is_no_lora_of_this_model_is_refused(
 def test_a_missing_lora_is_reported() -> None:
     with pytest.raises(ModelError, match="does not exist"):
         RiffusionFamily.load(f"{toy_checkpoints() / 'modern'}?lora=/nowhere/x.safetensors")
+
+
+def test_weights_are_told_apart_by_what_a_lora_holds_and_not_by_where_it_lies(tmp_path: Path) -> None:
+    for folder, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tape.safetensors").write_bytes(content)
+    here, elsewhere, trained_again = (LoraSpec(str(tmp_path / name / "tape.safetensors"), 0.4) for name in "abc")
+    base = digest_with_loras("0123456789abcdef", [here])
+    assert digest_with_loras("0123456789abcdef", [elsewhere]) == base
+    others = [
+        digest_with_loras("0123456789abcdef", [trained_again]),
+        digest_with_loras("0123456789abcdef", [replace(here, weight=0.5)]),
+        digest_with_loras("0123456789abcdef", [here, trained_again]),
+        digest_with_loras("fedcba9876543210", [here]),
+        digest_with_loras("0123456789abcdef", []),
+    ]
+    assert len({base, *others}) == 6 and others[-1] == "0123456789abcdef"
