@@ -65,6 +65,26 @@ def test_what_is_needed_first_comes_first_and_drafts_before_finished_loops() -> 
     assert done == [5, 4, 3, 2]
 
 
+def test_of_loops_that_are_needed_at_one_time_the_draft_comes_first() -> None:
+    dispatcher = pool_of("m1")
+    (running,) = begins(dispatcher.order(order(1), 0.0))
+    for waiting in (order(2, deadline=9.0), order(3, deadline=9.0, steps=2)):
+        dispatcher.order(waiting, 0.0)
+    (begin,) = begins(dispatcher.delivered("m1", running.attempt, "x", 1.0))
+    assert begin.request.start.seed == 3
+
+
+def test_a_bank_goes_on_where_it_was_begun_and_its_deadline_goes_with_it() -> None:
+    dispatcher = pool_of("m1", "m2")
+    (other,) = begins(dispatcher.order(order(1), 0.0))
+    (first,) = begins(dispatcher.order(order(2, deadline=9.0, bank="x"), 2.0))
+    assert (first.member, first.seconds_left, first.bank) == ("m2", 7.0, "x")
+    for begin in (other, first):
+        dispatcher.delivered(begin.member, begin.attempt, "x", 3.0)
+    (again,) = begins(dispatcher.order(order(3, bank="x"), 4.0))
+    assert (again.member, again.seconds_left) == ("m2", None)
+
+
 def test_a_lost_member_costs_a_retry_elsewhere() -> None:
     dispatcher = pool_of("m1", "m2")
     (begin,) = begins(dispatcher.order(order(1), 0.0))
