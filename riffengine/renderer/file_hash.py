@@ -144,7 +144,7 @@ def mask_files(init: str) -> list[str]:
     """The files that the options ``mask=`` of ``init`` name; the name of a mask of the package is looked up."""
     if is_file(init):  # the question mark is part of its name
         return []
-    folder, found = Path(__file__).parents[1] / "pictures" / "mask", []
+    folder, found = Path(__file__).parents[1] / "pictures" / "mask", list[str]()
     for option in init.partition("?")[2].split("&"):
         name, _, value = option.partition("=")
         if name == "mask" and value:
