@@ -15,10 +15,12 @@ import json
 import os
 import pickle
 import resource
+import signal
 import sys
 from typing import Any
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # flags of Linux' unshare(2)
+_DEATH_SIGNAL = 1  # of prctl(2): this process is killed when the one that started it has ended
 _MOST_GROWTH = 4  # half precision stays half precision, so the target is about as large as the source
 
 
@@ -27,6 +29,7 @@ def confine(size: int) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK)
+            ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # after unshare, which may undo it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = _MOST_GROWTH * size + (1 << 20)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

@@ -179,6 +179,20 @@ def test_a_single_file_wants_a_checkpoint_like_it_and_says_when_it_does_not_fit(
         convert(tmp_path / "nothing.ckpt", None, "", library, silent)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends it there alone")
+def test_what_reads_a_pickle_ends_with_a_command_that_is_killed() -> None:
+    reader = (
+        "import time; from riffengine.renderer.riffusion.unpickle import confine; confine(1); "
+        "print(1, flush=True); time.sleep(60); print(2)"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {reader!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "1\n"
+        command.kill()
+        assert command.stdout.read() == ""  # the reader holds this pipe too: it is closed when both have ended
+
+
 def test_a_damaged_pickle_is_refused_in_one_line_and_without_a_traceback(tmp_path: Path) -> None:
     whole = io.BytesIO()
     torch.save({"a.weight": torch.ones(3, 2)}, whole, _use_new_zipfile_serialization=False)
