@@ -11,6 +11,7 @@ from riffengine.control.midi.binding import Binding
 from riffengine.errors import PresetError
 from riffengine.renderer.bundled.vocabulary import Vocabulary
 from riffengine.session.session import Session, default_session, load_session
+from riffengine.session.yaml_reader import MAX_BYTES
 
 PRESETS = sorted((Path(__file__).parents[2] / "presets").glob("*.yaml"))
 
@@ -113,6 +114,21 @@ def test_a_prompt_as_a_block_of_lines_is_one_line(tmp_path: Path, block: str, pr
     session = load(tmp_path, f"scenes:\n  drop:\n    deck/a/prompt: {block}\ndeck:\n  a:\n    prompt: {block}")
     assert session.parameters["deck/a/prompt"] == prompt
     assert session.scenes[0].values["deck/a/prompt"] == prompt
+
+
+def test_a_preset_of_everything_that_is_allowed_at_most_is_read(tmp_path: Path) -> None:
+    long = "techno, " * 49 + "dark"
+    decks = "".join(f'  {deck}: {{prompt: "{long}", to: "{long}", seed: {seed}}}\n' for seed, deck in enumerate("abcd"))
+    values = ", ".join(f'deck/{deck}/prompt: "house, warm", deck/{deck}/gain: -3' for deck in "abcd")
+    scenes = "".join(f"  scene {number}: {{{values}}}\n" for number in range(128))
+    lists = "".join(f"  list{n}: [{', '.join(f'techno {n} {m}' for m in range(128))}]\n" for n in range(16))
+    lines = "".join(f"  - {{cc: {n % 120}, channel: {n % 16 + 1}, set: deck/a/alpha}}\n" for n in range(1000))
+    text = f"deck:\n{decks}scenes:\n{scenes}prompts:\n{lists}midi:\n  map:\n{lines}"
+    session = load(tmp_path, text + "#" * (MAX_BYTES - len(text)))
+    assert (len(session.scenes), len(session.prompt_lists.banks), len(session.midi.bindings)) == (128, 16, 1000)
+    assert session.parameters["deck/d/to"] == long
+    with pytest.raises(PresetError, match="larger than 256 KiB"):
+        load(tmp_path, text + "#" * (MAX_BYTES - len(text) + 1))
 
 
 def test_a_line_break_in_quotes_is_refused(tmp_path: Path) -> None:
