@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -117,6 +118,27 @@ def test_a_terminal_of_ascii_alone_shows_a_set_of_every_script(tmp_path: Path) -
     assert _in_a_shell(tmp_path, ">said 2>&1", ascii_alone) == 0
     said = (tmp_path / "said").read_text("ascii")
     assert "techno f?r Bl?ser" in said and "rror" not in said
+
+
+@pytest.mark.wire
+def test_a_set_whose_ports_are_taken_says_so_once_each_and_plays(tmp_path: Path) -> None:
+    """As when a second set is started with the preset of the first."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as osc, socket.socket() as web:
+        osc.bind(("127.0.0.1", 0))
+        web.bind(("127.0.0.1", 0))
+        web.listen()
+        ports = [str(taken.getsockname()[1]) for taken in (osc, web)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "riffengine", "play", preset(tmp_path, "output: {to: paced, fade_out: 0.1}"),
+             "--no-midi", "--osc-port", ports[0], "--web", ports[1], "--seconds", "4"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        said = finish(process)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    for port in ports:
+        (told,) = (line for line in said.splitlines() if port in line)
+        assert "in use" in told and "another" in told, told
 
 
 def _in_a_shell(folder: Path, redirection: str, environment: dict[str, str]) -> int:
