@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from riffengine.clock import Clock
+from riffengine.clock import AwakeClock, Clock
 from riffengine.errors import RendererError
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
@@ -37,7 +37,8 @@ class RenderActor:
         leave: Callable[[], None],
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        self._options, self._main, self._clock, self._leave = options, main, clock, leave
+        self._options, self._main, self._leave = options, main, leave
+        self._clock = AwakeClock(clock)  # a process that was stopped has not been forgotten
         self._silence_seconds = silence_seconds
         self._renderer: _Renderer | None = None
         self._watch: asyncio.Task[None] | None = None

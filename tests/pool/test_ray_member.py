@@ -10,6 +10,7 @@ import pytest
 
 from riffengine.clock import SystemClock, VirtualClock
 from riffengine.errors import ControlError, RendererError
+from riffengine.pool import render_actor
 from riffengine.pool.caches import LoopCaches
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
@@ -226,20 +227,50 @@ def test_a_cluster_that_cannot_be_used_is_told_in_one_line(refused: Exception) -
     run(scenario, Source(refused=refused), least=1)
 
 
-def test_an_actor_that_nobody_asks_ends_with_its_renderer() -> None:
+class PassingClock(VirtualClock):
+    """A clock on which ``step_ns`` pass with every look, so that a look that is late in real time changes nothing."""
+
+    step_ns, looks = 0, 0
+
+    def now_ns(self) -> int:
+        self.looks += 1
+        self.advance_to(super().now_ns() + self.step_ns)
+        return super().now_ns()
+
+
+def test_an_actor_that_nobody_asks_ends_with_its_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        left, clock = asyncio.Event(), VirtualClock()
+        left, clock = asyncio.Event(), PassingClock()
         actor = RenderActor(RendererOptions("", 0, FLOATS, "scripted"), scripted_main, clock, left.set)
         assert isinstance(await actor.ready(), Ready)
-        clock.advance_to(round((SILENCE_SECONDS - 1) * 1e9))
+        clock.step_ns = 500_000_000
+        looks = clock.looks
+        while clock.looks < looks + 30:
+            await asyncio.sleep(0.01)
         assert await actor.life(was_ready=True) is None
-        clock.advance_to(round((2 * SILENCE_SECONDS - 2) * 1e9))
-        await asyncio.sleep(0)
-        assert not left.is_set()
-        clock.advance_to(round(2 * SILENCE_SECONDS * 1e9))
+        looks = clock.looks
         await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+        assert clock.looks - looks >= SILENCE_SECONDS / 0.5
         await actor.close()
 
+    monkeypatch.setattr(render_actor, "_CHECK_SECONDS", 0.01)
+    asyncio.run(scenario())
+
+
+def test_an_actor_that_was_stopped_for_an_hour_is_not_taken_for_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        left, clock = asyncio.Event(), PassingClock()
+        actor = RenderActor(RendererOptions("", 0, FLOATS, "scripted"), scripted_main, clock, left.set)
+        assert isinstance(await actor.ready(), Ready)
+        clock.advance_to(3_600_000_000_000)
+        looks = clock.looks
+        while clock.looks < looks + 10 and not left.is_set():
+            await asyncio.sleep(0.01)
+        assert not left.is_set()
+        assert await actor.life(was_ready=True) is None
+        await actor.close()
+
+    monkeypatch.setattr(render_actor, "_CHECK_SECONDS", 0.01)
     asyncio.run(scenario())
 
 
