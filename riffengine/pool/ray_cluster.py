@@ -7,6 +7,7 @@ that asks for none is refused, and one that we start ourselves gets one of its o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import secrets
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from riffengine.clock import SystemClock
@@ -47,6 +49,7 @@ class RayCluster:
         self._joined: asyncio.Future[None] | None = None
         self._folder = ""  # of the cluster that we have started
         self._made = 0
+        self._silent = contextlib.ExitStack()
 
     async def actor(self, name: str) -> RayActorHandle:
         """A new actor; one of the cluster that has no room yet answers when it has."""
@@ -69,6 +72,7 @@ class RayCluster:
         token = options.token or (secrets.token_hex(_TOKEN_BYTES) if self.local else "")
         if token:
             os.environ["RAY_AUTH_TOKEN"] = token
+        self._silence()
         import ray
 
         common = {"namespace": f"riffengine-{secrets.token_hex(4)}", "log_to_driver": False, "logging_level": "ERROR"}
@@ -94,6 +98,12 @@ class RayCluster:
             ray.shutdown()
             raise RendererError(f"the cluster at {options.address} cannot be joined: {_first_line(error)}") from None
 
+    def _silence(self) -> None:
+        """Drop what Ray prints of its cluster, twenty lines an error, until we leave: it is the engine's output."""
+        self._silent.close()
+        nowhere = self._silent.enter_context(Path(os.devnull).open("w"))  # noqa: SIM115 (the stack closes it)
+        self._silent.enter_context(contextlib.redirect_stdout(nowhere))
+
     def _make(self, name: str) -> RayActorHandle:
         import ray
 
@@ -116,6 +126,7 @@ class RayCluster:
             import ray
 
             ray.shutdown()
+        self._silent.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 

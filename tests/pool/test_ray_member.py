@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
 from riffengine.pool.options import RayOptions
 from riffengine.pool.ray_actors import RayActors
+from riffengine.pool.ray_cluster import RayCluster
 from riffengine.pool.ray_member import RemoteActor
 from riffengine.pool.ray_options import LOCAL, check_ray
 from riffengine.pool.render_actor import SILENCE_SECONDS, Answer, RenderActor
@@ -286,3 +289,29 @@ def test_what_is_missing_is_said_before_anything_starts(monkeypatch: pytest.Monk
         check_ray(RayOptions("10.0.0.7:6379"))
     check_ray(RayOptions("10.0.0.7:6379", token="a token"))
     check_ray(RayOptions(LOCAL))
+
+
+def test_what_ray_prints_does_not_reach_the_log_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def init(*_: object, **__: object) -> None:
+        print("(raylet) Raylet is terminated. Last 20 lines of its logs:")
+        raise ConnectionError("no running Ray instance\nand how to start one")
+
+    ray = ModuleType("ray")
+    vars(ray).update(init=init, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.setenv(name, "")
+
+    async def join() -> None:
+        cluster = RayCluster(
+            RayOptions("auto", token="a token"), RendererOptions("", 0, FLOATS, "scripted"), scripted_main
+        )
+        with pytest.raises(RendererError, match=r"^the cluster at auto cannot be joined: no running Ray instance$"):
+            await cluster.actor("actor-1")
+        await cluster.close()
+
+    asyncio.run(join())
+    assert capsys.readouterr().out == ""
