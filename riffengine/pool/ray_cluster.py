@@ -174,6 +174,10 @@ class RayActorHandle:
             raise RendererError(_first_line(error.cause)) from None
         except ray.exceptions.ActorDiedError:
             raise RendererError("has died") from None
+        except ray.exceptions.ActorUnavailableError:  # its text is three sentences about the connection
+            raise RendererError(
+                "is unavailable: its process or its machine has ended, or is only being started"
+            ) from None
         except ray.exceptions.RayError as error:
             raise RendererError(f"cannot be asked: {_first_line(error)}") from None
 

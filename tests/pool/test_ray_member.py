@@ -18,7 +18,7 @@ from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
 from riffengine.pool.options import RayOptions
 from riffengine.pool.ray_actors import RayActors
-from riffengine.pool.ray_cluster import RayCluster
+from riffengine.pool.ray_cluster import RayActorHandle, RayCluster
 from riffengine.pool.ray_member import RemoteActor
 from riffengine.pool.ray_options import LOCAL, check_ray
 from riffengine.pool.render_actor import SILENCE_SECONDS, Answer, RenderActor
@@ -315,3 +315,34 @@ def test_what_ray_prints_does_not_reach_the_log_of_the_engine(
 
     asyncio.run(join())
     assert capsys.readouterr().out == ""
+
+
+def test_an_actor_that_cannot_be_reached_is_told_in_words_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    class RayError(Exception):
+        pass
+
+    class RayTaskError(RayError):
+        pass
+
+    class ActorDiedError(RayError):
+        pass
+
+    class ActorUnavailableError(RayError):
+        pass
+
+    class Lost:
+        """The handle of an actor: asked for a sign of life, it fails."""
+
+        def __init__(self) -> None:
+            self.life = self
+
+        async def remote(self, was_ready: bool) -> None:
+            raise ActorUnavailableError("The actor 7d14 is unavailable: RpcError: Socket closed rpc_code: 14.")
+
+    ray, exceptions = ModuleType("ray"), ModuleType("ray.exceptions")
+    kinds = (RayError, RayTaskError, ActorDiedError, ActorUnavailableError)
+    vars(exceptions).update({kind.__name__: kind for kind in kinds})
+    vars(ray)["exceptions"] = exceptions
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(RendererError, match=r"^is unavailable: its process or its machine has ended, or is only being"):
+        asyncio.run(RayActorHandle(Lost()).life(was_ready=True))
