@@ -24,7 +24,7 @@ from riffengine.errors import ControlError, RendererError
 from riffengine.pool.jobs import Begin
 from riffengine.pool.local_member import RendererMain
 from riffengine.pool.options import RayOptions
-from riffengine.pool.ray_options import LOCAL, check_ray
+from riffengine.pool.ray_options import AUTO, LOCAL, check_ray
 from riffengine.pool.render_actor import Answer, RenderActor
 from riffengine.processes.render_messages import Alive, Failed, Ready
 from riffengine.renderer.process import RendererOptions
@@ -33,6 +33,10 @@ _CALLS = 4  # of one actor at a time: its model, a loop, a stop, a sign of life
 _TOKEN_BYTES = 32
 _LOCAL_STORE_BYTES = 200_000_000  # Ray's default is 30 % of the machine's memory
 _PROBE_SECONDS = 30.0
+_NONE_JOINED = (
+    "finds no Ray cluster that this machine has joined; join one with ray start --address=HOST:6379, or write "
+    "HOST:6379 in place of auto in the section pool.ray"
+)
 
 
 class RayCluster:
@@ -69,6 +73,7 @@ class RayCluster:
     def _join(self) -> None:
         options = self._options
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # its C++ part warns on the standard error
         token = options.token or (secrets.token_hex(_TOKEN_BYTES) if self.local else "")
         if token:
             os.environ["RAY_AUTH_TOKEN"] = token
@@ -96,7 +101,9 @@ class RayCluster:
             raise
         except Exception as error:  # noqa: BLE001 (Ray raises what its parts raise: OSError, RuntimeError, its own)
             ray.shutdown()
-            raise RendererError(f"the cluster at {options.address} cannot be joined: {_first_line(error)}") from None
+            if options.address == AUTO and isinstance(error, ConnectionError) and not os.environ.get("RAY_ADDRESS"):
+                raise RendererError(_NONE_JOINED) from None
+            raise RendererError(f"cannot join the cluster at {options.address}: {_first_line(error)}") from None
 
     def _silence(self) -> None:
         """Drop what Ray prints of its cluster, twenty lines an error, until we leave: it is the engine's output."""

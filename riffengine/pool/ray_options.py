@@ -12,6 +12,9 @@ from riffengine.pool.options import RayOptions
 LOCAL = "local"
 """The address of a cluster that is started for one pool, on this machine."""
 
+AUTO = "auto"
+"""The address of the cluster that this machine has joined, or that ``RAY_ADDRESS`` names."""
+
 _NO_RAY = "actors need the package ray; install it with pip install 'riffengine[cluster]'"
 
 

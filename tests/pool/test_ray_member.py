@@ -20,7 +20,7 @@ from riffengine.pool.options import RayOptions
 from riffengine.pool.ray_actors import RayActors
 from riffengine.pool.ray_cluster import RayActorHandle, RayCluster
 from riffengine.pool.ray_member import RemoteActor
-from riffengine.pool.ray_options import LOCAL, check_ray
+from riffengine.pool.ray_options import AUTO, LOCAL, check_ray
 from riffengine.pool.render_actor import SILENCE_SECONDS, Answer, RenderActor
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.pool.scaling import ScalingPolicy
@@ -291,8 +291,16 @@ def test_what_is_missing_is_said_before_anything_starts(monkeypatch: pytest.Monk
     check_ray(RayOptions(LOCAL))
 
 
-def test_what_ray_prints_does_not_reach_the_log_of_the_engine(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("address", "named", "told"),
+    [
+        ("10.0.0.7:6379", "", "cannot join the cluster at 10.0.0.7:6379: no running Ray instance"),
+        (AUTO, "10.0.0.7:6379", "cannot join the cluster at auto: no running Ray instance"),
+        (AUTO, "", "finds no Ray cluster that this machine has joined; join one with ray start"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_told_in_one_line_and_nothing_that_ray_prints(
+    address: str, named: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def init(*_: object, **__: object) -> None:
         print("(raylet) Raylet is terminated. Last 20 lines of its logs:")
@@ -302,14 +310,15 @@ def test_what_ray_prints_does_not_reach_the_log_of_the_engine(
     vars(ray).update(init=init, shutdown=lambda: None)
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED", "RAY_BACKEND_LOG_LEVEL"):
         monkeypatch.setenv(name, "")
+    monkeypatch.setenv("RAY_ADDRESS", named)
 
     async def join() -> None:
         cluster = RayCluster(
-            RayOptions("auto", token="a token"), RendererOptions("", 0, FLOATS, "scripted"), scripted_main
+            RayOptions(address, token="a token"), RendererOptions("", 0, FLOATS, "scripted"), scripted_main
         )
-        with pytest.raises(RendererError, match=r"^the cluster at auto cannot be joined: no running Ray instance$"):
+        with pytest.raises(RendererError, match=f"^{told}[^\n]*$"):
             await cluster.actor("actor-1")
         await cluster.close()
 
