@@ -69,7 +69,7 @@ class Scaling:
         policy = self._policy
         self._count(now, runway_seconds, busy)
         ahead = self._ahead()
-        if ahead < 2 * policy.short_seconds:
+        if ahead < 2 * policy.short_seconds or not ready:  # where none works, none is idle either
             self._calm(now)
         if ahead < policy.short_seconds and ready >= self.wanted:  # those that start are counted on
             self._want(self.wanted + max(1, self.wanted // 2), now)

@@ -131,3 +131,18 @@ def test_only_sets_that_wait_have_a_runway_and_it_falls_with_time() -> None:
     assert runways.least(["room"], 30.0) == 0.0
     runways.forget("room")
     assert math.isinf(runways.least(["room"], 13.0))
+
+
+def test_actors_that_are_not_ready_are_not_taken_for_idle() -> None:
+    scaling, now = Scaling(ScalingPolicy(1, 4)), 0.0
+    for ready in (1, 2):
+        now += TICK
+        scaling.step(now, 0.0, ready, ready)
+    assert scaling.wanted == 3
+    for _ in range(6000):  # ten minutes in which all have died and are being started, and no set tells a runway
+        now += TICK
+        assert scaling.step(now, math.inf, 0, 0) == 3
+    for _ in range(2000):
+        now += TICK
+        scaling.step(now, math.inf, 3, 0)
+    assert scaling.wanted == 2
