@@ -290,7 +290,7 @@ def main() -> None:
     plans = {
         MACHINES[0]: ((1, 1), (2, 1), (3, 1), (10, 4), (10, 5), (100, 40), (100, 50), (1000, 400), (10_000, 4000)),
         MACHINES[1]: ((1, 1), (10, 1), (20, 1), (100, 10), (150, 10), (1000, 100), (10_000, 1000)),
-        MACHINES[2]: ((1, 1), (2, 1), (10, 5), (10, 10), (1000, 500), (10_000, 1000)),
+        MACHINES[2]: ((1, 1), (2, 1), (10, 5), (10, 10), (1000, 500), (10_000, 5000)),
     }
     for machine, sizes in plans.items():
         print(f"\n{machine.name}: {machine.seconds} s a loop ({'measured' if machine.measured else 'assumed'}), "
