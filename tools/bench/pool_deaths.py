@@ -29,7 +29,7 @@ from pathlib import Path
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 _PROMPTS = ("ambient piano", "dub techno", "acid house", "drum and bass", "jazz trio", "lofi hip hop")
-_SHOWN = (
+SHOWN = (
     *("underruns_total", "famines_total", "landing_error_frames_max", "landings_moved_total", "launches_total"),
     *("late_messages_total", "renderer_deaths_total", "player_deaths_total"),
 )
@@ -127,7 +127,7 @@ def main() -> None:
                         loads.append(os.getloadavg()[0])
                         with contextlib.suppress(OSError):  # the machine is busy: the next ones are read
                             found, beside = metrics(http), metrics(idle)
-                            shown = ", ".join(f"{name} {found.get(name, float('nan')):g}" for name in _SHOWN)
+                            shown = ", ".join(f"{name} {found.get(name, float('nan')):g}" for name in SHOWN)
                             print(
                                 f"{now - began:.0f} s: {shown}; idle player {beside['underruns_total']:g}", flush=True
                             )
@@ -154,7 +154,7 @@ def main() -> None:
         text = (Path(folder) / "log").read_text()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {arguments}")
     print(f"{kills} killed, {stops} stopped for ten seconds, {gestures} gestures")
-    print(", ".join(f"{name} {found.get(name, float('nan')):g}" for name in _SHOWN))
+    print(", ".join(f"{name} {found.get(name, float('nan')):g}" for name in SHOWN))
     print(f"underruns of the idle player beside it: {beside['underruns_total']:g}")
     print(f"load: median {statistics.median(loads):.1f}, {min(loads):.1f} to {max(loads):.1f}")
     print(", ".join(f"{name} {value:g}" for name, value in found.items() if name.startswith("pool_")))
