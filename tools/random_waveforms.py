@@ -1,8 +1,8 @@
 """Waveform checkpoints with random weights: python tools/random_waveforms.py FOLDER --kind stable-audio.
 
-Nothing is downloaded. ``full`` has the shapes of Stable Audio Open 1.0 (1.3 billion weights), of Stable Audio 3's
-medium transformer with its small autoencoder, of Dance Diffusion's maestro-150k, and of MusicGen small, mono or stereo;
-``tiny`` has the same parts at toy size and 8 or 2 kHz. Used by tests and by tools/bench.
+Nothing is downloaded. ``full`` has the shapes of Stable Audio Open 1.0 (1.3 billion weights) and Small, of Stable
+Audio 3's medium transformer with its small autoencoder, of Dance Diffusion's maestro-150k, and of MusicGen small, mono
+or stereo; ``tiny`` has the same parts at toy size and 8 or 2 kHz. Used by tests and by tools/bench.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ from transformers import (  # noqa: E402
     T5GemmaEncoderModel,
 )
 
-KINDS = ("stable-audio", "stable-audio-3", "dance-diffusion", "musicgen", "musicgen-stereo")
-DENOISING = KINDS[:3]
+from tools.random_tools_layout import write_tools_layout  # noqa: E402
+
+KINDS = ("stable-audio", "stable-audio-small", "stable-audio-3", "dance-diffusion", "musicgen", "musicgen-stereo")
+DENOISING = KINDS[:4]
 """Those that begin with noise; the others write tokens."""
 
 SIZES = ("tiny", "full")
@@ -86,6 +88,19 @@ def write_stable_audio(folder: Path, size: str = "tiny", seed: int = 0, half: bo
         "prediction_type": "v_prediction", "solver_order": 2, "sigma_schedule": "exponential",
     }  # fmt: skip
     return _write(folder, "StableAudioPipeline", parts, scheduler, half)
+
+
+def write_stable_audio_small(folder: Path, size: str = "tiny", seed: int = 0, half: bool = False) -> Path:
+    """Write a checkpoint shaped like Stable Audio Open Small, with its T5 beside it, into ``folder`` and return it."""
+    torch.manual_seed(seed)
+    write_tools_layout(folder, size, seed, half)
+    text: dict[str, Any] = {"vocab_size": WORDS, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    if size == "full":
+        text = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
+    _write_part(folder / "text_encoder", "text_encoder", T5EncoderModel(T5Config(**text)), half)
+    (folder / "tokenizer").mkdir(exist_ok=True)
+    spelling_tokenizer().save(str(folder / "tokenizer" / "tokenizer.json"))
+    return folder
 
 
 def write_stable_audio_3(folder: Path, size: str = "tiny", seed: int = 0, half: bool = False) -> Path:
@@ -195,6 +210,7 @@ def write_musicgen_stereo(folder: Path, size: str = "tiny", seed: int = 0, half:
 
 WRITERS = {
     "stable-audio": write_stable_audio,
+    "stable-audio-small": write_stable_audio_small,
     "stable-audio-3": write_stable_audio_3,
     "dance-diffusion": write_dance_diffusion,
     "musicgen": write_musicgen,

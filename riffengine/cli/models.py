@@ -129,7 +129,8 @@ def _list(as_json: bool) -> int:
 
 def _get(name: str) -> int:
     from riffengine.renderer.checkpoints.download import download_checkpoint
-    from riffengine.renderer.checkpoints.model_library import Library, holding
+    from riffengine.renderer.checkpoints.model_library import TEXT_ENCODER, Library, holding, kind_of
+    from riffengine.renderer.checkpoints.tools_layout import TOOLS_KIND
 
     library = Library.standard()
     folder = download_checkpoint(name, library)
@@ -139,7 +140,13 @@ def _get(name: str) -> int:
 
         convert_source(folder, None, "", library, _print_progress)
     licence = found.licence or "unknown: see its page"
-    show(f"{name}: {found.size_bytes / 2**20:.0f} MiB in {folder}; licence {licence}; play it with --model {name}")
+    use = "other models read their text with it" if found.state == TEXT_ENCODER else f"play it with --model {name}"
+    show(f"{name}: {found.size_bytes / 2**20:.0f} MiB in {folder}; licence {licence}; {use}")
+    if kind_of(folder) == TOOLS_KIND:
+        try:
+            library.text_encoder(folder)
+        except ModelError as error:
+            show(f"→ {error}")
     return 0
 
 

@@ -41,6 +41,7 @@ from riffengine.renderer.bundled.descriptor import BundledDescriptor
 from riffengine.renderer.bundled.weights import read_weights
 from riffengine.renderer.checkpoints.part import read_part
 from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
+from riffengine.renderer.checkpoints.tools_layout import read_tools_model
 from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.riffusion.codec import RiffusionParams
 from riffengine.renderer.riffusion.lora import _read as read_lora
@@ -52,6 +53,7 @@ from riffengine.session.learned_map import LearnedMap
 from riffengine.session.session import load_session
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from tests.fuzz.mangled import verdicts
+from tools.random_tools_layout import model_config
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = 15  # seeds drawn for each format
@@ -237,13 +239,16 @@ def corpus_of(kind: str, folder: Path) -> tuple[Read, Sequence[bytes], tuple[typ
         case "configurations":
             files = [json.dumps(UNET).encode(), json.dumps({"num_frequencies": 64}).encode()]
             return lambda path: read_config(path, "UNet"), files, (ModelError,), "codec.json", 150
+        case "single-file models":
+            files = [json.dumps(model_config(size)).encode() for size in ("tiny", "full")]
+            return lambda path: read_tools_model(path.parent), files, (ModelError,), "model_config.json", 150
         case _:
             return read_unet_config, [json.dumps(UNET).encode()], (ModelError,), "config.json", 15
 
 
 KINDS = (
     "presets", "maps", "journals", "states", "pictures", "sounds", "loops", "safetensors", "LoRAs", "weights",
-    "configurations", "checkpoints", "recordings", "learned maps",
+    "configurations", "single-file models", "checkpoints", "recordings", "learned maps",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Measures a loop of a checkpoint of waveforms: python -m tools.bench.waveform --random full.
 
-For every kind (Stable Audio, Stable Audio 3, Dance Diffusion, MusicGen) and some numbers of steps: milliseconds of a
+For every kind (Stable Audio, Small, 3, Dance Diffusion, MusicGen) and some numbers of steps: milliseconds of a
 loop by part, median and spread, and seconds of sound made in a second. ``--random`` makes checkpoints without a
 download, ``--model`` uses yours. Prompt and noise are new in every round; the tempo is told and not measured, which
 would render some loops twice. Figures hold for the machine that the first line names.
@@ -26,7 +26,8 @@ from tools.random_waveforms import KINDS, SIZES, WRITERS
 BPM, BEATS = 120.0, 8
 PARTS = ("text", "denoise", "decode", "phase")
 ROWS = {
-    "stable-audio": ((50, 7.0), (8, 7.0)), "stable-audio-3": ((8, 1.0), (4, 1.0)), "dance-diffusion": ((50, 1.0),),
+    "stable-audio": ((50, 7.0), (8, 7.0)), "stable-audio-small": ((8, 1.0), (4, 1.0)),
+    "stable-audio-3": ((8, 1.0), (4, 1.0)), "dance-diffusion": ((50, 1.0),),
     "musicgen": ((1, 3.0),), "musicgen-stereo": ((1, 3.0),),
 }  # fmt: skip
 

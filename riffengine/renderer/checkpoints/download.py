@@ -20,7 +20,7 @@ from typing import Any
 
 from riffengine.errors import ModelError, printable
 from riffengine.renderer.checkpoints.layout import FLAT_FILES, FLAT_WEIGHTS, SMALL_BYTES, inside, most_bytes, wanted
-from riffengine.renderer.checkpoints.model_library import Library, parts_of
+from riffengine.renderer.checkpoints.model_library import Library, index_of, parts_of
 
 _PARTIAL = ".partial"
 _LIST_BYTES = SMALL_BYTES  # of the hub's answer about a model; 100,000 names need about 6 MB
@@ -55,7 +55,8 @@ def _lacking(folder: Path) -> list[str]:
     """What a checkpoint needs and ``folder`` has not."""
     parts = parts_of(folder)
     if "" in parts:
-        files = [*FLAT_FILES, FLAT_WEIGHTS]
+        index = index_of(folder).name
+        files = [index, *(FLAT_FILES if index == FLAT_FILES[0] else ()), FLAT_WEIGHTS]
         return [name for name in files if not (folder / name).is_file()]
     files = ["model_index.json", "scheduler/scheduler_config.json", *(f"{part}/config.json" for part in parts)]
     lacking = [name for name in files if not (folder / name).is_file()]

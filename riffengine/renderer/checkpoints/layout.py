@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from riffengine.errors import ModelError, printable
 from riffengine.renderer.checkpoints.model_library import ALL_PARTS, FLAT_INDEX, INDEX
+from riffengine.renderer.checkpoints.tools_layout import TOOLS_INDEX
 
 LICENCE_FILES = ("README.md", "LICENSE", "LICENSE.md", "LICENSE.txt")
 TOKENIZER_FILES = (
@@ -32,7 +33,8 @@ WEIGHT_FILES = {
 
 FLAT_FILES = (FLAT_INDEX, "tokenizer.json")
 FLAT_WEIGHTS = "model.safetensors"
-"""Of a checkpoint in the layout of transformers, which has no other files that are read."""
+"""Of a checkpoint in the layout of transformers, which has no other files that are read; in that of stable-audio-tools
+there is ``TOOLS_INDEX`` in place of ``FLAT_FILES``."""
 
 SMALL_BYTES = 16 << 20  # CLIP's tokenizer.json holds 2 to 4 MB
 TOKENIZER_BYTES = 64 << 20  # that of Gemma, with 256,000 words, holds 34 MB
@@ -50,8 +52,9 @@ def wanted(offered: list[str]) -> list[str]:
     """
     for name in offered:
         check_name(name)
-    if INDEX not in offered and FLAT_INDEX in offered:
-        return [name for name in offered if name in (*FLAT_FILES, *LICENCE_FILES)] + (
+    flat = (TOOLS_INDEX,) if TOOLS_INDEX in offered else FLAT_FILES
+    if INDEX not in offered and flat[0] in offered:
+        return [name for name in offered if name in (*flat, *LICENCE_FILES)] + (
             [FLAT_WEIGHTS] if FLAT_WEIGHTS in offered else []
         )
     small = dict.fromkeys(name for name in offered if name in CONFIG_FILES or name in LICENCE_FILES)

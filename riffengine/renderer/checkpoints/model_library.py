@@ -6,13 +6,14 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from riffengine.errors import ModelError, printable
 from riffengine.files.json_text import read_json
 from riffengine.files.regular import exists, home_path, is_file, is_folder
 from riffengine.files.user_folders import user_folder
+from riffengine.renderer.checkpoints.tools_layout import TOOLS_INDEX, TOOLS_KIND, read_tools_model
 
 PARTS = ("unet", "vae", "text_encoder")
 """The networks of a checkpoint in the shape of Stable Diffusion."""
@@ -22,11 +23,18 @@ PARTS_OF: Mapping[str, tuple[str, ...]] = {
     "StableAudio3Pipeline": ("transformer", "vae", "text_encoder", "duration_embedder"),
     "DanceDiffusionPipeline": ("unet",),
     "MusicgenForConditionalGeneration": ("",),
+    TOOLS_KIND: ("",),
 }
 """The networks of every other kind of checkpoint, by the class of diffusers or transformers that it is written for.
 
-``""`` is a checkpoint of transformers, whose configuration, weights and tokenizer lie in its folder itself.
+``""`` is a checkpoint of transformers, or of stable-audio-tools, whose files lie in its folder itself.
 """
+
+TEXT_ENCODERS = ("T5ForConditionalGeneration", "T5WithLMHeadModel", "T5EncoderModel")
+"""Kinds that are played by no family themselves, but are a part of some that do not come with it."""
+
+TEXT_ENCODER = "text encoder"
+"""The state of one."""
 
 ALL_PARTS = tuple(dict.fromkeys((*PARTS, *(part for parts in PARTS_OF.values() for part in parts if part))))
 PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
@@ -44,7 +52,8 @@ _INDEX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LibraryEntry:
-    """A checkpoint on this machine. ``name`` is used in presets; ``state`` is ``ready``, ``pickled`` or what it lacks.
+    """A checkpoint on this machine. ``name`` is used in presets; ``state`` is ``ready``, ``pickled``, ``text encoder``
+    (which other models need) or what it lacks.
 
     ``size_bytes`` is the total of all files; ``licence`` is ``""`` if it is unknown.
     """
@@ -121,7 +130,27 @@ class Library:
                 f"{folder} is not a complete checkpoint ({state}): give a folder in diffusers layout, or download one: "
                 f"riffengine models get {RIFFUSION}"
             )
+        if kind_of(folder) == TOOLS_KIND:
+            self.text_encoder(folder)
         return folder
+
+    def text_encoder(self, folder: Path) -> tuple[Path, Path]:
+        """The folders of text encoder and tokenizer for a checkpoint of stable-audio-tools, which come without it.
+
+        They are its own ``text_encoder`` and ``tokenizer``, or the model that it names, in the library. Raises
+        ``ModelError`` where neither is there.
+        """
+        if is_folder(folder / "text_encoder"):
+            return folder / "text_encoder", folder / "tokenizer"
+        name = read_tools_model(folder).text
+        try:
+            found = self.locate(name)
+        except ModelError:
+            raise ModelError(
+                f"{folder} needs the text encoder {name}, which it does not contain: riffengine models get {name}, or "
+                "copy the folders text_encoder and tokenizer of Stable Audio Open 1.0 into it"
+            ) from None
+        return found, found
 
     def holdings(self) -> list[LibraryEntry]:
         """Every checkpoint of the library and of the hub's cache, sorted by name; the library has priority."""
@@ -131,14 +160,24 @@ class Library:
             name = folder.name.removeprefix("models--").replace("--", "/", 1)
             for snapshot in self._snapshots(name):
                 if any((snapshot / part).is_dir() for part in parts_of(snapshot)):
-                    found[name] = holding(name, snapshot)
+                    found[name] = self._entry(name, snapshot)
                     break
         if self.home.is_dir():
             for folder in sorted(path for path in self.home.iterdir() if path.is_dir()):
                 if not folder.name.startswith(".") and not folder.name.endswith(".partial"):
                     name = folder.name.replace("--", "/", 1)
-                    found[name] = holding(name, folder)
+                    found[name] = self._entry(name, folder)
         return [found[name] for name in sorted(found)]
+
+    def _entry(self, name: str, folder: Path) -> LibraryEntry:
+        """What ``holding`` says, but for a text encoder that is still to be downloaded."""
+        entry = holding(name, folder)
+        if entry.state == "ready" and kind_of(folder) == TOOLS_KIND:
+            try:
+                self.text_encoder(folder)
+            except ModelError as error:
+                return replace(entry, state=f"incomplete: {error}")
+        return entry
 
     def _snapshots(self, name: str) -> list[Path]:
         if self._cache is None:
@@ -161,6 +200,8 @@ def kind_of(folder: Path) -> str:
         return ""
     found = index if isinstance(index, dict) else {}
     name = found.get("_class_name")
+    if path.name == TOOLS_INDEX:
+        name = found.get("model_type")
     if path.name == FLAT_INDEX:
         names = found.get("architectures")
         name = names[0] if isinstance(names, list) and names else None
@@ -168,14 +209,15 @@ def kind_of(folder: Path) -> str:
 
 
 def index_of(folder: Path) -> Path:
-    """The file that says what the checkpoint in ``folder`` is: that of diffusers unless only transformers' is there."""
-    index = folder / INDEX
-    return index if is_file(index) or not is_file(folder / FLAT_INDEX) else folder / FLAT_INDEX
+    """The file that says what the checkpoint in ``folder`` is: that of diffusers unless only another one is there."""
+    found = (folder / name for name in (INDEX, TOOLS_INDEX, FLAT_INDEX) if is_file(folder / name))
+    return next(found, folder / INDEX)
 
 
 def parts_of(folder: Path) -> tuple[str, ...]:
     """The networks that the checkpoint in ``folder`` has: those of its kind, of Stable Diffusion if it is unknown."""
-    return PARTS_OF.get(kind_of(folder), PARTS)
+    kind = kind_of(folder)
+    return ("",) if kind in TEXT_ENCODERS else PARTS_OF.get(kind, PARTS)
 
 
 def holding(name: str, folder: Path) -> LibraryEntry:
@@ -195,7 +237,7 @@ def licence_of(name: str, folder: Path) -> str:
 
 
 def _state(folder: Path) -> str:
-    flat = index_of(folder).name == FLAT_INDEX
+    flat = index_of(folder).name != INDEX
     if not index_of(folder).is_file() or (flat and parts_of(folder) == PARTS):
         return "incomplete: model_index.json is missing"
     pickled = False
@@ -205,4 +247,6 @@ def _state(folder: Path) -> str:
         if not any(found for pattern in PICKLES for found in (folder / part).glob(pattern)):
             return f"incomplete: {part or 'it'} has no weights"
         pickled = True
+    if kind_of(folder) in TEXT_ENCODERS:
+        return "incomplete: it is a text encoder of other models" if pickled else TEXT_ENCODER
     return "pickled" if pickled else "ready"

@@ -30,16 +30,33 @@ def read_part(
     build: Callable[[dict[str, Any]], Any],
     files: list[Path],
     tied: dict[str, str] | None = None,
+    without: tuple[str, ...] = (),
 ) -> Any:
     """The network in ``folder`` in evaluation mode, as ``build`` makes it from its configuration; weights as stored.
 
-    The file of its weights is appended to ``files``. ``tied`` names tensors that are stored under another name only.
+    The file of its weights is appended to ``files``. ``tied`` names tensors that are stored under another name only;
+    those whose names begin with one of ``without`` are left out, for they belong to parts that are not played.
     Raises ``ModelError`` for a part that is missing, damaged or of another kind.
     """
     config = read_config(folder / "config.json", what)
-    _check_numbers(folder / "config.json", config)
     path = weights_file(folder, what)
     config = {key: value for key, value in config.items() if key not in ("torch_dtype", *_CODE_KEYS)}
+    model = build_part(config, folder / "config.json", what, build)
+    tensors = {name: tensor for name, tensor in read_tensors(path).items() if not name.startswith(without)}
+    for name, source in (tied or {}).items():
+        if name not in tensors and source in tensors:
+            tensors[name] = tensors[source]
+    fit(model, tensors, path, what)
+    files.append(path)
+    return model.eval().requires_grad_(False)
+
+
+def build_part(config: dict[str, Any], told: Path, what: str, build: Callable[[dict[str, Any]], Any]) -> Any:
+    """The network that ``build`` makes of ``config``, which the file ``told`` holds; without weights.
+
+    Raises ``ModelError`` where ``config`` is out of bounds or describes another kind of network.
+    """
+    _check_numbers(told, config)
     try:
         # Of a layer without a width torch warns; the weights will not fit it.
         with warnings.catch_warnings(action="ignore"):
@@ -49,16 +66,9 @@ def read_part(
                 model = build(config)
     except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError, AttributeError, AssertionError) as error:
         raise ModelError(
-            f"{folder / 'config.json'} does not describe a {what}: {printable(error)}; it belongs to another kind of "
-            "model"
+            f"{told} does not describe a {what}: {printable(error)}; it belongs to another kind of model"
         ) from error
-    tensors = read_tensors(path)
-    for name, source in (tied or {}).items():
-        if name not in tensors and source in tensors:
-            tensors[name] = tensors[source]
-    fit(model, tensors, path, what)
-    files.append(path)
-    return model.eval().requires_grad_(False)
+    return model
 
 
 def move(model: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> None:

@@ -11,7 +11,7 @@ from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 
 
 class WaveformDescriptor(FamilyDescriptor):
-    """Stable Audio, Stable Audio 3, Dance Diffusion (diffusers layout), MusicGen: a folder or a name on the hub."""
+    """Stable Audio, its Small and 3, Dance Diffusion, MusicGen: a folder or a name on the hub."""
 
     name = "waveform"
     starts_from_songs = True

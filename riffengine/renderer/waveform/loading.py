@@ -10,6 +10,7 @@ import torch
 from riffengine.errors import ModelError
 from riffengine.renderer.checkpoints.model_library import PARTS_OF, Library, kind_of
 from riffengine.renderer.checkpoints.state_dict import digest_of
+from riffengine.renderer.checkpoints.tools_layout import TOOLS_KIND
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
 from riffengine.renderer.waveform.networks import Networks
 from riffengine.renderer.waveform.waveform_spec import WaveformSpec
@@ -47,6 +48,10 @@ def _networks(kind: str, folder: Path, device: torch.device, dtype: torch.dtype,
         from riffengine.renderer.waveform.stable_audio_3 import StableAudio3Networks
 
         return StableAudio3Networks(folder, device, dtype, files)
+    if kind == TOOLS_KIND:
+        from riffengine.renderer.waveform.stable_audio_small import StableAudioSmallNetworks
+
+        return StableAudioSmallNetworks(folder, device, dtype, files)
     if kind == "DanceDiffusionPipeline":
         from riffengine.renderer.waveform.dance_diffusion import DanceDiffusionNetworks
 

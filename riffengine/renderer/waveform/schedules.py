@@ -5,6 +5,7 @@ Each is begun for a number of steps and a strength, and says of every step what 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -111,11 +112,15 @@ class FlowSchedule(Schedule):
         """As above; the levels begin at ``strength`` itself, so that every strength differs."""
         self.count = min(steps, max(1, round(steps * strength))) if strength > 0.0 else 0
         if self.count:
-            line = torch.linspace(strength, 0.0, self.count + 1)
-            sigmas = torch.sigmoid(line * (self._MOST - self._LEAST) - self._MOST)
+            sigmas = self._levels(strength)
             sigmas[0] = strength
             self._scheduler.set_timesteps(sigmas=sigmas[:-1].tolist(), device="cpu")
             self._scheduler.set_begin_index(0)
+
+    def _levels(self, strength: float) -> Tensor:
+        """Noise before each of ``count`` steps and after them; the first and the last are set by the caller."""
+        line = torch.linspace(strength, 0.0, self.count + 1)
+        return torch.sigmoid(line * (self._MOST - self._LEAST) - self._MOST)
 
     def levels(self, index: int) -> tuple[float, float]:
         """As above: what is not noise is signal."""
@@ -126,6 +131,19 @@ class FlowSchedule(Schedule):
         """As above."""
         with step_noise(self._scheduler, lambda shape: draw()):
             return self._scheduler.step(predicted, self.time(index), latents, return_dict=False)[0]
+
+
+class TruncatedFlowSchedule(FlowSchedule):
+    """Rectified flow on the levels of stable-audio-tools: even steps of the log signal-to-noise ratio, up to 2."""
+
+    _FIRST, _LAST = -6.0, 2.0  # the ratio where there is no signal, and that before the last step
+
+    def __init__(self, pingpong: bool) -> None:
+        super().__init__({"num_train_timesteps": 1, "shift": 1.0}, pingpong)
+
+    def _levels(self, strength: float) -> Tensor:
+        first = math.log((1.0 - strength) / strength + 1e-6) if strength < 1.0 else self._FIRST
+        return torch.sigmoid(-torch.linspace(first, max(first, self._LAST), self.count + 1))
 
 
 class CrashSchedule(Schedule):
