@@ -20,7 +20,7 @@ from torch import Tensor
 
 from riffengine.errors import ModelError, printable, reason
 from riffengine.files.regular import exists, is_file, is_folder
-from riffengine.renderer.checkpoints.layout import CONFIG_FILES, LICENCE_FILES, inside
+from riffengine.renderer.checkpoints.layout import CONFIG_FILES, FLAT_FILES, LICENCE_FILES, inside
 from riffengine.renderer.checkpoints.model_library import (
     PARTS,
     PARTS_OF,
@@ -31,6 +31,7 @@ from riffengine.renderer.checkpoints.model_library import (
     parts_of,
 )
 from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
+from riffengine.renderer.checkpoints.tools_layout import TOOLS_INDEX
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
@@ -79,9 +80,9 @@ def _convert_folder(source: Path, out: Path | None, say: Notify) -> Path:
         _unpickle_parts(source, source, pickles, say)
         return source
     with _building(out) as partial:
-        _copy(source, partial, (*CONFIG_FILES, *LICENCE_FILES))
-        for part in (part for part in parts_of(source) if part not in pickles):
-            _copy(source, partial, tuple(f"{part}/{path.name}" for path in (source / part).glob("*.safetensors")))
+        _copy(source, partial, (*CONFIG_FILES, *FLAT_FILES, TOOLS_INDEX, *LICENCE_FILES))
+        for part in {*parts_of(source), "text_encoder"} - pickles.keys():
+            _copy(source, partial, tuple(_in_part(part, path.name) for path in (source / part).glob("*.safetensors")))
         _unpickle_parts(source, partial, pickles, say)
     return out
 
@@ -98,14 +99,19 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
 def _unpickle_parts(source: Path, target: Path, pickles: dict[str, Path], say: Notify) -> None:
     for part, path in pickles.items():
         say(f"{printable(path.relative_to(source))} → safetensors")
-        inside(target, f"{part}/{_weights_name(part)}").parent.mkdir(exist_ok=True)
+        inside(target, _in_part(part, _weights_name(part))).parent.mkdir(exist_ok=True)
     _unpickle({path: target / part / _weights_name(part) for part, path in pickles.items()})
     if kind_of(target) not in PARTS_OF:  # the loaders of other families are not known here
         read_checkpoint(ModelSpec(str(target)))
 
 
 def _weights_name(part: str) -> str:
-    return "model.safetensors" if part == "text_encoder" else "diffusion_pytorch_model.safetensors"
+    return "model.safetensors" if part in ("text_encoder", "") else "diffusion_pytorch_model.safetensors"
+
+
+def _in_part(part: str, name: str) -> str:
+    """The file ``name`` of ``part``, below the checkpoint's folder; ``""`` is the folder itself."""
+    return f"{part}/{name}" if part else name
 
 
 def _pickle_in(folder: Path) -> Path | None:

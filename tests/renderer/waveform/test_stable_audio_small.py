@@ -264,6 +264,10 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     assert holding("x", folder).state == "pickled" and family_of(str(folder)).name == "waveform"
     with pytest.raises(ModelError, match="holds pickles, which are not loaded"):
         load_family(str(folder))
+    new = tmp_path / "new"
+    assert main(["convert", str(folder), "-o", str(new)]) == 0 and holding("x", folder).state == "pickled"
+    loop = load_family(f"{new}?device=cpu").render(REQUEST, never_cancel).audio
+    assert np.array_equal(loop, family(KIND).render(REQUEST, never_cancel).audio)
 
 
 def test_the_published_shape_is_understood(tmp_path: Path) -> None:
