@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from riffengine.engine.hands_first import HandsFirst
 from riffengine.engine.listener_link import ListenerLink
 from riffengine.engine.live_input import InputPorts, LiveInput
 from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
+from riffengine.engine.old_garbage import OldGarbage
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
 from riffengine.engine.plugins.admission import PluginAdmission
@@ -110,7 +110,7 @@ class Engine:
             Handler.CAPTURE: self.live_input.answer,
             Handler.INIT: media.answer,
         }
-        self._hands = HandsFirst()
+        self._hands, self._garbage = HandsFirst(), OldGarbage(context.clock)
         self._faults = 0
         self._stopping = asyncio.Event()
         self._hurried = False
@@ -240,8 +240,7 @@ class Engine:
             await context.surfaces.open(self._surface_context())
             self.plugins.begin(context.plugins)
             self._observers.opened(self.submit, self._ask_to_stop)
-            gc.collect()
-            gc.freeze()  # these objects stay: to search all of them for garbage would delay a gesture by 10 ms and more
+            self._garbage.begin()
             with own_priority(_PRIORITY):
                 await self._play()
         except OSError as error:
@@ -249,7 +248,7 @@ class Engine:
                 f"the system refused something that the set needs: {error}; run `riffengine doctor` for the cause"
             )
         finally:
-            gc.unfreeze()  # what the set leaves behind is garbage again: a program may play several
+            self._garbage.end()
             await self._end()
         if self._failure:
             self.say(f"riffengine: {self._failure}")
@@ -267,6 +266,7 @@ class Engine:
             self._player.check()
             self._renderer.check()
             self._listener.check()
+            self._garbage.check()
             ticks += 1
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
