@@ -38,8 +38,9 @@ def children(pid: int) -> list[int]:
 
 
 def private_bytes(pid: int) -> int:
+    """What ``pid`` has written; not what it reads of files that no other process has mapped (anymore)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
 
 
 def look(name: str, pid: int) -> dict[str, Any]:
