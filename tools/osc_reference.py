@@ -178,9 +178,9 @@ other work for {1000 * REST_SECONDS:g} ms: a flood of messages from one client d
 time tag may be {MAX_AHEAD_SECONDS / 60:g} minutes ahead. {MAX_SUBSCRIBERS} clients may subscribe; the one that has been silent longest is replaced by a new one.
 {MAX_PLACES} clients, those that were there first, keep a place however many others send at once; the others share {MAX_SENDERS} queues, and
 those that send least get them. The engine's own port is refused as a port for replies.
-What comes while the engine does other work waits in the system's buffer. The engine asks for 4 MB, which hold 10,000
-small messages; Linux gives at most `net.core.rmem_max`, which is 208 kB (512 messages) unless it is set. Where hundreds
-send thousands of messages a second, set it to 4194304, or messages are lost before the engine sees them.
+What comes while the engine does other work waits in the system's buffer. On Linux, each of the 16 clients that keep a place
+has a buffer of its own there, which nobody else can fill; all others share one. The engine asks for 4 MB for each, which
+hold 10,000 small messages; Linux gives at most `net.core.rmem_max`, which is 208 kB (512 messages) unless it is set.
 
 ## OSCQuery
 
