@@ -73,7 +73,6 @@ class RayCluster:
     def _join(self) -> None:
         options = self._options
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # its C++ part warns on the standard error
         token = options.token or (secrets.token_hex(_TOKEN_BYTES) if self.local else "")
         if token:
             os.environ["RAY_AUTH_TOKEN"] = token

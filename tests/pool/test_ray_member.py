@@ -310,7 +310,7 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line_and_nothing_that_ray_pr
     vars(ray).update(init=init, shutdown=lambda: None)
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED", "RAY_BACKEND_LOG_LEVEL"):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("RAY_ADDRESS", named)
 
