@@ -73,7 +73,9 @@ class MapReader(YamlReader):
             match key:
                 case "name":
                     given["title"] = str(self._scalar(node, key))
-                case "tried" | "notes" | "layout":
+                case "layout":
+                    given[key] = self._lines(node, key)
+                case "tried" | "notes":
                     given[key] = str(self._scalar(node, key)).strip()
                 case "match":
                     given[key] = tuple(str(self._scalar(n, k)).lower() for n, k in self._items(node, key))
