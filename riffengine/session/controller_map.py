@@ -74,7 +74,7 @@ class MapReader(YamlReader):
                 case "name":
                     given["title"] = str(self._scalar(node, key))
                 case "layout":
-                    given[key] = self._lines(node, key)
+                    given[key] = self._drawing(node, key)
                 case "tried" | "notes":
                     given[key] = str(self._scalar(node, key)).strip()
                 case "match":

@@ -136,7 +136,7 @@ class YamlReader:
             self._refuse(node, key, f"{value!r} is refused; allowed is {', '.join(map(str, choices))}")
         return None
 
-    def _lines(self, node: yaml.Node, key: str) -> str:
+    def _drawing(self, node: yaml.Node, key: str) -> str:
         """The text of ``node`` with its line breaks, as in a drawing."""
         value = self._scalar(node, key)
         return node.value.strip() if isinstance(value, str) and isinstance(node, yaml.ScalarNode) else str(value)
