@@ -74,8 +74,10 @@ def test_a_cluster_that_asks_for_no_token_or_does_not_answer_is_refused(stand_in
 
 
 def test_whoever_joins_a_cluster_shows_a_token_and_leaves_one_that_wants_none(stand_in: SimpleNamespace) -> None:
-    cluster("asks:1", "a token")._join()
+    joined = cluster("asks:1", "a token")
+    joined._join()
     assert (stand_in.told, stand_in.ended) == ([("asks:1", "token", "a token")], 0)
+    joined._silent.close()  # as ``_leave`` does
     with pytest.raises(ControlError, match="asks for no token"):
         cluster("open:1", "a token")._join()
     assert stand_in.ended == 1
