@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
@@ -133,6 +134,12 @@ class DiskFileHashes:
         return self._hashes[path]
 
 
+def packaged_pictures(kind: str) -> dict[str, Path]:
+    """The pictures of the package by name; ``kind`` is ``seed`` or ``mask``."""
+    folder = Path(str(resources.files("riffengine") / "pictures" / kind))
+    return {path.stem: path for path in sorted(folder.glob("*.png"))}
+
+
 def named_file(path: str) -> str:
     """The file that ``path`` names: options after ``?`` are removed, and the name of a seed image is looked up."""
     plain = path if is_file(path) else path.partition("?")[0]
@@ -144,13 +151,10 @@ def mask_files(init: str) -> list[str]:
     """The files that the options ``mask=`` of ``init`` name; the name of a mask of the package is looked up."""
     if is_file(init):  # the question mark is part of its name
         return []
-    folder, found = Path(__file__).parents[1] / "pictures" / "mask", list[str]()
-    for option in init.partition("?")[2].split("&"):
-        name, _, value = option.partition("=")
-        if name == "mask" and value:
-            shipped = folder / f"{value}.png"
-            found.append(str(shipped if "/" not in value and is_file(shipped) else home_path(value)))
-    return found
+    options = [option.partition("=") for option in init.partition("?")[2].split("&")]
+    masks = [value for name, _, value in options if name == "mask" and value]
+    shipped = packaged_pictures("mask") if masks else {}
+    return [str(shipped.get(mask, home_path(mask))) for mask in masks]
 
 
 def file_hash(path: str) -> str:

@@ -9,7 +9,6 @@ straight?mask=keep-low       a seed image and a mask of the package
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -18,18 +17,13 @@ from torch.nn import functional as F
 
 from riffengine.errors import AudioFileError, PictureError
 from riffengine.files.regular import home_path, is_file
+from riffengine.renderer.file_hash import packaged_pictures
 from riffengine.renderer.loop_audio import read_loop
 from riffengine.renderer.riffusion.codec import COLUMNS_PER_BEAT, RiffusionCodec, as_batch
 from riffengine.renderer.riffusion.spectrogram_image import FORMATS, read_picture
 from riffengine.renderer.song import Song
 
 _MAX_FROM_BEATS = 100_000
-
-
-def packaged_pictures(kind: str) -> dict[str, Path]:
-    """The pictures of the package by name; ``kind`` is ``seed`` or ``mask``."""
-    folder = Path(str(resources.files("riffengine") / "pictures" / kind))
-    return {path.stem: path for path in sorted(folder.glob("*.png"))}
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from riffengine.renderer.checkpoints.part import read_part
 from riffengine.renderer.waveform.networks import Condition, guide, in_a_circle
+
+CACHED_TEXTS = 64
+_TIED = {"encoder.embed_tokens.weight": "shared.weight"}  # T5 stores them once
 
 
 class OobleckLatents:
@@ -59,6 +64,13 @@ class OobleckLatents:
             return self._vae.decode(inner.to(self.dtype)).sample.float()
 
         return in_a_circle(sound, latents, self._margin, float(self.hop))
+
+
+def read_t5(folder: Path, files: list[Path], without: tuple[str, ...] = ()) -> Any:
+    """The encoder of T5 in ``folder``; see ``read_part``."""
+    from transformers import T5Config, T5EncoderModel
+
+    return read_part(folder, "text encoder", lambda c: T5EncoderModel(T5Config.from_dict(c)), files, _TIED, without)
 
 
 def reach_of_decoder(ratios: Sequence[int]) -> int:

@@ -12,13 +12,11 @@ from riffengine.renderer.cache import LruCache
 from riffengine.renderer.checkpoints.part import move, read_part
 from riffengine.renderer.checkpoints.state_dict import read_config
 from riffengine.renderer.waveform.networks import Condition
-from riffengine.renderer.waveform.oobleck import OobleckLatents
+from riffengine.renderer.waveform.oobleck import CACHED_TEXTS, OobleckLatents, read_t5
 from riffengine.renderer.waveform.schedules import CosineSchedule, Schedule
 from riffengine.renderer.waveform.text_tokens import TokenReader
 
 _MOST_TOKENS = 128
-_CACHED_TEXTS = 64
-_TIED = {"encoder.embed_tokens.weight": "shared.weight"}  # T5 stores them once
 
 
 class StableAudioNetworks(OobleckLatents):
@@ -33,16 +31,13 @@ class StableAudioNetworks(OobleckLatents):
         """Read the folder. ``ModelError`` for a part that is missing, damaged, or does not fit the others."""
         from diffusers import AutoencoderOobleck, StableAudioDiTModel
         from diffusers.pipelines.stable_audio import StableAudioProjectionModel
-        from transformers import T5Config, T5EncoderModel
 
         transformer = read_part(folder / "transformer", "transformer", StableAudioDiTModel.from_config, files)
         vae = read_part(folder / "vae", "autoencoder", AutoencoderOobleck.from_config, files)
         self._projection = read_part(
             folder / "projection_model", "projection", StableAudioProjectionModel.from_config, files
         )
-        self._text = read_part(
-            folder / "text_encoder", "text encoder", lambda c: T5EncoderModel(T5Config.from_dict(c)), files, _TIED
-        )
+        self._text = read_t5(folder / "text_encoder", files)
         config, latents = transformer.config, vae.config.decoder_input_channels
         mean = vae.config.encoder_hidden_size / 2  # beside it the encoder gives the deviation
         if any(channels != latents for channels in (config.in_channels, config.out_channels, mean)):
@@ -60,7 +55,7 @@ class StableAudioNetworks(OobleckLatents):
         super().__init__(transformer, vae, int(config.attention_head_dim) // 2, device, dtype)
         for part in (transformer, vae, self._projection, self._text):
             move(part, device, dtype)
-        self._texts: LruCache[str, tuple[Tensor, Tensor]] = LruCache(_CACHED_TEXTS)
+        self._texts: LruCache[str, tuple[Tensor, Tensor]] = LruCache(CACHED_TEXTS)
 
     def make_schedule(self, name: str) -> Schedule:
         """``own`` and ``dpm2m`` are the scheduler of the checkpoint; ``dpm1`` of first order, for very few steps."""

@@ -16,16 +16,14 @@ from torch import Tensor, nn
 from riffengine.errors import ModelError, printable
 from riffengine.renderer.cache import LruCache
 from riffengine.renderer.checkpoints.model_library import Library
-from riffengine.renderer.checkpoints.part import build_part, move, read_part
+from riffengine.renderer.checkpoints.part import build_part, move
 from riffengine.renderer.checkpoints.state_dict import fit, read_tensors, weights_file
 from riffengine.renderer.checkpoints.tools_layout import TOOLS_INDEX, read_tools_model
 from riffengine.renderer.waveform.networks import Condition
-from riffengine.renderer.waveform.oobleck import OobleckLatents
+from riffengine.renderer.waveform.oobleck import CACHED_TEXTS, OobleckLatents, read_t5
 from riffengine.renderer.waveform.schedules import Schedule, TruncatedFlowSchedule
 from riffengine.renderer.waveform.text_tokens import TokenReader
 
-_CACHED_TEXTS = 64
-_TIED = {"encoder.embed_tokens.weight": "shared.weight"}  # T5 stores them once
 _NORM_EPSILON = 1e-6  # of queries and keys
 _PREFIXES = {
     "model.model.": "transformer",
@@ -64,7 +62,6 @@ class StableAudioSmallNetworks(OobleckLatents):
         """Read the folder. ``ModelError`` for a part that is missing, damaged, or does not fit the others."""
         from diffusers import AutoencoderOobleck, StableAudioDiTModel
         from diffusers.pipelines.stable_audio.modeling_stable_audio import StableAudioNumberConditioner
-        from transformers import T5Config, T5EncoderModel
 
         told, index = read_tools_model(folder), folder / TOOLS_INDEX
 
@@ -91,14 +88,7 @@ class StableAudioSmallNetworks(OobleckLatents):
         for name, part in parts.items():
             fit(part, stored[name], path, f"{name} of the shape in its {TOOLS_INDEX}")
         files += [path, index]
-        self._text = read_part(
-            texts,
-            "text encoder",
-            lambda c: T5EncoderModel(T5Config.from_dict(c)),
-            files,
-            _TIED,
-            ("decoder.", "lm_head."),
-        )
+        self._text = read_t5(texts, files, ("decoder.", "lm_head."))
         self._seconds, self._distilled = parts["seconds"], told.distilled
         if self._text.config.d_model != told.seconds["number_embedding_dim"]:
             raise ModelError(
@@ -109,7 +99,7 @@ class StableAudioSmallNetworks(OobleckLatents):
         super().__init__(parts["transformer"], parts["autoencoder"], told.rotary_width, device, dtype)
         for part in (*parts.values(), self._text):
             move(part.eval().requires_grad_(False), device, dtype)
-        self._texts: LruCache[str, Tensor] = LruCache(_CACHED_TEXTS)
+        self._texts: LruCache[str, Tensor] = LruCache(CACHED_TEXTS)
 
     def make_schedule(self, name: str) -> Schedule:
         """``own`` is as the checkpoint was trained: ``pingpong`` where it is distilled, else ``euler``."""

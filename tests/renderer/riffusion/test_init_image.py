@@ -15,9 +15,10 @@ from PIL import Image
 from riffengine.errors import AudioFileError
 from riffengine.processes.render_request import Retake
 from riffengine.renderer.checkpoints.noise_schedulers import make_scheduler
+from riffengine.renderer.file_hash import packaged_pictures
 from riffengine.renderer.riffusion.codec import RiffusionCodec, RiffusionParams
 from riffengine.renderer.riffusion.family import RiffusionFamily
-from riffengine.renderer.riffusion.init_image import InitReader, InitSource, packaged_pictures
+from riffengine.renderer.riffusion.init_image import InitReader, InitSource
 from riffengine.renderer.riffusion.masks import latent_mask
 from riffengine.renderer.riffusion.sampling import MorphNoise, SampleBatch, sample
 from riffengine.renderer.riffusion.spectrogram_audio import audio_from_picture
