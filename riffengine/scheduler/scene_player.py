@@ -41,9 +41,9 @@ class ScenePlayer:
         self._step_frame = 0  # when it was set
         self.book = SceneBook(tuple(scenes))
         self._by_handler: Mapping[Handler, Callable[[Checked, int], Answer]] = {
-            Handler.RECALL_SCENE: self._recall_named,
-            Handler.NEXT_SCENE: lambda checked, frame: self._recall(self.book.neighbour(1), checked, frame),
-            Handler.PREVIOUS_SCENE: lambda checked, frame: self._recall(self.book.neighbour(-1), checked, frame),
+            Handler.RECALL_SCENE: self._recall,
+            Handler.NEXT_SCENE: self._recall,
+            Handler.PREVIOUS_SCENE: self._recall,
             Handler.STORE_SCENE: self._store,
             Handler.LEARN: self._learn,
             Handler.UNDO: lambda checked, frame: self._go_to(self._history.undo(), checked, frame),
@@ -68,12 +68,8 @@ class ScenePlayer:
             return (f"deck/{parse_path(command.path).deck}/prompt",)
         try:
             match handler:
-                case Handler.RECALL_SCENE:
-                    values = self.book.find(str(command.value)).values
-                case Handler.NEXT_SCENE:
-                    values = self.book.neighbour(1).values
-                case Handler.PREVIOUS_SCENE:
-                    values = self.book.neighbour(-1).values
+                case Handler.RECALL_SCENE | Handler.NEXT_SCENE | Handler.PREVIOUS_SCENE:
+                    values = self._scene_of(command).values
                 case Handler.UNDO:
                     values = self._history.next_undo() or {}
                 case Handler.REDO:
@@ -140,11 +136,19 @@ class ScenePlayer:
             _ = self._conductor.tree[path]  # refused, with the nearest name, where there is no such parameter
         return self._pass_on(checked, frame)
 
-    def _recall_named(self, checked: Checked, frame: int) -> Answer:
-        return self._recall(self.book.find(str(checked.command.value)), checked, frame)
+    def _scene_of(self, command: Command) -> Scene:
+        """The scene that ``command`` recalls; ``ParameterError`` where there is none."""
+        match handler_of(command.path):
+            case Handler.NEXT_SCENE:
+                return self.book.neighbour(1)
+            case Handler.PREVIOUS_SCENE:
+                return self.book.neighbour(-1)
+            case _:
+                return self.book.find(str(command.value))
 
-    def _recall(self, scene: Scene, checked: Checked, frame: int) -> Answer:
+    def _recall(self, checked: Checked, frame: int) -> Answer:
         conductor, before, command = self._conductor, self._conductor.state, checked.command
+        scene = self._scene_of(command)
         bars = before.number("scene/morph_bars")
         named = Command("scene/recall", scene.name, command.source, command.stamp_ns)
         if bars <= 0.0:
