@@ -35,7 +35,7 @@ class BundledDescriptor(FamilyDescriptor):
 
         Of a file that cannot be read it is ``("mix",)``: the renderer reports what is wrong with it.
         """
-        declared = _metadata(_path(model))
+        declared = _metadata(_header(_path(model)))
         try:
             stems = parse_json(declared.get("stems", "[]"))
         except (TypeError, ValueError):
@@ -51,12 +51,13 @@ class BundledDescriptor(FamilyDescriptor):
             raise ModelError(
                 f"there is no file {printable(path, 400)}; give the path of a model's .safetensors file, or {NAME}"
             )
-        if any(name.startswith(SINGLE_FILE_UNET) for name in _header(path)):
+        header = _header(path)
+        if any(name.startswith(SINGLE_FILE_UNET) for name in header):
             raise ModelError(
                 f"{printable(path, 400)} is a Stable Diffusion checkpoint in one file; make a folder of it: "
                 f"{folder_of_file(path)}"
             )
-        if "format" not in _metadata(path):
+        if "format" not in _metadata(header):
             raise ModelError(
                 f"{printable(path, 400)} holds no known format of weights; give a model that riffengine has written "
                 "(a checkpoint is a folder, or is made one by riffengine convert)"
@@ -78,7 +79,7 @@ class BundledDescriptor(FamilyDescriptor):
         """The words of ``vocabulary.yaml`` that the weights were trained with; all of them if they cannot be read."""
         from riffengine.renderer.bundled.vocabulary import Vocabulary as Words
 
-        declared = _metadata(_path(model))
+        declared = _metadata(_header(_path(model)))
         try:
             return Words.of_size(max(int(parse_json(declared[stage])["words"]) for stage in ("score", "render")))
         except (KeyError, TypeError, ValueError):
@@ -112,9 +113,9 @@ def _path(model: str) -> Path:
     return packaged_weights() if model == NAME else Path(model)
 
 
-def _metadata(path: Path) -> dict[str, Any]:
-    """``__metadata__`` of a safetensors file."""
-    declared = _header(path).get("__metadata__", {})
+def _metadata(header: dict[str, Any]) -> dict[str, Any]:
+    """``__metadata__`` of a safetensors file that begins with ``header``."""
+    declared = header.get("__metadata__", {})
     return declared if isinstance(declared, dict) else {}
 
 
