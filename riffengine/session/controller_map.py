@@ -105,6 +105,11 @@ class MapReader(YamlReader):
         self._require(sysex, node, at, 'give a SysEx in hexadecimal from F0 to F7, in "quotes"')
         return message
 
+    def _drawing(self, node: yaml.Node, key: str) -> str:
+        """A text whose line breaks count."""
+        value = self._scalar(node, key)
+        return node.value.strip() if isinstance(value, str) and isinstance(node, yaml.ScalarNode) else str(value)
+
     def _lights(self, node: yaml.Node, at: str) -> MappingProxyType[str, LedPalette]:
         palettes = {}
         names = [str(k.value) for k, _ in node.value] if isinstance(node, yaml.MappingNode) else []

@@ -136,11 +136,6 @@ class YamlReader:
             self._refuse(node, key, f"{value!r} is refused; allowed is {', '.join(map(str, choices))}")
         return None
 
-    def _drawing(self, node: yaml.Node, key: str) -> str:
-        """The text of ``node`` with its line breaks, as in a drawing."""
-        value = self._scalar(node, key)
-        return node.value.strip() if isinstance(value, str) and isinstance(node, yaml.ScalarNode) else str(value)
-
     def _scalar(self, node: yaml.Node, key: str) -> Any:
         """The number, text or truth value of ``node``; a block of lines, as after > and |, is one line of text."""
         if isinstance(node, yaml.ScalarNode):

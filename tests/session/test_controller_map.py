@@ -71,6 +71,11 @@ def test_no_control_of_a_map_does_two_things_and_every_line_is_labelled(name: st
     assert shipped(name).layout and shipped(name).title
 
 
+def test_a_drawing_keeps_its_lines() -> None:
+    lines = shipped("apc-mini-mk2").layout.splitlines()
+    assert len(lines) == 10 and lines[0].endswith("[scene 1]") and lines[-1].startswith("|gain")
+
+
 @pytest.mark.parametrize("name", PORTS)
 def test_a_controller_is_known_by_its_port_on_every_system(name: str) -> None:
     for port in PORTS[name]:
