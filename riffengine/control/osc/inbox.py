@@ -64,20 +64,21 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
-    def put(self, sender: Sender, datagram: bytes, now_ns: int) -> None:
-        """Queue ``datagram``, which came at ``now_ns``."""
+    def put(self, sender: Sender, datagram: bytes, now_ns: int) -> bool:
+        """Queue ``datagram``, which came at ``now_ns``; whether ``sender`` keeps a place."""
         has_place = self.places.keep(sender, now_ns)
         sent = self._rates.count(sender, now_ns)
         queue = self._queues.get(sender) or self._held.get(sender)
         if queue is None:
             if not has_place and not self._has_room(sender[0], sent):
                 self.dropped += 1
-                return
+                return False
             queue = self._queues[sender] = SenderQueue()
             self._of_host[sender[0]] += 1
         if len(queue.datagrams) == MAX_WAITING:
             self.dropped += 1
         queue.datagrams.append((datagram, now_ns))
+        return has_place
 
     def turns(self) -> Iterator[tuple[Sender, SenderQueue]]:
         """The senders in turn, again and again, until all queues are done or held, or the caller stops."""

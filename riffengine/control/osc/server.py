@@ -113,8 +113,8 @@ class OscServer(Surface):
             return
         now_ns = self._clock.now_ns()
         self.replies.heard(sender, len(datagram), now_ns)
-        self._inbox.put(sender, datagram, now_ns)
-        if self._socket is not None and sender in self._inbox.places:
+        has_place = self._inbox.put(sender, datagram, now_ns)
+        if has_place and self._socket is not None:
             self._socket.set_apart(sender, self._inbox.places)
         self.counters.dropped = self._inbox.dropped
         self._drain_soon(now_ns)
