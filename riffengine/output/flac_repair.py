@@ -58,14 +58,14 @@ def repair_flac(path: Path) -> FlacRepair:
             if stated:
                 return FlacRepair(stated, rate, False)
             size = file.seek(0, os.SEEK_END)
-            first = max(start, size - _TAIL_BYTES)
-            file.seek(first)
-            found = _last_frame(file.read(), blocksize)
             if size <= start:
                 raise AudioFileError(
                     f"{path} is a FLAC without sound: its recorder ended before the first frame; delete it, or record "
                     "to it again"
                 )
+            first = max(start, size - _TAIL_BYTES)
+            file.seek(first)
+            found = _last_frame(file.read(), blocksize)
             if found is None:
                 raise AudioFileError(f"{path} holds no whole FLAC frame; nothing of it can be read")
             frames, end = found
