@@ -95,13 +95,11 @@ class RayCluster:
             else:
                 ray.init(options.address, **common)
                 _require_token(ray.get_runtime_context().gcs_address)
-        except (ControlError, RendererError):
+        except Exception as error:  # Ray raises what its parts raise: OSError, RuntimeError, its own
             ray.shutdown()
             self._silent.close()
-            raise
-        except Exception as error:  # noqa: BLE001 (Ray raises what its parts raise: OSError, RuntimeError, its own)
-            ray.shutdown()
-            self._silent.close()
+            if isinstance(error, ControlError | RendererError):
+                raise
             if options.address == AUTO and isinstance(error, ConnectionError) and not os.environ.get("RAY_ADDRESS"):
                 raise RendererError(_NONE_JOINED) from None
             raise RendererError(f"cannot join the cluster at {options.address}: {_first_line(error)}") from None

@@ -112,11 +112,10 @@ class RayMember:
         try:
             if self._actor is None:
                 self._actor = await self._source.actor(self.name)
-            down: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            down: asyncio.Future[str] = loop.create_future()
             self._down = down
-            life = asyncio.get_running_loop().create_task(
-                self._listen(self._actor, down)
-            )  # a model may take minutes to load
+            life = loop.create_task(self._listen(self._actor, down))  # from now on: a model may take minutes to load
             state = await self._actor.ready()
             if isinstance(state, Failed):
                 self._events.unusable(self, state.reason)

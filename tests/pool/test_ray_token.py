@@ -77,7 +77,7 @@ def test_whoever_joins_a_cluster_shows_a_token_and_leaves_one_that_wants_none(st
     joined = cluster("asks:1", "a token")
     joined._join()
     assert (stand_in.told, stand_in.ended) == ([("asks:1", "token", "a token")], 0)
-    joined._silent.close()  # as ``_leave`` does
+    joined._leave()
     with pytest.raises(ControlError, match="asks for no token"):
         cluster("open:1", "a token")._join()
     assert stand_in.ended == 1
