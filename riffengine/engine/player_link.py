@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
 from riffengine.engine.process_link import ProcessLink
-from riffengine.engine.supervisor import RestartPolicy, Supervisor
+from riffengine.engine.supervisor import ENDED, RestartPolicy, Supervisor
 from riffengine.output.failover import IN_PLACE
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.output.recorder import FINISH_SECONDS
@@ -145,7 +145,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         if engine.stopping:
             self._supervisor.stop()
             return
-        if not self._was_ready:
+        if not self._was_ready and reason != ENDED:  # one that cannot play says why; one that was killed does not
             self._on_given_up(reason)
             return
         anchor, frames = self._context.stream_clock.anchor, self._context.sync.frames
@@ -154,19 +154,19 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._process.options = replace(
             self._options,
             grid=self._context.conductor.grid,
-            had_device=on_sound_device(self._options.output) and IN_PLACE not in self.output,
+            had_device=self._was_ready and on_sound_device(self._options.output) and IN_PLACE not in self.output,
             record=None,  # the recording controller begins its next file
             continues=None if anchor is None else (anchor.frame, frames.pull_ns(anchor.frame, block_frames)),
         )
         if pause_seconds:
             self._prepare()  # where none waits, it imports during the pause
-        text = f"the player {reason}; a new one starts and continues"
+        text = f"the player {reason}; a new one starts{' and continues' if self._was_ready else ''}"
         engine.say(text)
         self._context.surfaces.event(engine.now(), "player", text)
 
     def _on_given_up(self, reason: str) -> None:
         self._supervisor.stop()
-        again = " repeatedly" if self._was_ready else ""
+        again = " repeatedly" if reason == ENDED else ""
         self._engine.fail(f"the player process {reason}{again}; run `riffengine doctor` for the cause")
 
     def _on_message(self, message: FromPlayer) -> None:

@@ -16,6 +16,9 @@ from riffengine.clock import Clock
 
 Received = TypeVar("Received")
 
+ENDED = "ended"
+"""The reason that ``lost`` and ``gave_up`` get of a process that has run, as against one that could not be started."""
+
 
 class Child(Protocol[Received]):
     """What a supervisor asks of a process; see ``processes.child_process.ChildProcess``."""
@@ -128,7 +131,7 @@ class Supervisor(Generic[Received]):
         if self._watched is not None and not self._child.alive:
             self._read()
             if self._watched is not None:
-                self._died("ended")
+                self._died(ENDED)
 
     def stop(self) -> None:
         """Watch it no more and start it no more; ending it is the caller's."""
@@ -143,7 +146,7 @@ class Supervisor(Generic[Received]):
         for message in messages:
             self._received(message)
         if not connected and self._watched is not None:
-            self._died("ended")
+            self._died(ENDED)
 
     def _unwatch(self) -> None:
         if self._watched is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import soundfile
 
 from riffengine.performance.journal import read_journal
-from tests.wire.osc_session import PATIENCE_SECONDS, playing_set, silences
+from tests.wire.osc_session import PATIENCE_SECONDS, free_port, playing_set, silences
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -59,6 +60,37 @@ def test_a_player_that_is_killed_comes_back_on_its_beat_and_the_recording_goes_o
     assert "techno, dark" in landed
 
 
+_WITH_A_FIRST_PLAYER_KILLED = """
+import os, signal, sys
+from riffengine.__main__ import run
+from riffengine.output.process import PlayerProcess
+start = PlayerProcess.start
+def start_and_kill(player):
+    start(player)
+    PlayerProcess.start = start
+    os.kill(player.pid, signal.SIGKILL)
+PlayerProcess.start = start_and_kill
+sys.exit(run())
+"""
+
+
+def test_a_player_that_is_killed_before_its_first_block_is_started_again(tmp_path: Path) -> None:
+    (tmp_path / "set.yaml").write_text(PRESET)
+    words = ["play", "set.yaml", "--record", "set.flac", "--osc-port", str(free_port()), "--seconds", "4"]
+    ended = subprocess.run(
+        [sys.executable, "-c", _WITH_A_FIRST_PLAYER_KILLED, *words],
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
+    )  # fmt: skip
+    output = ended.stdout + ended.stderr
+    assert ended.returncode == 0, output
+    assert output.index("the player ended; a new one starts\n") < output.index("output: paced")
+    assert "Traceback" not in output
+    assert [path.name for path in tmp_path.glob("set*.flac")] == ["set.flac"]
+    sound, rate = soundfile.read(tmp_path / "set.flac", always_2d=True)
+    assert len(sound) > 4 * rate and abs(sound).max() > 0.05
+    assert (tmp_path / "set.flac.cue").is_file()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prlimit of another process")
 def test_a_renderer_that_the_system_will_not_start_comes_back_when_it_can(tmp_path: Path) -> None:
     with playing_set(PRESET, tmp_path) as (process, surface):
@@ -82,8 +114,6 @@ def test_a_renderer_that_the_system_will_not_start_comes_back_when_it_can(tmp_pa
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts on how descriptors are numbered here")
 def test_a_set_that_cannot_start_its_processes_says_so_in_one_line(tmp_path: Path) -> None:
-    import subprocess
-
     (tmp_path / "set.yaml").write_text(PRESET)
     command = f"ulimit -n 20; exec {sys.executable} -m riffengine play set.yaml --seconds 1"
     ended = subprocess.run(
