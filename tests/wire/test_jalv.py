@@ -85,8 +85,8 @@ def test_every_frame_is_on_the_beat_of_jacks_transport(
         assert (heard[play[0] : play[0] + 64, 1] == 1.0).all(), "no fade where play begins"
 
 
-def torn(beats: np.ndarray, play: np.ndarray, per_frame: float) -> list[float]:
-    """The beats at which the music of ``play`` does not go on as it should.
+def torn(beats: np.ndarray, play: np.ndarray, per_frame: float) -> list[tuple[float, float]]:
+    """The beats at which the music of ``play`` does not go on as it should, and how many frames it jumped.
 
     JACK does not wait for late clients here. Ours was silent for a period and is in its place again with the next one;
     or the capture missed whole periods, in which the music went on.
@@ -96,5 +96,5 @@ def torn(beats: np.ndarray, play: np.ndarray, per_frame: float) -> list[float]:
         before, after = play[at], play[at + 1]
         missed = (beats[after] - beats[before]) / per_frame - (after - before)
         if missed < -0.5 or missed > RATE or abs(missed - PERIOD * round(missed / PERIOD)) > 0.5:
-            found.append(float(beats[after]))
+            found.append((float(beats[after]), float(missed)))
     return found
