@@ -62,6 +62,12 @@ class LoopCaches:
         if self.disk is not None:
             self._writers.post(partial(self.disk.put, key, loop))
 
+    def drop(self, key: str) -> None:
+        """Forget the loop of ``key``: it is none that its users can play."""
+        self.memory.drop(key)
+        if self.disk is not None:
+            self._writers.post(partial(self.disk.drop, key))
+
     def close(self) -> None:
         """Wait shortly for what is being written."""
         self._writers.close(_END_SECONDS)

@@ -98,6 +98,11 @@ class DiskCache:
         if self.bytes > self._most_bytes:
             self._make_room()
 
+    def drop(self, key: str) -> None:
+        """Remove the loop of ``key``; in the thread of ``put``."""
+        self._unreadable += 1
+        self._remove(key)
+
     def _paths(self, key: str) -> tuple[Path, Path]:
         return self._folder / f"{key}.flac", self._folder / f"{key}.json"
 

@@ -27,6 +27,7 @@ from riffengine.pool.jobs import (
 )
 from riffengine.pool.kinds import NumericKinds
 from riffengine.pool.shares import Shares
+from riffengine.processes.render_request import RenderRequest
 
 _DONE_KEPT = 256  # finished works whose second answers are compared with the first
 
@@ -182,6 +183,11 @@ class Dispatcher:
     def holds(self, client: str, job: int) -> bool:
         """Whether ``job`` of ``client`` is neither answered nor dropped."""
         return (client, job) in self._by_order
+
+    def request_of(self, name: str, number: int) -> RenderRequest | None:
+        """What member ``name`` renders as attempt ``number``; ``None`` where it has no such attempt."""
+        attempt = self._attempts.get(number)
+        return attempt.work.request if attempt is not None and attempt.member.name == name else None
 
     # --- results -----------------------------------------------------------------------------------------------------
 

@@ -34,3 +34,9 @@ class MemoryCache:
         while self.bytes > self.most_bytes:
             _, dropped = self._loops.popitem(last=False)
             self.bytes -= dropped.bytes
+
+    def drop(self, key: str) -> None:
+        """Keep the loop of ``key`` no longer."""
+        loop = self._loops.pop(key, None)
+        if loop is not None:
+            self.bytes -= loop.bytes

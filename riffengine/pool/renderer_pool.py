@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from riffengine.clock import AwakeClock, Clock
 from riffengine.errors import AudioFileError
@@ -28,40 +27,16 @@ from riffengine.pool.jobs import (
     Refused,
     Stop,
 )
+from riffengine.pool.loop_shape import misfit
 from riffengine.pool.member_link import MemberLink
+from riffengine.pool.pool_client import PoolClient
 from riffengine.pool.pool_model import PoolModel
 from riffengine.pool.scaling import Runways
 from riffengine.processes.render_messages import PoolReport, Ready, Render
+from riffengine.processes.render_request import RenderRequest
 
 TICK_SECONDS = 0.1
 _REPORT_SECONDS = 1.0
-
-
-class PoolClient(Protocol):
-    """Whoever has loops rendered. No call waits."""
-
-    name: str
-
-    def ready(self, ready: Ready) -> None:
-        """The pool takes jobs; also again when it does after a while without any member."""
-
-    def seats(self, seats: int, reason: str) -> None:
-        """It renders another number of jobs at the same time."""
-
-    def finished(self, render: Render, loop: FinishedLoop) -> None:
-        """The loop of ``render`` is there."""
-
-    def failed(self, job: int, reason: str, hopeless: bool) -> None:
-        """``job`` could not be rendered; -1: no member could load its model."""
-
-    def dropped(self, job: int) -> None:
-        """``job`` ended as it was asked to."""
-
-    def alive(self, job: int, worked_seconds: float, steps: int, queued: bool) -> None:
-        """``job`` is being rendered, or ``queued``."""
-
-    def report(self, report: PoolReport) -> None:
-        """How the pool stands."""
 
 
 @dataclass
@@ -86,6 +61,7 @@ class RendererPool:
         self._unusable: set[str] = set()  # members that could not load their model
         self._model = PoolModel()
         self.faults = 0  # loops that could not be looked for, and were rendered
+        self._gave_misfits: set[str] = set()  # members, and the cache, that gave a loop of another shape: told once
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], _Waiting] = {}
@@ -215,6 +191,9 @@ class RendererPool:
                 waiting.contents = await self._caches.contents(waiting.render.request.init)
             key = self._key(client, waiting)
             loop = self._caches.now(key) or await self._caches.later(key)
+            if loop is not None and self._refuses("the folder of the cache", loop, waiting.render.request):
+                self._caches.drop(key)
+                loop = None
         except AudioFileError as error:
             if self._waiting.pop((client, job), None) is waiting:
                 self._clients[client].failed(job, str(error), hopeless=True)
@@ -314,7 +293,12 @@ class RendererPool:
         self.dispatcher.heard(link.name, self._now())
 
     def finished(self, link: MemberLink, attempt: int, loop: FinishedLoop) -> None:
-        """A loop is there: hand it to everyone who wants it, and keep it."""
+        """A loop is there: hand it to everyone who wants it, and keep it; one of another shape is a failure."""
+        wanted = self.dispatcher.request_of(link.name, attempt)
+        refusal = "" if wanted is None else self._refuses(link.name, loop, wanted)
+        if refusal:
+            self.failed(link, attempt, refusal, hopeless=False)
+            return
         actions = self.dispatcher.delivered(link.name, attempt, loop.fingerprint(), self._now())
         for action in actions:
             if isinstance(action, HandOver):
@@ -324,6 +308,14 @@ class RendererPool:
                         self._caches.put(self._key(action.client, waiting, self._kinds.get(link.name, "")), loop)
                     self._clients[action.client].finished(waiting.render, loop)
         self._carry_out([action for action in actions if not isinstance(action, HandOver)])
+
+    def _refuses(self, giver: str, loop: FinishedLoop, request: RenderRequest) -> str:
+        """Why ``loop`` is not what ``request`` asks for, "" where it is; told of ``giver`` once."""
+        wrong = misfit(loop, request, self._model.face) if self._model.face is not None else ""
+        if wrong and giver not in self._gave_misfits:
+            self._gave_misfits.add(giver)
+            self._say(f"{giver} gives {wrong}; such loops are rendered by another renderer")
+        return f"{giver} gives {wrong}" if wrong else ""
 
     def failed(self, link: MemberLink, attempt: int, reason: str, hopeless: bool) -> None:
         """A loop could not be made there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from riffengine.pool.renderer_pool import RendererPool
 from riffengine.processes.render_messages import Delivery, PoolReport, Ready, Render, RenderCost
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 
+FRAMES = 400  # of eight beats at 120 bpm and 100 Hz
 READY = Ready("bundled", ("mix",), 1, ("techno",), 1.0, "weights-1", 1, "cpu")
 OTHER = replace(READY, weights_digest="weights-2")
 
@@ -100,13 +102,14 @@ class Simulation:
 
     def order(self, job: int) -> None:
         end = MorphEnd("techno", job)
-        self.pool.order("engine", Render(job, RenderRequest(end, end), 0))
+        self.pool.order("engine", Render(job, RenderRequest(end, end, sample_rate=100), 0))
 
-    def deliver(self, name: str) -> None:
-        """The last that ``name`` has begun is finished; the loudness says by whom."""
+    def deliver(self, name: str, frames: int = FRAMES, stems: tuple[str, ...] = ("mix",), channels: int = 1) -> None:
+        """The last that ``name`` has begun is finished; the unknown words say by whom."""
         begin = self.links[name].begun[-1]
-        delivery = Delivery(begin.attempt, 0, begin.request, 4, 1, ("mix",), -14.0, 0.5, RenderCost(), (name,))
-        self.pool.finished(self.links[name], begin.attempt, FinishedLoop(delivery, np.zeros((1, 4, 1), np.float32)))
+        cost, samples = RenderCost(), np.zeros((len(stems), frames, channels), np.float32)
+        delivery = Delivery(begin.attempt, 0, begin.request, frames, channels, stems, -14.0, 0.5, cost, (name,))
+        self.pool.finished(self.links[name], begin.attempt, FinishedLoop(delivery, samples))
 
     def live(self, seconds: float, *signs: str) -> None:
         """Time passes, and ``signs`` say every tick that they work."""
@@ -244,3 +247,49 @@ def test_a_set_that_stood_still_does_not_take_its_members_for_hung(still_seconds
     assert sim.pool.report().silences == 0
     sim.live(30.0, "m1")
     assert (sim.links["m1"].ended, sim.links["m2"].ended) == (0, 1)  # it says nothing although time passes
+
+
+@pytest.mark.parametrize("wrong", [{"frames": FRAMES - 2}, {"stems": ("drums",)}, {"channels": 2}])
+def test_a_loop_of_another_shape_is_a_failure_and_told_once(wrong: dict[str, Any]) -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.order(1)
+    sim.ready("m2")
+    sim.deliver("m1", **wrong)
+    assert not sim.client.loops and len(sim.links["m2"].begun) == 1
+    sim.deliver("m2")
+    assert sim.client.loops[1].delivery.unknown_words == ("m2",)
+    sim.lose("m2")
+    sim.order(2)
+    sim.deliver("m1", **wrong)
+    assert f"{FRAMES} frames, stems mix, channels 1 are needed" in sim.client.failures[2]
+    assert sum("m1 gives a loop of" in said for said in sim.client.remarks) == 1
+    sim.order(1)
+    assert sim.client.loops[1].delivery.unknown_words == ("m2",)  # the one that fitted was kept, the others not
+    sim.order(2)
+    assert len(sim.links["m1"].begun) == 3
+
+
+def test_a_loop_of_another_shape_in_the_folder_is_removed_and_rendered(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sim = Simulation("m1", caches=LoopCaches(0, str(tmp_path), 10_000_000))
+        sim.ready("m1")
+        sim.order(1)
+        while not sim.links["m1"].begun:
+            await asyncio.sleep(0.001)
+        sim.deliver("m1")
+        await sim.pool.close()
+        (facts,) = tmp_path.glob("*.json")
+        facts.write_text(facts.read_text().replace('"stems": ["mix"]', '"stems": ["drums"]'))
+        again = Simulation("m1", caches=LoopCaches(10_000_000, str(tmp_path), 10_000_000))
+        again.ready("m1")
+        again.order(1)
+        while not again.links["m1"].begun:
+            await asyncio.sleep(0.001)
+        assert not again.client.loops
+        assert sum("the folder of the cache gives" in said for said in again.client.remarks) == 1
+        again.deliver("m1")
+        await again.pool.close()
+        assert '"stems": ["mix"]' in facts.read_text()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
