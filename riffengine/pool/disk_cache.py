@@ -21,15 +21,17 @@ import soundfile
 from numpy.typing import NDArray
 
 from riffengine.errors import ServiceError
-from riffengine.files.regular import open_regular, read_regular
+from riffengine.files.json_text import read_json
+from riffengine.files.regular import open_regular
 from riffengine.pool.content_key import FORMAT
-from riffengine.pool.delivery_facts import delivery_facts, delivery_of
+from riffengine.pool.delivery_facts import delivery_facts, delivery_of, number
 from riffengine.pool.finished_loop import FinishedLoop
 
 _MOST_CHANNELS = 8  # of FLAC: stems times channels
 _MOST_JSON_BYTES = 1 << 20
 _MOST_FLAC_BYTES = 64 << 20
 _MOST_FRAMES = 1 << 20  # of a loop: 16 beats at 60 bpm and 48000 Hz are 768,000
+_MOST_SCALE = 1e6  # times full scale
 _LEFT_SECONDS = 3600.0  # after that, half a pair is not being written any more
 _NAME = re.compile(r"^([^.]+)\.(flac|json|[0-9]+-[0-9a-f]{8})$")  # of our files; the last while it is being written
 _ROOM_SHARE = 0.9  # of the bound, that is left after old loops were removed
@@ -57,7 +59,7 @@ class DiskCache:
         """The loop of ``key``; ``None`` when it is not there or not whole. A broken pair is removed."""
         sound, facts = self._paths(key)
         try:
-            known = json.loads(read_regular(facts, _MOST_JSON_BYTES))
+            known = read_json(facts, _MOST_JSON_BYTES)
             if known["format"] != FORMAT or known["key"] != key:
                 raise ValueError("written for another loop")
             with open_regular(sound, _MOST_FLAC_BYTES) as file:
@@ -163,7 +165,8 @@ class _Group:
 def _loop(known: dict[str, object], flat: NDArray[np.float32]) -> FinishedLoop:
     """The loop of a pair of files; ``ValueError``, ``TypeError`` or ``KeyError`` where they are none."""
     delivery = delivery_of(known, len(flat))
-    stems, channels, scale = len(delivery.stems), delivery.channels, float(str(known["scale"]))
+    stems, channels = len(delivery.stems), delivery.channels
+    scale = number(known["scale"], 1, _MOST_SCALE, "scale")
     if flat.shape[1] != stems * channels or not len(flat):
         raise ValueError("the sound has other channels than it should")
     samples = np.ascontiguousarray(flat.reshape(len(flat), stems, channels).transpose(1, 0, 2)) * np.float32(scale)

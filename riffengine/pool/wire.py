@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from riffengine.errors import ControlError
-from riffengine.pool.delivery_facts import delivery_facts, delivery_of
+from riffengine.files.json_text import parse_json
+from riffengine.pool.delivery_facts import MOST_SECONDS, delivery_facts, delivery_of, number
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.processes.render_messages import (
     Alive,
@@ -83,10 +84,8 @@ def parse_order(text: str) -> ToNode:
             raise ValueError(f"the type {str(facts['type'])[:40]!r} is unknown")
         left, runway = facts["seconds_left"], facts.get("runway_seconds")
         for name, seconds in (("seconds_left", left), ("runway_seconds", runway)):
-            if seconds is not None and not (
-                isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0
-            ):
-                raise ValueError(f"{name} is no time")
+            if seconds is not None:
+                number(seconds, 0, MOST_SECONDS, name)
         return Render(job, RenderRequest.from_facts(facts["request"]), 0, left, str(facts["bank"])[:64], runway)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ControlError(f"a message to the node is refused: {error}"[:_MOST_TEXT]) from None
@@ -111,7 +110,7 @@ def parse_answer(text: str) -> FromNode:
                     stems=tuple(str(stem)[:64] for stem in facts["stems"][:16]),
                     channels=_whole(facts["channels"], 16),
                     vocabulary=tuple(str(word)[:64] for word in facts["vocabulary"][:10_000]),
-                    load_seconds=float(facts["load_seconds"]),
+                    load_seconds=number(facts["load_seconds"], 0, MOST_SECONDS, "load_seconds"),
                     weights_digest=str(facts["weights_digest"])[:64],
                     seats=_whole(facts["seats"], _MOST_SEATS),
                     kind=str(facts["kind"])[:400],
@@ -124,7 +123,7 @@ def parse_answer(text: str) -> FromNode:
             case "Cancelled":
                 return Cancelled(_whole(facts["job"], 2**53))
             case "Alive":
-                worked = float(facts["worked_seconds"])
+                worked = number(facts["worked_seconds"], 0, MOST_SECONDS, "worked_seconds")
                 return Alive(
                     _whole(facts["job"], 2**53), worked, _whole(facts["steps"], 2**31), facts["queued"] is True
                 )
@@ -181,9 +180,9 @@ def _loop_head(facts: Mapping[str, Any]) -> LoopHead:
 
 def _mapping(text: str) -> Mapping[str, Any]:
     try:
-        facts = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ControlError("a message is refused: it is no JSON") from None
+        facts = parse_json(text)
+    except ValueError as error:
+        raise ControlError(f"a message is refused: {error}"[:_MOST_TEXT]) from None
     if not isinstance(facts, dict):
         raise ControlError("a message is refused: it is no mapping")
     return facts

@@ -309,6 +309,7 @@ def _check_ranges(request: RenderRequest) -> None:
     numbers += [("seed", point.seed, -(2**63), 2**64) for point in points]
     numbers += [("retakes.number", again.number, 0, 2**63) for again in request.retakes]
     numbers += [("retakes.beats", again.beats, 0, 2**64) for again in request.retakes]
+    numbers += [("retakes.lift", again.lift, -2, 2) for again in request.retakes]
     numbers += [("chords", pitch, 0, 127) for chord in request.chords for pitch in chord]
     for name, value, low, high in numbers:
         if not low <= value <= high:  # NaN too

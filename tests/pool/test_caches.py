@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,19 @@ def test_a_broken_pair_is_missing_and_removed(tmp_path: Path) -> None:
         assert not list(tmp_path.glob(f"{key}.*"))
     assert cache.get("e") is None
     assert cache.broken == 4
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", '"nan"', "-1e12"])
+def test_a_pair_with_a_number_that_is_none_is_broken(tmp_path: Path, number: str) -> None:
+    cache = DiskCache(tmp_path, 10_000_000)
+    cache.put("k", loop(loudest=3.0))
+    text = (tmp_path / "k.json").read_text()
+    for name in ("scale", "loudness_lufs", "peak", "denoise", "channels"):
+        (tmp_path / "k.json").write_text(re.sub(rf'"{name}": [^,}}]+', f'"{name}": {number}', text))
+        assert cache.get("k") is None
+        assert not list(tmp_path.glob("k.*"))
+        cache.put("k", loop(loudest=3.0))
+    assert cache.get("k") is not None
 
 
 def test_the_disk_cache_stays_within_its_bytes_and_drops_the_oldest(tmp_path: Path) -> None:

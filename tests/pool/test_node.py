@@ -26,35 +26,25 @@ from riffengine.pool.options import NodeAddress
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.pool.wire import (
     PATH,
-    LoopHead,
-    LoopParts,
-    answer_text,
-    loop_head,
-    loop_pieces,
     order_text,
     parse_answer,
-    parse_order,
 )
 from riffengine.processes.render_messages import (
     Alive,
-    Cancel,
     Cancelled,
-    Delivery,
     Failed,
     PoolReport,
     Ready,
     Render,
-    RenderCost,
     SeatsChanged,
 )
-from riffengine.processes.render_request import MorphEnd, RenderRequest, Retake
+from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.process import RendererOptions
 from tools.bench.scripted_member import scripted_main
 
 TOKEN = "a token of a node".replace(" ", "-")
 FLOATS = 16 * 48000
 PATIENCE_SECONDS = 120.0
-END = MorphEnd("techno", 3)
 
 
 class Listener:
@@ -322,48 +312,6 @@ def test_a_client_that_sends_nonsense_too_much_or_no_token_is_refused() -> None:
         await listener.until(lambda told: 1 in listener.loops())
 
     run(scenario, "scripted?ms=300")
-
-
-def test_every_message_comes_back_as_it_was_and_anything_else_is_a_control_error() -> None:
-    rich = RenderRequest(
-        END, MorphEnd("dub", 4), alpha=0.5, chords=((57, 60),), retakes=(Retake(("drums",), 3, 2, "x", 0.5),)
-    )
-    for order in (Render(7, rich, 0, 1.5, "bank"), Render(7, rich, 0), Cancel(9)):
-        assert parse_order(order_text(order)) == order
-    ready = Ready("m", ("mix",), 1, ("techno",), 1.0, "w", 3, "cpu")
-    for answer in (
-        ready,
-        SeatsChanged(2, "x"),
-        Failed(-1, "no"),
-        Failed(2, "no", True),
-        Cancelled(3),
-        Alive(4, 0.5, 2),
-        Alive(5, 0.0, 0, queued=True),
-    ):
-        assert parse_answer(answer_text(answer)) == answer
-    samples = np.random.default_rng(1).standard_normal((1, 100, 2)).astype(np.float32)
-    loop = FinishedLoop(Delivery(0, 0, rich, 100, 2, ("mix",), -14.0, 0.5, RenderCost(), (), b"\x01"), samples)
-    head = parse_answer(answer_text(loop_head(5, loop)))
-    assert isinstance(head, LoopHead) and head.job == 5
-    parts = LoopParts(head)
-    *first, last = (piece[n : n + 300] for piece in loop_pieces(loop) for n in range(0, 800, 300))
-    assert [parts.add(piece) for piece in first] == [None, None]
-    back = parts.add(last)
-    assert back is not None and back.delivery == loop.delivery and np.array_equal(back.samples, samples)
-    rng = np.random.default_rng(2)
-    for text in (order_text(Render(7, rich, 0, 1.5, "bank")), answer_text(ready), answer_text(head)):
-        for _ in range(300):
-            broken = bytearray(text.encode())
-            broken[rng.integers(len(broken))] = rng.integers(256)
-            for parse in (parse_order, parse_answer):
-                with contextlib.suppress(ControlError):
-                    parse(broken.decode("utf-8", "replace"))
-    for wrong in (b"\0" * 801, b"\xff" * 800):
-        with pytest.raises(ControlError):
-            LoopParts(head).add(wrong)
-    for shape in ([1, 0, 2], [1, 2**24, 2], [2, 100, 2], [1, 100]):
-        with pytest.raises(ControlError):
-            parse_answer(json.dumps({**json.loads(answer_text(head)), "shape": shape}))
 
 
 def test_a_node_that_others_reach_needs_a_token_and_tls() -> None:
