@@ -163,8 +163,7 @@ class Engine:
         context.latency.replied(reply, before)
         if isinstance(reply, Accepted) and (remark := context.surfaces.remark(command.path, reply.value)):
             reply = replace(reply, note=f"{reply.note}; {remark}".removeprefix("; "))
-        if isinstance(reply, Accepted):
-            self._hands.moved(command, moment.beat)
+        self._hands.moved(command, reply, moment.beat)
         reply = on_time(reply, at_frame, moment, context.conductor.moment)
         context.surfaces.replied(moment, reply, self.state)
         self.carry_out([*pinned(actions, at_frame), *context.sync.applied(reply, moment.frame)])
@@ -201,6 +200,7 @@ class Engine:
                     context.surfaces.landing_moved(self.now(), landing, source)
                     self.say(f"{landing.path} lands on beat {rounded(landing.beat)} instead")
                 case Applied():
+                    self._hands.moved(action.command, action.reply, action.moment.beat)
                     context.surfaces.replied(action.moment, action.reply, self.state, action.routine)
                 case DeckLanded():
                     context.surfaces.event(self.now(), f"deck/{action.deck}", action.text)

@@ -1,6 +1,7 @@
 """HandsFirst: what a person has moved is theirs for eight bars, before agents and decks that follow the input. Pure.
 
-A command that sets other parameters too, such as a scene or an undo, is refused where one of these is a person's.
+A command that sets other parameters too, such as a scene or an undo, is refused where one of these is a person's; and
+what a person sets by such a command is theirs as well, in a scene morph from the time that each was moved last.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from riffengine.performance.command import AGENT_SOURCE, FOLLOW_SOURCE, INPUT_SOURCE, Command
+from riffengine.engine.sync import tempo_sync
+from riffengine.performance import drift
+from riffengine.performance.command import AGENT_SOURCE, FOLLOW_SOURCE, INPUT_SOURCE, Accepted, Command, Reply
 from riffengine.transport.beat_grid import BEATS_PER_BAR
 
 BARS = 8
 _MOST_PATHS = 1024
+_BY_ITSELF = frozenset({INPUT_SOURCE, drift.SOURCE, tempo_sync.SOURCE})  # sources that are no hand, and wait for none
 
 
 class HandsFirst:
@@ -21,9 +25,9 @@ class HandsFirst:
     def __init__(self) -> None:
         self._moved: dict[str, float] = {}  # the one that was moved longest ago first
 
-    def moved(self, command: Command, beat: float) -> None:
-        """``command`` was accepted on ``beat``."""
-        if _yields(command) or command.source == INPUT_SOURCE:
+    def moved(self, command: Command, reply: Reply, beat: float) -> None:
+        """``command``, of a surface or made by one of theirs, was answered with ``reply`` on ``beat``."""
+        if not isinstance(reply, Accepted) or _yields(command) or command.source in _BY_ITSELF:
             return
         self._moved.pop(command.path, None)
         while len(self._moved) >= _MOST_PATHS:

@@ -27,7 +27,8 @@ from riffengine.transport.sync.source import BeatPosition, SyncSource
 GRID_LEAD_SECONDS = 0.05
 """A new grid is decided this long before it applies: one tick of 20 ms, the pipe, and a block."""
 
-_SOURCE = "sync"  # of the commands that are made here
+SOURCE = "sync"
+"""Of the commands that are made here because an external clock says so."""
 
 
 class Leader(SyncSource, Protocol):
@@ -104,7 +105,7 @@ class TempoSync:
 
     def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
         """The reply to a checked ``transport/tempo`` that ramps or that a leader decides; ``None`` for every other."""
-        if command.source == _SOURCE:
+        if command.source == SOURCE:
             return None
         if self._leader is not None and self._following and not self._accepted_by_leader(command):
             reason = (
@@ -167,10 +168,10 @@ class TempoSync:
             if isinstance(action, ChangeGrid):
                 actions += self._conductor.tempo.follow(action.grid, action.jumps, frame)
             else:
-                actions += self._set_tempo(action.bpm, _SOURCE, frame)
+                actions += self._set_tempo(action.bpm, SOURCE, frame)
         if self._leader is None and self._internal.arrived(self._heard_ns(frame), self.follower.error_seconds):
             self._internal.end()
-            actions += self._set_tempo(self._internal.goal_bpm, _SOURCE, frame)
+            actions += self._set_tempo(self._internal.goal_bpm, SOURCE, frame)
         return actions
 
     def close(self) -> None:
@@ -223,7 +224,7 @@ class TempoSync:
                     self._leader.align(self._conductor.tempo.grid_at(frame).beat_at(frame), self._heard_ns(frame))
             except ControlError as error:
                 self._mode = "internal"
-                command = Command("transport/sync", "internal", _SOURCE)
+                command = Command("transport/sync", "internal", SOURCE)
                 reply, more = self._conductor.submit(command, frame)
                 moment = self._conductor.moment(frame)
                 actions += [Log("sync", f"no sync: {error}"), Applied(command, reply, moment), *more]
@@ -249,7 +250,7 @@ class TempoSync:
         if timeline.known:
             tempo = self._conductor.state.number("transport/tempo")
             for change in self.follower.retune(frame, timeline.grid.bpm, tempo):
-                actions += self._set_tempo(change.bpm, _SOURCE, frame)
+                actions += self._set_tempo(change.bpm, SOURCE, frame)
         return actions
 
     def _stop_following(self, at_frame: int) -> list[Action]:
