@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -26,12 +27,15 @@ def number(value: object, least: float, most: float, name: str) -> float:
 
 
 def delivery_facts(delivery: Delivery) -> dict[str, object]:
-    """Everything of ``delivery`` but its job, its slot and the number of frames, which the samples tell."""
+    """Everything of ``delivery`` but its job, its slot and the number of frames, which the samples tell.
+
+    All are values of JSON: the loudness of a silent loop, minus infinity, is ``None``.
+    """
     return {
         "request": delivery.request.facts(),
         "stems": delivery.stems,
         "channels": delivery.channels,
-        "loudness_lufs": delivery.loudness_lufs,
+        "loudness_lufs": None if delivery.loudness_lufs == -math.inf else delivery.loudness_lufs,
         "peak": delivery.peak,
         "cost": asdict(delivery.cost),
         "unknown_words": delivery.unknown_words,
@@ -45,7 +49,7 @@ def delivery_of(known: Mapping[str, object], frames: int) -> Delivery:
 
     A loudness or a peak that is not finite would make every later decision about levels one.
     """
-    request, cost, stems = known["request"], known["cost"], known["stems"]
+    request, cost, stems, loudness = known["request"], known["cost"], known["stems"], known["loudness_lufs"]
     words, remarks = known["unknown_words"], known["remarks"]
     if not isinstance(request, dict) or not isinstance(cost, dict):
         raise TypeError("request and cost are mappings")
@@ -61,7 +65,7 @@ def delivery_of(known: Mapping[str, object], frames: int) -> Delivery:
         frames=frames,
         channels=int(number(known["channels"], 1, _MOST_CHANNELS, "channels")),
         stems=tuple(map(str, stems)),
-        loudness_lufs=number(known["loudness_lufs"], -_MOST_DB, _MOST_DB, "loudness_lufs"),
+        loudness_lufs=-math.inf if loudness is None else number(loudness, -_MOST_DB, _MOST_DB, "loudness_lufs"),
         peak=number(known["peak"], 0, _MOST_PEAK, "peak"),
         cost=RenderCost(**{name: number(seconds, 0, MOST_SECONDS, name) for name, seconds in cost.items()}),
         unknown_words=_texts(words),
