@@ -1,7 +1,7 @@
 """RayCluster: a Ray cluster from which a pool has its actors; the only module that imports Ray.
 
 Ray runs code that others send it, by design, and listens on all interfaces: so a token is always asked for. A cluster
-that asks for none is refused, and one that we start ourselves gets one of its own.
+that asks for none is refused before it is shown ours, and one that we start ourselves gets one of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,8 @@ from riffengine.errors import ControlError, RendererError
 from riffengine.pool.jobs import Begin
 from riffengine.pool.local_member import RendererMain
 from riffengine.pool.options import RayOptions
-from riffengine.pool.ray_options import AUTO, LOCAL, check_ray
+from riffengine.pool.ray_access import cluster_address, require_listener, require_token
+from riffengine.pool.ray_options import LOCAL, check_ray
 from riffengine.pool.render_actor import Answer, RenderActor
 from riffengine.processes.render_messages import Alive, Failed, Ready
 from riffengine.renderer.process import RendererOptions
@@ -32,11 +32,6 @@ from riffengine.renderer.process import RendererOptions
 _CALLS = 4  # of one actor at a time: its model, a loop, a stop, a sign of life
 _TOKEN_BYTES = 32
 _LOCAL_STORE_BYTES = 200_000_000  # Ray's default is 30 % of the machine's memory
-_PROBE_SECONDS = 30.0
-_NONE_JOINED = (
-    "finds no Ray cluster that this machine has joined; join one with ray start --address=HOST:6379, or write "
-    "HOST:6379 in place of auto in the section pool.ray"
-)
 
 
 class RayCluster:
@@ -59,6 +54,7 @@ class RayCluster:
         """A new actor; one of the cluster that has no room yet answers when it has."""
         if self._joined is None or (self._joined.done() and self._joined.exception() is not None):
             self._joined = asyncio.get_running_loop().run_in_executor(self._thread, self._join)
+            self._joined.add_done_callback(lambda joined: joined.cancelled() or joined.exception())  # nobody may wait
         await asyncio.shield(self._joined)
         self._made += 1
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._make, f"{name}-{self._made}")
@@ -72,6 +68,7 @@ class RayCluster:
 
     def _join(self) -> None:
         options = self._options
+        address = LOCAL if self.local else cluster_address(options.address, os.environ)
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
         token = options.token or (secrets.token_hex(_TOKEN_BYTES) if self.local else "")
         if token:
@@ -93,16 +90,19 @@ class RayCluster:
                     **common,
                 )
             else:
-                ray.init(options.address, **common)
-                _require_token(ray.get_runtime_context().gcs_address)
+                from ray._private.services import canonicalize_bootstrap_address
+
+                address = canonicalize_bootstrap_address(address)  # for 127.0.0.1, Ray goes to another of this machine
+                require_listener(address)
+                require_token(address)
+                ray.init(address, **common)
         except Exception as error:  # Ray raises what its parts raise: OSError, RuntimeError, its own
             ray.shutdown()
             self._silent.close()
             if isinstance(error, ControlError | RendererError):
                 raise
-            if options.address == AUTO and isinstance(error, ConnectionError) and not os.environ.get("RAY_ADDRESS"):
-                raise RendererError(_NONE_JOINED) from None
-            raise RendererError(f"cannot join the cluster at {options.address}: {_first_line(error)}") from None
+            cure = "this machine must have joined it, and the token must be its own"
+            raise RendererError(f"cannot join the cluster at {address}: {_first_line(error)}; {cure}") from None
 
     def _silence(self) -> None:
         """Drop what Ray prints of its cluster, twenty lines an error, until we leave: it is the engine's output."""
@@ -202,37 +202,6 @@ def _leave_cluster() -> None:
     import ray
 
     ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
-
-
-def _require_token(address: str) -> None:
-    """``ControlError`` unless the cluster at ``address`` refuses who shows no token.
-
-    Asked by a process of its own, since Ray reads the mode once.
-    """
-    asked = subprocess.run(
-        [sys.executable, "-c", _PROBE, address],
-        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
-        capture_output=True,
-        timeout=_PROBE_SECONDS,
-        check=False,
-    )
-    if asked.returncode != _ASKS:
-        raise ControlError(
-            f"the cluster at {address} asks for no token, so whoever reaches it runs code on it; start it with "
-            "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH=FILE, on every machine"
-        )
-
-
-_ASKS = 17
-_PROBE = f"""
-import sys
-from ray._raylet import GcsClient
-from ray.exceptions import AuthenticationError
-try:
-    GcsClient(address=sys.argv[1]).internal_kv_get(b"riffengine", None, timeout=10)
-except AuthenticationError:
-    sys.exit({_ASKS})
-"""
 
 
 def _first_line(error: object) -> str:

@@ -47,7 +47,7 @@ class ActorSource(Protocol):
     local: bool  # they read the files of this machine
 
     async def actor(self, name: str) -> RemoteActor:
-        """A new one. ``RendererError``: not now. ``ControlError``: not with these settings."""
+        """A new one. ``RendererError``: not now. ``ControlError``: not with these settings, or never yet."""
 
 
 class RayMember:
@@ -94,20 +94,23 @@ class RayMember:
                 await self._actor.end(again=False)
 
     async def _run(self) -> None:
-        failures = 0
+        failures, told = 0, ""
         while True:
-            reason = await self._serve()
+            reason, usable = await self._serve()
             was_ready, self.ready = self.ready, False
             failures = 0 if was_ready else failures + 1
-            if was_ready or failures == 1:  # once for each row of failures
+            if not usable and reason != told:
+                self._events.unusable(self, reason)
+            elif usable and (was_ready or failures == 1):  # once for each row of failures
                 self._events.lost(self, reason)
+            told = reason
             if failures >= _TRIES and self._actor is not None:
                 self._ask(self._actor.end(again=False))
                 self._actor = None
             await asyncio.sleep(_PAUSES_SECONDS[min(failures, len(_PAUSES_SECONDS) - 1)])
 
-    async def _serve(self) -> str:
-        """Work with the actor until it fails; returns why it did."""
+    async def _serve(self) -> tuple[str, bool]:
+        """Work with the actor until it fails; returns why it did, and whether its model could be used."""
         life: asyncio.Task[None] | None = None
         try:
             if self._actor is None:
@@ -118,18 +121,16 @@ class RayMember:
             life = loop.create_task(self._listen(self._actor, down))  # from now on: a model may take minutes to load
             state = await self._actor.ready()
             if isinstance(state, Failed):
-                self._events.unusable(self, state.reason)
-                return state.reason
+                return state.reason, False
             self.ready = True
             self._events.ready(self, state)
-            return await down
+            return await down, True
         except ControlError as error:
-            self._events.unusable(self, str(error))
-            return str(error)
+            return str(error), False
         except RendererError as error:
-            return str(error)
+            return str(error), True
         except Exception as error:  # noqa: BLE001 (one answer that trips us must not cost the member for good)
-            return f"is left after an unexpected {type(error).__name__}: {error}"
+            return f"is left after an unexpected {type(error).__name__}: {error}", True
         finally:
             self._down = None
             if life is not None:

@@ -58,7 +58,7 @@ class RendererPool:
         self._caches, self._clock = caches, AwakeClock(clock)
         self._links: dict[str, MemberLink] = {}
         self._kinds: dict[str, str] = {}  # of members that are ready
-        self._unusable: set[str] = set()  # members that could not load their model
+        self._unusable: dict[str, str] = {}  # members that could not load their model, and why
         self._model = PoolModel()
         self.faults = 0  # loops that could not be looked for, and were rendered
         self._gave_misfits: set[str] = set()  # members, and the cache, that gave a loop of another shape: told once
@@ -86,7 +86,7 @@ class RendererPool:
         """A member less; a job that it has is rendered elsewhere."""
         del self._links[link.name]
         self._kinds.pop(link.name, None)
-        self._unusable.discard(link.name)
+        self._unusable.pop(link.name, None)
         self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
         self._in_background(link.close())
 
@@ -246,7 +246,7 @@ class RendererPool:
         first = not self._kinds
         for name, told in admitted.items():
             self._kinds[name] = told.kind
-            self._unusable.discard(name)
+            self._unusable.pop(name, None)
             local = self._links[name].local
             self._carry_out(self.dispatcher.member_ready(name, told.seats, told.kind, local, self._now()))
         for client in self._clients.values():
@@ -276,12 +276,16 @@ class RendererPool:
             self._say(f"{link.name} {reason}; it is tried again")
 
     def unusable(self, link: MemberLink, reason: str) -> None:
-        """A member cannot load its model; where none ever could, the clients are told as of a single renderer."""
-        self._unusable.add(link.name)
-        if self._model.face is None and self._unusable >= set(self._links):
+        """A member cannot load its model; where none ever could, the clients are told as of a single renderer.
+
+        Otherwise they are told once, however many members it is true of, and however often these are tried again.
+        """
+        known = reason in self._unusable.values()
+        self._unusable[link.name] = reason
+        if self._model.face is None and self._unusable.keys() >= self._links.keys():
             for client in self._clients.values():
                 client.failed(-1, reason, hopeless=False)
-        else:
+        elif not known:
             self._say(f"{link.name}: {reason}")
 
     def alive(self, link: MemberLink, attempt: int, worked_seconds: float, steps: int, queued: bool = False) -> None:
