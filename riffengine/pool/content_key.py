@@ -14,6 +14,7 @@ from pathlib import Path
 from riffengine.errors import AudioFileError
 from riffengine.files.regular import open_regular
 from riffengine.processes.render_request import RenderRequest
+from riffengine.renderer.cache import LruCache
 from riffengine.renderer.file_hash import mask_files, named_file
 
 FORMAT = 1
@@ -21,6 +22,7 @@ FORMAT = 1
 
 _PIECE_BYTES = 1 << 20
 _MOST_BYTES = 4 << 30
+_MOST_KNOWN = 1024  # files
 
 
 def content_key(request: RenderRequest, weights_digest: str, kind: str, contents: str = "") -> str:
@@ -36,10 +38,13 @@ def content_key(request: RenderRequest, weights_digest: str, kind: str, contents
 
 
 class FileContents:
-    """SHA-256 of whole files, remembered as long as size, time and inode stay. Opens files: not on an event loop."""
+    """SHA-256 of whole files; of the last 1024 remembered as long as size, time and inode stay.
+
+    Opens files: not on an event loop.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._known = LruCache[str, tuple[tuple[int, int, int], str]](_MOST_KNOWN)
 
     def of(self, init: str) -> str:
         """Sixty-four hex digits of the file behind ``init`` and its mask; ``AudioFileError``: one cannot be read."""
@@ -60,5 +65,5 @@ class FileContents:
                     digest.update(file.read(_PIECE_BYTES))
         except OSError as error:
             raise AudioFileError(f"{Path(path).name} cannot be read: {error.strerror}; check the file") from error
-        self._known[path] = (stamp, digest.hexdigest())
+        self._known.put(path, (stamp, digest.hexdigest()))
         return digest.hexdigest()

@@ -86,6 +86,14 @@ def test_contents_are_those_of_the_whole_file_and_read_again_when_it_changes(tmp
         contents.of(str(tmp_path / "none.wav"))
 
 
+def test_the_contents_that_are_remembered_are_bounded(tmp_path: Path) -> None:
+    contents = FileContents()
+    for number in range(1100):
+        (tmp_path / f"{number}.wav").write_bytes(b"x")
+        contents.of(str(tmp_path / f"{number}.wav"))
+    assert len(contents._known) <= 1024
+
+
 def test_the_contents_of_a_mask_count_too(tmp_path: Path) -> None:
     path, mask, contents = tmp_path / "sound.wav", tmp_path / "mask.png", FileContents()
     path.write_bytes(b"sound")
