@@ -20,11 +20,16 @@ from typing import TypeAlias
 
 from riffengine.errors import AudioFileError, reason
 from riffengine.files.regular import exists, home_path, is_file, open_regular
+from riffengine.renderer.cache import LruCache
 
 MOST_SECONDS = 0.25  # that the engine waits for a file; hashing takes about 10 ms
 _WHOLE_BYTES = 8 << 20  # files up to this size are hashed completely, in 10 ms
 MOST_BEGUN = 8  # files that are asked for at the same time
 _PIECES, _PIECE_BYTES = 64, 64 << 10  # of larger files this many pieces are hashed, evenly spread
+
+_MOST_KNOWN = (
+    1024  # files whose hashes are kept, those used longest ago dropped first: a capture is a new file each time
+)
 
 _Answer: TypeAlias = "queue.SimpleQueue[str | AudioFileError]"
 
@@ -40,14 +45,14 @@ class BegunFile:
 class DiskFileHashes:
     """Hashes by path, each computed when the file was chosen.
 
-    Files are opened in a thread of their own, ``hash_file`` after ``hash_file``, and the engine waits for one no longer
-    than ``most_seconds``: a file on a network share that has gone would keep it for ever. Between ``begin`` and
-    ``answered`` it does not wait at all.
+    Files are opened in a thread of their own, ``hash_file`` (by default ``init_hash``) after ``hash_file``, and the
+    engine waits for one no longer than ``most_seconds``: one on a network share that has gone would keep it for ever.
+    Between ``begin`` and ``answered`` it does not wait at all.
     """
 
     def __init__(self, hash_file: Callable[[str], str] | None = None, most_seconds: float = MOST_SECONDS) -> None:
-        self._hash_file, self._most_seconds = hash_file or file_hash, most_seconds
-        self._hashes: dict[str, str] = {}
+        self._hash_file, self._most_seconds = hash_file or init_hash, most_seconds
+        self._hashes = LruCache[str, str](_MOST_KNOWN)
         self._asked: queue.SimpleQueue[tuple[str, _Answer, Callable[[], None]]] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
         self._begun = 0  # files that ``begin`` asked for
@@ -81,7 +86,7 @@ class DiskFileHashes:
 
     def look(self, path: str) -> None:
         """Hash the file at ``path`` as it is now. Raises ``AudioFileError`` when it cannot be read, or not in time."""
-        self._hashes[path] = self._in_time(path)
+        self._hashes.put(path, self._in_time(path))
 
     def _is_busy(self) -> bool:
         """Whether a file that took too long is still being opened, or many are."""
@@ -131,7 +136,7 @@ class DiskFileHashes:
                 self.look(path)
             except AudioFileError:
                 return ""
-        return self._hashes[path]
+        return self._hashes.get(path) or ""
 
 
 def packaged_pictures(kind: str) -> dict[str, Path]:
@@ -155,6 +160,21 @@ def mask_files(init: str) -> list[str]:
     masks = [value for name, _, value in options if name == "mask" and value]
     shipped = packaged_pictures("mask") if masks else {}
     return [str(shipped.get(mask, home_path(mask))) for mask in masks]
+
+
+def init_hash(init: str) -> str:
+    """Twelve hex digits that identify what ``init`` names: the content of its file, and of its masks where it has any.
+
+    ``AudioFileError`` when the file cannot be read. For a mask that cannot be, the renderer says so.
+    """
+    found, masks = file_hash(init), mask_files(init)
+    if not masks:
+        return found
+    digest = hashlib.sha256(found.encode())
+    for mask in masks:
+        with contextlib.suppress(AudioFileError):
+            digest.update(f" {file_hash(mask)}".encode())
+    return digest.hexdigest()[:12]
 
 
 def file_hash(path: str) -> str:

@@ -37,6 +37,29 @@ def test_a_hash_stays_until_the_file_is_chosen_again(tmp_path: Path) -> None:
     assert hashes.of(str(path)) != first
 
 
+def test_a_mask_counts_with_its_content_and_one_that_is_not_there_is_left_to_the_renderer(tmp_path: Path) -> None:
+    sound, mask, hashes = tmp_path / "a.wav", tmp_path / "mask.png", DiskFileHashes()
+    sound.write_bytes(b"sound")
+    init = f"{sound}?from=4&mask={mask}"
+    missing = hashes.of(init)
+    found = {hashes.of(str(sound)), hashes.of(f"{sound}?mask=keep-low"), missing}
+    for content in (b"black", b"white"):  # edited under its name
+        mask.write_bytes(content)
+        hashes.look(init)
+        found.add(hashes.of(init))
+    assert len(found) == 5 and "" not in found
+    assert hashes.of(f"{sound}?from=4") == file_hash(str(sound))
+
+
+def test_the_hashes_that_are_kept_are_bounded_and_those_in_use_stay() -> None:
+    asked: list[str] = []
+    hashes = DiskFileHashes(lambda path: (asked.append(path), path)[1])
+    for number in range(3000):
+        hashes.look(f"captured-{number}.flac")
+        hashes.of("captured-0.flac")  # a deck plays it all the time
+    assert len(hashes._hashes) <= 1024 and asked.count("captured-0.flac") == 1
+
+
 def test_a_path_without_a_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("", "missing.wav", "pipe"):

@@ -12,7 +12,10 @@ import soundfile
 from riffengine.errors import AudioFileError, JournalError
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
 from riffengine.processes.player_messages import PlaceLoop, SetGrid
+from riffengine.processes.render_request import MorphEnd, RenderRequest
+from riffengine.renderer.file_hash import file_hash, init_hash
 from riffengine.replay import Replay, read_player_log, replay_file
+from riffengine.replay.replay import changed_files
 from riffengine.transport.sync.source import BeatPosition
 from tests.replay.live_set import PLUGINS, WEIGHTS, LiveSet, NoiseFamily
 
@@ -173,6 +176,17 @@ def test_a_file_that_has_changed_is_reported_before_anything_is_rendered_and_a_m
     with pytest.raises(AudioFileError, match=r"start\.wav; restore that file"):
         replay_file(recording, out, lambda name: family)
     assert not family.rendered
+
+
+def test_a_mask_that_was_edited_is_a_file_that_has_changed_unless_the_journal_is_older(tmp_path: Path) -> None:
+    sound, mask, end = tmp_path / "start.wav", tmp_path / "mask.png", MorphEnd("x", 1)
+    sound.write_bytes(b"sound")
+    mask.write_bytes(b"black")
+    init = f"{sound}?mask={mask}"
+    now, older = (RenderRequest(end, end, init=init, init_hash=found) for found in (init_hash(init), file_hash(init)))
+    assert changed_files([now, older]) == ()
+    mask.write_bytes(b"white")
+    assert (changed_files([now]), changed_files([older])) == ((init,), ())
 
 
 def test_a_journal_without_a_player_log_is_refused(tmp_path: Path) -> None:
