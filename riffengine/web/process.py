@@ -28,7 +28,8 @@ _NICENESS = 2  # the player and the engine have priority, the renderer has not
 class WebStart:
     """Everything the web server is started with.
 
-    ``tap`` is the shared memory with the output; ``parameters`` is the tree, in its order.
+    ``tap`` is the shared memory with the output; ``parameters`` is the tree, in its order. ``cache`` is the folder in
+    which the set's pool keeps up to ``cache_mb`` of loops, "" for none.
     """
 
     options: WebOptions
@@ -39,6 +40,8 @@ class WebStart:
     parameters: tuple[Parameter, ...]
     limits: WebLimits = WebLimits()  # noqa: RUF009 (frozen)
     loops: StoreName | None = None  # the memory that holds the loops, where there is one
+    cache: str = ""
+    cache_mb: float = 0.0
 
 
 def web_main(start: WebStart, connection: Connection) -> None:

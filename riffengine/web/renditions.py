@@ -2,7 +2,8 @@
 
 It is not the set's renderer: a loop for a web client must not stand in front of a loop that the music needs, and one
 that fails must not count as a fault of the set. It has a lower priority, is started by the first request, is started
-again when it dies, and ends when nothing was asked for a while. It costs the memory of the model once more.
+again when it dies, and ends when nothing was asked for a while. It costs the memory of the model once more. Where the
+set's pool keeps loops in a folder, they are shared.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from riffengine.processes.render_messages import Delivery, Failed, FromRenderer,
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.process import RendererOptions, RendererProcess
 from riffengine.renderer.registry import model_shape
+from riffengine.web.rendition_cache import RenditionCache
 
 _NICENESS = 5  # on top of the server's own 2: below the set's renderer, but a busy machine must not starve it
 _MOST_KEPT = 96  # loops of some 1 MB,
@@ -52,8 +54,10 @@ class Renditions:
         frames: int,
         clock: Clock,
         start: Callable[[RendererOptions], RendererProcess] = RendererProcess,
+        cache: RenditionCache | None = None,
     ) -> None:
         self.deaths = 0
+        self._cache = cache
         self._model, self._frames, self._clock, self._start = model, frames, clock, start
         self._kept: OrderedDict[RenderRequest, Samples] = OrderedDict()
         self._kept_bytes = 0
@@ -62,7 +66,7 @@ class Renditions:
         self._number = 0
         self._store: LoopStore | None = None
         self._process: RendererProcess | None = None
-        self._ready = False
+        self._ready: Ready | None = None
         self._failures_in_a_row = 0
         self._used_ns = clock.now_ns()
         self._task: asyncio.Task[None] | None = None
@@ -112,6 +116,8 @@ class Renditions:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._end_process()
+        if self._cache is not None:
+            self._cache.close()
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
@@ -144,12 +150,12 @@ class Renditions:
                 continue
             messages, connected = process.receive()
             for message in messages:
-                self._handle(message)
+                await self._handle(message)
             if not connected or not process.alive:
                 self._died()
                 continue
             if self._ready and self._running is None and (job := self._next_job()) is not None:
-                self._send(process, job)
+                await self._begin(process, self._ready, job)
             await self._readable(process)
         self._end_process()
 
@@ -165,17 +171,22 @@ class Renditions:
         finally:
             loop.remove_reader(process.fileno())
 
-    def _send(self, process: RendererProcess, job: _Job) -> None:
+    async def _begin(self, process: RendererProcess, ready: Ready, job: _Job) -> None:
         self._running, self._number = job, self._number + 1
         self._used_ns = self._clock.now_ns()
+        found = await self._cache.find(job.request, ready) if self._cache is not None else None
+        if found is not None:
+            self._running = None
+            self._finish(job, found)
+            return
         process.send(Render(self._number, job.request, 0))
 
-    def _handle(self, message: FromRenderer) -> None:
+    async def _handle(self, message: FromRenderer) -> None:
         match message:
             case Ready():
-                self._ready, self._failures_in_a_row = True, 0
+                self._ready, self._failures_in_a_row = message, 0
             case Delivery():
-                self._delivered(message)
+                await self._delivered(message)
             case Failed(-1, reason):
                 self._fail_all(reason)
             case Failed(_, reason):
@@ -183,13 +194,16 @@ class Renditions:
                 if job is not None and not job.done.done():
                     job.done.set_exception(RendererError(reason))
 
-    def _delivered(self, message: Delivery) -> None:
+    async def _delivered(self, message: Delivery) -> None:
         job, self._running = self._running, None
         if job is None or self._store is None:
             return
-        view = self._store.view(message.slot, len(message.stems), message.frames, message.channels)
-        samples = np.asarray(view.sum(axis=0, dtype=np.float32))
-        del view
+        stems = self._store.view(message.slot, len(message.stems), message.frames, message.channels).copy()
+        self._finish(job, np.asarray(stems.sum(axis=0, dtype=np.float32)))
+        if self._cache is not None and self._ready is not None:
+            await self._cache.keep(job.request, self._ready, message, stems)
+
+    def _finish(self, job: _Job, samples: Samples) -> None:
         self._keep(job.request, samples)
         if not job.done.done():
             job.done.set_result(samples)
@@ -226,7 +240,7 @@ class Renditions:
         self._close_process()
 
     def _close_process(self) -> None:
-        self._ready = False
+        self._ready = None
         if self._process is not None:
             self._process.close()
         self._process = None

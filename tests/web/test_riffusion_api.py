@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from PIL import Image
 
 from riffengine.clock import SystemClock
 from riffengine.errors import RendererError
+from riffengine.processes.render_messages import Delivery, Ready, RenderCost, ToRenderer
 from riffengine.processes.render_request import MorphEnd, RenderRequest
+from riffengine.renderer.process import RendererProcess
 from riffengine.web.inference import InferenceError, parse_inference, render_request
 from riffengine.web.loop_files import loop_answer
 from riffengine.web.loop_picture import loop_picture
 from riffengine.web.options import WebOptions
+from riffengine.web.rendition_cache import rendition_cache
 from riffengine.web.renditions import Renditions
 from riffengine.web.riffusion_api import RiffusionApi
 from tests.web.site import RATE, Site, run, site
@@ -255,9 +259,20 @@ def test_a_late_or_failed_renderer_is_answered_with_the_music_itself_and_a_heade
 
 
 @pytest.mark.slow
-def test_loops_come_from_a_renderer_of_their_own_that_is_started_again_when_it_is_killed() -> None:
+def test_loops_come_from_a_renderer_of_their_own_that_is_started_again_when_it_is_killed(tmp_path: Path) -> None:
+    """And from the folder in which the pool of a set, or another server, has left them."""
+    sent = []
+
+    class Watched(RendererProcess):
+        def send(self, message: ToRenderer) -> None:
+            sent.append(message)
+            super().send(message)
+
+    def renditions() -> Renditions:
+        return Renditions("bundled", FRAMES, SystemClock(), Watched, rendition_cache(str(tmp_path), 100.0))
+
     async def body() -> None:
-        made = Renditions("bundled", FRAMES, SystemClock())
+        made = renditions()
         request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2), 0.5, steps=1, bpm=BPM)
         try:
             first = await made.render(request, 120.0)
@@ -278,5 +293,44 @@ def test_loops_come_from_a_renderer_of_their_own_that_is_started_again_when_it_i
         finally:
             await made.close()
         assert made.pid is None
+        sent.clear()
+        again = renditions()
+        try:
+            assert np.allclose(await again.render(request, 120.0), first, atol=1e-6)
+            assert sent == []
+        finally:
+            await again.close()
 
     run(body)
+
+
+def test_a_kept_loop_is_used_where_its_length_weights_and_machine_are_those_asked_for(tmp_path: Path) -> None:
+    ready = Ready("bundled", ("mix",), 2, (), 1.0, "weights", kind="cpu")
+    request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2), bpm=BPM)
+    samples = np.full((1, FRAMES, 2), 0.25, np.float32)
+
+    async def body() -> None:
+        cache = rendition_cache(str(tmp_path), 100.0)
+        assert cache is not None
+        try:
+            for frames, asked in ((FRAMES, request), (FRAMES - 2, replace(request, alpha=0.5))):
+                loop = samples[:, :frames]
+                delivery = Delivery(1, 0, asked, frames, 2, ("mix",), -14.0, 0.5, RenderCost(), ())
+                await cache.keep(asked, ready, delivery, loop)
+            while len(list(tmp_path.glob("*.json"))) < 2:
+                await asyncio.sleep(0.01)
+            found = await cache.find(request, ready)
+            assert found is not None and np.allclose(found, samples[0])
+            for other in (replace(ready, weights_digest="others"), replace(ready, kind="cuda")):
+                assert await cache.find(request, other) is None
+            assert await cache.find(replace(request, alpha=0.5), ready) is None
+            while len(list(tmp_path.glob("*.json"))) > 1:
+                await asyncio.sleep(0.01)
+            assert await cache.find(replace(request, init="missing.wav"), ready) is None
+        finally:
+            cache.close()
+
+    run(body)
+    assert rendition_cache(str(tmp_path / "file" / "below"), 1.0) is not None
+    (tmp_path / "taken").write_text("")
+    assert rendition_cache(str(tmp_path / "taken"), 1.0) is None and rendition_cache("", 1.0) is None

@@ -103,6 +103,8 @@ class WebSurface(Surface):
             model=session.model,
             loop_beats=session.loop_beats,
             parameters=tuple(context.tree.parameters.values()),
+            cache=session.pool.cache,
+            cache_mb=session.pool.cache_mb,
         )
         self._process = process(self._started)
         self._supervisor: Supervisor[FromWeb] = Supervisor(
