@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from riffengine.clock import Clock
 from riffengine.engine.process_link import ProcessLink
-from riffengine.engine.supervisor import RestartPolicy, Supervisor
+from riffengine.engine.supervisor import Supervisor
+from riffengine.processes.backoff import RestartPolicy
 from riffengine.processes.listen_messages import FromListener, Listen, NotHeard
 from riffengine.renderer.listener import ListenerOptions, ListenerProcess
 

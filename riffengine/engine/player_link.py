@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
 from riffengine.engine.process_link import ProcessLink
-from riffengine.engine.supervisor import ENDED, RestartPolicy, Supervisor
+from riffengine.engine.supervisor import ENDED, Supervisor
 from riffengine.output.failover import IN_PLACE
 from riffengine.output.process import PlayerOptions, PlayerProcess
 from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.output.registry import on_sound_device
+from riffengine.processes.backoff import RestartPolicy
 from riffengine.processes.loop_store import start_resource_tracker
 from riffengine.processes.player_messages import (
     Audible,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from riffengine.engine.context import EngineContext
 from riffengine.engine.process_link import ProcessLink
-from riffengine.engine.supervisor import RestartPolicy, Supervisor
+from riffengine.engine.supervisor import Supervisor
 from riffengine.pool.options import PoolOptions
 from riffengine.pool.process import PoolProcess
+from riffengine.processes.backoff import RestartPolicy
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,

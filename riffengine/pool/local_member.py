@@ -13,10 +13,12 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from riffengine.clock import Clock, SystemClock
 from riffengine.errors import LoopStoreError
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
 from riffengine.pool.member_link import MemberEvents
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import (
@@ -35,7 +37,7 @@ from riffengine.renderer.process import RendererOptions
 
 RendererMain = Callable[[RendererOptions, Connection], None]
 
-_PAUSES_SECONDS = (0.0, 0.5, 2.0, 5.0)  # before each new start in a row
+_RESTARTS = RestartPolicy(healthy_seconds=5.0)  # after it was ready: loading a model may take a minute
 _CHECK_SECONDS = 0.5
 _STOP_SECONDS = 0.1
 
@@ -43,14 +45,21 @@ _STOP_SECONDS = 0.1
 class LocalMember:
     """One seat: a child process that runs ``main`` (``renderer_main``, or another body with the same messages)."""
 
-    def __init__(self, name: str, options: RendererOptions, main: RendererMain, events: MemberEvents) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: RendererOptions,
+        main: RendererMain,
+        events: MemberEvents,
+        clock: Clock | None = None,
+    ) -> None:
         self.name, self.local = name, True
         self._events = events
         self._store = LoopStore.create(1, options.slot_floats)
         own = replace(options, store=self._store.name, slots=1)
         self._process = ChildProcess[RendererOptions, ToRenderer, FromRenderer](f"riffengine-{name}", main, own)
         self._attempt = 0  # whose samples may be in the slot
-        self._starts_in_a_row = 0
+        self._backoff, self._clock = Backoff(_RESTARTS), clock or SystemClock()
         self._watched: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -115,7 +124,7 @@ class LocalMember:
         events = self._events
         match message:
             case Ready():
-                self._starts_in_a_row = 0
+                self._backoff.started(self._clock.now_ns())
                 events.ready(self, message)
             case Delivery():
                 stems = len(message.stems)
@@ -136,8 +145,7 @@ class LocalMember:
         self._unwatch()
         code = self._process.exit_code
         self._process.close()
-        pause = _PAUSES_SECONDS[min(self._starts_in_a_row, len(_PAUSES_SECONDS) - 1)]
-        self._starts_in_a_row += 1
+        pause = self._backoff.pause(self._clock.now_ns())
         self._events.lost(self, reason if code is None else f"{reason} with status {code}")
         if not self._closed:
             self._timer = asyncio.get_running_loop().call_later(pause, self.start)

@@ -7,6 +7,7 @@ import contextlib
 
 import aiohttp
 
+from riffengine.clock import Clock, SystemClock
 from riffengine.errors import ControlError
 from riffengine.pool.jobs import Begin
 from riffengine.pool.member_link import MemberEvents
@@ -14,6 +15,7 @@ from riffengine.pool.node_access import check_url, trusting
 from riffengine.pool.node_server import HEARTBEAT_SECONDS
 from riffengine.pool.options import NodeAddress
 from riffengine.pool.wire import MOST_ANSWER_BYTES, PATH, LoopHead, LoopParts, ToNode, order_text, parse_answer
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.render_messages import (
     Alive,
     Cancel,
@@ -24,18 +26,19 @@ from riffengine.processes.render_messages import (
     SeatsChanged,
 )
 
-_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)  # before each new attempt in a row
+_RESTARTS = RestartPolicy(pauses_seconds=(0.2, 0.5, 1.0, 2.0, 5.0), healthy_seconds=5.0)  # after it was ready
 _CONNECT_SECONDS = 5.0
 
 
 class NodeMember:
     """A node with as many seats as it says. ``ControlError`` for an address that cannot be used."""
 
-    def __init__(self, address: NodeAddress, events: MemberEvents) -> None:
+    def __init__(self, address: NodeAddress, events: MemberEvents, clock: Clock | None = None) -> None:
         check_url(address.url, address.token)
         self.name = address.url.rstrip("/")
         self.local = address.files
         self._address, self._events = address, events
+        self._backoff, self._clock = Backoff(_RESTARTS), clock or SystemClock()
         self._tls = trusting(address.certificate) if address.url.startswith("wss:") else None
         self._wire: aiohttp.ClientWebSocketResponse | None = None
         self._parts: LoopParts | None = None  # of the loop that is being received
@@ -95,7 +98,7 @@ class NodeMember:
                     self._events.lost(self, reason)
             except Exception:  # noqa: BLE001 (its own fault was told above; this one must not end the loop either)
                 failures += 1
-            await asyncio.sleep(_PAUSES_SECONDS[min(failures, len(_PAUSES_SECONDS) - 1)])
+            await asyncio.sleep(self._backoff.pause(self._clock.now_ns()))
 
     async def _connected(self) -> str:
         """Be connected once; returns why that ended."""
@@ -150,6 +153,7 @@ class NodeMember:
                 self._parts = LoopParts(head)
             case Ready() as ready:
                 self._ready = True
+                self._backoff.started(self._clock.now_ns())
                 events.ready(self, ready)
             case SeatsChanged(seats):
                 events.seats(self, seats)

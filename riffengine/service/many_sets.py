@@ -21,11 +21,13 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.core import Metric
 
+from riffengine.clock import Clock, SystemClock
 from riffengine.errors import ServiceError
 from riffengine.files.user_folders import user_state
 from riffengine.pool.node import NodeOptions, running_node
 from riffengine.pool.node_server import NodeServer
 from riffengine.pool.renderer_pool import RendererPool
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.service.http import MonitorServer, Response
 from riffengine.service.metrics import MetricsPage, pool_metrics
 from riffengine.service.set_figures import families_of_set, memory_metric, merged
@@ -33,7 +35,7 @@ from riffengine.service.set_figures import families_of_set, memory_metric, merge
 _ASK_SECONDS = 2.0  # between two questions to every set
 _ASK_TIMEOUT_SECONDS = 2.0
 _MOST_UNANSWERED = 3  # questions; from then on the last answer of a set says nothing about it
-_PAUSES_SECONDS = (0.5, 2.0, 5.0, 10.0)  # before a set is started again
+_RESTARTS = RestartPolicy(pauses_seconds=(0.5, 2.0, 5.0, 10.0), healthy_seconds=60.0)  # of a set
 _END_SECONDS = 20.0  # for a set to fade out and to finish its recording
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_LINE_BYTES = 1 << 20
@@ -55,6 +57,7 @@ class _Running:
 
     plan: SetPlan
     process: asyncio.subprocess.Process | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(_RESTARTS))
     deaths: int = 0
     families: list[Metric] = field(default_factory=list)  # of its figures, with its label
     health: dict[str, object] = field(default_factory=dict)
@@ -65,8 +68,14 @@ class ManySets:
     """Plays ``plans`` on a pool of ``node``; ``write`` gets every line of every log, with the name of its set."""
 
     def __init__(
-        self, plans: Sequence[SetPlan], node: NodeOptions, token_file: Path, write: Callable[[str], None]
+        self,
+        plans: Sequence[SetPlan],
+        node: NodeOptions,
+        token_file: Path,
+        write: Callable[[str], None],
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self._sets = [_Running(plan) for plan in plans]
         self._node, self._token_file, self._write = node, token_file, write
         self._ended = asyncio.Event()
@@ -111,6 +120,7 @@ class ManySets:
         environment = {**os.environ, "XDG_STATE_HOME": str(user_state(os.environ) / "riffengine-sets" / plan.name)}
         environment.pop("NOTIFY_SOCKET", None)  # systemd is told by nobody here
         while not self._ended.is_set():
+            each.backoff.started(self._clock.now_ns())
             try:
                 end = f"ended with status {await self._play(each, command, environment)}"
             except (OSError, ValueError) as error:
@@ -120,7 +130,7 @@ class ManySets:
             if self._ended.is_set():
                 return
             each.deaths += 1
-            pause = _PAUSES_SECONDS[min(each.deaths, len(_PAUSES_SECONDS)) - 1]
+            pause = each.backoff.pause(self._clock.now_ns())
             self._say(f"the set {plan.name} {end}; it is started again in {pause:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), pause)

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from riffengine.clock import VirtualClock
 from riffengine.engine import player_link
-from riffengine.engine.supervisor import Backoff, RestartPolicy, Supervisor
+from riffengine.engine.supervisor import Supervisor
+from riffengine.processes.backoff import Backoff, RestartPolicy
 
 
 class FakeChild:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from dataclasses import replace
@@ -14,8 +15,10 @@ import aiohttp
 import pytest
 
 from riffengine.cli import main
+from riffengine.clock import Clock, VirtualClock
 from riffengine.errors import ServiceError
 from riffengine.pool.node import NodeOptions
+from riffengine.processes.backoff import RestartPolicy
 from riffengine.processes.render_messages import PoolReport
 from riffengine.service import many_sets
 from riffengine.service.many_sets import ManySets, SetPlan, plan_sets
@@ -105,13 +108,13 @@ def test_the_figures_of_a_set_are_read_once_however_often_the_page_is_made(monke
 _LONG_LINE = "print('x' * 3_000_000); print('{\"kind\": \"last\"}')"
 
 
-def _one_set(lines: list[str]) -> ManySets:
+def _one_set(lines: list[str], clock: Clock | None = None) -> ManySets:
     def write(line: str) -> None:
         lines.append(line)
         raise BrokenPipeError
 
     node = NodeOptions("127.0.0.1", 0, "token", model="bundled", renderers=1, files=True)
-    return ManySets([SetPlan("one", ONE, (), 9465)], node, Path("token"), write)
+    return ManySets([SetPlan("one", ONE, (), 9465)], node, Path("token"), write, clock)
 
 
 def test_a_set_is_started_again_whatever_goes_wrong_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +133,7 @@ def test_a_set_is_started_again_whatever_goes_wrong_around_it(monkeypatch: pytes
         return await start(sys.executable, "-c", _LONG_LINE, **options)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start_instead)
-    monkeypatch.setattr(many_sets, "_PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr(many_sets, "_RESTARTS", RestartPolicy(pauses_seconds=(0.0,)))
     sets = _one_set(lines)
     server: Any = SimpleNamespace(http=SimpleNamespace(port=1))
     asyncio.run(asyncio.wait_for(sets._keep(sets._sets[0], server), 60))
@@ -138,6 +141,27 @@ def test_a_set_is_started_again_whatever_goes_wrong_around_it(monkeypatch: pytes
     assert "no process is left" in lines[0]
     assert sum('"kind": "last"' in line for line in lines) == 2
     assert any("is longer than" in line for line in lines)
+
+
+def test_a_set_that_played_for_a_minute_is_started_again_as_soon_as_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        many_sets, "_RESTARTS", RestartPolicy(pauses_seconds=(0.001, 0.002, 0.003), healthy_seconds=60.0)
+    )
+    lines, clock, lives = list[str](), VirtualClock(), [1, 1, 1, 61, 59]
+    sets = _one_set(lines, clock)
+
+    async def play(*_: object) -> int:
+        clock.advance_to(clock.now_ns() + lives.pop(0) * 1_000_000_000)
+        if not lives:
+            sets._ended.set()
+        return 1
+
+    monkeypatch.setattr(sets, "_play", play)
+    server: Any = SimpleNamespace(http=SimpleNamespace(port=1))
+    asyncio.run(asyncio.wait_for(sets._keep(sets._sets[0], server), 60))
+    assert [json.loads(line)["text"].rpartition("again in ")[2] for line in lines] == [
+        "0.001 s", "0.002 s", "0.003 s", "0.001 s"
+    ]  # fmt: skip
 
 
 class _Answers:

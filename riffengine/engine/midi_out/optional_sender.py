@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from riffengine.engine.supervisor import Backoff, RestartPolicy
 from riffengine.errors import ControlError
+from riffengine.processes.backoff import Backoff, RestartPolicy
 
 Order = TypeVar("Order", contravariant=True)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from riffengine.engine.plugins.host_watch import HostWatch
-from riffengine.engine.supervisor import Backoff, RestartPolicy
 from riffengine.errors import PluginError
 from riffengine.playback.inserts.return_path import SEND_PULL_FRAMES
 from riffengine.plugins.chain import HostedPlugin, PluginChain, controls
@@ -26,6 +25,7 @@ from riffengine.plugins.host_messages import (
     PluginFault,
     StateTaken,
 )
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.player_messages import AttachInsert, DetachInsert, SetInsertLatency, ToPlayer
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
 
