@@ -249,7 +249,12 @@ class Dispatcher:
             if max(quiet, unanswered) > policy.end_seconds and not member.ending:
                 member.ending = True
                 actions.append(EndMember(member.name, f"has not answered for {max(quiet, unanswered):.0f} s"))
-        return [*actions, *self._assign(now), *self._tell_waiting(now)]
+        return [*actions, *self._drop_late(now), *self._assign(now), *self._tell_waiting(now)]
+
+    def _drop_late(self, now: float) -> list[PoolAction]:
+        """Drop what has expired before anybody began it."""
+        late = [each for work in self._works.values() if not work.attempts for each in work.orders.values()]
+        return [a for each in late if each.is_late(now) for a in self.cancel(each.client, each.job, now)]
 
     def _tell_waiting(self, now: float) -> list[PoolAction]:
         """Say of what nobody renders that it waits: whoever ordered it would take the pool for hung."""

@@ -15,7 +15,8 @@ _BANKS_KEPT = 16
 class Order:
     """What a client wants: ``request`` by ``deadline`` (seconds of the pool's time; ``None``: by no certain time).
 
-    ``local``: it reads a file of this machine, so only members of this machine can make it.
+    ``local``: it reads a file of this machine, so only members of this machine can make it. ``expires``: it is dropped
+    where nobody has begun it by ``deadline``; whoever ordered it decides anew.
     """
 
     client: str
@@ -24,6 +25,11 @@ class Order:
     deadline: float | None = None
     bank: str = ""
     local: bool = False
+    expires: bool = False
+
+    def is_late(self, now: float) -> bool:
+        """Whether it shall not be begun any more."""
+        return self.expires and self.deadline is not None and now > self.deadline
 
 
 @dataclass

@@ -226,7 +226,8 @@ class NodeServer:
                     client.failed(render.job, refusal, hopeless=bool(render.request.init))
                 else:
                     client.took(render.job)
-                    self._pool.order(client.name, render)
+                    # Late already: its client knows, and wants it all the same.
+                    self._pool.order(client.name, render, expires=bool(render.seconds_left))
             case Cancel(job):
                 self._pool.cancel(client.name, job)
 

@@ -45,6 +45,7 @@ class _Waiting:
 
     render: Render
     contents: str | None = ""
+    expires: bool = False
 
 
 class RendererPool:
@@ -152,9 +153,9 @@ class RendererPool:
             del self._waiting[key]
         self._carry_out(self.dispatcher.client_gone(name, self._now()))
 
-    def order(self, client: str, render: Render) -> None:
-        """``client`` wants a loop: from a cache, or rendered."""
-        waiting = self._waiting[client, render.job] = _Waiting(render)
+    def order(self, client: str, render: Render, expires: bool = False) -> None:
+        """``client`` wants a loop: from a cache, or rendered; ``expires``: not where it is begun too late."""
+        waiting = self._waiting[client, render.job] = _Waiting(render, expires=expires)
         self._runways.tell(client, render.runway_seconds, self._now())
         request = render.request
         if request.init and not any(link.local for link in self._links.values()):
@@ -215,7 +216,8 @@ class RendererPool:
     def _dispatch(self, client: str, waiting: _Waiting) -> None:
         render, now = waiting.render, self._now()
         deadline = None if render.seconds_left is None else now + render.seconds_left
-        order = Order(client, render.job, render.request, deadline, render.bank, local=bool(render.request.init))
+        local = bool(render.request.init)
+        order = Order(client, render.job, render.request, deadline, render.bank, local, waiting.expires)
         self._carry_out(self.dispatcher.order(order, now))
 
     def _hit(self, client: str, job: int, loop: FinishedLoop) -> None:

@@ -18,7 +18,8 @@ def request(seed: int = 1, steps: int = 8) -> RenderRequest:
 
 def order(job: int, client: str = "a", deadline: float | None = None, **more: object) -> Order:
     local, steps, seed = bool(more.get("local")), int(str(more.get("steps", 8))), int(str(more.get("seed", job)))
-    return Order(client, job, request(seed, steps), deadline, str(more.get("bank", "")), local)
+    bank, expires = str(more.get("bank", "")), bool(more.get("expires"))
+    return Order(client, job, request(seed, steps), deadline, bank, local, expires)
 
 
 def pool_of(*members: str, kind: str = "cpu", policy: PoolPolicy | None = None) -> Dispatcher:
@@ -63,6 +64,19 @@ def test_what_is_needed_first_comes_first_and_drafts_before_finished_loops() -> 
         (running,) = begins(dispatcher.delivered("m1", running.attempt, "x", float(now)))
         done.append(running.request.start.seed)
     assert done == [5, 4, 3, 2]
+
+
+def test_what_expires_is_dropped_where_nobody_has_begun_it_in_time_and_only_then() -> None:
+    dispatcher = pool_of("m1")
+    (running,) = begins(dispatcher.order(order(1, deadline=1.0, expires=True), 0.0))
+    for waiting in (order(2, deadline=3.0, expires=True), order(3, deadline=3.0), order(4, expires=True)):
+        dispatcher.order(waiting, 0.0)
+    dispatcher.order(order(5, "b", deadline=3.0, seed=2), 0.0)  # the same loop for somebody who would take it late
+    assert not [action for action in dispatcher.tick(3.0) if isinstance(action, Dropped)]
+    assert [action for action in dispatcher.tick(3.1) if isinstance(action, Dropped)] == [Dropped("a", 2)]
+    assert dispatcher.holds("b", 5)
+    actions = dispatcher.delivered("m1", running.attempt, "x", 3.2)
+    assert HandOver("a", 1) in actions and [begin.request for begin in begins(actions)] == [request(2)]
 
 
 def test_of_loops_that_are_needed_at_one_time_the_draft_comes_first() -> None:

@@ -266,6 +266,21 @@ def test_a_loop_that_waits_at_a_node_is_told_as_waiting_not_as_lost() -> None:
     run(scenario, "scripted?ms=1000")
 
 
+def test_a_node_gives_a_job_back_that_it_could_not_begin_in_time_and_renders_it_late_once_that_is_known() -> None:
+    async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
+        here = Listener()
+        here.name = "here"
+        theirs.join(here)
+        theirs.order("here", Render(1, request(1), 0))
+        await here.until(lambda told: theirs.report().busy == 1)
+        ours.order("engine", Render(2, request(2), 0, 0.2))
+        await listener.until(lambda told: 2 in listener.loops())
+        assert ours.dispatcher.counts.begun == 2  # given back, and sent again without any time left
+        assert theirs.dispatcher.counts.begun == 2
+
+    run(scenario, "scripted?ms=2000")
+
+
 def test_a_node_that_sends_too_much_is_left_and_what_it_had_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "MOST_LOOP_BYTES", 2000)
 
