@@ -14,10 +14,10 @@ class PoolClient(Protocol):
     name: str
 
     def ready(self, ready: Ready) -> None:
-        """The pool takes jobs; also again when it does after a while without any member."""
+        """The pool takes jobs; again where it plays another model."""
 
     def seats(self, seats: int, reason: str) -> None:
-        """It renders another number of jobs at the same time."""
+        """It renders another number of jobs at the same time; 0: no renderer is there."""
 
     def finished(self, render: Render, loop: FinishedLoop) -> None:
         """The loop of ``render`` is there."""

@@ -245,14 +245,13 @@ class RendererPool:
         if before is not self._model.face:
             left_out = dict(self._model.left_out)
             admitted |= {name: left_out[name] for name in self._model.welcome()}
-        first = not self._kinds
         for name, told in admitted.items():
             self._kinds[name] = told.kind
             self._unusable.pop(name, None)
             local = self._links[name].local
             self._carry_out(self.dispatcher.member_ready(name, told.seats, told.kind, local, self._now()))
         for client in self._clients.values():
-            if first or client.name not in self._told_seats:
+            if client.name not in self._told_seats or self._model.face is not before:
                 self._tell_ready(client)
         self._tell_seats(f"{link.name} is ready")
 
@@ -273,7 +272,7 @@ class RendererPool:
         if self._withdraw(link):
             if not self._kinds:
                 self._say(f"{link.name} {reason}; nothing is rendered until a renderer is there again")
-            self._tell_seats(f"{link.name} {reason}")
+            self._tell_seats(f"{link.name} {reason}" if self._kinds else "")
         elif not link.local:
             self._say(f"{link.name} {reason}; it is tried again")
 
@@ -376,13 +375,13 @@ class RendererPool:
 
     def _tell_ready(self, client: PoolClient) -> None:
         assert self._model.face is not None
-        seats = max(1, self.dispatcher.seats_of(client.name))
+        seats = self.dispatcher.seats_of(client.name)
         self._told_seats[client.name] = seats
         client.ready(replace(self._model.face, seats=seats, kind=self.dispatcher.kind_of(client.name)))
 
     def _tell_seats(self, reason: str) -> None:
         for name, told in self._told_seats.items():
-            seats = max(1, self.dispatcher.seats_of(name))
+            seats = self.dispatcher.seats_of(name)
             if seats != told:
                 self._told_seats[name] = seats
                 self._clients[name].seats(seats, f"{reason}: {seats} renders at a time" if reason else "")

@@ -75,7 +75,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class SeatsChanged:
-    """The renderer now renders ``seats`` jobs at the same time; ``reason`` is for a person, "" where it is no news."""
+    """The renderer now renders ``seats`` jobs at the same time; ``reason`` is for a person, "" where it is no news.
+
+    With 0, all renderers of a pool are away: what it is sent waits for the first that is back.
+    """
 
     seats: int
     reason: str = ""

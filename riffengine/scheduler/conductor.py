@@ -253,7 +253,7 @@ class Conductor:
 
     def renderer_ready(self, frame: int, ready: Ready) -> list[Action]:
         """A renderer has loaded its model and takes jobs."""
-        self._scheduler.renders.ready, self._scheduler.renders.seats = True, max(1, ready.seats)
+        self._scheduler.renders.begin(ready.seats)
         self._landings.estimate_again(frame)  # landings were estimated with the time that a start takes
         self._queue.reconsider()
         text = f"renderer ready: {ready.model}, loaded in {ready.load_seconds:.1f} s"
@@ -261,7 +261,8 @@ class Conductor:
 
     def seats_changed(self, frame: int, change: SeatsChanged) -> list[Action]:
         """The renderer takes more jobs at the same time than before, or fewer."""
-        self._scheduler.renders.seats = max(1, change.seats)
+        if self._scheduler.renders.staff(change.seats):
+            self._landings.estimate_again(frame)
         self._queue.reconsider()
         said = [Log("seats changed", change.reason, {"seats": change.seats})] if change.reason else []
         return [*said, *self._advance(frame)]

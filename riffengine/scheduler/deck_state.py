@@ -29,7 +29,7 @@ class Promise:
     beat: float
     value: Value = ""
     brings: tuple[LandedChange, ...] = ()  # what else the change made, such as the seeds behind ``next``
-    told_beat: float | None = None  # while no renderer is ready: the beat that its sender was told last
+    told_beat: float | None = None  # while no renderer is at work: the beat that its sender was told last
     overdue_from: float | None = None  # the beat told last, where its render is late and the landing moves all the time
 
     @property

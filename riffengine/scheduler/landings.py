@@ -232,7 +232,7 @@ class Landings:
         if scheduler.loops.best(loop_id(key, alpha)) is not None:
             return 0.0
         p95 = scheduler.renders.launch_times(key, alpha, scheduler.quality).p95
-        seconds = 0.0 if scheduler.renders.ready else scheduler.policy.renderer_start_seconds
+        seconds = 0.0 if scheduler.renders.at_work else scheduler.policy.renderer_start_seconds
         running = [job for job in scheduler.renders.running if job.planned.purpose is Purpose.LAUNCH]
         rests = {job.number: scheduler.renders.rest_seconds(job, frame, scheduler.quality) for job in running}
         seats = scheduler.renders.seats
@@ -288,7 +288,7 @@ class Landings:
     def _announce(self, frame: int) -> list[Action]:
         """Announce promised landings that move, once for all decks: a change has landed when the last of them has it.
 
-        While no renderer is ready the landing is not known: that is announced once, and the rest when it is ready.
+        While no renderer is at work the landing is not known: that is announced once, and the rest when one is.
         """
         scheduler = self._scheduler
         moves: dict[str, list[tuple[Promise, float]]] = {}
@@ -301,7 +301,7 @@ class Landings:
         actions: list[Action] = []
         for path, promises in moves.items():
             told = max(promise.last_told for promise, _ in promises)
-            waits = any(promise.told_beat is not None for promise, _ in promises) and not scheduler.renders.ready
+            waits = any(promise.told_beat is not None for promise, _ in promises) and not scheduler.renders.at_work
             beat = max(beat for _, beat in promises)
             differs = abs(beat - told)
             moved = differs > (_OVERDUE_BEATS if path in free else _SAME_BEAT) and not waits
@@ -309,7 +309,7 @@ class Landings:
                 promise.beat = own_beat
                 promise.overdue_from = told if differs > _SAME_BEAT and not moved else None
                 if not waits:
-                    promise.told_beat = beat if moved and not scheduler.renders.ready else None
+                    promise.told_beat = beat if moved and not scheduler.renders.at_work else None
             if moved:
                 scheduler.counters.landings_moved += 1
                 newest = max((promise for promise, _ in promises), key=lambda promise: promise.serial)

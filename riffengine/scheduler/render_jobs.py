@@ -113,6 +113,7 @@ class RenderJobs:
         self._hangs = 0  # since the last delivery
         self.being_ended = False  # the renderer hangs and is about to be ended
         self.ready = False
+        self.deserted = False  # it is a pool whose renderers are all away: what it is sent waits there
         self.seats = 1  # jobs that the renderer takes at the same time
         self.jobs: dict[int, Job] = {}
         self.counts = JobCounts()
@@ -121,6 +122,25 @@ class RenderJobs:
     def running(self) -> list[Job]:
         """The jobs that run and are wanted, the oldest first."""
         return [job for job in self.jobs.values() if not job.cancelled]
+
+    @property
+    def at_work(self) -> bool:
+        """Whether what is sent is rendered at once; otherwise it waits for a renderer, and no landing is known."""
+        return self.ready and not self.deserted
+
+    def begin(self, seats: int) -> None:
+        """A renderer with ``seats`` has loaded its model."""
+        self.ready = True
+        self.staff(seats)
+
+    def staff(self, seats: int) -> bool:
+        """The renderer has ``seats`` now; with 0 it is a deserted pool. Whether it was one and is no more.
+
+        A deserted pool is sent one job all the same: it may keep the loop.
+        """
+        back = self.deserted and seats > 0
+        self.deserted, self.seats = seats == 0, max(1, seats)
+        return back
 
     def times(self, steps: int, quality: RenderQuality) -> RenderTimes:
         """The measured render times of jobs with ``steps`` steps."""
@@ -164,6 +184,8 @@ class RenderJobs:
         if sign.queued:  # it hangs nowhere: its time begins when it is rendered
             job.works_frame = job.step_frame = frame
             job.step_worked_seconds = sign.worked_seconds
+            if self.deserted:  # no loop is slow because nobody was there
+                job.sent_frame = frame
         elif sign.steps > job.steps:
             job.steps, job.step_frame, job.step_worked_seconds = sign.steps, frame, sign.worked_seconds
             job.works_frame = frame

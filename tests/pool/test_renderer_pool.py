@@ -56,6 +56,7 @@ class Client:
     name: str = "engine"
     readies: list[Ready] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    seats_told: list[int] = field(default_factory=list)
     loops: dict[int, FinishedLoop] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     signs: list[tuple[int, bool]] = field(default_factory=list)
@@ -65,6 +66,7 @@ class Client:
 
     def seats(self, seats: int, reason: str) -> None:
         self.remarks.append(reason)
+        self.seats_told.append(seats)
 
     def finished(self, render: Render, loop: FinishedLoop) -> None:
         self.loops[render.job] = loop
@@ -145,7 +147,19 @@ def test_one_that_was_left_out_does_not_take_over_while_the_others_start_again()
     assert not sim.links["m2"].begun
     sim.ready("m1")
     assert len(sim.links["m1"].begun) == 1
-    assert [ready.weights_digest for ready in sim.client.readies] == ["weights-1"] * 2
+    assert [ready.weights_digest for ready in sim.client.readies] == ["weights-1"]
+
+
+def test_a_pool_without_a_renderer_has_no_seat_and_one_that_is_back_is_told_by_its_seats_alone() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.ready("m2")
+    sim.lose("m1", "m2")
+    assert sim.client.seats_told[-1] == 0
+    assert sum("until a renderer is there again" in remark for remark in sim.client.remarks) == 1
+    sim.ready("m2")
+    assert sim.client.seats_told[-1] == 1 and sim.client.remarks[-1] == "m2 is ready: 1 renders at a time"
+    assert len(sim.client.readies) == 1, "what it loaded once is not said again"
 
 
 def test_when_all_come_back_with_other_weights_these_are_played_and_told() -> None:

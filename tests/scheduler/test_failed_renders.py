@@ -7,7 +7,7 @@ import pytest
 
 from riffengine.errors import LoopStoreError
 from riffengine.processes.player_messages import LaunchBank
-from riffengine.processes.render_messages import Alive, Delivery, Failed, RenderCost
+from riffengine.processes.render_messages import Alive, Delivery, Failed, RenderCost, SeatsChanged
 from riffengine.scheduler.actions import (
     DeckLanded,
     Log,
@@ -47,6 +47,28 @@ def test_while_no_renderer_is_there_a_landing_is_put_off_once_and_told_again_whe
     landed = max(actions_of(sim, DeckLanded)[-1].beat, actions_of(sim, DeckLanded)[-2].beat if path[0] == "t" else 0.0)
     assert known.landing.beat == pytest.approx(landed)
     assert known.source == "osc:1"
+
+
+@pytest.mark.parametrize(("path", "value"), [("transport/tempo", 140.0), ("deck/a/prompt", "techno")])
+def test_while_a_pool_has_no_renderer_a_landing_is_put_off_once_and_told_again_when_it_is_known(path, value):
+    sim = SchedulerSimulation(decks=("a", "b")).run_to(60000)
+    assert sim.running is None
+    landed, slow, sim.render_seconds = len(actions_of(sim, DeckLanded)), sim.status().draft_p95_seconds, 30.4
+    sim.do(sim.conductor.seats_changed(sim.frame, SeatsChanged(0, "the last renderer has gone")))
+    reply = sim.send(path, value, source="osc:1")
+    assert reply.landing.seconds > 8.0  # what a start is reckoned with
+    for _ in range(30):  # fifteen bars
+        sim.run_to(sim.frame + 1000)
+        sim.do(sim.conductor.renderer_alive(sim.frame, Alive(sim.running.job, 0.0, 0, queued=True)))
+    assert [a.landing.path for a in sim.announced] == [path]
+    sim.render_seconds = 0.4
+    sim.do(sim.conductor.seats_changed(sim.frame, SeatsChanged(1, "one is back")))
+    sim.run_to(sim.frame + 20000)
+    put_off, known = sim.announced
+    assert put_off.landing.beat > reply.landing.beat
+    assert known.source == "osc:1"
+    assert known.landing.beat == pytest.approx(actions_of(sim, DeckLanded)[landed].beat)
+    assert sim.status().draft_p95_seconds <= slow, "the time without a renderer makes no loop slow"
 
 
 def test_a_failing_render_is_retried_three_times_with_growing_pauses_and_then_given_up():
