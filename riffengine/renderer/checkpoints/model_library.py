@@ -46,6 +46,8 @@ LICENCES = {RIFFUSION: "creativeml-openrail-m"}
 
 _LICENCE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
 _NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")  # as the hub
+_FLAT_WEIGHTS = "model.safetensors"
+_FLAT_KINDS = [kind for kind, parts in PARTS_OF.items() if parts == ("",) and kind != TOOLS_KIND]
 _HEAD_BYTES = 4096
 _INDEX_BYTES = 1 << 20
 
@@ -126,10 +128,7 @@ class Library:
                 f"{folder} holds pickles, which are not loaded; convert them once: riffengine convert {folder}"
             )
         if state != "ready":
-            raise ModelError(
-                f"{folder} is not a complete checkpoint ({state}): give a folder in diffusers layout, or download one: "
-                f"riffengine models get {RIFFUSION}"
-            )
+            raise incomplete(folder)
         if kind_of(folder) == TOOLS_KIND:
             self.text_encoder(folder)
         return folder
@@ -237,9 +236,15 @@ def licence_of(name: str, folder: Path) -> str:
 
 
 def _state(folder: Path) -> str:
-    flat = index_of(folder).name != INDEX
-    if not index_of(folder).is_file() or (flat and parts_of(folder) == PARTS):
-        return "incomplete: model_index.json is missing"
+    path = index_of(folder)
+    if not path.is_file():
+        lone = (folder / _FLAT_WEIGHTS).is_file()
+        return f"incomplete: {f'{TOOLS_INDEX} or {FLAT_INDEX}' if lone else INDEX} is missing"
+    if path.name != INDEX and parts_of(folder) == PARTS:
+        kind = printable(kind_of(folder), 60)
+        return f"incomplete: {path.name} " + (
+            f"is of the kind {kind}, which is not played" if kind else "names no model"
+        )
     pickled = False
     for part in parts_of(folder):
         if any((folder / part).glob("*.safetensors")):
@@ -250,3 +255,19 @@ def _state(folder: Path) -> str:
     if kind_of(folder) in TEXT_ENCODERS:
         return "incomplete: it is a text encoder of other models" if pickled else TEXT_ENCODER
     return "pickled" if pickled else "ready"
+
+
+def incomplete(folder: Path) -> ModelError:
+    """What is wrong with ``folder``, in which a file is missing or is of a model that is not played; and what to do."""
+    path, advice = index_of(folder), "give a folder in diffusers layout"
+    if path.is_file() and path.name != INDEX and parts_of(folder) == PARTS:
+        kinds = [TOOLS_KIND] if path.name == TOOLS_INDEX else _FLAT_KINDS
+        advice = f"copy it again with the {path.name} of a {' or '.join(kinds)}"
+    elif not path.is_file() and (folder / _FLAT_WEIGHTS).is_file():
+        advice = (
+            f"copy the {TOOLS_INDEX} (stable-audio-tools) or {FLAT_INDEX} (transformers) of {_FLAT_WEIGHTS} beside it"
+        )
+    return ModelError(
+        f"{folder} is not a complete checkpoint ({_state(folder)}): {advice}, or download one: riffengine models get "
+        f"{RIFFUSION}"
+    )

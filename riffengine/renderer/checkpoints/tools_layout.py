@@ -125,7 +125,7 @@ class _Section:
         said = "missing" if found is None else printable(repr(found), 60)
         return ModelError(
             f"{path}: {place.rstrip('.') or 'the file'} is {said}; allowed is {allowed}: it belongs to another kind of "
-            "model, which is not played from this layout, or is damaged"
+            "model, which is not played from this layout, or is damaged. Copy it again, or give another folder"
         )
 
 
@@ -136,7 +136,7 @@ def read_tools_model(folder: Path) -> ToolsModel:
         found = read_json(path, _CONFIG_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"{path} is not JSON ({printable(reason)}); download or copy it again") from None
+        raise ModelError(f"{path} cannot be read as JSON ({printable(reason)}); download or copy it again") from None
     whole = _Section(path, "", found)
     whole.choice("model_type", (TOOLS_KIND,))
     model = whole.section("model")

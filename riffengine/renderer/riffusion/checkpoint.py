@@ -9,7 +9,7 @@ from typing import Any
 from riffengine.errors import ModelError, printable
 from riffengine.files.regular import home_path, is_folder
 from riffengine.renderer.checkpoints.layout import SMALL_BYTES, TOKENIZER_FILES
-from riffengine.renderer.checkpoints.model_library import Library
+from riffengine.renderer.checkpoints.model_library import Library, incomplete, index_of
 from riffengine.renderer.checkpoints.part import read_part
 from riffengine.renderer.checkpoints.state_dict import digest_of, read_config
 from riffengine.renderer.riffusion.circular_conv import make_circular
@@ -88,6 +88,8 @@ def read_checkpoint(spec: ModelSpec) -> Checkpoint:
 def _check_index(folder: Path) -> None:
     """Raise ``ModelError`` if ``model_index.json`` names other parts than those of Stable Diffusion 1.5."""
     if not (folder / "model_index.json").is_file():
+        if index_of(folder).is_file() or (folder / "model.safetensors").is_file():  # of another layout
+            raise incomplete(folder)
         singles = sorted(path.name for pattern in ("*.ckpt", "*.safetensors") for path in folder.glob(pattern))
         hint = (
             f"; {singles[0]} is a single-file checkpoint: riffengine convert {folder / singles[0]}" if singles else ""

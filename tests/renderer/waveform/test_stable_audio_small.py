@@ -171,7 +171,12 @@ def weights(edit: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path
 DIT, AE = "model/diffusion/config", "model/pretransform/config"
 LAYER = "model.model.transformer.layers.0."
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no index": (lambda f: (f / "model_config.json").write_text("{"), "model_index.json is missing"),
+    "no index": (lambda f: (f / "model_config.json").unlink(), "model_config.json or config.json is missing"),
+    "an index that is cut off": (
+        lambda f: (f / "model_config.json").write_text("{"),
+        r"model_config.json names no model\): copy it again with the model_config.json of a diffusion_cond",
+    ),
+    "an autoencoder": (set_in("model_type", "autoencoder"), "is of the kind autoencoder, .* of a diffusion_cond"),
     "the objective of 1.0": (set_in("model/diffusion/diffusion_objective", "v"), "allowed is rf_denoiser, rectified"),
     "no objective": (set_in("model/diffusion/diffusion_objective", None), "is missing; allowed is rf_denoiser"),
     "a UNet": (set_in("model/diffusion/type", "adp_cfg_1d"), "model.diffusion.type is 'adp_cfg_1d'; allowed is dit"),
