@@ -24,16 +24,14 @@ from riffengine.engine.media_folder import MediaFolder, answer_to_plugin
 from riffengine.engine.old_garbage import OldGarbage
 from riffengine.engine.options import PlayOptions
 from riffengine.engine.player_link import PlayerLink
-from riffengine.engine.plugins.admission import PluginAdmission
+from riffengine.engine.plugins.engine_rack import engine_rack
 from riffengine.engine.plugins.instrument_notes import InstrumentNotes
-from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.set_recovery import SetRecovery
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
 from riffengine.engine.stop_signals import on_stop_signals
 from riffengine.output.recorder import FINISH_SECONDS
-from riffengine.output.registry import DAW
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.performance.state import PerformanceState
@@ -80,7 +78,7 @@ class Engine:
         self._context = context = build_context(session, options, clock, observers.say)
         self._renderer = RendererLink(context.pool_options() or context.renderer_options(), self, context)
         self._player = PlayerLink(context.player_options(), self, context)
-        self.plugins = self._plugin_rack()
+        self.plugins = engine_rack(context, self._player.send, self.submit, self._report)
         context.surfaces.join(self.plugins)
         self._recovery = SetRecovery(context, self.plugins.states, self.say)
         self.instruments = InstrumentNotes(
@@ -91,9 +89,15 @@ class Engine:
             context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
         )
         ports = InputPorts(
-            lambda: context.conductor.grid, lambda: self.state, self._files.prepare, self.submit, self.say, self.frame,
-            lambda question: self._listener.ask(question), context.scene_player.files_in_use,
-        )  # fmt: skip
+            lambda: context.conductor.grid,
+            lambda: self.state,
+            self._files.prepare,
+            self.submit,
+            self.say,
+            self.frame,
+            lambda question: self._listener.ask(question),
+            context.scene_player.files_in_use,
+        )
         self.live_input = LiveInput(context.input_ring, session, ports, keep_all=options.journal is not None)
         self._listener = ListenerLink(context.clock, self.live_input.heard, self.say)
         self._status = EngineStatus(context, self._renderer, self._player, self.plugins)
@@ -307,25 +311,6 @@ class Engine:
         self._faults += 1
         if self._faults <= _FAULTS_REPORTED:
             self.say(f"{where}: {type(error).__name__}: {error}; the music continues (please report this)")
-
-    def _plugin_rack(self) -> PluginRack:
-        context = self._context
-        admission = PluginAdmission(on_tracks=context.session.audio.output == DAW)
-        ports = RackPorts(
-            send=self._player.send,
-            submit=self.submit,
-            tell=lambda place, text: self._report(f"{place}/fx", text),
-            now_ns=context.clock.now_ns,
-            leads=self._set_plugin_lead,
-            parameters_changed=context.surfaces.parameters_changed,
-            check=admission.check,
-            blame=admission.blame,
-        )
-        return PluginRack(context.conductor, context.session.audio.block_frames, ports)
-
-    def _set_plugin_lead(self, frames: int) -> None:
-        self._context.conductor.scheduler.set_plugin_lead(frames)
-        self._context.schedule.plugin_lead_frames = frames
 
     def _surface_context(self) -> SurfaceContext:
         """What a surface may use of the engine."""
