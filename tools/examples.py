@@ -23,7 +23,7 @@ from riffengine.offline.render import RenderJob, load_alone, render_file
 from riffengine.performance.chords import parse_chords
 from riffengine.performance.takes import parse_takes
 from riffengine.processes.render_request import MorphEnd, RenderRequest
-from riffengine.renderer.family import Family
+from riffengine.renderer.family import NAME_DIGITS, Family
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -206,9 +206,10 @@ def write_examples(docs: Path, family: Family, wanted: Iterable[Piece], before: 
         rows.append(f"| [{piece.name}](examples/{path.name}) | {piece.what} | `{piece.command}` |")
     if total > MOST_BYTES:
         raise ValueError(f"the examples are {total} bytes; at most {MOST_BYTES} are wanted: make them shorter")
+    weights = family.weights_digest[:NAME_DIGITS]
     head = f"""# Examples
 
-Rendered by the bundled model (weights `{family.weights_digest}`), stereo, Ogg Vorbis. Nothing was selected by ear or
+Rendered by the bundled model (weights `{weights}`), stereo, Ogg Vorbis. Nothing was selected by ear or
 edited. Made by `python -m tools.examples`; the last column shows how to render such a loop yourself.
 
 | listen | what it is | command |
@@ -292,12 +293,13 @@ def write_pictures(docs: Path, heldout: Path, family: Family, count: int) -> Non
         told = f"{request.start.prompt}; {request.key}, {request.bpm:.0f} bpm"
         lines.append(f"**{told}**\n\n![{told}: the real loop, rebuilt, generated](pictures/{path.name})\n")
         print(f"{path.name}: {told}", flush=True)
+    weights = family.weights_digest[:NAME_DIGITS]
     head = f"""# Real, rebuilt, generated
 
 Left: a held-out loop, which the model was not trained on. Middle: the same loop after encoding to latents and phase
 reconstruction, the best quality that this model can reach. Right: what the model generates from the same words, key
 and tempo. The tune is another one by design, so compare the texture and not the notes. Two bars each, 40 Hz to 16 kHz,
-72 dB. Weights `{family.weights_digest}`, 8 steps, guidance 3. Made by `python -m tools.examples --heldout DIR`; the
+72 dB. Weights `{weights}`, 8 steps, guidance 3. Made by `python -m tools.examples --heldout DIR`; the
 rows are the first of each genre, none was selected by its looks.
 
 """

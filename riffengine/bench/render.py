@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from riffengine.processes.render_request import DEFAULT_MODEL, MorphEnd, RenderRequest
+from riffengine.renderer.family import NAME_DIGITS
 
 PROMPT = "house with piano and synth bass, warm"
 BENCH_BPM = 93.75  # bpm at which 8 beats last 5.12 s, as in all published figures
@@ -68,7 +69,7 @@ def run_bench(loops: int = 20, steps: int = 8, threads: int = 1) -> dict[str, An
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": np.__version__,
-            "weights": family.weights_digest,
+            "weights": family.weights_digest[:NAME_DIGITS],
         },
     }
 

@@ -21,7 +21,7 @@ from riffengine.processes.parameter_path import ParameterPath
 from riffengine.processes.player_messages import FADE, LaunchBank, LoopRef, PlaceLoop, SetControl
 from riffengine.processes.render_request import RenderRequest
 from riffengine.renderer.audio_file import write_audio
-from riffengine.renderer.family import Family, Rendition
+from riffengine.renderer.family import NAME_DIGITS, Family, Rendition
 from riffengine.renderer.registry import load_family
 from riffengine.transport.beat_grid import BEATS_PER_BAR, BeatGrid
 
@@ -145,7 +145,7 @@ def report_of(
         loudness_lufs=renditions[0].loudness_lufs,
         peak=float(np.abs(samples).max()),
         unknown_words=tuple(unknown),
-        weights=family.weights_digest,
+        weights=family.weights_digest[:NAME_DIGITS],
     )
 
 

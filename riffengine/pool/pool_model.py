@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from riffengine.processes.render_messages import Ready
+from riffengine.renderer.family import NAME_DIGITS
 
 
 @dataclass
@@ -32,14 +33,14 @@ class PoolModel:
             self.left_out[name] = ready
             self._players.discard(name)
             return False, (
-                f"{name} plays {ready.model} with other weights ({ready.weights_digest or 'unknown'}, not "
-                f"{face.weights_digest or 'unknown'}) and is left out; give it the same model"
+                f"{name} plays {ready.model} with other weights ({_name(ready)}, not "
+                f"{_name(face)}) and is left out; give it the same model"
             )
         self.face, self._players = ready, set()
         self._admit(name)
         return True, (
-            f"{name} is back with other weights ({ready.weights_digest or 'unknown'}, not "
-            f"{face.weights_digest or 'unknown'}) and no other renderer is there: loops sound different from now on"
+            f"{name} is back with other weights ({_name(ready)}, not "
+            f"{_name(face)}) and no other renderer is there: loops sound different from now on"
         )
 
     def welcome(self) -> list[str]:
@@ -60,3 +61,8 @@ class PoolModel:
 
 def _sound_alike(one: Ready, other: Ready) -> bool:
     return (one.weights_digest, one.stems, one.channels) == (other.weights_digest, other.stems, other.channels)
+
+
+def _name(ready: Ready) -> str:
+    """Its weights, for a person."""
+    return ready.weights_digest[:NAME_DIGITS] or "unknown"

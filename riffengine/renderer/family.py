@@ -21,6 +21,9 @@ from riffengine.processes.render_request import RenderRequest
 
 Check = Callable[[], None]
 
+NAME_DIGITS = 16
+"""Of a digest of weights, where these are named: for a person, in a journal and in an address of a moment."""
+
 
 @dataclass(frozen=True)
 class Rendition:
@@ -51,7 +54,7 @@ class Family(Protocol):
     stems: tuple[str, ...]
     channels: int
     vocabulary: tuple[str, ...]
-    weights_digest: str
+    weights_digest: str  # SHA-256 of the weights and of how they are sampled, 64 hex digits
 
     def render(self, request: RenderRequest, check: Check) -> Rendition:
         """Render one loop; ``check`` is called between denoising steps and may raise ``RenderCancelled``."""
@@ -104,7 +107,7 @@ class FamilyDescriptor(ABC):
         """The model, its weights loaded; ``ModelError`` when it cannot be. Imports torch."""
 
     def weights_digest(self, model: str) -> str:
-        """Sixteen hex digits that name the weights and how they are sampled; "" where that is not known in advance."""
+        """The first ``NAME_DIGITS`` of a family's ``weights_digest``; "" where that is not known in advance."""
         return ""
 
     def vocabulary(self, model: str) -> Vocabulary | None:

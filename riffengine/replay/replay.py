@@ -19,7 +19,7 @@ from riffengine.processes.audio import CHANNELS, Samples
 from riffengine.processes.parameter_path import decks_of
 from riffengine.processes.player_messages import AttachInsert, LoopRef, PlaceLoop, SetGrid
 from riffengine.processes.render_request import RenderRequest
-from riffengine.renderer.family import Family
+from riffengine.renderer.family import NAME_DIGITS, Family
 from riffengine.renderer.file_hash import file_hash, init_hash
 from riffengine.replay.player_log import read_player_log, with_steps
 from riffengine.replay.plugin_hosts import ReplayHosts, plugin_failures
@@ -148,7 +148,7 @@ class Replay:
     def _family(self, name: str) -> Family:
         if name not in self._families:
             family = self._families[name] = self._load(name)
-            self.same_weights = self.same_weights and family.weights_digest == self._digest
+            self.same_weights = self.same_weights and family.weights_digest[:NAME_DIGITS] == self._digest
         return self._families[name]
 
 

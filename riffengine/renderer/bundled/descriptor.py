@@ -12,7 +12,7 @@ from riffengine.files.json_text import parse_json
 from riffengine.files.regular import is_file, open_regular
 from riffengine.processes.render_request import DEFAULT_MODEL
 from riffengine.renderer.checkpoints.model_library import SINGLE_FILE_UNET, folder_of_file
-from riffengine.renderer.family import Family, FamilyDescriptor, ModelShape, Vocabulary
+from riffengine.renderer.family import NAME_DIGITS, Family, FamilyDescriptor, ModelShape, Vocabulary
 
 NAME = DEFAULT_MODEL
 CHANNELS = 2  # the networks generate mono stems, which the family widens
@@ -73,7 +73,7 @@ class BundledDescriptor(FamilyDescriptor):
     def weights_digest(self, model: str) -> str:
         """That of the file, and of how this version samples it; empty when there is no such file."""
         path = _path(model)
-        return digest_of(path) if is_file(path) else ""
+        return digest_of(path)[:NAME_DIGITS] if is_file(path) else ""
 
     def vocabulary(self, model: str) -> Vocabulary:
         """The words of ``vocabulary.yaml`` that the weights were trained with; all of them if they cannot be read."""
@@ -97,7 +97,7 @@ def envelope_weights() -> Path:
 
 
 def digest_of(path: Path) -> str:
-    """Sixteen hex digits that name the weights at ``path`` and how this version turns them into audio."""
+    """Sixty-four hex digits that name the weights at ``path`` and how this version turns them into audio."""
     envelopes = envelope_weights()
     digest = hashlib.sha256()
     for part in (path, envelopes):
@@ -106,7 +106,7 @@ def digest_of(path: Path) -> str:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
     digest.update(b"sampling %d" % _SAMPLING)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def _path(model: str) -> Path:

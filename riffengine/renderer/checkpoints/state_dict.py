@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from riffengine.errors import ModelError, printable
+from riffengine.files.content_digest import ContentDigests
 from riffengine.files.json_text import read_json
 from riffengine.files.regular import is_file, open_regular
 from riffengine.renderer.checkpoints.model_library import PICKLES
@@ -22,7 +23,6 @@ _OLD_NORMS = {"weight_g": "parametrizations.weight.original0", "weight_v": "para
 """Names of a layer's length and direction before torch 2; files of codecs still have them."""
 _COMPUTED = ("position_ids", "embed_positions.weights")  # some files hold what follows from the configuration
 _OLD = re.compile(r"(attentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))$")
-_SAMPLES, _SAMPLE_BYTES = 64, 65536
 CONFIG_BYTES = 4 << 20  # a configuration has some kilobytes
 HEADER_BYTES = 16 << 20  # of a safetensors file: names and shapes; Stable Diffusion's UNet has 90 kB
 
@@ -162,14 +162,11 @@ def _with_prefix(name: str, wanted: dict[str, Tensor]) -> str:
     return f"text_model.{name}" if f"text_model.{name}" in wanted else name
 
 
-def digest_of(paths: list[Path], also: str = "") -> str:
-    """Sixteen hex digits that identify weights: a hash of sizes, headers and evenly spread samples of the files."""
-    digest = hashlib.sha256(also.encode())
-    for path in paths:
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}".encode())
-        with path.open("rb") as file:
-            for number in range(_SAMPLES):
-                file.seek(number * max(0, size - _SAMPLE_BYTES) // (_SAMPLES - 1))
-                digest.update(file.read(_SAMPLE_BYTES))
-    return digest.hexdigest()[:16]
+def digest_of(paths: list[Path], also: str = "", digests: ContentDigests | None = None) -> str:
+    """Sixty-four hex digits that identify weights: of the names of the files and of every byte in them.
+
+    The first time that a file is seen it is read whole, which its loading does as well.
+    """
+    digests = digests or ContentDigests.standard()
+    whole = [also, *(f"{path.name} {digests.of(path)}" for path in paths)]
+    return hashlib.sha256("\n".join(whole).encode()).hexdigest()

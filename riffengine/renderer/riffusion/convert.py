@@ -32,6 +32,7 @@ from riffengine.renderer.checkpoints.model_library import (
 )
 from riffengine.renderer.checkpoints.state_dict import read_config, read_tensors
 from riffengine.renderer.checkpoints.tools_layout import TOOLS_INDEX
+from riffengine.renderer.family import NAME_DIGITS
 from riffengine.renderer.riffusion.checkpoint import read_checkpoint
 from riffengine.renderer.riffusion.model_spec import ModelSpec
 from riffengine.renderer.torchaudio_import import prepare_for_transformers
@@ -234,5 +235,5 @@ def facts_of(checkpoint: Any) -> dict[str, object]:
         "max_frequency_hz": params.max_frequency,
         "channels": params.channels,
         "scheduler": checkpoint.scheduler.get("_class_name", ""),
-        "digest": checkpoint.digest,
+        "digest": checkpoint.digest[:NAME_DIGITS],
     }

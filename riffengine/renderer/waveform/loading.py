@@ -18,7 +18,7 @@ from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 
 @dataclass(frozen=True)
 class Loaded:
-    """The networks of a checkpoint on their device, and sixteen hex digits of its weights and sampling."""
+    """The networks of a checkpoint on their device, and sixty-four hex digits of its weights and sampling."""
 
     networks: Networks
     digest: str

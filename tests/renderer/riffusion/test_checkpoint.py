@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from riffengine.errors import ModelError
+from riffengine.renderer.checkpoints.state_dict import digest_of
 from riffengine.renderer.riffusion.checkpoint import CODEC_FILE, read_checkpoint
 from riffengine.renderer.riffusion.family import RiffusionFamily
 from riffengine.renderer.riffusion.model_spec import ModelSpec
@@ -66,6 +67,18 @@ def test_weights_are_named_by_what_is_in_them(tmp_path: Path) -> None:
     tensors["conv_out.bias"] = tensors["conv_out.bias"] + 1e-3
     save_file(tensors, path)
     assert read_checkpoint(ModelSpec(str(folder))).digest != digest
+
+
+def test_every_byte_of_the_weights_counts(tmp_path: Path) -> None:
+    """A digest of samples of a file left most of a fine-tuned layer out."""
+    path, digests = tmp_path / "weights.safetensors", set[str]()
+    for place in (None, 5_000_000, 5_050_000, 5_100_000):
+        content = bytearray(10_000_000)
+        if place is not None:
+            content[place] = 1
+        path.write_bytes(content)
+        digests.add(digest_of([path]))
+    assert len(digests) == 4 and {len(digest) for digest in digests} == {64}
 
 
 @pytest.mark.parametrize("key", ["vocab_file", "merges_file", "gguf_file"])
