@@ -59,10 +59,10 @@ class TwoSets:
                 [*command, "--http-port", str(self.port)], cwd=folder, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def get(self, path: str) -> str:
+    def get(self, path: str, port: int = 0) -> str:
         """The page at ``path``, also where its status says that not all is well; "" where there is none."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}", timeout=20) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:
@@ -76,11 +76,7 @@ class TwoSets:
 
     def figure(self, name: str, of: str) -> float:
         """The figure ``name`` of the set ``of``, "" is the pool; -1 where there is none now."""
-        for family in text_string_to_metric_families(self.get("/metrics")):
-            for sample in family.samples:
-                if sample.name == f"riffengine_{name}" and sample.labels.get("set") == of:
-                    return float(sample.value)
-        return -1.0
+        return figure_in(self.get("/metrics"), name, of)
 
     def wait(self, met: Callable[[], bool]) -> None:
         deadline = time.perf_counter() + PATIENCE_SECONDS
@@ -88,10 +84,15 @@ class TwoSets:
             assert self.process.poll() is None and time.perf_counter() < deadline, self.log.read_text()[-4000:]
             time.sleep(0.1)
 
-    def plays_on(self, name: str) -> None:
-        """Wait until ``name`` has played more."""
-        before = self.figure("frames_total", name)
-        self.wait(lambda: self.figure("frames_total", name) > max(0.0, before))
+    def play_on(self, *names: str) -> None:
+        """Wait until each of ``names`` has played more. They are asked themselves: the common page is seconds old."""
+        ports = {"one": self.port + 1, "two": self.port + 2}
+
+        def frames() -> list[float]:
+            return [figure_in(self.get("/metrics", ports[name]), "frames_total") for name in names]
+
+        before = frames()
+        self.wait(lambda: all(now > max(0.0, then) for now, then in zip(frames(), before, strict=True)))
 
     def descendants(self) -> list[int]:
         """Every process that the service started, and that those started."""
@@ -107,6 +108,15 @@ class TwoSets:
         pid = pid or self.process.pid
         found = (Path(f"/proc/{pid}/task") / str(pid) / "children").read_text().split()
         return [int(child) for child in found if mark in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def figure_in(page: str, name: str, of: str | None = None) -> float:
+    """The figure ``name`` of the set ``of`` on a page of figures; -1 where there is none."""
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == f"riffengine_{name}" and sample.labels.get("set") == of:
+                return float(sample.value)
+    return -1.0
 
 
 @pytest.fixture
@@ -126,9 +136,9 @@ def sets(tmp_path: Path) -> Iterator[TwoSets]:
 @pytest.mark.wire
 @pytest.mark.timeout(600)
 def test_everything_ends_with_a_service_that_is_killed_while_its_sets_play(sets: TwoSets) -> None:
-    sets.wait(lambda: all(sets.figure("sounding", name) == 1.0 for name in ("one", "two")))
+    sets.play_on("one", "two")  # their players do, while the renderer still loads its model
+    sets.wait(lambda: len(sets.descendants()) >= 7)  # a renderer; each set, its player and the player that waits
     left = sets.descendants()
-    assert len(left) >= 7  # a renderer, and of each set: itself, its player and the player that waits
     sets.process.kill()
     sets.process.wait()
     deadline = time.perf_counter() + END_SECONDS
@@ -158,12 +168,11 @@ def test_two_sets_play_from_one_pool_and_outlive_the_death_of_a_set_and_of_the_r
     (one,), (two,), (renderer,) = (sets.children(mark) for mark in (b"one.yaml", b"two.yaml", b"spawn_main"))
     os.kill(renderer, signal.SIGKILL)
     os.kill(one, signal.SIGKILL)
-    sets.plays_on("two")
+    sets.play_on("two")
     sets.wait(lambda: sets.health().get("deaths") == {"one": 1, "two": 0})
     sets.wait(lambda: sets.health().get("ready") is True)
     sets.wait(lambda: sets.figure("pool_members", "") == 1.0 and renderer not in sets.children(b"spawn_main"))
-    for name in ("one", "two"):
-        sets.plays_on(name)
+    sets.play_on("one", "two")
     assert sets.health()["deaths"] == {"one": 1, "two": 0}
     assert [sets.figure("player_deaths_total", name) for name in ("one", "two")] == [0.0, 0.0]
 
