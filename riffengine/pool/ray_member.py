@@ -10,14 +10,16 @@ from typing import Protocol
 
 import numpy as np
 
+from riffengine.clock import Clock, SystemClock
 from riffengine.errors import ControlError, RendererError
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
 from riffengine.pool.member_link import MemberEvents
 from riffengine.pool.render_actor import Answer
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.render_messages import Alive, Cancelled, Failed, Ready
 
-_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)  # before each new attempt in a row
+_RESTARTS = RestartPolicy(pauses_seconds=(0.1, 0.5, 1.0, 2.0, 5.0), healthy_seconds=5.0)  # after it was ready
 _LIFE_SECONDS = 1.0  # between two questions for signs of life
 _TRIES = 2  # questions that a dead actor may leave unanswered before another is made in its place
 
@@ -53,10 +55,11 @@ class ActorSource(Protocol):
 class RayMember:
     """One seat on a cluster. Event loop's thread."""
 
-    def __init__(self, name: str, source: ActorSource, events: MemberEvents) -> None:
+    def __init__(self, name: str, source: ActorSource, events: MemberEvents, clock: Clock | None = None) -> None:
         self.name, self.local = name, source.local
         self.ready = False  # it takes jobs
         self._source, self._events = source, events
+        self._backoff, self._clock = Backoff(_RESTARTS), clock or SystemClock()
         self._actor: RemoteActor | None = None
         self._running: asyncio.Task[None] | None = None
         self._down: asyncio.Future[str] | None = None  # while there is an actor; why there is none any more
@@ -107,7 +110,7 @@ class RayMember:
             if failures >= _TRIES and self._actor is not None:
                 self._ask(self._actor.end(again=False))
                 self._actor = None
-            await asyncio.sleep(_PAUSES_SECONDS[min(failures, len(_PAUSES_SECONDS) - 1)])
+            await asyncio.sleep(self._backoff.pause(self._clock.now_ns()))
 
     async def _serve(self) -> tuple[str, bool]:
         """Work with the actor until it fails; returns why it did, and whether its model could be used."""
@@ -123,6 +126,7 @@ class RayMember:
             if isinstance(state, Failed):
                 return state.reason, False
             self.ready = True
+            self._backoff.started(self._clock.now_ns())
             self._events.ready(self, state)
             return await down, True
         except ControlError as error:

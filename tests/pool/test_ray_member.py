@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from types import ModuleType
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,11 +20,12 @@ from riffengine.pool.jobs import Begin
 from riffengine.pool.options import RayOptions
 from riffengine.pool.ray_actors import RayActors
 from riffengine.pool.ray_cluster import RayActorHandle, RayCluster
-from riffengine.pool.ray_member import RemoteActor
+from riffengine.pool.ray_member import RayMember, RemoteActor
 from riffengine.pool.ray_options import LOCAL, check_ray
 from riffengine.pool.render_actor import SILENCE_SECONDS, Answer, RenderActor
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.pool.scaling import ScalingPolicy
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.render_messages import Alive, Cancelled, Failed, Ready, Render, SeatsChanged
 from riffengine.renderer.process import RendererOptions
 from tests.pool.test_node import FLOATS, Listener, request
@@ -234,8 +236,58 @@ def test_a_cluster_that_cannot_be_used_is_told_in_one_line(refused: Exception, m
             assert said[0] == SeatsChanged(1, f"actor-1: {refused}"), "another member may do"
             assert said[1:] == [Failed(-1, str(refused))], "none ever will: this ends the set"
 
-    monkeypatch.setattr(ray_member, "_PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(ray_member, "_RESTARTS", RestartPolicy((0.01,)))
     run(scenario, Source(refused=refused), least=2)
+
+
+class ShortLived:
+    """An actor that is ready at once, and dies as many seconds later as ``lives`` says next; and its source."""
+
+    local = False
+
+    def __init__(self, clock: VirtualClock, lives: list[int]) -> None:
+        self._clock, self._lives = clock, lives
+
+    async def actor(self, name: str) -> RemoteActor:
+        return self
+
+    async def ready(self) -> Ready | Failed:
+        return Ready("scripted", ("mix",), 1, (), 0.0, "")
+
+    async def render(self, begin: Begin) -> Answer:
+        raise AssertionError("it has no job")
+
+    async def drop(self, attempt: int) -> None:
+        return
+
+    async def life(self, was_ready: bool) -> Alive | None:
+        self._clock.advance_to(self._clock.now_ns() + self._lives.pop(0) * 1_000_000_000)
+        raise RendererError("has died")
+
+    async def end(self, again: bool) -> None:
+        return
+
+
+def test_one_that_dies_as_soon_as_it_is_ready_is_asked_again_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses, done = list[float](), asyncio.Event()
+
+    class Recorded(Backoff):
+        def pause(self, now_ns: int) -> float:
+            pauses.append(super().pause(now_ns))
+            if len(pauses) == 6:
+                done.set()
+            return 0.0 if len(pauses) < 6 else PATIENCE_SECONDS
+
+    async def scenario() -> None:
+        clock = VirtualClock()
+        member = RayMember("actor-1", ShortLived(clock, [0, 1, 0, 2, 6, 0]), Mock(), clock)
+        member.start()
+        await asyncio.wait_for(done.wait(), PATIENCE_SECONDS)
+        await member.close()
+
+    monkeypatch.setattr(ray_member, "Backoff", Recorded)
+    asyncio.run(scenario())
+    assert pauses == [0.1, 0.5, 1.0, 2.0, 0.1, 0.5]
 
 
 class PassingClock(VirtualClock):
