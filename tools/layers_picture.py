@@ -14,7 +14,9 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from itertools import combinations, pairwise
 
@@ -69,7 +71,8 @@ def data_folders() -> list[str]:
     return sorted(path.name for path in folders if not any(path.rglob("*.py")))
 
 
-def imports() -> set[Arrow]:
+@cache
+def imports() -> frozenset[Arrow]:
     """Every pair of folders of which the first imports the second when it runs, in a function too."""
     names = {folder for layer in layers() for folder in layer}
     found = set()
@@ -79,7 +82,7 @@ def imports() -> set[Arrow]:
             target = name.split(".")[1] if name.startswith("riffengine.") else ""
             if folder in names and target in names - {folder}:
                 found.add((folder, target))
-    return found
+    return frozenset(found)
 
 
 def _imported(tree: ast.AST) -> Iterable[str]:
@@ -94,12 +97,12 @@ def _imported(tree: ast.AST) -> Iterable[str]:
         yield from _imported(child)
 
 
-def reduced(arrows: set[Arrow]) -> set[Arrow]:
+def reduced(arrows: AbstractSet[Arrow]) -> set[Arrow]:
     """``arrows`` without those whose end is reached from their begin through other folders too."""
     return {(start, end) for start, end in arrows if end not in reached(arrows - {(start, end)}, start)}
 
 
-def reached(arrows: set[Arrow], start: str) -> set[str]:
+def reached(arrows: AbstractSet[Arrow], start: str) -> set[str]:
     """Every folder that arrows lead to from ``start``, through others too."""
     found: set[str] = set()
     waiting = [start]
