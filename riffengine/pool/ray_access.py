@@ -100,29 +100,46 @@ def require_token(address: str) -> None:
     Asked by a process of its own that does not have it, since Ray reads its mode once.
     """
     without = {name: value for name, value in os.environ.items() if name not in _TOKEN_VARIABLES}
-    try:
-        status = subprocess.run(
-            [sys.executable, "-c", _PROBE, address],
-            env={**without, "RAY_AUTH_MODE": "disabled"},
-            capture_output=True,
-            timeout=_PROBE_SECONDS,
-            check=False,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        status = None
-    if status == _ASKS_NONE:
+    status = _asked(address, {**without, "RAY_AUTH_MODE": "disabled"})
+    if status == _ANSWERS:
         raise ControlError(
             f"the cluster at {address} asks for no token, so whoever reaches it runs code on it; start it with "
             "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH=FILE, on every machine"
         )
-    if status != _ASKS:
+    if status != _REFUSES:
         raise ControlError(
             f"what listens at {address} does not answer as a Ray cluster does; write the address that ray start has "
             "printed there, and use one version of Ray on all machines"
         )
 
 
-_ASKS, _ASKS_NONE = 17, 18
+def require_welcome(address: str) -> None:
+    """``ControlError`` where the cluster at ``address``, which asks for a token, refuses ours.
+
+    Ray itself would try for 25 s to join, and not say why it cannot.
+    """
+    if _asked(address, {**os.environ, "RAY_AUTH_MODE": "token"}) == _REFUSES:
+        raise ControlError(
+            f"the cluster at {address} refuses our token; name a copy of its token file with token: in the section "
+            "pool.ray"
+        )
+
+
+def _asked(address: str, environment: Mapping[str, str]) -> int | None:
+    """How a process that asks the cluster has ended; ``None``: it has had no answer. What Ray prints is dropped."""
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", _PROBE, address],
+            env=environment,
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+_REFUSES, _ANSWERS = 17, 18
 _PROBE = f"""
 import sys
 from ray._raylet import GcsClient
@@ -130,6 +147,6 @@ from ray.exceptions import AuthenticationError
 try:
     GcsClient(address=sys.argv[1]).internal_kv_get(b"riffengine", None, timeout=10)
 except AuthenticationError:
-    sys.exit({_ASKS})
-sys.exit({_ASKS_NONE})
+    sys.exit({_REFUSES})
+sys.exit({_ANSWERS})
 """

@@ -23,7 +23,7 @@ from riffengine.errors import ControlError, RendererError
 from riffengine.pool.jobs import Begin
 from riffengine.pool.local_member import RendererMain
 from riffengine.pool.options import RayOptions
-from riffengine.pool.ray_access import cluster_address, require_listener, require_token
+from riffengine.pool.ray_access import cluster_address, require_listener, require_token, require_welcome
 from riffengine.pool.ray_options import LOCAL, check_ray
 from riffengine.pool.render_actor import Answer, RenderActor
 from riffengine.processes.render_messages import Alive, Failed, Ready
@@ -95,13 +95,14 @@ class RayCluster:
                 address = canonicalize_bootstrap_address(address)  # for 127.0.0.1, Ray goes to another of this machine
                 require_listener(address)
                 require_token(address)
+                require_welcome(address)
                 ray.init(address, **common)
         except Exception as error:  # Ray raises what its parts raise: OSError, RuntimeError, its own
             ray.shutdown()
             self._silent.close()
             if isinstance(error, ControlError | RendererError):
                 raise
-            cure = "this machine must have joined it, and the token must be its own"
+            cure = "this machine must have joined it with ray start"
             raise RendererError(f"cannot join the cluster at {address}: {_first_line(error)}; {cure}") from None
 
     def _silence(self) -> None:

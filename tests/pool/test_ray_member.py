@@ -364,7 +364,7 @@ def test_a_cluster_that_cannot_be_joined_is_told_in_one_line_and_nothing_that_ra
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setitem(sys.modules, "ray._private.services", services)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    for check in ("require_listener", "require_token"):
+    for check in ("require_listener", "require_token", "require_welcome"):
         monkeypatch.setattr(ray_cluster, check, lambda address: None)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
         monkeypatch.setenv(name, "")

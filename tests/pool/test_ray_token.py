@@ -34,7 +34,12 @@ class GcsClient:
 
     def internal_kv_get(self, key, namespace, timeout):
         shown = [name for name in os.environ if name.startswith("RAY_AUTH_TOKEN")]
-        assert os.environ["RAY_AUTH_MODE"] == "disabled" and not shown, "whoever has no token is asked for"
+        if os.environ["RAY_AUTH_MODE"] == "token":
+            assert os.environ["STAND_IN"] == "asks", "only who asks for a token is shown one"
+            if os.environ["RAY_AUTH_TOKEN"] != "a token":
+                raise AuthenticationError("another token")
+            return
+        assert not shown, "whoever has no token is asked for"
         if os.environ["STAND_IN"] == "asks":
             raise AuthenticationError("no token")
         if os.environ["STAND_IN"] != "open":
@@ -99,6 +104,15 @@ def test_a_token_is_shown_to_nobody_who_does_not_ask_for_it(
     monkeypatch.setenv("STAND_IN", kind)
     with pytest.raises(ControlError, match=said):
         cluster(listener, "a token")._join()
+    assert stand_in.told == []
+
+
+def test_a_token_that_is_refused_is_told_before_anything_is_joined(
+    stand_in: SimpleNamespace, listener: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN", "asks")
+    with pytest.raises(ControlError, match="refuses our token; name a copy of its token file"):
+        cluster(listener, "a wrong token")._join()
     assert stand_in.told == []
 
 
