@@ -68,7 +68,7 @@ class DiskCache:
             os.utime(sound)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError):  # RuntimeError: of soundfile
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError, AttributeError):
             self._unreadable += 1
             self._remove(key)
             return None

@@ -49,8 +49,13 @@ class FileWorker:
     def post(self, call: Callable[[], None]) -> bool:
         """Have ``call`` made; whether there was room for it."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no room for a thread just now
+                self.refused += 1
+                return False
+            self._thread = thread
         try:
             self._calls.put_nowait(call)
         except queue.Full:

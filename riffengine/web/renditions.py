@@ -19,6 +19,7 @@ import numpy as np
 from riffengine.clock import Clock
 from riffengine.errors import LoopStoreError, RendererError
 from riffengine.processes.audio import Samples
+from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.render_messages import Delivery, Failed, FromRenderer, Ready, Render
 from riffengine.processes.render_request import RenderRequest
@@ -31,7 +32,8 @@ _MOST_KEPT = 96  # loops of some 1 MB,
 _MOST_KEPT_BYTES = 200 << 20  # which are longer at a slow tempo
 _MOST_AHEAD = 3
 _IDLE_SECONDS = 600.0
-_PAUSES_SECONDS = (0.0, 1.0, 3.0, 10.0)
+_RESTARTS = RestartPolicy(pauses_seconds=(0.0, 1.0, 3.0, 10.0), healthy_seconds=5.0)  # after it was ready
+_MOST_DEATHS = 3  # over one loop, which is then given up
 _CHECK_SECONDS = 0.25
 
 
@@ -39,6 +41,7 @@ _CHECK_SECONDS = 0.25
 class _Job:
     request: RenderRequest
     ahead: bool  # nobody waits for it yet
+    deaths: int = 0  # of renderers that worked at it
     done: asyncio.Future[Samples] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -67,7 +70,7 @@ class Renditions:
         self._store: LoopStore | None = None
         self._process: RendererProcess | None = None
         self._ready: Ready | None = None
-        self._failures_in_a_row = 0
+        self._backoff, self._pause_seconds = Backoff(_RESTARTS), 0.0
         self._used_ns = clock.now_ns()
         self._task: asyncio.Task[None] | None = None
 
@@ -106,8 +109,7 @@ class Renditions:
         self._jobs = deque(job for job in self._jobs if not job.ahead)
         for request in requests[:_MOST_AHEAD]:
             if request.canonical() not in self._kept:
-                job = self._job(request.canonical(), ahead=True)
-                job.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+                self._job(request.canonical(), ahead=True)
 
     async def close(self) -> None:
         """End the renderer."""
@@ -127,6 +129,7 @@ class Renditions:
                 job.ahead = job.ahead and ahead
                 return job
         job = _Job(request, ahead)
+        job.done.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits any more
         self._jobs.append(job)
         self._used_ns = self._clock.now_ns()
         if self._task is None or self._task.done():
@@ -145,7 +148,7 @@ class Renditions:
         while (self._clock.now_ns() - self._used_ns) / 1e9 < _IDLE_SECONDS:
             process = self._process
             if process is None:
-                await asyncio.sleep(_PAUSES_SECONDS[min(self._failures_in_a_row, len(_PAUSES_SECONDS) - 1)])
+                await asyncio.sleep(self._pause_seconds)
                 self._start_process()
                 continue
             messages, connected = process.receive()
@@ -156,6 +159,8 @@ class Renditions:
                 continue
             if self._ready and self._running is None and (job := self._next_job()) is not None:
                 await self._begin(process, self._ready, job)
+                if self._running is None:
+                    continue
             await self._readable(process)
         self._end_process()
 
@@ -184,7 +189,8 @@ class Renditions:
     async def _handle(self, message: FromRenderer) -> None:
         match message:
             case Ready():
-                self._ready, self._failures_in_a_row = message, 0
+                self._ready = message
+                self._backoff.started(self._clock.now_ns())
             case Delivery():
                 await self._delivered(message)
             case Failed(-1, reason):
@@ -227,16 +233,20 @@ class Renditions:
             self._process.start()
         except (OSError, LoopStoreError) as error:
             self._process = None
-            self._failures_in_a_row += 1
+            self._pause_seconds = self._backoff.pause(self._clock.now_ns())
             self._fail_all(f"no renderer for web clients: {error}")
 
     def _died(self) -> None:
-        """It has ended unasked: what it worked at is begun again by the next one."""
+        """It has ended unasked: what it worked at is begun again by the next one, unless that has ended three."""
         self.deaths += 1
-        self._failures_in_a_row += 1
+        self._pause_seconds = self._backoff.pause(self._clock.now_ns())
         job, self._running = self._running, None
-        if job is not None and not job.ahead:
-            self._jobs.appendleft(job)
+        if job is not None:
+            job.deaths += 1
+            if job.deaths >= _MOST_DEATHS:
+                job.done.set_exception(RendererError("the renderer has died of this loop three times; ask for another"))
+            elif not job.ahead:
+                self._jobs.appendleft(job)
         self._close_process()
 
     def _close_process(self) -> None:

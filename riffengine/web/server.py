@@ -41,7 +41,7 @@ from riffengine.web.messages import Alive, Answered, Changes, Figures, Opened, P
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
 from riffengine.web.projection import Message, Projection
-from riffengine.web.rendition_cache import rendition_cache
+from riffengine.web.rendition_cache import RenditionCache
 from riffengine.web.renditions import Renditions
 from riffengine.web.responses import json_body, json_response, plain
 from riffengine.web.riffusion_api import RiffusionApi
@@ -101,9 +101,8 @@ class WebServer:
         )
         self._controls.guest = frozenset(start.options.guest)
         self._controls.invitation = invitation(start.options)
-        self._renditions = Renditions(
-            start.model, self._longest_loop_frames(), self._clock, cache=rendition_cache(start.cache, start.cache_mb)
-        )
+        cache = RenditionCache(start.cache, start.cache_mb) if start.cache else None
+        self._renditions = Renditions(start.model, self._longest_loop_frames(), self._clock, cache=cache)
         api = RiffusionApi(start.model, start.loop_beats, tap, self._values, self._renditions)
         vst = VstApi(start.model, start.loop_beats, tap.sample_rate, self._values, self._renditions)
         self._riffusion = RiffusionRoutes(api, vst, options.origins, start.limits)

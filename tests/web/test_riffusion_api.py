@@ -6,7 +6,9 @@ import asyncio
 import base64
 import io
 import os
+import re
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,14 +22,16 @@ from PIL import Image
 
 from riffengine.clock import SystemClock
 from riffengine.errors import RendererError
+from riffengine.processes.backoff import RestartPolicy
 from riffengine.processes.render_messages import Delivery, Ready, RenderCost, ToRenderer
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 from riffengine.renderer.process import RendererProcess
+from riffengine.web import renditions as renditions_module
 from riffengine.web.inference import InferenceError, parse_inference, render_request
 from riffengine.web.loop_files import loop_answer
 from riffengine.web.loop_picture import loop_picture
 from riffengine.web.options import WebOptions
-from riffengine.web.rendition_cache import rendition_cache
+from riffengine.web.rendition_cache import RenditionCache
 from riffengine.web.renditions import Renditions
 from riffengine.web.riffusion_api import RiffusionApi
 from tests.web.site import RATE, Site, run, site
@@ -269,7 +273,7 @@ def test_loops_come_from_a_renderer_of_their_own_that_is_started_again_when_it_i
             super().send(message)
 
     def renditions() -> Renditions:
-        return Renditions("bundled", FRAMES, SystemClock(), Watched, rendition_cache(str(tmp_path), 100.0))
+        return Renditions("bundled", FRAMES, SystemClock(), Watched, RenditionCache(str(tmp_path), 100.0))
 
     async def body() -> None:
         made = renditions()
@@ -310,8 +314,7 @@ def test_a_kept_loop_is_used_where_its_length_weights_and_machine_are_those_aske
     samples = np.full((1, FRAMES, 2), 0.25, np.float32)
 
     async def body() -> None:
-        cache = rendition_cache(str(tmp_path), 100.0)
-        assert cache is not None
+        cache = RenditionCache(str(tmp_path), 100.0)
         try:
             for frames, asked in ((FRAMES, request), (FRAMES - 2, replace(request, alpha=0.5))):
                 loop = samples[:, :frames]
@@ -329,8 +332,85 @@ def test_a_kept_loop_is_used_where_its_length_weights_and_machine_are_those_aske
             assert await cache.find(replace(request, init="missing.wav"), ready) is None
         finally:
             cache.close()
+        (tmp_path / "taken").write_text("")
+        none = RenditionCache(str(tmp_path / "taken"), 100.0)
+        await none.keep(request, ready, Delivery(1, 0, request, 1, 2, ("mix",), -14.0, 0.5, RenderCost(), ()), samples)
+        assert await none.find(request, ready) is None
+        none.close()
 
     run(body)
-    assert rendition_cache(str(tmp_path / "file" / "below"), 1.0) is not None
-    (tmp_path / "taken").write_text("")
-    assert rendition_cache(str(tmp_path / "taken"), 1.0) is None and rendition_cache("", 1.0) is None
+
+
+class DyingRenderer:
+    """Ready at once, and dead with the first job."""
+
+    starts = 0
+    pid = 1
+
+    def __init__(self, options: object) -> None:
+        self._reads, self._writes = os.pipe()
+        self._told, self.alive = False, True
+
+    def start(self) -> None:
+        DyingRenderer.starts += 1
+
+    def fileno(self) -> int:
+        return self._reads
+
+    def receive(self) -> tuple[list[Ready], bool]:
+        told, self._told = self._told, True
+        return ([] if told else [Ready("bundled", ("mix",), 2, (), 1.0, "weights", kind="cpu")]), self.alive
+
+    def send(self, message: object) -> None:
+        self.alive = False
+        os.write(self._writes, b"x")
+
+    def close(self) -> None:
+        os.close(self._reads)
+        os.close(self._writes)
+
+
+def test_a_loop_that_kills_three_renderers_is_given_up_and_the_next_one_gets_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(renditions_module, "_RESTARTS", RestartPolicy(pauses_seconds=(0.0,)))
+    request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2))
+
+    async def body() -> None:
+        made = Renditions("bundled", FRAMES, SystemClock(), DyingRenderer)  # type: ignore[arg-type]
+        try:
+            for number in (1, 2):
+                with pytest.raises(RendererError, match="three times"):
+                    await made.render(replace(request, alpha=0.25 * number), 20.0)
+                assert 3 * number <= DyingRenderer.starts <= 3 * number + 1  # the next one may be there
+        finally:
+            await made.close()
+
+    run(body)
+
+
+def test_a_cache_that_fails_costs_no_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = Ready("bundled", ("mix",), 2, (), 1.0, "weights", kind="cpu")
+    request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2), bpm=BPM)
+    delivery = Delivery(1, 0, request, 8, 2, ("mix",), -14.0, 0.5, RenderCost(), ())
+
+    async def body() -> None:
+        cache = RenditionCache(str(tmp_path), 100.0)
+
+        def no_thread(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            assert await cache.find(request, ready) is None
+            await cache.keep(request, ready, delivery, np.zeros((1, 8, 2), np.float32))
+        await cache.keep(request, ready, delivery, np.zeros((1, 8, 2), np.float32))  # there is room for threads again
+        while not list(tmp_path.glob("*.json")):
+            await asyncio.sleep(0.01)
+        (kept,) = tmp_path.glob("*.json")
+        kept.write_text(re.sub('"bpm": [0-9.]+', f'"bpm": 1{"0" * 400}', kept.read_text()))
+        assert await cache.find(request, ready) is None
+        assert not kept.exists()
+        cache.close()
+
+    run(body)
