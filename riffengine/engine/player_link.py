@@ -48,6 +48,7 @@ _TRACKER_SECONDS = 1.0  # between two looks whether the process still runs that 
 _WHILE_WAITING = ("riffengine.output.paced", "riffengine.output.daw")  # modules that a prepared player has imported
 # The pauses leave most of the two seconds in which a player is promised to be back to its start, on a busy machine.
 POLICY = RestartPolicy(pauses_seconds=(0.0, 0.25, 0.5), most_deaths=5, within_seconds=30.0)
+_MOST_UNREADY_DEATHS = 2  # that a set begins again after, if it has not played yet
 
 
 class PlayerLink(ProcessLink[PlayerProcess]):
@@ -65,6 +66,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         self._keeps_log = options.player_log
         self._spare_due_ns: int | None = None
         self._tracker_due_ns = 0
+        self._unready_deaths = 0  # before any player was ready
         process = PlayerProcess(options)
         supervisor = Supervisor(
             process, POLICY, context.clock, self._on_message, self._on_restart, self._on_lost, self._on_given_up
@@ -146,7 +148,7 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         if engine.stopping:
             self._supervisor.stop()
             return
-        if not self._was_ready and reason != ENDED:  # one that cannot play says why; one that was killed does not
+        if not self._was_ready and not self._may_start_again(reason):
             self._on_given_up(reason)
             return
         anchor, frames = self._context.stream_clock.anchor, self._context.sync.frames
@@ -165,9 +167,18 @@ class PlayerLink(ProcessLink[PlayerProcess]):
         engine.say(text)
         self._context.surfaces.event(engine.now(), "player", text)
 
+    def _may_start_again(self, reason: str) -> bool:
+        """Whether a set that has not played yet waits for another player.
+
+        One that cannot play says why, and the set ends. One that is gone without a word was killed, or cannot even
+        say why: that is tried twice more. A system that refuses even the first start will refuse the next.
+        """
+        self._unready_deaths += reason == ENDED
+        return 0 < self._unready_deaths <= _MOST_UNREADY_DEATHS
+
     def _on_given_up(self, reason: str) -> None:
         self._supervisor.stop()
-        again = " repeatedly" if reason == ENDED else ""
+        again = " repeatedly" if self._was_ready or self._unready_deaths > 1 else ""
         self._engine.fail(f"the player process {reason}{again}; run `riffengine doctor` for the cause")
 
     def _on_message(self, message: FromPlayer) -> None:

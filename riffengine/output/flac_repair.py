@@ -78,8 +78,8 @@ def repair_flac(path: Path) -> FlacRepair:
         raise AudioFileError(f"{path} cannot be repaired: {reason(error)}") from error
 
 
-def remove_empty_flac(path: Path) -> bool:
-    """Remove a FLAC that ends with its header, as a recorder leaves it that is killed before its first frame.
+def remove_empty_recording(path: Path) -> bool:
+    """Remove a file without a byte, or a FLAC that ends with its header: of a recorder killed before its first frame.
 
     True if it was one. Anything else stays: a file that is still being recorded, damaged, or no FLAC.
     """
@@ -89,8 +89,8 @@ def remove_empty_flac(path: Path) -> bool:
         with path.open("rb") as file:
             if not _locked(file.fileno()):
                 return False
-            start, _ = _metadata(file, path)
-            if file.seek(0, os.SEEK_END) > start:
+            size = os.fstat(file.fileno()).st_size
+            if size and size > _metadata(file, path)[0]:
                 return False
             path.unlink()
             return True
@@ -101,7 +101,7 @@ def remove_empty_flac(path: Path) -> bool:
 def lock_recording(path: Path) -> int:
     """A lock on ``path`` that ends with this process, however it ends; -1 where there are no locks.
 
-    It tells ``repair_flac`` and ``remove_empty_flac`` that the file is still being written.
+    It tells ``repair_flac`` and ``remove_empty_recording`` that the file is still being written.
     """
     if sys.platform == "win32" or not path.is_file():  # a pipe would keep a reader that never reads
         return -1

@@ -12,7 +12,7 @@ from typing import Any
 
 from riffengine.errors import AudioFileError, reason
 from riffengine.files.regular import exists, is_file
-from riffengine.output.flac_repair import lock_recording, remove_empty_flac, repair_flac
+from riffengine.output.flac_repair import lock_recording, remove_empty_recording, repair_flac
 from riffengine.processes.audio import Block
 
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
@@ -41,13 +41,15 @@ class RecordingFile:
 
     A part ends after ``part_frames`` (``None``: never), and a .wav before 3.9 GB; the next one is called ``name-2`` and
     so on. No file is ever overwritten: where ``name`` exists, the lowest free number is added, and a .flac of that name
-    whose recorder was killed is made readable, or taken again where it holds no sound. If no block was written, no file
-    is left. ``AudioFileError`` from the constructor and ``write`` when the disk does not take the data.
+    whose recorder was killed is made readable. A name whose file holds no sound is taken again. If no block was
+    written, no file is left. ``AudioFileError`` from constructor and ``write`` when the disk does not take the data.
     """
 
     def __init__(self, path: Path, sample_rate: int, channels: int, part_frames: int | None = None) -> None:
         if path.suffix.lower() not in FORMATS:
             raise AudioFileError(f"cannot record {path.name!r}: the name must end in {' or '.join(FORMATS)}")
+        import soundfile  # noqa: F401 (takes long: a file that is created gets its header at once)
+
         self._asked = path
         self._rate, self._channels = sample_rate, channels
         longest = LONGEST_WAV_BYTES // (channels * _FLOAT_BYTES) if path.suffix.lower() == ".wav" else None
@@ -131,8 +133,7 @@ class RecordingFile:
             path = asked if number == 1 else asked.with_name(f"{asked.stem}-{number}{asked.suffix}")
             if exists(path) and not is_file(path):  # a pipe or a device: nothing to lose there
                 return path
-            if path.suffix.lower() == ".flac":
-                remove_empty_flac(path)
+            remove_empty_recording(path)
             try:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             except FileExistsError:

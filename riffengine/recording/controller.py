@@ -16,7 +16,7 @@ from pathlib import Path
 
 from riffengine.control.surface import CommandReplied, LandingMoved, ParameterLanded, Surface
 from riffengine.errors import AudioFileError
-from riffengine.output.flac_repair import remove_empty_flac, repair_flac
+from riffengine.output.flac_repair import remove_empty_recording, repair_flac
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.parameter_path import parse_path
@@ -134,7 +134,7 @@ class RecordingController(Surface):
             self._writer.submit(self._repair_file, path)
 
     def _repair_file(self, path: Path) -> None:
-        if remove_empty_flac(path):
+        if remove_empty_recording(path):
             return
         try:
             repair_flac(path)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from riffengine.cli import main
 from riffengine.errors import AudioFileError
-from riffengine.output.flac_repair import remove_empty_flac, repair_flac
+from riffengine.output.flac_repair import remove_empty_recording, repair_flac
 from riffengine.output.recording_file import RecordingFile
 
 RATE = 44100
@@ -93,14 +93,15 @@ def test_only_a_header_alone_is_removed_and_not_while_it_is_recorded(tmp_path: P
     live = RecordingFile(tmp_path / "set.flac", RATE, 2)
     live.write(music(0.02))
     header = live.path.read_bytes()
-    assert header.startswith(b"fLaC") and not remove_empty_flac(live.path)
+    assert header.startswith(b"fLaC") and not remove_empty_recording(live.path)
     live.close()
-    for name, content in {"empty": b"", "damaged": header + b"?", "torn": header[:40], "wav": b"RIFF"}.items():
+    for name, content in {"damaged": header + b"?", "torn": header[:40], "wav": b"RIFF"}.items():
         (path := tmp_path / f"{name}.flac").write_bytes(content)
-        assert not remove_empty_flac(path) and path.read_bytes() == content
-    assert not remove_empty_flac(tmp_path / "missing.flac")
-    (path := tmp_path / "dead.flac").write_bytes(header)
-    assert remove_empty_flac(path) and not path.exists()
+        assert not remove_empty_recording(path) and path.read_bytes() == content
+    assert not remove_empty_recording(tmp_path / "missing.flac")
+    for name, content in {"dead.flac": header, "created.flac": b"", "created.wav": b""}.items():
+        (path := tmp_path / name).write_bytes(content)
+        assert remove_empty_recording(path) and not path.exists()
 
 
 def test_a_file_that_is_being_recorded_is_left_alone(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ import soundfile
 from riffengine.bench.jack_server import JackServer, missing_programs
 from riffengine.bench.osc_client import free_port
 from riffengine.clock import SystemClock
-from riffengine.output.flac_repair import remove_empty_flac
+from riffengine.output.flac_repair import remove_empty_recording
 from tools.bench.looks import Asker, children, gaps
 
 PER_SET = 10
@@ -212,12 +212,10 @@ class KilledSet:
                 self.found.tracebacks += count
                 self.found.note(f"{self.folder.name}: {count} tracebacks in {file.name}")
         for file in sorted(self.folder.glob(f"set*.{self.ending}")):
-            if not file.stat().st_size:
-                continue
             self.found.recordings += 1
-            if self.ending == "flac":  # as the next start of that name does
-                if remove_empty_flac(file):
-                    continue
+            if remove_empty_recording(file):  # as the next start of that name does
+                continue
+            if self.ending == "flac":
                 subprocess.run([sys.executable, "-m", "riffengine", "repair", file], capture_output=True, check=False)
             for reader, problem in unreadable(file).items():
                 self.found.unreadable += 1
