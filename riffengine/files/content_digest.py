@@ -34,7 +34,11 @@ class ContentDigests:
     @classmethod
     def standard(cls, environment: Mapping[str, str] = os.environ) -> ContentDigests:
         """Those of the user: ``riffengine/sha256`` in ``$XDG_CACHE_HOME``, by default ``~/.cache``."""
-        return cls(user_folder("XDG_CACHE_HOME", ".cache", environment) / "riffengine" / "sha256")
+        try:
+            caches = user_folder("XDG_CACHE_HOME", ".cache", environment)
+        except RuntimeError:  # a user without a home folder
+            caches = Path(os.devnull)
+        return cls(caches / "riffengine" / "sha256")
 
     def of(self, path: Path) -> str:
         """Sixty-four hex digits of what ``path`` holds; ``OSError`` when it cannot be read."""

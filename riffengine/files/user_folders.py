@@ -8,9 +8,8 @@ from pathlib import Path
 
 def user_folder(variable: str, usual: str, environment: Mapping[str, str]) -> Path:
     """The folder that ``variable`` names, by default ``usual`` in the home folder; a relative path there is ignored."""
-    named = environment.get(variable, "")
-    home = Path(environment.get("HOME") or Path.home())
-    return Path(named) if Path(named).is_absolute() else home / usual
+    named = Path(environment.get(variable, ""))
+    return named if named.is_absolute() else Path(environment.get("HOME") or Path.home()) / usual
 
 
 def user_state(environment: Mapping[str, str]) -> Path:

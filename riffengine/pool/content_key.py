@@ -38,13 +38,13 @@ def content_key(request: RenderRequest, weights_digest: str, kind: str, contents
 
 
 class FileContents:
-    """SHA-256 of whole files; of the last 1024 remembered as long as size, time and inode stay.
+    """SHA-256 of whole files; of the last 1024 remembered as long as size, times and inode stay.
 
     Opens files: not on an event loop.
     """
 
     def __init__(self) -> None:
-        self._known = LruCache[str, tuple[tuple[int, int, int], str]](_MOST_KNOWN)
+        self._known = LruCache[str, tuple[tuple[int, int, int, int], str]](_MOST_KNOWN)
 
     def of(self, init: str) -> str:
         """Sixty-four hex digits of the file behind ``init`` and its mask; ``AudioFileError``: one cannot be read."""
@@ -56,7 +56,7 @@ class FileContents:
         try:
             with open_regular(path, _MOST_BYTES) as file:
                 found = os.fstat(file.fileno())
-                stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+                stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
                 known = self._known.get(path)
                 if known is not None and known[0] == stamp:
                     return known[1]

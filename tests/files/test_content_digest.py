@@ -53,3 +53,14 @@ def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (tmp_path / f"{number}").write_bytes(b"abc")
         ContentDigests(tmp_path / "kept", 1).of(tmp_path / f"{number}")
     assert len(list((tmp_path / "kept").iterdir())) == 3
+
+
+def test_a_user_without_a_home_folder_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(content_digest, "_LEAST_BYTES", 1)
+    (tmp_path / "file").write_bytes(b"abc")
+    for environment in ({}, {"XDG_CACHE_HOME": str(tmp_path)}):
+        assert ContentDigests.standard(environment).of(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

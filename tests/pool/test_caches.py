@@ -80,7 +80,9 @@ def test_contents_are_those_of_the_whole_file_and_read_again_when_it_changes(tmp
     path.write_bytes(b"a" * 3_000_000)
     first = contents.of(str(path))
     assert len(first) == 64 and contents.of(f"{path}?bar=2") == first
-    path.write_bytes(b"a" * 1_500_000 + b"b" + b"a" * 1_500_000)
+    found = path.stat()
+    path.write_bytes(b"a" * 1_500_000 + b"b" + b"a" * 1_499_999)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))  # a tool that keeps times
     assert contents.of(str(path)) != first
     with pytest.raises(AudioFileError):
         contents.of(str(tmp_path / "none.wav"))

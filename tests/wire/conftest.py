@@ -11,20 +11,21 @@ from riffengine.processes.realtime import realtime_allowed
 from tests.needed import lacks
 from tests.wire.jack_server import JackServer, build_capture, missing_programs
 
-_SOUND_SERVERS = ("test_ardour", "test_latency_bench", "test_link_peer", "test_link_plan")
+_SOUND_SERVERS = ("test_ardour", "test_daw_clap", "test_latency_bench", "test_link_peer", "test_link_plan")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before markers are read for -m, and groups by xdist
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of sound servers and of Link run one after the other, in one process; those of a file together.
+    """Mark the tests of sound servers, of DAWs and of Link, which depend on real time and run one after the other.
 
-    The first depend on real time, and Link's peers would find each other. The others keep a core busy at most.
+    The others keep a core busy at most: two run at a time, those of a file in one process.
     """
     for item in items:
         if item.path.parent != Path(__file__).parent:
             continue
-        sound_server = "jcap" in getattr(item, "fixturenames", ()) or item.path.stem in _SOUND_SERVERS
-        item.add_marker(pytest.mark.xdist_group("sound servers" if sound_server else item.path.stem))
+        if "jcap" in getattr(item, "fixturenames", ()) or item.path.stem in _SOUND_SERVERS:
+            item.add_marker("sound_server")
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
