@@ -42,7 +42,7 @@ from riffengine.scheduler.loop_pool import LoopPool
 from riffengine.scheduler.master_fade import MasterFade
 from riffengine.scheduler.morph_bank import FileHashes, NoFileHashes, SessionFacts, bank_key
 from riffengine.scheduler.render_jobs import RenderJobs
-from riffengine.scheduler.render_plan import Purpose
+from riffengine.scheduler.render_plan import PlannedRender, Purpose
 from riffengine.scheduler.render_queue import RenderQueue
 from riffengine.scheduler.state import SchedulerState
 from riffengine.scheduler.status import conductor_status, landed_actions, performance_progress, runways
@@ -292,7 +292,7 @@ class Conductor:
         self._queue.reconsider()
         actions: list[Action] = [Log("render failed", f"deck {job.planned.deck}: {failure.reason}")]
         if given_up:
-            actions.append(_give_up(scheduler.decks[job.planned.deck], job.planned.purpose, failure.reason))
+            actions += _give_up(scheduler.decks[job.planned.deck], job.planned, frame, failure.reason)
         return [*actions, *self._advance(frame)]
 
     def cancelled(self, frame: int, cancelled: Cancelled) -> list[Action]:
@@ -316,7 +316,7 @@ class Conductor:
             scheduler.loops.release(job.slot)
             if scheduler.renders.refuses(job.planned):
                 deck = scheduler.decks[job.planned.deck]
-                actions.append(_give_up(deck, job.planned.purpose, "the renderer crashed while rendering it"))
+                actions += _give_up(deck, job.planned, frame, "the renderer crashed while rendering it")
         self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 
@@ -390,11 +390,11 @@ class Conductor:
         return [RestartRenderer(f"the renderer has not finished a loop for {seconds:.0f} s; it is restarted")]
 
 
-def _give_up(deck: DeckState, purpose: Purpose, reason: str) -> RenderGivenUp:
-    """The loop that ``deck`` works towards cannot be rendered; what sounds goes on."""
-    if purpose is Purpose.LAUNCH:
-        deck.refuse_target()
+def _give_up(deck: DeckState, planned: PlannedRender, frame: int, reason: str) -> list[Action]:
+    """The loop that ``deck`` works towards cannot be rendered; what sounds goes on. Nothing where it has moved on."""
+    if planned.purpose is Purpose.LAUNCH and not deck.refuse(planned.key, frame):
+        return []
     if deck.current is not None:
-        return RenderGivenUp(deck.name, f"deck {deck.name} keeps its loops: {reason}")
+        return [RenderGivenUp(deck.name, f"deck {deck.name} keeps its loops: {reason}")]
     cure = "init" if deck.want.base.init else "its prompt or seed"
-    return RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")
+    return [RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")]

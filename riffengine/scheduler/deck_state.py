@@ -164,11 +164,17 @@ class DeckState:
         self.unheard_since = None
         self.promises.clear()
 
-    def refuse_target(self) -> None:
-        """The target could not be rendered and is not tried again until something changes."""
-        if self.target is not None:
-            self.refused = self.target.key
-            self.forget_change()
+    def refuse(self, key: BankKey, frame: int) -> bool:
+        """``key`` could not be rendered and is not tried again until something changes.
+
+        False where it is no longer the target. What was changed since stays wanted, and promised.
+        """
+        target = self.target
+        if target is None or target.key != key:
+            return False
+        self.refused, self.target = key, None
+        self.keep_promises(target.serial, frame)
+        return True
 
     # --- promises ---------------------------------------------------------------------------------------------------
 

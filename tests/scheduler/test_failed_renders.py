@@ -9,6 +9,7 @@ from riffengine.errors import LoopStoreError
 from riffengine.processes.player_messages import LaunchBank
 from riffengine.processes.render_messages import Alive, Delivery, Failed, RenderCost, SeatsChanged
 from riffengine.scheduler.actions import (
+    ChangeLanded,
     DeckLanded,
     Log,
     RenderGivenUp,
@@ -98,6 +99,28 @@ def test_a_file_that_is_no_sound_is_not_tried_again():
     sim.send("deck/a/init", "")
     sim.run_to(22000)
     assert len(sim.sent(LaunchBank)) == 1
+
+
+@pytest.mark.parametrize("gap", [0, 1, 40, 120])
+def test_what_is_asked_for_while_a_loop_fails_for_good_is_heard_all_the_same(gap):
+    sim = SchedulerSimulation().run_to(60000)
+    assert sim.running is None
+    sim.render_seconds = 1.0
+    sim.send("deck/a/prompt", "bad", source="osc:1")
+    sim.run_to(sim.frame + 100)
+    bad = sim.running
+    assert bad.request.start.prompt == "bad"
+    sim.send("deck/a/prompt", "techno", source="osc:1")
+    sim.send("deck/a/seed", 7, source="osc:2")
+    sim.run_to(sim.frame + gap)
+    assert sim.running is bad
+    sim.running = None
+    sim.do(sim.conductor.failed(sim.frame, Failed(bad.job, "bad cannot be rendered", hopeless=True)))
+    sim.run_to(sim.frame + 20000)
+    landed = actions_of(sim, DeckLanded)[-1]
+    assert (landed.prompt, landed.seed) == ("techno", 7)
+    sources = {(change.path, change.source) for change in actions_of(sim, ChangeLanded)}
+    assert sources >= {("deck/a/prompt", "osc:1"), ("deck/a/seed", "osc:2")}
 
 
 def test_a_renderer_that_hangs_is_ended_once():
