@@ -90,16 +90,17 @@ class Dispatcher:
         """The numeric kind in which the loops of ``client`` are made; ``local``: those that read a file."""
         return self._kinds.of(client, local)
 
-    def use_of(self, client: str, now: float) -> float:
-        """Seat seconds that ``client`` has used of late; halved every half minute."""
-        return self._shares.of(client, now)
+    def bind(self, client: str) -> str:
+        """The kind of ``client``, which it keeps from now on, as if it had ordered a loop."""
+        return self._kinds.keep(client, False)
 
     # --- members -----------------------------------------------------------------------------------------------------
 
     def member_ready(self, name: str, seats: int, kind: str, local: bool, now: float) -> list[PoolAction]:
         """``name`` has loaded its model and renders ``seats`` jobs at a time.
 
-        A node says so again when all its renderers were away for a while; what it was given before goes on.
+        A node says so again when it goes over to other weights or to another kind; what it was given under the same
+        kind goes on, and what it was given under another begins anew.
         """
         known = self._members.get(name)
         if known is not None and known.kind == kind:

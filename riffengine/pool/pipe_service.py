@@ -44,9 +44,15 @@ class PipeClient:
 
     def __init__(self, connection: Connection, store: LoopStore) -> None:
         self._connection, self._store = connection, store
+        self._told: Ready | None = None  # without seats and kind
 
     def ready(self, ready: Ready) -> None:
-        """The first member is ready."""
+        """The first member is ready, or the pool plays another model; a new kind alone is no news to an engine."""
+        plays = replace(ready, seats=1, kind="")
+        if plays == self._told:  # it would say anew that the model is loaded
+            self._send(SeatsChanged(ready.seats))
+            return
+        self._told = plays
         self._send(ready)
 
     def seats(self, seats: int, reason: str) -> None:

@@ -14,7 +14,7 @@ class PoolClient(Protocol):
     name: str
 
     def ready(self, ready: Ready) -> None:
-        """The pool takes jobs; again where it plays another model."""
+        """The pool takes jobs; again where it plays another model or numeric kind."""
 
     def seats(self, seats: int, reason: str) -> None:
         """It renders another number of jobs at the same time; 0: no renderer is there."""

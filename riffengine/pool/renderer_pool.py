@@ -65,6 +65,7 @@ class RendererPool:
         self._gave_misfits: set[str] = set()  # members, and the cache, that gave a loop of another shape: told once
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
+        self._told_kinds: dict[str, str] = {}
         self._waiting: dict[tuple[str, int], _Waiting] = {}
         self._runways = Runways()
         self._scale: Callable[[float], int] | None = None
@@ -148,6 +149,7 @@ class RendererPool:
         """Work for this client no more."""
         self._clients.pop(name, None)
         self._told_seats.pop(name, None)
+        self._told_kinds.pop(name, None)
         self._runways.forget(name)
         for key in [key for key in self._waiting if key[0] == name]:
             del self._waiting[key]
@@ -375,12 +377,15 @@ class RendererPool:
 
     def _tell_ready(self, client: PoolClient) -> None:
         assert self._model.face is not None
-        seats = self.dispatcher.seats_of(client.name)
-        self._told_seats[client.name] = seats
-        client.ready(replace(self._model.face, seats=seats, kind=self.dispatcher.kind_of(client.name)))
+        kind = self._told_kinds[client.name] = self.dispatcher.bind(client.name)
+        seats = self._told_seats[client.name] = self.dispatcher.seats_of(client.name)
+        client.ready(replace(self._model.face, seats=seats, kind=kind))
 
     def _tell_seats(self, reason: str) -> None:
+        """Tell each client its seats where they changed, after its numeric kind where it has gone over to another."""
         for name, told in self._told_seats.items():
+            if self.dispatcher.kind_of(name) != self._told_kinds[name]:
+                self._tell_ready(self._clients[name])
             seats = self.dispatcher.seats_of(name)
             if seats != told:
                 self._told_seats[name] = seats

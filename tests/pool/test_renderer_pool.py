@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from riffengine.clock import VirtualClock
 from riffengine.pool.caches import LoopCaches
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import Begin
+from riffengine.pool.pipe_service import PipeClient
 from riffengine.pool.renderer_pool import RendererPool
-from riffengine.processes.render_messages import Delivery, PoolReport, Ready, Render, RenderCost
+from riffengine.processes.render_messages import Delivery, PoolReport, Ready, Render, RenderCost, SeatsChanged
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 
 FRAMES = 400  # of eight beats at 120 bpm and 100 Hz
@@ -160,6 +162,32 @@ def test_a_pool_without_a_renderer_has_no_seat_and_one_that_is_back_is_told_by_i
     sim.ready("m2")
     assert sim.client.seats_told[-1] == 1 and sim.client.remarks[-1] == "m2 is ready: 1 renders at a time"
     assert len(sim.client.readies) == 1, "what it loaded once is not said again"
+
+
+def test_another_numeric_kind_is_told_anew_before_its_seats() -> None:
+    sim = Simulation("m1", "m2")
+    sim.ready("m1")
+    sim.lose("m1")
+    sim.ready("m1", replace(READY, kind="cuda"))
+    assert [(ready.kind, ready.seats) for ready in sim.client.readies] == [("cpu", 1), ("cuda", 1)]
+    assert sim.client.remarks[-1] == "m1 is ready: 1 renders at a time"
+    sim.ready("m2", replace(READY, seats=4))  # more room, but a client is kept at the kind that it was told
+    sim.order(1)
+    assert len(sim.client.readies) == 2 and len(sim.links["m1"].begun) == 1
+    sim.lose("m1")
+    assert [ready.kind for ready in sim.client.readies] == ["cpu", "cuda", "cpu"]
+    assert len(sim.links["m2"].begun) == 1 and sim.client.seats_told[-1] == 4
+
+
+def test_an_engine_is_not_told_again_that_the_model_is_loaded_where_the_kind_alone_changes() -> None:
+    ours, theirs = Pipe()
+    unused: Any = None
+    client = PipeClient(theirs, unused)
+    for ready in (READY, replace(READY, kind="cuda", seats=3), replace(OTHER, kind="cuda")):
+        client.ready(ready)
+    assert [ours.recv() for _ in range(3)] == [READY, SeatsChanged(3), replace(OTHER, kind="cuda")]
+    ours.close()
+    theirs.close()
 
 
 def test_when_all_come_back_with_other_weights_these_are_played_and_told() -> None:
