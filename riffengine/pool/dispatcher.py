@@ -45,6 +45,7 @@ class PoolPolicy:
     patience: float = 2.0  # times p95, before a second attempt at what nobody waits for
     far: float = 3.0  # times p95: a deadline so far away does not hurry yet
     use_half_life_seconds: float = 30.0
+    bare_seconds: float = 5.0  # without a seat of a numeric kind: its clients go over to another that has one
 
 
 class Dispatcher:
@@ -58,7 +59,7 @@ class Dispatcher:
         self._works: dict[tuple[str, str], Work] = {}
         self._by_order: dict[tuple[str, int], Work] = {}
         self._attempts: dict[int, Attempt] = {}
-        self._kinds = NumericKinds(self._members)
+        self._kinds = NumericKinds(self._members, self._policy.bare_seconds)
         self._shares = Shares(self._policy.use_half_life_seconds)
         self._done: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._next_attempt = 1
@@ -124,8 +125,8 @@ class Dispatcher:
             self.counts.lost += 1
             attempt.work.losses += attempt.stopped is None
             self._end_attempt(attempt, now, wasted=True)
-        self._rebind_clients()
-        actions = [action for work in list(self._works.values()) for action in self._refuse_if_vain(work, now)]
+        actions = self._rebind_clients(now)
+        actions += [action for work in list(self._works.values()) for action in self._refuse_if_vain(work, now)]
         return [*actions, *self._assign(now)]
 
     def sign(
@@ -270,10 +271,9 @@ class Dispatcher:
 
     def _assign(self, now: float) -> list[PoolAction]:
         """Begin what waits, the most urgent first; then second attempts, on the seats that are left."""
-        self._rebind_clients()
+        actions = self._rebind_clients(now)
         if not any(member.free for member in self._members.values()):
-            return []
-        actions: list[PoolAction] = []
+            return actions
         open_works = [work for work in self._works.values() if work.orders]
         waiting = [work for work in open_works if not work.live]
         for work in self._shares.in_order(waiting, now):
@@ -383,15 +383,16 @@ class Dispatcher:
         work.orders[order.client, order.job] = order
         self._by_order[order.client, order.job] = work
 
-    def _rebind_clients(self) -> None:
-        """Give clients another kind where no member of theirs is left."""
-        for client, local in self._kinds.give_up():
+    def _rebind_clients(self, now: float) -> list[PoolAction]:
+        """Give clients another kind where theirs has no member or no seat; what renders the old one is stopped."""
+        stops: list[PoolAction] = []
+        for client, local in self._kinds.give_up(now):
             self.counts.kind_changes += 1
             for order in [work.orders[key] for key, work in self._by_order.items() if key[0] == client]:
                 if order.local == local:
                     work = self._by_order.pop((order.client, order.job))
                     del work.orders[order.client, order.job]
-                    if not work.orders:
-                        self._works.pop(work.key, None)
+                    stops += self._stop_if_unwanted(work, now)
                     self._place(order)
             self._kinds.keep(client, local)
+        return stops

@@ -221,6 +221,40 @@ def test_one_set_keeps_one_numeric_kind_until_no_member_of_it_is_left() -> None:
     assert dispatcher.kind_of("a") == "cpu"
 
 
+def test_one_whose_kind_has_had_no_seat_for_five_seconds_goes_over_to_another_that_has_one() -> None:
+    dispatcher = Dispatcher()
+    dispatcher.member_ready("node", 2, "gpu", False, 0.0)
+    dispatcher.member_ready("cpu-1", 1, "cpu", True, 0.0)
+    (begin,) = begins(dispatcher.order(order(1), 0.0))
+    assert begin.member == "node"
+    for off, on in ((1.0, 5.9), (6.0, 10.9)):  # shorter absences, one after another
+        assert dispatcher.member_seats("node", 0, off) == [] and dispatcher.seats_of("a") == 0
+        assert not begins([*dispatcher.tick(on - 0.1), *dispatcher.member_seats("node", 2, on)])
+    dispatcher.member_seats("node", 0, 20.0)
+    dispatcher.sign("node", begin.attempt, 0.0, 0, 24.0, queued=True)
+    assert not dispatcher.tick(24.9)
+    actions = dispatcher.tick(25.0)
+    assert Stop("node", begin.attempt) in actions
+    assert [begun.member for begun in begins(actions)] == ["cpu-1"]
+    assert (dispatcher.kind_of("a"), dispatcher.seats_of("a"), dispatcher.counts.kind_changes) == ("cpu", 1, 1)
+    assert not dispatcher.stopped("node", begin.attempt, 25.1)
+
+
+def test_where_no_kind_has_a_seat_none_is_given_up() -> None:
+    dispatcher = Dispatcher()
+    dispatcher.member_ready("node", 1, "gpu", False, 0.0)
+    dispatcher.member_ready("other", 1, "cpu", False, 0.0)
+    dispatcher.order(order(1), 0.0)
+    kind = dispatcher.kind_of("a")
+    for name in ("node", "other"):
+        dispatcher.member_seats(name, 0, 1.0)
+    dispatcher.tick(60.0)
+    assert dispatcher.kind_of("a") == kind
+    member = "other" if kind == "gpu" else "node"
+    dispatcher.member_seats(member, 1, 61.0)
+    assert dispatcher.kind_of("a") != kind
+
+
 def test_what_reads_a_file_of_this_machine_stays_here() -> None:
     dispatcher = Dispatcher()
     dispatcher.member_ready("node", 1, "cpu", False, 0.0)
