@@ -21,8 +21,12 @@ from riffengine.cli.play_options import (
 from riffengine.cli.render_node import renderer_count
 from riffengine.cli.verb import Verb
 from riffengine.errors import RiffError, ServiceError
+from riffengine.pool.limits import DISK_MB
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from riffengine.session.pool import PoolSettings
     from riffengine.session.session import Session
 
 _EXAMPLES = """\
@@ -72,6 +76,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     pool.add_argument("--pool-node", metavar="URL", help="render on this node of this machine alone")
     pool.add_argument("--pool-token", metavar="FILE", help="the file of its token")
+    pool.add_argument("--pool-cache", default="", metavar="FOLDER", help="where it keeps its loops")
+    pool.add_argument(
+        "--pool-cache-mb", type=_cache_megabytes, default=DISK_MB, metavar="MB", help="of files in it (2000)"
+    )
     pool.add_argument(
         "--end-with-stdin", action="store_true", help="end when stdin does: with the program that started this one"
     )
@@ -100,7 +108,16 @@ def _serve(arguments: argparse.Namespace) -> int:
     session = load_session(preset)
     if arguments.pool_node:
         session = session.with_given(
-            pool=PoolSettings(True, 0, (arguments.pool_node,), arguments.pool_token or "", files=True, memory_mb=0.0)
+            pool=PoolSettings(
+                used=True,
+                renderers=0,
+                nodes=(arguments.pool_node,),
+                token=arguments.pool_token or "",
+                files=True,
+                memory_mb=0.0,
+                cache=arguments.pool_cache,
+                cache_mb=arguments.pool_cache_mb,
+            )
         )
     check_recording(preset, session)
     if arguments.check:
@@ -152,9 +169,12 @@ def _serve_many(arguments: argparse.Namespace) -> int:
         raise ServiceError(
             f"one pool renders one model, and these presets play {', '.join(sorted(models))}; serve them one by one"
         )
+    cache, cache_mb, remark = shared_cache(session.pool for session in sessions.values())
     if arguments.check:
         for preset, session in sessions.items():
             _show_valid(preset, session)
+        if remark:
+            show(remark)
         return 0
     check_model(model := models.pop())
     ports = {
@@ -167,18 +187,36 @@ def _serve_many(arguments: argparse.Namespace) -> int:
     plans = plan_sets(presets, ports, arguments.http_port)
     given = [option for option in ("--no-osc", "--no-midi", "--fresh") if vars(arguments)[option[2:].replace("-", "_")]]
     given += ["--output", arguments.output] if arguments.output else []
+    given += [f"--pool-cache={cache}", f"--pool-cache-mb={cache_mb}"] if cache else []
     plans = [replace(plan, options=(*plan.options, *given)) for plan in plans]
     renderers = arguments.renderers or os.cpu_count() or 1
     monitor_at = None if arguments.no_http else (arguments.http_host, arguments.http_port)
     with tempfile.TemporaryDirectory(prefix="riffengine-") as folder:
         token_file = Path(folder) / "token"
         token = read_token(token_file, make=True)
-        node = NodeOptions("127.0.0.1", 0, token, model=model, renderers=renderers, files=True)
+        node = NodeOptions(
+            "127.0.0.1", 0, token, model=model, renderers=renderers, cache=cache, cache_mb=cache_mb, files=True
+        )
 
         async def play() -> int:
-            return await ManySets(plans, node, token_file, show).run(monitor_at)
+            return await ManySets(plans, node, token_file, show, remark=remark).run(monitor_at)
 
         return asyncio.run(play())
+
+
+def shared_cache(pools: Iterable[PoolSettings]) -> tuple[str, float, str]:
+    """The folder in which the pool of several sets keeps loops, its MB, and what is to be said of it ("": nothing).
+
+    It is the first that one of them names, as small as the least of those who name it want it; "": none does.
+    """
+    named = [(pool.cache, pool.cache_mb) for pool in pools if pool.cache]
+    if not named:
+        return "", DISK_MB, ""
+    first = named[0][0]
+    others = list(dict.fromkeys(folder for folder, _ in named if Path(folder).resolve() != Path(first).resolve()))
+    least_mb = min(megabytes for folder, megabytes in named if folder not in others)
+    remark = f"several sets keep their loops in one folder: {first}; not in {', '.join(others)}" if others else ""
+    return first, least_mb, remark
 
 
 def _refuse_options_of_one(arguments: argparse.Namespace) -> None:
@@ -201,6 +239,10 @@ def _option(name: str) -> str:
 
 def _megabytes(text: str) -> float:
     return between(text, 0.001, 100_000)
+
+
+def _cache_megabytes(text: str) -> float:
+    return between(text, 0.0, 1_000_000)
 
 
 def _log_count(text: str) -> int:

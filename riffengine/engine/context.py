@@ -125,7 +125,8 @@ class EngineContext:
             return None
         nodes = pool_nodes(pool)
         renderer, ray = self.renderer_options(), pool_actors(pool)
-        return PoolOptions(renderer, pool.renderers, nodes, pool.memory_mb, pool.cache, pool.cache_mb, ray=ray)
+        cache = "" if pool.files else pool.cache  # nodes of this machine keep their loops there themselves
+        return PoolOptions(renderer, pool.renderers, nodes, pool.memory_mb, cache, pool.cache_mb, ray=ray)
 
     def player_options(self) -> PlayerOptions:
         """What the player process is started with."""

@@ -65,7 +65,10 @@ class _Running:
 
 
 class ManySets:
-    """Plays ``plans`` on a pool of ``node``; ``write`` gets every line of every log, with the name of its set."""
+    """Plays ``plans`` on a pool of ``node``; ``write`` gets every line of every log, with the name of its set.
+
+    ``remark`` is said at the start, "" for nothing.
+    """
 
     def __init__(
         self,
@@ -74,10 +77,11 @@ class ManySets:
         token_file: Path,
         write: Callable[[str], None],
         clock: Clock | None = None,
+        remark: str = "",
     ) -> None:
         self._clock = clock or SystemClock()
         self._sets = [_Running(plan) for plan in plans]
-        self._node, self._token_file, self._write = node, token_file, write
+        self._node, self._token_file, self._write, self._remark = node, token_file, write, remark
         self._ended = asyncio.Event()
         self._signals = 0
         self._pool: RendererPool | None = None
@@ -92,6 +96,8 @@ class ManySets:
         async with running_node(self._node) as (pool, server):
             self._pool = pool
             self._say(f"{len(self._sets)} sets, {self._node.renderers} renderers of {self._node.model}")
+            if self._remark:
+                self._say(self._remark)
             playing = [loop.create_task(self._keep(each, server)) for each in self._sets]
             asking = loop.create_task(self._ask())
             await self._ended.wait()

@@ -55,7 +55,7 @@ class PoolSettings(Settings):
     nodes: tuple[str, ...] = ()
     token: str = ""
     certificate: str = ""
-    files: bool = False  # the nodes are on this machine
+    files: bool = False  # the nodes are on this machine, and ``cache`` is theirs
     memory_mb: float = MEMORY_MB
     cache: str = ""
     cache_mb: float = DISK_MB

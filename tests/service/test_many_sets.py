@@ -9,13 +9,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
 
 from riffengine.cli import main
 from riffengine.clock import Clock, VirtualClock
+from riffengine.engine import PlayOptions
+from riffengine.engine.context import build_context
 from riffengine.errors import ServiceError
 from riffengine.pool.node import NodeOptions
 from riffengine.processes.backoff import RestartPolicy
@@ -24,6 +26,7 @@ from riffengine.service import many_sets
 from riffengine.service.many_sets import ManySets, SetPlan, plan_sets
 from riffengine.service.metrics import pool_metrics
 from riffengine.service.set_figures import families_of_set, merged, tree_bytes
+from riffengine.session.session import Session
 
 ONE, TWO = Path("rooms/one.yaml"), Path("rooms/two.yaml")
 
@@ -89,6 +92,66 @@ def test_an_option_that_several_sets_are_not_given_is_refused(
     paths = [str(tmp_path / f"{name}.yaml") for name in ("one", "two")]
     assert main(["serve", "--check", *paths, *options]) == 2
     assert f"{options[0]} cannot be given with several presets" in capsys.readouterr().err
+
+
+class _Recorded:
+    """In place of ManySets: keeps what it was started with."""
+
+    known: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, plans: list[SetPlan], node: NodeOptions, token_file: Path, write: object, **more: object):
+        self.known.update({"options": [plan.options for plan in plans], "node": node, **more})
+
+    async def run(self, monitor_at: object) -> int:
+        return 0
+
+
+def test_the_folder_of_the_cache_that_presets_name_is_that_of_the_pool_and_of_all_web_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(many_sets, "ManySets", _Recorded)
+    monkeypatch.chdir(tmp_path)
+    sections = {"none": "{}", "one": "{cache: loops, cache_mb: 9}", "two": "{cache: ./loops, cache_mb: 5}"}
+    for name, section in {**sections, "other": "{cache: away, cache_mb: 1}"}.items():
+        Path(f"{name}.yaml").write_text(f"pool: {section}\ndeck: {{a: {{prompt: techno}}}}\n")
+    assert main(["serve", "none.yaml", "one.yaml", "two.yaml", "--no-http"]) == 0
+    node: NodeOptions = _Recorded.known["node"]
+    assert (node.cache, node.cache_mb, _Recorded.known["remark"]) == ("loops", 5.0, "")
+    assert all(options[-2:] == ("--pool-cache=loops", "--pool-cache-mb=5.0") for options in _Recorded.known["options"])
+    assert main(["serve", "one.yaml", "other.yaml", "--no-http"]) == 0
+    node = _Recorded.known["node"]
+    assert (node.cache, node.cache_mb) == ("loops", 9.0)
+    assert _Recorded.known["remark"] == "several sets keep their loops in one folder: loops; not in away"
+    capsys.readouterr()
+    assert main(["serve", "--check", "one.yaml", "other.yaml"]) == 0
+    assert "not in away" in capsys.readouterr().out
+    assert main(["serve", "none.yaml", "none.yaml", "--no-http"]) == 0
+    assert _Recorded.known["node"].cache == "" and _Recorded.known["options"][0][-1:] != ("--pool-cache=",)
+
+
+def test_a_set_on_a_pool_of_several_has_its_folder_for_the_web_server_and_its_own_pool_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[Session] = []
+
+    def play(session: Session, *_: object) -> int:
+        played.append(session)
+        return 0
+
+    monkeypatch.setattr("riffengine.engine.run_play", play)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    preset = tmp_path / "one.yaml"
+    preset.write_text("deck: {a: {prompt: techno}}\n")
+    given = ["--pool-node", "ws://127.0.0.1:1", "--pool-cache=loops", "--pool-cache-mb=0.0"]
+    assert main(["serve", str(preset), "--no-http", "--no-osc", "--no-midi", *given]) == 0
+    pool = played[0].pool
+    assert (pool.cache, pool.cache_mb, pool.nodes) == ("loops", 0.0, ("ws://127.0.0.1:1",))
+    context = build_context(played[0], PlayOptions(None), VirtualClock(), lambda text: None)
+    try:
+        options = context.pool_options()
+        assert options is not None and options.disk == ""
+    finally:
+        context.close_memory()
 
 
 def test_the_figures_of_a_set_are_read_once_however_often_the_page_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
