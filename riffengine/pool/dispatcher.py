@@ -331,8 +331,9 @@ class Dispatcher:
         del self._attempts[attempt.number]
         attempt.work.attempts.pop(attempt.number, None)
         attempt.member.attempts.pop(attempt.number, None)
-        self.counts.worked_seconds += now - attempt.began
-        self.counts.wasted_seconds += (now - attempt.began) * wasted
+        worked = 0.0 if attempt.queued else now - attempt.began  # what waited at a node until its end cost nobody work
+        self.counts.worked_seconds += worked
+        self.counts.wasted_seconds += worked * wasted
 
     def _stop_all(self, work: Work, now: float) -> list[PoolAction]:
         stops: list[PoolAction] = []

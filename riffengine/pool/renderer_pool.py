@@ -321,7 +321,7 @@ class RendererPool:
         wrong = misfit(loop, request, self._model.face) if self._model.face is not None else ""
         if wrong and giver not in self._gave_misfits:
             self._gave_misfits.add(giver)
-            self._say(f"{giver} gives {wrong}; such loops are rendered by another renderer")
+            self._say(f"{giver} gives {wrong}; such loops are refused, and rendered by another where there is one")
         return f"{giver} gives {wrong}" if wrong else ""
 
     def failed(self, link: MemberLink, attempt: int, reason: str, hopeless: bool) -> None:

@@ -289,6 +289,17 @@ def test_what_waits_at_a_member_that_is_a_pool_itself_is_told_as_waiting() -> No
     assert dispatcher.sign(begin.member, begin.attempt, 0.5, 2, 2.0) == [Progress("a", 1, 0.5, 2)]
 
 
+def test_the_seconds_that_a_job_waited_at_a_node_until_it_was_given_back_are_not_worked() -> None:
+    dispatcher = pool_of("node")
+    (begin,) = begins(dispatcher.order(order(1), 0.0))
+    dispatcher.sign("node", begin.attempt, 0.0, 0, 1.0, queued=True)
+    (again,) = begins(dispatcher.stopped("node", begin.attempt, 3.0))
+    assert (dispatcher.counts.worked_seconds, dispatcher.counts.wasted_seconds) == (0.0, 0.0)
+    dispatcher.sign("node", again.attempt, 0.5, 1, 4.0)
+    dispatcher.stopped("node", again.attempt, 5.0)
+    assert (dispatcher.counts.worked_seconds, dispatcher.counts.wasted_seconds) == (2.0, 2.0)
+
+
 def test_a_member_from_which_parts_of_a_loop_come_is_not_silent() -> None:
     dispatcher = pool_of("node", "m2")
     (begin,) = begins(dispatcher.order(order(1), 0.0))

@@ -306,6 +306,7 @@ def test_a_loop_of_another_shape_is_a_failure_and_told_once(wrong: dict[str, Any
     sim.deliver("m1", **wrong)
     assert f"{FRAMES} frames, stems mix, channels 1 are needed" in sim.client.failures[2]
     assert sum("m1 gives a loop of" in said for said in sim.client.remarks) == 1
+    assert any("rendered by another where there is one" in said for said in sim.client.remarks)
     sim.order(1)
     assert sim.client.loops[1].delivery.unknown_words == ("m2",)  # the one that fitted was kept, the others not
     sim.order(2)
