@@ -182,7 +182,9 @@ def test_a_sound_to_start_from_is_heard_and_stems_are_written(tmp_path: Path) ->
 
 
 def left_behind() -> list[object]:
-    """Processes and shared memory of this process's sets."""
+    """Processes and shared memory of this process's sets, once those that were killed have had time to end."""
+    for child in multiprocessing.active_children():
+        child.join(20.0)
     return [*multiprocessing.active_children(), *Path("/dev/shm").glob(f"riffengine-{os.getpid()}-*")]
 
 
