@@ -15,8 +15,10 @@ PATIENCE_SECONDS = 180.0
 PRESET = 'deck: {a: {prompt: "techno"}}\noutput: {to: paced, fade_out: 0.1}\nmidi: {enabled: false}\n'
 STARTED = "started"
 # Python's own start, which nothing of ours can shield, is over when this runs; then what the console script does.
+# The tests may run in the background of a shell, which has all that it starts there ignore SIGINT.
 COMMAND = (
-    f"import sys; sys.stderr.write('{STARTED}\\n'); sys.stderr.flush(); "
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    f"sys.stderr.write('{STARTED}\\n'); sys.stderr.flush(); "
     "from riffengine.__main__ import run; sys.exit(run())"
 )
 
