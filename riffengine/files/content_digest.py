@@ -1,8 +1,7 @@
 """ContentDigests: the SHA-256 of every byte of large files, such as weights, each computed once.
 
 What was computed is kept in the user's cache folder, and taken from there while a file has the same size, times and
-inode. Where that folder cannot be used, it is computed again each time: 4 GB take 4 s with the processor's SHA
-instructions, three times as long without.
+inode. Where that folder cannot be used, it is computed again each time: 200 MB took 0.16 s of processor time.
 """
 
 from __future__ import annotations

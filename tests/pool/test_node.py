@@ -252,13 +252,18 @@ def test_a_node_comes_back_after_a_message_that_trips_its_pool(monkeypatch: pyte
     run(scenario, "scripted?ms=1500")
 
 
+async def keep_busy(theirs: RendererPool) -> None:
+    """Somebody at the node has its only seat."""
+    here = Listener()
+    here.name = "here"
+    theirs.join(here)
+    theirs.order("here", Render(1, request(1), 0))
+    await here.until(lambda told: theirs.report().busy == 1)
+
+
 def test_a_loop_that_waits_at_a_node_is_told_as_waiting_not_as_lost() -> None:
     async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
-        here = Listener()
-        here.name = "here"
-        theirs.join(here)
-        theirs.order("here", Render(1, request(1), 0))
-        await here.until(lambda told: theirs.report().busy == 1)
+        await keep_busy(theirs)
         ours.order("engine", Render(2, request(2), 0))
         await listener.until(lambda told: any(isinstance(m, Alive) and m.job == 2 and m.queued for m in told))
         await listener.until(lambda told: 2 in listener.loops())
@@ -268,11 +273,7 @@ def test_a_loop_that_waits_at_a_node_is_told_as_waiting_not_as_lost() -> None:
 
 def test_a_node_gives_a_job_back_that_it_could_not_begin_in_time_and_renders_it_late_once_that_is_known() -> None:
     async def scenario(theirs: RendererPool, server: NodeServer, listener: Listener, ours: RendererPool) -> None:
-        here = Listener()
-        here.name = "here"
-        theirs.join(here)
-        theirs.order("here", Render(1, request(1), 0))
-        await here.until(lambda told: theirs.report().busy == 1)
+        await keep_busy(theirs)
         ours.order("engine", Render(2, request(2), 0, 0.2))
         await listener.until(lambda told: 2 in listener.loops())
         assert ours.dispatcher.counts.begun == 2  # given back, and sent again without any time left
