@@ -148,7 +148,8 @@ class Renditions:
         while (self._clock.now_ns() - self._used_ns) / 1e9 < _IDLE_SECONDS:
             process = self._process
             if process is None:
-                await asyncio.sleep(self._pause_seconds)
+                pause, self._pause_seconds = self._pause_seconds, 0.0  # a start long after a death waits for nothing
+                await asyncio.sleep(pause)
                 self._start_process()
                 continue
             messages, connected = process.receive()
