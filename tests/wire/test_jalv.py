@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from riffengine.processes.realtime import realtime_allowed
 from tests.daw import run_ramp_engine
 from tests.needed import needs
 from tests.wire.jack_server import Capture, JackServer
+from tests.wire.jack_transport import JackTransport, child
 
 RATE, PERIOD = 48000, 256
 TEMPOS = (97.5, 90.0, 174.0)
@@ -27,30 +25,10 @@ PLACES = (0, 30)  # seconds
 SPECIFICATIONS = Path("/usr/lib/lv2")
 
 
-@contextmanager
-def child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    running = subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.communicate()
-
-
-def tell(transport: subprocess.Popen[str], line: str, seconds: float) -> None:
-    assert transport.stdin is not None
-    transport.stdin.write(line + "\n")
-    transport.stdin.flush()
-    time.sleep(seconds)
-
-
 def test_every_frame_is_on_the_beat_of_jacks_transport(
     tmp_path: Path, jcap: Path, jack_server: Callable[..., JackServer]
 ) -> None:
     needs("jalv", "jalv")
-    needs("jackd2", "jack_transport")
     server = jack_server(RATE, PERIOD, synchronous=False, realtime=bool(realtime_allowed()))
     build_lv2(tmp_path / "lv2")
     environment = {
@@ -62,16 +40,15 @@ def test_every_frame_is_on_the_beat_of_jacks_transport(
     with child([*engine_command, str(tmp_path / "log")], dict(os.environ)) as engine:
         assert engine.stdout is not None
         assert engine.stdout.readline() == "ready\n"
-        with child(["jalv", "-n", "riff", URI], environment), child(["jack_transport"], environment) as transport:
+        with child(["jalv", "-n", "riff", URI], environment), JackTransport.start(tmp_path, server) as transport:
             server.wait_for_port("riff:out_2", 60.0)
             capture = Capture(jcap, server, tmp_path / "heard.raw", 60.0, ("riff:out_1", "riff:out_2"))
-            tell(transport, "master", 0.2)
             for bpm in TEMPOS:
-                tell(transport, f"tempo {bpm}", 0.2)
+                transport.tempo(bpm, 0.2)
                 for seconds in PLACES:
-                    tell(transport, f"locate {seconds * RATE}", 0.5)
-                    tell(transport, "play", 1.5)
-                    tell(transport, "stop", 0.5)
+                    transport.locate(seconds * RATE, 0.5)
+                    transport.play(1.5)
+                    transport.stop(0.5)
             heard, _ = capture.finish()
     beats = beats_of(heard[:, 0], heard[:, 1])
     music = np.flatnonzero(~np.isnan(beats))
