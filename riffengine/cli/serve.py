@@ -47,6 +47,7 @@ _OF_MANY = frozenset(
         *("osc_port", "no_osc", "no_midi", "web"),
     }
 )  # what can be given with several presets: every other option would be one file, device or address for all of them
+_OF_NODE = frozenset({"pool_token", "pool_cache", "pool_cache_mb"})
 _RECORDING_SECONDS = 15.0  # for the rest of a recording on a slow disk
 
 
@@ -102,6 +103,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     if arguments.more:
         return _serve_many(arguments)
+    _refuse_options_of_a_node(arguments)
     if arguments.end_with_stdin:
         end_with_stdin()
     preset = find_preset(arguments.preset)
@@ -219,12 +221,26 @@ def shared_cache(pools: Iterable[PoolSettings]) -> tuple[str, float, str]:
     return first, least_mb, remark
 
 
-def _refuse_options_of_one(arguments: argparse.Namespace) -> None:
-    """``ServiceError`` for options that several sets are not given."""
+def _given(arguments: argparse.Namespace) -> list[str]:
+    """The names of the arguments that differ from what they are if they are not given."""
     parser = argparse.ArgumentParser()
     _add_arguments(parser)
-    unset = vars(parser.parse_args([arguments.preset])).items()
-    given = [_option(name) for name, value in unset if name not in _OF_MANY and getattr(arguments, name) != value]
+    unset = vars(parser.parse_args([arguments.preset]))
+    return [name for name, value in unset.items() if getattr(arguments, name) != value]
+
+
+def _refuse_options_of_a_node(arguments: argparse.Namespace) -> None:
+    """``ServiceError`` for options of ``--pool-node`` without it: they would change nothing."""
+    given = [_option(name) for name in _given(arguments) if name in _OF_NODE]
+    if given and not arguments.pool_node:
+        raise ServiceError(
+            f"{', '.join(given)} can only be given with --pool-node; write pool: {{cache: FOLDER}} into the preset"
+        )
+
+
+def _refuse_options_of_one(arguments: argparse.Namespace) -> None:
+    """``ServiceError`` for options that several sets are not given."""
+    given = [_option(name) for name in _given(arguments) if name not in _OF_MANY]
     if given:
         allowed = ", ".join(sorted(_option(name) for name in _OF_MANY - {"preset", "more"}))
         raise ServiceError(

@@ -154,6 +154,16 @@ def test_a_set_on_a_pool_of_several_has_its_folder_for_the_web_server_and_its_ow
         context.close_memory()
 
 
+@pytest.mark.parametrize("option", ["--pool-token=t", "--pool-cache=loops", "--pool-cache-mb=10"])
+def test_an_option_of_a_node_without_one_is_refused_and_not_ignored(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = tmp_path / "one.yaml"
+    preset.write_text("deck: {a: {prompt: techno}}\n")
+    assert main(["serve", "--check", str(preset), option]) == 2
+    assert f"{option.split('=')[0]} can only be given with --pool-node" in capsys.readouterr().err
+
+
 def test_the_figures_of_a_set_are_read_once_however_often_the_page_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     families_of_set = many_sets.families_of_set
