@@ -38,7 +38,7 @@ def test_the_replay_of_a_live_set_is_its_recording_to_the_last_bit(tmp_path: Pat
     journal = str(tmp_path / "set.jsonl")
     riffengine(
         "play", str(tmp_path / "set.yaml"), "--record", str(tmp_path / "set.wav"),
-        "--journal", journal, "--seconds", "24",
+        "--journal", journal, "--seconds", "16",
     )  # fmt: skip
     replays = []
     for name in ("one.wav", "two.wav"):

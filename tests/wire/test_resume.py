@@ -60,7 +60,7 @@ def test_a_set_whose_processes_were_all_killed_resumes_with_its_loops(tmp_path: 
 
     record, journal = tmp_path / "again.wav", tmp_path / "again.jsonl"
     resumed = subprocess.run(
-        [*play, "--resume", "--record", str(record), "--journal", str(journal), "--seconds", "25"],
+        [*play, "--resume", "--record", str(record), "--journal", str(journal), "--seconds", "18"],
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
@@ -72,7 +72,7 @@ def test_a_set_whose_processes_were_all_killed_resumes_with_its_loops(tmp_path: 
     if rows:  # the model was loaded in time: the first loop was placed before that
         assert next(r["facts"]["request"]["start"]["prompt"] for r in rows if r.get("path") == "PlaceLoop") == "dub"
         loaded = (r["frame"] for r in rows if "renderer ready" in r.get("note", ""))
-        ready = next(loaded, sys.maxsize)  # on a busy machine 25 s may not be enough
+        ready = next(loaded, sys.maxsize)  # on a busy machine 18 s may not be enough
         assert next(r["frame"] for r in rows if r.get("path") == "LaunchBank") < ready
         replayed = tmp_path / "replayed.wav"
         subprocess.run(
