@@ -37,6 +37,7 @@ from riffengine.web.engine_pipe import EnginePipe
 from riffengine.web.history import History, file_name, flac_file
 from riffengine.web.icecast import IcecastSource
 from riffengine.web.invitation import invitation
+from riffengine.web.lasting_parts import LastingParts
 from riffengine.web.messages import Alive, Answered, Changes, Figures, Opened, Parameters, Told, ToWeb, WholeState
 from riffengine.web.options import Role
 from riffengine.web.process import WebStart
@@ -124,11 +125,14 @@ class WebServer:
     async def run(self) -> None:
         """Listen, and serve until the engine has gone."""
         options = self._start.options
-        loop = asyncio.get_running_loop()
-        parts = [self._audio.feeds.run(), self._history.run(), self._lag.run(), self._stage.run()]
+        parts = LastingParts(self._tell, self._clock)
+        parts.start("the sound", self._audio.feeds.run)
+        parts.start("the history", self._history.run)
+        parts.start("the measurement of delays", self._lag.run)
+        for name, part in self._stage.parts.items():
+            parts.start(name, part)
         if self._icecast is not None:
-            parts.append(self._icecast.run())
-        tasks = [loop.create_task(part) for part in parts]
+            parts.start("icecast", self._icecast.run)
         try:
             await self._http.start()
             self._pipe.open()
@@ -146,8 +150,8 @@ class WebServer:
                 "the port: choose one with --web PORT"
             ) from None
         finally:
-            for task in tasks:
-                task.cancel()
+            parts.stop()
+            self._stage.close()
             await self._renditions.close()
             self._riffusion.vst.close()
             self._pipe.close()

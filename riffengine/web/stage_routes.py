@@ -18,6 +18,7 @@ from riffengine.web.controls import Controls
 from riffengine.web.draw_route import DrawRoute
 from riffengine.web.drawings import Drawings, drawings_folder, png_file
 from riffengine.web.inference import SEED_IMAGES
+from riffengine.web.lasting_parts import Part
 from riffengine.web.loop_picture import loop_picture
 from riffengine.web.loop_pictures import LoopPictures
 from riffengine.web.messages import Figures
@@ -53,14 +54,14 @@ class StageRoutes:
         )
         self._seeds = _seed_pictures()
 
-    async def run(self) -> None:
-        """Run what the routes need, until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._spectrum.run())
-                group.create_task(self._pictures.run())
-        finally:
-            self._pictures.close()
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """What the routes need while the server runs, by names for people."""
+        return {"the spectrum": self._spectrum.run, "the pictures of loops": self._pictures.run}
+
+    def close(self) -> None:
+        """Detach from the engine's memory, after the parts were stopped."""
+        self._pictures.close()
 
     def figures(self, message: Figures) -> None:
         """The engine says which loops are in use."""
