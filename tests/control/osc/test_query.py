@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +14,7 @@ from riffengine.clock import SystemClock
 from riffengine.control.osc.discovery import Discovery
 from riffengine.control.osc.options import OscOptions
 from riffengine.control.osc.query import AddressSpace
-from riffengine.control.osc.query_server import MAX_LISTENERS, OscQueryServer
+from riffengine.control.osc.query_server import BYTES_A_SECOND, MAX_LISTENERS, OscQueryServer
 from riffengine.control.osc.server import OscServer
 from riffengine.control.osc.wire import decode, encode
 from riffengine.errors import ControlError
@@ -117,6 +118,29 @@ def test_http_is_read_only() -> None:
             async with client.request(method, "/riff/panic", data=b"1") as answer:
                 assert answer.status == 405
         assert engine.state is before and engine.commands == []
+
+    with_server(visit)
+
+
+def test_many_answers_leave_the_engine_as_much_time_as_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    answer = AddressSpace.answer
+
+    def noted(space: AddressSpace, path: str, attribute: str = "") -> Any:
+        asked.append(asyncio.get_running_loop().time())
+        return answer(space, path, attribute)
+
+    monkeypatch.setattr(AddressSpace, "answer", noted)
+
+    async def visit(engine: EngineStub, server: OscQueryServer, client: aiohttp.ClientSession) -> None:
+        async def whole() -> int:
+            async with client.get("/") as response:
+                return len(await response.read())
+
+        sizes = await asyncio.gather(*(whole() for _ in range(8)))
+        rest = min(sizes) / BYTES_A_SECOND
+        assert len(asked) == 8 and rest > 0.001
+        assert all(after - before >= rest for before, after in itertools.pairwise(asked))
 
     with_server(visit)
 
