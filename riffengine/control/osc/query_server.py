@@ -28,7 +28,7 @@ MAX_LISTENERS = 16  # WebSockets
 LIMITS = ConnectionLimits(lasting=MAX_LISTENERS)
 MAX_COMMAND = 4096  # bytes of a LISTEN or IGNORE
 BYTES_A_SECOND = 20_000_000
-"""Of answers to all clients together. To make one takes the engine's loop about 25 ns a byte: half of its time at most."""
+"""Of answers to all clients together. The loop needs about 25 ns a byte to make one, so half of its time at most."""
 REST_SECONDS = (
     0.02  # between two portions of changes for the same listener: a fader's last value is the one that counts
 )
