@@ -54,6 +54,7 @@ class SurfaceContext:
     progress: Callable[[], PerformanceProgress] = PerformanceProgress  # what is queued, rendered and playing
     status: Callable[[], Mapping[str, Value]] = dict  # figures for a display, by name
     prepare: Prepare = at_once  # has the file that a command names opened, without waiting for it
+    files_in_use: Callable[[], frozenset[str]] = frozenset  # that decks start from, or would by a scene or an undo
     schedule: Schedule | None = None  # keeps a command until a time; without it every command acts at once
     now: Callable[[], tuple[int, BeatGrid]] | None = None  # the present frame, and the grid that rules
     tap: str = ""  # the shared memory in which the player leaves its output; "" where there is none

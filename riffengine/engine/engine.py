@@ -323,6 +323,7 @@ class Engine:
             progress=context.progress,
             status=self._status.facts,
             prepare=self._files.prepare,
+            files_in_use=context.scene_player.files_in_use,
             schedule=context.schedule.add,
             now=lambda: (self.frame(), context.conductor.grid),
             tap=context.tap.name if context.tap is not None else "",

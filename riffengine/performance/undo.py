@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from riffengine.performance.command import Value
@@ -46,6 +46,12 @@ class UndoHistory:
         self._done.append(Change(dict(before), dict(after), seconds))
         del self._done[: -self._longest]
         self._open = True
+
+    def values(self) -> Iterator[Values]:
+        """All values that ``undo`` and ``redo`` could ever restore."""
+        for change in (*self._done, *self._undone):
+            yield change.before
+            yield change.after
 
     def next_undo(self) -> Values | None:
         """What ``undo`` would return; nothing is undone."""

@@ -57,9 +57,15 @@ class ScenePlayer:
         return self._morph is not None
 
     def files_in_use(self) -> frozenset[str]:
-        """The files that decks start from now, or would in a scene."""
-        places = (self._conductor.state.values, *(scene.values for scene in self.book.scenes))
-        return frozenset(str(v) for values in places for path, v in values.items() if handler_of(path) is Handler.INIT)
+        """The files that decks start from now, or would by a scene, an undo or a redo."""
+        scenes = (scene.values for scene in self.book.scenes)
+        named = (
+            str(value)
+            for values in (self._conductor.state.values, *scenes, *self._history.values())
+            for path, value in values.items()
+            if path.endswith("/init") and value and handler_of(path) is Handler.INIT
+        )
+        return frozenset(named)
 
     def also_sets(self, command: Command) -> tuple[str, ...]:
         """The parameters that ``command``, which was checked, would set besides its own; nothing is set."""

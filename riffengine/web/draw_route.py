@@ -53,6 +53,7 @@ class DrawRoute:
         self._projection, self._controls, self._pictures = projection, controls, pictures
         self._drawings, self._loop_beats, self._takes_pictures = drawings, loop_beats, takes_pictures
         self._at_work = 0
+        self.files_in_use: frozenset[str] = frozenset()  # as the engine said last
 
     async def post(self, request: web.BaseRequest, role: Role) -> web.StreamResponse:
         """Check everything, then set strength and init; the answer tells the beat on which it lands."""
@@ -112,8 +113,9 @@ class DrawRoute:
         return flac_of(sound, grid.sample_rate), ".flac"
 
     def _used(self) -> list[str]:
-        """Paths that decks name now."""
-        return [str(value) for path, value in self._projection.values.items() if path.endswith("/init") and value]
+        """The files that must stay: those of decks, which may be newer than what the engine said, scenes and undo."""
+        now = (str(value) for path, value in self._projection.values.items() if path.endswith("/init") and value)
+        return [*self.files_in_use, *now]
 
     async def _set(self, wish: _Wish, path: Path, kind: str) -> web.StreamResponse:
         answer = None

@@ -73,7 +73,10 @@ class DeckFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a page shows besides the parameters, some times a second. ``frame`` is the engine's present frame."""
+    """What a page shows besides the parameters, some times a second. ``frame`` is the engine's present frame.
+
+    ``files`` are those that decks start from, or would by a scene or an undo: drawings among them are kept.
+    """
 
     frame: int
     grid: BeatGrid
@@ -82,6 +85,7 @@ class Figures:
     scene: str
     panicked: bool
     facts: Mapping[str, Value]
+    files: frozenset[str] = frozenset()
 
 
 ToWeb = WholeState | Parameters | Changes | Answered | Promised | Figures | LandingMoved | ParameterLanded | EngineEvent

@@ -64,7 +64,8 @@ class StageRoutes:
         self._pictures.close()
 
     def figures(self, message: Figures) -> None:
-        """The engine says which loops are in use."""
+        """The engine says which loops and files are in use."""
+        self._draw.files_in_use = message.files
         refs = [ref for deck in message.decks.values() for ref in (deck.loop, deck.coming) if ref is not None]
         self._pictures.use(refs, message.frame)
 

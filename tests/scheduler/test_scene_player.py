@@ -132,6 +132,16 @@ def test_a_hand_takes_its_fader_out_of_a_glide_and_a_knob_in_the_middle_switches
     assert sim.value("deck/a/gain") == -6.0 and sim.value("deck/a/prompt") == "techno"
 
 
+def test_files_of_scenes_and_of_what_can_be_undone_are_in_use():
+    painted = Scene("painted", {"deck/b/init": "scene.flac", "deck/a/prompt": "x/init"})
+    player = ScenePlayerSimulation(("a", "b"), scenes=(DROP, painted)).scene_player
+    player._history.record({"deck/a/init": "before.flac"}, {"deck/a/init": ""}, 0.0)
+    assert player.files_in_use() == {"scene.flac", "before.flac"}
+    player._history.undo()
+    player._history.record({"deck/a/init": ""}, {"deck/a/init": "after.flac"}, 1.0)
+    assert player.files_in_use() == {"scene.flac", "after.flac"}  # what was undone cannot be done again now
+
+
 def test_undo_before_the_landing_is_never_heard():
     sim = ScenePlayerSimulation(transport__quantum="4bars").run_to(16500)
     banks, renders = len(sim.launched()), len(sim.renders)

@@ -65,9 +65,9 @@ class Site:
             self.tap.write(self.frame, block, 0)
             self.frame += len(block)
 
-    def show(self, grid: BeatGrid) -> None:
-        """Send the figures of an engine that plays on ``grid``."""
-        self.pipe.send(Figures(self.frame, grid, {}, (), "", False, {"load": float("inf")}))
+    def show(self, grid: BeatGrid, files: frozenset[str] = frozenset()) -> None:
+        """Send the figures of an engine that plays on ``grid``, and has ``files`` in use."""
+        self.pipe.send(Figures(self.frame, grid, {}, (), "", False, {"load": float("inf")}, files))
 
 
 @contextlib.asynccontextmanager

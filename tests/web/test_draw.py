@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from riffengine.transport.beat_grid import BeatGrid
 from riffengine.web import drawings
 from riffengine.web.drawings import MOST_BYTES, Drawings
 from riffengine.web.loop_picture import band_hz, loop_picture
@@ -143,6 +144,26 @@ def test_the_oldest_drawings_go_and_none_that_is_used(tmp_path: Path, monkeypatc
     assert {first, last} <= left
     assert len(left) == 3
     assert kept.put(b"first", ".flac", ()) == first
+
+
+def test_a_drawing_of_a_scene_stays_however_many_follow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "MOST_FILES", 2)
+    of_scene, free = (Drawings(folder).put(content, ".flac", ()) for content in (b"of a scene", b"of nothing"))
+    sound = io.BytesIO()
+
+    async def body() -> None:
+        async with site() as on:
+            on.show(BeatGrid(RATE, 120.0), frozenset({str(of_scene)}))
+            for number in range(2):
+                sound.seek(0)
+                soundfile.write(sound, np.full(RATE, 0.1 * (number + 1)), RATE, format="FLAC")
+                data, headers = sound.getvalue(), {"Content-Type": "audio/flac"}
+                asked = asyncio.create_task(on.client.post(f"{on.url}/draw?deck=a", data=data, headers=headers))
+                await answered(on, 2)
+                assert (await asked).status == 200
+
+    run(body)
+    assert of_scene.exists() and not free.exists()
 
 
 def test_paint_changes_what_was_painted_and_nothing_else() -> None:

@@ -211,7 +211,8 @@ class WebSurface(Surface):
             for name, deck in progress.decks.items()
         }
         facts = dict(context.status())
-        return Figures(frame, grid, decks, progress.scenes, progress.scene, progress.panicked, facts)
+        files = context.files_in_use()
+        return Figures(frame, grid, decks, progress.scenes, progress.scene, progress.panicked, facts, files)
 
     def _send_whole_state(self) -> None:
         self._reads = True
