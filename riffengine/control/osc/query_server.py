@@ -105,12 +105,14 @@ class OscQueryServer(Surface):
             return _plain(HTTPStatus.METHOD_NOT_ALLOWED, "OSCQuery is read-only; change values by OSC")
         attribute = request.query_string.partition("=")[0].partition("&")[0]
         if attribute == "HOST_INFO":
-            return _json(host_info(NAME, own_address(request), self._osc_port, self.port))
+            return _json_text(json.dumps(host_info(NAME, own_address(request), self._osc_port, self.port)))
         async with self._answering:  # one after the other: what the engine has to do in time comes between them
             status, node = self._space.answer(request.path, attribute)
-            answer = _json(node) if node is not None else _plain(status, "")
-            await asyncio.sleep(len(answer.body or b"") / BYTES_A_SECOND)
-        return answer
+            if node is None:
+                return _plain(status, "")
+            text = json.dumps(node)
+            await asyncio.sleep(len(text) / BYTES_A_SECOND)
+        return _json_text(text)
 
     # --- WebSocket -----------------------------------------------------------------------------------------------
 
@@ -183,8 +185,8 @@ class _Listener:
             return
 
 
-def _json(node: object) -> web.Response:
-    return web.json_response(node, headers={"Cache-Control": "no-store"})
+def _json_text(text: str) -> web.Response:
+    return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _plain(status: HTTPStatus, text: str) -> web.Response:
