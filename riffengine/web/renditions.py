@@ -2,8 +2,8 @@
 
 It is not the set's renderer: a loop for a web client must not stand in front of a loop that the music needs, and one
 that fails must not count as a fault of the set. It has a lower priority, is started by the first request, is started
-again when it dies, and ends when nothing was asked for a while. It costs the memory of the model once more. Where the
-set's pool keeps loops in a folder, they are shared.
+again when it dies or hangs, and ends when nothing was asked for a while. It costs the memory of the model once more.
+Where the set's pool keeps loops in a folder, they are shared.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from riffengine.errors import LoopStoreError, RendererError
 from riffengine.processes.audio import Samples
 from riffengine.processes.backoff import Backoff, RestartPolicy
 from riffengine.processes.loop_store import LoopStore
-from riffengine.processes.render_messages import Delivery, Failed, FromRenderer, Ready, Render
+from riffengine.processes.render_messages import Alive, Delivery, Failed, FromRenderer, Ready, Render
 from riffengine.processes.render_request import RenderRequest
+from riffengine.processes.silence import Silence
 from riffengine.renderer.process import RendererOptions, RendererProcess
 from riffengine.renderer.registry import model_shape
 from riffengine.web.rendition_cache import RenditionCache
@@ -31,16 +32,21 @@ _NICENESS = 5  # on top of the server's own 2: below the set's renderer, but a b
 _MOST_KEPT = 96  # loops of some 1 MB,
 _MOST_KEPT_BYTES = 200 << 20  # which are longer at a slow tempo
 _MOST_AHEAD = 3
+_MOST_LEFT = 8  # loops that nobody waits for any more; who has asked may ask again
 _IDLE_SECONDS = 600.0
 _RESTARTS = RestartPolicy(pauses_seconds=(0.0, 1.0, 3.0, 10.0), healthy_seconds=5.0)  # after it was ready
 _MOST_DEATHS = 3  # over one loop, which is then given up
 _CHECK_SECONDS = 0.25
+_HANGS_SECONDS = 20.0  # of a loop without progress
+_WORKS_SECONDS = 0.05  # of a processor, told as its work: progress
+_LOADS_SECONDS = 300.0  # of a model: a large one from a slow disk
 
 
 @dataclass
 class _Job:
     request: RenderRequest
-    ahead: bool  # nobody waits for it yet
+    ahead: bool  # nobody waits for it, yet or any more
+    waiting: int = 0  # clients
     deaths: int = 0  # of renderers that worked at it
     done: asyncio.Future[Samples] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -72,6 +78,8 @@ class Renditions:
         self._ready: Ready | None = None
         self._backoff, self._pause_seconds = Backoff(_RESTARTS), 0.0
         self._used_ns = clock.now_ns()
+        self._silence = Silence(self._used_ns)
+        self._worked: tuple[float, int] = 0.0, 0  # processor seconds and steps of what is rendered, as last told
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -101,8 +109,15 @@ class Renditions:
         found = self.kept(request)
         if found is not None:
             return found
-        async with asyncio.timeout(seconds):
-            return await asyncio.shield(self._job(request, ahead=False).done)
+        job = self._job(request, ahead=False)
+        job.waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(job.done)
+        finally:
+            job.waiting -= 1
+            if not job.waiting:
+                self._leave(job)
 
     def render_ahead(self, requests: tuple[RenderRequest, ...]) -> None:
         """Render ``requests`` when nobody waits for anything; what was to be rendered ahead before is forgotten."""
@@ -136,6 +151,13 @@ class Renditions:
             self._task = asyncio.get_running_loop().create_task(self._work())
         return job
 
+    def _leave(self, job: _Job) -> None:
+        """Nobody waits for ``job`` any more: others come first, and of many that are left the oldest are forgotten."""
+        job.ahead = True
+        left = [job for job in self._jobs if job.ahead]
+        for old in left[: max(0, len(left) - _MOST_LEFT)]:
+            self._jobs.remove(old)
+
     def _next_job(self) -> _Job | None:
         urgent = next((job for job in self._jobs if not job.ahead), None)
         job = urgent or (self._jobs[0] if self._jobs else None)
@@ -158,12 +180,25 @@ class Renditions:
             if not connected or not process.alive:
                 self._died()
                 continue
+            if self._hangs():
+                process.kill()
             if self._ready and self._running is None and (job := self._next_job()) is not None:
                 await self._begin(process, self._ready, job)
                 if self._running is None:
                     continue
             await self._readable(process)
         self._end_process()
+
+    def _hangs(self) -> bool:
+        """Whether the renderer has come no further for too long, with a loop or with its model."""
+        now_ns = self._clock.now_ns()
+        if self._ready is not None and self._running is None:
+            self._silence.heard(now_ns)
+        limit = _HANGS_SECONDS if self._ready is not None else _LOADS_SECONDS
+        if self._silence.seconds(now_ns) <= limit:
+            return False
+        self._silence.heard(now_ns)
+        return True
 
     async def _readable(self, process: RendererProcess) -> None:
         """Wait for a message, or for a moment."""
@@ -185,10 +220,15 @@ class Renditions:
             self._running = None
             self._finish(job, found)
             return
+        self._worked = 0.0, 0
         process.send(Render(self._number, job.request, 0))
 
     async def _handle(self, message: FromRenderer) -> None:
         match message:
+            case Alive():
+                if message.steps > self._worked[1] or message.worked_seconds >= self._worked[0] + _WORKS_SECONDS:
+                    self._worked = message.worked_seconds, message.steps
+                    self._silence.heard(self._clock.now_ns())
             case Ready():
                 self._ready = message
                 self._backoff.started(self._clock.now_ns())
@@ -232,6 +272,7 @@ class Renditions:
             options = RendererOptions(self._store.name, 1, floats, self._model, niceness=_NICENESS)
             self._process = self._start(options)
             self._process.start()
+            self._silence.heard(self._clock.now_ns())
         except (OSError, LoopStoreError) as error:
             self._process = None
             self._pause_seconds = self._backoff.pause(self._clock.now_ns())

@@ -20,11 +20,11 @@ from riffengine.control.surface import (
     Surface,
     SurfaceContext,
 )
-from riffengine.engine.silence import Silence
 from riffengine.engine.supervisor import Supervisor
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Rejected, Value
 from riffengine.processes.backoff import RestartPolicy
+from riffengine.processes.silence import Silence
 from riffengine.processes.web_figures import WebFigures
 from riffengine.session.session import Session
 from riffengine.session.web import WebSettings

@@ -1,6 +1,6 @@
 """A process that says nothing is taken for dead, but not after a time in which we stood still ourselves."""
 
-from riffengine.engine.silence import Silence
+from riffengine.processes.silence import Silence
 
 TICK = 20_000_000
 HOUR = 3600 * 1_000_000_000
