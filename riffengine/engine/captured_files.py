@@ -31,6 +31,12 @@ class CapturedFiles:
             self._followed.setdefault(deck, deque()).append(path)
         return path
 
+    def forget(self, path: Path) -> None:
+        """``path`` was not written: nobody may wait for it to be removed."""
+        for files in self._followed.values():
+            if path in files:
+                files.remove(path)
+
     def remove_old(self, deck: str, in_use: Collection[str]) -> None:
         """Remove what ``deck`` has followed before its last ``KEPT`` files, except where a path is ``in_use``."""
         files = self._followed.get(deck, deque())

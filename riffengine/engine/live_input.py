@@ -125,6 +125,8 @@ class LiveInput:
         for number, (capture, late) in list(self._listening.items()):
             if frame > late:
                 del self._listening[number]
+                late = f"the listener has not answered within {_HEARD_WITHIN_SECONDS:g} s"
+                self._say_once(_late(capture.deck), f"deck {capture.deck}: {late}; it follows no music meanwhile")
                 self._follow(capture, {})
         for deck in self._decks:
             bars = int(state.number(f"deck/{deck}/follow"))
@@ -145,8 +147,10 @@ class LiveInput:
         deck, changes = waiting[0].deck, dict[str, Value]()
         if isinstance(message, HeardBars):
             changes = self._music[deck].changes(message, self._ports.state(), deck)
+            self._told.discard(_not_heard(deck))
         else:
-            self._say_once(f"{deck} is not heard", f"deck {deck}: {message.reason}")
+            self._say_once(_not_heard(deck), f"deck {deck}: {message.reason}")
+        self._told.discard(_late(deck))
         self._follow(waiting[0], changes)
 
     def close(self) -> None:
@@ -195,10 +199,11 @@ class LiveInput:
                 self._ports.listen(Listen(self._asked, path, capture.beats, self._beats, bpm))
             else:
                 self._follow(capture, {})
-        elif not isinstance(error, AudioFileError):
+            return
+        self._files.forget(capture.path)
+        if not isinstance(error, AudioFileError):
             raise error
-        else:  # a deck that follows a silent input says so once
-            self._say_once(deck, f"deck {deck}: {error}")
+        self._say_once(deck, f"deck {deck}: {error}")  # a deck that follows a silent input says so once
 
     def _follow(self, capture: _Capture, changes: Mapping[str, Value]) -> None:
         """Start from the bars and change what was heard in them, in one turn, so that it lands together."""
@@ -228,3 +233,13 @@ class LiveInput:
         if what not in self._told:
             self._told.add(what)
             self._ports.say(text)
+
+
+def _not_heard(deck: str) -> str:
+    """Names what is said once while nothing is found in ``deck``'s bars,"""
+    return f"{deck} is not heard"
+
+
+def _late(deck: str) -> str:
+    """and while the listener does not answer in time."""
+    return f"{deck} is heard late"

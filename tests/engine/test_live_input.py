@@ -223,6 +223,16 @@ def test_a_deck_follows_the_band_and_keeps_what_it_has_while_that_is_silent(band
     assert np.abs(second[: 2 * BAR - BLOCK, 0] - band.sound(np.arange(2 * BAR, 4 * BAR - BLOCK))).max() < 2**-22
 
 
+def test_bars_that_were_not_written_are_not_remembered(band: Set) -> None:
+    band.follow("audio")
+    band.play(0.5, silent=True)
+    for _ in range(KEPT + 4):
+        band.play(1.0, silent=True)
+        band.live.tick()
+        band.written()
+    assert not any(band.live._files._followed.values()) and not band.submitted
+
+
 def test_what_is_heard_changes_together_with_the_bars_and_only_as_allowed(band: Set) -> None:
     band.follow("audio", "chords")
     band.play(0.5)
@@ -275,6 +285,7 @@ def test_bars_that_are_not_heard_in_time_are_taken_unheard(band: Set) -> None:
     band.behind = 5 * RATE
     band.live.tick()
     assert band.changes() == [("deck/a/init", late.path)]
+    assert band.said[-1] == "deck a: the listener has not answered within 4 s; it follows no music meanwhile"
     band.hear()
     assert not band.submitted
     band.behind = 0
