@@ -19,6 +19,7 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
+    ClientWSTimeout,
     WSMsgType,
     WSServerHandshakeError,
 )
@@ -29,6 +30,8 @@ from riffengine.transport.beat_grid import BeatGrid
 
 Message = dict[str, Any]
 _ANSWER_SECONDS = 5.0
+_GOODBYE_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 10.0  # a connection that a network has lost without a word is noticed within 15 s
 _CONNECT_SECONDS = 10.0
 _MOST_BYTES = 4 << 20  # the schema of a set with many plugins has 0.3 MB
 _MOST_EVENTS = 100
@@ -75,8 +78,9 @@ class EngineClient:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     self._wire = await self._session.ws_connect(
-                        f"{self._url}/ws/control", params={"agent": self.name}, max_msg_size=_MOST_BYTES
-                    )
+                        f"{self._url}/ws/control", params={"agent": self.name}, max_msg_size=_MOST_BYTES,
+                        heartbeat=_HEARTBEAT_SECONDS, timeout=ClientWSTimeout(ws_close=_GOODBYE_SECONDS),
+                    )  # fmt: skip
                     self._take(await self._wire.receive_json())
             except WSServerHandshakeError as error:
                 await self.close()
@@ -99,6 +103,7 @@ class EngineClient:
             self._reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reader
+        await self._hang_up()
         if self._session is not None:
             await self._session.close()
         self._reader = self._session = self._wire = None
@@ -125,6 +130,7 @@ class EngineClient:
                 found: Message = await answer
                 return found
         except TimeoutError:
+            await self._hang_up()  # the next call connects anew: the network may have lost this connection
             raise AgentError("the engine did not answer within 5 s; see its terminal, and try again") from None
         except (ConnectionError, ClientError):
             raise AgentError("the connection to the engine was lost; try again") from None
@@ -167,7 +173,7 @@ class EngineClient:
             await self._next_change(max(0.01, left * 60.0 / self.grid.bpm))
 
     async def wait_until_landed(self, path: str) -> float:
-        """The beat on which the change of ``path`` that waits is heard, when it is heard."""
+        """The beat on which the change of ``path`` is heard, when it is heard; ``AgentError``: none waits to be."""
         while path in self.landings:
             await self._next_change(1.0)
         found = [beat for landed, beat in self._landed if landed == path]
@@ -187,12 +193,19 @@ class EngineClient:
 
     # --- what the server sends ----------------------------------------------------------------------------------------
 
+    async def _hang_up(self) -> None:
+        if self._wire is not None:
+            await self._wire.close()
+
     async def _read(self, wire: ClientWebSocketResponse) -> None:
-        async for message in wire:
-            if message.type is WSMsgType.TEXT:
-                self._take(json.loads(message.data))
-                async with self._changed:
-                    self._changed.notify_all()
+        try:
+            async for message in wire:
+                if message.type is WSMsgType.TEXT:
+                    self._take(json.loads(message.data))
+                    async with self._changed:
+                        self._changed.notify_all()
+        except (ValueError, KeyError, TypeError, AttributeError):  # no message of our server: connect anew
+            await wire.close()
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(ConnectionError())

@@ -187,10 +187,13 @@ class AgentTools:
             seconds = (beat - client.beat) * 60.0 / client.grid.bpm
         if seconds > _LONGEST_WAIT_SECONDS:
             raise AgentError(f"that is {seconds:.0f} s from now; wait at most 60 s at a time")
-        if landed:
-            await client.wait_until_landed(landed)
-        else:
-            await client.wait_for_beat(beat)
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):  # landings are put off, and tempos change
+                await (client.wait_until_landed(landed) if landed else client.wait_for_beat(beat))
+        except TimeoutError:
+            raise AgentError(
+                f"{_LONGEST_WAIT_SECONDS:g} s have passed, and it has not come; see state, and wait again"
+            ) from None
         return Moment(round(client.beat, 2), math.floor(client.beat / BEATS_PER_BAR) + 1, client.grid.bpm)
 
     async def rehearse(self, plan: list[Step], bars: int = 32, seconds_a_render: float = 0.0) -> Rehearsed:

@@ -125,8 +125,8 @@ class LiveInput:
         for number, (capture, late) in list(self._listening.items()):
             if frame > late:
                 del self._listening[number]
-                late = f"the listener has not answered within {_HEARD_WITHIN_SECONDS:g} s"
-                self._say_once(_late(capture.deck), f"deck {capture.deck}: {late}; it follows no music meanwhile")
+                text = f"the listener has not answered within {_HEARD_WITHIN_SECONDS:g} s"
+                self._say_once(_late(capture.deck), f"deck {capture.deck}: {text}; it follows no music meanwhile")
                 self._follow(capture, {})
         for deck in self._decks:
             bars = int(state.number(f"deck/{deck}/follow"))
