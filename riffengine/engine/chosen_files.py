@@ -1,8 +1,9 @@
-"""ChosenFiles: has a file that a command chooses opened in a thread, before the command is submitted.
+"""ChosenFiles: has the files that a command chooses opened in a thread, before the command is submitted.
 
-The engine's event loop waits for no disk: a command that names a file to start from is submitted when the file has been
-read, or when it has taken too long, and refused then. Commands for the same parameter that come meanwhile, from any
-surface, wait behind it: the last gesture is the one that counts. The event loop's thread.
+The engine's event loop waits for no disk: a command after which decks start from other files, such as a scene, is
+submitted when they have been read, or when one has taken too long, which is refused then. Commands for the same
+parameter that come meanwhile, from any surface, wait behind it, and scenes and undo behind each other: the last gesture
+is the one that counts. The event loop's thread.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from riffengine.errors import RiffError
 from riffengine.performance.command import Command, Rejected
@@ -19,23 +20,41 @@ from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.renderer.file_hash import BegunFile, DiskFileHashes
 
+_RESTORING = "scenes and undo"  # the line of what changes many parameters
+_CHOOSE = frozenset(
+    {
+        *(Handler.INIT, Handler.RECALL_SCENE, Handler.NEXT_SCENE, Handler.PREVIOUS_SCENE),
+        *(Handler.UNDO, Handler.REDO),
+    }
+)
+
 
 @dataclass
 class _Waiting:
-    """A command that waits for ``file``, or only for those before it."""
+    """A command that waits for ``files``, or only for those before it."""
 
     submit: Callable[[], object]
-    file: BegunFile | None = None
+    files: list[BegunFile] = field(default_factory=list)
     deadline: asyncio.TimerHandle | None = None
-    read: bool = True  # or given up
+    unread: int = 0  # of its files, unless they were given up
 
 
 class ChosenFiles:
-    """Opens files ahead by ``hashes``. ``may_open``: whether the sender of a command may have that file opened."""
+    """Opens files ahead by ``hashes``.
 
-    def __init__(self, tree: ParameterTree, hashes: DiskFileHashes, may_open: Callable[[Command], bool]) -> None:
-        self._tree, self._hashes, self._may_open = tree, hashes, may_open
-        self._lines: dict[str, deque[_Waiting]] = {}  # by path, in the order in which they came; none is empty
+    ``may_open``: whether the sender of a command may have its file opened; ``files_of``: the files that a command which
+    was checked would have decks start from.
+    """
+
+    def __init__(
+        self,
+        tree: ParameterTree,
+        hashes: DiskFileHashes,
+        may_open: Callable[[Command], bool],
+        files_of: Callable[[Command], tuple[str, ...]],
+    ) -> None:
+        self._tree, self._hashes, self._may_open, self._files_of = tree, hashes, may_open, files_of
+        self._lines: dict[str, deque[_Waiting]] = {}  # in the order in which they came; none is empty
 
     def prepare(self, command: Command, submit: Callable[[], object]) -> bool:
         """Call ``submit`` once ``command`` can be submitted; whether that was at once."""
@@ -45,23 +64,22 @@ class ChosenFiles:
         return True
 
     def _waits(self, command: Command, submit: Callable[[], object]) -> bool:
-        """Whether ``command`` waits for a file, or for those before it; ``submit`` then follows."""
-        path = command.path
+        """Whether ``command`` waits for files, or for those before it; ``submit`` then follows."""
         try:
-            if handler_of(path) is not Handler.INIT or not self._may_open(command):
+            handler = handler_of(command.path)
+            if handler not in _CHOOSE or not self._may_open(command):
                 return False
             checked = self._tree.checked(command)
         except RiffError:
             return False
         if isinstance(checked, Rejected):
             return False
+        line = command.path if handler is Handler.INIT else _RESTORING
         waiting = _Waiting(submit)
-        if checked.command.value:
-            if not self._begin(str(checked.command.value), path, waiting):
-                return False  # it is refused at once, and changes nothing
-        elif path not in self._lines:
-            return False
-        self._lines.setdefault(path, deque()).append(waiting)
+        self._begin(self._files_of(checked.command) if checked.command.value else (), line, waiting)
+        if not waiting.files and (line not in self._lines or (checked.command.value and handler is Handler.INIT)):
+            return False  # there is nothing to wait for, or it is refused at once and changes nothing
+        self._lines.setdefault(line, deque()).append(waiting)
         return True
 
     def close(self) -> None:
@@ -72,35 +90,35 @@ class ChosenFiles:
                     waiting.deadline.cancel()
         self._lines.clear()
 
-    def _begin(self, file: str, path: str, waiting: _Waiting) -> bool:
-        """Have ``file`` opened for ``waiting``; false where it would be refused at once."""
+    def _begin(self, files: tuple[str, ...], line: str, waiting: _Waiting) -> None:
+        """Have ``files`` opened for ``waiting``, but for those that would be refused at once."""
         loop = asyncio.get_running_loop()
 
-        def go_on() -> None:
-            waiting.read = True
-            self._submit_first(path)
+        def go_on(read: int) -> None:
+            waiting.unread -= read
+            self._submit_first(line)
 
-        def read() -> None:
+        def one_read() -> None:
             with contextlib.suppress(RuntimeError):  # the set has ended meanwhile
-                loop.call_soon_threadsafe(go_on)
+                loop.call_soon_threadsafe(go_on, 1)
 
-        waiting.read = False
-        waiting.file = self._hashes.begin(file, read)
-        if waiting.file is not None:
-            waiting.deadline = loop.call_later(self._hashes.most_seconds, go_on)
-        return waiting.file is not None
+        begun = [self._hashes.begin(file, one_read) for file in files]
+        waiting.files = [file for file in begun if file is not None]
+        waiting.unread = len(waiting.files)
+        if waiting.files:
+            waiting.deadline = loop.call_later(self._hashes.most_seconds, go_on, len(files))
 
-    def _submit_first(self, path: str) -> None:
-        """Submit the first command in the line of ``path`` if its file has been read, and see to the next one soon."""
-        line = self._lines.get(path)
-        if not line or not line[0].read:
+    def _submit_first(self, name: str) -> None:
+        """Submit the first command in the line ``name`` if its files have been read, and see to the next one soon."""
+        line = self._lines.get(name)
+        if not line or line[0].unread > 0:
             return
         first = line.popleft()
         if line:
-            asyncio.get_running_loop().call_soon(self._submit_first, path)
+            asyncio.get_running_loop().call_soon(self._submit_first, name)
         else:
-            del self._lines[path]
+            del self._lines[name]
         if first.deadline is not None:
             first.deadline.cancel()
-        with self._hashes.answered(first.file) if first.file is not None else contextlib.nullcontext():
+        with self._hashes.answered(*first.files):
             first.submit()

@@ -86,7 +86,10 @@ class Engine:
         )
         media = MediaFolder(session.folder, drawings_folder())
         self._files = ChosenFiles(
-            context.conductor.tree, context.file_hashes, lambda command: media.answer(command, 0) is None
+            context.conductor.tree,
+            context.file_hashes,
+            lambda command: media.answer(command, 0) is None,
+            context.scene_player.files_of,
         )
         ports = InputPorts(
             lambda: context.conductor.grid,

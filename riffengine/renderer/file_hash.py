@@ -56,7 +56,7 @@ class DiskFileHashes:
         self._asked: queue.SimpleQueue[tuple[str, _Answer, Callable[[], None]]] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
         self._begun = 0  # files that ``begin`` asked for
-        self._answered: BegunFile | None = None
+        self._answered: dict[str, BegunFile] = {}
         self._waiting: _Answer | None = None  # for a file that took too long
 
     @property
@@ -75,14 +75,14 @@ class DiskFileHashes:
         return BegunFile(path, self._ask(path, done))
 
     @contextlib.contextmanager
-    def answered(self, file: BegunFile) -> Iterator[None]:
-        """Within it, ``look`` takes what became of ``file``, without waiting: its hash, or that it took too long."""
-        self._begun -= 1
-        self._answered = file
+    def answered(self, *files: BegunFile) -> Iterator[None]:
+        """Within it, ``look`` takes what became of ``files`` without waiting: a hash, or that one took too long."""
+        self._begun -= len(files)
+        self._answered = {file.path: file for file in files}
         try:
             yield
         finally:
-            self._answered = None
+            self._answered = {}
 
     def look(self, path: str) -> None:
         """Hash the file at ``path`` as it is now. Raises ``AudioFileError`` when it cannot be read, or not in time."""
@@ -103,7 +103,7 @@ class DiskFileHashes:
         return answer
 
     def _in_time(self, path: str) -> str:
-        begun = self._answered if self._answered is not None and self._answered.path == path else None
+        begun = self._answered.get(path)
         if begun is None and self._is_busy():
             raise AudioFileError(f"{path} cannot be read now: another file is still being opened; try again later")
         answer = self._ask(path, lambda: None) if begun is None else begun.answer
@@ -114,6 +114,8 @@ class DiskFileHashes:
             raise AudioFileError(
                 f"{path} could not be read within {self._most_seconds:g} s; copy it to a disk of this machine"
             ) from None
+        if begun is not None:
+            answer.put(found)  # another deck may start from the same file
         if isinstance(found, AudioFileError):
             raise found
         return found

@@ -72,6 +72,27 @@ class ScenePlayer:
         state, handler = self._conductor.state, handler_of(command.path)
         if handler is Handler.PROMPT_LIST:
             return (f"deck/{parse_path(command.path).deck}/prompt",)
+        paths = [each.path for each in self._restored(command, handler)]
+        if not paths:
+            return ()
+        if handler not in (Handler.UNDO, Handler.REDO) and state.number("scene/morph_bars") > 0.0:  # by alpha
+            parsed = [parse_path(path) for path in paths]
+            paths += [
+                f"deck/{each.deck}/{name}" for each in parsed if each.control == "prompt" for name in ("to", "alpha")
+            ]
+        return tuple(paths)
+
+    def files_of(self, command: Command) -> tuple[str, ...]:
+        """The files that decks would start from by ``command``, which was checked; nothing is set."""
+        handler = handler_of(command.path)
+        if handler is Handler.INIT:
+            return (str(command.value),) if command.value else ()
+        restored = self._restored(command, handler)
+        named = (str(each.value) for each in restored if each.value and handler_of(each.path) is Handler.INIT)
+        return tuple(dict.fromkeys(named))
+
+    def _restored(self, command: Command, handler: Handler) -> Sequence[Command]:
+        """What a scene, an undo or a redo would change; empty for any other command, and where it is refused."""
         try:
             match handler:
                 case Handler.RECALL_SCENE | Handler.NEXT_SCENE | Handler.PREVIOUS_SCENE:
@@ -84,13 +105,7 @@ class ScenePlayer:
                     return ()
         except ParameterError:  # it is refused for that
             return ()
-        paths = [each.path for each in Scene(command.path, values).commands(state, command.source)]
-        if handler not in (Handler.UNDO, Handler.REDO) and state.number("scene/morph_bars") > 0.0:  # by alpha
-            parsed = [parse_path(path) for path in paths]
-            paths += [
-                f"deck/{each.deck}/{name}" for each in parsed if each.control == "prompt" for name in ("to", "alpha")
-            ]
-        return tuple(paths)
+        return Scene(command.path, values).commands(self._conductor.state, command.source)
 
     def submit(self, command: Command, frame: int) -> Answer:
         """Check and apply one command from outside; the reply says where its change lands."""

@@ -28,7 +28,7 @@ class _Disk:
         return f"hash of {path}"
 
     def files(self, may_open: Callable[[Command], bool] = lambda command: True) -> ChosenFiles:
-        return ChosenFiles(standard_tree(("a",)), self.hashes, may_open)
+        return ChosenFiles(standard_tree(("a", "b")), self.hashes, may_open, files_of)
 
     def look(self, path: str) -> None:
         try:
@@ -42,6 +42,11 @@ class _Disk:
             while len(self.outcomes) < outcomes:
                 await asyncio.sleep(0.001)
         return self.outcomes
+
+
+def files_of(command: Command) -> tuple[str, ...]:
+    """A scene is named by the files that it brings back."""
+    return tuple(name for name in str(command.value).split() if "." in name)
 
 
 def test_the_event_loop_goes_on_while_a_file_is_opened() -> None:
@@ -176,3 +181,46 @@ def test_nothing_is_submitted_after_the_end_of_the_set() -> None:
         return disk.outcomes
 
     assert asyncio.run(choose()) == []
+
+
+def test_a_scene_waits_for_all_its_files_and_what_follows_for_the_scene() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files = disk.files()
+
+        def recall() -> None:
+            for path in ("a.wav", "b.wav", "a.wav"):  # two decks start from the same file
+                disk.look(path)
+
+        assert not files.prepare(Command("scene/recall", "a.wav b.wav"), recall)
+        assert not files.prepare(Command("scene/recall", "without"), lambda: disk.outcomes.append("the next scene"))
+        assert files.prepare(Command("deck/a/gain", -3.0), lambda: disk.outcomes.append("a fader"))
+        await asyncio.sleep(0.01)
+        assert disk.outcomes == ["a fader"]
+        disk.spun.set()
+        await disk.until(5)
+        assert files.prepare(Command("scene/recall", "without"), lambda: disk.outcomes.append("at once"))
+        return disk.outcomes
+
+    assert asyncio.run(choose()) == [
+        *("a fader", "hash of a.wav", "hash of b.wav", "hash of a.wav"),
+        *("the next scene", "at once"),
+    ]
+
+
+def test_a_scene_is_recalled_without_the_file_that_takes_too_long() -> None:
+    async def choose() -> list[str]:
+        disk = _Disk(0.05)
+        disk.spun.set()
+
+        def recall() -> None:
+            for path in ("a.wav", "dead.wav"):
+                disk.look(path)
+
+        assert not disk.files().prepare(Command("scene/recall", "a.wav dead.wav"), recall)
+        await disk.until(2)
+        disk.back.set()
+        return disk.outcomes
+
+    heard, refused = asyncio.run(choose())
+    assert heard == "hash of a.wav" and "dead.wav could not be read within 0.05 s" in refused

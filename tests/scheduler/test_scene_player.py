@@ -137,6 +137,10 @@ def test_files_of_scenes_and_of_what_can_be_undone_are_in_use():
     player = ScenePlayerSimulation(("a", "b"), scenes=(DROP, painted)).scene_player
     player._history.record({"deck/a/init": "before.flac"}, {"deck/a/init": ""}, 0.0)
     assert player.files_in_use() == {"scene.flac", "before.flac"}
+    assert player.files_of(Command("undo", True)) == ("before.flac",)
+    assert player.files_of(Command("scene/recall", "painted")) == ("scene.flac",)
+    assert player.files_of(Command("scene/recall", "drop")) == player.files_of(Command("redo", True)) == ()
+    assert player.files_of(Command("deck/a/init", "now.flac")) == ("now.flac",)
     player._history.undo()
     player._history.record({"deck/a/init": ""}, {"deck/a/init": "after.flac"}, 1.0)
     assert player.files_in_use() == {"scene.flac", "after.flac"}  # what was undone cannot be done again now
