@@ -58,7 +58,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _leave_out_the_rest() -> None:
-    from riffengine.telemetry.status_line import leave_out_the_rest
+    from riffengine.telemetry.text_writer import leave_out_the_rest
 
     leave_out_the_rest(sys.stdout)
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -25,9 +26,11 @@ from riffengine.performance.command import Command
 from riffengine.processes.child_process import terminal_signals_blocked, writable
 from riffengine.telemetry.observation import Observation, Observer, Submit
 from riffengine.telemetry.observers import Observers
+from riffengine.telemetry.text_writer import DirectText, TextWriter
 
 _QUEUE_LIMIT = 500  # messages kept while the dashboard does not read
 _END_SECONDS = 3.0
+_TERMINAL_SECONDS = 1.0  # for the last output, where the terminal takes any
 _NOTICES_AT_THE_END = 12  # the last ones, printed on the plain terminal
 
 
@@ -94,7 +97,8 @@ class DashboardProcess(Observer):
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        _restore_terminal(self._terminal)
+        self._begin_to_restore().join(_TERMINAL_SECONDS)
+        writer = TextWriter(sys.stdout)
         if self._stderr is not None:
             real, captured = self._stderr
             os.dup2(real, 2)
@@ -102,10 +106,12 @@ class DashboardProcess(Observer):
             captured.seek(0)
             rest = captured.read().decode("utf-8", "replace")
             captured.close()
-            sys.stderr.write(plain(rest))
+            errors = TextWriter(sys.stderr)
+            errors.write(plain(rest))
+            errors.close(_TERMINAL_SECONDS)
         for text in self._last_notices:
-            sys.stdout.write(f"{plain(text)}\n")
-        sys.stdout.flush()
+            writer.write(f"{plain(text)}\n")
+        writer.close(_TERMINAL_SECONDS)
 
     # --- messages from the dashboard ----------------------------------------------------------------------------------
 
@@ -117,7 +123,13 @@ class DashboardProcess(Observer):
             if self._connection is not None:
                 asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._disconnect()
-            _restore_terminal(self._terminal)
+            self._begin_to_restore()
+
+    def _begin_to_restore(self) -> threading.Thread:
+        """Restore the terminal, which may wait for as long as it is stopped by Ctrl-S, in a thread."""
+        thread = threading.Thread(target=_restore_terminal, args=(self._terminal,), name="terminal", daemon=True)
+        thread.start()
+        return thread
 
     def _handle(self, message: object) -> None:
         if isinstance(message, StopRequested):
@@ -174,5 +186,5 @@ def _restore_terminal(settings: list[Any] | None) -> None:
     with contextlib.suppress(termios.error, OSError):
         termios.tcsetattr(0, termios.TCSADRAIN, settings)
     if sys.stdout.isatty():
-        sys.stdout.write("\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l")
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):  # the terminal has been closed
+            DirectText(sys.stdout).write("\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from riffengine.errors import ServiceError, plain
+from riffengine.telemetry.text_writer import DirectText
 
 LEVELS = ("info", "warning", "error")
 _LONGEST_QUEUE = 10_000  # lines; beyond it new lines are dropped and counted: a hanging disk must not fill the memory
@@ -36,7 +37,7 @@ class JsonLog:
         self.lost = 0
         self._path, self._unix_seconds = path, unix_seconds
         self._most_bytes, self._keep = most_bytes, max(1, keep)
-        self._stream = stream or sys.stdout
+        self._stream = DirectText(stream or sys.stdout)
         self._file: TextIO | None = None
         self._reported_lost = 0
         if path is not None:
@@ -81,12 +82,13 @@ class JsonLog:
                 self.lost += 1
 
     def _write_text(self, text: str) -> None:
-        target = self._stream
         try:
-            if self._path is not None:
-                target = self._file = self._rotated(self._path, len(text.encode("utf-8", "replace")))
-            target.write(text)
-            target.flush()
+            if self._path is None:
+                self._stream.write(text)
+                return
+            self._file = self._rotated(self._path, len(text.encode("utf-8", "replace")))
+            self._file.write(text)
+            self._file.flush()
         except (OSError, ValueError):  # ValueError: stdout was closed meanwhile
             self.lost += 1
 

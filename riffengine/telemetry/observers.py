@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from riffengine.telemetry.observation import Observation, Observer, Submit
 from riffengine.telemetry.status_line import StatusLine
 
+_CLOSE_SECONDS = 1.0  # for the last lines; a terminal takes them in a moment, or stands still
+
 
 class Observers:
     """The status line and all observers, called together. Belongs to the event loop's thread."""
@@ -49,7 +51,9 @@ class Observers:
         self._for_each(lambda observer: observer.ending())
 
     def closed(self, status: int) -> None:
-        """The performance has ended."""
+        """The performance has ended; waits a moment for a terminal that takes no output."""
+        if self._line is not None:
+            self._line.close(_CLOSE_SECONDS)
         self._for_each(lambda observer: observer.closed(status))
 
     def _for_each(self, call: Callable[[Observer], None]) -> None:

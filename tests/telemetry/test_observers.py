@@ -11,6 +11,8 @@ from riffengine.telemetry.observation import Observer
 from riffengine.telemetry.observers import Observers
 from riffengine.telemetry.status_line import StatusLine
 
+PATIENCE_SECONDS = 60.0  # for a thread on a busy machine
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
@@ -34,11 +36,14 @@ def test_a_terminal_keeps_the_status_below_the_messages() -> None:
     stream = Terminal()
     observers = Observers(StatusLine(stream))
     observers.update({"bpm": "120", "": "playing"})
+    observers.closed(0)
     observers.say("a message")
+    observers.closed(0)
     observers.ending()
     observers.say("the end")
-    status, fading = "bpm 120  playing", "fading out; Ctrl-C again ends at once"
-    shown = f"\r\x1b[2K{status}\r\x1b[2Ka message\n{status}\n{fading}\n\r\x1b[2Kthe end\n"
+    observers.closed(0)
+    over, status, fading = "\r\x1b[2K", "bpm 120  playing", "fading out; Ctrl-C again ends at once"
+    shown = f"{over}{status}{over}a message\n{over}{status}{over}{status}\n{fading}\n{over}the end\n"
     assert stream.getvalue() == shown
 
 
@@ -46,7 +51,9 @@ def test_a_status_with_wide_characters_does_not_wrap(monkeypatch: pytest.MonkeyP
     """Each of them takes two cells; of a line that wraps, only the last row would be written over."""
     monkeypatch.setenv("COLUMNS", "20")
     stream = Terminal()
-    StatusLine(stream).update({"♪": "夜の街を歩くテクノ"})
+    line = StatusLine(stream)
+    line.update({"♪": "夜の街を歩くテクノ"})
+    line.close(PATIENCE_SECONDS)
     assert stream.getvalue() == "\r\x1b[2K♪ 夜の街を歩くテク "  # 19 cells
 
 
@@ -57,6 +64,7 @@ def test_a_terminal_that_only_prints_gets_no_escape_sequences() -> None:
     line.update({"bpm": "121"})
     line.say("a message")
     line.end()
+    line.close(PATIENCE_SECONDS)
     assert stream.getvalue() == "bpm 120\na message\n"
 
 
@@ -67,6 +75,7 @@ def test_a_log_file_gets_every_message_and_few_updates() -> None:
         observers.update({"beat": str(beat)})
     observers.say("a message")
     observers.ending()
+    observers.closed(0)
     assert stream.getvalue() == "beat 1\nbeat 4\na message\n"
 
 
@@ -91,4 +100,5 @@ def test_a_set_goes_on_when_nobody_reads_its_status_any_more() -> None:
             observers.say(text)
             observers.update({"bpm": "120"})
         observers.ending()
+        observers.closed(0)
     assert listening.heard == ["first", "second"]

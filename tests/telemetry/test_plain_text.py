@@ -35,6 +35,8 @@ def test_the_status_line_shows_no_foreign_escape() -> None:
     line.say(HOSTILE)
     line.update({"deck a": HOSTILE})
     line.update({"deck a": HOSTILE})
+    line.close(60.0)
+    assert stream.getvalue()
     assert is_harmless(stream.getvalue())
 
 

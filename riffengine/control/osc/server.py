@@ -19,7 +19,6 @@ a step of each sender in turn, so that a flood from one delays neither the engin
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable
 
@@ -37,8 +36,6 @@ from riffengine.performance.command import Value
 DRAIN_STEPS = 256  # in one turn of the event loop
 DRAIN_NS = 4_000_000  # and no longer than this, less than one 256-frame block at 48 kHz
 REST_SECONDS = 0.002  # between two drains: values for one address that come faster than 500 a second are one
-
-_log = logging.getLogger(__name__)
 
 
 class OscServer(Surface):
@@ -86,8 +83,6 @@ class OscServer(Surface):
             ) from None
         self.port = self._socket.port
         self.replies.send, self.replies.is_self = self._socket.send, self._socket.is_self
-        if self.options.note:
-            _log.warning("%s", self.options.note)
 
     def close(self) -> None:
         """Close the socket; what waits is dropped."""
