@@ -30,7 +30,7 @@ from riffengine.engine.renderer_link import RendererLink
 from riffengine.engine.set_recovery import SetRecovery
 from riffengine.engine.snapshot import ObservationBuilder
 from riffengine.engine.status import EngineStatus
-from riffengine.engine.stop_signals import on_stop_signals
+from riffengine.engine.stop_signals import stop_signals
 from riffengine.output.recorder import FINISH_SECONDS
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.routing import Handler, handler_of
@@ -234,8 +234,13 @@ class Engine:
 
     async def run(self) -> int:
         """Play until asked to stop. 0 after a fade-out, 1 when the output or the model cannot be had."""
+        with stop_signals(
+            self._ask_to_stop, self._stopping.set
+        ):  # a SIGHUP twice is no hurry: shell and system send it
+            return await self._run()
+
+    async def _run(self) -> int:
         loop, context = asyncio.get_running_loop(), self._context
-        on_stop_signals(self._ask_to_stop, self._stopping.set)  # a SIGHUP twice is no hurry: shell and system send it
         loop.set_exception_handler(lambda _, context: self._fault(context.get("exception"), str(context["message"])))
         try:
             self._player.start()
@@ -379,7 +384,7 @@ class Engine:
                     await ending
             except Exception as error:  # noqa: BLE001 (the fade and the files that are left must not be lost to it)
                 self._fault(error, "at the end")
-        self._deadline(0.0)
+        self._deadline(_STEP_SECONDS)  # for threads that wait for a driver or a disk; run_play ends it
 
     async def _fade(self) -> None:
         await self._player.fade(self._context.session.audio.fade_out_seconds if self._player.sounding_since_ns else 0.0)

@@ -33,15 +33,17 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
 
     session = at_device_rate(session, observers.say)
 
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    deadline = process_deadline if in_main_thread else no_deadline  # another program's process is not ours to end
+
     async def play() -> int:
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        deadline = process_deadline if in_main_thread else no_deadline  # another program's process is not ours to end
         return await Engine(session, options, SystemClock(), observers, deadline).run()
 
     status = 1
     try:
         status = asyncio.run(play())
     finally:
+        deadline(0.0)
         observers.closed(status)
     return status
 

@@ -110,6 +110,31 @@ def test_a_set_outlives_whoever_reads_its_output(tmp_path: Path, reader: str) ->
 
 
 @pytest.mark.wire
+def test_a_set_ends_although_its_reader_takes_nothing(tmp_path: Path) -> None:
+    """As a pager that shows its first page, or a connection that stands still."""
+    record = tmp_path / "set.wav"
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, b"full")
+    os.set_blocking(writer, True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "riffengine", "play", preset(tmp_path, "output: {to: paced, fade_out: 0.1}"),
+         "--record", str(record), *QUIET],
+        stdout=writer, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while not record.exists() and time.perf_counter() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=PATIENCE_SECONDS)[1]
+    os.close(writer)
+    os.close(reader)
+    assert (process.returncode, output) == (0, "")
+
+
+@pytest.mark.wire
 def test_a_terminal_of_ascii_alone_shows_a_set_of_every_script(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(
         'deck: {a: {prompt: "techno für Bläser → ♪ 日本"}}\noutput: {to: paced, fade_out: 0.1}\n', "utf-8"
