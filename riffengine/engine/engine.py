@@ -234,9 +234,8 @@ class Engine:
 
     async def run(self) -> int:
         """Play until asked to stop. 0 after a fade-out, 1 when the output or the model cannot be had."""
-        with stop_signals(
-            self._ask_to_stop, self._stopping.set
-        ):  # a SIGHUP twice is no hurry: shell and system send it
+        # A SIGHUP twice is no hurry: shell and system send it.
+        with stop_signals(self._ask_to_stop, self._stopping.set):
             return await self._run()
 
     async def _run(self) -> int:
