@@ -20,10 +20,11 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from riffengine.dashboard.wire import CommandReply, FadeOutStarted, Notice, StopRequested, ToDashboard
+from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested, ToDashboard
 from riffengine.errors import ServiceError, plain
 from riffengine.performance.command import Command
-from riffengine.processes.child_process import terminal_signals_blocked, writable
+from riffengine.processes.child_process import terminal_signals_blocked
+from riffengine.processes.message_pipe import MessagePipe
 from riffengine.telemetry.observation import Observation, Observer, Submit
 from riffengine.telemetry.observers import Observers
 from riffengine.telemetry.text_writer import DirectText, TextWriter
@@ -47,7 +48,7 @@ class DashboardProcess(Observer):
         self._stop: Callable[[], None] = lambda: None
         self._submit: Submit | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection | None = None
+        self._pipe: MessagePipe[ToDashboard, FromDashboard] | None = None
         self._stderr: tuple[int, Any] | None = None
         self._terminal: list[Any] | None = None
 
@@ -59,7 +60,7 @@ class DashboardProcess(Observer):
         with terminal_signals_blocked():  # Ctrl-C while it imports would end it with a traceback
             self._process = subprocess.Popen(command, pass_fds=(dashboard_end.fileno(),))
         dashboard_end.close()
-        self._connection = Connection(engine_end.detach())
+        self._pipe = MessagePipe(Connection(engine_end.detach()))
         captured = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end of the performance)
         self._stderr = (os.dup(2), captured)
         os.dup2(captured.fileno(), 2)
@@ -69,8 +70,8 @@ class DashboardProcess(Observer):
     def opened(self, submit: Submit, stop: Callable[[], None]) -> None:
         """Start to read the dashboard's messages."""
         self._submit, self._stop = submit, stop
-        if self._connection is not None:
-            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read_messages)
+        if self._pipe is not None:
+            asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read_messages)
 
     def notified(self, text: str) -> None:
         """Show a line of text to the performer."""
@@ -116,12 +117,15 @@ class DashboardProcess(Observer):
     # --- messages from the dashboard ----------------------------------------------------------------------------------
 
     def _read_messages(self) -> None:
+        if self._pipe is None:
+            return
         try:
-            while self._connection is not None and self._connection.poll():
-                self._handle(self._connection.recv())
-        except (EOFError, OSError, pickle.UnpicklingError):
-            if self._connection is not None:
-                asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            messages, connected = self._pipe.receive()
+        except pickle.UnpicklingError:
+            messages, connected = [], False
+        for message in messages:
+            self._handle(message)
+        if not connected:
             self._disconnect()
             self._begin_to_restore()
 
@@ -131,7 +135,7 @@ class DashboardProcess(Observer):
         thread.start()
         return thread
 
-    def _handle(self, message: object) -> None:
+    def _handle(self, message: FromDashboard) -> None:
         if isinstance(message, StopRequested):
             self._stop()
         elif isinstance(message, Command) and self._submit is not None:
@@ -139,23 +143,24 @@ class DashboardProcess(Observer):
             self._flush()
 
     def _flush(self) -> None:
-        connection = self._connection
-        try:
-            while connection is not None and self._queue and writable(connection):
-                connection.send(self._queue[0])
-                self._queue.popleft()
-            if connection is not None and self._latest is not None and writable(connection):
-                connection.send(self._latest)
-                self._latest = None
-        except OSError:
+        pipe = self._pipe
+        if pipe is None:
+            return
+        pipe.flush()
+        while self._queue and not pipe.unsent:
+            pipe.send(self._queue.popleft())
+        if self._latest is not None and not pipe.unsent:
+            pipe.send(self._latest)
+            self._latest = None
+        if not pipe.open:
             self._disconnect()
 
     def _disconnect(self) -> None:
-        if self._connection is not None:
+        if self._pipe is not None:
             with contextlib.suppress(RuntimeError):  # the event loop has ended
-                asyncio.get_running_loop().remove_reader(self._connection.fileno())
-            self._connection.close()
-            self._connection = None
+                asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            self._pipe.close()
+            self._pipe = None
 
 
 def open_dashboard() -> Observers:

@@ -36,6 +36,9 @@ class Child(Protocol[Received]):
     def receive(self) -> tuple[list[Received], bool]:
         """Everything that came, and whether it still holds its end of the pipe."""
 
+    def flush(self) -> None:
+        """Send what its pipe did not take."""
+
     def close(self) -> None:
         """Forget it and hang up."""
 
@@ -91,7 +94,9 @@ class Supervisor(Generic[Received]):
         self._again = True
 
     def check(self) -> None:
-        """Notice a process that has ended without closing its pipe."""
+        """Notice a process that has ended without closing its pipe, and go on sending to one that was slow to read."""
+        if self._watched is not None:
+            self._child.flush()
         if self._watched is not None and not self._child.alive:
             self._read()
             if self._watched is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from multiprocessing.connection import Connection
 
-from riffengine.processes.child_process import writable
+from riffengine.processes.message_pipe import MessagePipe
 from riffengine.processes.player_messages import FromPlayer, ToPlayer
 
 
@@ -13,35 +13,27 @@ class EnginePipe:
     """Sends and receives on ``connection``. It never waits to send: what the pipe does not take is kept or dropped."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._unsent: deque[FromPlayer] = deque()
+        self._pipe: MessagePipe[FromPlayer, ToPlayer] = MessagePipe(connection)
+        self._received: deque[ToPlayer] = deque()
         self.open = True
 
     def send(self, message: FromPlayer, droppable: bool = False) -> None:
         """Send in order; a ``droppable`` message (a status) is dropped while the engine does not read."""
-        if droppable and self._unsent:
-            self.flush()
-            if self._unsent:
-                return
-        self._unsent.append(message)
         self.flush()
+        if not (droppable and self._pipe.unsent):
+            self._pipe.send(message)
+            self.open = self.open and self._pipe.open
 
     def flush(self) -> None:
         """Send what was kept, as far as the pipe takes it."""
-        while self.open and self._unsent and writable(self._connection):
-            try:
-                self._connection.send(self._unsent[0])
-            except (BrokenPipeError, ConnectionResetError):
-                self.open = False
-                return
-            self._unsent.popleft()
+        self._pipe.flush()
+        self.open = self.open and self._pipe.open
 
     def receive(self, timeout_seconds: float) -> ToPlayer | None:
         """The next message, or ``None``; ``open`` becomes false when the engine has ended."""
-        try:
-            if self._connection.poll(timeout_seconds):
-                message: ToPlayer = self._connection.recv()
-                return message
-        except (EOFError, ConnectionResetError, BrokenPipeError):
-            self.open = False
-        return None
+        if not self._received:
+            self._pipe.wait(timeout_seconds)
+            messages, connected = self._pipe.receive()
+            self._received.extend(messages)
+            self.open = self.open and (connected or bool(messages))
+        return self._received.popleft() if self._received else None

@@ -1,7 +1,8 @@
 """ChildProcess: a process of ours at the other end of a pipe; started, sent to, received from, ended.
 
 The engine's handles on the renderer and on the player are this class with their own messages. No call waits for the
-other process but ``join``; one thread only.
+other process to read, write or import, whatever the size of a message; ``join`` and ``finish`` wait for its end, and
+``close`` and ``dismiss`` for that of one that was killed, half a second at most. One thread only.
 """
 
 from __future__ import annotations
@@ -9,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import select
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from multiprocessing import get_context
@@ -23,6 +22,7 @@ from typing import Generic, TypeVar
 
 from riffengine.errors import RiffError
 from riffengine.processes.loop_store import start_resource_tracker
+from riffengine.processes.message_pipe import MessagePipe
 from riffengine.processes.orphan import end_with_parent, outlive_parent
 
 _KILL_SECONDS = 0.5  # a killed process is gone in milliseconds
@@ -30,6 +30,8 @@ _KILL_SECONDS = 0.5  # a killed process is gone in milliseconds
 Options = TypeVar("Options")
 Sent = TypeVar("Sent")
 Received = TypeVar("Received")
+
+_Pipe = MessagePipe[object, Received]  # sends the options, then the messages
 
 
 class ChildProcess(Generic[Options, Sent, Received]):
@@ -54,9 +56,8 @@ class ChildProcess(Generic[Options, Sent, Received]):
         self._daemon, self._finishes = not parent, finishes
         self._name, self._target = name, target
         self._process: SpawnProcess | None = None
-        self._connection: Connection | None = None
-        self._spare: tuple[SpawnProcess, Connection] | None = None
-        self._unsent: deque[Sent] = deque()
+        self._pipe: _Pipe[Received] | None = None
+        self._spare: tuple[SpawnProcess, _Pipe[Received]] | None = None
 
     def start(self) -> None:
         """Start the process and return at once; its first message follows by ``receive``.
@@ -67,16 +68,14 @@ class ChildProcess(Generic[Options, Sent, Received]):
         self.close()
         spare, self._spare = self._spare, None
         if spare is not None:
-            process, connection = spare
-            try:
-                connection.send(self.options)
-            except OSError:  # it has died; a new one does as well, later
-                connection.close()
-                _end(process)
-            else:
-                self._process, self._connection = process, connection
+            spare[1].send(self.options)
+            if spare[1].open:
+                self._process, self._pipe = spare
                 return
-        self._process, self._connection = self._spawn(self._target, self.options)
+            spare[1].close()  # it has died; a new one does as well, later
+            _end(spare[0])
+        self._process, self._pipe = self._spawn()
+        self._pipe.send(self.options)
 
     def prepare(self, modules: tuple[str, ...] = ()) -> None:
         """Have a process wait for the next ``start``, with ``modules`` imported; one that has died is replaced.
@@ -86,7 +85,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
         if self._spare is not None and not self._spare[0].is_alive():
             self.dismiss()
         if self._spare is None:
-            self._spare = self._spawn(_wait_for_options, modules, self._target)
+            self._spare = self._spawn(modules)
 
     def dismiss(self) -> None:
         """End the process that was prepared, if there is one."""
@@ -95,10 +94,15 @@ class ChildProcess(Generic[Options, Sent, Received]):
             spare[1].close()
             _end(spare[0])
 
-    def _spawn(self, target: Callable[..., None], *arguments: object) -> tuple[SpawnProcess, Connection]:
+    def _spawn(self, modules: tuple[str, ...] = ()) -> tuple[SpawnProcess, _Pipe[Received]]:
+        """A process that imports ``modules`` and waits for its options.
+
+        They follow by the pipe, for ``Process.start`` hands over at most 64 KiB at once: it would wait for the
+        interpreter of the new process to read the rest, a fifth of a second and more.
+        """
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        body = (pickle.dumps((target, arguments)), _guard(), self._finishes, theirs)
+        body = (pickle.dumps((modules, self._target)), _guard(), self._finishes, theirs)
         process = context.Process(target=_run_child, args=body, name=self._name, daemon=self._daemon)
         try:
             with terminal_signals_blocked():  # the child inherits it
@@ -108,7 +112,7 @@ class ChildProcess(Generic[Options, Sent, Received]):
             raise
         finally:
             theirs.close()  # so that either side sees the other's death as the end of the pipe
-        return process, ours
+        return process, MessagePipe(ours)
 
     @property
     def prepared(self) -> bool:
@@ -138,34 +142,36 @@ class ChildProcess(Generic[Options, Sent, Received]):
     @property
     def unsent(self) -> int:
         """How many messages wait because the process does not read."""
-        return len(self._unsent)
+        return 0 if self._pipe is None else self._pipe.unsent
 
     def fileno(self) -> int:
         """The pipe's descriptor: readable when a message waits or the process ended. ``RiffError`` before a start."""
-        if self._connection is None:
+        if self._pipe is None:
             raise RiffError(f"the process {self._name} has not been started; call start() first")
-        return self._connection.fileno()
+        return self._pipe.fileno()
 
     def send(self, message: Sent) -> None:
-        """Hand over a message in order; what the pipe does not take now goes with the next call."""
-        self._unsent.append(message)
-        self._flush()
+        """Hand over a message in order; what the pipe does not take now goes with a later call.
+
+        One to a process that has ended, or was not started, is lost: ``receive`` tells so, after its last messages.
+        """
+        if self._pipe is not None:
+            self._pipe.send(message)
+
+    def flush(self) -> None:
+        """Send what the pipe did not take, of the options too; ``receive`` does the same."""
+        if self._pipe is not None:
+            self._pipe.flush()
 
     def receive(self) -> tuple[list[Received], bool]:
         """Everything that came since the last call, and whether the process still holds its end of the pipe.
 
-        Never waits. The descriptor stays open until ``close``, so that an event loop can stop watching it first.
+        Flushes, too. The descriptor stays open until ``close``, so that an event loop can stop watching it first.
         """
-        self._flush()
-        messages: list[Received] = []
-        if self._connection is None:
-            return messages, False
-        try:
-            while self._connection.poll():
-                messages.append(self._connection.recv())
-        except (EOFError, OSError):  # OSError: it was killed within a message
-            return messages, False
-        return messages, True
+        if self._pipe is None:
+            return [], False
+        self._pipe.flush()
+        return self._pipe.receive()
 
     def join(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for its end; whether it has ended."""
@@ -191,10 +197,9 @@ class ChildProcess(Generic[Options, Sent, Received]):
 
     def hang_up(self) -> None:
         """Close the pipe and leave the end to the process; ``join`` and ``close`` may follow."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._unsent.clear()
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
 
     def close(self) -> None:
         """Hang up, and end the process by force if it still runs. One that was prepared is kept for ``start``."""
@@ -204,15 +209,6 @@ class ChildProcess(Generic[Options, Sent, Received]):
             _end(process)
         self._process = None
 
-    def _flush(self) -> None:
-        while self._connection is not None and self._unsent and writable(self._connection):
-            try:
-                self._connection.send(self._unsent[0])
-            except OSError:  # the process has gone; `receive` says so, after its last messages
-                self._unsent.clear()
-                return
-            self._unsent.popleft()
-
 
 def _guard() -> int:
     """The process with which a child ends while it imports; 0 where the thread that starts it may end before."""
@@ -220,15 +216,19 @@ def _guard() -> int:
 
 
 def _run_child(body: bytes, parent: int, finishes: bool, connection: Connection) -> None:
-    """The body of every child: import what ``body`` needs, and run it. For ``spawn``."""
+    """The body of every child: import what ``body`` names, wait for the options, run the target. For ``spawn``."""
     if parent:
         end_with_parent(parent)
-    target, arguments = pickle.loads(body)  # imports the modules of both
-    if target is _wait_for_options:
-        arguments = (finishes, *arguments)
-    elif finishes:
+    modules, target = pickle.loads(body)  # imports the module of the target
+    for module in modules:
+        import_module(module)
+    if finishes:
         outlive_parent()
-    until_hung_up(target, *arguments, connection)
+    try:
+        options = connection.recv()
+    except (EOFError, OSError):  # it was not needed
+        return
+    until_hung_up(target, options, connection)
 
 
 def until_hung_up(target: Callable[..., None], *arguments: object) -> None:
@@ -237,33 +237,9 @@ def until_hung_up(target: Callable[..., None], *arguments: object) -> None:
         target(*arguments)
 
 
-def _wait_for_options(
-    finishes: bool, modules: tuple[str, ...], target: Callable[[Options, Connection], None], connection: Connection
-) -> None:
-    """The body of a process that was prepared: the modules of ``target`` are there, its options follow by the pipe."""
-    for module in modules:
-        import_module(module)
-    if finishes:
-        outlive_parent()
-    try:
-        options: Options = connection.recv()
-    except (EOFError, OSError):  # it was not needed
-        return
-    target(options, connection)
-
-
 def _end(process: SpawnProcess) -> None:
     process.kill()
     process.join(_KILL_SECONDS)
-
-
-def writable(connection: Connection) -> bool:
-    """Whether ``connection`` takes a message without waiting."""
-    if sys.platform == "win32":
-        return True
-    poll = select.poll()  # select() knows descriptors up to 1023 alone
-    poll.register(connection.fileno(), select.POLLOUT)
-    return bool(poll.poll(0))
 
 
 @contextlib.contextmanager

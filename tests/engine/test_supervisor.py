@@ -19,6 +19,7 @@ class FakeChild:
     def __init__(self, failing: int = 0) -> None:
         self.failing, self.starts, self.alive = failing, 0, False
         self._read = self._write = -1
+        self.flushes = 0
 
     def start(self) -> None:
         self.starts += 1
@@ -41,6 +42,9 @@ class FakeChild:
     def receive(self) -> tuple[list[str], bool]:
         said = os.read(self._read, 100).decode()
         return ([said] if said else []), bool(said)
+
+    def flush(self) -> None:
+        self.flushes += 1
 
     def close(self) -> None:
         if self._read >= 0:
@@ -191,3 +195,19 @@ def test_a_player_that_dies_again_and_again_waits_at_most_half_a_second_of_its_t
         pauses.append(backoff.pause(clock.now_ns()))
     assert pauses[0] == 0.0 and len(pauses) >= 5
     assert max(pauses) <= 0.5
+
+
+def test_a_check_goes_on_sending_what_the_child_was_slow_to_read() -> None:
+    async def script() -> None:
+        child = FakeChild()
+        watch = Watch(child, RestartPolicy())
+        watch.supervisor.check()
+        assert not child.flushes, "there is no child yet"
+        watch.supervisor.start()
+        watch.supervisor.check()
+        assert child.flushes == 1
+        watch.supervisor.stop()
+        child.die()
+        child.close()
+
+    run(script)

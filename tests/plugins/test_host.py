@@ -176,7 +176,7 @@ def test_the_host_ends_with_the_engine(start: Start) -> None:
     session.receive(HostReady)
     session.through(0, noise(0))
     process = session.host._process
-    session.host._connection.close()  # type: ignore[union-attr]  # what happens when the engine is killed
+    session.host._pipe.close()  # type: ignore[union-attr]  # what happens when the engine is killed
     assert process is not None
     process.join(20.0)
     assert process.exitcode == 0
