@@ -24,7 +24,7 @@ class LinkLeader:
     and its beat runs on. ``ControlError`` when the extra is not installed.
     """
 
-    name = "Link session"
+    name, problem = "Link session", ""
 
     def __init__(self, bpm: float, clock: Clock, start_stop: bool = False) -> None:
         self._clock = clock

@@ -29,6 +29,12 @@ def until(true: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS
     return False
 
 
+def receiver() -> MidiClockInput:
+    leader = MidiClockInput("riffengine clock", lambda note: None)
+    assert until(lambda: leader.problem or leader.opened) and not leader.problem, leader.problem
+    return leader
+
+
 def playing(leader: MidiClockInput) -> bool:
     position = leader.position(CLOCK.now_ns())
     return position is not None and position.playing
@@ -39,7 +45,7 @@ def test_a_follower_on_a_real_port_is_started_led_and_stopped() -> None:
     notes: list[str] = []
     assert until(lambda: notes.extend(sender.notes()) or sender.open), notes
     assert "riffengine clock" in notes[0]
-    leader = MidiClockInput.open("riffengine clock", CLOCK)
+    leader = receiver()
     try:
         line = BeatLine(CLOCK.now_ns(), 7.0, 125.0)
         sender.send(line)
@@ -85,11 +91,11 @@ def test_a_set_sends_its_clock_from_its_first_loop_to_its_end(tmp_path: Path) ->
 
         try:
             assert until(lambda: told("riffengine clock is sent") or play.poll() is not None)
-            leader.append(MidiClockInput.open("riffengine clock", CLOCK))
+            leader.append(receiver())
             while not until(lambda: playing(leader[0]), 10.0) and play.poll() is None:
                 if not leader[0].core.counters.ticks:  # on a busy machine the server drops a client that was late
                     leader.pop().close()
-                    leader.append(MidiClockInput.open("riffengine clock", CLOCK))
+                    leader.append(receiver())
             assert playing(leader[0]), (tmp_path / "log").read_text()
             assert until(lambda: not playing(leader[0]))
             assert play.wait(PATIENCE_SECONDS) == 0

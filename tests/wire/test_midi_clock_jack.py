@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,8 +11,9 @@ import pytest
 
 from riffengine.clock import SystemClock
 from riffengine.control.midi.clock_input import MidiClockInput
-from riffengine.errors import ControlError
+from tests.wire.jack_server import JackServer
 
+PATIENCE_SECONDS = 120.0
 pytestmark = pytest.mark.wire
 
 SENDER = """
@@ -33,7 +35,10 @@ time.sleep(0.5)
 
 @pytest.mark.usefixtures("jack")
 def test_every_tick_of_a_clock_over_jack_is_received() -> None:
-    leader = MidiClockInput.open("", SystemClock())
+    notes: list[str] = []
+    leader = MidiClockInput("", notes.append)
+    opened(leader)
+    assert notes == ["MIDI clock comes from 'riffengine clock'"]
     sender = subprocess.Popen([sys.executable, "-c", SENDER])
     try:
         seen = []
@@ -53,5 +58,26 @@ def test_every_tick_of_a_clock_over_jack_is_received() -> None:
 
 @pytest.mark.usefixtures("jack")
 def test_a_missing_port_is_named() -> None:
-    with pytest.raises(ControlError, match="no MIDI port is called 'nowhere'"):
-        MidiClockInput.open("nowhere", SystemClock())
+    leader = MidiClockInput("nowhere", lambda note: None)
+    opened(leader)
+    assert "no MIDI port is called 'nowhere'" in leader.problem
+    leader.close()
+
+
+def test_a_server_that_stands_still_holds_nobody_up(jack: JackServer) -> None:
+    jack.process.send_signal(signal.SIGSTOP)
+    try:
+        leader = MidiClockInput("", lambda note: None)
+        opened(leader)
+        assert "the MIDI system does not answer" in leader.problem
+        leader.close()
+    finally:
+        jack.process.send_signal(signal.SIGCONT)
+
+
+def opened(leader: MidiClockInput) -> None:
+    """Wait until the port is open, or has failed."""
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while not leader.problem and not leader.opened:
+        assert time.perf_counter() < deadline
+        time.sleep(0.01)

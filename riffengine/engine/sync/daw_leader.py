@@ -17,7 +17,7 @@ from riffengine.transport.sync.source import BeatPosition
 class DawLeader:
     """A ``Leader`` for ``TempoSync``. ``send`` passes a message to the player; ``bpm`` is our present tempo."""
 
-    name = "DAW"
+    name, problem = "DAW", ""
 
     def __init__(self, bpm: float, send: Callable[[ToHost], None]) -> None:
         self.timeline: HostTimeline | None = None

@@ -18,13 +18,12 @@ def sync_leaders(
 ) -> Mapping[str, Callable[[float], Leader]]:
     """How to open the leader for each value of ``transport/sync`` but ``internal``; each is given the present tempo.
 
-    ``to_host`` passes a message about a DAW to the player. Opening raises ``ControlError`` that says what is missing.
+    ``to_host`` passes a message about a DAW to the player. Opening raises ``ControlError`` that says what is missing,
+    or ``OSError`` when no process can be started.
     """
 
     def midi(bpm: float) -> Leader:
-        leader = MidiClockInput.open(session.sync.port, clock)
-        say(leader.note)
-        return leader
+        return MidiClockInput(session.sync.port, say)
 
     def link(bpm: float) -> Leader:
         return LinkLeader(bpm, clock, session.sync.start_stop)

@@ -36,6 +36,10 @@ class Leader(SyncSource, Protocol):
 
     name: str
 
+    @property
+    def problem(self) -> str:
+        """Why it cannot be followed any more, or could not be opened after all; "" otherwise."""
+
     def align(self, beat: float, host_ns: int) -> None:
         """Our beat is ``beat`` at ``host_ns``; a leader that is free to choose adopts it, so that nothing jumps."""
 
@@ -43,14 +47,15 @@ class Leader(SyncSource, Protocol):
         """Ask for another tempo; false when this leader does not accept one."""
 
     def close(self) -> None:
-        """Leave the session or close the port."""
+        """Leave the session or close the port, without waiting for either."""
 
 
 class TempoSync:
     """Follows the leader that ``transport/sync`` names.
 
-    ``leaders`` opens each by name; it is given the present tempo, and raises ``ControlError`` when there is no such
-    leader here. ``start_stop``: fade out when the leader stops, in when it starts.
+    ``leaders`` opens each by name, without waiting; it is given the present tempo, and raises ``ControlError`` when
+    there is no such leader here, or ``OSError`` when the system has no room for it.
+    ``start_stop``: fade out when the leader stops, in when it starts.
     """
 
     def __init__(
@@ -206,14 +211,17 @@ class TempoSync:
         return [Applied(command, reply, self._conductor.moment(frame)), *actions]
 
     def _change_leader(self, frame: int) -> list[Action]:
+        actions = []
+        if self._leader is not None and (problem := self._leader.problem):
+            actions = self._say_no_sync(problem, frame)
         mode = self._conductor.state.text("transport/sync")
         if mode == self._mode:
-            return []
+            return actions
         self.close()
         self._internal.end()
         self._mode = mode
         self._nudged_seconds = 0.0
-        actions = self._stop_following(frame + round(GRID_LEAD_SECONDS * self._rate))
+        actions += self._stop_following(frame + round(GRID_LEAD_SECONDS * self._rate))
         if self._stopped:
             self._stopped = False
             actions += self._conductor.tempo.silence(silent=False)
@@ -222,13 +230,16 @@ class TempoSync:
                 self._leader = self._leaders[mode](self._conductor.moment(frame).bpm)
                 if self.frames.known:
                     self._leader.align(self._conductor.tempo.grid_at(frame).beat_at(frame), self._heard_ns(frame))
-            except ControlError as error:
+            except (ControlError, OSError) as error:
                 self._mode = "internal"
-                command = Command("transport/sync", "internal", SOURCE)
-                reply, more = self._conductor.submit(command, frame)
-                moment = self._conductor.moment(frame)
-                actions += [Log("sync", f"no sync: {error}"), Applied(command, reply, moment), *more]
+                actions += self._say_no_sync(str(error), frame)
         return actions
+
+    def _say_no_sync(self, reason: str, frame: int) -> list[Action]:
+        """Say that the leader cannot be followed, and set ``transport/sync`` to internal."""
+        command = Command("transport/sync", "internal", SOURCE)
+        reply, actions = self._conductor.submit(command, frame)
+        return [Log("sync", f"no sync: {reason}"), Applied(command, reply, self._conductor.moment(frame)), *actions]
 
     def _follow_daw(self, leader: DawLeader, frame: int) -> list[Action]:
         """The player has placed the music; know where, and have loops rendered at the host's tempo."""

@@ -12,13 +12,14 @@ from riffengine.transport.sync.source import BeatPosition
 class FakeMidiClock:
     """Messages that arrive at their time and are read when the beat is asked for, as ``MidiClockInput`` does."""
 
-    name = "MIDI clock"
+    name, problem = "MIDI clock", ""
 
     def __init__(self, clock: VirtualClock, messages: Iterable[tuple[int, tuple[int, ...]]]) -> None:
         self.core = MidiClock()
         self._clock = clock
         self._messages = iter(messages)
         self._next = next(self._messages, None)
+        self.closed = False
 
     def position(self, host_ns: int) -> BeatPosition | None:
         while self._next is not None and self._next[0] <= self._clock.now_ns():
@@ -33,7 +34,7 @@ class FakeMidiClock:
         return False
 
     def close(self) -> None:
-        self._next = None
+        self._next, self.closed = None, True
 
 
 class FakeLinkSession:
@@ -42,7 +43,7 @@ class FakeLinkSession:
     ``alone``: there are no peers yet, so the session adopts the beat of the first one.
     """
 
-    name = "Link session"
+    name, problem = "Link session", ""
 
     def __init__(self, clock: VirtualClock, bpm: float, beat: float = 0.0, alone: bool = False) -> None:
         self._clock, self._alone = clock, alone

@@ -10,6 +10,7 @@ import pytest
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Rejected
 from riffengine.processes.player_messages import FADE, LaunchBank, SetControl
+from riffengine.scheduler.actions import Log
 from riffengine.session.session import load_session
 from riffengine.transport.sync.midi_clock import CLOCK, CONTINUE, START, STOP
 from tests.engine.sync.fake_leaders import FakeLinkSession, FakeMidiClock
@@ -157,6 +158,25 @@ def test_a_leader_that_cannot_be_opened_is_reported_and_not_followed() -> None:
     assert isinstance(simulation.send("transport/sync", "midi"), Accepted)
     simulation.run(1.0)
     assert simulation.conductor.state.text("transport/sync") == "internal"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 15.0])  # while it is being opened, and while it is followed
+def test_a_leader_that_fails_after_it_was_asked_for_is_reported_and_closed(seconds: float) -> None:
+    sender = Sender.steady(121.0, 60.0)
+    simulation = on_midi(sender)
+    simulation.run(seconds)
+    simulation.sync.tick(simulation.frame)
+    leader = simulation.sync._leader
+    assert isinstance(leader, FakeMidiClock)
+    assert seconds == 0.0 or simulation.sync._following
+    leader.problem = "the MIDI system does not answer"
+    told = [action.text for action in simulation.sync.tick(simulation.frame) if isinstance(action, Log)]
+    assert told == ["no sync: the MIDI system does not answer"]
+    assert leader.closed
+    assert simulation.conductor.state.text("transport/sync") == "internal"
+    assert isinstance(simulation.send("transport/tempo", 100.0), Accepted)
+    simulation.run(10.0)
+    assert simulation.ruling.bpm == 100.0
 
 
 # --- Link, with a simulated session ---------------------------------------------------------------------------------
