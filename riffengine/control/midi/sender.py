@@ -269,6 +269,17 @@ class MidiSender:
         """After ``close``: whether the process has ended within ``seconds``."""
         return self._process.join(seconds)
 
+    def gone(self) -> bool:
+        """After ``close``: whether the process has ended; then nothing is left of it."""
+        if not self._process.join(0.0):
+            return False
+        self._process.close()
+        return True
+
+    def kill(self) -> None:
+        """After ``close``: end the process by force; ``gone`` says when it has ended."""
+        self._process.kill()
+
     def end(self, seconds: float = _END_SECONDS) -> None:
         """After ``close``: wait ``seconds`` for the end of the process, then end it by force."""
         self._process.join(seconds)

@@ -8,6 +8,9 @@ from typing import Generic, Protocol, TypeVar
 from riffengine.errors import ControlError
 from riffengine.processes.backoff import Backoff, RestartPolicy
 
+_MOST_CLOSING_SECONDS = 1.0  # a sender that is closed sends its last messages and ends within 0.3 s
+_BETWEEN_OPENS_SECONDS = 0.5  # a sender is a process: a switch that is played like a drum starts no crowd of them
+
 Order = TypeVar("Order", contravariant=True)
 
 
@@ -27,12 +30,21 @@ class Sender(Protocol[Order]):
     def close(self) -> None:
         """End what was started, and close the port; it ends by itself."""
 
+    def gone(self) -> bool:
+        """After ``close``: whether it has ended, and nothing is left of it."""
+
+    def kill(self) -> None:
+        """After ``close``: end it by force, without waiting for its end."""
+
     def end(self) -> None:
-        """After ``close``: end it by force if it has not ended by itself."""
+        """After ``close``: wait for its end, and end it by force if it does not end by itself."""
 
 
 class OptionalSender(Generic[Order]):
     """Opens the sender when it is wanted and closes it when it is not; one that dies is opened again.
+
+    There is one sender at a time: the next is opened when the last has ended, and half a second after that was opened.
+    One that has not ended a second after it was closed is killed.
 
     ``open_sender`` may raise ``ControlError``: it is reported once, and not tried again until the parameter was off.
     An ``OSError`` (no descriptor, process or memory just now) and a death are followed by another attempt after the
@@ -49,16 +61,19 @@ class OptionalSender(Generic[Order]):
         self._open_sender, self._consequence, self._say = open_sender, consequence, say
         self._backoff = Backoff(policy or RestartPolicy())
         self._sender: Sender[Order] | None = None
-        self._closed: list[Sender[Order]] = []  # at most one for every time that it was switched off
+        self._closing: Sender[Order] | None = None
+        self._kill_ns: int | None = None
         self._refused = False
         self._next_ns = 0
+        self._opened_ns: int | None = None
 
     def sender(self, wanted: bool, now_ns: int) -> Sender[Order] | None:
         """The open sender, after showing its messages; ``None`` when it is not ``wanted``, was refused or has died."""
+        self._look_after_closing(now_ns)
         if not wanted:
             self._refused, self._next_ns = False, 0
             self.close()
-        elif self._sender is None and not self._refused and now_ns >= self._next_ns:
+        elif self._sender is None and not self._refused and self._may_open(now_ns):
             self._open(now_ns)
         sender = self._sender
         for note in () if sender is None else sender.notes():
@@ -73,18 +88,35 @@ class OptionalSender(Generic[Order]):
         if self._sender is not None:
             self._sender.close()
             if not self._sender.ended:
-                self._closed.append(self._sender)
+                self._closing, self._kill_ns = self._sender, None
             self._sender = None
 
     def end(self) -> None:
         """After ``close``, at the end of the set: no process stays, whatever its driver does."""
-        while self._closed:
-            self._closed.pop().end()
+        if self._closing is not None:
+            self._closing.end()
+            self._closing = None
+
+    def _may_open(self, now_ns: int) -> bool:
+        since_ns = None if self._opened_ns is None else now_ns - self._opened_ns
+        rested = since_ns is None or since_ns >= _BETWEEN_OPENS_SECONDS * 1e9
+        return self._closing is None and rested and now_ns >= self._next_ns
+
+    def _look_after_closing(self, now_ns: int) -> None:
+        if self._closing is None:
+            return
+        if self._closing.gone():
+            self._closing = None
+        elif self._kill_ns is None:
+            self._kill_ns = now_ns + round(_MOST_CLOSING_SECONDS * 1e9)
+        elif now_ns >= self._kill_ns:
+            self._closing.kill()
 
     def _open(self, now_ns: int) -> None:
         self._backoff.started(now_ns)
         try:
             self._sender = self._open_sender()
+            self._opened_ns = now_ns
         except ControlError as error:
             self._refused = True
             self._say(f"{self._consequence}: {error}")

@@ -50,6 +50,9 @@ class Port:
     def notes(self) -> list[str]:
         return []
 
+    def gone(self) -> bool:
+        return True
+
     def pass_to(self, now_ns: int) -> None:
         for ns in range(self.now_ns, now_ns, 1_000_000):
             self.heard += [(ns, message) for message in self.outbox.due(ns)]

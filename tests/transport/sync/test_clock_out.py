@@ -52,6 +52,15 @@ class ClockReceiver:
         self._put(self.outbox.clock.stop(), self.stage.clock.now_ns())
         self.outbox = Outbox()
 
+    def gone(self) -> bool:
+        return True
+
+    def kill(self) -> None:
+        raise AssertionError("it ends at once")
+
+    def end(self) -> None:
+        pass
+
     def _put(self, messages: list[bytes], now_ns: int) -> None:
         for message in messages:
             self.sent.append((now_ns, message))
