@@ -32,6 +32,7 @@ from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
 MOST_DEATHS = 3
 WITHIN_SECONDS = 60.0
 _RETIRE_SECONDS = 3.0  # a host that was replaced still answers while the player crossfades
+_BETWEEN_LOADS_SECONDS = 0.5  # a start is a process: one who scrolls through a list of plugins starts no crowd of them
 _STATE_AFTER_SECONDS = 1.0  # from the last change until the state is taken
 
 
@@ -91,7 +92,8 @@ class InsertLink:
     _known: dict[int, str] = field(default_factory=dict)  # plugins whose parameters are in the tree
     _dirty_ns: int | None = None
     _backoff: Backoff = field(default_factory=lambda: Backoff(RestartPolicy()))
-    _again_ns: int | None = None  # when a start that the system refused is tried again
+    _load_ns: int | None = None  # when the plugins that are wanted are loaded; again, where the system refused it
+    _loaded_ns: int | None = None  # when that began last
 
     @property
     def running(self) -> bool:
@@ -130,9 +132,9 @@ class InsertLink:
         self.forgive(now_ns)
 
     def forgive(self, now_ns: int) -> None:
-        """Start the plugins that are wanted now, whatever they did before."""
+        """Start the plugins that are wanted, whatever they did before: with the next ``tick``, the last wish wins."""
         self.bypassed = ""
-        self._again_ns = None
+        self._load_ns = None
         self._recent_deaths_ns.clear()
         if self._next is not None:
             self._next.close()
@@ -140,7 +142,8 @@ class InsertLink:
         if not self.wanted:
             self._detach(now_ns)
             return
-        self._load(now_ns)
+        rest_ns = 0 if self._loaded_ns is None else self._loaded_ns + round(_BETWEEN_LOADS_SECONDS * 1e9) - now_ns
+        self._load_ns = now_ns + max(0, rest_ns)
 
     def changed(self, now_ns: int) -> None:
         """A parameter was moved: the state will be taken again when it has come to rest."""
@@ -164,8 +167,8 @@ class InsertLink:
                     trouble = self._heard(host, message, now_ns) or trouble
                 if trouble and host in (self._host, self._next):
                     self._died(host, trouble, now_ns)
-        if self._again_ns is not None and now_ns >= self._again_ns:
-            self._again_ns = None
+        if self._load_ns is not None and now_ns >= self._load_ns:
+            self._load_ns = None
             self._load(now_ns)
         if self._dirty_ns is not None and now_ns - self._dirty_ns > _STATE_AFTER_SECONDS * 1e9 and self.running:
             assert self._host is not None
@@ -183,6 +186,7 @@ class InsertLink:
     # --- the processes ----------------------------------------------------------------------------------------------
 
     def _load(self, now_ns: int) -> None:
+        self._loaded_ns = now_ns
         self._backoff.started(now_ns)
         try:
             blocks = PluginBlocks.create()
@@ -218,7 +222,7 @@ class InsertLink:
     def _try_later(self, reason: str, now_ns: int) -> None:
         """The system has no descriptor, process or memory just now: try again after a pause."""
         pause = self._backoff.pause(now_ns)
-        self._again_ns = now_ns + round(pause * 1e9)
+        self._load_ns = now_ns + round(pause * 1e9)
         self.rack.tell(self.place, f"{reason}; they are started again {f'in {pause:g} s' if pause else 'now'}")
 
     def _heard(self, host: HostWatch, message: FromHost, now_ns: int) -> str:

@@ -64,7 +64,8 @@ class PluginRack(Surface):
         self.opener = ports.opener
         self._conductor, self._ports = conductor, ports
         self._links: dict[str, InsertLink] = {}
-        self._pending: dict[str, dict[str, Value]] = {}  # by place and number: values for when the plugin is there
+        # By place and number: a plugin, and the values for when it is there.
+        self._pending: dict[str, tuple[str, Mapping[str, Value]]] = {}
         self._joined: dict[str, tuple[str, ...]] = {}  # paths in the tree, by place and number
         self._lead = 0
         self._spare: PluginHost | None = None  # takes the place of a host that has crashed
@@ -76,12 +77,14 @@ class PluginRack(Surface):
     def begin(self, wanted: tuple[PluginSetting, ...]) -> None:
         """Load the plugins that the set begins with."""
         for plugin in wanted:
-            path = plugin_path(plugin.place, plugin.number)
-            self._pending[f"{plugin.place}/fx/{plugin.number}"] = dict(plugin.values)
-            self._link(plugin.place).states[plugin.number] = plugin.state
+            path, at = plugin_path(plugin.place, plugin.number), f"{plugin.place}/fx/{plugin.number}"
+            states = self._link(plugin.place).states
+            self._pending[at] = (plugin.reference, plugin.values)
+            states[plugin.number] = plugin.state
             self._offer(plugin.place, plugin.number)
             reply = self._ports.submit(Command(path, plugin.reference, SOURCE))
-            if isinstance(reply, Rejected):
+            if isinstance(reply, Rejected):  # what it should have had is no other plugin's
+                del self._pending[at], states[plugin.number]
                 self._ports.tell(plugin.place, reply.reason)
 
     def answer(self, command: Command, frame: int) -> tuple[Reply, list[Action]] | None:
@@ -183,7 +186,7 @@ class PluginRack(Surface):
     def present(self, place: str, number: int, reference: str) -> HostedPlugin:
         """The plugin as the tree has it now."""
         tree, state, at = self._conductor.tree, self._conductor.state, f"{place}/fx/{number}"
-        pending = self._pending.get(at, {})
+        pending = self._pending_values(at, reference)
         on, mix = (state.values.get(f"{at}/{name}", pending.get(name, 1)) for name in ("on", "mix"))
         values = tuple(
             (symbol_of(path.rpartition("/")[2]), tree[path].number(state[path]))
@@ -202,7 +205,9 @@ class PluginRack(Surface):
         self._joined[at] = tuple(row.path for row in rows)
         self._ports.parameters_changed()
         self._ports.tell(place, f"plugin {number} of {place}: {info.name}, {len(rows)} parameters at /riff/{at}/…")
-        for symbol, value in self._pending.pop(at, {}).items():
+        pending = self._pending_values(at, self._link(place).wanted.get(number, ""))
+        self._pending.pop(at, None)
+        for symbol, value in pending.items():
             reply = self._ports.submit(Command(f"{at}/{symbol}", value, SOURCE))
             if isinstance(reply, Rejected):
                 self._ports.tell(place, reply.reason)
@@ -221,6 +226,7 @@ class PluginRack(Surface):
     def left(self, place: str, number: int) -> None:
         """The parameters of a plugin leave tree and state."""
         gone = self._joined.pop(f"{place}/fx/{number}", ())
+        self._pending.pop(f"{place}/fx/{number}", None)
         scheduler, path = self._conductor.scheduler, plugin_path(place, number)
         scheduler.leave(gone)
         if not self._link(place).wanted.get(number) and scheduler.state.values.get(path):
@@ -252,6 +258,10 @@ class PluginRack(Surface):
         return spare
 
     # ----------------------------------------------------------------------------------------------------------------
+
+    def _pending_values(self, at: str, reference: str) -> Mapping[str, Value]:
+        plugin, values = self._pending.get(at, ("", {}))
+        return values if plugin == reference else {}
 
     def _start_spare(self, now_ns: int) -> None:
         try:

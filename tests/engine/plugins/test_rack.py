@@ -48,7 +48,8 @@ class Set:
         self.rack = PluginRack(self.conductor, 512, ports)
 
     def submit(self, command: Command) -> Reply:
-        reply, actions = self.conductor.submit(command, 0)
+        refused = self.rack.answer(command, 0) if command.path.endswith("/plugin") else None
+        reply, actions = refused or self.conductor.submit(command, 0)
         self.sent += [action.message for action in actions if isinstance(action, ToPlayerMessage)]
         if isinstance(reply, Accepted):
             self.rack.changed(command.path, reply.value)
@@ -132,6 +133,41 @@ def test_what_names_no_plugin_is_refused_and_what_cannot_be_opened_is_told(a_set
     a_set.submit(Command(f"{AT}/plugin", "test:missing"))
     a_set.say("there is no test:missing")
     a_set.until(lambda: a_set.conductor.state[f"{AT}/plugin"] == "")
+
+
+def test_what_a_refused_plugin_should_have_had_is_not_given_to_the_next_one_at_its_place(a_set: Set) -> None:
+    wanted = (
+        PluginSetting("deck/a", 1, "test:missing", {"gain": 0.5}),
+        PluginSetting("deck/a", 2, "reverb", {"gain": 0.5}, b"0.25"),
+    )
+    a_set.rack.begin(wanted)
+    a_set.say("'reverb' names no plugin")
+    a_set.until(lambda: a_set.conductor.state[f"{AT}/plugin"] == "")
+    for path in (f"{AT}/plugin", "deck/a/fx/2/plugin"):
+        a_set.submit(Command(path, "test:gain"))
+        a_set.attached()
+        a_set.sent.clear()
+    assert (a_set.conductor.state[f"{AT}/gain"], a_set.conductor.state["deck/a/fx/2/gain"]) == (1.0, 1.0)
+
+
+def test_who_scrolls_through_plugins_starts_few_processes_and_gets_the_last_one(
+    a_set: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    start = PluginHost.start
+
+    def counted(host: PluginHost) -> None:
+        assert host.options is not None
+        started.append(host.options.chain.plugins[0].reference)
+        start(host)
+
+    monkeypatch.setattr(PluginHost, "start", counted)
+    began_ns = time.monotonic_ns()
+    for turn in range(50):
+        a_set.submit(Command(f"{AT}/plugin", ("test:gain", "test:late")[turn % 2]))
+        a_set.rack.tick()
+    assert len(started) <= 1 + (time.monotonic_ns() - began_ns) / 500_000_000
+    assert a_set.attached().latency_frames == 256 and started[-1] == "test:late"
 
 
 def test_a_crash_is_followed_by_a_host_with_the_present_parameters(a_set: Set) -> None:
