@@ -57,7 +57,7 @@ TICK_SECONDS = 0.02
 _PRIORITY = 5  # SCHED_FIFO, below the player: a gesture must not wait until a busy program is interrupted
 STATUS_EVERY = 10  # ticks
 OBSERVED_EVERY = 5
-_FAULTS_REPORTED = 5
+_FAULTS_REPORTED, _LONGEST_FAULT = 5, 300  # characters of each
 _STEP_SECONDS = 6.0  # of the end, for drivers to close
 # In the journal: the status line has unknown words in the engine's own, and a walk would be a line for every loop.
 _NOT_SHOWN = frozenset({"unknown words", "walk"})
@@ -270,14 +270,15 @@ class Engine:
         while not self.stopping and not self._time_is_up():
             self.tick()
             if ticks % STATUS_EVERY == 0:
-                self._observers.update(self._status.line())
-                self._recovery.save()
+                self._guarded(lambda: self._observers.update(self._status.line()), "an error in the status line")
+                self._guarded(self._recovery.save, "an error in what --resume needs")
             if self._observers.watching and ticks % OBSERVED_EVERY == 0:
-                self._observers.observed(self._observation.build(self._faults))
-            self._player.check()
-            self._renderer.check()
-            self._listener.check()
-            self._garbage.check()
+                self._guarded(
+                    lambda: self._observers.observed(self._observation.build(self._faults)),
+                    "an error in the observation",
+                )
+            for part in (self._player, self._renderer, self._listener, self._garbage):
+                self._guarded(part.check, f"an error in the {type(part).__name__}")
             ticks += 1
             try:
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
@@ -286,10 +287,7 @@ class Engine:
 
     def tick(self) -> None:
         """Do what time brings: fifty times a second, and whenever a DAW that renders offline waits for it."""
-        try:
-            self._tick()
-        except Exception as error:  # noqa: BLE001 (the music continues; it is counted and reported)
-            self._fault(error, "an error in the scheduler")
+        self._guarded(self._tick, "an error in the scheduler")
 
     def _tick(self) -> None:
         for due in self._context.schedule.due(self.frame()):
@@ -313,11 +311,19 @@ class Engine:
             return False
         return self._context.clock.now_ns() - since_ns > seconds * 1e9
 
+    def _guarded(self, turn: Callable[[], None], where: str) -> None:
+        """Do what the set can do without: where it fails, the music continues."""
+        try:
+            turn()
+        except Exception as error:  # noqa: BLE001 (it is counted and reported)
+            self._fault(error, where)
+
     def _fault(self, error: BaseException | None, where: str) -> None:
         """Count and report an unexpected error; the music continues."""
         self._faults += 1
         if self._faults <= _FAULTS_REPORTED:
-            self.say(f"{where}: {type(error).__name__}: {error}; the music continues (please report this)")
+            what = f"{type(error).__name__}: {error}"[:_LONGEST_FAULT]
+            self.say(f"{where}: {what}; the music continues (please report this)")
 
     def _surface_context(self) -> SurfaceContext:
         """What a surface may use of the engine."""

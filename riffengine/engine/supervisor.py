@@ -139,6 +139,8 @@ class Supervisor(Generic[Received]):
     def _start_later(self, reason: str) -> None:
         pause = self._backoff.pause(self._clock.now_ns())
         self.deaths += 1
-        self._lost(reason, pause)
-        if not self._ended:
-            self._restart = asyncio.get_running_loop().call_later(pause, self.start)
+        try:
+            self._lost(reason, pause)
+        finally:  # an error of ours in telling it must not keep the process from coming back
+            if not self._ended:
+                self._restart = asyncio.get_running_loop().call_later(pause, self.start)

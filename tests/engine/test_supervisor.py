@@ -211,3 +211,25 @@ def test_a_check_goes_on_sending_what_the_child_was_slow_to_read() -> None:
         child.close()
 
     run(script)
+
+
+def test_an_error_in_telling_a_death_does_not_keep_the_process_from_coming_back() -> None:
+    async def script() -> None:
+        told: list[BaseException] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        child = FakeChild()
+        watch = Watch(child, RestartPolicy(pauses_seconds=(0.0,)))
+
+        def broken(reason: str, pause: float) -> None:
+            raise ValueError("broken")
+
+        watch.supervisor._lost = broken
+        watch.supervisor.start()
+        child.die()
+        await until(lambda: child.starts == 2)
+        assert [str(error) for error in told] == ["broken"] and watch.supervisor.running
+        watch.supervisor.stop()
+        child.die()
+        child.close()
+
+    run(script)

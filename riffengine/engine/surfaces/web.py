@@ -21,6 +21,7 @@ from riffengine.control.surface import (
     SurfaceContext,
 )
 from riffengine.engine.supervisor import Supervisor
+from riffengine.engine.turns import turns
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command, Rejected, Value
 from riffengine.processes.backoff import RestartPolicy
@@ -122,7 +123,7 @@ class WebSurface(Surface):
         self._reads = False  # whether the server has said that it is there, and reads what it is sent
         self._silence = Silence(context.clock.now_ns())
         self._start_seconds = _START_SECONDS
-        self._received = 0
+        self._received = self._ticks = 0
         self._url = self._refusal = ""
         self._figures_heard = WebFigures()
         self._task: asyncio.Task[None] | None = None
@@ -143,7 +144,9 @@ class WebSurface(Surface):
         """Start the process; it says where it listens when it does."""
         self._silence.heard(self._context.clock.now_ns())
         self._supervisor.start()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = asyncio.get_running_loop().create_task(
+            turns(_TICK_SECONDS, self._turn, "an error in the web page")
+        )
 
     def close(self) -> None:
         """End the process."""
@@ -186,20 +189,17 @@ class WebSurface(Surface):
 
     # --- to the process -------------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        ticks = 0
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            ticks += 1
-            self._supervisor.check()
-            self._end_if_it_hangs()
-            if self._open and not self._reads and not self._process.unsent:
-                self._send_whole_state()
-            elif self._reads and self._changed:
-                changed, self._changed = self._changed, {}
-                self._send(Changes(changed))
-            if self._reads and ticks % _FIGURES_EVERY == 0:
-                self._send(self._figures())
+    def _turn(self) -> None:
+        self._ticks += 1
+        self._supervisor.check()
+        self._end_if_it_hangs()
+        if self._open and not self._reads and not self._process.unsent:
+            self._send_whole_state()
+        elif self._reads and self._changed:
+            changed, self._changed = self._changed, {}
+            self._send(Changes(changed))
+        if self._reads and self._ticks % _FIGURES_EVERY == 0:
+            self._send(self._figures())
 
     def _figures(self) -> Figures:
         context = self._context

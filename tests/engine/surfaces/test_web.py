@@ -186,3 +186,22 @@ def test_a_server_that_grows_without_end_is_replaced() -> None:
             assert on.surface.figures.listeners == 0 and on.surface.figures.deaths == 1
 
     asyncio.run(body())
+
+
+def test_a_turn_that_fails_leaves_the_server_watched() -> None:
+    async def body() -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        async with stage() as on:
+            looks = 0
+
+            def check() -> None:
+                nonlocal looks
+                looks += 1
+                raise ValueError("broken")
+
+            on.surface._supervisor.check = check  # type: ignore[method-assign]
+            await until(lambda: looks >= 2)
+            assert told[0] == "an error in the web page"
+
+    asyncio.run(body())
