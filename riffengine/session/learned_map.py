@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import yaml
@@ -21,6 +21,7 @@ from riffengine.control.midi.controller_map import shadows
 from riffengine.errors import ControlError, PresetError
 from riffengine.files.regular import read_regular
 from riffengine.session.binding_reader import BindingReader, full_tree
+from riffengine.session.named_files import config_folder
 from riffengine.session.yaml_reader import MAX_BYTES, YamlReader, read_yaml
 
 _HEAD = """\
@@ -29,6 +30,30 @@ _HEAD = """\
 map:
 """
 _WORDS = ("true", "false", "yes", "no", "on", "off", "null")  # which YAML takes for something else than text
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The correct lines of the map, and the problems of the others; ``stamp`` as that of ``LearnedMap``."""
+
+    bindings: tuple[Binding, ...] = ()
+    problems: tuple[str, ...] = ()
+    stamp: tuple[int, int] = (0, 0)
+
+
+def read_learned(before: Learned | None = None) -> Learned:
+    """The performer's map; ``before`` itself where it has not changed since. Waits for the disk."""
+    learned_map = LearnedMap(config_folder(os.environ))
+    stamp = learned_map.stamp
+    if before is not None and stamp == before.stamp:
+        return before
+    bindings, problems = learned_map.read()
+    return Learned(bindings, tuple(problems), stamp)
+
+
+def keep_learned(binding: Binding) -> None:
+    """Add ``binding`` to the performer's map; ``ControlError`` when it cannot be written. Waits for the disk."""
+    LearnedMap(config_folder(os.environ)).keep(binding)
 
 
 class LearnedMap(YamlReader):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -18,9 +17,11 @@ from pathlib import Path
 
 from riffengine.control.daw.project_state import SOURCE, ProjectState
 from riffengine.control.daw.slot_map import SlotMap
+from riffengine.control.midi.binding import Binding
 from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.server import MidiServer
 from riffengine.control.surface import Surface, SurfaceContext
+from riffengine.engine.turns import turns
 from riffengine.errors import ControlError, DawError
 from riffengine.output.registry import DAW
 from riffengine.performance.command import Accepted, Command, Value
@@ -28,8 +29,7 @@ from riffengine.processes.daw_handshake import LONGEST_LINE, Answer, Hello, refu
 from riffengine.processes.daw_ring import DawRing
 from riffengine.processes.player_messages import AttachInstance, DetachInstance, ToHost
 from riffengine.renderer.registry import model_shape
-from riffengine.session.learned_map import LearnedMap
-from riffengine.session.named_files import config_folder
+from riffengine.session.learned_map import read_learned
 from riffengine.session.session import Session
 
 MIDI_LABEL = "daw"
@@ -43,7 +43,8 @@ async def open_daw(session: Session, context: SurfaceContext) -> Surface | None:
     """Wait for instances of the plugin, where the output is a DAW; ``ControlError`` when the socket cannot be had."""
     if session.audio.output != DAW:
         return None
-    surface = DawSurface(session, context, context.to_host)
+    learned = (await asyncio.to_thread(read_learned)).bindings if session.midi.learned else ()
+    surface = DawSurface(session, context, context.to_host, learned)
     await surface.start(socket_path())
     return surface
 
@@ -57,12 +58,20 @@ class _Instance:
 
 
 class DawSurface(Surface):
-    """The instances that are connected. ``to_host`` passes a message about them to the player."""
+    """The instances that are connected. ``to_host`` passes a message about them to the player.
 
-    def __init__(self, session: Session, context: SurfaceContext, to_host: Callable[[ToHost], None]) -> None:
+    ``learned``: the controls that the performer has taught.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        context: SurfaceContext,
+        to_host: Callable[[ToHost], None],
+        learned: tuple[Binding, ...] = (),
+    ) -> None:
         self._session, self._context, self._to_host = session, context, to_host
         self._slots = self._slot_map(session.daw.map)
-        learned = LearnedMap(config_folder(os.environ)).read()[0] if session.midi.learned else ()
         setup = MidiSetup(session.midi.bindings, session.midi.maps, learned, ports=(), virtual=False)
         self._midi = MidiServer(context, setup)
         self._instances: dict[str, _Instance] = {}
@@ -98,7 +107,7 @@ class DawSurface(Surface):
                 "end the other engine, or set RIFFENGINE_DAW_SOCKET to another path in both"
             ) from error
         self._path = path
-        self._task = asyncio.ensure_future(self._poll())
+        self._task = asyncio.ensure_future(turns(_POLL_SECONDS, self.turn, "an error with the DAW's plugin"))
         self._context.say(f"DAW: waiting for the plugin at {path}")
 
     def close(self) -> None:
@@ -196,11 +205,6 @@ class DawSurface(Surface):
         return f"deck/{parts[1]}/stem/{stem}"
 
     # --- what they send ----------------------------------------------------------------------------------------------
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            self.turn()
 
     def turn(self) -> None:
         """Read what the instances have sent, and send them what has changed."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from riffengine.control.midi.binding import Binding
+from riffengine.control.midi.controller_map import ControllerMap
 from riffengine.control.midi.controllers import MidiSetup
 from riffengine.control.midi.led import FeedbackState
 from riffengine.control.midi.server import MidiServer
 from riffengine.control.surface import CommandReplied, Surface, SurfaceContext
+from riffengine.engine.turns import turns
 from riffengine.errors import ControlError
 from riffengine.performance.command import Accepted, Command
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.processes.parameter_path import parse_path
 from riffengine.session.controller_map import known_maps
-from riffengine.session.learned_map import LearnedMap, line_of
-from riffengine.session.named_files import config_folder
+from riffengine.session.learned_map import Learned, keep_learned, line_of, read_learned
 from riffengine.session.session import Session
 
 _POLL_SECONDS = 1.0  # how often the file of learned bindings is checked: another terminal may change it
@@ -26,26 +26,33 @@ async def open_midi(session: Session, context: SurfaceContext) -> Surface | None
     """Open MIDI if ``session`` wants it."""
     if not session.midi.enabled:
         return None
-    surface = MidiSurface(session, context)
+    learned = await asyncio.to_thread(read_learned) if session.midi.learned else Learned()
+    known = await asyncio.to_thread(known_maps) if session.midi.auto else ()
+    surface = MidiSurface(session, context, learned, known)
     await surface.start()
     return surface
 
 
 class MidiSurface(Surface):
-    """MIDI controllers. The parameter ``learn`` teaches them; what is learned is kept in the performer's own map."""
+    """MIDI controllers. The parameter ``learn`` teaches them; what is learned is kept in the performer's own map.
 
-    def __init__(self, session: Session, context: SurfaceContext) -> None:
+    ``learned`` is what that map says now, ``known`` the maps that recognise their controllers. Files are read and
+    written in threads: the map may be on a disk that does not answer.
+    """
+
+    def __init__(
+        self, session: Session, context: SurfaceContext, learned: Learned, known: tuple[ControllerMap, ...] = ()
+    ) -> None:
         self._session, self._context = session, context
-        self._learned_map = LearnedMap(config_folder(os.environ))
-        learned, problems = self._learned_map.read() if session.midi.learned else ((), [])
-        for problem in problems:
+        self._learned = learned
+        self._file = asyncio.Lock()  # one thread at a time
+        for problem in learned.problems:
             context.say(problem)
-        self._read_stamp = self._learned_map.stamp
         self._tasks: set[asyncio.Task[None]] = set()
         setup = MidiSetup(
             bindings=session.midi.bindings,
-            maps=(*session.midi.maps, *(known_maps() if session.midi.auto else ())),
-            learned=learned,
+            maps=(*session.midi.maps, *known),
+            learned=learned.bindings,
             ports=session.midi.ports,
             virtual=session.midi.virtual,
         )
@@ -59,7 +66,7 @@ class MidiSurface(Surface):
     async def start(self) -> None:
         """Open the controllers; a missing one is a message to the performer, never an error."""
         await self._server.start()
-        self._keep_task(asyncio.ensure_future(self._poll_learned_map()))
+        self._keep_task(asyncio.ensure_future(turns(_POLL_SECONDS, self._poll, "an error in MIDI learn")))
 
     def close(self) -> None:
         """Close every port."""
@@ -103,27 +110,28 @@ class MidiSurface(Surface):
             self._context.submit(Command("learn", "", "midi"))
 
     async def _save(self, binding: Binding) -> None:
-        try:
-            await asyncio.to_thread(self._learned_map.keep, binding)
-        except ControlError as error:
-            self._context.report("learn", str(error))
+        async with self._file:
+            try:
+                await asyncio.to_thread(keep_learned, binding)
+            except ControlError as error:
+                self._context.report("learn", str(error))
+                return
+            self._context.report("learn", f"learned {line_of(binding)}")
+            self._use(await asyncio.to_thread(read_learned))
+
+    async def _poll(self) -> None:
+        """Use what another program teaches."""
+        if self._session.midi.learned:
+            async with self._file:
+                self._use(await asyncio.to_thread(read_learned, self._learned))
+
+    def _use(self, learned: Learned) -> None:
+        if learned is self._learned:
             return
-        self._context.report("learn", f"learned {line_of(binding)}")
-        self._read_learned_map()
-
-    async def _poll_learned_map(self) -> None:
-        """Use what another program teaches, as long as the surface is open."""
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            if self._session.midi.learned and self._learned_map.stamp != self._read_stamp:
-                self._read_learned_map()
-
-    def _read_learned_map(self) -> None:
-        self._read_stamp = self._learned_map.stamp
-        learned, problems = self._learned_map.read()
-        for problem in problems:
+        self._learned = learned
+        for problem in learned.problems:
             self._context.say(problem)
-        self._server.set_learned(learned)
+        self._server.set_learned(learned.bindings)
 
     def _keep_task(self, task: asyncio.Task[None]) -> None:
         """Keep a reference to ``task`` until it is done; ``close`` cancels it."""

@@ -228,3 +228,21 @@ def test_a_second_engine_is_told_that_there_is_one_and_a_dead_ones_socket_is_rep
             (await desk.connect()).leave()
 
     asyncio.run(after_a_crash())
+
+
+def test_a_turn_that_fails_is_followed_by_the_next(tmp_path: Path) -> None:
+    async def scenario(desk: Desk) -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+
+        def broken(now_ns: int) -> None:
+            raise ValueError("broken")
+
+        desk.surface._midi.tick = broken  # type: ignore[method-assign, assignment]
+        await until(lambda: "an error with the DAW's plugin" in told)
+        track = await desk.connect()
+        track.end.parameter(0, 0.75)
+        await until(lambda: desk.stub.state["crossfader"] == 0.75)
+        track.leave()
+
+    run(tmp_path, scenario)
