@@ -204,7 +204,7 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
     audio, rate, decks = session.audio, session.audio.sample_rate, session.decks
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
     try:
-        journal = open_journal(options.journal, session, state)
+        journal = open_journal(options.journal, session, state, say)
         tap = AudioTap.create(rate, CHANNELS) if session.web.enabled else None
         input_ring = AudioTap.create(rate, CHANNELS, RING_FRAMES) if audio.sound_input else None
     except (JournalError, LoopStoreError):

@@ -1,13 +1,14 @@
 """Journal: every command, reply and landing of a set with its musical time, in an append-only file of JSON Lines.
 
 People read it as a log; the replay reads it to play the set again. Belongs to the engine process; the moment of every
-entry is passed in. One entry is one line and is written at once, so a crash loses at most one line.
+entry is passed in. One entry is one line, which a thread writes at once: a crash loses the lines of the last moment.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import Any, Literal, TextIO, get_args
 
 from riffengine.errors import JournalError, printable
 from riffengine.files.json_text import parse_json
+from riffengine.files.line_file import LineFile
 from riffengine.files.regular import open_regular
 from riffengine.performance.command import Accepted, Command, Landing, Reply, Value
 from riffengine.transport.beat_grid import Moment
@@ -23,6 +25,7 @@ FORMAT = "riffengine-journal"
 VERSION = 1
 MOST_BYTES = 256 << 20  # of a journal that is read; a set of a day has some 100 MB
 LONGEST_LINE = 1 << 20
+END_SECONDS = 5.0  # for the disk to take what waits at the end
 MOST_HOURS = 48  # of a set; an entry beyond them is damaged
 
 EntryKind = Literal["command", "reply", "landing", "event", "player"]
@@ -79,17 +82,20 @@ class Recording:
 
 
 class Journal:
-    """Writes one set to a new file at a path, or to any text stream.
+    """Writes one set to a new file at a path, or to any text stream. Only ``settle`` and ``close`` wait.
 
-    A failing disk must not stop the music: lines that cannot be written are counted in ``lost``.
+    A failing disk must not stop the music: lines that cannot be written are counted in ``lost``. One that does not
+    answer ends the journal, when thousands of lines wait. Both are told to ``tell``, once.
     Raises ``JournalError`` when the file already exists or cannot be created.
     """
 
-    def __init__(self, target: TextIO | Path | str, header: JournalHeader) -> None:
-        self.lost = 0
-        self._line_incomplete = False
+    def __init__(
+        self, target: TextIO | Path | str, header: JournalHeader, tell: Callable[[str], None] = lambda text: None
+    ) -> None:
         self._opened_file = isinstance(target, Path | str)
         self._stream = _create(Path(target)) if isinstance(target, Path | str) else target
+        self._lines = LineFile(self._stream)
+        self._tell, self._ended = tell, False
         facts = {**asdict(header), "parameters": dict(header.parameters)}
         self._write({"format": FORMAT, "version": VERSION, **facts})
 
@@ -121,13 +127,27 @@ class Journal:
         """The player took a message of ``kind``, effective at ``moment``; an exact replay needs it."""
         self._write_entry(moment, "player", kind, None, "", 0, "", facts)
 
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written."""
+        return self._lines.lost
+
+    def settle(self, most_seconds: float = END_SECONDS) -> bool:
+        """Wait until everything is written, ``most_seconds`` at most; whether it is."""
+        return self._lines.settle(most_seconds)
+
     def close(self) -> None:
-        """Close the file, if the journal opened it."""
-        if self._opened_file:
-            try:
+        """Have what waits written, for five seconds at most, and close the file, if the journal opened it."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._lines.end(END_SECONDS) and self._opened_file:
+            with contextlib.suppress(OSError):  # every line was flushed, or is counted
                 self._stream.close()
-            except OSError:
-                self.lost += 1
+        if missing := self._lines.unwritten:
+            self._tell(
+                f"the journal is not complete: the disk did not take all lines, {missing} are missing; is it full?"
+            )
 
     def __enter__(self) -> Journal:
         return self
@@ -161,15 +181,10 @@ class Journal:
         if isinstance(line.get("value"), float) and not abs(line["value"]) < float("inf"):
             line = {**line, "value": str(line["value"])}
         text = json.dumps(line, ensure_ascii=True, allow_nan=False)
-        try:
-            # After a failed write the file may end in half a line; a line break keeps the next line intact.
-            self._stream.write(f"\n{text}\n" if self._line_incomplete else f"{text}\n")
-            self._stream.flush()
-        except OSError:
-            self._line_incomplete = True
-            self.lost += 1
-            return
-        self._line_incomplete = False
+        was_full = self._lines.full
+        self._lines.write(text)
+        if self._lines.full and not was_full:
+            self._tell("the journal ends here: its disk does not answer; the music continues")
 
 
 def read_journal(path: Path | str) -> Recording:

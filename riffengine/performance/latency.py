@@ -5,16 +5,20 @@ Pure except for ``LatencyCsv``; belongs to the engine process. Stamps are nanose
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from riffengine.errors import JournalError
+from riffengine.files.line_file import LineFile
 from riffengine.performance.command import Value
 from riffengine.performance.parameter_tree import ControlClass, ParameterTree
 
+_END_SECONDS = 1.0  # for the disk to take what waits at the end
 _FINEST_MS = 0.1
 _BINS_PER_OCTAVE = 16  # neighbouring bins are 4.4 % apart, which is finer than repeated measurements agree
 _BINS = 22 * _BINS_PER_OCTAVE  # up to 0.1 ms · 2^22 = 7 minutes
@@ -139,7 +143,8 @@ class GestureLatencies:
 class LatencyCsv:
     """Writes a line ``class,path,stamp_ns,ms`` for every gesture and flushes it, because a set may end by power loss.
 
-    ``JournalError`` when the file cannot be created; lines that could not be written are counted in ``lost``.
+    A thread writes, so that no disk holds up the engine; only ``close`` waits. ``JournalError`` when the file cannot be
+    created; lines that could not be written are counted in ``lost``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -147,19 +152,25 @@ class LatencyCsv:
             self._file = path.open("w", encoding="utf-8", newline="")
         except OSError as error:
             raise JournalError(f"cannot write {path}: {error.strerror}; choose a folder that exists") from error
-        self.lost = 0
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(("class", "path", "stamp_ns", "ms"))
-        self._file.flush()
+        self._lines = LineFile(self._file)
+        self._write("class", "path", "stamp_ns", "ms")
+
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written."""
+        return self._lines.lost
 
     def write(self, heard: GestureLatency) -> None:
         """Append one line."""
-        try:
-            self._writer.writerow((heard.control, heard.path, heard.stamp_ns, f"{heard.ms:.3f}"))
-            self._file.flush()
-        except OSError:  # a full disk must not stop the music
-            self.lost += 1
+        self._write(heard.control, heard.path, heard.stamp_ns, f"{heard.ms:.3f}")
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Have what waits written, for a second at most, and close the file."""
+        if self._lines.end(_END_SECONDS):
+            with contextlib.suppress(OSError):  # every line was flushed, or is counted
+                self._file.close()
+
+    def _write(self, *cells: object) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(cells)
+        self._lines.write(line.getvalue())

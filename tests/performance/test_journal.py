@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import functools
 import io
 import math
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riffengine.errors import JournalError
+from riffengine.files.line_file import LineFile
 from riffengine.performance.command import Accepted, Command, Landing, Rejected
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
 from riffengine.transport.beat_grid import BeatGrid, Moment
 
+PATIENCE_SECONDS = 60.0
 HEADER = JournalHeader("first-sound.yaml", "bundled", "ab12", 44100, 7, {"deck/a/alpha": 0.1, "deck/a/prompt": "piano"})
 GRID = BeatGrid(44100, 120.0)
 
@@ -79,9 +83,10 @@ def test_no_file_raises_anything_but_a_journal_error(rubbish: bytes) -> None:
         assert len(read_journal(path).entries) >= 9
 
 
-def test_every_line_is_on_disk_before_the_next_call(tmp_path: Path) -> None:
+def test_every_line_is_on_disk_without_an_end(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", HEADER)
     journal.record_event(moment(0), "engine", "started")
+    assert journal.settle(PATIENCE_SECONDS)
     assert len(read_journal(tmp_path / "j").entries) == 1
     journal.close()
 
@@ -114,13 +119,48 @@ class FullDisk(io.StringIO):
 
 def test_a_full_disk_costs_entries_but_neither_the_set_nor_the_lines_around(tmp_path: Path) -> None:
     disk = FullDisk()
-    journal = Journal(disk, HEADER)
-    journal.record_event(moment(0), "a", "before")
-    disk.full = True
-    journal.record_event(moment(1), "b", "lost")
-    disk.full = False
-    journal.record_event(moment(2), "c", "after")
+    told: list[str] = []
+    journal = Journal(disk, HEADER, told.append)
+    for path, full in (("a", False), ("b", True), ("c", False)):
+        assert journal.settle(PATIENCE_SECONDS)
+        disk.full = full
+        journal.record_event(moment(1), path, "an event")
+    assert journal.settle(PATIENCE_SECONDS)
     assert journal.lost == 1
+    journal.close()
+    assert told == ["the journal is not complete: the disk did not take all lines, 1 are missing; is it full?"]
     (tmp_path / "j").write_text(disk.getvalue())
     found = read_journal(tmp_path / "j")
     assert [entry.path for entry in found.entries] == ["a", "c"] and len(found.damaged) == 1
+
+
+class StandingDisk(io.StringIO):
+    """Takes nothing until it is ``released``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def write(self, text: str) -> int:
+        assert self.released.wait(PATIENCE_SECONDS)
+        return super().write(text)
+
+
+def test_a_disk_that_does_not_answer_ends_the_journal_and_not_the_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("riffengine.performance.journal.END_SECONDS", 0.0)
+    monkeypatch.setattr("riffengine.performance.journal.LineFile", functools.partial(LineFile, most_waiting=50))
+    disk, told = StandingDisk(), list[str]()
+    journal = Journal(disk, HEADER, told.append)
+    for number in range(100):
+        journal.record_event(moment(number), "a", "an event")
+    assert told == ["the journal ends here: its disk does not answer; the music continues"]
+    journal.close()
+    assert len(told) == 2 and "is not complete" in told[1]
+    disk.released.set()
+    assert journal.settle(PATIENCE_SECONDS)
+    (tmp_path / "j").write_text(disk.getvalue())
+    found = read_journal(tmp_path / "j")
+    assert [entry.frame for entry in found.entries] == list(range(len(found.entries)))
+    assert len(found.entries) >= 50 - 1 and not found.damaged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,15 @@ class JournalSurface(Surface):
         self._journal.close()
 
 
-def open_journal(path: Path | None, session: Session, state: PerformanceState) -> JournalSurface | None:
-    """A new journal at ``path``; ``None`` keeps none. ``JournalError`` when the file exists or cannot be made."""
+def open_journal(
+    path: Path | None, session: Session, state: PerformanceState, say: Callable[[str], None]
+) -> JournalSurface | None:
+    """A new journal at ``path``; ``None`` keeps none. ``JournalError`` when the file exists or cannot be made.
+
+    ``say`` is told when the disk does not take all of it.
+    """
     if path is None:
         return None
     digest = family_of(session.model).weights_digest(session.model)
     header = JournalHeader(session.name, session.model, digest, session.audio.sample_rate, 0, dict(state.values))
-    return JournalSurface(Journal(path, header))
+    return JournalSurface(Journal(path, header, say))

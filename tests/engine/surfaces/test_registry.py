@@ -104,6 +104,7 @@ def test_a_surface_gets_typed_events_and_the_journal_the_same(monkeypatch: pytes
     surfaces.landed(NOW, "deck/a/prompt", "dub", "test")
     surfaces.close_inputs()
     surfaces.event(NOW, "", "the end")
+    surfaces.close()
     revision = engine.state.revision
     assert observer.events == [
         ("deck/a/alpha", 0.5),
