@@ -30,7 +30,7 @@ def until(true: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS
 
 
 def receiver() -> MidiClockInput:
-    leader = MidiClockInput("riffengine clock", lambda note: None)
+    leader = MidiClockInput("riffengine clock", CLOCK, lambda note: None)
     assert until(lambda: leader.problem or leader.opened) and not leader.problem, leader.problem
     return leader
 

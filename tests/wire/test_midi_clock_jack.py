@@ -36,7 +36,7 @@ time.sleep(0.5)
 @pytest.mark.usefixtures("jack")
 def test_every_tick_of_a_clock_over_jack_is_received() -> None:
     notes: list[str] = []
-    leader = MidiClockInput("", notes.append)
+    leader = MidiClockInput("", SystemClock(), notes.append)
     opened(leader)
     assert notes == ["MIDI clock comes from 'riffengine clock'"]
     sender = subprocess.Popen([sys.executable, "-c", SENDER])
@@ -58,7 +58,7 @@ def test_every_tick_of_a_clock_over_jack_is_received() -> None:
 
 @pytest.mark.usefixtures("jack")
 def test_a_missing_port_is_named() -> None:
-    leader = MidiClockInput("nowhere", lambda note: None)
+    leader = MidiClockInput("nowhere", SystemClock(), lambda note: None)
     opened(leader)
     assert "no MIDI port is called 'nowhere'" in leader.problem
     leader.close()
@@ -67,7 +67,7 @@ def test_a_missing_port_is_named() -> None:
 def test_a_server_that_stands_still_holds_nobody_up(jack: JackServer) -> None:
     jack.process.send_signal(signal.SIGSTOP)
     try:
-        leader = MidiClockInput("", lambda note: None)
+        leader = MidiClockInput("", SystemClock(), lambda note: None)
         opened(leader)
         assert "the MIDI system does not answer" in leader.problem
         leader.close()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from riffengine.clock import SystemClock
+from riffengine.clock import Clock, SystemClock
 from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
 from riffengine.control.midi.sender import PortFailed, PortOpened
 from riffengine.errors import ControlError
@@ -24,6 +24,7 @@ from riffengine.transport.sync.midi_clock import MidiClock
 from riffengine.transport.sync.source import BeatPosition
 
 CLIENT = "riffengine clock"
+PAUSE_SECONDS = 0.25  # before a process is started: a hand, or a flood, that goes past "midi" starts none
 OPEN_SECONDS = 10.0  # a MIDI system that answers takes a moment, on a busy machine a second
 _CLOSE_SECONDS = 1.0
 _LOOK_SECONDS = 0.2  # between two looks at whether the engine still wants the clock
@@ -47,7 +48,7 @@ class MidiClockInput:
     """A ``Leader`` for ``TempoSync``: the clock that comes in on one port. One thread, which never waits.
 
     ``wanted`` is part of the port's name; for "" a port of our own is made, called ``riffengine clock``. What is opened
-    is told to ``say``. ``OSError`` when no process can be started now.
+    is told to ``say``.
     """
 
     name = "MIDI clock"
@@ -55,16 +56,17 @@ class MidiClockInput:
     def __init__(
         self,
         wanted: str,
+        clock: Clock,
         say: Callable[[str], None],
         main: Callable[[str, Connection], None] | None = None,
     ) -> None:
         self.core = MidiClock()
         self.opened = False
-        self._say, self._problem = say, ""
+        self._clock, self._say, self._problem = clock, say, ""
+        self._start_ns = clock.now_ns() + round(PAUSE_SECONDS * 1e9)
         self._process: ChildProcess[str, None, ClockMessage | PortOpened | PortFailed] = ChildProcess(
             "riffengine-clock-in", main or clock_main, wanted, finishes=False
         )
-        self._process.start()
 
     @property
     def problem(self) -> str:
@@ -90,8 +92,17 @@ class MidiClockInput:
         if not self.opened or self._problem:
             self._process.close()
 
+    def _started(self) -> bool:
+        """Whether the process has been started, which it is as soon as the pause is over."""
+        if not self._process.started and self._clock.now_ns() >= self._start_ns:
+            try:
+                self._process.start()
+            except OSError as error:
+                self._problem = f"no process can be started for the MIDI clock: {error.strerror or error}"
+        return self._process.started
+
     def _receive(self) -> None:
-        if self._problem:
+        if self._problem or not self._started():
             return
         messages, connected = self._process.receive()
         for message in messages:

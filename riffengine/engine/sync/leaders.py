@@ -18,12 +18,11 @@ def sync_leaders(
 ) -> Mapping[str, Callable[[float], Leader]]:
     """How to open the leader for each value of ``transport/sync`` but ``internal``; each is given the present tempo.
 
-    ``to_host`` passes a message about a DAW to the player. Opening raises ``ControlError`` that says what is missing,
-    or ``OSError`` when no process can be started.
+    ``to_host`` passes a message about a DAW to the player. Opening raises ``ControlError`` that says what is missing.
     """
 
     def midi(bpm: float) -> Leader:
-        return MidiClockInput(session.sync.port, say)
+        return MidiClockInput(session.sync.port, clock, say)
 
     def link(bpm: float) -> Leader:
         return LinkLeader(bpm, clock, session.sync.start_stop)

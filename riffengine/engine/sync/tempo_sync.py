@@ -54,7 +54,7 @@ class TempoSync:
     """Follows the leader that ``transport/sync`` names.
 
     ``leaders`` opens each by name, without waiting; it is given the present tempo, and raises ``ControlError`` when
-    there is no such leader here, or ``OSError`` when the system has no room for it.
+    there is no such leader here.
     ``start_stop``: fade out when the leader stops, in when it starts.
     """
 
@@ -230,7 +230,7 @@ class TempoSync:
                 self._leader = self._leaders[mode](self._conductor.moment(frame).bpm)
                 if self.frames.known:
                     self._leader.align(self._conductor.tempo.grid_at(frame).beat_at(frame), self._heard_ns(frame))
-            except (ControlError, OSError) as error:
+            except ControlError as error:
                 self._mode = "internal"
                 actions += self._say_no_sync(str(error), frame)
         return actions
