@@ -17,6 +17,7 @@ from riffengine.processes.audio import CHANNELS
 from riffengine.processes.heap import keep_heap_small
 from riffengine.processes.loop_store import sweep_stale_segments
 from riffengine.session.session import Session
+from riffengine.telemetry.library_logs import library_logs
 from riffengine.telemetry.observers import Observers
 from riffengine.telemetry.status_line import StatusLine
 
@@ -41,7 +42,8 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
 
     status = 1
     try:
-        status = asyncio.run(play())
+        with library_logs(sys.stderr):
+            status = asyncio.run(play())
     finally:
         deadline(0.0)
         observers.closed(status)

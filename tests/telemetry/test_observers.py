@@ -14,6 +14,12 @@ from riffengine.telemetry.status_line import StatusLine
 PATIENCE_SECONDS = 60.0  # for a thread on a busy machine
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes gets its turn on a busy machine, too."""
+    monkeypatch.setattr("riffengine.telemetry.observers._CLOSE_SECONDS", PATIENCE_SECONDS)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
