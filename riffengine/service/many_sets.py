@@ -28,6 +28,7 @@ from riffengine.pool.node import NodeOptions, running_node
 from riffengine.pool.node_server import NodeServer
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.processes.backoff import Backoff, RestartPolicy
+from riffengine.processes.render_messages import PoolReport
 from riffengine.service.http import MonitorServer, Response
 from riffengine.service.metrics import MetricsPage, pool_metrics
 from riffengine.service.set_figures import families_of_set, memory_metric, merged
@@ -213,12 +214,18 @@ class ManySets:
         """Ask every set for its figures, again and again; the pages are made of the last answers."""
         timeout = aiohttp.ClientTimeout(total=_ASK_TIMEOUT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
+            told = ""
             while True:
-                await asyncio.gather(*(self._ask_one(session, each) for each in self._sets))
                 try:
-                    self._page = await asyncio.to_thread(self._metrics)
-                except ValueError as error:
-                    self._say(f"the page of figures could not be made: {error}; it is tried again")
+                    await asyncio.gather(*(self._ask_one(session, each) for each in self._sets))
+                    # Taken here: what the pool counts changes under any other thread.
+                    report = self._pool.report() if self._pool is not None else None
+                    self._page, problem = await asyncio.to_thread(self._metrics, report), ""
+                except Exception as error:  # noqa: BLE001 (one answer that trips us must not end the figures of all)
+                    problem = f"{type(error).__name__}: {error}"
+                if problem and problem != told:
+                    self._say(f"the page of figures could not be made: {problem}; it is tried again")
+                told = problem
                 await asyncio.sleep(_ASK_SECONDS)
 
     async def _ask_one(self, session: aiohttp.ClientSession, each: _Running) -> None:
@@ -250,9 +257,10 @@ class ManySets:
                 problems = [f"the set has not answered {each.unanswered} questions for its health"]
                 each.health = {"state": "failing", "live": False, "ready": False, "problems": problems}
 
-    def _metrics(self) -> bytes:
+    def _metrics(self, report: PoolReport | None) -> bytes:
+        """The page, with what the pool reported; made in a thread."""
         trees = {each.plan.name: each.process.pid for each in self._sets if each.process is not None}
-        own = pool_metrics(self._pool.report()) if self._pool is not None else ()
+        own = pool_metrics(report) if report is not None else ()
         sets = merged(each.families for each in self._sets)
         families = {family.name: family for family in (*sets, memory_metric(trees))}
         for family in own:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,7 +174,7 @@ def test_the_figures_of_a_set_are_read_once_however_often_the_page_is_made(monke
     sets, session = _one_set([]), _Answers()
     asked: Any = session
     asyncio.run(sets._ask_one(asked, sets._sets[0]))
-    pages = [sets._metrics() for _ in range(3)]
+    pages = [sets._metrics(None) for _ in range(3)]
     assert read == ["one"]
     assert pages[0] == pages[2] and b'n{set="one"} 1.0' in pages[0]
 
@@ -272,12 +273,41 @@ def test_a_set_that_answers_no_longer_is_not_called_healthy(trouble: str | None)
         return int(sets._health().status)
 
     assert ask() == 200
-    assert b'n{set="one"} 1.0' in sets._metrics()
-    assert sets._metrics().count(b'n{set="one"} 1.0') == 1  # also the second page of one answer
+    assert b'n{set="one"} 1.0' in sets._metrics(None)
+    assert sets._metrics(None).count(b'n{set="one"} 1.0') == 1  # also the second page of one answer
     answers.metrics = trouble
     assert [ask() for _ in range(3)] == [200, 200, 503]
     assert b"has not answered 3 questions" in sets._health().body
     assert len(lines) == (0 if trouble is None else 1)
-    assert b"set_memory_bytes" in sets._metrics()  # the page is made all the same
+    assert b"set_memory_bytes" in sets._metrics(None)  # the page is made all the same
     answers.metrics = _Answers().metrics
     assert ask() == 200
+
+
+def test_the_figures_go_on_after_a_fault_which_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is taken on the event loop's thread, under which nothing of the pool changes."""
+    lines, threads = list[str](), set[int]()
+    sets = _one_set([])
+    monkeypatch.setattr(sets, "_write", lines.append)
+    monkeypatch.setattr(many_sets, "_ASK_SECONDS", 0.0)
+    faults = [RuntimeError("dictionary changed size during iteration")] * 2
+
+    def report() -> PoolReport:
+        threads.add(threading.get_ident())
+        if faults:
+            raise faults.pop()
+        return PoolReport(*range(1, 14))
+
+    async def scenario() -> None:
+        pool: Any = SimpleNamespace(report=report)
+        sets._pool, sets._sets = pool, []
+        asking = asyncio.get_running_loop().create_task(sets._ask())
+        while not sets._page and not asking.done():
+            await asyncio.sleep(0.001)
+        assert not asking.done()
+        asking.cancel()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+    assert b"pool" in sets._page
+    assert len(lines) == 1 and "dictionary changed size" in lines[0]
+    assert threads == {threading.get_ident()}
