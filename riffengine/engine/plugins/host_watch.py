@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from riffengine.engine.plugins.plugin_log import PluginLog
 from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import FromHost, HostOptions, HostReady, TakeState
 from riffengine.processes.plugin_blocks import PluginBlocks
@@ -13,6 +12,7 @@ HANG_SECONDS = 0.1
 
 _HANG_LOOKS = 4  # and was looked at so often: after a stall of the whole machine it gets a chance
 LOAD_SECONDS = 20.0
+_TRIM_SECONDS = 1.0
 
 
 class HostWatch:
@@ -29,6 +29,7 @@ class HostWatch:
         self.latency = 0
         self._host = spare or PluginHost()
         self._host.options = options
+        self._log, self._trim_ns = PluginLog(options.log), 0
         self._began_ns = 0
         self._answered, self._moved_ns, self._looks = -1, 0, 0
         self._owed_from = 0  # blocks before this were another host's to answer
@@ -50,6 +51,9 @@ class HostWatch:
 
     def receive(self, now_ns: int) -> tuple[list[FromHost], str]:
         """What it said, and why it can no longer be used: "" while it can."""
+        if now_ns >= self._trim_ns:
+            self._trim_ns = now_ns + round(_TRIM_SECONDS * 1e9)
+            self._log.trim()
         said, connected = self._host.receive()
         for message in said:
             if isinstance(message, HostReady):
@@ -90,14 +94,5 @@ class HostWatch:
     def _end(self) -> str:
         code = self._host.exit_code
         why = "ended" if code is None else f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
-        last = _last_line(self.options.log)
+        last = self._log.last_line()
         return f"{why} ({last})" if last else why
-
-
-def _last_line(log: str) -> str:
-    try:
-        lines = Path(log).read_bytes()[-2000:].decode("utf-8", "replace").split("\n") if log else []
-    except OSError:
-        return ""
-    said = [line.strip() for line in lines if line.strip()]
-    return "".join(c for c in said[-1] if c.isprintable())[:120] if said else ""
