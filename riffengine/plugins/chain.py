@@ -16,6 +16,9 @@ ON, MIX = "on", "mix"
 
 _TAKEN = (ON, MIX, "plugin")
 
+MOST_STATE_BYTES = 4 << 20
+"""Of the state of one plugin: larger ones are not kept, for they cross pipes and are written while the music plays."""
+
 MOST_LATENCY_SECONDS = 1.0
 """The most that is made up for; some plugins report nonsense."""
 

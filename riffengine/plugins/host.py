@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from riffengine.errors import PluginError
+from riffengine.plugins.chain import MOST_STATE_BYTES
 from riffengine.plugins.denormals import flush_denormals
 from riffengine.plugins.guard import LOUDEST
 from riffengine.plugins.host_messages import (
@@ -34,6 +35,7 @@ from riffengine.plugins.native_server import Ended, NativeServer, library_file
 from riffengine.plugins.plugin import Position
 from riffengine.processes.audio import CHANNELS, Block
 from riffengine.processes.child_process import ChildProcess
+from riffengine.processes.message_pipe import MessagePipe
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, SLOTS, PluginBlocks
 from riffengine.processes.realtime import raise_own_priority
 
@@ -69,9 +71,10 @@ def host_main(options: HostOptions | None, connection: Connection) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
-        connection.send(HostReady(chain.infos, chain.values, chain.latency, tuple(chain.notes)))
-        _Host(options, connection, blocks, chain).run()
+    with contextlib.suppress(EOFError):
+        pipe: MessagePipe[FromHost, ToHost] = MessagePipe(connection)  # a large state goes while blocks are answered
+        pipe.send(HostReady(chain.infos, chain.values, chain.latency, tuple(chain.notes)))
+        _Host(options, pipe, blocks, chain).run()
     os._exit(0)  # without what plugins do at the end of a process: some wait there for ever
 
 
@@ -80,7 +83,7 @@ class _Host:
     """The loop of a host process."""
 
     options: HostOptions
-    connection: Connection
+    pipe: MessagePipe[FromHost, ToHost]
     blocks: PluginBlocks
     chain: HostedChain
 
@@ -161,12 +164,17 @@ class _Host:
         return number
 
     def _receive(self) -> None:
-        while self.connection.poll():
-            self.connection.recv()  # TakeState, the only message
-            self._say(StateTaken(self.chain.states()))
+        self.pipe.flush()
+        messages, connected = self.pipe.receive()
+        if not connected:
+            raise EOFError
+        if messages:  # TakeState, the only one
+            states = self.chain.states()
+            too_large = tuple(at for at, state in enumerate(states) if len(state) > MOST_STATE_BYTES)
+            self._say(StateTaken(tuple(b"" if at in too_large else s for at, s in enumerate(states)), too_large))
 
     def _say(self, message: FromHost) -> None:
-        self.connection.send(message)
+        self.pipe.send(message)
 
 
 class PluginHost(ChildProcess[HostOptions | None, ToHost, FromHost]):

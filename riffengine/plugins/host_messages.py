@@ -71,9 +71,13 @@ class LatencyChanged:
 
 @dataclass(frozen=True)
 class StateTaken:
-    """The state of every plugin; b"" where it gave none."""
+    """The state of every plugin; b"" where it gave none, or one of more than ``MOST_STATE_BYTES``.
+
+    ``too_large`` are the positions of those, from 0.
+    """
 
     states: tuple[bytes, ...]
+    too_large: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

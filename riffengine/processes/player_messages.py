@@ -113,7 +113,7 @@ class AttachInsert:
     ``place`` is ``deck/<d>``, ``deck/<d>/stem/<s>``, ``send/<n>`` or ``master``. The output pulls ``pull_frames`` at
     once, always where that is a multiple of a plugin block, else at most; sound is sent so much and the plugins'
     latency ahead. ``most_latency`` is the most that is made up for. ``controls`` are the paths of the plugins'
-    parameters, in the order of their numbers. ``chain`` describes the plugins for a replay.
+    parameters, in the order of their numbers. ``chain`` describes the plugins for a replay, "" without a journal.
     """
 
     place: str

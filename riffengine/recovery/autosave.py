@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from riffengine.processes.audio import Samples
 from riffengine.recovery.exit_marker import ExitMarker
+from riffengine.recovery.plugin_files import PluginFiles
 from riffengine.recovery.saved_state import SavedLoop, SavedState, write_saved_state
 
 _EVERY_SECONDS = 3.0
@@ -24,6 +25,7 @@ class Autosave:
         self._exit_marker = exit_marker
         self._thread: threading.Thread | None = None
         self._written: set[str] = set()
+        self._plugins = PluginFiles(exit_marker.folder)
         self._next_seconds = float("-inf")
         self.saves = 0
         self.failure = ""
@@ -60,7 +62,7 @@ class Autosave:
 
     def _write(self, state: SavedState, samples: dict[str, Samples]) -> None:
         try:
-            write_saved_state(self._exit_marker.folder, state, samples)
+            write_saved_state(self._exit_marker.folder, state, samples, self._plugins)
             self._exit_marker.mark_alive(state.saved_at)
         except (OSError, ValueError) as error:
             self._failed(str(error))

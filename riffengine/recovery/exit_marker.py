@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from riffengine.files.json_text import read_json
-from riffengine.recovery.saved_state import STATE_FILE, write_atomically
+from riffengine.recovery.atomic_file import write_atomically
+from riffengine.recovery.saved_state import STATE_FILE
 
 if sys.platform != "win32":
     import fcntl

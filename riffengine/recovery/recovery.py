@@ -149,7 +149,7 @@ class Recovery:
             scenes=scene_player.book.scenes,
             scene=scene_player.book.current,
             loops=tuple(loops),
-            plugin_states={at: state.hex() for at, state in (plugin_states or {}).items()},
+            plugin_states=dict(plugin_states or {}),
             preset_digest=self._preset_digest,
         )
 

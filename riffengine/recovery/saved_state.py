@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from riffengine.performance.command import Value
 from riffengine.performance.scenes import Scene
 from riffengine.processes.audio import Samples
 from riffengine.processes.render_request import RenderRequest
+from riffengine.recovery.atomic_file import write_atomically
+from riffengine.recovery.plugin_files import PluginFiles
 
 STATE_FILE = "last.json"
 _VERSION = 1
@@ -53,7 +54,7 @@ class SavedLoop:
 class SavedState:
     """A set at one moment. ``preset`` is the file that it began from, ``""`` for none; ``saved_at`` in Unix seconds.
 
-    ``plugin_states`` are what hosted plugins saved, in hexadecimal digits, by place and number (``deck/a/fx/1``).
+    ``plugin_states`` are what hosted plugins saved, by place and number (``deck/a/fx/1``).
     """
 
     preset: str
@@ -64,7 +65,7 @@ class SavedState:
     scenes: tuple[Scene, ...] = ()
     scene: str = ""
     loops: tuple[SavedLoop, ...] = field(default=())
-    plugin_states: Mapping[str, str] = field(default_factory=dict)
+    plugin_states: Mapping[str, bytes] = field(default_factory=dict)
     preset_digest: str = ""  # of the preset's content, "" in a state of an older version
 
 
@@ -73,38 +74,34 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return user_state(environment) / "riffengine"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file ``path`` with ``data`` in one step: even after a power cut it holds the old or the new data."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def write_saved_state(folder: Path, state: SavedState, samples: Mapping[str, Samples]) -> None:
+def write_saved_state(
+    folder: Path, state: SavedState, samples: Mapping[str, Samples], plugins: PluginFiles | None = None
+) -> None:
     """Write ``state`` and ``samples`` by file name, without those that are on disk already. Raises ``OSError``.
 
-    New loops are written first and old ones deleted last, so the state never names a loop that does not exist.
+    New files are written first and old ones deleted last, so the state never names one that does not exist.
+    ``plugins`` is that of the last call for this ``folder``, which knows what is there already.
     """
+    plugins = plugins or PluginFiles(folder)
     for name, audio in samples.items():
         write_atomically(folder / name, np.ascontiguousarray(audio, dtype="<f4").tobytes())
     loops = [{**asdict(loop), "request": loop.request.facts()} for loop in state.loops]
-    text = json.dumps({"version": _VERSION, **asdict(state), "loops": loops}, allow_nan=False)
+    files = plugins.write(state.plugin_states)
+    facts = asdict(replace(state, loops=(), plugin_states={}))
+    text = json.dumps({"version": _VERSION, **facts, "loops": loops, "plugin_files": files}, allow_nan=False)
     write_atomically(folder / STATE_FILE, text.encode())
     needed = {loop.file for loop in state.loops}
     for path in folder.glob("*.npy"):
         if path.name not in needed:
             path.unlink(missing_ok=True)
+    plugins.keep_only(files.values())
 
 
 def load_saved_state(folder: Path) -> SavedState | None:
     """The state that was saved last, or ``None`` when there is none, or none that can be used."""
     try:
         entries = read_json(folder / STATE_FILE, _MOST_BYTES)
-        return _saved_state(entries) if entries["version"] == _VERSION else None
+        return _saved_state(entries, folder) if entries["version"] == _VERSION else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
@@ -121,7 +118,7 @@ def read_loop(folder: Path, loop: SavedLoop) -> Samples | None:
     return audio.reshape(shape).astype(np.float32)
 
 
-def _saved_state(entries: dict[str, Any]) -> SavedState:
+def _saved_state(entries: dict[str, Any], folder: Path) -> SavedState:
     loops = [
         SavedLoop(
             request=RenderRequest.from_facts(loop["request"]),
@@ -133,6 +130,8 @@ def _saved_state(entries: dict[str, Any]) -> SavedState:
         for loop in entries["loops"]
     ]
     scenes = [Scene(str(scene["name"]), dict(scene["values"])) for scene in entries["scenes"]]
+    states = {str(at): bytes.fromhex(state) for at, state in entries.get("plugin_states", {}).items()}  # as they were
+    files = {str(at): str(name) for at, name in entries.get("plugin_files", {}).items()}
     return SavedState(
         preset=str(entries["preset"]),
         sample_rate=int(entries["sample_rate"]),
@@ -142,7 +141,7 @@ def _saved_state(entries: dict[str, Any]) -> SavedState:
         scenes=tuple(scenes),
         scene=str(entries["scene"]),
         loops=tuple(loops),
-        plugin_states={str(at): bytes.fromhex(state).hex() for at, state in entries.get("plugin_states", {}).items()},
+        plugin_states=states | PluginFiles(folder).read(files),
         preset_digest=str(entries.get("preset_digest", "")),
     )
 

@@ -24,11 +24,11 @@ from riffengine.errors import PresetError
 from riffengine.files.regular import read_regular
 from riffengine.performance.command import Value
 from riffengine.performance.insert_parameters import MOST_PLUGINS
+from riffengine.plugins.chain import MOST_STATE_BYTES
 from riffengine.session.yaml_reader import YamlReader
 
 _KEYS = ("plugin", "on", "mix", "values", "state")
 _REFERENCE = re.compile(r"(lv2|clap|vst3):\S.*")
-_MOST_STATE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,12 @@ class PluginReader(YamlReader):
             return b""
         path = Path(self._file).parent / name
         try:
-            return read_regular(path, _MOST_STATE_BYTES)
+            return read_regular(path, MOST_STATE_BYTES)
         except OSError as error:
             if error.errno == errno.EFBIG:
-                self._refuse(node, at, f"{name} is larger than 1 MiB; it is no state of a plugin")
+                self._refuse(
+                    node, at, f"{name} is larger than {MOST_STATE_BYTES >> 20} MiB; it is no state of a plugin"
+                )
             else:
                 self._refuse(node, at, f"{name} cannot be read: {error.strerror}; put the file beside the preset")
         return b""

@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from riffengine.errors import PluginError
+from riffengine.plugins.chain import MOST_STATE_BYTES
 from riffengine.plugins.plugin import MidiEvent, PluginInfo, PluginParameter, Position
 from riffengine.processes.audio import Block
 
@@ -63,7 +64,10 @@ class PythonPlugin:
         sound[:] = both[: len(sound)]
 
     def state(self) -> bytes:
-        return repr(self._values["gain"]).encode()
+        found = repr(self._values["gain"]).encode()
+        if self.info.name != "large":
+            return found
+        return found.ljust(MOST_STATE_BYTES + (self._values["gain"] > 1.0))
 
     def restore(self, state: bytes) -> None:
         try:
@@ -76,8 +80,11 @@ class PythonPlugin:
 
 
 def open_plugin(reference: str, sample_rate: int, block_frames: int, realtime: bool = False) -> PythonPlugin:
-    """``test:gain``, or ``test:late`` with 256 frames of latency."""
-    latencies = {"test:gain": 0, "test:late": 256}
+    """``test:gain``, ``test:late`` with 256 frames of latency, ``test:large`` with a state that is just not too large.
+
+    The last one's is larger from a gain of 1 on.
+    """
+    latencies = {"test:gain": 0, "test:late": 256, "test:large": 0}
     if reference not in latencies:
         raise PluginError(f"there is no {reference}")
     return PythonPlugin(reference.removeprefix("test:"), block_frames, latencies[reference])

@@ -19,8 +19,18 @@ from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import LaunchBank, PlaceLoop
 from riffengine.processes.render_messages import Delivery, Ready, Render, RenderCost
 from riffengine.processes.render_request import MorphEnd, RenderRequest
-from riffengine.recovery import Recovery, SavedLoop, SavedState, begin_run, load_saved_state, read_loop, state_folder
+from riffengine.recovery import (
+    Recovery,
+    SavedLoop,
+    SavedState,
+    begin_run,
+    load_saved_state,
+    plugin_files,
+    read_loop,
+    state_folder,
+)
 from riffengine.recovery.exit_marker import LOCK_FILE, RUN_FILE
+from riffengine.recovery.plugin_files import PluginFiles
 from riffengine.recovery.saved_state import STATE_FILE, write_saved_state
 from riffengine.scheduler.actions import ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
@@ -135,6 +145,42 @@ def test_a_saved_state_reads_back_and_old_loops_go(tmp_path: Path) -> None:
     assert np.array_equal(read_loop(tmp_path, one.loops[0]), noise(1))  # type: ignore[arg-type]
     write_saved_state(tmp_path, saved_state(loops=()), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE_FILE]
+
+
+def test_the_state_of_a_plugin_is_a_file_that_is_written_when_it_has_changed(tmp_path: Path) -> None:
+    written: list[str] = []
+    write = plugin_files.write_atomically
+
+    def counted(path: Path, data: bytes) -> None:
+        written.append(path.suffix)
+        write(path, data)
+
+    plugins = PluginFiles(tmp_path)
+    states = {"deck/a/fx/1": bytes(range(256)) * 1000, "master/fx/1": b"small"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugin_files, "write_atomically", counted)
+        for known in (plugins, plugins, PluginFiles(tmp_path)):  # the last as after a new start
+            write_saved_state(tmp_path, saved_state(plugin_states=states), {}, known)
+            assert written == [".plugin"] * 2
+        assert load_saved_state(tmp_path).plugin_states == states  # type: ignore[union-attr]
+        states["master/fx/1"] = b"moved"
+        write_saved_state(tmp_path, saved_state(plugin_states=states), {}, plugins)
+    assert written == [".plugin"] * 3 and len(list(tmp_path.glob("*.plugin"))) == 2
+    assert (tmp_path / STATE_FILE).stat().st_size < 10_000
+    assert load_saved_state(tmp_path).plugin_states == states  # type: ignore[union-attr]
+    write_saved_state(tmp_path, saved_state(), {}, plugins)
+    assert not list(tmp_path.glob("*.plugin"))
+
+
+def test_a_damaged_plugin_state_is_left_out_and_one_of_an_older_version_is_read(tmp_path: Path) -> None:
+    write_saved_state(tmp_path, saved_state(plugin_states={"master/fx/1": b"one", "master/fx/2": b"two"}), {})
+    facts = json.loads((tmp_path / STATE_FILE).read_text())
+    (tmp_path / facts["plugin_files"]["master/fx/1"]).write_bytes(b"other")
+    assert load_saved_state(tmp_path).plugin_states == {"master/fx/2": b"two"}  # type: ignore[union-attr]
+    facts["plugin_files"] = {"master/fx/1": "../secret", "master/fx/2": "0" * 32 + ".plugin"}
+    facts["plugin_states"] = {"master/fx/3": b"three".hex()}
+    (tmp_path / STATE_FILE).write_text(json.dumps(facts))
+    assert load_saved_state(tmp_path).plugin_states == {"master/fx/3": b"three"}  # type: ignore[union-attr]
 
 
 def test_damaged_files_are_ignored(tmp_path: Path) -> None:

@@ -34,5 +34,6 @@ def engine_rack(
         parameters_changed=context.surfaces.parameters_changed,
         check=admission.check,
         blame=admission.blame,
+        journaled=context.options.journal is not None,
     )
     return PluginRack(context.conductor, context.session.audio.block_frames, ports)

@@ -14,7 +14,7 @@ from typing import Protocol
 from riffengine.engine.plugins.host_watch import HostWatch
 from riffengine.errors import PluginError
 from riffengine.playback.inserts.return_path import SEND_PULL_FRAMES
-from riffengine.plugins.chain import HostedPlugin, PluginChain, controls
+from riffengine.plugins.chain import MOST_STATE_BYTES, HostedPlugin, PluginChain, controls
 from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import (
     FromHost,
@@ -43,6 +43,7 @@ class Rack(Protocol):
     pull_frames: int
     most_latency: int
     opener: str
+    journaled: bool
 
     def send(self, message: ToPlayer) -> None:
         """To the player."""
@@ -90,6 +91,7 @@ class InsertLink:
     _retired: list[tuple[HostWatch, int]] = field(default_factory=list)  # and until when
     _recent_deaths_ns: deque[int] = field(default_factory=deque)
     _known: dict[int, str] = field(default_factory=dict)  # plugins whose parameters are in the tree
+    _unkept: set[int] = field(default_factory=set)  # numbers of plugins whose state is too large, as was told
     _dirty_ns: int | None = None
     _backoff: Backoff = field(default_factory=lambda: Backoff(RestartPolicy()))
     _load_ns: int | None = None  # when the plugins that are wanted are loaded; again, where the system refused it
@@ -124,6 +126,7 @@ class InsertLink:
         else:
             self.wanted.pop(number, None)
         self.states.pop(number, None)
+        self._unkept.discard(number)
         if state:
             self.states[number] = state
         if number in self._known:
@@ -236,8 +239,10 @@ class InsertLink:
                 host.latency = frames
                 if host is self._host:
                     self.rack.send(SetInsertLatency(self.place, frames))
-            case StateTaken(states):
+            case StateTaken(states, too_large):
                 self.states.update({n: s for n, s in zip(host.numbers, states, strict=True) if s})
+                for position in too_large:
+                    self._leave_unkept(host.numbers[position])
             case PluginFault(position, kind):
                 host.blocks.set_position(position)
                 return f"gives what is no sound ({kind})"
@@ -268,10 +273,22 @@ class InsertLink:
         assert host.ready is not None
         rack, place = self.rack, self.place
         names = tuple(f"{place}/fx/{host.numbers[position]}/{name}" for position, name in controls(host.ready.infos))
-        chain = host.options.chain.as_text()
+        chain = host.options.chain.as_text() if rack.journaled else ""  # 10 ms for each megabyte of state
         rack.send(
             AttachInsert(place, host.blocks.name, rack.pull_frames, host.latency, rack.most_latency, names, chain)
         )
+
+    def _leave_unkept(self, number: int) -> None:
+        """A plugin has a state that is too large: an older one would be another sound."""
+        self.states.pop(number, None)
+        if number not in self._unkept:
+            self._unkept.add(number)
+            name = f"plugin {number} of {self.place} ({self.wanted.get(number, '')})"
+            self.rack.tell(
+                self.place,
+                f"{name} has a state of more than {MOST_STATE_BYTES >> 20} MiB, which is not kept: after a crash, and "
+                "with --resume, it has its parameters alone",
+            )
 
     def _refuse(self, host: HostWatch, number: int, reason: str, now_ns: int) -> None:
         """A plugin cannot be opened: the others of its place are loaded without it."""

@@ -41,7 +41,10 @@ SOURCE = "plugins"
 
 @dataclass(frozen=True)
 class RackPorts:
-    """What a rack uses of the engine. ``submit`` applies a command; ``leads`` hears of a new lead in frames."""
+    """What a rack uses of the engine. ``submit`` applies a command; ``leads`` hears of a new lead in frames.
+
+    ``journaled``: the set has a journal, in which its chains are described.
+    """
 
     send: Callable[[ToPlayer], None]
     submit: Callable[[Command], Reply]
@@ -52,6 +55,7 @@ class RackPorts:
     check: Callable[[str], None] = lambda reference: None  # raises PluginError for a plugin on the blacklist
     blame: Callable[[str, str], None] = lambda reference, reason: None
     opener: str = "riffengine.plugins.registry"
+    journaled: bool = True
 
 
 class PluginRack(Surface):
@@ -61,7 +65,7 @@ class PluginRack(Surface):
         self.sample_rate = conductor.grid.sample_rate
         self.pull_frames = block_frames
         self.most_latency = round(MOST_LATENCY_SECONDS * self.sample_rate)
-        self.opener = ports.opener
+        self.opener, self.journaled = ports.opener, ports.journaled
         self._conductor, self._ports = conductor, ports
         self._links: dict[str, InsertLink] = {}
         # By place and number: a plugin, and the values for when it is there.

@@ -19,6 +19,6 @@ def wanted_plugins(session: Session, recovery: Recovery | None) -> tuple[PluginS
             at = f"{place}/fx/{number}/"
             values = {p.removeprefix(at): v for p, v in saved.parameters.items() if p.startswith(at)}
             values.pop("plugin")
-            state = bytes.fromhex(saved.plugin_states.get(at.rstrip("/"), ""))
+            state = saved.plugin_states.get(at.rstrip("/"), b"")
             wanted.append(PluginSetting(place, number, reference, values, state))
     return tuple(wanted)

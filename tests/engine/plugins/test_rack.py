@@ -12,6 +12,7 @@ import pytest
 from riffengine.engine.plugins.rack import PluginRack, RackPorts
 from riffengine.performance.command import Accepted, Command, Rejected, Reply
 from riffengine.performance.parameters import standard_tree
+from riffengine.plugins.chain import MOST_STATE_BYTES, PluginChain
 from riffengine.plugins.host import PluginHost
 from riffengine.processes.player_messages import AttachInsert, DetachInsert, SetControl, SetInsertLatency, ToPlayer
 from riffengine.processes.plugin_blocks import BLOCK_FRAMES, PluginBlocks
@@ -224,6 +225,38 @@ def test_the_state_is_kept_and_a_new_player_is_told(a_set: Set) -> None:
     a_set.rack.player_restarted()
     assert [type(message) for message in a_set.sent] == [AttachInsert]
     blocks.close()
+
+
+def test_a_large_state_is_kept_while_the_plugin_plays_on_and_one_that_is_too_large_is_told_and_forgotten(
+    a_set: Set,
+) -> None:
+    a_set.submit(Command(f"{AT}/plugin", "test:large"))
+    blocks = PluginBlocks.attach(a_set.attached().segment)
+    while not a_set.rack.states():  # the answer crosses the pipe in many pieces, between blocks that are answered
+        a_set.through(blocks)
+    (kept,) = a_set.rack.states().values()
+    assert len(kept) == MOST_STATE_BYTES and a_set.rack.facts()["plugin_deaths"] == 0
+    for gain in (2.0, 3.0):
+        a_set.submit(Command(f"{AT}/gain", gain))
+        a_set.through(blocks, ((2, gain),))
+        while f"{AT}" in a_set.rack.states():
+            a_set.through(blocks)
+    assert sum("more than 4 MiB, which is not kept" in told for told in a_set.told) == 1
+    a_set.submit(Command(f"{AT}/gain", 0.5))
+    a_set.through(blocks, ((2, 0.5),))
+    while not a_set.rack.states():
+        a_set.through(blocks)
+    assert a_set.rack.facts()["plugin_deaths"] == 0
+    blocks.close()
+
+
+def test_a_chain_is_described_for_a_journal_alone(a_set: Set) -> None:
+    a_set.rack.begin((PluginSetting("master", 1, "test:gain", {}, b"0.125"),))
+    assert PluginChain.from_text(a_set.attached().chain).plugins[0].state == b"0.125"
+    a_set.sent.clear()
+    a_set.rack.journaled = False
+    a_set.rack.player_restarted()
+    assert a_set.attached().chain == ""
 
 
 def test_a_host_that_the_system_will_not_start_is_started_again(a_set: Set, monkeypatch: pytest.MonkeyPatch) -> None:
