@@ -28,7 +28,6 @@ from riffengine.scheduler.actions import (
     ConductorStatus,
     Log,
     Policy,
-    RenderGivenUp,
     RestartRenderer,
     ToPlayerMessage,
 )
@@ -42,10 +41,16 @@ from riffengine.scheduler.loop_pool import LoopPool
 from riffengine.scheduler.master_fade import MasterFade
 from riffengine.scheduler.morph_bank import FileHashes, NoFileHashes, SessionFacts, bank_key
 from riffengine.scheduler.render_jobs import RenderJobs
-from riffengine.scheduler.render_plan import PlannedRender, Purpose
+from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.render_queue import RenderQueue
 from riffengine.scheduler.state import SchedulerState
-from riffengine.scheduler.status import conductor_status, landed_actions, performance_progress, runways
+from riffengine.scheduler.status import (
+    conductor_status,
+    landed_actions,
+    performance_progress,
+    render_given_up,
+    runways,
+)
 from riffengine.scheduler.tempo_follow import TempoFollow
 from riffengine.transport.beat_grid import BeatGrid, Moment
 from riffengine.transport.timeline import Timeline
@@ -284,15 +289,16 @@ class Conductor:
     def failed(self, frame: int, failure: Failed) -> list[Action]:
         """A rendition could not be made; it is tried again after a musical pause, three times."""
         scheduler = self._scheduler
-        outcome = scheduler.renders.failed(failure.job, scheduler.timeline.beat_at(frame), failure.hopeless)
+        beat = scheduler.timeline.beat_at(frame)
+        outcome = scheduler.renders.failed(failure.job, beat, failure.reason, failure.hopeless)
         if outcome is None:
             return [Log("stray failure", f"job {failure.job} belongs to a renderer that has ended")]
         job, given_up = outcome
         scheduler.loops.release(job.slot)
         self._queue.reconsider()
         actions: list[Action] = [Log("render failed", f"deck {job.planned.deck}: {failure.reason}")]
-        if given_up:
-            actions += _give_up(scheduler.decks[job.planned.deck], job.planned, frame, failure.reason)
+        if given_up and job.planned.purpose is not Purpose.LAUNCH:
+            actions.append(render_given_up(scheduler.decks[job.planned.deck], failure.reason))
         return [*actions, *self._advance(frame)]
 
     def cancelled(self, frame: int, cancelled: Cancelled) -> list[Action]:
@@ -314,9 +320,10 @@ class Conductor:
         actions: list[Action] = [Log("renderer lost", f"the renderer ended with {len(lost)} unfinished jobs")]
         for job in lost:
             scheduler.loops.release(job.slot)
-            if scheduler.renders.refuses(job.planned):
-                deck = scheduler.decks[job.planned.deck]
-                actions += _give_up(deck, job.planned, frame, "the renderer crashed while rendering it")
+            planned = job.planned
+            if planned.purpose is not Purpose.LAUNCH and scheduler.renders.refuses(planned.loop_id, planned.steps):
+                reason = scheduler.renders.failure_reason(planned.loop_id, planned.steps)
+                actions.append(render_given_up(scheduler.decks[planned.deck], reason))
         self._queue.reconsider()
         return [*actions, *self._advance(frame)]
 
@@ -388,13 +395,3 @@ class Conductor:
             return []
         seconds = (frame - job.sent_frame) / self._scheduler.facts.sample_rate
         return [RestartRenderer(f"the renderer has not finished a loop for {seconds:.0f} s; it is restarted")]
-
-
-def _give_up(deck: DeckState, planned: PlannedRender, frame: int, reason: str) -> list[Action]:
-    """The loop that ``deck`` works towards cannot be rendered; what sounds goes on. Nothing where it has moved on."""
-    if planned.purpose is Purpose.LAUNCH and not deck.refuse(planned.key, frame):
-        return []
-    if deck.current is not None:
-        return [RenderGivenUp(deck.name, f"deck {deck.name} keeps its loops: {reason}")]
-    cure = "init" if deck.want.base.init else "its prompt or seed"
-    return [RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")]

@@ -164,17 +164,13 @@ class DeckState:
         self.unheard_since = None
         self.promises.clear()
 
-    def refuse(self, key: BankKey, frame: int) -> bool:
-        """``key`` could not be rendered and is not tried again until something changes.
+    def refuse(self, target: Target, frame: int) -> None:
+        """``target`` could not be rendered and is not tried again until something changes.
 
-        False where it is no longer the target. What was changed since stays wanted, and promised.
+        What was changed since stays wanted, and promised.
         """
-        target = self.target
-        if target is None or target.key != key:
-            return False
-        self.refused, self.target = key, None
+        self.refused, self.target = target.key, None
         self.keep_promises(target.serial, frame)
-        return True
 
     # --- promises ---------------------------------------------------------------------------------------------------
 

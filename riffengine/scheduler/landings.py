@@ -20,6 +20,7 @@ from riffengine.scheduler.launcher import Launcher
 from riffengine.scheduler.morph_bank import BankKey, LandedChange, loop_id, nearest_point, points_of
 from riffengine.scheduler.render_plan import Purpose
 from riffengine.scheduler.state import SchedulerState
+from riffengine.scheduler.status import render_given_up
 
 _SAME_BEAT = 0.01  # beats; a landing that differs by less (5 ms at 120 bpm) has not moved
 _OVERDUE_BEATS = 1.0  # a landing without a boundary moves with every tick while its render is late: told once a beat
@@ -46,7 +47,7 @@ class Landings:
     def step(self, frame: int) -> list[Action]:
         """Aim, launch what is due, move what cannot make it."""
         scheduler = self._scheduler
-        actions: list[Action] = []
+        actions = self._give_up_refused(frame)
         for group in self.groups():
             for deck in group:
                 if deck.target is not None:
@@ -120,6 +121,20 @@ class Landings:
             deck.promise(Promise(path, source, deck.serial, beat, value, brings))
         return self._at(path, beat, frame)
 
+    def _give_up_refused(self, frame: int) -> list[Action]:
+        """Give up every target whose loop is not tried again, for whichever deck or purpose it was rendered last."""
+        scheduler, renders = self._scheduler, self._scheduler.renders
+        actions: list[Action] = []
+        for deck in scheduler.decks.values() if renders.troubled else ():
+            target = deck.target
+            if target is None:
+                continue
+            loop, steps = loop_id(target.key, target.alpha), scheduler.quality.first(target.key)
+            if renders.refuses(loop, steps) and scheduler.loops.best(loop) is None:
+                deck.refuse(target, frame)
+                actions.append(render_given_up(deck, renders.failure_reason(loop, steps)))
+        return actions
+
     # --- deciding ---------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -185,6 +200,9 @@ class Landings:
                 due = self._due_beat(deck, deck.want, point, frame)
                 ready = self._scheduler.loops.best(loop_id(deck.want, point)) is not None
                 deck.set_target(Target(deck.want, deck.serial, point, due, ready))
+                if self._scheduler.renders.troubled:  # asked for again: tried again
+                    points = points_of(deck.want, self._scheduler.policy.alphas)
+                    self._scheduler.renders.forgive({loop_id(deck.want, alpha) for alpha, _ in points})
             else:
                 deck.target.serial = deck.serial
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from riffengine.processes.render_messages import Alive, Cancel, Render
@@ -18,6 +19,7 @@ _HANG_SHARE = 10.0  # of the p95 render time
 _LATE_LOOK_SECONDS = 0.25  # the engine looks every 20 ms; who looks this late has stood still, and so has the renderer
 _WORKS_SECONDS = 0.005  # of the processor between two heartbeats: a heartbeat alone takes 0.1 ms
 _LOSSES_BEFORE_BLAME = 5  # renderers that died over the same loop before the loop is given up
+_FAILED_KEPT = 256  # loops that failed, the newest: more than the banks of all decks have
 
 
 @dataclass
@@ -46,6 +48,7 @@ class _FailedRender:
     losses: int = 0
     retry_beat: float = 0.0
     hopeless: bool = False  # trying again cannot help, nor can another seed
+    reason: str = ""  # of the last failure
 
 
 @dataclass
@@ -274,20 +277,20 @@ class RenderJobs:
             self.counts.cancelled += 1
         return job
 
-    def failed(self, number: int, beat: float, hopeless: bool = False) -> tuple[Job, bool] | None:
+    def failed(self, number: int, beat: float, reason: str, hopeless: bool = False) -> tuple[Job, bool] | None:
         """The job that failed and whether it is given up; otherwise it is retried after a musical pause."""
         job = self.jobs.pop(number, None)
         if job is None:
             return None
         self.counts.failed += 1
         self._rendered.forget(job.planned.key, job.planned.alpha)
-        render = self._failed_renders.setdefault((job.planned.loop_id, job.planned.steps), _FailedRender())
+        render = self._failed_render(job.planned)
         render.failures += 1
-        render.hopeless = hopeless
+        render.hopeless, render.reason = hopeless, reason
         render.retry_beat = beat + self._policy.retry_beats * 2 ** (render.failures - 1)
         self._last_retry_beat = max(self._last_retry_beat, render.retry_beat)
         self._judge(job.planned)
-        return job, self.refuses(job.planned)
+        return job, self.refuses(job.planned.loop_id, job.planned.steps)
 
     def lost(self) -> list[Job]:
         """Every job that ended with the renderer process."""
@@ -297,9 +300,27 @@ class RenderJobs:
         self.counts.lost += len(jobs)
         for job in jobs:
             if not job.cancelled:
-                self._failed_renders.setdefault((job.planned.loop_id, job.planned.steps), _FailedRender()).losses += 1
+                render = self._failed_render(job.planned)
+                render.losses += 1
+                render.reason = "the renderer crashed while rendering it"
                 self._judge(job.planned)
         return jobs
+
+    def _failed_render(self, planned: PlannedRender) -> _FailedRender:
+        """The record of ``planned``, now the newest; the oldest is dropped when there are too many."""
+        key = (planned.loop_id, planned.steps)
+        render = self._failed_renders[key] = self._failed_renders.pop(key, _FailedRender())
+        if len(self._failed_renders) > _FAILED_KEPT:
+            oldest = next(iter(self._failed_renders))
+            del self._failed_renders[oldest]
+            self._unrenderable.discard(oldest)
+        return render
+
+    def forgive(self, loop_ids: Collection[str]) -> None:
+        """These loops are asked for again: what failed or was given up before is tried as if for the first time."""
+        for key in [key for key in self._failed_renders if key[0] in loop_ids]:
+            del self._failed_renders[key]
+            self._unrenderable.discard(key)
 
     @property
     def troubled(self) -> bool:
@@ -311,10 +332,15 @@ class RenderJobs:
         """Whether any loop is ``unrenderable``."""
         return bool(self._unrenderable)
 
-    def refuses(self, planned: PlannedRender) -> bool:
-        """Whether ``planned`` has failed too often, or could never succeed."""
-        render = self._failed_renders.get((planned.loop_id, planned.steps))
+    def refuses(self, loop_id: str, steps: int) -> bool:
+        """Whether this loop has failed too often, or could never succeed."""
+        render = self._failed_renders.get((loop_id, steps))
         return render is not None and (render.hopeless or self._tried_enough(render))
+
+    def failure_reason(self, loop_id: str, steps: int) -> str:
+        """Why this loop failed the last time; empty where it did not."""
+        render = self._failed_renders.get((loop_id, steps))
+        return "" if render is None else render.reason
 
     def unrenderable(self, loop_id: str, steps: int) -> bool:
         """Whether this loop has failed too often, so that another seed may be better."""

@@ -145,7 +145,7 @@ class RenderQueue:
             loop = loops.best(planned.loop_id)
             if loop is not None and loop.steps >= planned.steps:
                 continue
-            if not renders.refuses(planned) and not renders.must_wait(planned, beat):
+            if not renders.refuses(planned.loop_id, planned.steps) and not renders.must_wait(planned, beat):
                 found[planned.loop_id] = planned
                 if len(found) >= most:
                     break

@@ -8,7 +8,15 @@ from types import MappingProxyType
 from riffengine.performance.progress import DeckProgress, PerformanceProgress, Phase
 from riffengine.performance.scenes import SceneBook
 from riffengine.processes.player_messages import BankLanded
-from riffengine.scheduler.actions import Action, ChangeLanded, ConductorStatus, DeckLanded, DeckStatus, Log
+from riffengine.scheduler.actions import (
+    Action,
+    ChangeLanded,
+    ConductorStatus,
+    DeckLanded,
+    DeckStatus,
+    Log,
+    RenderGivenUp,
+)
 from riffengine.scheduler.deck_state import DeckState
 from riffengine.scheduler.drift import DriftStepper
 from riffengine.scheduler.loop_pool import SlotState
@@ -25,6 +33,14 @@ def landed_actions(message: BankLanded, bank: MorphBank | None, beat: float, err
     deck = DeckLanded(message.deck, beat, message.frame, error_frames, start.prompt, start.seed, end.prompt, end.seed)
     changes = (ChangeLanded(message.deck, beat, message.frame, k.path, k.value, k.source) for k in bank.kept)
     return [deck, *changes]
+
+
+def render_given_up(deck: DeckState, reason: str) -> RenderGivenUp:
+    """A loop of ``deck`` is not tried again; what sounds goes on."""
+    if deck.current is not None:
+        return RenderGivenUp(deck.name, f"deck {deck.name} keeps its loops: {reason}")
+    cure = "init" if deck.want.base.init else "its prompt or seed"
+    return RenderGivenUp(deck.name, f"deck {deck.name}: {reason}; nothing can play until you change {cure}")
 
 
 def conductor_status(scheduler: SchedulerState, drift: DriftStepper, frame: int) -> ConductorStatus:
