@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -276,3 +278,20 @@ def test_a_missing_library_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None
     midi = midi_server(EngineStub(), MidiSetup(), told)
     asyncio.run(midi.start())
     assert "python-rtmidi" in told[0]
+
+
+OPENED = """
+from riffengine.clock import SystemClock
+from riffengine.control.midi.ports import MidiPorts, PortCallbacks
+callbacks = PortCallbacks(*[lambda *_: True] * 6)
+print(MidiPorts(callbacks, SystemClock()).start(("JACK",)))
+"""
+
+
+def test_a_set_without_controllers_follows_where_the_server_stands_still(jack: JackServer) -> None:
+    jack.process.send_signal(signal.SIGSTOP)
+    try:
+        found = subprocess.run([sys.executable, "-c", OPENED], capture_output=True, text=True, timeout=120, check=True)
+    finally:
+        jack.process.send_signal(signal.SIGCONT)
+    assert "JACK: the server does not answer" in found.stdout, found

@@ -14,7 +14,7 @@ from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.control.midi.port_names import PortLabels
-from riffengine.control.midi.rtmidi_api import APIS, stderr_silenced
+from riffengine.control.midi.rtmidi_api import APIS, jack_answers, stderr_silenced
 
 CLIENT = "riffengine"
 _OTHER_CLIENT = "riffengine controller"  # JACK numbers clients of one name: ours would be riffengine-02:riffengine
@@ -77,6 +77,9 @@ class MidiPorts:
         for name in apis:
             api = getattr(rtmidi, APIS[name], None)
             if api is None or api not in rtmidi.get_compiled_api():
+                continue
+            if name == "JACK" and not jack_answers():
+                tried.append("JACK: the server does not answer; start it again, and then the set")
                 continue
             try:
                 with stderr_silenced():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from riffengine.control.midi.port_names import normalised
@@ -18,6 +20,9 @@ APIS = {
     "Windows": "API_WINDOWS_MM",
 }
 """MIDI systems by their names for a person, in the order in which they are tried; the values are rtmidi's names."""
+
+JACK_SECONDS = 5.0  # for a server to answer, which takes some milliseconds
+_NO_START_SERVER = 1  # of JackOptions: there may be no server, and none is started then
 
 
 def load_rtmidi() -> Any:
@@ -33,6 +38,32 @@ def compiled_apis(rtmidi: Any) -> list[int]:
     """The MIDI systems that the library was built for, in the order in which they are tried."""
     compiled = rtmidi.get_compiled_api()
     return [api for api in (getattr(rtmidi, name) for name in APIS.values()) if api in compiled]
+
+
+def jack_answers(most_seconds: float = JACK_SECONDS, open_and_close: Callable[[], object] | None = None) -> bool:
+    """Whether the JACK server, if there is one, can be expected to answer rtmidi: waits ``most_seconds`` at most.
+
+    rtmidi keeps the interpreter's lock while it opens a client. Where the server stands still, that holds up every
+    thread of the process for good. So a client is opened and closed by JACK's own library first, which does not take
+    the lock. ``open_and_close`` does that.
+    """
+    thread = threading.Thread(target=open_and_close or _open_and_close, name="jack answers", daemon=True)
+    with stderr_silenced():
+        thread.start()
+        thread.join(most_seconds)
+    return not thread.is_alive()
+
+
+def _open_and_close() -> None:
+    try:
+        jack = ctypes.CDLL("libjack.so.0")
+        jack.jack_client_open.restype = ctypes.c_void_p
+        jack.jack_client_close.argtypes = (ctypes.c_void_p,)
+        client = jack.jack_client_open(b"riffengine looks", _NO_START_SERVER, None)
+    except (OSError, AttributeError):  # not here, or another system: rtmidi says what it finds
+        return
+    if client:
+        jack.jack_client_close(client)
 
 
 def find_port(port: Any, wanted: str) -> int | None:
