@@ -15,7 +15,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
+from riffengine.control.midi.rtmidi_api import (
+    OPEN_SECONDS,
+    compiled_apis,
+    end_in,
+    find_port,
+    load_rtmidi,
+    stderr_silenced,
+)
 from riffengine.control.midi.sender import PortFailed, PortOpened
 from riffengine.errors import ControlError
 from riffengine.processes.child_process import ChildProcess
@@ -25,7 +32,6 @@ from riffengine.transport.sync.source import BeatPosition
 
 CLIENT = "riffengine clock"
 PAUSE_SECONDS = 0.25  # before a process is started: a hand, or a flood, that goes past "midi" starts none
-OPEN_SECONDS = 10.0  # a MIDI system that answers takes a moment, on a busy machine a second
 _CLOSE_SECONDS = 1.0
 _LOOK_SECONDS = 0.2  # between two looks at whether the engine still wants the clock
 _MOST_WAITING = 10_000  # messages for an engine that does not read; more than three minutes of clock at 120 bpm
@@ -137,29 +143,22 @@ def clock_main(wanted: str, connection: Connection) -> None:
             received.put(ClockMessage(message, stamp_ns))
 
     raise_priority(_PRIORITY)
-    _end_in(OPEN_SECONDS)
+    end_in(OPEN_SECONDS)
     try:
         port, note = _open(wanted, take)
     except ControlError as error:
         connection.send(PortFailed(str(error)))
         return
-    _end_in(0.0)
+    end_in(0.0)
     with contextlib.suppress(EOFError, OSError):  # the engine has ended, or closed the pipe
         connection.send(PortOpened(note))
         while not connection.poll():
             with contextlib.suppress(queue.Empty):
                 connection.send(received.get(timeout=_LOOK_SECONDS))
-    _end_in(_CLOSE_SECONDS)
+    end_in(_CLOSE_SECONDS)
     port.cancel_callback()
     port.close_port()
     port.delete()
-
-
-def _end_in(seconds: float) -> None:
-    """Have the system end this process in ``seconds``, whatever the driver does; 0: not any more."""
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _open(wanted: str, received: Received) -> tuple[Any, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ APIS = {
 }
 """MIDI systems by their names for a person, in the order in which they are tried; the values are rtmidi's names."""
 
+OPEN_SECONDS = 10.0  # for a port to open: a moment, on a busy machine a second
 JACK_SECONDS = 5.0  # for a server to answer, which takes some milliseconds
 _NO_START_SERVER = 1  # of JackOptions: there may be no server, and none is started then
 
@@ -38,6 +40,17 @@ def compiled_apis(rtmidi: Any) -> list[int]:
     """The MIDI systems that the library was built for, in the order in which they are tried."""
     compiled = rtmidi.get_compiled_api()
     return [api for api in (getattr(rtmidi, name) for name in APIS.values()) if api in compiled]
+
+
+def end_in(seconds: float) -> None:
+    """Have the system end this process in ``seconds``, whatever the driver does; 0: not any more.
+
+    For processes of ours that open a port: a JACK server that stands still would be waited for without end, and the
+    performer would be told nothing.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def jack_answers(most_seconds: float = JACK_SECONDS, open_and_close: Callable[[], object] | None = None) -> bool:

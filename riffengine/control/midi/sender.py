@@ -18,7 +18,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.rtmidi_api import compiled_apis, find_port, load_rtmidi, stderr_silenced
+from riffengine.control.midi.rtmidi_api import (
+    OPEN_SECONDS,
+    compiled_apis,
+    end_in,
+    find_port,
+    load_rtmidi,
+    stderr_silenced,
+)
 from riffengine.errors import ControlError
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.realtime import raise_priority
@@ -147,11 +154,13 @@ def sender_main(options: SenderOptions, connection: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # so does the end of the terminal
+    end_in(OPEN_SECONDS)
     try:
         port, note = _open(options.wanted, options.client)
     except ControlError as error:
         connection.send(PortFailed(str(error)))
         return
+    end_in(0.0)
     raise_priority(_PRIORITY)
     _end_when_stuck()
     try:

@@ -3,10 +3,13 @@
 import os
 import signal
 import sys
+import threading
+from multiprocessing.connection import Connection
 
 import pytest
 
-from riffengine.control.midi.sender import CancelMessages, MidiSender, Outbox, TimedMessage
+from riffengine.control.midi import sender
+from riffengine.control.midi.sender import CancelMessages, MidiSender, Outbox, SenderOptions, TimedMessage, sender_main
 from riffengine.transport.sync.clock_out import BeatLine
 
 ON, OFF = b"\x90\x3c\x64", b"\x80\x3c\x00"
@@ -60,12 +63,28 @@ def test_no_note_hangs_when_the_engine_has_ended() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
 def test_a_sender_that_stands_still_holds_neither_the_engine_nor_its_end() -> None:
-    sender = MidiSender("nowhere")
-    pid = sender.pid
+    found = MidiSender("nowhere")
+    pid = found.pid
     os.kill(pid, signal.SIGSTOP)
     for _ in range(20_000):  # ten times what its pipe holds
-        sender.send(TimedMessage(0, ON))
-    sender.close()
-    sender.end(0.01)
+        found.send(TimedMessage(0, ON))
+    found.close()
+    found.end(0.01)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def standing(options: SenderOptions, connection: Connection) -> None:
+    """A MIDI system that does not answer."""
+    sender.OPEN_SECONDS = 0.01
+    sender._open = lambda *_: threading.Event().wait()  # type: ignore[assignment]
+    sender_main(options, connection)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such timer")
+def test_a_sender_whose_midi_system_does_not_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "sender_main", standing)
+    found = MidiSender("")
+    assert found.wait(60.0)
+    assert found.notes() == [] and found.ended
+    found.close()
