@@ -130,9 +130,9 @@ class ManySets:
             each.backoff.started(self._clock.now_ns())
             try:
                 end = f"ended with status {await self._play(each, command, environment)}"
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 (a set that nobody reads or starts again would be lost for good)
                 self._signal(each, signal.SIGKILL)
-                end = f"could not be kept running: {error}"
+                end = f"could not be kept running: {error or type(error).__name__}"
             each.families, each.health, each.unanswered = [], {}, 0
             if self._ended.is_set():
                 return
@@ -177,12 +177,13 @@ class ManySets:
                 each.process.send_signal(number)
 
     def _log(self, name: str, line: str) -> None:
+        """Write a line of a set; the beginning of one that is no JSON, or too deeply nested, as text."""
         try:
             facts = json.loads(line)
-        except ValueError:
-            facts = {"text": line.strip()[:2000]}
-        if isinstance(facts, dict):
-            self._write_line({"set": name, **facts})
+            if isinstance(facts, dict):
+                self._write_line({"set": name, **facts})
+        except (ValueError, RecursionError):
+            self._write_line({"set": name, "text": line.strip()[:2000]})
 
     def _say(self, text: str) -> None:
         self._write_line({"kind": "sets", "text": text})
@@ -236,12 +237,12 @@ class ManySets:
                 metrics = await answer.text()
             async with session.get(f"{url}/health") as answer:
                 health = await answer.json(content_type=None)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError):
             self._not_answered(each)
             return
         try:
             families, health = families_of_set(each.plan.name, metrics), dict(health)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (whatever the parser makes of it, the other sets are asked on)
             if not each.unanswered:
                 self._say(f"the figures of the set {each.plan.name} cannot be read: {error}")
             self._not_answered(each)

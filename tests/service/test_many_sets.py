@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import threading
 from dataclasses import replace
@@ -179,7 +180,7 @@ def test_the_figures_of_a_set_are_read_once_however_often_the_page_is_made(monke
     assert pages[0] == pages[2] and b'n{set="one"} 1.0' in pages[0]
 
 
-_LONG_LINE = "print('x' * 3_000_000); print('{\"kind\": \"last\"}')"
+_LONG_LINE = "print('x' * 3_000_000); print('[' * 100_000); print('{\"kind\": \"last\"}')"
 
 
 def _one_set(lines: list[str], clock: Clock | None = None) -> ManySets:
@@ -192,7 +193,7 @@ def _one_set(lines: list[str], clock: Clock | None = None) -> ManySets:
 
 
 def test_a_set_is_started_again_whatever_goes_wrong_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process can be started, its log has a line without end, and nobody reads ours."""
+    """No process can be started, its log has lines without end and without bottom, and nobody reads ours."""
     lines: list[str] = []
     started = 0
     start = asyncio.create_subprocess_exec
@@ -215,6 +216,40 @@ def test_a_set_is_started_again_whatever_goes_wrong_around_it(monkeypatch: pytes
     assert "no process is left" in lines[0]
     assert sum('"kind": "last"' in line for line in lines) == 2
     assert any("is longer than" in line for line in lines)
+    assert sum(f'"{"[" * 2000}"' in line for line in lines) == 2
+
+
+def test_a_set_whose_keeping_meets_any_fault_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, killed, lives = list[str](), list[int](), [RecursionError("too deep"), None]
+    sets = _one_set(lines)
+
+    async def play(*_: object) -> int:
+        fault = lives.pop(0)
+        if fault is not None:
+            raise fault
+        sets._ended.set()
+        return 0
+
+    monkeypatch.setattr(sets, "_play", play)
+    monkeypatch.setattr(sets, "_signal", lambda each, number: killed.append(number))
+    monkeypatch.setattr(many_sets, "_RESTARTS", RestartPolicy(pauses_seconds=(0.0,)))
+    server: Any = SimpleNamespace(http=SimpleNamespace(port=1))
+    asyncio.run(asyncio.wait_for(sets._keep(sets._sets[0], server), 60))
+    assert not lives and killed == [signal.SIGKILL]
+    assert "could not be kept running: too deep; it is started again" in lines[0]
+
+
+def test_an_answer_of_a_set_that_is_nested_without_bottom_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets, session = _one_set([]), _Answers()
+
+    async def deep(content_type: None) -> dict[str, object]:
+        json.loads("[" * 100_000)
+        return {}
+
+    monkeypatch.setattr(session, "json", deep)
+    asked: Any = session
+    asyncio.run(sets._ask_one(asked, sets._sets[0]))
+    assert sets._sets[0].unanswered == 1
 
 
 def test_a_set_that_played_for_a_minute_is_started_again_as_soon_as_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
