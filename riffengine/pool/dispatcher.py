@@ -8,7 +8,6 @@ finished loops; of what nobody waits for, the client that has used least is serv
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from riffengine.pool.figures import PoolCounts, RenderSeconds
 from riffengine.pool.jobs import (
@@ -26,26 +25,11 @@ from riffengine.pool.jobs import (
     Work,
 )
 from riffengine.pool.kinds import NumericKinds
+from riffengine.pool.policy import PoolPolicy
 from riffengine.pool.shares import Shares
 from riffengine.processes.render_request import RenderRequest
 
 _DONE_KEPT = 256  # finished works whose second answers are compared with the first
-
-
-@dataclass(frozen=True)
-class PoolPolicy:
-    """The figures the dispatcher works by. Seconds are the pool's time."""
-
-    sign_seconds: float = 1.0  # between two signs that a loop waits
-    silent_seconds: float = 4.0  # a member at work reports every second; this long without a word, it gets no more
-    end_seconds: float = 20.0  # this long without a word or an answer to a stop, it is ended
-    tries: int = 3  # members that may fail with one loop before the client is told
-    losses: int = 3  # members that may die with one loop before the client is told
-    least_hedge_seconds: float = 0.05
-    patience: float = 2.0  # times p95, before a second attempt at what nobody waits for
-    far: float = 3.0  # times p95: a deadline so far away does not hurry yet
-    use_half_life_seconds: float = 30.0
-    bare_seconds: float = 5.0  # without a seat of a numeric kind: its clients go over to another that has one
 
 
 class Dispatcher:
@@ -371,8 +355,8 @@ class Dispatcher:
 
     # --- placing ------------------------------------------------------------------------------------------------------
 
-    def _place(self, order: Order) -> None:
-        """Have ``order`` wait for its loop, in the numeric kind of its client."""
+    def _place(self, order: Order, losses: int = 0) -> None:
+        """Have ``order`` wait for its loop in the kind of its client; ``losses``: members that it killed in another."""
         canonical = order.request.canonical()
         key = (self._kinds.keep(order.client, order.local), repr(canonical))
         work = self._works.get(key)
@@ -381,6 +365,7 @@ class Dispatcher:
             self._next_work += 1
         else:
             self.counts.shared += 1
+        work.losses = max(work.losses, losses)
         work.orders[order.client, order.job] = order
         self._by_order[order.client, order.job] = work
 
@@ -394,6 +379,6 @@ class Dispatcher:
                     work = self._by_order.pop((order.client, order.job))
                     del work.orders[order.client, order.job]
                     stops += self._stop_if_unwanted(work, now)
-                    self._place(order)
+                    self._place(order, work.losses)
             self._kinds.keep(client, local)
         return stops

@@ -14,7 +14,7 @@ from riffengine.clock import AwakeClock, Clock
 from riffengine.errors import AudioFileError
 from riffengine.pool.caches import LoopCaches
 from riffengine.pool.content_key import content_key
-from riffengine.pool.dispatcher import Dispatcher, PoolPolicy
+from riffengine.pool.dispatcher import Dispatcher
 from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.jobs import (
     Begin,
@@ -29,6 +29,7 @@ from riffengine.pool.jobs import (
 )
 from riffengine.pool.loop_shape import misfit
 from riffengine.pool.member_link import MemberLink
+from riffengine.pool.policy import PoolPolicy
 from riffengine.pool.pool_client import PoolClient
 from riffengine.pool.pool_model import PoolModel
 from riffengine.pool.scaling import Runways

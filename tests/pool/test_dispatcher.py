@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from riffengine.pool.dispatcher import Dispatcher, PoolPolicy
+from riffengine.pool.dispatcher import Dispatcher
 from riffengine.pool.jobs import Begin, Dropped, EndMember, HandOver, Order, PoolAction, Progress, Refused, Stop
+from riffengine.pool.policy import PoolPolicy
 from riffengine.processes.render_request import MorphEnd, RenderRequest
 
 
@@ -116,6 +117,20 @@ def test_a_loop_that_kills_its_renderers_is_given_up() -> None:
         actions = dispatcher.member_lost(begin.member, now)
     (refused,) = [action for action in actions if isinstance(action, Refused)]
     assert (refused.client, refused.job, refused.hopeless) == ("a", 1, False)
+    assert not dispatcher.holds("a", 1)
+
+
+def test_a_loop_that_kills_its_renderers_is_given_up_where_two_kinds_take_turns_too() -> None:
+    dispatcher, kinds = pool_of("m1", kind="cpu"), {"m1": "cpu", "m2": "gpu"}
+    dispatcher.bind("a")
+    dispatcher.member_ready("m2", 1, "gpu", True, 0.0)
+    actions, killed = dispatcher.order(order(1), 0.0), list[str]()
+    while not any(isinstance(action, Refused) for action in actions) and len(killed) < 10:
+        (begin,) = begins(actions)
+        killed.append(begin.member)
+        actions = dispatcher.member_lost(begin.member, float(len(killed)))
+        actions += dispatcher.member_ready(begin.member, 1, kinds[begin.member], True, len(killed) + 0.5)
+    assert killed == ["m1", "m2", "m1"]
     assert not dispatcher.holds("a", 1)
 
 
