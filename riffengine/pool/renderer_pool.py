@@ -90,6 +90,7 @@ class RendererPool:
         del self._links[link.name]
         self._kinds.pop(link.name, None)
         self._unusable.pop(link.name, None)
+        self._model.gone(link.name)
         self._carry_out(self.dispatcher.member_lost(link.name, self._now()))
         self._in_background(link.close())
 

@@ -219,6 +219,20 @@ def test_one_that_was_left_out_plays_along_as_soon_as_its_weights_are_played() -
     assert len(sim.links["m1"].begun) == len(sim.links["m2"].begun) == 1
 
 
+def test_one_that_was_left_out_and_dismissed_does_not_come_back() -> None:
+    async def scenario() -> None:
+        sim = Simulation("m1", "m2")
+        sim.ready("m1")
+        sim.ready("m2", OTHER)
+        sim.pool.dismiss(sim.links["m2"])
+        sim.lose("m1")
+        sim.ready("m1", OTHER)
+        assert sim.pool.report().members == 1
+        await sim.pool.close()
+
+    asyncio.run(scenario())
+
+
 def test_the_loss_of_the_only_member_is_told() -> None:
     sim = Simulation("m1")
     sim.ready("m1")
