@@ -35,14 +35,20 @@ _MOST_SCALE = 1e6  # times full scale
 _LEFT_SECONDS = 3600.0  # after that, half a pair is not being written any more
 _NAME = re.compile(r"^([^.]+)\.(flac|json|[0-9]+-[0-9a-f]{8})$")  # of our files; the last while it is being written
 _ROOM_SHARE = 0.9  # of the bound, that is left after old loops were removed
+_BLIND_SHARE = 0.05  # of the bound, that is written before the folder is looked at again for what others wrote
 
 
 class DiskCache:
-    """The loops of ``folder``, at most ``most_bytes`` of files. One thread may call ``get``, and another ``put``."""
+    """The loops of ``folder``, at most ``most_bytes`` of files. One thread may call ``get``, and another ``put``.
+
+    Each user of the folder looks at it anew after it has written 5 % of ``most_bytes``; so several together may exceed
+    these by 5 % for each, and one alone does not.
+    """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder, self._most_bytes = folder, most_bytes
         self._unreadable = self._unwritten = 0
+        self._blind_bytes = 0  # written since the folder was looked at
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._remove_left()
@@ -92,12 +98,14 @@ class DiskCache:
             )
             (self._folder / f"{key}{mark}").write_text(text, encoding="utf-8")
             (self._folder / f"{key}{mark}").rename(facts)
-            self.bytes += sound.stat().st_size + len(text.encode())
+            written = sound.stat().st_size + len(text.encode())
+            self.bytes += written
+            self._blind_bytes += written
         except (OSError, RuntimeError):
             self._unwritten += 1
             with contextlib.suppress(OSError):
                 (self._folder / f"{key}{mark}").unlink()
-        if self.bytes > self._most_bytes:
+        if self.bytes > self._most_bytes or self._blind_bytes > _BLIND_SHARE * self._most_bytes:
             self._make_room()
 
     def drop(self, key: str) -> None:
@@ -142,8 +150,11 @@ class DiskCache:
                         path.unlink()
 
     def _make_room(self) -> None:
+        """Count what is in the folder, and remove the oldest loops where that is too much."""
         groups = sorted(self._groups().values(), key=lambda group: group.used)
-        self.bytes = sum(group.bytes for group in groups)
+        self.bytes, self._blind_bytes = sum(group.bytes for group in groups), 0
+        if self.bytes <= self._most_bytes:
+            return
         for group in groups:
             if self.bytes <= _ROOM_SHARE * self._most_bytes:
                 return

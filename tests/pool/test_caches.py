@@ -171,6 +171,17 @@ def test_the_disk_cache_stays_within_its_bytes_and_drops_the_oldest(tmp_path: Pa
     assert cache.get("k0") is None and cache.get("k11") is not None
 
 
+def test_several_users_of_one_folder_exceed_its_bytes_by_a_twentieth_each(tmp_path: Path) -> None:
+    size = DiskCache(tmp_path / "one", 1_000_000)
+    size.put("x", loop(frames=400))
+    bound, users, most = 40 * size.bytes, 8, 0
+    caches = [DiskCache(tmp_path / "many", bound) for _ in range(users)]
+    for number in range(120):
+        caches[number % users].put(f"k{number}", loop(number, frames=400))
+        most = max(most, sum(path.stat().st_size for path in (tmp_path / "many").iterdir()))
+    assert 0.9 * bound < most <= (1 + 0.05 * users) * bound + users * 2 * size.bytes
+
+
 def test_what_was_left_half_written_counts_and_is_removed_after_an_hour(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 10_000_000)
     for key in ("whole", "sound", "facts"):
