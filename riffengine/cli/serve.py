@@ -157,6 +157,7 @@ def _serve_many(arguments: argparse.Namespace) -> int:
     import asyncio
     import tempfile
 
+    from riffengine.pool.limits import MOST_CLIENTS
     from riffengine.pool.node import NodeOptions
     from riffengine.pool.node_access import read_token
     from riffengine.service.many_sets import ManySets, plan_sets
@@ -164,6 +165,11 @@ def _serve_many(arguments: argparse.Namespace) -> int:
     from riffengine.session.session import load_session
 
     _refuse_options_of_one(arguments)
+    if 1 + len(arguments.more) > MOST_CLIENTS:
+        raise ServiceError(
+            f"{1 + len(arguments.more)} presets are more than one pool plays; name at most {MOST_CLIENTS}, "
+            "and serve the others by another call"
+        )
     presets = [find_preset(name) for name in (arguments.preset, *arguments.more)]
     sessions = {preset: session_with(arguments, load_session(preset)) for preset in presets}
     models = {session.model for session in sessions.values()}

@@ -2,6 +2,8 @@
 
 MOST_RENDERERS = 64
 """Renderer processes of one machine."""
+MOST_CLIENTS = 32
+"""Sets that use the pool of one machine."""
 MOST_ACTORS = 1000
 """Of a Ray cluster for one pool."""
 MEMORY_MB = 128.0

@@ -19,6 +19,7 @@ from riffengine.http_server.connections import ConnectionLimits
 from riffengine.http_server.origin import OriginRules
 from riffengine.http_server.server import BoundedServer
 from riffengine.pool.finished_loop import FinishedLoop
+from riffengine.pool.limits import MOST_CLIENTS
 from riffengine.pool.node_access import admits
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.pool.wire import MOST_ORDER_BYTES, PATH, FromNode, answer_text, loop_head, loop_pieces, parse_order
@@ -40,7 +41,7 @@ HEARTBEAT_SECONDS = 10.0
 
 _MOST_UNSENT = 64  # answers, without signs of life; a client that takes none of them is hung up
 _PIECE_SECONDS = 30.0  # for 64 KiB, or 17 kbit/s: a client that takes less is hung up
-_LIMITS = ConnectionLimits(in_all=64, per_address=48, lasting=32, lasting_per_address=32)
+_LIMITS = ConnectionLimits(in_all=64, per_address=48, lasting=MOST_CLIENTS, lasting_per_address=MOST_CLIENTS)
 
 
 class NodeClient:

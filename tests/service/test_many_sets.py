@@ -96,6 +96,14 @@ def test_an_option_that_several_sets_are_not_given_is_refused(
     assert f"{options[0]} cannot be given with several presets" in capsys.readouterr().err
 
 
+def test_more_presets_than_a_pool_has_clients_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tmp_path / "one.yaml"
+    preset.write_text("model: bundled\ndeck: {a: {prompt: techno}}\n")
+    assert main(["serve", "--check", *[str(preset)] * 32]) == 0
+    assert main(["serve", "--check", *[str(preset)] * 33]) == 2
+    assert "33 presets are more than one pool plays; name at most 32" in capsys.readouterr().err
+
+
 class _Recorded:
     """In place of ManySets: keeps what it was started with."""
 
