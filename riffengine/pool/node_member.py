@@ -28,6 +28,7 @@ from riffengine.processes.render_messages import (
 
 _RESTARTS = RestartPolicy(pauses_seconds=(0.2, 0.5, 1.0, 2.0, 5.0), healthy_seconds=5.0)  # after it was ready
 _CONNECT_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0  # for a node that we leave to say goodbye; until then its jobs are not given to others
 
 
 class NodeMember:
@@ -125,6 +126,9 @@ class NodeMember:
                         self._hear(message)
                 finally:
                     beating.cancel()
+                    with contextlib.suppress(TimeoutError, ConnectionError, aiohttp.ClientError):
+                        async with asyncio.timeout(_CLOSE_SECONDS):
+                            await wire.close()
                 return "has hung up"
         except aiohttp.WSServerHandshakeError as error:
             return "refuses our token" if error.status == 401 else f"refuses us with status {error.status}"

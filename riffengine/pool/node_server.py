@@ -39,7 +39,7 @@ MOST_JOBS = 64
 HEARTBEAT_SECONDS = 10.0
 """Without a byte from the other side, until it is asked for one; half of it later the connection ends."""
 
-_MOST_UNSENT = 64  # answers, without signs of life; a client that takes none of them is hung up
+_MOST_UNSENT = 64  # answers, without signs of life and loops; a client that takes none of them is hung up
 _PIECE_SECONDS = 30.0  # for 64 KiB, or 17 kbit/s: a client that takes less is hung up
 _LIMITS = ConnectionLimits(in_all=64, per_address=48, lasting=MOST_CLIENTS, lasting_per_address=MOST_CLIENTS)
 
@@ -83,11 +83,13 @@ class NodeClient:
     async def _send_loop(self, job: int, loop: FinishedLoop) -> None:
         """Send it in pieces, and what else there is to say between them."""
         await self._wire.send_str(answer_text(loop_head(job, loop)))
-        for piece in loop_pieces(loop):
+        pieces = list(loop_pieces(loop))
+        for number, piece in enumerate(pieces, 1):
+            if number == len(pieces):  # who has it all may order the next at once
+                self._jobs.discard(job)
             async with asyncio.timeout(_PIECE_SECONDS):
                 await self._wire.send_bytes(piece)
             await self._send_texts()
-        self._jobs.discard(job)
 
     def refusal(self, render: Render) -> str:
         """Why ``render`` is not taken, "" when it is. ``ControlError`` for a job that is at work already."""
@@ -116,11 +118,10 @@ class NodeClient:
         self._send(SeatsChanged(seats, reason))
 
     def finished(self, render: Render, loop: FinishedLoop) -> None:
-        """Send the loop."""
+        """Send the loop; no more of them wait than ``MOST_JOBS``, since each counts as a job until it is sent."""
         self._signs.pop(render.job, None)
-        if self._has_room():
-            self._loops.append((render.job, loop))
-            self._more.set()
+        self._loops.append((render.job, loop))
+        self._more.set()
 
     def failed(self, job: int, reason: str, hopeless: bool) -> None:
         """No member could render it."""
@@ -150,8 +151,8 @@ class NodeClient:
             self._more.set()
 
     def _has_room(self) -> bool:
-        """Whether another answer may wait; a client that takes none is hung up."""
-        if len(self._texts) + len(self._loops) < _MOST_UNSENT:
+        """Whether another text may wait; a client that takes none is hung up."""
+        if len(self._texts) < _MOST_UNSENT:
             return True
         self._texts.clear()
         self._loops.clear()

@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
+from aiohttp import web
 
 from riffengine.clock import SystemClock
 from riffengine.errors import ControlError
@@ -21,7 +23,7 @@ from riffengine.pool.finished_loop import FinishedLoop
 from riffengine.pool.local_member import LocalMember
 from riffengine.pool.node_access import admits, check_url, node_tls, read_token
 from riffengine.pool.node_member import NodeMember
-from riffengine.pool.node_server import MOST_JOBS, NodeServer
+from riffengine.pool.node_server import MOST_JOBS, NodeClient, NodeServer
 from riffengine.pool.options import NodeAddress
 from riffengine.pool.renderer_pool import RendererPool
 from riffengine.pool.wire import (
@@ -32,10 +34,12 @@ from riffengine.pool.wire import (
 from riffengine.processes.render_messages import (
     Alive,
     Cancelled,
+    Delivery,
     Failed,
     PoolReport,
     Ready,
     Render,
+    RenderCost,
     SeatsChanged,
 )
 from riffengine.processes.render_request import MorphEnd, RenderRequest
@@ -250,6 +254,91 @@ def test_a_node_comes_back_after_a_message_that_trips_its_pool(monkeypatch: pyte
         assert sum("unexpected RuntimeError: scripted fault" in reason for reason in said) == 1
 
     run(scenario, "scripted?ms=1500")
+
+
+class Lost:
+    """Events of a member of which only the loss is kept."""
+
+    def __init__(self) -> None:
+        self.reasons: asyncio.Queue[str] = asyncio.Queue()
+
+    def lost(self, link: object, reason: str) -> None:
+        self.reasons.put_nowait(reason)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *told: None
+
+
+def test_a_node_that_sends_nonsense_and_hangs_is_told_lost_before_it_says_goodbye(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default ten seconds are waited for the goodbye."""
+    monkeypatch.setattr(node_member, "_CLOSE_SECONDS", 0.01, raising=False)
+
+    async def body() -> None:
+        ended = asyncio.Event()
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await socket.send_bytes(b"samples of no loop")
+            await ended.wait()  # nothing is read, so the goodbye is not answered
+            return socket
+
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        events: Any = Lost()
+        member = NodeMember(NodeAddress(f"ws://127.0.0.1:{runner.addresses[0][1]}"), events)
+        member.start()
+        try:
+            assert "samples that belong to no loop" in await asyncio.wait_for(events.reasons.get(), 8.0)
+        finally:
+            ended.set()
+            await member.close()
+            await runner.cleanup()
+
+    asyncio.run(body())
+
+
+class Wire:
+    """In place of a WebSocket: keeps what is sent, and calls ``sent`` first."""
+
+    def __init__(self, sent: Callable[[], None]) -> None:
+        self.sent, self.pieces = sent, 0
+
+    async def send_str(self, text: str) -> None:
+        return
+
+    async def send_bytes(self, piece: bytes) -> None:
+        self.sent()
+        self.pieces += 1
+
+
+def test_a_client_that_has_all_of_a_loop_may_order_the_next_and_all_its_loops_may_wait() -> None:
+    """With as many jobs as it may have, since the node has as many renderers."""
+    refusals: list[str] = []
+    hung_up: list[bool] = []
+    wire: Any = Wire(lambda: refusals.append(client.refusal(Render(MOST_JOBS, request(MOST_JOBS), 0))))
+    client = NodeClient("c", wire, FLOATS, False, lambda: hung_up.append(True))
+    samples = np.zeros((1, 100, 1), np.float32)
+
+    async def body() -> None:
+        for job in range(MOST_JOBS):
+            client.took(job)
+            delivery = Delivery(job, 0, request(job), 100, 1, ("mix",), -14.0, 0.5, RenderCost())
+            client.finished(Render(job, request(job), 0), FinishedLoop(delivery, samples))
+        client.seats(3, "a renderer ends")
+        sending = asyncio.get_running_loop().create_task(client.send_all())
+        for _ in range(10 * MOST_JOBS):
+            await asyncio.sleep(0)
+        sending.cancel()
+
+    asyncio.run(body())
+    assert not hung_up
+    assert wire.pieces == MOST_JOBS
+    assert refusals == [""] * MOST_JOBS
 
 
 async def keep_busy(theirs: RendererPool) -> None:
