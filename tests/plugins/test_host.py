@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from riffengine.plugins.chain import HostedPlugin, PluginChain
+from riffengine.plugins.chain import MOST_STATE_BYTES, HostedPlugin, PluginChain
 from riffengine.plugins.host import PluginHost
 from riffengine.plugins.host_messages import (
     FromHost,
@@ -113,6 +113,19 @@ def test_parameters_glide_and_a_bypass_keeps_the_latency(start: Start) -> None:
     session.through(12, marked)
     session.through(13, ones)
     assert list(np.flatnonzero(session.through(14, ones)[:, 0] == 3.0)) == [7]
+
+
+def test_blocks_are_answered_while_an_engine_that_stands_still_takes_nothing_of_a_large_state(start: Start) -> None:
+    session = start(
+        HostedPlugin("test:large", values=(("gain", 0.5),)), HostedPlugin("test:large", values=(("gain", 2.0),))
+    )
+    session.receive(HostReady)
+    session.host.send(TakeState())
+    for number in range(40):  # it looks at its pipe every eighth block
+        session.through(number, noise(number))
+    taken = session.receive(StateTaken)
+    assert isinstance(taken, StateTaken)
+    assert ([len(state) for state in taken.states], taken.too_large) == ([MOST_STATE_BYTES, 0], (1,))
 
 
 def test_state_comes_back_and_what_is_no_state_is_said(start: Start) -> None:
