@@ -178,6 +178,10 @@ class DeckState:
         """Remember which landing a sender was told."""
         self.promises[promise.path] = promise
 
+    def withdraw(self, path: str) -> None:
+        """What was promised of ``path`` will not come: it has gone back to what it was."""
+        self.promises.pop(path, None)
+
     def keep_promises(self, serial: int, frame: int) -> list[Promise]:
         """The promises that a launch with the changes up to ``serial`` keeps; they are no longer open."""
         kept = [promise for promise in self.promises.values() if promise.serial <= serial]

@@ -111,12 +111,16 @@ class Landings:
     ) -> Landing:
         """When the newest change of ``deck`` will be heard; remembered, so that a move can be announced."""
         beat = self._landing_beat(deck, deck.serial, frame)
-        if beat is None:
-            return Landing(path, self._scheduler.timeline.beat_at(frame), 0.0)
         value = self._scheduler.state.values.get(path, True)
         coming = deck.launching
-        if deck.target is None and coming is not None and coming.serial >= deck.serial:  # launched by this very change
-            coming.kept += (LandedChange(path, value, source), *brings)
+        came_back = beat is None and deck.settled  # to what is on its way, or sounds
+        if came_back:
+            deck.withdraw(path)
+        if coming is not None and (came_back or (deck.target is None and coming.serial >= deck.serial)):
+            beat = coming.beat
+            coming.carry((LandedChange(path, value, source), *brings))
+        elif beat is None:
+            return Landing(path, self._scheduler.timeline.beat_at(frame), 0.0)
         else:
             deck.promise(Promise(path, source, deck.serial, beat, value, brings))
         return self._at(path, beat, frame)
@@ -149,10 +153,12 @@ class Landings:
     def _aim(self, group: list[DeckState], frame: int) -> list[Action]:
         scheduler = self._scheduler
         needy = self._needy(group)
-        # A change that is no longer wanted, because the control came back to what sounds.
         for deck in group:
-            if deck.target is not None and deck.settled and not deck.moving(frame, scheduler.settle_frames):
+            # A change that is no longer wanted, because the control came back to what sounds or was launched.
+            if deck.settled and not deck.moving(frame, scheduler.settle_frames):
                 deck.forget_change()
+            elif deck.target is not None and deck.target.key == deck.want:  # the control came back to the target
+                deck.target.serial = deck.serial
         if not needy:
             return []
         moving = any(deck.moving(frame, scheduler.settle_frames) for deck in group)
@@ -193,7 +199,9 @@ class Landings:
 
     def _set_targets(self, group: list[DeckState], frame: int) -> None:
         for deck in group:
-            if deck.settled or deck.gave_up:
+            if deck.settled:
+                deck.forget_change()
+            elif deck.gave_up:
                 deck.clear_target()
             elif deck.target is None or deck.target.key != deck.want:
                 point = self._point(deck)
@@ -208,7 +216,7 @@ class Landings:
 
     def _launch_or_slip(self, group: list[DeckState], frame: int) -> list[Action]:
         scheduler = self._scheduler
-        aimed = [deck for deck in group if deck.target is not None]
+        aimed = [deck for deck in group if deck.target is not None and not deck.settled]
         if not aimed:
             return []
         targets = [deck.target for deck in aimed if deck.target is not None]

@@ -206,6 +206,11 @@ class MorphBank:
     alpha_before: float | None = None
     seen_version: int = -1  # of the loop pool, when it was last arranged
 
+    def carry(self, changes: tuple[LandedChange, ...]) -> None:
+        """The launch brings ``changes`` too; each takes the place of an older one of its path."""
+        paths = {change.path for change in changes}
+        self.kept = (*(change for change in self.kept if change.path not in paths), *changes)
+
     def sounding_at(self, alpha: float) -> tuple[FinishedLoop, ...]:
         """The one or two loops that are heard with the knob at ``alpha``."""
         if not self.placed:
