@@ -358,7 +358,7 @@ class Dispatcher:
     def _place(self, order: Order, losses: int = 0) -> None:
         """Have ``order`` wait for its loop in the kind of its client; ``losses``: members that it killed in another."""
         canonical = order.request.canonical()
-        key = (self._kinds.keep(order.client, order.local), repr(canonical))
+        key = (self._kinds.keep(order.client, order.local), repr(canonical) + order.contents)
         work = self._works.get(key)
         if work is None:
             work = self._works[key] = Work(key, order.request, self._next_work)

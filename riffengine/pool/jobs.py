@@ -15,7 +15,8 @@ _BANKS_KEPT = 16
 class Order:
     """What a client wants: ``request`` by ``deadline`` (seconds of the pool's time; ``None``: by no certain time).
 
-    ``local``: it reads a file of this machine, so only members of this machine can make it. ``expires``: it is dropped
+    ``local``: it reads a file of this machine, so only members of this machine can make it; ``contents`` is the SHA-256
+    of what that held, and orders of one file share a render only where it is the same. ``expires``: it is dropped
     where nobody has begun it by ``deadline``; whoever ordered it decides anew.
     """
 
@@ -26,6 +27,7 @@ class Order:
     bank: str = ""
     local: bool = False
     expires: bool = False
+    contents: str = ""
 
     def is_late(self, now: float) -> bool:
         """Whether it shall not be begun any more."""
@@ -83,7 +85,7 @@ class Attempt:
 class Work:
     """One loop that is wanted, by one client or several, and the attempts to make it."""
 
-    key: tuple[str, str]  # numeric kind and request
+    key: tuple[str, str]  # numeric kind, and request with the contents of its file
     request: RenderRequest
     number: int  # in the order of arrival
     orders: dict[tuple[str, int], Order] = field(default_factory=dict)

@@ -6,7 +6,6 @@ A client is an engine at the other end of a pipe, or of a connection from anothe
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +31,7 @@ from riffengine.pool.member_link import MemberLink
 from riffengine.pool.policy import PoolPolicy
 from riffengine.pool.pool_client import PoolClient
 from riffengine.pool.pool_model import PoolModel
+from riffengine.pool.report import pool_report
 from riffengine.pool.scaling import Runways
 from riffengine.processes.render_messages import PoolReport, Ready, Render
 from riffengine.processes.render_request import RenderRequest
@@ -62,7 +62,7 @@ class RendererPool:
         self._kinds: dict[str, str] = {}  # of members that are ready
         self._unusable: dict[str, str] = {}  # members that could not load their model, and why
         self._model = PoolModel()
-        self.faults = 0  # loops that could not be looked for, and were rendered
+        self.faults = 0  # loops that could not be looked for, and were rendered, or could not be kept
         self._gave_misfits: set[str] = set()  # members, and the cache, that gave a loop of another shape: told once
         self._clients: dict[str, PoolClient] = {}
         self._told_seats: dict[str, int] = {}
@@ -120,24 +120,7 @@ class RendererPool:
 
     def report(self) -> PoolReport:
         """How the pool stands."""
-        counts, dispatcher, runway = self.dispatcher.counts, self.dispatcher, self.runway_seconds()
-        return PoolReport(
-            members=len(self._kinds),
-            seats=dispatcher.seats,
-            busy=dispatcher.busy,
-            waiting=dispatcher.waiting,
-            delivered=counts.delivered,
-            hits=counts.hits,
-            hedges=counts.hedges,
-            retries=counts.retries,
-            lost=counts.lost,
-            silences=counts.silences,
-            disagreements=counts.disagreements,
-            worked_seconds=counts.worked_seconds,
-            wasted_seconds=counts.wasted_seconds,
-            runway_seconds=None if math.isinf(runway) else round(runway, 1),
-            wanted=self._wanted,
-        )
+        return pool_report(self.dispatcher, len(self._kinds), self.runway_seconds(), self._wanted)
 
     # --- clients -----------------------------------------------------------------------------------------------------
 
@@ -221,7 +204,8 @@ class RendererPool:
         render, now = waiting.render, self._now()
         deadline = None if render.seconds_left is None else now + render.seconds_left
         local = bool(render.request.init)
-        order = Order(client, render.job, render.request, deadline, render.bank, local, waiting.expires)
+        bank, contents = render.bank, waiting.contents or ""
+        order = Order(client, render.job, render.request, deadline, bank, local, waiting.expires, contents)
         self._carry_out(self.dispatcher.order(order, now))
 
     def _hit(self, client: str, job: int, loop: FinishedLoop) -> None:
@@ -313,10 +297,24 @@ class RendererPool:
             if isinstance(action, HandOver):
                 waiting = self._waiting.pop((action.client, action.job), None)
                 if waiting is not None:
-                    if waiting.contents is not None:
-                        self._caches.put(self._key(action.client, waiting, self._kinds.get(link.name, "")), loop)
+                    self._keep(self._key(action.client, waiting, self._kinds.get(link.name, "")), waiting, loop)
                     self._clients[action.client].finished(waiting.render, loop)
         self._carry_out([action for action in actions if not isinstance(action, HandOver)])
+
+    def _keep(self, key: str, waiting: _Waiting, loop: FinishedLoop) -> None:
+        """Keep ``loop`` in the caches, unless it may be of other contents of a file than ``key``."""
+        if not waiting.render.request.init:
+            self._caches.put(key, loop)
+        elif waiting.contents is not None:
+            self._in_background(self._keep_if_unchanged(key, waiting, loop))
+
+    async def _keep_if_unchanged(self, key: str, waiting: _Waiting, loop: FinishedLoop) -> None:
+        """The renderer read the file after its contents were asked for: keep ``loop`` where these have not changed."""
+        try:
+            if await self._caches.contents(waiting.render.request.init) == waiting.contents:
+                self._caches.put(key, loop)
+        except Exception:  # noqa: BLE001 (the file is gone, or cannot be read in time: the loop is not kept)
+            self.faults += 1
 
     def _refuses(self, giver: str, loop: FinishedLoop, request: RenderRequest) -> str:
         """Why ``loop`` is not what ``request`` asks for, "" where it is; told of ``giver`` once."""

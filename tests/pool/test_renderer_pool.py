@@ -350,3 +350,38 @@ def test_a_loop_of_another_shape_in_the_folder_is_removed_and_rendered(tmp_path:
         assert '"stems": ["mix"]' in facts.read_text()
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+@pytest.mark.parametrize("rewritten", ["no", "before the render", "between two orders"])
+def test_a_loop_is_not_kept_under_contents_of_a_file_that_it_may_not_have_read(rewritten: str, tmp_path: Path) -> None:
+    sound, end = tmp_path / "a.wav", MorphEnd("techno", 1)
+    wanted = RenderRequest(end, end, sample_rate=100, init=str(sound))
+
+    async def scenario() -> None:
+        sim = Simulation("m1", "m2")
+        link = sim.links["m1"]
+        link.local = sim.links["m2"].local = True
+        sim.ready("m1")
+        sim.ready("m2")
+
+        async def ordered(job: int, contents: str) -> None:
+            sound.write_text(contents)
+            sim.pool.order("engine", Render(job, wanted, 0))
+            while sim.pool._looking:
+                await asyncio.sleep(0.001)
+
+        await ordered(1, "old")
+        if rewritten == "between two orders":
+            await ordered(2, "newer")
+            assert sim.links["m2"].begun  # what m1 has read may be the old sound
+        elif rewritten == "before the render":
+            sound.write_text("newer")
+        sim.deliver("m1")
+        while sim.pool._looking:
+            await asyncio.sleep(0.001)
+        assert set(sim.client.loops) == {1}
+        await ordered(3, "old" if rewritten != "between two orders" else "newer")
+        assert (3 in sim.client.loops) == (rewritten == "no")
+        await sim.pool.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
