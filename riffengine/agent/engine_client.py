@@ -19,7 +19,6 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
-    ClientWSTimeout,
     WSMsgType,
     WSServerHandshakeError,
 )
@@ -79,7 +78,7 @@ class EngineClient:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     self._wire = await self._session.ws_connect(
                         f"{self._url}/ws/control", params={"agent": self.name}, max_msg_size=_MOST_BYTES,
-                        heartbeat=_HEARTBEAT_SECONDS, timeout=ClientWSTimeout(ws_close=_GOODBYE_SECONDS),
+                        heartbeat=_HEARTBEAT_SECONDS,
                     )  # fmt: skip
                     self._take(await self._wire.receive_json())
             except WSServerHandshakeError as error:
@@ -195,7 +194,9 @@ class EngineClient:
 
     async def _hang_up(self) -> None:
         if self._wire is not None:
-            await self._wire.close()
+            with contextlib.suppress(TimeoutError, ConnectionError, ClientError):
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await self._wire.close()
 
     async def _read(self, wire: ClientWebSocketResponse) -> None:
         try:

@@ -60,7 +60,7 @@ class PluginChain:
         """The chain that ``as_text`` wrote; ``PluginError`` for anything else."""
         try:
             return cls(tuple(_plugin(entry) for entry in json.loads(text)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise PluginError(f"{text[:80]!r} describes no chain of plugins: {error}") from None
 
 

@@ -26,7 +26,7 @@ def unpack_state(state: bytes, plugin_id: str, name: str) -> tuple[dict[str, flo
         values = {str(symbol): float(value) for symbol, value in kept["parameters"].items()}
         own = base64.b64decode(kept["state"], validate=True) if "state" in kept else None
         same = kept["plugin"] == plugin_id
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, RecursionError) as error:
         raise PluginError(f"what should be the state of {name} cannot be read") from error
     if not same:
         raise PluginError(f"what should be the state of {name} is of another plugin")

@@ -135,7 +135,7 @@ def _object(line: bytes) -> dict[str, Any]:
         raise DawError(f"a line of {len(line)} bytes is too long; {LONGEST_LINE} are allowed")
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DawError(f"not a line of JSON: {printable(error)}") from None
     if not isinstance(found, dict):
         raise DawError("not a JSON object")

@@ -32,12 +32,15 @@ class RenditionCache:
         self._folder, self._most_bytes = folder, round(most_mb * _MB)
         self._opener = FileWorker("cache-opener", 1)
         self._caches: LoopCaches | None = None
+        self._looked = "", ""  # the file of the loop that was looked for last, and its contents then
 
     async def find(self, request: RenderRequest, ready: Ready) -> Samples | None:
         """The mix ``(frames, channels) float32`` of ``request``; ``None`` where it is not there, or not in time."""
         try:
             caches = await self._opened()
-            key = await _key(caches, request, ready)
+            contents = await _contents(caches, request)
+            self._looked = request.init, contents
+            key = content_key(request, ready.weights_digest, ready.kind, contents)
             loop = await caches.later(key)
         except Exception:  # noqa: BLE001 (a loop that cannot be looked for is rendered)
             return None
@@ -49,10 +52,16 @@ class RenditionCache:
         return np.asarray(loop.samples.sum(axis=0, dtype=np.float32))
 
     async def keep(self, request: RenderRequest, ready: Ready, delivery: Delivery, samples: Samples) -> None:
-        """Write the ``samples`` ``(stems, frames, channels)`` of ``request`` soon, unless much waits for that."""
+        """Write the ``samples`` ``(stems, frames, channels)`` of ``request`` soon, unless much waits for that.
+
+        Not where its file has changed since it was looked for: the renderer may have read either sound.
+        """
         with contextlib.suppress(Exception):  # a loop that cannot be kept is one the less
             caches = await self._opened()
-            key = await _key(caches, request, ready)
+            contents = await _contents(caches, request)
+            if self._looked[0] == request.init and self._looked[1] != contents:
+                return
+            key = content_key(request, ready.weights_digest, ready.kind, contents)
             caches.put(key, FinishedLoop(replace(delivery, request=request), samples))
 
     def close(self) -> None:
@@ -69,7 +78,6 @@ class RenditionCache:
         return self._caches
 
 
-async def _key(caches: LoopCaches, request: RenderRequest, ready: Ready) -> str:
+async def _contents(caches: LoopCaches, request: RenderRequest) -> str:
     """``AudioFileError`` where the file that ``request`` starts from cannot be read, which the renderer will say."""
-    contents = await caches.contents(request.init) if request.init else ""
-    return content_key(request, ready.weights_digest, ready.kind, contents)
+    return await caches.contents(request.init) if request.init else ""

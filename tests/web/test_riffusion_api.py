@@ -389,6 +389,33 @@ def test_a_loop_that_kills_three_renderers_is_given_up_and_the_next_one_gets_its
     run(body)
 
 
+def test_a_loop_of_a_file_that_changed_while_it_was_rendered_is_not_kept(tmp_path: Path) -> None:
+    ready = Ready("bundled", ("mix",), 2, (), 1.0, "weights", kind="cpu")
+    sound = tmp_path / "start.wav"
+    request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2), bpm=BPM, init=str(sound))
+    samples = np.full((1, FRAMES, 2), 0.25, np.float32)
+    delivery = Delivery(1, 0, request, FRAMES, 2, ("mix",), -14.0, 0.5, RenderCost(), ())
+
+    async def body() -> None:
+        cache = RenditionCache(str(tmp_path / "loops"), 100.0)
+        try:
+            for rewritten in (True, False):
+                sound.write_bytes(b"the first sound")
+                assert await cache.find(request, ready) is None
+                if rewritten:
+                    sound.write_bytes(b"another sound, as long")
+                await cache.keep(request, ready, delivery, samples)
+                assert await cache.find(request, ready) is None or not rewritten
+            while await cache.find(request, ready) is None:
+                await asyncio.sleep(0.01)
+            sound.write_bytes(b"another sound, as long")
+            assert await cache.find(request, ready) is None
+        finally:
+            cache.close()
+
+    run(body)
+
+
 def test_a_cache_that_fails_costs_no_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = Ready("bundled", ("mix",), 2, (), 1.0, "weights", kind="cpu")
     request = RenderRequest(MorphEnd("techno", 1), MorphEnd("techno", 2), bpm=BPM)
