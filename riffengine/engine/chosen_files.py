@@ -2,8 +2,8 @@
 
 The engine's event loop waits for no disk: a command after which decks start from other files, such as a scene, is
 submitted when they have been read, or when one has taken too long, which is refused then. Commands for the same
-parameter that come meanwhile, from any surface, wait behind it, and scenes and undo behind each other: the last gesture
-is the one that counts. The event loop's thread.
+parameter that come meanwhile, from any surface, wait behind it; behind a scene, an undo or a redo everything does but a
+panic, since these set many parameters: the last gesture is the one that counts. The event loop's thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from riffengine.performance.parameter_tree import ParameterTree
 from riffengine.performance.routing import Handler, handler_of
 from riffengine.renderer.file_hash import BegunFile, DiskFileHashes
 
-_RESTORING = "scenes and undo"  # the line of what changes many parameters
+_RESTORING = "scenes and undo"  # the line of what changes many parameters, and of all that comes after it
 _CHOOSE = frozenset(
     {
         *(Handler.INIT, Handler.RECALL_SCENE, Handler.NEXT_SCENE, Handler.PREVIOUS_SCENE),
@@ -31,9 +31,11 @@ _CHOOSE = frozenset(
 
 @dataclass
 class _Waiting:
-    """A command that waits for ``files``, or only for those before it."""
+    """A command that waits for ``files``, or only for those before it; ``begun``: its files are being opened."""
 
+    command: Command
     submit: Callable[[], object]
+    begun: bool = False
     files: list[BegunFile] = field(default_factory=list)
     deadline: asyncio.TimerHandle | None = None
     unread: int = 0  # of its files, unless they were given up
@@ -65,20 +67,24 @@ class ChosenFiles:
 
     def _waits(self, command: Command, submit: Callable[[], object]) -> bool:
         """Whether ``command`` waits for files, or for those before it; ``submit`` then follows."""
+        restoring = _RESTORING in self._lines
         try:
             handler = handler_of(command.path)
-            if handler not in _CHOOSE or not self._may_open(command):
+            waits = handler in _CHOOSE or (restoring and handler is not Handler.PANIC)
+            if not waits or not self._may_open(command):
                 return False
             checked = self._tree.checked(command)
         except RiffError:
             return False
         if isinstance(checked, Rejected):
             return False
-        line = command.path if handler is Handler.INIT else _RESTORING
-        waiting = _Waiting(submit)
-        self._begin(self._files_of(checked.command) if checked.command.value else (), line, waiting)
-        if not waiting.files and (line not in self._lines or (checked.command.value and handler is Handler.INIT)):
-            return False  # there is nothing to wait for, or it is refused at once and changes nothing
+        waiting = _Waiting(checked.command, submit)
+        line = command.path if handler is Handler.INIT and not restoring else _RESTORING
+        if not restoring:
+            self._begin(line, waiting)
+            refused = handler is Handler.INIT and checked.command.value  # at once, and changes nothing
+            if not waiting.files and (refused or line not in self._lines):
+                return False
         self._lines.setdefault(line, deque()).append(waiting)
         return True
 
@@ -90,8 +96,10 @@ class ChosenFiles:
                     waiting.deadline.cancel()
         self._lines.clear()
 
-    def _begin(self, files: tuple[str, ...], line: str, waiting: _Waiting) -> None:
-        """Have ``files`` opened for ``waiting``, but for those that would be refused at once."""
+    def _begin(self, line: str, waiting: _Waiting) -> None:
+        """Have the files of ``waiting`` opened, but for those that would be refused at once."""
+        waiting.begun = True
+        files = self._files_of(waiting.command) if waiting.command.value else ()
         loop = asyncio.get_running_loop()
 
         def go_on(read: int) -> None:
@@ -111,7 +119,11 @@ class ChosenFiles:
     def _submit_first(self, name: str) -> None:
         """Submit the first command in the line ``name`` if its files have been read, and see to the next one soon."""
         line = self._lines.get(name)
-        if not line or line[0].unread > 0:
+        if not line:
+            return
+        if not line[0].begun:  # which files a scene brings back depends on the commands before it
+            self._begin(name, line[0])
+        if line[0].unread > 0:
             return
         first = line.popleft()
         if line:

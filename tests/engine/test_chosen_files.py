@@ -192,19 +192,27 @@ def test_a_scene_waits_for_all_its_files_and_what_follows_for_the_scene() -> Non
             for path in ("a.wav", "b.wav", "a.wav"):  # two decks start from the same file
                 disk.look(path)
 
+        def says(text: str) -> Callable[[], None]:
+            return lambda: disk.outcomes.append(text)
+
+        assert files.prepare(Command("deck/a/gain", -6.0), says("a fader before"))
         assert not files.prepare(Command("scene/recall", "a.wav b.wav"), recall)
-        assert not files.prepare(Command("scene/recall", "without"), lambda: disk.outcomes.append("the next scene"))
-        assert files.prepare(Command("deck/a/gain", -3.0), lambda: disk.outcomes.append("a fader"))
+        assert not files.prepare(Command("deck/a/gain", -3.0), says("a fader"))
+        assert not files.prepare(Command("scene/recall", "c.wav"), lambda: disk.look("c.wav"))
+        assert not files.prepare(Command(INIT, "d.wav"), lambda: disk.look("d.wav"))
+        assert not files.prepare(Command("scene/store", "new"), says("stored"))
+        assert files.prepare(Command("panic", True), says("panic"))
+        assert files.prepare(Command("deck/a/gain", 1e9), says("refused"))
         await asyncio.sleep(0.01)
-        assert disk.outcomes == ["a fader"]
+        assert disk.outcomes == ["a fader before", "panic", "refused"]
         disk.spun.set()
-        await disk.until(5)
-        assert files.prepare(Command("scene/recall", "without"), lambda: disk.outcomes.append("at once"))
-        return disk.outcomes
+        await disk.until(9)
+        assert files.prepare(Command("deck/a/gain", 0.0), says("at once"))
+        return disk.outcomes[3:]
 
     assert asyncio.run(choose()) == [
-        *("a fader", "hash of a.wav", "hash of b.wav", "hash of a.wav"),
-        *("the next scene", "at once"),
+        *("hash of a.wav", "hash of b.wav", "hash of a.wav", "a fader"),
+        *("hash of c.wav", "hash of d.wav", "stored", "at once"),
     ]
 
 
