@@ -317,10 +317,17 @@ class RenderJobs:
         return render
 
     def forgive(self, loop_ids: Collection[str]) -> None:
-        """These loops are asked for again: what failed or was given up before is tried as if for the first time."""
+        """These loops are asked for again: what failed or was given up before is tried as if for the first time.
+
+        One over which renderers have died is tried once: each death costs every deck the loops it waits for.
+        """
         for key in [key for key in self._failed_renders if key[0] in loop_ids]:
-            del self._failed_renders[key]
+            losses = min(self._failed_renders[key].losses, _LOSSES_BEFORE_BLAME - 1)
             self._unrenderable.discard(key)
+            if losses:
+                self._failed_renders[key] = _FailedRender(losses=losses)
+            else:
+                del self._failed_renders[key]
 
     @property
     def troubled(self) -> bool:

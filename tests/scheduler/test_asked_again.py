@@ -184,3 +184,17 @@ def test_only_the_newest_failures_are_kept():
         renders.failed(number, 0.0, "no", hopeless=True)
         loops.append((planned.loop_id, planned.steps))
     assert [renders.refuses(*loop) for loop in loops] == [False] * 44 + [True] * 256
+
+
+def test_a_loop_over_which_five_renderers_died_is_tried_once_each_time_it_is_asked_for():
+    played = Set(killed=True)
+    for times in (2, 3):
+        played.do("deck/a/prompt", "one")
+        played.later(8000)
+        deaths = 0
+        played.do("deck/a/prompt", "two")
+        while len(actions_of(played.sim, RenderGivenUp)) < times:
+            lose_renderer(played.sim)
+            deaths += 1
+            played.later(400)
+        assert deaths == 1
