@@ -11,6 +11,7 @@ from riffengine.clock import SystemClock
 from riffengine.engine.end_deadline import no_deadline, process_deadline
 from riffengine.engine.engine import Engine
 from riffengine.engine.options import PlayOptions
+from riffengine.engine.stop_signals import handlers_kept
 from riffengine.output.device import playable_rate
 from riffengine.output.registry import on_sound_device
 from riffengine.processes.audio import CHANNELS
@@ -37,16 +38,20 @@ def run_play(session: Session, options: PlayOptions, observers: Observers | None
     in_main_thread = threading.current_thread() is threading.main_thread()
     deadline = process_deadline if in_main_thread else no_deadline  # another program's process is not ours to end
 
-    async def play() -> int:
-        return await Engine(session, options, SystemClock(), observers, deadline).run()
+    with handlers_kept() as ignore_signals:
 
-    status = 1
-    try:
-        with library_logs(sys.stderr):
-            status = asyncio.run(play())
-    finally:
-        deadline(0.0)
-        observers.closed(status)
+        async def play() -> int:
+            status = await Engine(session, options, SystemClock(), observers, deadline).run()
+            ignore_signals()  # the deadline rules now
+            return status
+
+        status = 1
+        try:
+            with library_logs(sys.stderr):
+                status = asyncio.run(play())
+        finally:
+            deadline(0.0)
+            observers.closed(status)
     return status
 
 

@@ -57,9 +57,18 @@ def stop_signals(
     watch = _Watch(hears, answers, asyncio.get_running_loop(), unanswered, (first_seconds, again_seconds))
     thread = threading.Thread(target=watch.run, name="stop signals", daemon=True)
     thread.start()
-    # The system's handler writes the number of the signal to the socket; Python's has nothing left to do.
+    # The system's handler writes the number of the signal to the socket; Python's has nothing left to do, unless
+    # another handler of the loop has had the numbers written to itself.
     ringing = signal.set_wakeup_fd(rings.fileno(), warn_on_full_buffer=False)
-    before = {number: signal.signal(number, lambda *_: None) for number in answers}
+
+    def handle(number: int, _: object) -> None:
+        written_to = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(written_to, warn_on_full_buffer=False)
+        if written_to != rings.fileno():
+            with contextlib.suppress(BlockingIOError):
+                rings.send(bytes([number]))
+
+    before = {number: signal.signal(number, handle) for number in answers}
     try:
         yield
     finally:
@@ -69,6 +78,31 @@ def stop_signals(
         rings.close()
         thread.join()
         hears.close()
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[Callable[[], None]]:
+    """Have the handlers of these signals be at the end what they are now.
+
+    What it gives has signals do nothing until then: a process that ends anyway, by a deadline of its own, would lose
+    its last words. In another thread than the main one nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def ignore() -> None:
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+
+    try:
+        yield ignore
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # one that was not set by Python
+                signal.signal(number, handler)
 
 
 class _Watch:

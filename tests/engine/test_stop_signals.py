@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from riffengine.engine.stop_signals import stop_signals
+from riffengine.engine.stop_signals import handlers_kept, stop_signals
 
 PATIENCE_SECONDS = 60.0
 NEVER = 1e6
@@ -69,3 +69,35 @@ def test_in_another_programs_thread_no_signal_is_taken() -> None:
     thread.start()
     thread.join(PATIENCE_SECONDS)
     assert taken == [False]
+
+
+def test_a_signal_is_heard_once_though_another_handler_of_the_loop_came_later() -> None:
+    heard: list[str] = []
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        with stop_signals(lambda: heard.append("stop"), never, never, NEVER, NEVER):
+            loop.add_signal_handler(signal.SIGUSR1, heard.append, "another")
+            signal.raise_signal(signal.SIGINT)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not heard:
+                    await asyncio.sleep(0.001)
+            signal.raise_signal(signal.SIGUSR1)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while len(heard) < 2:
+                    await asyncio.sleep(0.001)
+            loop.remove_signal_handler(signal.SIGUSR1)
+
+    asyncio.run(play())
+    assert heard == ["stop", "another"]
+
+
+def test_signals_do_nothing_while_a_process_ends_and_are_as_before_afterwards() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(each) for each in numbers]
+    with handlers_kept() as ignore:
+        assert [signal.getsignal(each) for each in numbers] == before
+        ignore()
+        for number in numbers:
+            signal.raise_signal(number)
+    assert [signal.getsignal(each) for each in numbers] == before
