@@ -98,7 +98,10 @@ class DashboardProcess(Observer):
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._begin_to_restore().join(_TERMINAL_SECONDS)
+        restoring = self._begin_to_restore()
+        restoring.join(_TERMINAL_SECONDS)
+        if restoring.is_alive():
+            _restore_at_once(self._terminal)
         writer = TextWriter(sys.stdout)
         if self._stderr is not None:
             real, captured = self._stderr
@@ -193,3 +196,13 @@ def _restore_terminal(settings: list[Any] | None) -> None:
     if sys.stdout.isatty():
         with contextlib.suppress(OSError, ValueError):  # the terminal has been closed
             DirectText(sys.stdout).write("\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l")
+
+
+def _restore_at_once(settings: list[Any] | None) -> None:
+    """Restore the settings of a terminal that takes no output, without waiting for what was written to it."""
+    if settings is None:
+        return
+    import termios
+
+    with contextlib.suppress(termios.error, OSError):
+        termios.tcsetattr(0, termios.TCSANOW, settings)

@@ -203,12 +203,15 @@ def build_context(session: Session, options: PlayOptions, clock: Clock, say: Cal
             raise OutOfRange(reply.reason)
     audio, rate, decks = session.audio, session.audio.sample_rate, session.decks
     store = LoopStore.create(slots_for(session), slot_floats(session), least_slots=SLOTS_PER_DECK * len(decks))
+    journal = None
     try:
         journal = open_journal(options.journal, session, state, say)
         tap = AudioTap.create(rate, CHANNELS) if session.web.enabled else None
         input_ring = AudioTap.create(rate, CHANNELS, RING_FRAMES) if audio.sound_input else None
     except (JournalError, LoopStoreError):
-        store.close()  # of a refused set, shared memory must not stay
+        store.close()  # of a refused set, neither shared memory nor a thread must stay
+        if journal is not None:
+            journal.close()
         raise
     grid = BeatGrid(rate, state.number("transport/tempo"))
     policy = Policy(fade_in_seconds=audio.fade_in_seconds, loop_beats=session.loop_beats)

@@ -8,6 +8,7 @@ that either end may be one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import struct
@@ -81,7 +82,8 @@ class MessagePipe(Generic[Sent, Received]):
 
     def wait(self, seconds: float) -> None:
         """Wait until there is something for ``receive``, at most ``seconds``."""
-        self._connection.poll(seconds)
+        with contextlib.suppress(OSError):  # the other end has gone: ``receive`` tells so
+            self._connection.poll(seconds)
 
     def receive(self) -> tuple[list[Received], bool]:
         """Every whole message that has come since the last call, and whether more can come.

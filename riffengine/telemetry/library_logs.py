@@ -22,19 +22,15 @@ class _Plain(logging.Formatter):
 def library_logs(stream: TextIO) -> Iterator[None]:
     """Have warnings and errors of the standard ``logging`` written to ``stream``, as Python does by itself, later.
 
-    Where the program has set up handlers of its own, they stay as they are.
+    Only where the program has set up no handlers, as Python's own: that one is replaced.
     """
-    root = logging.getLogger()
-    if root.handlers:
-        yield
-        return
     writer = TextWriter(stream)
     handler = logging.StreamHandler(writer)
     handler.setFormatter(_Plain())
     handler.setLevel(logging.WARNING)
-    root.addHandler(handler)
+    before, logging.lastResort = logging.lastResort, handler
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        logging.lastResort = before
         writer.close(_CLOSE_SECONDS)

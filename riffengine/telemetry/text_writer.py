@@ -89,7 +89,8 @@ class TextWriter:
 class DirectText:
     """``stream`` without Python's buffer, whose lock a write that waits would hold until the process ends.
 
-    What is buffered already is written first, by the constructor.
+    What is buffered already is written first, by the constructor. What others print to the stream is written with every
+    line from then on, so that it stays in order with this.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -98,6 +99,7 @@ class DirectText:
         if os.name == "posix" and isinstance(stream, io.TextIOWrapper):
             with contextlib.suppress(OSError, ValueError):  # ValueError: it is no file of the system, or closed
                 self._descriptor = stream.fileno()
+                stream.reconfigure(line_buffering=True)
         try:
             stream.flush()
         except (OSError, ValueError):
@@ -121,6 +123,9 @@ class DirectText:
 def leave_out_the_rest(stream: TextIO) -> None:
     """Have nowhere take all that follows on ``stream``, what is still buffered too: Python writes it when it ends."""
     with contextlib.suppress(OSError, ValueError):
+        descriptor = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        try:
+            os.dup2(nowhere, descriptor)
+        finally:
+            os.close(nowhere)

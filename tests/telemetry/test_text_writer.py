@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from riffengine.telemetry.status_line import StatusLine
-from riffengine.telemetry.text_writer import MOST_WAITING, TextWriter
+from riffengine.telemetry.text_writer import MOST_WAITING, DirectText, TextWriter, leave_out_the_rest
 
 PATIENCE_SECONDS = 60.0
 
@@ -98,3 +99,24 @@ def test_a_process_ends_although_nobody_reads_what_it_writes() -> None:
     assert process.returncode == 0
     assert os.read(reader, 7) == b"before\n"
     os.close(reader)
+
+
+def test_what_a_script_prints_stays_in_order_with_what_is_written() -> None:
+    reads, writes = os.pipe()
+    with os.fdopen(reads) as heard, os.fdopen(writes, "w") as stream:  # with a buffer, as every pipe and file
+        target = DirectText(stream)
+        for number in range(3):
+            target.write(f"engine {number}\n")
+            print(f"script {number}", file=stream)
+        assert [heard.readline().strip() for _ in range(6)] == [
+            f"{who} {number}" for number in range(3) for who in ("engine", "script")
+        ]
+
+
+def test_a_stream_that_is_closed_costs_no_descriptor() -> None:
+    closed = io.StringIO()
+    closed.close()
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(20):
+        leave_out_the_rest(closed)
+    assert len(list(Path("/dev/fd").iterdir())) == before
