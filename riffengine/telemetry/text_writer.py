@@ -28,7 +28,7 @@ class TextWriter:
         self._texts: deque[str] = deque()
         self._last = ""
         self._left_out = 0
-        self._writing = self._ending = False
+        self._ending = False
         self._thread: threading.Thread | None = None
 
     def write(self, text: str) -> None:

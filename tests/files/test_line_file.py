@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 import io
-import threading
 
 from riffengine.files.line_file import LineFile
-
-PATIENCE_SECONDS = 60.0
-
-
-class Standing(io.StringIO):
-    """A disk that takes nothing until it is ``released``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reached, self.released = threading.Event(), threading.Event()
-
-    def write(self, text: str) -> int:
-        self.reached.set()
-        assert self.released.wait(PATIENCE_SECONDS)
-        return super().write(text)
+from tests.standing_stream import PATIENCE_SECONDS, StandingStream
 
 
 def test_every_line_is_written_in_order_and_at_the_end_all_of_them_are_there() -> None:
@@ -35,7 +20,7 @@ def test_every_line_is_written_in_order_and_at_the_end_all_of_them_are_there() -
 
 
 def test_where_the_disk_does_not_answer_the_file_ends_and_what_is_missing_is_counted() -> None:
-    stream = Standing()
+    stream = StandingStream()
     lines = LineFile(stream, most_waiting=10)
     lines.write("first")
     assert stream.reached.wait(PATIENCE_SECONDS)

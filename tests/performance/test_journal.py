@@ -3,7 +3,6 @@ from __future__ import annotations
 import functools
 import io
 import math
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from riffengine.files.line_file import LineFile
 from riffengine.performance.command import Accepted, Command, Landing, Rejected
 from riffengine.performance.journal import Journal, JournalHeader, read_journal
 from riffengine.transport.beat_grid import BeatGrid, Moment
+from tests.standing_stream import PATIENCE_SECONDS, StandingStream
 
-PATIENCE_SECONDS = 60.0
 HEADER = JournalHeader("first-sound.yaml", "bundled", "ab12", 44100, 7, {"deck/a/alpha": 0.1, "deck/a/prompt": "piano"})
 GRID = BeatGrid(44100, 120.0)
 
@@ -134,24 +133,12 @@ def test_a_full_disk_costs_entries_but_neither_the_set_nor_the_lines_around(tmp_
     assert [entry.path for entry in found.entries] == ["a", "c"] and len(found.damaged) == 1
 
 
-class StandingDisk(io.StringIO):
-    """Takes nothing until it is ``released``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.released = threading.Event()
-
-    def write(self, text: str) -> int:
-        assert self.released.wait(PATIENCE_SECONDS)
-        return super().write(text)
-
-
 def test_a_disk_that_does_not_answer_ends_the_journal_and_not_the_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("riffengine.performance.journal.END_SECONDS", 0.0)
     monkeypatch.setattr("riffengine.performance.journal.LineFile", functools.partial(LineFile, most_waiting=50))
-    disk, told = StandingDisk(), list[str]()
+    disk, told = StandingStream(), list[str]()
     journal = Journal(disk, HEADER, told.append)
     for number in range(100):
         journal.record_event(moment(number), "a", "an event")

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import io
 import logging
-import threading
 
 import pytest
 
 from riffengine.telemetry.library_logs import library_logs
-
-PATIENCE_SECONDS = 60.0
-
-
-class Standing(io.StringIO):
-    """A terminal that takes nothing until it is ``released``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.released = threading.Event()
-
-    def write(self, text: str) -> int:
-        assert self.released.wait(PATIENCE_SECONDS)
-        return super().write(text)
+from tests.standing_stream import PATIENCE_SECONDS, StandingStream
 
 
 def test_a_warning_waits_for_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # those of pytest
     monkeypatch.setattr("riffengine.telemetry.library_logs._CLOSE_SECONDS", PATIENCE_SECONDS)
-    stream = Standing()
+    stream = StandingStream()
     with library_logs(stream):
         logging.getLogger("a.library").warning("error at %s", "\x1b[2Jhome")
         logging.getLogger("a.library").info("all is well")

@@ -6,13 +6,11 @@ import io
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 from riffengine.telemetry.status_line import StatusLine
 from riffengine.telemetry.text_writer import MOST_WAITING, DirectText, TextWriter, leave_out_the_rest
-
-PATIENCE_SECONDS = 60.0
+from tests.standing_stream import PATIENCE_SECONDS, StandingStream
 
 # A thousand lines into a pipe of a few kilobytes, by each of those who write to stdout from the engine; then the end.
 NOBODY_READS = """
@@ -31,17 +29,8 @@ sys.stdout.flush()
 """
 
 
-class Standing(io.StringIO):
-    """A stream that takes nothing until it is ``released``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reached, self.released = threading.Event(), threading.Event()
-
-    def write(self, text: str) -> int:
-        self.reached.set()
-        assert self.released.wait(PATIENCE_SECONDS)
-        return super().write(text)
+class Standing(StandingStream):
+    """A terminal that takes nothing until it is ``released``."""
 
     def isatty(self) -> bool:
         return True

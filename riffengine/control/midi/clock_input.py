@@ -15,14 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.rtmidi_api import (
-    OPEN_SECONDS,
-    compiled_apis,
-    end_in,
-    find_port,
-    load_rtmidi,
-    stderr_silenced,
-)
+from riffengine.control.midi.rtmidi_api import OPEN_SECONDS, end_in, open_first
 from riffengine.control.midi.sender import PortFailed, PortOpened
 from riffengine.errors import ControlError
 from riffengine.processes.child_process import ChildProcess
@@ -166,26 +159,17 @@ def _open(wanted: str, received: Received) -> tuple[Any, str]:
 
     rtmidi calls back in a thread of its own, which over JACK must not wait.
     """
-    rtmidi, clock = load_rtmidi(), SystemClock()
+    clock = SystemClock()
 
     def on_message(event: tuple[list[int], float], _: object) -> None:
         if event[0] and event[0][0] in _CLOCK_BYTES:
             received(bytes(event[0]), clock.now_ns())
 
-    tried = []
-    for api in compiled_apis(rtmidi):
-        try:
-            with stderr_silenced():
-                port = rtmidi.MidiIn(api, name=CLIENT)
-                number = find_port(port, wanted)
-                port.ignore_types(sysex=True, timing=False, active_sense=True)
-                port.set_callback(on_message)
-                if number is None:
-                    port.open_virtual_port("in")
-                else:
-                    port.open_port(number)
-        except (rtmidi.RtMidiError, NotImplementedError) as error:
-            tried.append(str(error))
-            continue
-        return port, f"MIDI clock comes from {wanted or CLIENT!r}"
-    raise ControlError(f"no MIDI clock can be received here ({'; '.join(tried)}); connect a MIDI port or start JACK")
+    def make(rtmidi: Any, api: int) -> Any:
+        port = rtmidi.MidiIn(api, name=CLIENT)
+        port.ignore_types(sysex=True, timing=False, active_sense=True)
+        port.set_callback(on_message)
+        return port
+
+    port = open_first(make, wanted, "in", "no MIDI clock can be received")
+    return port, f"MIDI clock comes from {wanted or CLIENT!r}"

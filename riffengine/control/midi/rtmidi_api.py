@@ -79,6 +79,30 @@ def _open_and_close() -> None:
         jack.jack_client_close(client)
 
 
+def open_first(make: Callable[[Any, int], Any], wanted: str, own: str, cannot: str) -> Any:
+    """The port whose name contains ``wanted``, opened in the first MIDI system that has it; for "" our own, ``own``.
+
+    ``make`` is given the library and a MIDI system, and makes a client. ``ControlError``, which begins with ``cannot``,
+    says what each system answered.
+    """
+    rtmidi = load_rtmidi()
+    tried = []
+    for api in compiled_apis(rtmidi):
+        try:
+            with stderr_silenced():
+                port = make(rtmidi, api)
+                number = find_port(port, wanted)
+                if number is None:
+                    port.open_virtual_port(own)
+                else:
+                    port.open_port(number)
+        except (rtmidi.RtMidiError, NotImplementedError) as error:
+            tried.append(str(error))
+            continue
+        return port
+    raise ControlError(f"{cannot} here ({'; '.join(tried)}); connect a MIDI port or start JACK")
+
+
 def find_port(port: Any, wanted: str) -> int | None:
     """The number of the port whose name contains ``wanted``; ``None`` for "", which means a port of our own.
 

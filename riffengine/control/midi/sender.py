@@ -18,14 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.rtmidi_api import (
-    OPEN_SECONDS,
-    compiled_apis,
-    end_in,
-    find_port,
-    load_rtmidi,
-    stderr_silenced,
-)
+from riffengine.control.midi.rtmidi_api import OPEN_SECONDS, end_in, open_first
 from riffengine.errors import ControlError
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.realtime import raise_priority
@@ -203,22 +196,8 @@ def _end_when_stuck() -> None:
 
 
 def _open(wanted: str, client: str) -> tuple[Any, str]:
-    rtmidi = load_rtmidi()
-    tried = []
-    for api in compiled_apis(rtmidi):
-        try:
-            with stderr_silenced():
-                port = rtmidi.MidiOut(api, name=client)
-                number = find_port(port, wanted)
-                if number is None:
-                    port.open_virtual_port("out")
-                else:
-                    port.open_port(number)
-        except (rtmidi.RtMidiError, NotImplementedError) as error:
-            tried.append(str(error))
-            continue
-        return port, f"{client} is sent to {wanted!r}" if wanted else f"{client} is sent on the port {client!r}"
-    raise ControlError(f"no MIDI can be sent here ({'; '.join(tried)}); connect a MIDI port or start JACK")
+    port = open_first(lambda rtmidi, api: rtmidi.MidiOut(api, name=client), wanted, "out", "no MIDI can be sent")
+    return port, f"{client} is sent to {wanted!r}" if wanted else f"{client} is sent on the port {client!r}"
 
 
 # --- in the engine process ------------------------------------------------------------------------------------------
