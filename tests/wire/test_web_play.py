@@ -222,7 +222,7 @@ def test_two_pages_and_osc_stay_in_step(tmp_path: Path) -> None:
             gain = "document.querySelector('.deck[data-deck=b] [data-path=\"deck/b/gain\"] input')"
             osc.send("/riff/deck/b/gain", -12.0)
             for page in (first, second):
-                await page.until(f"Math.abs({gain}.value + 12) < 0.1")
+                await page.until(f"Math.abs({gain}.valueAsNumber + 12) < 0.1")
 
             key = "document.querySelector('#tempo [data-path=key] select')"
             await first.evaluate(

@@ -71,6 +71,7 @@ class WebSite:
         self.figures = WebFigures()  # as the server said last
         self._told_before = 0
         self._ended = threading.Event()
+        self._turn = threading.Lock()  # the process is of one thread at a time
         self._threads = [threading.Thread(target=target) for target in (self._play, self._serve)]
 
     def start(self) -> None:
@@ -84,10 +85,11 @@ class WebSite:
 
     def restart(self) -> None:
         """Kill the server and start another."""
-        assert self.process.pid is not None
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.join(5)
-        self.process.start()
+        with self._turn:
+            assert self.process.pid is not None
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.join(5)
+            self.process.start()
 
     def pause(self, seconds: float) -> None:
         """Stop the server for a while, as a busy machine or a bad network would."""
@@ -130,13 +132,14 @@ class WebSite:
     def _serve(self) -> None:
         figures = 0
         while not self._ended.is_set():
-            for message in self.process.receive()[0]:
-                self._handle(message)
-            while self._outbox:
-                self.process.send(self._outbox.popleft())
-            figures += 1
-            if figures % 20 == 0 and not self.process.unsent:
-                self._send_figures()
+            with self._turn:
+                for message in self.process.receive()[0]:
+                    self._handle(message)
+                while self._outbox:
+                    self.process.send(self._outbox.popleft())
+                figures += 1
+                if figures % 20 == 0 and not self.process.unsent:
+                    self._send_figures()
             time.sleep(0.01)
 
     def _handle(self, message: FromWeb) -> None:
