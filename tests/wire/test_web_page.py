@@ -190,7 +190,10 @@ def test_stalls_of_the_server_move_no_click_and_leave_no_silence(codec: str) -> 
         exact = np.abs(intervals - beat) <= (0 if codec == "pcm" else 2)
         # The position never waits; it leaves a gap only where the browser's own device has lost time.
         assert taken.gaps <= played["skips"] and (~exact).sum() <= taken.gaps, (intervals, played)
-        assert np.sqrt((taken.blocks**2).mean(axis=1)).min() > 0.01
+        # After a gap two places of the tone are faded into each other, and may cancel for a moment.
+        after_gap = np.flatnonzero(np.abs(np.diff(taken.positions) - 128) > 0.5)[:, None] + np.arange(1, 6)
+        steady = np.setdiff1d(np.arange(len(taken.blocks)), after_gap)
+        assert np.sqrt((taken.blocks[steady] ** 2).mean(axis=1)).min() > 0.01
         assert played["substitutions"] >= 2
 
     with web_site() as site:
