@@ -1,4 +1,7 @@
-"""The dashboard process: ``python -m riffengine.dashboard DESCRIPTOR``, which the engine starts on its terminal."""
+"""The dashboard process: ``python -m riffengine.dashboard PIPE CAPTURED``, which the engine starts on its terminal.
+
+Both are descriptors: of the pipe to the engine, and of the file that holds what was written to stderr meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from multiprocessing.connection import Connection
 
 from riffengine.clock import SystemClock
 from riffengine.dashboard.app import Dashboard
+from riffengine.dashboard.process import print_captured
 from riffengine.dashboard.wire import FromDashboard
 
 
@@ -41,8 +45,9 @@ class _ConnectedDashboard(Dashboard):
 def main() -> int:
     """Draw until the engine ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is a key here; the engine gets the signal
-    connection = Connection(int(sys.argv[1]))
+    connection, captured = Connection(int(sys.argv[1])), int(sys.argv[2])
     _ConnectedDashboard(connection).run()
+    print_captured(captured)  # all of it where the engine ended unexpectedly; why is among it
     return 0
 
 

@@ -38,7 +38,8 @@ _NOTICES_AT_THE_END = 12  # the last ones, printed on the plain terminal
 class DashboardProcess(Observer):
     """Starts ``python -m riffengine.dashboard`` on this terminal. All but ``start`` runs on the event loop's thread.
 
-    While the dashboard draws, text on stderr is captured and printed after it.
+    While the dashboard draws, text on stderr is captured and printed after it: by ``closed``, or by the dashboard where
+    the engine has ended without it.
     """
 
     def __init__(self) -> None:
@@ -56,12 +57,13 @@ class DashboardProcess(Observer):
         """Start the process; must be called before the engine starts its other processes."""
         engine_end, dashboard_end = socket.socketpair()
         self._terminal = _terminal_settings()
-        command = [sys.executable, "-m", "riffengine.dashboard", str(dashboard_end.fileno())]
+        captured = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (closed at the end of the performance)
+        given = (dashboard_end.fileno(), captured.fileno())
+        command = [sys.executable, "-m", "riffengine.dashboard", *map(str, given)]
         with terminal_signals_blocked():  # Ctrl-C while it imports would end it with a traceback
-            self._process = subprocess.Popen(command, pass_fds=(dashboard_end.fileno(),))
+            self._process = subprocess.Popen(command, pass_fds=given)
         dashboard_end.close()
         self._pipe = MessagePipe(Connection(engine_end.detach()))
-        captured = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end of the performance)
         self._stderr = (os.dup(2), captured)
         os.dup2(captured.fileno(), 2)
 
@@ -107,12 +109,8 @@ class DashboardProcess(Observer):
             real, captured = self._stderr
             os.dup2(real, 2)
             os.close(real)
-            captured.seek(0)
-            rest = captured.read().decode("utf-8", "replace")
+            print_captured(captured.fileno())
             captured.close()
-            errors = TextWriter(sys.stderr)
-            errors.write(plain(rest))
-            errors.close(_TERMINAL_SECONDS)
         for text in self._last_notices:
             writer.write(f"{plain(text)}\n")
         writer.close(_TERMINAL_SECONDS)
@@ -164,6 +162,18 @@ class DashboardProcess(Observer):
                 asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self._pipe.close()
             self._pipe = None
+
+
+def print_captured(file: int) -> None:
+    """Print on stderr what the file of descriptor ``file`` holds, and empty it, so that it is printed once.
+
+    It waits a second at most for a terminal that takes nothing.
+    """
+    rest = os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
+    os.ftruncate(file, 0)
+    errors = TextWriter(sys.stderr)
+    errors.write(plain(rest))
+    errors.close(_TERMINAL_SECONDS)
 
 
 def open_dashboard() -> Observers:

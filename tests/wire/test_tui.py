@@ -122,6 +122,19 @@ def test_the_music_continues_when_the_dashboard_is_killed(terminal: Terminal) ->
 
 
 @pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_an_engine_wrote_before_its_death_is_shown_by_the_dashboard(terminal: Terminal) -> None:
+    terminal.wait_for_text("Tonight")
+    words = "this is why"
+    with Path(f"/proc/{terminal.process.pid}/fd/2").open("ab") as stderr:
+        stderr.write(f"{words}\n".encode())
+    terminal.process.kill()
+    terminal.wait_for_text(words)
+    terminal.wait(lambda: termios.tcgetattr(terminal.child) == terminal.settings)
+
+
+@pytest.mark.wire
 def test_without_a_terminal_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(PRESET % tmp_path)
     done = subprocess.run(
