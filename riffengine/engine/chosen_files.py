@@ -3,7 +3,8 @@
 The engine's event loop waits for no disk: a command after which decks start from other files, such as a scene, is
 submitted when they have been read, or when one has taken too long, which is refused then. Commands for the same
 parameter that come meanwhile, from any surface, wait behind it; behind a scene, an undo or a redo everything does but a
-panic, since these set many parameters: the last gesture is the one that counts. The event loop's thread.
+panic, since these set many parameters, and they wait for the files that were chosen before them: the last gesture is
+the one that counts. The event loop's thread.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _RESTORING = "scenes and undo"  # the line of what changes many parameters, and 
 _CHOOSE = frozenset(
     {
         *(Handler.INIT, Handler.RECALL_SCENE, Handler.NEXT_SCENE, Handler.PREVIOUS_SCENE),
-        *(Handler.UNDO, Handler.REDO),
+        *(Handler.STORE_SCENE, Handler.UNDO, Handler.REDO),
     }
 )
 
@@ -80,7 +81,8 @@ class ChosenFiles:
             return False
         waiting = _Waiting(checked.command, submit)
         line = command.path if handler is Handler.INIT and not restoring else _RESTORING
-        if not restoring:
+        behind = restoring or (line == _RESTORING and bool(self._lines))
+        if not behind:
             self._begin(line, waiting)
             refused = handler is Handler.INIT and checked.command.value  # at once, and changes nothing
             if not waiting.files and (refused or line not in self._lines):
@@ -119,7 +121,7 @@ class ChosenFiles:
     def _submit_first(self, name: str) -> None:
         """Submit the first command in the line ``name`` if its files have been read, and see to the next one soon."""
         line = self._lines.get(name)
-        if not line:
+        if not line or (name == _RESTORING and len(self._lines) > 1):  # the other lines came before it
             return
         if not line[0].begun:  # which files a scene brings back depends on the commands before it
             self._begin(name, line[0])
@@ -130,6 +132,7 @@ class ChosenFiles:
             asyncio.get_running_loop().call_soon(self._submit_first, name)
         else:
             del self._lines[name]
+            asyncio.get_running_loop().call_soon(self._submit_first, _RESTORING)
         if first.deadline is not None:
             first.deadline.cancel()
         with self._hashes.answered(*first.files):

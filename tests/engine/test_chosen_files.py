@@ -216,6 +216,30 @@ def test_a_scene_waits_for_all_its_files_and_what_follows_for_the_scene() -> Non
     ]
 
 
+@pytest.mark.parametrize("path", ["undo", "redo", "scene/store", "scene/recall"])
+def test_what_sets_or_keeps_many_parameters_waits_for_the_files_chosen_before_it(path: str) -> None:
+    async def choose() -> list[str]:
+        disk = _Disk()
+        files = disk.files()
+
+        def says(text: str) -> Callable[[], None]:
+            return lambda: disk.outcomes.append(text)
+
+        assert not files.prepare(Command(INIT, "a.wav"), says("first file"))
+        assert not files.prepare(Command("deck/b/init", "b.wav"), says("second file"))
+        value = "any" if "scene" in path else True
+        assert not files.prepare(Command(path, value), says("then this"))
+        assert not files.prepare(Command(INIT, "c.wav"), says("third file"))
+        disk.spun.set()
+        await disk.until(4)
+        assert files.prepare(Command(path, value), says("at once"))
+        return disk.outcomes
+
+    first, second, *rest = asyncio.run(choose())
+    assert {first, second} == {"first file", "second file"}
+    assert rest == ["then this", "third file", "at once"]
+
+
 def test_a_scene_is_recalled_without_the_file_that_takes_too_long() -> None:
     async def choose() -> list[str]:
         disk = _Disk(0.05)
