@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from riffengine.control.osc.wire import encode
+from riffengine.control.surface import LandingMoved
+from riffengine.performance.command import Landing
+from riffengine.transport.beat_grid import Moment
 from tests.needed import needs
 from tests.wire.jack_session import ServerThread
 
@@ -47,13 +50,22 @@ def test_the_pure_data_patch_plays_and_shows_what_it_is_told(osc: ServerThread) 
     assert program.stderr is not None
     try:
         heard = ""
-        # The last of its answers: it comes only after the patch has subscribed, and a change from elsewhere came back.
+        # The last of its answers to what it was told to send.
         for line in program.stderr:
             heard += line
             if "riff-ok: deck/a/alpha 0.75" in line:
-                osc.socket.send(encode("/riff/deck/z/gain", 1.0))
                 break
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while not set(osc.server.replies.subscribers):  # 0.2 s after it was told the port
+            assert time.perf_counter() < deadline, heard
+            time.sleep(0.01)
         osc.loop.call_soon_threadsafe(osc.server.changed, "deck/a/mute", True)
+        moved = LandingMoved(Moment(0, 0.0, 0.0, 120.0), Landing("deck/a/prompt", 24.0, 4.5), "elsewhere")
+        osc.loop.call_soon_threadsafe(osc.server.landing_moved, moved)
+        for line in program.stderr:  # what is told after the change has come, so Pd has read the change
+            heard += line
+            if "riff-landing: deck/a/prompt 24 4.5" in line:
+                break
         assert "riff-ok: deck/a/alpha 0.25" in heard and "riff-ok: next 1" in heard
         assert "riff-landing: deck/a/prompt 16 1.25" in heard
         assert "riff-note: deck/b/gain clipped" in heard and "riff-error: /riff/deck/z/gain" in heard
