@@ -90,6 +90,20 @@ def playing_set(preset: str, folder: Path) -> Iterator[tuple[subprocess.Popen[st
         surface.socket.close()
 
 
+def is_on_its_beat(surface: OscSurface, beat: float, at: float) -> bool:
+    """Whether the beat is what it would be had nothing happened since it was ``beat`` at ``at``; waits for it."""
+    deadline = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < deadline:
+        asked = time.perf_counter()
+        found = float(str(surface.status()["beat"]))
+        answered = time.perf_counter()
+        # By the time between question and answer, and the 0.1 s that a report of the player may be old.
+        if beat + 2.0 * (asked - at - 0.2) < found < beat + 2.0 * (answered - at + 0.2):
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def silences(samples: np.ndarray, longest_frames: int) -> list[int]:
     """The frames where runs of digital silence longer than ``longest_frames`` begin, between first and last sound."""
     quiet = np.all(samples == 0.0, axis=1)
