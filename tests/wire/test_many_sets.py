@@ -98,8 +98,9 @@ class TwoSets:
         """Every process that the service started, and that those started."""
         found, known = [self.process.pid], 0
         while known < len(found):
-            for task in Path(f"/proc/{found[known]}/task").glob("*/children"):
-                found += map(int, task.read_text().split())
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                for task in Path(f"/proc/{found[known]}/task").glob("*/children"):
+                    found += map(int, task.read_text().split())
             known += 1
         return found[1:]
 
@@ -107,7 +108,15 @@ class TwoSets:
         """Child processes with ``mark`` in their command line."""
         pid = pid or self.process.pid
         found = (Path(f"/proc/{pid}/task") / str(pid) / "children").read_text().split()
-        return [int(child) for child in found if mark in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [int(child) for child in found if mark in _command_line(child)]
+
+
+def _command_line(pid: str) -> bytes:
+    """That of the process ``pid``; empty if it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def figure_in(page: str, name: str, of: str | None = None) -> float:
