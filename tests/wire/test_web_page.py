@@ -357,7 +357,7 @@ def test_the_streams_play_in_an_audio_element_that_comes_late(ending: str) -> No
             await page.evaluate(f"void (globalThis.early = new Audio('/stream.{ending}')).play()")
             await asyncio.sleep(3)
             await page.evaluate(f"void (globalThis.late = new Audio('/stream.{ending}')).play()")
-            await page.until("late.currentTime > 1 && early.currentTime > 2", 20)
+            await page.until("late.currentTime > 1 && early.currentTime > 2")
 
     with web_site() as site:
         asyncio.run(body(site))
