@@ -16,6 +16,7 @@ from riffengine.renderer.audio_file import check_shape, read_frames
 from riffengine.renderer.beat_tracking import SEAM_SECONDS, beat_loop, seamless
 
 LONGEST_SECONDS = 60.0  # read from the start of the file; a loop needs at most 10 s
+_LONGEST_TOLD_SECONDS = 100.0  # where its beats are told: more than the ring of the sound input holds
 _TOLD_BPM = 20.0, 1000.0
 _SLOWEST_INIT_BPM = 70.0  # half an octave below it eight beats last 9.7 s, and the codec's longest loop is 10 s
 
@@ -27,7 +28,8 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     loop keeps the tempo of the recording, or twice or half that tempo, whichever is nearest to ``bpm``. Encoding brings
     it to the session's tempo without a change of pitch, because a mel image has the same number of frames at any tempo.
     If no beat is found, the loop is the first ``beats`` beats at ``bpm``. A shorter file repeats. Where the
-    comment in a file says how many beats it holds (``processes.audio_files``), none are tracked. Raises
+    comment in a file says how many beats it holds (``processes.audio_files``), none are tracked. Of other files the
+    first 60 s are read. Raises
     ``AudioFileError`` when the file cannot be read, is empty or silent, or holds NaN or infinity.
     """
     name = Path(path).name
@@ -35,8 +37,9 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
         with open_regular(path) as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
             rate = file.samplerate
             check_shape(name, rate, file.channels)
-            frames = max(0, min(int(LONGEST_SECONDS * rate), file.frames))
-            told = told_beats(file.comment, file.frames)
+            told = _believed(told_beats(file.comment, file.frames), rate)
+            longest = LONGEST_SECONDS if told is None else _LONGEST_TOLD_SECONDS
+            frames = max(0, min(int(longest * rate), file.frames))
             mixed = read_frames(file, frames, channels)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
         raise AudioFileError(f"{name} cannot be read as audio: {reason(error)}") from error
@@ -44,11 +47,17 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     if not samples.size or not np.isfinite(samples).all() or not np.abs(samples).max() > 1e-5:
         raise AudioFileError(f"{name} holds no usable sound: it is empty or silent, or samples are not finite")
     samples = soxr.resample(samples, rate, sample_rate) if rate != sample_rate else samples
-    # A comment that asks for more than was read, or for another tempo than music has, is not believed.
-    if told is not None and told[1] <= frames and _TOLD_BPM[0] <= 60.0 * rate * told[0] / told[1] <= _TOLD_BPM[1]:
+    if told is not None:
         return _told_loop(samples, beats, told[0], told[1] * sample_rate / rate, round(SEAM_SECONDS * sample_rate))
     loop, _ = beat_loop(samples, sample_rate, beats, max(bpm, _SLOWEST_INIT_BPM))
     return loop
+
+
+def _believed(told: tuple[int, int] | None, rate: int) -> tuple[int, int] | None:
+    """``told``; ``None`` where it asks for more than is read of a file, or for another tempo than music has."""
+    if told is None or told[1] > _LONGEST_TOLD_SECONDS * rate:
+        return None
+    return told if _TOLD_BPM[0] <= 60.0 * rate * told[0] / told[1] <= _TOLD_BPM[1] else None
 
 
 def _told_loop(

@@ -67,6 +67,18 @@ def test_a_file_that_says_its_beats_is_cut_where_it_says(beats: int, channels: i
         assert np.array_equal(left, np.tile(left[:own], beats // 8))
 
 
+@pytest.mark.parametrize("beats", [8, 64])
+def test_sixteen_bars_at_the_slowest_tempo_are_cut_where_their_file_says(beats: int, tmp_path: Path) -> None:
+    path, rate = tmp_path / "taken.flac", 2000
+    noise = 0.3 * np.random.default_rng(1).normal(size=64 * rate + 40).clip(-3, 3).astype(np.float32)
+    with soundfile.SoundFile(path, "x", rate, 1, subtype="PCM_24", format="FLAC") as file:
+        file.comment = beats_comment(64, 64 * rate)
+        file.write(noise)
+    loop = read_loop(str(path), beats, 60, rate)
+    assert len(loop) == beats * rate
+    assert np.abs(loop[40:] - noise[40 : beats * rate]).max() < 2**-20
+
+
 @pytest.mark.parametrize("comment", ["", "riffengine beats=0 frames=10", "riffengine beats=8 frames=99999", "beats=8"])
 def test_a_comment_that_says_nothing_of_use_is_not_followed(comment: str) -> None:
     assert told_beats(comment, 1000) is None
