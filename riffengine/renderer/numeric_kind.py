@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
 
 _DIGITS = 12
 
+_LIBRARIES = ("torch", "diffusers", "transformers")  # the last two: of some families
+
 
 def numeric_kind(family: object) -> str:
     """Device, number format, threads and libraries of ``family``, and a digest of our code that makes the samples.
 
-    Called in the renderer process after its model is loaded. A family on a GPU has a ``device``.
+    Called in the renderer process after its model and the libraries that it is made of have been loaded. A family on a
+    GPU has a ``device``.
     """
     import torch
 
@@ -22,7 +26,8 @@ def numeric_kind(family: object) -> str:
     else:
         hardware = f"{torch.backends.cpu.get_cpu_capability()}-{torch.get_num_threads()}"
     number = str(getattr(family, "dtype", torch.float32)).removeprefix("torch.")
-    return f"{device.type}/{hardware}/{number}/torch-{torch.__version__}/{synthesis_digest()}"
+    libraries = "+".join(f"{name}-{sys.modules[name].__version__}" for name in _LIBRARIES if name in sys.modules)
+    return f"{device.type}/{hardware}/{number}/{libraries}/{synthesis_digest()}"
 
 
 @cache
