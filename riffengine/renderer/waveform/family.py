@@ -113,7 +113,7 @@ class WaveformFamily:
             return told
         tempos = []
         for end in dict.fromkeys((request.start, request.end)):
-            alone = replace(request, start=end, end=end, alpha=0.0, retakes=())
+            alone = replace(request, start=end, end=end, alpha=0.0, retakes=()).canonical()
             sound = self._sound(alone, length, check, timer)
             tempos.append(played_tempo(sound, self.networks.sample_rate, told))
         return lerp(tempos[0], tempos[-1], request.alpha)

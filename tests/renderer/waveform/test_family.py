@@ -140,6 +140,21 @@ def test_a_sound_to_start_from_is_kept_in_part_or_altogether(kind: str, tmp_path
             family(kind).render(replace(whole, init=wrong), never_cancel)
 
 
+@reading
+def test_the_tempo_of_an_end_is_that_of_the_loop_that_is_heard_there(kind: str, tmp_path: Path) -> None:
+    rate, path = 22050, tmp_path / "tone.wav"
+    soundfile.write(path, np.sin(np.arange(4 * rate) / 8), rate)
+    forgets, keeps = REQUEST.start, replace(REQUEST.start, strength=0.5)
+    morph = replace(REQUEST, start=forgets, end=keeps, init=str(path), alpha=0.5)
+    own = fresh(kind)
+    own.render(replace(morph, alpha=0.0).canonical(), never_cancel)
+    decoded: list[int] = []
+    decode = own.networks.decode
+    own.networks.decode = lambda latents: (decoded.append(1), decode(latents))[1]  # type: ignore[method-assign]
+    own.render(morph, never_cancel)
+    assert len(decoded) == 2  # the other end and the loop between them
+
+
 def started(kind: str, path: Path, strength: float) -> np.ndarray:
     start = replace(REQUEST.start, strength=strength)
     return sampled(kind, replace(REQUEST, start=start, end=start, init=str(path)))
