@@ -18,7 +18,8 @@ from riffengine.processes.loop_store import Segment, release_segment, reserve_se
 TAP_FRAMES = 1 << 18
 """5.9 s at 44.1 kHz, 2 MB in stereo: a reader that was stopped for so long has missed nothing."""
 
-_GUARD_FRAMES = 1 << 13  # more than one block: what lies nearer to the oldest frame may be overwritten while it is read
+_BLOCK_FRAMES = 1 << 13  # of the longest block: the oldest frames are overwritten before the end moves on
+_GUARD_FRAMES = _BLOCK_FRAMES + (1 << 12)  # a reader stays so far away, so that it seldom has to read once more
 _HEADER = 8  # int64
 _BEGIN, _END, _HOST_NS, _RATE, _CHANNELS, _FRAMES = range(6)
 
@@ -126,7 +127,8 @@ class AudioTap:
             count = max(0, min(end - start, most_frames))
             indices = np.arange(start, start + count) % self._frames
             samples = self._ring[indices]
-            if int(self._header[_END]) - start <= self._frames and int(self._header[_BEGIN]) == begin:
+            oldest = int(self._header[_END]) - self._frames + _BLOCK_FRAMES
+            if start >= oldest and int(self._header[_BEGIN]) == begin:
                 return Tapped(start, samples, int(self._header[_HOST_NS]))
 
     def close(self) -> None:

@@ -64,6 +64,29 @@ def test_a_late_reader_is_told_where_its_samples_begin(tap: AudioTap) -> None:
     assert tapped.host_ns == 2 * FRAMES - 512
 
 
+def test_what_may_be_overwritten_while_it_is_read_is_not_given_out(tap: AudioTap) -> None:
+    """The writer has begun a block, and has not moved the end on, when a slow reader has copied the oldest frames."""
+    tap.write(0, sound(0, FRAMES), 5)
+    reader = AudioTap.attach(tap.name)
+    ring, first = reader._ring, True
+
+    class SlowRing:
+        def __getitem__(self, indices: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+            nonlocal first
+            if first:
+                first = False
+                for frame in range(FRAMES, FRAMES + 12288, 512):
+                    tap.write(frame, sound(frame, 512), 5)
+                tap._ring[np.arange(12288, 12288 + 512)] = np.nan  # of the block that follows
+            return np.asarray(ring[indices])
+
+    reader._ring = SlowRing()  # type: ignore[assignment]
+    tapped = reader.read(0, FRAMES)
+    assert tapped.frame + len(tapped.samples) == FRAMES + 12288
+    assert np.array_equal(tapped.samples, sound(tapped.frame, len(tapped.samples)))
+    reader.close()
+
+
 def test_samples_of_a_player_that_is_gone_are_not_given_out_as_those_of_the_next(tap: AudioTap) -> None:
     tap.write(0, sound(0, 512), 0)
     tap.write(1500, sound(1500, 512), 0)
