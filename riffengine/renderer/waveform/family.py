@@ -30,6 +30,7 @@ from riffengine.renderer.waveform.sampling import SampleJob, TokenNetworks, samp
 from riffengine.renderer.waveform.waveform_spec import WaveformSpec
 
 _CACHED_LOOPS = 32  # as latents, and as sound of 1.4 MB a loop
+_CACHED_INITS = 4  # a morph needs one for each length of its canvas, and two decks may have one each
 _EDGE_SECONDS = 0.005  # over which what is rendered again fades into what stays
 STEM = "mix"
 
@@ -55,6 +56,7 @@ class WaveformFamily:
         self._measures = spec.tempo == "measured"
         self._latents: LruCache[tuple[object, ...], Tensor] = LruCache(_CACHED_LOOPS)
         self._sounds: LruCache[tuple[object, ...], Samples] = LruCache(_CACHED_LOOPS)
+        self._inits: LruCache[tuple[object, ...], Tensor] = LruCache(_CACHED_INITS)
         self._mels: LruCache[tuple[int, int], Codec] = LruCache(4)
 
     @classmethod
@@ -171,8 +173,12 @@ class WaveformFamily:
 
     def _init(self, request: RenderRequest, length: int) -> Tensor:
         source, own = InitAudio.parse(request.init), self.networks
-        frames = length * own.hop
-        return own.encode(source.read(request.beats, request.source_tempo, own.sample_rate, own.channels, frames))
+        key = (source.file_state(), request.beats, request.source_tempo, length)
+        encoded = self._inits.get(key)
+        if encoded is not None:
+            return encoded
+        sound = source.read(request.beats, request.source_tempo, own.sample_rate, own.channels, length * own.hop)
+        return self._inits.put(key, own.encode(sound))
 
     def _mel(self, mix: Samples, request: RenderRequest) -> np.ndarray[Any, np.dtype[np.float32]]:
         key = (request.sample_rate, request.beats)

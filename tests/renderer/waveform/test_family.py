@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -153,6 +154,23 @@ def test_the_tempo_of_an_end_is_that_of_the_loop_that_is_heard_there(kind: str, 
     own.networks.decode = lambda latents: (decoded.append(1), decode(latents))[1]  # type: ignore[method-assign]
     own.render(morph, never_cancel)
     assert len(decoded) == 2  # the other end and the loop between them
+
+
+@every
+def test_a_sound_to_start_from_is_encoded_once_until_its_file_changes(kind: str, tmp_path: Path) -> None:
+    path, own = tmp_path / "tone.wav", fresh(kind)
+    own._measures = False
+    encoded: list[int] = []
+    encode = own.networks.encode
+    own.networks.encode = lambda sound: (encoded.append(1), encode(sound))[1]  # type: ignore[method-assign]
+    start = replace(REQUEST.start, strength=0.5)
+    for begun in (1, 2):
+        soundfile.write(path, np.sin(np.arange(4 * 22050) / (4 * begun)), 22050)
+        os.utime(path, (begun, begun))
+        for seed in (1, 2):
+            end = replace(start, seed=seed)
+            own.render(replace(REQUEST, start=end, end=end, init=str(path)), never_cancel)
+        assert len(encoded) == begun
 
 
 def started(kind: str, path: Path, strength: float) -> np.ndarray:
