@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,18 @@ async def captured(page: Page, seconds: float) -> Played:
     return Played(found["samples"][: 128 * len(found["positions"])], found["positions"], found["live"] == 1)
 
 
+def _once_heard(output: Iterable[str]) -> str:
+    """The address of the page, once the first loop is heard and the engine has told both."""
+    url, heard, lines = "", False, []
+    for line in output:
+        lines.append(line)
+        found = re.search(r"web: (http\S+)", line)
+        url, heard = found[1] if found else url, heard or " deck a: " in line
+        if url and heard:
+            return url
+    raise AssertionError("".join(lines))
+
+
 def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_path: Path) -> None:
     """A real set: the page's samples are those of the engine's own recording, before, at and after the landing."""
     recording, load = tmp_path / "set.flac", os.getloadavg()[0]
@@ -107,15 +119,7 @@ def test_a_typed_prompt_is_heard_on_its_announced_beat_and_to_the_sample(tmp_pat
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert engine.stdout is not None
-    url = ""
-    lines = []
-    for line in engine.stdout:
-        lines.append(line)
-        if found := re.search(r"web: (http\S+)", line):
-            url = found[1]
-        if " deck a: " in line:
-            break
-    assert url, "".join(lines)
+    url = _once_heard(engine.stdout)
 
     async def body() -> tuple[Played, dict[str, Any], dict[str, Any], float]:
         async with chromium() as page:
@@ -466,7 +470,7 @@ def test_the_engine_starts_a_killed_server_again_and_the_music_does_not_notice(t
     engine = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert engine.stdout is not None
     try:
-        url = next(found[1] for line in engine.stdout if (found := re.search(r"web: (http\S+)", line)))
+        url = _once_heard(engine.stdout)
         (web_pid,) = _children_that_listen(engine.pid)
         time.sleep(0.1)
         os.kill(web_pid, signal.SIGKILL)
