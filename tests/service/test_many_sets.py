@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -64,9 +65,16 @@ def test_every_figure_of_a_pool_is_a_metric() -> None:
     assert sorted(sample.value for metric in pool_metrics(report) for sample in metric.samples) == list(range(1, 14))
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere no process tells its share of memory")
 def test_memory_is_that_of_a_process_and_its_children() -> None:
     own = tree_bytes(os.getpid())
-    assert own == 0 or own > 10_000_000
+    assert own > 10_000_000
+    holds = "import sys; held = bytes(range(256)) * 200_000; print(len(held), flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert int(child.stdout.readline()) > 50_000_000
+        assert tree_bytes(os.getpid()) > own + 40_000_000
+        child.communicate()
     assert tree_bytes(2**30) == 0
 
 
