@@ -173,10 +173,23 @@ def test_the_grid_is_told_in_frames_of_the_stream_and_a_new_tempo_resets_the_his
 
 
 def test_a_listener_that_does_not_read_keeps_two_seconds_and_loses_the_oldest() -> None:
-    listener = Listener(100, 10.0)
-    for number in range(1000):
-        listener.put(bytes([number % 256]))
-    assert (listener.waiting, listener.dropped) == (100, 900)
+    got: list[bytes | str] = []
+
+    async def body() -> None:
+        listener = Listener(100, 10.0)
+        for number in range(1000):
+            listener.put(b"%d" % number)
+        assert (listener.waiting, listener.dropped) == (100, 900)
+
+        async def send(data: bytes | str) -> None:
+            got.append(data)
+            if not listener.waiting:
+                listener.end()
+
+        await listener.run(send)
+
+    run(body)
+    assert got == [b"%d" % number for number in range(900, 1000)]
 
 
 def test_codecs_are_made_once_for_all_listeners_and_not_at_all_without_any() -> None:
