@@ -176,8 +176,8 @@ def test_chords_for_all_decks_land_on_one_frame():
     sim = simulation(decks=("a", "b"), transport__quantum="beat", render_seconds=0.7)
     sim.send("chords", "Dm7 G7")
     sim.run_to(30000)
-    frames = {message.at_frame for message in sim.sent(LaunchBank) if message.at_frame > 20000}
-    assert len(frames) == 1
+    launches = [message for message in sim.sent(LaunchBank) if message.at_frame > 20000]
+    assert {message.deck for message in launches} == {"a", "b"} and len({m.at_frame for m in launches}) == 1
 
 
 def test_the_key_of_the_set_changes_on_both_decks_on_one_frame():
