@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import WSServerHandshakeError
+from yarl import URL
 
 from riffengine.errors import ControlError
 from riffengine.http_server.origin import OriginRules
@@ -171,7 +172,8 @@ def test_no_path_from_the_wire_is_opened() -> None:
                 "//etc/passwd",
                 "/index.html%00",
             ):
-                async with web.client.get(web.url + path) as answer:
-                    assert answer.status in (400, 404)
+                # As it stands: a client takes the dots of an address away before it asks.
+                async with web.client.get(URL(web.url + path, encoded=True)) as answer:
+                    assert answer.status in (400, 404), path
 
     run(body)
