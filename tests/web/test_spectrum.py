@@ -6,6 +6,7 @@ import asyncio
 import struct
 
 import numpy as np
+from yarl import URL
 
 from riffengine.processes.loop_store import LoopStore
 from riffengine.processes.player_messages import LoopRef
@@ -83,8 +84,10 @@ def test_seed_pictures_have_the_names_of_riffusion_and_no_name_is_a_path() -> No
             for name, status in (("og_beat", 200), ("straight", 200), ("..%2fmask%2fgradient", 404), ("nothing", 404)):
                 answer = await on.client.get(f"{on.url}/seeds/{name}.png")
                 assert answer.status == status, name
-            for path, status in (("1", 204), ("1.png", 204), ("1/../2", 204), ("x", 404), ("1.jpg", 404), ("1x", 404)):
-                assert (await on.client.get(f"{on.url}/loops/{path}")).status == status, path
+            for path, status in (("1", 204), ("1.png", 204), ("1/../2", 404), ("x", 404), ("1.jpg", 404), ("1x", 404)):
+                # As it stands: a client takes the dots of an address away before it asks.
+                answer = await on.client.get(URL(f"{on.url}/loops/{path}", encoded=True))
+                assert answer.status == status, path
 
     run(body)
 
