@@ -9,8 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from riffengine.clock import VirtualClock
+from riffengine.engine.surfaces import web
 from riffengine.engine.surfaces.web import MOST_BYTES, WebSurface
+from riffengine.processes.backoff import RestartPolicy
 from riffengine.processes.web_figures import WebFigures
 from riffengine.session.session import Session
 from riffengine.web.messages import Alive, FromWeb, Opened, Refused, Told, ToWeb
@@ -122,7 +126,9 @@ def test_a_start_without_descriptors_is_told_and_tried_again() -> None:
     asyncio.run(body())
 
 
-def test_a_server_that_could_not_begin_is_tried_again_unless_that_is_for_good() -> None:
+def test_a_server_that_could_not_begin_is_tried_again_unless_that_is_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_POLICY", RestartPolicy(pauses_seconds=(0.0,)))  # a third start would follow at once
+
     async def body() -> None:
         async with stage() as on:
             on.server.say(Refused("Too many open files", for_good=False))
