@@ -24,7 +24,7 @@ from riffengine.processes.player_messages import (
     Status,
 )
 from riffengine.processes.render_messages import Cancel, Cancelled, Delivery, Ready, Render, RenderCost
-from riffengine.scheduler.actions import Action, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.actions import Action, Log, ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.beat_grid import BeatGrid
 
@@ -64,6 +64,7 @@ class SyncSimulation:
         self.grids: list[SetGrid] = []
         self.ruling = grid
         self.sent: list[Any] = []
+        self.said: list[str] = []  # of the leader
         self.renders: list[tuple[int, float]] = []  # (frame, bpm of the loops)
         self._running: Render | None = None
         self._frame_ns = 1e9 / (RATE * (1 + drift))
@@ -106,6 +107,8 @@ class SyncSimulation:
                 elif isinstance(message, FreeLoop):
                     slots = {m.loop.loop: m.loop.slot for m in self.sent if hasattr(m, "loop") and hasattr(m, "alpha")}
                     self._later(self.frame + 50, LoopFreed(message.loop, slots[message.loop]))
+            elif isinstance(action, Log) and action.kind == "sync":
+                self.said.append(action.text)
             elif isinstance(action, ToRendererMessage):
                 if isinstance(action.message, Render):
                     self._running = action.message

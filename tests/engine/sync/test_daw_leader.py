@@ -144,5 +144,7 @@ def test_when_the_last_track_is_gone_the_beat_runs_on_by_itself() -> None:
 def test_without_the_output_for_it_a_daw_is_refused_in_words() -> None:
     daw = Daw(output="device")
     daw.simulation.run(0.1)
+    (said,) = daw.simulation.said
+    assert "needs --output daw, and the output is device" in said
     assert daw.simulation.conductor.state.text("transport/sync") == "internal"
     assert daw.sent == []

@@ -157,6 +157,7 @@ def test_a_leader_that_cannot_be_opened_is_reported_and_not_followed() -> None:
     simulation.run(1.0)
     assert isinstance(simulation.send("transport/sync", "midi"), Accepted)
     simulation.run(1.0)
+    assert simulation.said == ["no sync: no cable"]
     assert simulation.conductor.state.text("transport/sync") == "internal"
 
 
