@@ -10,7 +10,7 @@ import numpy as np
 
 from riffengine.clock import VirtualClock
 from riffengine.engine.sync.tempo_sync import Leader, TempoSync
-from riffengine.performance.command import Accepted, Command, Reply
+from riffengine.performance.command import Accepted, Command, Landing, Reply
 from riffengine.performance.parameter_tree import Checked
 from riffengine.performance.parameters import standard_tree
 from riffengine.performance.routing import Handler, handler_of
@@ -24,7 +24,7 @@ from riffengine.processes.player_messages import (
     Status,
 )
 from riffengine.processes.render_messages import Cancel, Cancelled, Delivery, Ready, Render, RenderCost
-from riffengine.scheduler.actions import Action, Log, ToPlayerMessage, ToRendererMessage
+from riffengine.scheduler.actions import Action, Announce, Log, ToPlayerMessage, ToRendererMessage
 from riffengine.scheduler.conductor import Conductor
 from riffengine.transport.beat_grid import BeatGrid
 
@@ -65,6 +65,7 @@ class SyncSimulation:
         self.ruling = grid
         self.sent: list[Any] = []
         self.said: list[str] = []  # of the leader
+        self.announced: list[Landing] = []
         self.renders: list[tuple[int, float]] = []  # (frame, bpm of the loops)
         self._running: Render | None = None
         self._frame_ns = 1e9 / (RATE * (1 + drift))
@@ -107,6 +108,8 @@ class SyncSimulation:
                 elif isinstance(message, FreeLoop):
                     slots = {m.loop.loop: m.loop.slot for m in self.sent if hasattr(m, "loop") and hasattr(m, "alpha")}
                     self._later(self.frame + 50, LoopFreed(message.loop, slots[message.loop]))
+            elif isinstance(action, Announce):
+                self.announced.append(action.landing)
             elif isinstance(action, Log) and action.kind == "sync":
                 self.said.append(action.text)
             elif isinstance(action, ToRendererMessage):

@@ -94,6 +94,8 @@ def test_after_a_locate_a_landing_is_told_again_in_the_new_place() -> None:
     launched = [m for m in daw.simulation.sent if isinstance(m, LaunchBank)][-1]
     beat = daw.grid.beat_at(launched.at_frame or 0)
     assert 41.0 < beat < 52.0
+    told = daw.simulation.announced[-1]
+    assert (told.path, told.beat) == ("deck/a/prompt", pytest.approx(beat, abs=1e-3))
     assert beat % 4.0 == pytest.approx(0.0, abs=1e-3) or beat % 4.0 == pytest.approx(4.0, abs=1e-3)
 
 
