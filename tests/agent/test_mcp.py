@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -200,9 +201,13 @@ def test_it_hears_and_saves_what_was_played(tmp_path: Path) -> None:
 
 def test_an_engine_that_is_not_there_is_told_and_found_when_it_comes(tmp_path: Path) -> None:
     async def check() -> None:
-        client = EngineClient("http://127.0.0.1:9")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        client = EngineClient(f"http://127.0.0.1:{port}")
         async with Client(mcp_server(client, tmp_path)) as connected:
             assert "riffengine play --web" in await call(connected, "state")
-        await client.close()
+            async with site(WebOptions(port=port)):
+                assert (await call(connected, "state"))["set"] == "test"
+                await client.close()
 
     run(check)
