@@ -234,7 +234,28 @@ def test_a_response_that_fails_is_counted_and_the_next_request_is_answered() -> 
     assert statuses == [500, 200] and monitor.failures == 1
 
 
-def test_a_flood_of_requests_does_not_delay_the_engine(harness: ServiceHarness) -> None:
+def test_an_answer_that_takes_long_does_not_delay_the_engine(
+    harness: ServiceHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, observed, in_time = threading.Event(), threading.Event(), list[bool]()
+
+    def slow() -> bytes:
+        begun.set()
+        in_time.append(observed.wait(10.0))
+        return b""
+
+    harness.observe(1.0)
+    monkeypatch.setattr(harness.service._metrics, "text", slow)
+    client = threading.Thread(target=harness.get, args=("/metrics",))
+    client.start()
+    assert begun.wait(60.0)
+    harness.observe(2.0)
+    observed.set()
+    client.join()
+    assert in_time == [True]
+
+
+def test_a_flood_of_requests_is_answered_while_the_engine_goes_on(harness: ServiceHarness) -> None:
     harness.observe(1.0)
     assert harness.service.monitor is not None
     assert threading.current_thread() is threading.main_thread()
