@@ -57,9 +57,9 @@ def test_a_full_disk_costs_lines_and_says_how_many_when_there_is_room_again(tmp_
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     log.write("after")
     log.close()
-    text = (tmp_path / "a.log").read_text("utf-8")
+    told, after = map(json.loads, (tmp_path / "a.log").read_text("utf-8").splitlines()[-2:])
     assert log.lost > 50
-    assert '"event": "lost"' in text and '"event": "after"' in text
+    assert (told["event"], told["lines"], after["event"]) == ("lost", log.lost, "after")
 
 
 def test_without_a_file_it_goes_to_the_stream() -> None:
