@@ -148,11 +148,13 @@ def test_the_rolling_buffer_is_consistent_while_it_is_written_and_read(seconds: 
     thread = threading.Thread(target=turn)
     thread.start()
     try:
+        deadline = time.perf_counter() + 60.0
+        while not reel.last(seconds)[0]:
+            assert time.perf_counter() < deadline, "nothing is held"
         for _ in range(300):
             pieces, first = reel.last(seconds)
-            if pieces:
-                samples = np.concatenate(pieces)
-                assert np.array_equal(samples[:, 0], np.arange(first, first + len(samples)) % 2**20)
+            samples = np.concatenate(pieces)
+            assert np.array_equal(samples[:, 0], np.arange(first, first + len(samples)) % 2**20)
     finally:
         ending.set()
         thread.join()
