@@ -99,6 +99,8 @@ def test_two_seconds_on_the_paced_output_are_recorded_exactly(store: LoopStore, 
     wait_for(player, said, lambda s: len(of(s, BankLanded)) == 2 and s[-1].frame > start + 30_000)  # type: ignore[union-attr]
     player.send(FreeLoop(first.loop))
     wait_for(player, said, lambda s: bool(of(s, LoopFreed)))
+    player.send(StopPlayer(4410))
+    player.send(SetControl(FADE, 1.0))  # too late: no message raises the sound again
     said += player.stop(fade_frames=4410)
     assert not player.alive
 
@@ -306,7 +308,6 @@ def test_a_shortened_fade_still_leaves_a_complete_recording(store: LoopStore, tm
     said: list[FromPlayer] = []
     wait_for(player, said, lambda s: bool(of(s, Status)) and of(s, Status)[-1].frame > 22_050)
     player.send(StopPlayer(60 * 44_100))
-    player.send(SetControl(FADE, 1.0))  # too late: no message raises the sound again
     time.sleep(0.3)
     assert player.alive
     began_ns = SystemClock().now_ns()
