@@ -156,13 +156,23 @@ def open_descriptors() -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts descriptors and processes in /proc")
-def test_fifty_switches_leave_no_descriptor_and_no_process() -> None:
-    sender: OptionalSender[object] = OptionalSender(lambda: MidiSender("", "test"), "none", lambda text: None)
-    sender.sender(True, time.monotonic_ns())
-    began, most = open_descriptors(), 0
-    for toggle in range(1, 101):
-        sender.sender(toggle % 2 == 0, time.monotonic_ns())
-        most = max(most, open_descriptors())
-    sender.close()
-    sender.end()
-    assert most <= began and open_descriptors() < began
+def test_switches_leave_no_descriptor_and_no_process() -> None:
+    opened: list[int] = []
+
+    def open_sender() -> MidiSender:
+        found = MidiSender("", "test")
+        opened.append(found.pid)
+        return found
+
+    sender: OptionalSender[object] = OptionalSender(open_sender, "none", lambda text: None)
+    left: list[int] = []
+    for _ in range(4):
+        while sender.sender(True, time.monotonic_ns()) is None:  # the last one ends first, and half a second passes
+            time.sleep(0.01)
+        sender.close()
+        while Path(f"/proc/{opened[-1]}").exists():
+            sender.sender(False, time.monotonic_ns())
+            time.sleep(0.01)
+        left.append(open_descriptors())
+    assert len(opened) == 4 and not any(Path(f"/proc/{pid}").exists() for pid in opened)
+    assert left[1:] == left[:1] * 3
