@@ -19,6 +19,7 @@ from riffengine.control.midi.rtmidi_api import APIS, jack_answers, stderr_silenc
 CLIENT = "riffengine"
 _OTHER_CLIENT = "riffengine controller"  # JACK numbers clients of one name: ours would be riffengine-02:riffengine
 POLL_SECONDS = 0.25
+_CALLBACK_SECONDS = 0.002  # for a callback that has begun to end
 PAUSE_SECONDS = 0.001  # between two messages to a controller: the time of three bytes on a DIN cable
 _FIRST_SCAN_SECONDS = 10.0
 _CLOSE_SECONDS = 0.5
@@ -216,5 +217,7 @@ class MidiPorts:
 def _close_port(port: Any) -> None:
     if hasattr(port, "cancel_callback"):
         port.cancel_callback()
+        # One that runs already may wait for the interpreter's lock, and closing wait for it with that lock held.
+        threading.Event().wait(_CALLBACK_SECONDS)
     port.close_port()
     port.delete()
