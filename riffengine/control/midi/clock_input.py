@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.rtmidi_api import OPEN_SECONDS, end_in, open_first
+from riffengine.control.midi.rtmidi_api import OPEN_SECONDS, close_port, end_in, open_first
 from riffengine.control.midi.sender import PortFailed, PortOpened
 from riffengine.errors import ControlError
 from riffengine.processes.child_process import ChildProcess
@@ -149,9 +149,7 @@ def clock_main(wanted: str, connection: Connection) -> None:
             with contextlib.suppress(queue.Empty):
                 connection.send(received.get(timeout=_LOOK_SECONDS))
     end_in(_CLOSE_SECONDS)
-    port.cancel_callback()
-    port.close_port()
-    port.delete()
+    close_port(port)
 
 
 def _open(wanted: str, received: Received) -> tuple[Any, str]:

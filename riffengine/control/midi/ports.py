@@ -14,12 +14,11 @@ from typing import Any
 
 from riffengine.clock import Clock
 from riffengine.control.midi.port_names import PortLabels
-from riffengine.control.midi.rtmidi_api import APIS, jack_answers, stderr_silenced
+from riffengine.control.midi.rtmidi_api import APIS, close_port, jack_answers, stderr_silenced
 
 CLIENT = "riffengine"
 _OTHER_CLIENT = "riffengine controller"  # JACK numbers clients of one name: ours would be riffengine-02:riffengine
 POLL_SECONDS = 0.25
-_CALLBACK_SECONDS = 0.002  # for a callback that has begun to end
 PAUSE_SECONDS = 0.001  # between two messages to a controller: the time of three bytes on a DIN cable
 _FIRST_SCAN_SECONDS = 10.0
 _CLOSE_SECONDS = 0.5
@@ -153,12 +152,12 @@ class MidiPorts:
             names = [[], []]  # the MIDI server has ended, and with it every port
         inputs, outputs = (labels.assign(found) for labels, found in zip(self._labels, names, strict=True))
         for label in [label for label in self._inputs if label not in inputs and label != CLIENT]:
-            _close_port(self._inputs.pop(label))
+            close_port(self._inputs.pop(label))
             if label in self._outputs:
-                _close_port(self._outputs.pop(label))
+                close_port(self._outputs.pop(label))
             self._callbacks.on_disconnected(label)
         for label in [label for label in self._outputs if label not in outputs and label != CLIENT]:
-            _close_port(self._outputs.pop(label))
+            close_port(self._outputs.pop(label))
         for label, number in inputs.items():
             if (
                 label not in self._inputs
@@ -177,7 +176,7 @@ class MidiPorts:
         try:
             port.open_port(number)
         except (self._rtmidi.RtMidiError, ValueError):  # another program has it, or it is gone: the next scan tries
-            _close_port(port)
+            close_port(port)
             return False
         self._inputs[label] = port
         return True
@@ -187,7 +186,7 @@ class MidiPorts:
         try:
             port.open_port(number)
         except (self._rtmidi.RtMidiError, ValueError):
-            _close_port(port)
+            close_port(port)
             return
         self._outputs[label] = port
         self._callbacks.on_output_opened(label)
@@ -208,16 +207,7 @@ class MidiPorts:
 
     def _close_all(self) -> None:
         for port in (*self._inputs.values(), *self._outputs.values(), *(self._probes or ())):
-            _close_port(port)
+            close_port(port)
         self._inputs.clear()
         self._outputs.clear()
         self._probes = None
-
-
-def _close_port(port: Any) -> None:
-    if hasattr(port, "cancel_callback"):
-        port.cancel_callback()
-        # One that runs already may wait for the interpreter's lock, and closing wait for it with that lock held.
-        threading.Event().wait(_CALLBACK_SECONDS)
-    port.close_port()
-    port.delete()

@@ -24,6 +24,7 @@ APIS = {
 
 OPEN_SECONDS = 10.0  # for a port to open: a moment, on a busy machine a second
 JACK_SECONDS = 5.0  # for a server to answer, which takes some milliseconds
+_CALLBACK_SECONDS = 0.002  # for a callback that has begun to end
 _NO_START_SERVER = 1  # of JackOptions: there may be no server, and none is started then
 
 
@@ -101,6 +102,16 @@ def open_first(make: Callable[[Any, int], Any], wanted: str, own: str, cannot: s
             continue
         return port
     raise ControlError(f"{cannot} here ({'; '.join(tried)}); connect a MIDI port or start JACK")
+
+
+def close_port(port: Any) -> None:
+    """Close ``port``, an input or an output, and end its client; of an input nothing is called back any more."""
+    if hasattr(port, "cancel_callback"):
+        port.cancel_callback()
+        # One that runs already may wait for the interpreter's lock, and closing wait for it with that lock held.
+        threading.Event().wait(_CALLBACK_SECONDS)
+    port.close_port()
+    port.delete()
 
 
 def find_port(port: Any, wanted: str) -> int | None:

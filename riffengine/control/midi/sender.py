@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from riffengine.clock import Clock, SystemClock
-from riffengine.control.midi.rtmidi_api import OPEN_SECONDS, end_in, open_first
+from riffengine.control.midi.rtmidi_api import OPEN_SECONDS, close_port, end_in, open_first
 from riffengine.errors import ControlError
 from riffengine.processes.child_process import ChildProcess
 from riffengine.processes.realtime import raise_priority
@@ -160,8 +160,7 @@ def sender_main(options: SenderOptions, connection: Connection) -> None:
         connection.send(PortOpened(note))
         _run(connection, port.send_message, SystemClock(), options.loop_beats)
     finally:
-        port.close_port()
-        port.delete()
+        close_port(port)
 
 
 def _run(connection: Connection, send: Send, clock: Clock, loop_beats: int) -> None:
