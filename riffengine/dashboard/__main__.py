@@ -13,8 +13,10 @@ from multiprocessing.connection import Connection
 
 from riffengine.clock import SystemClock
 from riffengine.dashboard.app import Dashboard
-from riffengine.dashboard.process import print_captured
+from riffengine.dashboard.captured import print_captured
 from riffengine.dashboard.wire import FromDashboard
+
+_TERMINAL_SECONDS = 1.0  # for the last output, where the terminal takes any
 
 
 class _ConnectedDashboard(Dashboard):
@@ -47,7 +49,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is a key here; the engine gets the signal
     connection, captured = Connection(int(sys.argv[1])), int(sys.argv[2])
     _ConnectedDashboard(connection).run()
-    print_captured(captured)  # all of it where the engine ended unexpectedly; why is among it
+    print_captured(captured, _TERMINAL_SECONDS)  # all of it where the engine ended unexpectedly; why is among it
     return 0
 
 

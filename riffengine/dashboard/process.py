@@ -20,6 +20,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from riffengine.dashboard.captured import print_captured
 from riffengine.dashboard.wire import CommandReply, FadeOutStarted, FromDashboard, Notice, StopRequested, ToDashboard
 from riffengine.errors import ServiceError, plain
 from riffengine.performance.command import Command
@@ -109,7 +110,7 @@ class DashboardProcess(Observer):
             real, captured = self._stderr
             os.dup2(real, 2)
             os.close(real)
-            print_captured(captured.fileno())
+            print_captured(captured.fileno(), _TERMINAL_SECONDS)
             captured.close()
         for text in self._last_notices:
             writer.write(f"{plain(text)}\n")
@@ -162,18 +163,6 @@ class DashboardProcess(Observer):
                 asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self._pipe.close()
             self._pipe = None
-
-
-def print_captured(file: int) -> None:
-    """Print on stderr what the file of descriptor ``file`` holds, and empty it, so that it is printed once.
-
-    It waits a second at most for a terminal that takes nothing.
-    """
-    rest = os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")
-    os.ftruncate(file, 0)
-    errors = TextWriter(sys.stderr)
-    errors.write(plain(rest))
-    errors.close(_TERMINAL_SECONDS)
 
 
 def open_dashboard() -> Observers:
