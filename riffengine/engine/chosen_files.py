@@ -81,8 +81,7 @@ class ChosenFiles:
             return False
         waiting = _Waiting(checked.command, submit)
         line = command.path if handler is Handler.INIT and not restoring else _RESTORING
-        behind = restoring or (line == _RESTORING and bool(self._lines))
-        if not behind:
+        if line != _RESTORING or not self._lines:  # else those before it come first
             self._begin(line, waiting)
             refused = handler is Handler.INIT and checked.command.value  # at once, and changes nothing
             if not waiting.files and (refused or line not in self._lines):
