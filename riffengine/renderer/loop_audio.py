@@ -29,8 +29,8 @@ def read_loop(path: str, beats: int, bpm: float, sample_rate: int, channels: int
     it to the session's tempo without a change of pitch, because a mel image has the same number of frames at any tempo.
     If no beat is found, the loop is the first ``beats`` beats at ``bpm``. A shorter file repeats. Where the
     comment in a file says how many beats it holds (``processes.audio_files``), none are tracked. Of other files the
-    first 60 s are read. Raises
-    ``AudioFileError`` when the file cannot be read, is empty or silent, or holds NaN or infinity.
+    first 60 s are read. Raises ``AudioFileError`` when the file cannot be read, is empty or silent, or holds NaN or
+    infinity.
     """
     name = Path(path).name
     try:
